@@ -1,0 +1,61 @@
+# One command each: `make serve` runs the service, `make test` the tests. Both set up .venv first where it is missing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Torch only compiles the model; on Linux its usual build brings gigabytes of CUDA that are never used here.
+TORCH ?= torch==2.13.0
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+
+# Compiled models of the tests are kept, so that a warm run does not compile them again.
+export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
+
+.PHONY: help serve test check faults bench clean
+
+help:                    ## Show this list
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+serve: $(VENV)/.ready    ## Set up and run the service on http://127.0.0.1:8900
+	@$(BIN)/faiss-memory compile
+	@exec $(BIN)/faiss-memory serve $(ARGS)
+
+test: check              ## Everything that CI runs (at most 12 minutes from nothing)
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.ready-for-tests    ## Linters and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+faults: $(VENV)/.ready-for-tests   ## The long fault injection: kills, damage, failing disks
+	$(BIN)/pytest -m faults tests/faults $(ARGS)
+
+bench: $(VENV)/.ready-for-tests    ## The figures that README names
+	$(BIN)/python -m bench $(ARGS)
+
+clean:                   ## Remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+# Torch first and alone: with it there, nothing that follows asks for another build of it. The index for CPU builds is
+# asked for a few seconds only; the alarm also ends a name look-up that hangs, which no timeout of pip's does.
+$(VENV)/.torch: | $(VENV)/bin/pip
+	@if $(BIN)/python -c "import torch" 2>/dev/null; then :; \
+	elif [ "$$(uname -s)" = Linux ] && $(BIN)/python -c \
+	  "import signal, sys, urllib.request as u; signal.alarm(5); u.urlopen(sys.argv[1], timeout=4)" \
+	  $(TORCH_CPU_INDEX)/torch/ >/dev/null 2>&1; \
+	then $(BIN)/pip install -q $(TORCH) --index-url $(TORCH_CPU_INDEX); \
+	else echo "Installing $(TORCH) from your usual package index."; $(BIN)/pip install -q $(TORCH); fi
+	@touch $@
+
+$(VENV)/.ready: pyproject.toml | $(VENV)/.torch
+	$(BIN)/pip install -q -e ".[model]"
+	@touch $@
+
+$(VENV)/.ready-for-tests: pyproject.toml | $(VENV)/.torch
+	$(BIN)/pip install -q -e ".[model,dev]"
+	@touch $@ $(VENV)/.ready

@@ -1,0 +1,1 @@
+"""The assistants that FAISS Memory speaks to, one file each."""

@@ -1,0 +1,101 @@
+"""FAISS Memory: all that a plugin or an adapter may import. Names are loaded when they are first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from faiss_memory.adapter import Adapter
+    from faiss_memory.errors import (
+        EmbedderError,
+        InvalidRequest,
+        MemoryNotFound,
+        MemoryServiceError,
+        StoreError,
+    )
+    from faiss_memory.hookspecs import hookimpl
+    from faiss_memory.memory import Draft, Filter, Memory, Passage, Query, Ranking, SearchResult
+    from faiss_memory.openapi import message_schema
+    from faiss_memory.parts import (
+        Embedder,
+        InstallContext,
+        MarkdownBlock,
+        OwnFile,
+        Page,
+        PromptTemplate,
+        Route,
+        Store,
+    )
+    from faiss_memory.schema import (
+        AddRequest,
+        Answer,
+        ForgetRequest,
+        Message,
+        NovelRequest,
+        SearchRequest,
+    )
+    from faiss_memory.service import MemoryService
+    from faiss_memory.settings import Settings
+
+_HOMES = {
+    "adapter": ("Adapter",),
+    "errors": ("EmbedderError", "InvalidRequest", "MemoryNotFound", "MemoryServiceError", "StoreError"),
+    "hookspecs": ("hookimpl",),
+    "memory": ("Draft", "Filter", "Memory", "Passage", "Query", "Ranking", "SearchResult"),
+    "openapi": ("message_schema",),
+    "parts": (
+        "Embedder",
+        "InstallContext",
+        "MarkdownBlock",
+        "OwnFile",
+        "Page",
+        "PromptTemplate",
+        "Route",
+        "Store",
+    ),
+    "schema": ("AddRequest", "Answer", "ForgetRequest", "Message", "NovelRequest", "SearchRequest"),
+    "service": ("MemoryService",),
+    "settings": ("Settings",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Adapter",
+    "AddRequest",
+    "Answer",
+    "Draft",
+    "Embedder",
+    "EmbedderError",
+    "Filter",
+    "ForgetRequest",
+    "InstallContext",
+    "InvalidRequest",
+    "MarkdownBlock",
+    "Memory",
+    "MemoryNotFound",
+    "MemoryService",
+    "MemoryServiceError",
+    "Message",
+    "NovelRequest",
+    "OwnFile",
+    "Page",
+    "Passage",
+    "PromptTemplate",
+    "Query",
+    "Ranking",
+    "Route",
+    "SearchRequest",
+    "SearchResult",
+    "Settings",
+    "Store",
+    "StoreError",
+    "hookimpl",
+    "message_schema",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module `faiss_memory` has no `{name}`")
+    return getattr(importlib.import_module(f"faiss_memory.{_HOME[name]}"), name)

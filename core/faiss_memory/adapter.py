@@ -1,0 +1,49 @@
+"""An assistant's adapter as a value: its name, its files, its routes and its prompt template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from faiss_memory.hookspecs import hookimpl
+from faiss_memory.parts import ConfigFile, InstallContext, PromptTemplate, Route
+
+if TYPE_CHECKING:
+    from faiss_memory.service import MemoryService
+
+
+def _no_files(context: InstallContext) -> Sequence[ConfigFile]:
+    return ()
+
+
+def _no_routes(service: MemoryService) -> Sequence[Route]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """One assistant. The hooks are implemented here, once; an adapter only declares."""
+
+    name: str
+    """As in the command line and in `/adapters/NAME/…`."""
+    title: str
+    """As people call the assistant."""
+    prompt: PromptTemplate
+    files: Callable[[InstallContext], Sequence[ConfigFile]] = _no_files
+    routes: Callable[[MemoryService], Sequence[Route]] = _no_routes
+
+    @hookimpl
+    def register_routes(self, service: MemoryService) -> Sequence[Route]:
+        """Hand in the adapter's own calls."""
+        return self.routes(service)
+
+    @hookimpl
+    def register_config_files(self, context: InstallContext) -> Mapping[str, Sequence[ConfigFile]]:
+        """Hand in the adapter's files."""
+        return {self.name: self.files(context)}
+
+    @hookimpl
+    def register_prompt_templates(self) -> Sequence[PromptTemplate]:
+        """Hand in the adapter's prompt template."""
+        return (self.prompt,)

@@ -1,0 +1,220 @@
+"""Building things: settings become a store, an embedder, a service and a WSGI application. The only file that does."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import falcon
+import msgspec
+
+from faiss_memory import errors, openapi, pages, schema
+from faiss_memory.access import AccessControl
+from faiss_memory.embedder import open_embedder
+from faiss_memory.engine import MemoryEngine
+from faiss_memory.parts import Embedder, Page, Route, Store
+from faiss_memory.plugin_host import PluginHost
+from faiss_memory.routes import core_routes
+from faiss_memory.service import MemoryService
+from faiss_memory.settings import Settings
+from faiss_memory.store import EmbeddedStore
+
+log = logging.getLogger("faiss_memory.http")
+
+STATUS = {
+    errors.InvalidRequest: falcon.HTTP_400,
+    errors.MemoryNotFound: falcon.HTTP_404,
+    errors.Conflict: falcon.HTTP_409,
+    errors.DiskFull: falcon.HTTP_507,
+    errors.MemoryServiceError: falcon.HTTP_503,
+}
+"""The nearest class counts: what is not the caller's fault passes with time or a restart."""
+
+
+def build_service(
+    settings: Settings,
+    on_failure: Callable[[errors.StoreError], None],
+    extra_plugins: Iterable[tuple[str, object]] = (),
+) -> MemoryService:
+    """Load the plugins and choose store and embedder; nothing is opened before `MemoryService.start`.
+
+    Raises StoreLocked when another process owns the data folder, PluginError and ConfigError.
+    """
+    plugins = PluginHost(settings.plugins.disabled, extra_plugins)
+    store: Store | None = plugins.hook.open_store(settings=settings, on_failure=on_failure)
+    if store is None:
+        store = EmbeddedStore(settings.data_folder, on_failure)
+
+    def embedder() -> Embedder:
+        brought: Embedder | None = plugins.hook.open_embedder(settings=settings)
+        return brought or open_embedder(settings.model_name, settings.cache_folder)
+
+    return MemoryService(settings, MemoryEngine(store, embedder, settings.startup_wait), plugins)
+
+
+def create_app(service: MemoryService) -> falcon.App[falcon.Request, falcon.Response]:
+    """Wire routes, access and errors into one WSGI application."""
+    routes = [*core_routes(service)]
+    for more in service.plugins.hook.register_routes(service=service):
+        routes += more
+    routes += _described(service, routes)
+    public = {route.path for route in routes if route.public}
+    unlocked = {route.path for route in routes if route.open}
+    app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
+    app.add_middleware(AccessControl(service.settings, public, unlocked))
+    app.add_middleware(_RequestLog())
+    app.set_error_serializer(_serialize_error)
+    app.add_error_handler(errors.MemoryServiceError, _answer_error)
+    app.add_error_handler(Exception, _answer_surprise)
+    for path in dict.fromkeys(route.path for route in routes):
+        here = [route for route in routes if route.path == path]
+        limit = service.settings.limits.body_bytes
+        app.add_route(path, SimpleNamespace(**{f"on_{r.method.lower()}": _responder(r, limit) for r in here}))
+    return app
+
+
+def _described(service: MemoryService, routes: Sequence[Route]) -> Sequence[Route]:
+    """Add the pages that describe the others."""
+    document = openapi.document(routes, service.settings, service.version)
+    raw = msgspec.json.encode(document)
+    described = tuple(routes)
+
+    def home() -> Page:
+        health = service.health()
+        return pages.home(health, service.stats(None) if service.engine.store_opened else None)
+
+    return (
+        Route(method="GET", path="/", summary="A page that says what runs", handler=home),
+        Route(
+            method="GET", path="/openapi.json", summary="The API as OpenAPI 3.1",
+            handler=lambda: Page(raw, falcon.MEDIA_JSON),
+        ),
+        Route(
+            method="GET", path="/docs", summary="The API as a readable page",
+            handler=lambda: pages.docs(document, described),
+        ),
+    )  # fmt: skip
+
+
+def _responder(route: Route, limit: int) -> Callable[..., None]:
+    def respond(request: falcon.Request, response: falcon.Response, **in_path: str) -> None:
+        messages = []
+        if route.params is not None:
+            messages.append(schema.convert({**request.params, **in_path}, route.params))
+        elif request.params:
+            raise errors.InvalidRequest(
+                f"`{next(iter(request.params))}` is not a parameter of {route.path}, which takes none",
+                next(iter(request.params)),
+            )
+        if route.body is not None:
+            messages.append(_body(request, route.body, limit))
+        answer = route.handler(*messages)
+        status, answer = answer if isinstance(answer, tuple) else (route.status, answer)
+        response.status = falcon.code_to_http_status(status)
+        response.set_header("Cache-Control", "no-store")
+        response.set_header("X-Content-Type-Options", "nosniff")
+        if isinstance(answer, Page):
+            response.data, response.content_type = answer.content, answer.content_type
+        else:
+            response.data = msgspec.json.encode(answer)
+
+    return respond
+
+
+def _body(request: falcon.Request, message: type[Any], limit: int) -> Any:
+    raw = _read(request, limit)
+    fields = {field.name: field for field in msgspec.structs.fields(message)}
+    if not raw and not any(field.required for field in fields.values()):
+        raw = b"{}"
+    elif (request.content_type or "").partition(";")[0].strip().lower() != falcon.MEDIA_JSON:
+        raise falcon.HTTPUnsupportedMediaType(description="send JSON, with Content-Type: application/json")
+    body = schema.decode(raw, message)
+    key = request.get_header("Idempotency-Key")
+    if key is not None and "idempotency_key" in fields:
+        if body.idempotency_key not in (None, key):
+            raise errors.InvalidRequest(
+                "the header and the field `idempotency_key` differ", "idempotency_key"
+            )
+        if not 0 < len(key) <= 200:
+            raise errors.InvalidRequest("`Idempotency-Key` must have 1 to 200 characters", "Idempotency-Key")
+        body.idempotency_key = key
+    return body
+
+
+def _read(request: falcon.Request, limit: int) -> bytes:
+    raw: bytes = b""
+    if (request.content_length or 0) <= limit:
+        raw = request.bounded_stream.read(limit + 1)
+    if (request.content_length or 0) > limit or len(raw) > limit:
+        raise falcon.HTTPContentTooLarge(
+            description=f"the body is larger than {limit:,} bytes (setting limits.body_bytes); send less at once"
+        )
+    return raw
+
+
+def _answer_error(
+    request: falcon.Request,
+    response: falcon.Response,
+    error: errors.MemoryServiceError,
+    params: dict[str, Any],
+) -> None:
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    if status == falcon.HTTP_503:
+        response.set_header(
+            "Retry-After", str(error.retry_after if isinstance(error, errors.NotReady) else 10)
+        )
+    field = getattr(error, "field", None)
+    _write_error(response, status, status.partition(" ")[2], str(error), field)
+
+
+def _answer_surprise(
+    request: falcon.Request, response: falcon.Response, error: Exception, params: dict[str, Any]
+) -> None:
+    if isinstance(error, falcon.HTTPError):
+        raise error
+    log.exception("an error nobody foresaw, in %s %s", request.method, request.path, exc_info=error)
+    _write_error(
+        response,
+        falcon.HTTP_500,
+        "Internal Server Error",
+        "the service met an error nobody foresaw; its log says more",
+        None,
+    )
+
+
+def _serialize_error(request: falcon.Request, response: falcon.Response, error: falcon.HTTPError) -> None:
+    status = falcon.code_to_http_status(error.status)
+    description = error.description or "there is nothing at this address; /docs lists what there is"
+    if status == falcon.HTTP_405:
+        description = (
+            f"{request.method} is not possible here; {request.path} takes {response.get_header('Allow')}"
+        )
+    _write_error(response, status, error.title or status, description, None)
+
+
+def _write_error(
+    response: falcon.Response, status: str, title: str, description: str, field: str | None
+) -> None:
+    answer = schema.ErrorAnswer(title=title, description=description, field=field or msgspec.UNSET)
+    response.status = status
+    response.content_type = falcon.MEDIA_JSON
+    response.data = msgspec.json.encode(answer)
+
+
+class _RequestLog:
+    """One line a request; never a memory's text."""
+
+    def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Note when it began."""
+        request.context.began = time.perf_counter()
+
+    def process_response(
+        self, request: falcon.Request, response: falcon.Response, resource: object, succeeded: bool
+    ) -> None:
+        """Write the line."""
+        began = getattr(request.context, "began", None)
+        took = 0.0 if began is None else (time.perf_counter() - began) * 1000
+        log.info("%s %s %s %.1f ms", request.method, request.path, response.status_code, took)

@@ -1,0 +1,14 @@
+"""Texts to vectors: a sentence-transformers model, compiled once to ONNX and served without torch.
+
+open_embedder ─┬─ model_source   where the model is: a folder, an installed package, the hub
+               ├─ compiled       the cache of compiled models
+               │    └─ compile   a child process: sentence-transformers → ONNX, checked against it
+               ├─ onnx_embedder  answers with the compiled model
+               └─ child          answers with sentence-transformers in a child, where ONNX cannot
+EmbeddingLanes                   the queues in front of any embedder: searches go first
+"""
+
+from faiss_memory.embedder.lanes import EmbeddingLanes
+from faiss_memory.embedder.opening import open_embedder
+
+__all__ = ["EmbeddingLanes", "open_embedder"]

@@ -1,0 +1,101 @@
+"""Opening a model: find it, compile it if that was never done, choose who answers."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+
+from faiss_memory.embedder import processes
+from faiss_memory.embedder.child import ChildEmbedder
+from faiss_memory.embedder.compiled import FACTS_FILE, CompiledModel, CompiledModels, Shape
+from faiss_memory.embedder.model_source import ModelSource, find_source, looks_like_path
+from faiss_memory.embedder.onnx_embedder import OnnxEmbedder
+from faiss_memory.errors import EmbedderError
+from faiss_memory.parts import Embedder
+
+log = logging.getLogger("faiss_memory.embedder")
+
+
+def open_embedder(model_name: str, cache_dir: Path) -> Embedder:
+    """Open a model by its name or folder; `cache_dir` keeps its compiled form for the next start.
+
+    The first time takes some seconds and needs sentence-transformers; later starts need neither it nor the
+    model's files. A model that cannot be compiled is answered by sentence-transformers in a child process.
+    Raises EmbedderError.
+    """
+    source = find_source(model_name)
+    cache = CompiledModels(cache_dir)
+    compiled = cache.find(source) or _compile(source, cache)
+    shape = compiled.facts.shape
+    if shape.problem is not None:
+        log.warning("%s answers from sentence-transformers, slower: %s", model_name, shape.problem)
+        location = shape.folder if Path(shape.folder).is_dir() else source.location
+        return ChildEmbedder(model_name, compiled.identity, location, shape)
+    return OnnxEmbedder(model_name, compiled.identity, compiled.folder, shape)
+
+
+def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
+    """Compile a model in a child process and keep the result. Raises EmbedderError."""
+    if source.folder is None and looks_like_path(source.location):
+        raise EmbedderError(
+            f"there is no model in the folder {source.location}: it needs a modules.json or a config.json. "
+            "Give the folder of a sentence-transformers model, or a model's name."
+        )
+    if source.package is not None and source.folder is not None:
+        _check_package(source, source.folder)
+    log.info("compiling the model %s; this is done once", source.model)
+    began = time.monotonic()
+    with cache.workspace() as (folder, lock):
+        command = processes.child_command("faiss_memory.embedder.compile", source.location, str(folder))
+        environment = processes.child_environment(offline=source.folder is not None)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            pass_fds=[lock],
+            check=False,
+        )
+        shape = _outcome(source, folder, done)
+        compiled = cache.keep(folder, source, shape)
+    log.info("compiled the model %s in %.1f s", source.model, time.monotonic() - began)
+    return compiled
+
+
+def _check_package(source: ModelSource, folder: Path) -> None:
+    """Refuse a wrong package before a library so much as opens its weights."""
+    from faiss_memory.embedder.model_source import file_facts
+
+    assert source.package is not None
+    weights = folder / source.package.weights
+    source.check({source.package.weights: file_facts(weights)} if weights.is_file() else {})
+
+
+def _outcome(source: ModelSource, folder: Path, done: subprocess.CompletedProcess[str]) -> Shape:
+    """Judge how the compiling child ended. Raises EmbedderError unless the model is at least loadable."""
+    from faiss_memory.embedder.compile import OUT_OF_RESOURCES
+
+    reason = processes.last_error_line(done.stderr)
+    report = folder / FACTS_FILE
+    if done.returncode == 0:
+        return msgspec.json.decode(report.read_bytes(), type=Shape)
+    if done.returncode > 0 and done.returncode != OUT_OF_RESOURCES and report.exists():
+        # It could be loaded, but not exported: remembered, so that not every start tries in vain.
+        shape = msgspec.json.decode(report.read_bytes(), type=Shape)
+        return msgspec.structs.replace(shape, problem=reason)
+    if done.returncode < 0:
+        reason = f"the compiling process was killed by signal {-done.returncode} (out of memory?)"
+    advice = (
+        "Install sentence-transformers and onnx (pip install sentence-transformers onnx)"
+        if "No module named" in reason
+        else "Check the model's files"
+        if source.folder is not None
+        else "Check the name and the network, or give a folder that holds the model"
+    )
+    raise EmbedderError(f"the model {source.model} cannot be compiled: {reason}. {advice}.")

@@ -1,0 +1,40 @@
+"""How the child processes are started: the only place of the embedder that reads the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+_QUIET = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def child_command(module: str, *arguments: str) -> list[str]:
+    """Build the command that runs one of our modules in a fresh interpreter of the same Python."""
+    # -P: a file in the user's current folder must not shadow torch or numpy. -W: warnings of libraries
+    # are not for the user's terminal.
+    return [sys.executable, "-P", "-W", "ignore", "-m", module, *arguments]
+
+
+def child_environment(*, offline: bool) -> dict[str, str]:
+    """Build a child's environment: it imports what this process can import, and offline it asks no hub."""
+    # faiss_memory may be importable here only because somebody changed sys.path.
+    search_path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    return {**os.environ, **_QUIET, **(_OFFLINE if offline else {}), "PYTHONPATH": search_path}
+
+
+def hub_cache_folder() -> str | None:
+    """Say where sentence-transformers keeps downloaded models; None means the hub's own default."""
+    return os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+
+
+def last_error_line(output: str) -> str:
+    """Pick the line of a child's error output that says why it failed."""
+    lines: Iterable[str] = (line.strip() for line in reversed(output.splitlines()))
+    line = next((line for line in lines if line), "it said nothing")
+    return line.removeprefix("faiss_memory.errors.EmbedderError: ")

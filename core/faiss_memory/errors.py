@@ -1,0 +1,75 @@
+"""Every error the service raises on purpose.
+
+MemoryServiceError
+├── InvalidRequest        the caller's input is wrong; names the field
+├── MemoryNotFound        no such memory, project or backup
+├── Conflict              the request contradicts an earlier one
+├── NotReady              try again in a moment
+├── StoreError            the durable store cannot do it
+│   ├── StoreCorrupt
+│   ├── StoreLocked       another process owns the data folder
+│   └── DiskFull
+├── EmbedderError         the model cannot be loaded or does not answer
+├── ConfigError           a setting is unknown, mistyped or contradicts another
+└── PluginError           a plugin cannot be loaded
+"""
+
+
+class MemoryServiceError(Exception):
+    """The root: `str(error)` says what is wrong and what to do next."""
+
+
+class InvalidRequest(MemoryServiceError):
+    """The input is malformed or not allowed; `field` names the culprit where there is one."""
+
+    def __init__(self, description: str, field: str | None = None) -> None:
+        super().__init__(description)
+        self.field = field
+
+
+class MemoryNotFound(MemoryServiceError):
+    """Nothing is stored under that id or name."""
+
+
+class Conflict(MemoryServiceError):
+    """The request contradicts an earlier one, such as an idempotency key used with another body."""
+
+    def __init__(self, description: str, field: str | None = None) -> None:
+        super().__init__(description)
+        self.field = field
+
+
+class NotReady(MemoryServiceError):
+    """What the request needs is still starting; `retry_after` is in seconds."""
+
+    def __init__(self, description: str, retry_after: int = 2) -> None:
+        super().__init__(description)
+        self.retry_after = retry_after
+
+
+class StoreError(MemoryServiceError):
+    """The store could not do what was asked; nothing of it was kept."""
+
+
+class StoreCorrupt(StoreError):
+    """The truth itself cannot be read."""
+
+
+class StoreLocked(StoreError):
+    """Another process owns the data folder."""
+
+
+class DiskFull(StoreError):
+    """No room is left to store the write safely."""
+
+
+class EmbedderError(MemoryServiceError):
+    """The model cannot be found, compiled or asked."""
+
+
+class ConfigError(MemoryServiceError):
+    """A setting is unknown, of the wrong type, or contradicts another."""
+
+
+class PluginError(MemoryServiceError):
+    """A plugin cannot be loaded or broke its promise."""

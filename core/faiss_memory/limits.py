@@ -1,0 +1,61 @@
+"""Checks that a type cannot express: sizes bounded by settings, times that exist in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from faiss_memory.errors import InvalidRequest
+
+DEEPEST = 32
+
+
+def check_text(text: str, most: int, field: str, limit: str) -> None:
+    """Refuse a text of more bytes than a setting allows."""
+    size = len(text.encode())
+    if size > most:
+        raise InvalidRequest(
+            f"`{field}` is {size:,} bytes long; the most is {most:,} (setting limits.{limit})", field
+        )
+
+
+def check_metadata(metadata: Mapping[str, Any], most: int, field: str) -> None:
+    """Refuse metadata that is too large or nested too deeply."""
+    if _is_deeper(metadata, DEEPEST):
+        raise InvalidRequest(f"`{field}` is nested more than {DEEPEST} levels deep", field)
+    size = len(msgspec.json.encode(metadata))
+    if size > most:
+        raise InvalidRequest(
+            f"`{field}` is {size:,} bytes long; the most is {most:,} (setting limits.metadata_bytes)", field
+        )
+
+
+def check_tags(tags: Sequence[str], most: int, field: str) -> tuple[str, ...]:
+    """Trim tags and drop repeated ones; refuse too many."""
+    trimmed = tuple(dict.fromkeys(tag.strip() for tag in tags))
+    if len(trimmed) > most:
+        raise InvalidRequest(
+            f"`{field}` holds {len(trimmed)} tags; the most is {most} (setting limits.tags)", field
+        )
+    return trimmed
+
+
+def check_time(time: datetime | None, field: str) -> datetime | None:
+    """Bring a time to UTC; one without an offset is taken as UTC."""
+    if time is None or time.tzinfo is None:
+        return time if time is None else time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest(f"`{field}` lies outside the years 1 to 9999 in UTC", field) from None
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value)

@@ -1,0 +1,137 @@
+"""The records: what is stored, what is asked for, what is found. Plain values, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+DEFAULT_PROJECT = "default"
+
+Metadata: TypeAlias = Mapping[str, Any]
+Ranking: TypeAlias = list[tuple[int, float]]
+"""Memory ids with their scores, best first, ties by id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A memory that is not stored yet."""
+
+    text: str
+    project: str = DEFAULT_PROJECT
+    source: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: Metadata = field(default_factory=dict)
+    timestamp: datetime | None = None
+    """When it was learnt; None means now."""
+    supersedes: int | None = None
+    """The id of the memory that this one replaces."""
+    if_novel: float | None = None
+    """Store only if no memory of the project is at least this similar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """A stored record."""
+
+    id: int
+    text: str
+    project: str
+    source: str
+    tags: tuple[str, ...]
+    metadata: Metadata
+    timestamp: datetime
+    supersedes: int | None = None
+    superseded_by: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What to correct in a stored memory; None leaves a field as it is."""
+
+    text: str | None = None
+    source: str | None = None
+    tags: tuple[str, ...] | None = None
+    metadata: Metadata | None = None
+    timestamp: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The stretch `text[start:end]` of a memory that one vector stands for; offsets in characters."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which memories count. Every condition given must hold; None and empty mean no condition."""
+
+    projects: tuple[str, ...] | None = (DEFAULT_PROJECT,)
+    """None means every project."""
+    tags: tuple[str, ...] = ()
+    tags_mode: Literal["any", "all"] = "any"
+    source: str | None = None
+    """A glob: `*`, `?` and `[…]`; `*` also matches `/`."""
+    metadata: Metadata = field(default_factory=dict)
+    """Keys whose values must be equal, as JSON values."""
+    after: datetime | None = None
+    before: datetime | None = None
+    include_superseded: bool = False
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything but the project and superseded memories is asked about."""
+        return bool(self.tags or self.source is not None or self.metadata or self.after or self.before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A search as the engine and the ranking hooks see it."""
+
+    text: str
+    k: int = 5
+    mode: Literal["hybrid", "semantic", "keyword"] = "hybrid"
+    where: Filter = field(default_factory=Filter)
+    threshold: float | None = None
+    """Least similarity, as a cosine."""
+    min_relevance: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """One answer to a search."""
+
+    memory: Memory
+    similarity: float | None
+    """Cosine of query and best passage in [-1, 1]; None only while the model cannot say."""
+    score: float
+    """The chosen mode's ranking score."""
+    relevance: float | None
+    """Chance in [0, 1] that the memory answers the query."""
+    passage: Passage | None
+    """The best passage; None when the memory is a single passage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A memory met by a query vector."""
+
+    memory_id: int
+    similarity: float
+    """Cosine of the query and the memory's best passage."""
+    passage: Passage
+    passages: int
+    """How many passages the memory has: a long text has more chances to be near by accident."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectCount:
+    """How much a project holds; times are None while it is empty."""
+
+    name: str
+    memories: int
+    created_at: datetime
+    last_updated: datetime

@@ -1,0 +1,85 @@
+"""Loading plugins and adapters, and calling their hooks."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from faiss_memory import hookspecs
+from faiss_memory.errors import ConfigError, PluginError
+
+log = logging.getLogger("faiss_memory.plugins")
+
+
+class PluginHost:
+    """The plugins that take part, and `hook`, through which they are asked.
+
+    Raises PluginError with the plugin's name and the yaml lines that disable it when one cannot be loaded, and
+    ConfigError when a disabled name is not a plugin.
+    """
+
+    def __init__(self, disabled: Sequence[str] = (), extra: Iterable[tuple[str, object]] = ()) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self.hook = self._manager.hook
+        found = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
+        _check_disabled(disabled, [point.name for point in found])
+        for name, plugin in extra:
+            self._register(name, plugin)
+        for point in found:
+            if point.name not in disabled:
+                self._register(point.name, _load(point))
+
+    def _register(self, name: str, plugin: object) -> None:
+        try:
+            self._manager.register(plugin, name=name)
+            self._manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise PluginError(f"plugin `{name}` does not fit: {error}. {_how_to_disable(name)}") from None
+
+    @property
+    def names(self) -> list[str]:
+        """The plugins that take part, in order of name."""
+        return sorted(name for name, plugin in self._manager.list_name_plugin() if plugin is not None)
+
+    @property
+    def plugins(self) -> list[tuple[str, object]]:
+        """Every plugin with its name, in order of name."""
+        return sorted(self._manager.list_name_plugin(), key=lambda pair: pair[0])
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Tell every plugin that something has happened. It is done and safe, so an error is only logged."""
+        for implementation in getattr(self.hook, hook).get_hookimpls():
+            given = {name: arguments[name] for name in implementation.argnames}
+            try:
+                implementation.function(**given)
+            except Exception:  # the plugin's own fault must not undo what was acknowledged
+                log.exception("plugin `%s` failed in %s", implementation.plugin_name, hook)
+
+
+def _load(point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except Exception as error:  # whatever an import may raise, the person needs the plugin's name
+        package = point.dist.name if point.dist is not None else "an unknown package"
+        raise PluginError(
+            f"plugin `{point.name}` of {package} cannot be loaded: {type(error).__name__}: {error}. "
+            f"{_how_to_disable(point.name)}"
+        ) from error
+
+
+def _how_to_disable(name: str) -> str:
+    return f"To start without it, put this into the configuration file:\nplugins:\n  disabled: [{name}]"
+
+
+def _check_disabled(disabled: Sequence[str], known: Sequence[str]) -> None:
+    for name in disabled:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"; did you mean `{near[0]}`?" if near else f"; there are {', '.join(known)}"
+            raise ConfigError(f"`plugins.disabled`: there is no plugin `{name}`{hint}")

@@ -1,0 +1,452 @@
+"""The rules: what is allowed, what is answered, which hooks are asked.
+
+REST, MCP, hooks and the command line call these methods, with the messages of `schema`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from faiss_memory import messages, schema
+from faiss_memory.adapter import Adapter
+from faiss_memory.engine import MemoryEngine
+from faiss_memory.errors import InvalidRequest, MemoryNotFound
+from faiss_memory.limits import check_metadata, check_tags, check_text, check_time
+from faiss_memory.memory import DEFAULT_PROJECT, Change, Draft, Filter, Memory, Query, SearchResult
+from faiss_memory.parts import Added, InstallContext, Retry
+from faiss_memory.plugin_host import PluginHost
+from faiss_memory.settings import Settings
+
+T = TypeVar("T")
+
+
+class MemoryService:
+    """What the product promises, whoever asks.
+
+    Every method raises InvalidRequest for input that is not allowed, NotReady while what it needs is starting, and
+    StoreError or EmbedderError when that cannot answer.
+    """
+
+    def __init__(self, settings: Settings, engine: MemoryEngine, plugins: PluginHost) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.plugins = plugins
+        self.version = version("faiss-memory")
+        engine.rank_memories = lambda query, k: plugins.hook.rank_memories(query=query, k=k)
+        engine.rerank_results = self._rerank
+
+    def _rerank(self, query: Query, results: list[SearchResult]) -> list[SearchResult]:
+        reranked: list[SearchResult] | None = self.plugins.hook.rerank_results(query=query, results=results)
+        return results if reranked is None else reranked
+
+    def start(self) -> None:
+        """Begin to open the store and to load the model."""
+        self.engine.start()
+        self.plugins.notify("service_started", service=self)
+
+    def stop(self) -> None:
+        """Finish what was accepted, and let go of everything."""
+        self.plugins.notify("service_stopping", service=self)
+        self.engine.close()
+
+    # Finding.
+
+    def search(self, request: schema.SearchRequest) -> schema.SearchAnswer:
+        """Search memories with a question in plain words."""
+        started = time.perf_counter()
+        limits = self.settings.limits
+        check_text(request.query, limits.text_bytes, "query", "text_bytes")
+        if request.k > limits.k:
+            raise InvalidRequest(f"`k` is {request.k}; the most is {limits.k} (setting limits.k)", "k")
+        where = self._filter(request)
+        query = Query(
+            text=request.query,
+            k=request.k,
+            mode=request.mode,
+            where=where,
+            threshold=request.threshold,
+            min_relevance=request.min_relevance,
+        )
+        found = self.engine.search(query)
+        return schema.SearchAnswer(
+            query=request.query,
+            results=[messages.found_memory(result) for result in found.results],
+            count=len(found.results),
+            mode=request.mode,
+            project=messages.echo(where.projects),
+            took_ms=round((time.perf_counter() - started) * 1000, 2),
+            withheld=found.withheld,
+            degraded=list(found.degraded) or UNSET,
+        )
+
+    def is_novel(self, request: schema.NovelRequest) -> schema.NovelAnswer:
+        """Say whether a text is news: a long one is known only if every passage of it is."""
+        check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
+        projects = messages.scope(request.project)
+        closest = self.engine.closest(request.text, Filter(projects=projects))
+        match = None if closest is None else messages.closest_match(*closest)
+        return schema.NovelAnswer(
+            is_novel=match is None or match.similarity < request.threshold,
+            closest_match=match,
+            project=messages.echo(projects),
+        )
+
+    def get(self, memory_id: int) -> schema.MemoryAnswer:
+        """Read one memory. Raises MemoryNotFound."""
+        return messages.memory(self._one(memory_id))
+
+    def history(self, memory_id: int) -> schema.HistoryAnswer:
+        """Read a memory and what it superseded. Raises MemoryNotFound."""
+        chain = self.engine.store.history(memory_id)
+        return schema.HistoryAnswer(
+            memories=[messages.memory(memory) for memory in chain], count=len(chain), project=chain[0].project
+        )
+
+    def list_memories(self, request: schema.ListRequest) -> schema.ListAnswer:
+        """List memories by time, a page at a time."""
+        where = Filter(
+            projects=messages.scope(request.project),
+            tags=() if request.tag is None else (request.tag.strip(),),
+            source=request.source,
+            after=check_time(request.after, "after"),
+            before=check_time(request.before, "before"),
+            include_superseded=request.include_superseded,
+        )
+        after = None if request.cursor is None else messages.from_cursor(request.cursor)
+        # One more than asked for tells whether there is a next page.
+        found = self.engine.store.select(
+            where, contains=request.q, order=request.order, limit=request.limit + 1, after=after
+        )
+        page = found[: request.limit]
+        return schema.ListAnswer(
+            memories=[messages.memory(memory) for memory in page],
+            count=len(page),
+            next_cursor=messages.to_cursor(page[-1]) if len(found) > len(page) else None,
+            project=request.project or DEFAULT_PROJECT,
+        )
+
+    # Keeping.
+
+    def add(self, request: schema.AddRequest) -> schema.AddAnswer:
+        """Store one memory; `success` is false when `if_novel` found a near twin."""
+        added, drafts = self._add([request], request.idempotency_key, request)
+        if added[0].id is not None:
+            return schema.AddAnswer(
+                success=True, id=added[0].id, message="Memory added successfully", project=drafts[0].project
+            )
+        twin_id, similarity = added[0].twin or (0, 0.0)
+        twin = self.engine.store.get([twin_id])
+        return schema.AddAnswer(
+            success=False,
+            id=None,
+            message=f"Memory {twin_id} says nearly the same; nothing was added",
+            project=drafts[0].project,
+            closest_match=messages.closest_match(twin[0], similarity) if twin else UNSET,
+        )
+
+    def add_batch(self, request: schema.AddBatchRequest) -> schema.AddBatchAnswer:
+        """Store several memories: all of them, or none."""
+        most = self.settings.limits.batch
+        if len(request.memories) > most:
+            raise InvalidRequest(
+                f"`memories` holds {len(request.memories)}; the most is {most} (setting limits.batch)",
+                "memories",
+            )
+        added, drafts = self._add(request.memories, request.idempotency_key, request)
+        ids = [one.id for one in added]
+        count = sum(memory_id is not None for memory_id in ids)
+        left_out = len(ids) - count
+        message = f"{count} memories added successfully"
+        if left_out:
+            message += f"; {left_out} left out, because nearly the same is stored"
+        return schema.AddBatchAnswer(
+            success=True,
+            ids=ids,
+            count=count,
+            message=message,
+            project=messages.echo(tuple(sorted({draft.project for draft in drafts}))),
+        )
+
+    def _add(
+        self, memories: Sequence[schema.NewMemory], key: str | None, request: msgspec.Struct
+    ) -> tuple[Sequence[Added], Sequence[Draft]]:
+        in_batch = isinstance(request, schema.AddBatchRequest)
+        prefixes = [f"memories[{n}]." if in_batch else "" for n in range(len(memories))]
+        drafts = [self._draft(memory, prefix) for memory, prefix in zip(memories, prefixes, strict=True)]
+        retry = None
+        if key is not None:
+            retry = Retry(
+                key, hashlib.sha256(msgspec.json.encode([type(request).__name__, request])).digest()
+            )
+        given = len(drafts)
+        self.plugins.hook.before_add(drafts=drafts)
+        if len(drafts) != given:
+            raise InvalidRequest("a plugin changed the number of memories in before_add; nothing was stored")
+        added = self.engine.add(drafts, retry)
+        stored = [one.id for one in added if one.id is not None]
+        if stored:
+            self.plugins.notify("memories_added", memories=self.engine.store.get(stored))
+        return added, drafts
+
+    def _draft(self, memory: schema.NewMemory, prefix: str) -> Draft:
+        limits = self.settings.limits
+        check_text(memory.text, limits.text_bytes, f"{prefix}text", "text_bytes")
+        check_metadata(memory.metadata, limits.metadata_bytes, f"{prefix}metadata")
+        return Draft(
+            text=memory.text,
+            project=memory.project or DEFAULT_PROJECT,
+            source=memory.source,
+            tags=check_tags(memory.tags, limits.tags, f"{prefix}tags"),
+            metadata=memory.metadata,
+            timestamp=check_time(memory.timestamp, f"{prefix}timestamp"),
+            supersedes=memory.supersedes,
+            if_novel=memory.if_novel,
+        )
+
+    def patch(self, memory_id: int, request: schema.PatchRequest) -> schema.MemoryAnswer:
+        """Correct a memory. Raises MemoryNotFound."""
+        limits = self.settings.limits
+        if request == schema.PatchRequest():
+            raise InvalidRequest("nothing to change: give text, source, tags, metadata or timestamp")
+        if request.text is not UNSET:
+            check_text(request.text, limits.text_bytes, "text", "text_bytes")
+        if request.metadata is not UNSET:
+            check_metadata(request.metadata, limits.metadata_bytes, "metadata")
+        change = Change(
+            text=_or_none(request.text),
+            source=_or_none(request.source),
+            tags=None if request.tags is UNSET else check_tags(request.tags, limits.tags, "tags"),
+            metadata=_or_none(request.metadata),
+            timestamp=check_time(_or_none(request.timestamp), "timestamp"),
+        )
+        self._one(memory_id)  # before the text is embedded in vain
+        memory = self.engine.change(memory_id, change)
+        self.plugins.notify("memories_changed", memories=[memory])
+        return messages.memory(memory)
+
+    # Forgetting.
+
+    def forget_one(self, memory_id: int) -> schema.ForgetOneAnswer:
+        """Take one memory out of every answer. Raises MemoryNotFound."""
+        memory = self._one(memory_id)
+        if not self.engine.store.forget([memory_id]):
+            raise MemoryNotFound(f"there is no memory {memory_id}")
+        self.plugins.notify("memories_removed", ids=[memory_id])
+        return schema.ForgetOneAnswer(
+            success=True,
+            id=memory_id,
+            project=memory.project,
+            message="Memory forgotten; backups made before still hold it",
+        )
+
+    def forget(self, request: schema.ForgetRequest) -> schema.ForgetAnswer:
+        """Forget the memories that meet every condition given."""
+        if all(getattr(request, name) is UNSET for name in schema.FORGET_CONDITIONS):
+            raise InvalidRequest(
+                f"say what to forget: give at least one of {', '.join(schema.FORGET_CONDITIONS)}"
+            )
+        asked = None if request.ids is UNSET else set(request.ids)
+        if asked is not None and len(asked) > self.settings.limits.batch:
+            raise InvalidRequest(
+                f"`ids` holds {len(asked)}; the most is {self.settings.limits.batch} (setting limits.batch)",
+                "ids",
+            )
+        where = self._forget_filter(request)
+        ids = self.engine.store.matching_ids(where)
+        if asked is not None:
+            ids = [memory_id for memory_id in ids if memory_id in asked]
+        gone = ids if request.dry_run else self._forget_all(ids)
+        return schema.ForgetAnswer(
+            success=True,
+            ids=gone,
+            count=len(gone),
+            missing=sorted((asked or set()) - set(gone)),
+            dry_run=request.dry_run,
+            project=messages.echo(where.projects),
+        )
+
+    def _forget_filter(self, request: schema.ForgetRequest) -> Filter:
+        limits = self.settings.limits
+        metadata = _or_none(request.metadata) or {}
+        check_metadata(metadata, limits.metadata_bytes, "metadata")
+        # An id says by itself which project it is in.
+        anywhere = request.project is UNSET and request.ids is not UNSET
+        return Filter(
+            projects=None if anywhere else messages.scope(_or_none(request.project)),
+            tags=check_tags(_or_none(request.tags) or [], limits.tags, "tags"),
+            tags_mode=request.tags_mode,
+            source=_or_none(request.source),
+            metadata=metadata,
+            after=check_time(_or_none(request.after), "after"),
+            before=check_time(_or_none(request.before), "before"),
+            include_superseded=True,
+        )
+
+    def _forget_all(self, ids: Sequence[int]) -> list[int]:
+        gone = self.engine.store.forget(ids) if ids else []
+        if gone:
+            self.plugins.notify("memories_removed", ids=gone)
+        return gone
+
+    def drop_project(self, name: str) -> schema.DropProjectAnswer:
+        """Forget a project with all its memories. Raises MemoryNotFound."""
+        ids = self.engine.store.matching_ids(Filter(projects=(name,), include_superseded=True))
+        forgotten = self.engine.store.drop_project(name)
+        if ids:
+            self.plugins.notify("memories_removed", ids=ids)
+        return schema.DropProjectAnswer(
+            success=True,
+            project=name,
+            forgotten=forgotten,
+            message="Project forgotten; backups made before still hold it",
+        )
+
+    # Overview.
+
+    def health(self) -> schema.HealthAnswer:
+        """Say whether the service answers. Raises what keeps the records from being read or written."""
+        engine = self.engine
+        if engine.store_error is not None:
+            raise engine.store_error
+        parts = engine.store.rebuilding() if engine.store_opened else []
+        return schema.HealthAnswer(
+            status="ok" if engine.store_opened else "starting",
+            version=self.version,
+            model_ready=engine.model_ready,
+            rebuilding=[
+                schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
+                for part in parts
+            ],
+        )
+
+    def stats(self, project: str | None) -> schema.StatsAnswer:
+        """Tell counts and sizes, of one project or of all. Raises MemoryNotFound for an unknown project."""
+        store = self.engine.store
+        facts = store.stats()
+        sizes = facts["index_size_bytes"]
+        projects = [
+            schema.ProjectStats(
+                name=one.name,
+                memories=one.memories,
+                created_at=messages.time_text(one.created_at),
+                last_updated=messages.time_text(one.last_updated),
+                index_size_bytes=sizes.get(one.name, 0),
+            )
+            for one in store.projects()
+            if project in (None, "*", one.name)
+        ]
+        if not projects and project not in (None, "*", DEFAULT_PROJECT):
+            raise MemoryNotFound(f"there is no project `{project}`")
+        plugins: dict[str, Any] = {}
+        for part in self.plugins.hook.register_stats(service=self):
+            plugins |= part
+        return schema.StatsAnswer(
+            total_memories=sum(one.memories for one in projects),
+            dimension=self.engine.dimension,
+            model=self.settings.model_name,
+            created_at=messages.time_text(facts["created_at"]),
+            last_updated=messages.time_text(facts["last_updated"]),
+            index_size_bytes=sum(one.index_size_bytes for one in projects),
+            backup_count=len(store.backups()),
+            model_ready=self.engine.model_ready,
+            model_error=None if self.engine.model_error is None else str(self.engine.model_error),
+            projects=projects,
+            plugins=plugins,
+        )
+
+    def projects(self) -> schema.ProjectsAnswer:
+        """List every project."""
+        found = [
+            schema.ProjectAnswer(
+                name=one.name,
+                memories=one.memories,
+                created_at=messages.time_text(one.created_at),
+                last_updated=messages.time_text(one.last_updated),
+            )
+            for one in self.engine.store.projects()
+        ]
+        return schema.ProjectsAnswer(projects=found, count=len(found))
+
+    def tags(self, project: str | None) -> schema.TagsAnswer:
+        """List the tags in use, the most frequent first."""
+        found = self.engine.store.tags(Filter(projects=messages.scope(project)))
+        counts = [schema.TagCount(tag=tag, count=count) for tag, count in found.items()]
+        return schema.TagsAnswer(tags=counts, count=len(counts), project=project or DEFAULT_PROJECT)
+
+    def backup(self, request: schema.BackupRequest) -> schema.BackupAnswer:
+        """Make a consistent copy that can be restored."""
+        made = self.engine.store.backup(request.label)
+        return schema.BackupAnswer(
+            success=True,
+            backup=made.name,
+            memories=made.memories,
+            size_bytes=made.size_bytes,
+            message="Backup made; to restore it, stop the service, copy the backup's files into the data folder, "
+            "and start the service",
+        )
+
+    def backups(self) -> schema.BackupsAnswer:
+        """List every backup, oldest first."""
+        found = [
+            schema.BackupEntry(
+                name=one.name,
+                created_at=messages.time_text(one.created_at),
+                memories=one.memories,
+                size_bytes=one.size_bytes,
+            )
+            for one in self.engine.store.backups()
+        ]
+        return schema.BackupsAnswer(backups=found, count=len(found))
+
+    def adapters(self) -> schema.AdaptersAnswer:
+        """List the assistants' adapters."""
+        found = [
+            schema.AdapterEntry(
+                name=adapter.name, title=adapter.title, routes=[r.path for r in adapter.routes(self)]
+            )
+            for _, adapter in self.plugins.plugins
+            if isinstance(adapter, Adapter)
+        ]
+        return schema.AdaptersAnswer(adapters=found, count=len(found))
+
+    def adapter_files(self, name: str, project: str | None) -> schema.FilesAnswer:
+        """Give the files that connect an assistant. Raises MemoryNotFound for an unknown adapter."""
+        project = project or DEFAULT_PROJECT
+        context = InstallContext(url=f"http://127.0.0.1:{self.settings.port}", project=project)
+        for given in self.plugins.hook.register_config_files(context=context):
+            if name in given:
+                files = [messages.config_file(file) for file in given[name]]
+                return schema.FilesAnswer(adapter=name, files=files, count=len(files), project=project)
+        known = ", ".join(adapter.name for adapter in self.adapters().adapters)
+        raise MemoryNotFound(f"there is no adapter `{name}`; there are {known}")
+
+    def _filter(self, request: schema.SearchRequest) -> Filter:
+        limits = self.settings.limits
+        check_metadata(request.metadata, limits.metadata_bytes, "metadata")
+        return Filter(
+            projects=messages.scope(request.project),
+            tags=check_tags(request.tags, limits.tags, "tags"),
+            tags_mode=request.tags_mode,
+            source=request.source,
+            metadata=request.metadata,
+            after=check_time(request.after, "after"),
+            before=check_time(request.before, "before"),
+            include_superseded=request.include_superseded,
+        )
+
+    def _one(self, memory_id: int) -> Memory:
+        found = self.engine.store.get([memory_id])
+        if not found:
+            raise MemoryNotFound(f"there is no memory {memory_id}")
+        return found[0]
+
+
+def _or_none(value: T | UnsetType) -> T | None:
+    return None if isinstance(value, UnsetType) else value

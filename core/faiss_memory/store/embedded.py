@@ -1,0 +1,461 @@
+"""The embedded store: memory.db is the truth, the indexes follow it, and one keeper thread looks after the files."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Any, Literal
+
+import numpy as np
+
+from faiss_memory.errors import MemoryNotFound, StoreError
+from faiss_memory.memory import DEFAULT_PROJECT, Change, Draft, Filter, Match, Memory, ProjectCount, Ranking
+from faiss_memory.parts import Added, Backup, Embedding, Progress, Retry, Vectors
+from faiss_memory.store import backups
+from faiss_memory.store.analyzer import analyze
+from faiss_memory.store.catalogue import Catalogue
+from faiss_memory.store.committer import Committer
+from faiss_memory.store.filesystem import boot_id, network_file_system, replace_file, set_aside
+from faiss_memory.store.indexes import Indexes
+from faiss_memory.store.lock import FolderLock
+from faiss_memory.store.rows import words_of
+from faiss_memory.store.truth import Changes, Truth
+from faiss_memory.store.vectors import VectorIndex, save
+
+log = logging.getLogger("faiss_memory.store")
+
+FILLED_AT_ONCE = 2000
+SAVE_AFTER = 1000
+"""Passages added or removed before a vector index is saved again; fewer are caught up from the truth at start."""
+
+
+class EmbeddedStore:
+    """A data folder, owned by this process. Implements `faiss_memory.parts.Store`.
+
+    Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
+    writing unsafe. Raises StoreLocked when another process owns the folder.
+    """
+
+    def __init__(self, folder: Path, on_failure: Callable[[StoreError], None]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._on_failure = on_failure
+        self._lock = FolderLock(folder)
+        self._is_open = False
+
+    def open(self) -> None:
+        """Bring every file into a state that can be read and written."""
+        if (kind := network_file_system(self.folder)) is not None:
+            log.warning(
+                "%s lies on %s, where databases are slow and may break; a local folder is safer",
+                self.folder,
+                kind,
+            )
+        if (restored := backups.restore_if_asked(self.folder)) is not None:
+            log.warning("restored from backup %s; the database before was set aside", restored)
+        truth = Truth(self.folder / "memory.db")
+        self._uuid, self._created_at = truth.uuid, truth.created_at
+        self._projects = truth.projects()
+        self._model: tuple[str, str, int] | None = None
+        self._spare_folder: Path | None = None
+        self._indexes = Indexes(self._open_catalogue(truth), self._repair_catalogue)
+        self._indexes.load_keywords()
+        self._seq = truth.seq
+        self._committer = Committer(truth, self._publish, self._on_failure)
+        self._keeper_condition = Condition()
+        self._work_waits, self._closing = True, False
+        self._missing: dict[str, np.ndarray[Any, Any]] = {}
+        self._truth = truth
+        self._keeper = Thread(target=self._keep, name="keeper", daemon=True)
+        self._keeper.start()
+        self._is_open = True
+
+    # The derived files follow the truth.
+
+    def _open_catalogue(self, truth: Truth) -> Catalogue:
+        """Open search.db and bring it up to date, or make it anew if it does not fit."""
+        try:
+            catalogue = Catalogue(self.folder / "search.db")
+            reason = _misfit(catalogue, truth)
+            if reason is None:
+                _catch_up(catalogue, truth)
+                if sum(catalogue.counts().values()) == truth.count():
+                    catalogue.set_state("boot", boot_id())
+                    return catalogue
+                reason = "it holds another number of memories than the records"
+            catalogue.close()
+        except sqlite3.Error as error:
+            reason = str(error)
+        return self._fresh_catalogue(truth, reason)
+
+    def _fresh_catalogue(self, truth: Truth, reason: str) -> Catalogue:
+        if truth.seq:
+            log.warning("search.db is made anew: %s", reason)
+        try:
+            return _filled_catalogue(self.folder / "search.db", truth)
+        except sqlite3.Error as error:
+            # A full disk must not keep the service from reading what it holds.
+            self._spare_folder = Path(tempfile.mkdtemp(prefix="faiss-memory-"))
+            log.error(
+                "search.db cannot be written in %s (%s); using %s", self.folder, error, self._spare_folder
+            )
+            return _filled_catalogue(self._spare_folder / "search.db", truth)
+
+    def _repair_catalogue(self) -> None:
+        self._committer.read(self._renew_catalogue)
+        self._wake_keeper()
+
+    def _renew_catalogue(self, truth: Truth) -> None:
+        self._indexes.replace_catalogue(lambda: self._fresh_catalogue(truth, "it was damaged"))
+        self._indexes.load_keywords()
+
+    def _publish(self, changes: Changes) -> None:
+        """Called by the committer with each committed group, before it is answered."""
+        self._seq = changes.seq
+        self._projects = self._truth.projects()
+        try:
+            self._indexes.publish(changes)
+        except Exception:  # the write is safe: a derived file may only cost its own rebuild
+            log.exception("the indexes could not follow a write and are made anew")
+            self._renew_catalogue(self._truth)
+            if self._model is not None:
+                self._load_vectors(self._truth, saved=False)
+        self._wake_keeper()
+
+    def use_model(self, identity: str, name: str, dimension: int) -> None:
+        """Answer `nearest` with this model's vectors from now on."""
+
+        def switch(truth: Truth) -> None:
+            self._model = (identity, name, dimension)
+            truth.use_model(identity, name, dimension)
+            self._load_vectors(truth, saved=True)
+
+        self._committer.read(switch)
+        self._wake_keeper()
+
+    def _load_vectors(self, truth: Truth, *, saved: bool) -> None:
+        """Load the saved indexes that fit; what they lack is read from the truth, much of it in the background."""
+        identity, _, dimension = self._model or ("", "", 0)
+        indexes, missing = {}, {}
+        for project in self._projects:
+            keys = np.array(truth.passage_keys(project), np.int64).reshape(-1, 4)
+            indexes[project] = VectorIndex(dimension)
+            if saved and len(keys):
+                keys = self._loaded(indexes[project], project, keys, identity)
+            if len(keys):
+                missing[project] = keys
+        self._indexes.replace_vectors(indexes)
+        self._missing = missing
+        for project, keys in missing.items():
+            self._indexes.expect(project, len(keys))
+        # A moment's work is done at once, so that the first answer after a start is whole.
+        if sum(map(len, missing.values())) <= FILLED_AT_ONCE:
+            while self._fill_some(truth):
+                pass
+
+    def _loaded(
+        self, index: VectorIndex, project: str, keys: np.ndarray[Any, Any], identity: str
+    ) -> np.ndarray[Any, Any]:
+        path = self._index_path(project)
+        try:
+            return index.load(path, keys, self._uuid, identity, self._seq)
+        except ValueError as error:
+            aside = set_aside(path)
+            if aside is not None:
+                log.warning(
+                    "%s is rebuilt from the records: %s; it was set aside as %s", path, error, aside.name
+                )
+            return keys
+
+    def _fill_some(self, truth: Truth) -> bool:
+        """Read some vectors from the truth into their index; says whether more are missing."""
+        if not self._missing or self._model is None:
+            return False
+        project, keys = next(iter(self._missing.items()))
+        part, rest = keys[:FILLED_AT_ONCE], keys[FILLED_AT_ONCE:]
+        found, vectors = truth.vectors(part[:, 0].tolist(), self._model[2])
+        self._indexes.fill(project, part[np.isin(part[:, 0], found)], vectors, len(rest))
+        if len(rest):
+            self._missing[project] = rest
+        else:
+            del self._missing[project]
+        return bool(self._missing)
+
+    # The keeper: what may be done a moment later.
+
+    def _wake_keeper(self) -> None:
+        with self._keeper_condition:
+            self._work_waits = True
+            self._keeper_condition.notify()
+
+    def _keep(self) -> None:
+        while True:
+            with self._keeper_condition:
+                while not (self._work_waits or self._closing):
+                    self._keeper_condition.wait()
+                if self._closing:
+                    return
+                self._work_waits = False
+            try:
+                self._tidy()
+            except (OSError, sqlite3.Error, StoreError) as error:
+                log.warning(
+                    "a derived file could not be written: %s; it is tried again after the next write", error
+                )
+
+    def _tidy(self) -> None:
+        while not self._closing and self._committer.read(self._fill_some):
+            pass
+        while not self._closing and self._indexes.analyze_some():
+            pass
+        self._save(SAVE_AFTER)
+
+    def _save(self, least: int) -> None:
+        """Save the vector indexes that changed much, and the readable manifest."""
+        model = self._model
+        for project, changes in self._indexes.vector_changes().items():
+            if model is not None and changes >= least and project not in self._missing:
+                seq = self._seq  # read before the snapshot, which may only be newer
+                if (content := self._indexes.snapshot(project)) is not None:
+                    save(self._index_path(project), content, self._uuid, model[0], seq)
+        for folder in (self.folder / "indexes").glob("*"):
+            if folder.name not in self._projects:
+                shutil.rmtree(folder, ignore_errors=True)
+        manifest = json.dumps(self._manifest(), indent=2, ensure_ascii=False) + "\n"
+        replace_file(self.folder / "metadata.json", lambda file: file.write(manifest.encode()))
+
+    def _manifest(self) -> dict[str, Any]:
+        counts = self._indexes.counts()
+        return {
+            "about": "A description for people; the memories are in memory.db.",
+            "store": self._uuid,
+            "seq": self._seq,
+            "created_at": self._created_at.isoformat(),
+            "model": None if self._model is None else self._model[0],
+            "dimension": None if self._model is None else self._model[2],
+            "memories": sum(counts.values()),
+            "projects": counts,
+        }
+
+    def _index_path(self, project: str) -> Path:
+        folder = self.folder if project == DEFAULT_PROJECT else self.folder / "indexes" / project
+        return folder / "index.faiss"
+
+    # Writing.
+
+    def add(
+        self, drafts: Sequence[Draft], embeddings: Sequence[Embedding | None], retry: Retry | None = None
+    ) -> list[Added]:
+        """Store drafts, or give a retried call's first answer."""
+
+        def call(truth: Truth, changes: Changes) -> list[Added]:
+            if retry is not None and (answer := truth.remembered(retry)) is not None:
+                return [
+                    Added(kept["id"], tuple(kept["twin"]) if kept["twin"] else None)
+                    for kept in json.loads(answer)
+                ]
+            added = self._add(truth, drafts, embeddings, changes)
+            if retry is not None:
+                truth.remember(retry, [asdict(one) for one in added])
+            return added
+
+        # To judge what is novel, everything written before must be visible.
+        return self._committer.run(call, alone=any(draft.if_novel is not None for draft in drafts))
+
+    def _add(
+        self, truth: Truth, drafts: Sequence[Draft], embeddings: Sequence[Embedding | None], changes: Changes
+    ) -> list[Added]:
+        if all(draft.if_novel is None for draft in drafts):
+            return [Added(memory_id) for memory_id in truth.add(drafts, embeddings, changes)]
+        added: list[Added] = []
+        fresh: list[tuple[int, str, Vectors]] = []
+        for draft, embedding in zip(drafts, embeddings, strict=True):
+            twin = self._twin(draft, embedding, [part for part in fresh if part[1] == draft.project])
+            if twin is not None:
+                added.append(Added(None, twin))
+                continue
+            memory_id = truth.add([draft], [embedding], changes)[0]
+            added.append(Added(memory_id))
+            if embedding is not None:
+                fresh.append((memory_id, draft.project, embedding.vectors))
+        return added
+
+    def _twin(
+        self, draft: Draft, embedding: Embedding | None, fresh: Sequence[tuple[int, str, Vectors]]
+    ) -> tuple[int, float] | None:
+        """Find a memory that makes a draft nothing new; `fresh` ones precede it in the same call."""
+        if draft.if_novel is None or embedding is None:
+            return None
+        closest = self.closest(embedding, Filter(projects=(draft.project,)))
+        found = [closest] if closest is not None else []
+        found += [
+            (key, float((embedding.vectors @ vectors.T).max(axis=1).min())) for key, _, vectors in fresh
+        ]
+        best = max(found, key=lambda pair: pair[1], default=None)
+        return best if best is not None and best[1] >= draft.if_novel else None
+
+    def closest(self, embedding: Embedding, where: Filter) -> tuple[int, float] | None:
+        """Find what a text's least known passage is most like: a long text is known only if all of it is."""
+        nearest = [self.nearest(vector, where, 1) for vector in embedding.vectors]
+        if not nearest or not all(nearest):
+            return None
+        match = min((found[0] for found in nearest), key=lambda match: match.similarity)
+        return match.memory_id, match.similarity
+
+    def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
+        """Correct a memory."""
+        self._committer.run(lambda truth, changes: truth.change(memory_id, change, embedding, changes))
+        found = self.get([memory_id])
+        if not found:
+            raise MemoryNotFound(f"memory {memory_id} was forgotten by another request")
+        return found[0]
+
+    def forget(self, ids: Sequence[int]) -> list[int]:
+        """Take memories out of every answer."""
+        return self._committer.run(lambda truth, changes: truth.forget(ids, changes))
+
+    def drop_project(self, name: str) -> int:
+        """Forget a project with all its memories."""
+        return self._committer.run(lambda truth, changes: truth.drop_project(name, changes))
+
+    def unembedded(self, limit: int) -> list[Memory]:
+        """Give memories that the model in use has not embedded yet."""
+        return self._committer.read(lambda truth: truth.unembedded(limit))
+
+    def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
+        """Add vectors to memories whose text is still the one given."""
+        self._committer.run(lambda truth, changes: truth.embed(embeddings, changes))
+
+    # Reading.
+
+    def get(self, ids: Sequence[int]) -> list[Memory]:
+        """Read memories, in the order asked for."""
+        return self._indexes.get(ids)
+
+    def history(self, memory_id: int) -> list[Memory]:
+        """Read a memory and what it superseded, newest first."""
+        chain = self._indexes.read(lambda catalogue: catalogue.history(memory_id))
+        if not chain:
+            raise MemoryNotFound(f"there is no memory {memory_id}")
+        return chain
+
+    def select(
+        self,
+        where: Filter,
+        *,
+        contains: str | None = None,
+        order: Literal["newest", "oldest"] = "newest",
+        limit: int = 50,
+        after: tuple[datetime, int] | None = None,
+    ) -> list[Memory]:
+        """List memories by time."""
+        return self._indexes.select(where, contains=contains, order=order, limit=limit, after=after)
+
+    def matching_ids(self, where: Filter) -> list[int]:
+        """Give the ids that a filter lets through."""
+        return self._indexes.read(lambda catalogue: catalogue.ids(where))
+
+    def nearest(self, vector: Vectors, where: Filter, limit: int) -> list[Match]:
+        """Find memories by meaning."""
+        return self._indexes.nearest(vector, where, limit)
+
+    def similarities(self, vector: Vectors, ids: Sequence[int]) -> dict[int, Match]:
+        """Compare a query with chosen memories."""
+        return self._indexes.similarities(vector, ids)
+
+    def matching(self, text: str, where: Filter, limit: int) -> Ranking:
+        """Find memories by words."""
+        return self._indexes.matching(text, where, limit)
+
+    def projects(self) -> list[ProjectCount]:
+        """Count memories by project."""
+        counts = self._indexes.counts()
+        return [
+            ProjectCount(name=name, memories=counts.get(name, 0), created_at=created, last_updated=updated)
+            for name, (created, updated) in sorted(self._projects.items())
+        ]
+
+    def tags(self, where: Filter) -> dict[str, int]:
+        """Count memories by tag."""
+        return self._indexes.read(lambda catalogue: catalogue.tags(where))
+
+    def stats(self) -> Mapping[str, Any]:
+        """Tell sizes and states."""
+        projects, passages = self.projects(), self._indexes.passages()
+        dimension = self._model[2] if self._model is not None else 0
+        return {
+            "created_at": self._created_at,
+            "last_updated": max((project.last_updated for project in projects), default=self._created_at),
+            "index_size_bytes": {name: 4 * dimension * count for name, count in passages.items()},
+        }
+
+    def rebuilding(self) -> list[Progress]:
+        """Tell which derived files are being rebuilt."""
+        return self._indexes.rebuilding()
+
+    def backup(self, label: str | None) -> Backup:
+        """Make a consistent copy that can be restored."""
+        return self._committer.read(lambda truth: backups.make(truth, self.folder / "backups", label))
+
+    def backups(self) -> list[Backup]:
+        """List the copies, oldest first."""
+        return backups.listed(self.folder / "backups")
+
+    def close(self) -> None:
+        """Finish what was accepted, save the indexes, and let go of the data folder."""
+        if self._is_open:
+            self._close()
+        self._lock.release()
+
+    def _close(self) -> None:
+        with self._keeper_condition:
+            self._closing = True
+            self._keeper_condition.notify()
+        self._keeper.join()
+        self._committer.close()
+        try:
+            self._save(1)
+            self._indexes.mark_clean()
+        except (OSError, sqlite3.Error) as error:
+            log.warning("the indexes could not be saved (%s); they are rebuilt at the next start", error)
+        self._indexes.close()
+        self._truth.close()
+        if self._spare_folder is not None:
+            shutil.rmtree(self._spare_folder, ignore_errors=True)
+
+
+def _misfit(catalogue: Catalogue, truth: Truth) -> str | None:
+    """Say why a catalogue cannot be brought up to date, if it cannot."""
+    if catalogue.state("store") != truth.uuid:
+        return "it belongs to another store"
+    if catalogue.state("seq") > truth.seq:
+        return "it is newer than the records, which were restored"
+    if catalogue.state("boot") not in ("clean", boot_id()):
+        return "the machine stopped before it was written out"
+    damage = catalogue.check()
+    return f"it is damaged: {damage}" if damage else None
+
+
+def _catch_up(catalogue: Catalogue, truth: Truth) -> None:
+    since = catalogue.state("seq")
+    if since < truth.seq:
+        changed = ((memory, analyze(words_of(memory))) for memory in truth.memories(since))
+        catalogue.apply(truth.seq, changed, truth.removed(since))
+
+
+def _filled_catalogue(path: Path, truth: Truth) -> Catalogue:
+    for part in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{part}").unlink(missing_ok=True)
+    catalogue = Catalogue(path)
+    catalogue.apply(truth.seq, ((memory, None) for memory in truth.memories()), ())
+    catalogue.set_state("store", truth.uuid)
+    catalogue.set_state("boot", boot_id())
+    return catalogue

@@ -1,0 +1,220 @@
+"""The keyword index of one project: an inverted index in memory, ranked by BM25.
+
+Kept outside SQLite's FTS5 on purpose (measured in docs/ranking.md): FTS5's `bm25()` fixes b, gives words that are
+in half of a small project's memories no weight at all, and ranks every memory that holds one common word; here a
+posting list is two numpy arrays, and a query of eight words over 100,000 memories is a few additions.
+
+Memories take slots in order of arrival; a removed one leaves a dead slot until the index is compacted. Postings lie
+in sealed segments, merged as they grow like the digits of a binary counter, and a small mutable tail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+K1 = 1.2
+B = 1.0
+"""Full normalisation: memories are one line or a hundred, and a long one must not win by its length alone."""
+TAIL_MEMORIES = 1000
+MOST_TERMS = 256
+
+POSTING = np.dtype([("term", "<u4"), ("count", "<u2")])
+"""One term of a memory with how often it occurs."""
+
+Postings = npt.NDArray[np.void]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """Sealed postings, sorted by term: `slots[starts[i]:starts[i + 1]]` hold `terms[i]`."""
+
+    terms: npt.NDArray[np.uint32]
+    starts: npt.NDArray[np.int64]
+    slots: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.uint16]
+
+    @staticmethod
+    def seal(
+        terms: npt.NDArray[np.uint32], slots: npt.NDArray[np.int32], counts: npt.NDArray[np.uint16]
+    ) -> _Segment:
+        """Sort postings by term; the arrays run side by side."""
+        order = np.argsort(terms, kind="stable")
+        unique, starts = np.unique(terms[order], return_index=True)
+        return _Segment(unique, np.append(starts, len(order)), slots[order], counts[order])
+
+    def merged(self, other: _Segment) -> _Segment:
+        """Join two segments."""
+        return _Segment.seal(
+            np.concatenate([self.spread(), other.spread()]),
+            np.concatenate([self.slots, other.slots]),
+            np.concatenate([self.counts, other.counts]),
+        )
+
+    def spread(self) -> npt.NDArray[np.uint32]:
+        """Give the term of every posting."""
+        return np.repeat(self.terms, np.diff(self.starts))
+
+    def postings(self, term: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]:
+        """Give the slots that hold a term, with its counts."""
+        at = int(np.searchsorted(self.terms, term))
+        if at == len(self.terms) or self.terms[at] != term:
+            return self.slots[:0], self.counts[:0]
+        part = slice(self.starts[at], self.starts[at + 1])
+        return self.slots[part], self.counts[part]
+
+
+class KeywordIndex:
+    """Not thread-safe: readers may share it, a writer needs it alone."""
+
+    def __init__(self) -> None:
+        self._segments: list[_Segment] = []
+        self._tail: dict[int, list[tuple[int, int]]] = {}
+        self._tail_start = 0
+        self._size = 0
+        self._memories: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self._lengths: npt.NDArray[np.float32] = np.zeros(0, np.float32)
+        self._alive: Mask = np.zeros(0, np.bool_)
+
+    def __len__(self) -> int:
+        return int(self._alive[: self._size].sum())
+
+    @property
+    def memory_ids(self) -> npt.NDArray[np.int64]:
+        """The memory in each slot, dead ones included."""
+        return self._memories[: self._size]
+
+    def add(self, memory_id: int, postings: Postings) -> None:
+        """Index one memory."""
+        slot = self._take_slots(np.array([memory_id]), np.array([postings["count"].sum()], np.float32))
+        for term, count in postings.tolist():
+            self._tail.setdefault(term, []).append((slot, count))
+        if self._size - self._tail_start >= TAIL_MEMORIES:
+            self._seal_tail()
+
+    def load(self, memory_ids: Sequence[int], postings: Sequence[Postings]) -> None:
+        """Index many memories at once into a segment of their own."""
+        if not memory_ids:
+            return
+        self._seal_tail()
+        sizes = np.array([len(part) for part in postings])
+        joined = np.concatenate(postings)
+        lengths = np.bincount(np.repeat(np.arange(len(sizes)), sizes), joined["count"], minlength=len(sizes))
+        first = self._take_slots(np.asarray(memory_ids, np.int64), lengths.astype(np.float32))
+        slots = np.repeat(np.arange(first, first + len(sizes), dtype=np.int32), sizes)
+        self._append(_Segment.seal(joined["term"], slots, joined["count"]))
+        self._tail_start = self._size
+
+    def remove(self, memory_ids: Sequence[int]) -> None:
+        """Leave memories out of every answer from now on."""
+        self._alive[: self._size] &= ~np.isin(self.memory_ids, memory_ids)
+        if self._size - len(self) > max(TAIL_MEMORIES, len(self)):
+            self._compact()
+
+    def search(
+        self,
+        query: Mapping[int, int],
+        allowed: npt.NDArray[np.int64] | None,
+        hidden: npt.NDArray[np.int64],
+        limit: int,
+    ) -> list[tuple[int, float]]:
+        """Rank the memories that hold a query term (term → count), best first, ties by id.
+
+        `allowed` are the only memory ids that count, None meaning all but the `hidden` ones. BM25 as in Robertson
+        and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with Lucene's idf, which is
+        never negative.
+        """
+        alive = self._alive[: self._size]
+        total = int(alive.sum())
+        if not total or not query:
+            return []
+        lengths = self._lengths[: self._size]
+        norm = K1 * (1 - B + B * lengths / max(float(lengths[alive].mean()), 1.0))
+        scores = np.zeros(self._size, np.float32)
+        for term, slots, counts in self._rarest(query, alive):
+            idf = math.log(1 + (total - len(slots) + 0.5) / (len(slots) + 0.5))
+            scores[slots] += query[term] * idf * counts * (K1 + 1) / (counts + norm[slots])
+        found = np.flatnonzero(scores)
+        ids = self.memory_ids[found]
+        keep = np.isin(ids, allowed) if allowed is not None else ~np.isin(ids, hidden)
+        return _best(ids[keep], scores[found[keep]], limit)
+
+    def _rarest(
+        self, query: Mapping[int, int], alive: Mask
+    ) -> list[tuple[int, npt.NDArray[np.int32], npt.NDArray[np.uint16]]]:
+        """Give the living postings of each term; of an overlong query only the rarest terms."""
+        found = []
+        for term in query:
+            slots, counts = self._postings(term)
+            living = alive[slots]
+            if living.any():
+                found.append((term, slots[living], counts[living]))
+        found.sort(key=lambda posting: (len(posting[1]), posting[0]))
+        return found[:MOST_TERMS]
+
+    def _postings(self, term: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]:
+        parts = [segment.postings(term) for segment in self._segments]
+        if term in self._tail:
+            slots, counts = zip(*self._tail[term], strict=True)
+            parts.append((np.array(slots, np.int32), np.array(counts, np.uint16)))
+        if not parts:
+            return np.zeros(0, np.int32), np.zeros(0, np.uint16)
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    def _take_slots(self, memory_ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.float32]) -> int:
+        first, self._size = self._size, self._size + len(memory_ids)
+        if self._size > len(self._alive):
+            room = max(self._size, 2 * len(self._alive), 1024)
+            self._memories = np.resize(self._memories, room)
+            self._lengths = np.resize(self._lengths, room)
+            self._alive = np.append(self._alive, np.zeros(room - len(self._alive), np.bool_))
+        self._memories[first : self._size] = memory_ids
+        self._lengths[first : self._size] = lengths
+        self._alive[first : self._size] = True
+        return first
+
+    def _seal_tail(self) -> None:
+        if not self._tail:
+            return
+        terms = np.repeat(
+            np.fromiter(self._tail, np.uint32, len(self._tail)), [len(part) for part in self._tail.values()]
+        )
+        pairs = np.array([pair for part in self._tail.values() for pair in part], np.int64)
+        self._append(_Segment.seal(terms, pairs[:, 0].astype(np.int32), pairs[:, 1].astype(np.uint16)))
+        self._tail = {}
+        self._tail_start = self._size
+
+    def _compact(self) -> None:
+        """Give the slots of removed memories back, so that a store that forgets much does not grow for ever."""
+        self._seal_tail()
+        alive = self._alive[: self._size]
+        fresh = np.cumsum(alive) - 1
+        segments, self._segments = self._segments, []
+        for segment in segments:
+            keep = alive[segment.slots]
+            slots = fresh[segment.slots[keep]].astype(np.int32)
+            self._append(_Segment.seal(segment.spread()[keep], slots, segment.counts[keep]))
+        self._memories = self.memory_ids[alive]
+        self._lengths = self._lengths[: self._size][alive]
+        self._alive = np.ones(len(self._memories), np.bool_)
+        self._size = self._tail_start = len(self._memories)
+
+    def _append(self, segment: _Segment) -> None:
+        self._segments.append(segment)
+        while len(self._segments) > 1 and len(self._segments[-2].slots) < 2 * len(self._segments[-1].slots):
+            last = self._segments.pop()
+            self._segments[-1] = self._segments[-1].merged(last)
+
+
+def _best(ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
+    if len(ids) > limit:
+        # Everything that ties with the last place stays in, so that ties are broken by id and not by chance.
+        bar = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        ids, scores = ids[scores >= bar], scores[scores >= bar]
+    order = np.lexsort((ids, -scores))[:limit]
+    return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))

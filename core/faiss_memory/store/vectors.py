@@ -1,0 +1,216 @@
+"""The vector index of one project: FAISS IndexFlatIP with ids, exact, derived from the passages in memory.db.
+
+A position in the index stands for one passage, and its FAISS id is the passage's row id, which never changes its
+vector: a saved index needs no log of changes to catch up, only the set of passages that are alive now. Removing
+sets a tombstone, because taking a row out of the index moves all that follow; compaction gives the room back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from faiss_memory.memory import Match, Passage
+from faiss_memory.parts import Vectors
+from faiss_memory.store.filesystem import replace_file
+
+Ids = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+COMPACT_ABOVE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What a saved index says of itself; it is used only if all of it fits."""
+
+    store: str
+    model: str
+    seq: int
+    sha256: str
+
+
+class VectorIndex:
+    """Not thread-safe: readers may share it, a writer needs it alone."""
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+        self._faiss = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+        self._passages: npt.NDArray[np.int64] = np.zeros((0, 4), np.int64)
+        self._alive: Mask = np.zeros(0, np.bool_)
+        self._size = 0
+        self.changes = 0
+        """Passages added or removed since the index was saved or loaded."""
+
+    def __len__(self) -> int:
+        return int(self._alive[: self._size].sum())
+
+    @property
+    def _keys(self) -> Ids:
+        """(passage, memory, start, end) by position."""
+        return self._passages[: self._size]
+
+    def add(self, keys: Ids, vectors: Vectors) -> None:
+        """Append passages: `keys` has a row (passage, memory, start, end) for each row of `vectors`."""
+        if not len(keys):
+            return
+        self._faiss.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(keys[:, 0]))
+        first, self._size = self._size, self._size + len(keys)
+        if self._size > len(self._passages):
+            room = max(self._size, 2 * len(self._passages), 1024) - len(self._passages)
+            self._passages = np.concatenate([self._passages, np.zeros((room, 4), np.int64)])
+            self._alive = np.concatenate([self._alive, np.zeros(room, np.bool_)])
+        self._passages[first : self._size] = keys
+        self._alive[first : self._size] = True
+        self.changes += len(keys)
+
+    def remove(self, memory_ids: Sequence[int]) -> None:
+        """Leave memories out of every answer from now on."""
+        alive = self._alive[: self._size]
+        gone = alive & np.isin(self._keys[:, 1], memory_ids)
+        alive[gone] = False
+        self.changes += int(gone.sum())
+        if self._size - len(self) > max(COMPACT_ABOVE, len(self)):
+            self._compact()
+
+    def nearest(self, vector: Vectors, allowed: Ids | None, hidden: Ids, limit: int) -> list[Match]:
+        """Find the `limit` memories whose best passage is nearest, or all that are allowed if they are fewer.
+
+        `vector` has shape (dimension,). `allowed` are the only memory ids that count, None meaning all but the
+        `hidden` ones. One long memory can fill the first places with its passages, so the search widens until
+        enough different memories are met.
+        """
+        mask = self._mask(allowed, hidden)
+        candidates = self._size if mask is None else int(mask.sum())
+        if not candidates:
+            return []
+        wanted = min(candidates, max(2 * limit, 32))
+        while True:
+            positions, similarities = self._search(vector, mask, wanted)
+            memories, first = np.unique(self._keys[positions, 1], return_index=True)
+            if len(memories) >= limit or wanted == candidates:
+                break
+            wanted = min(candidates, 4 * wanted)
+        order = np.lexsort((memories, -similarities[first]))[:limit]
+        return self._matches(positions[first[order]], similarities[first[order]])
+
+    def similarities(self, vector: Vectors, memory_ids: Sequence[int]) -> list[Match]:
+        """Compare a query, shape (dimension,), with every passage of chosen memories."""
+        positions = np.flatnonzero(self._alive[: self._size] & np.isin(self._keys[:, 1], memory_ids))
+        if not len(positions):
+            return []
+        similarities = self._stored()[positions] @ vector
+        order = np.lexsort((positions, -similarities))
+        _, first = np.unique(self._keys[positions[order], 1], return_index=True)
+        best = order[first]
+        return self._matches(positions[best], similarities[best])
+
+    def _mask(self, allowed: Ids | None, hidden: Ids) -> Mask | None:
+        alive = self._alive[: self._size]
+        if allowed is not None:
+            return alive & np.isin(self._keys[:, 1], allowed)
+        if len(hidden):
+            return alive & ~np.isin(self._keys[:, 1], hidden)
+        return None if alive.all() else alive
+
+    def _search(self, vector: Vectors, mask: Mask | None, count: int) -> tuple[Ids, npt.NDArray[np.float32]]:
+        parameters = None
+        if mask is not None:
+            bits = np.packbits(mask, bitorder="little")
+            selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # absent from faiss's stubs
+        flat: Any = faiss.downcast_index(self._faiss.index)
+        similarities, positions = flat.search(vector.reshape(1, -1), count, params=parameters)
+        return positions[0], similarities[0]
+
+    def _matches(self, positions: Ids, similarities: npt.NDArray[np.float32]) -> list[Match]:
+        memories = self._keys[positions, 1]
+        of_each = self._keys[self._alive[: self._size] & np.isin(self._keys[:, 1], memories), 1]
+        known, counts = np.unique(of_each, return_counts=True)
+        passages = counts[np.searchsorted(known, memories)]
+        return [
+            Match(
+                memory_id=int(key[1]),
+                similarity=max(-1.0, min(1.0, float(similarity))),
+                passage=Passage(int(key[2]), int(key[3])),
+                passages=int(count),
+            )
+            for key, similarity, count in zip(self._keys[positions], similarities, passages, strict=True)
+        ]
+
+    def _stored(self) -> Vectors:
+        flat: Any = faiss.downcast_index(self._faiss.index)
+        if not self._size:
+            return np.zeros((0, self.dimension), np.float32)
+        view: Vectors = faiss.rev_swig_ptr(flat.get_xb(), self._size * self.dimension)
+        return view.reshape(self._size, self.dimension)
+
+    def _compact(self) -> None:
+        alive = self._alive[: self._size].copy()
+        fresh = VectorIndex(self.dimension)
+        fresh.add(self._keys[alive], self._stored()[alive])
+        self._faiss, self._size = fresh._faiss, fresh._size
+        self._passages, self._alive = fresh._passages, fresh._alive
+
+    def serialize(self) -> bytes:
+        """Give the FAISS index as bytes, and count the changes from here."""
+        content: bytes = faiss.serialize_index(self._faiss).tobytes()
+        self.changes = 0
+        return content
+
+    def load(self, path: Path, keys: Ids, store: str, model: str, seq: int) -> Ids:
+        """Fill an empty index from a saved one; `keys` are the living passages. Gives the keys it still lacks.
+
+        Raises ValueError saying why the saved index cannot be used.
+        """
+        content = _checked(path, store, model, seq)
+        loaded: Any = faiss.deserialize_index(np.frombuffer(content, np.uint8))
+        if loaded.d != self.dimension:
+            raise ValueError(f"it has {loaded.d} dimensions instead of {self.dimension}")
+        ids = faiss.vector_to_array(loaded.id_map)
+        at = np.searchsorted(keys[:, 0], ids)
+        living = at < len(keys)
+        living[living] = keys[at[living], 0] == ids[living]
+        self._faiss, self._size = loaded, len(ids)
+        self._passages = np.zeros((len(ids), 4), np.int64)
+        self._passages[living] = keys[at[living]]
+        self._alive = living
+        self.changes = 0
+        missing: Ids = keys[~np.isin(keys[:, 0], ids)]
+        return missing
+
+
+def sidecar_path(path: Path) -> Path:
+    """Name the file that describes a saved index."""
+    return path.with_name(path.name + ".json")
+
+
+def save(path: Path, content: bytes, store: str, model: str, seq: int) -> None:
+    """Write a serialized index, then its sidecar: a kill in between leaves a pair that does not fit."""
+    sidecar = Sidecar(store, model, seq, hashlib.sha256(content).hexdigest())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, lambda file: file.write(content))
+    replace_file(sidecar_path(path), lambda file: file.write(json.dumps(asdict(sidecar)).encode()))
+
+
+def _checked(path: Path, store: str, model: str, seq: int) -> bytes:
+    """Read a saved index if its sidecar fits: a flipped bit often loads silently, so the digest comes first."""
+    try:
+        content = path.read_bytes()
+        sidecar = Sidecar(**json.loads(sidecar_path(path).read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"it or its description cannot be read: {error}") from None
+    if (sidecar.store, sidecar.model) != (store, model):
+        raise ValueError("it belongs to another store or model")
+    if sidecar.seq > seq:
+        raise ValueError("it is newer than the records, which were restored")
+    if sidecar.sha256 != hashlib.sha256(content).hexdigest():
+        raise ValueError("its content does not match its digest")
+    return content

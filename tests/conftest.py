@@ -1,0 +1,93 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from falcon.testing import Result, TestClient
+
+from faiss_memory.app import build_service, create_app
+from faiss_memory.service import MemoryService
+from faiss_memory.settings import load, prepare_process
+from tests.fakes import FakeModel
+from tests.running import RunningService
+
+prepare_process()
+
+
+@pytest.fixture(scope="session")
+def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where compiled models lie; kept between runs where TEST_MODEL_CACHE says so."""
+    kept = os.environ.get("TEST_MODEL_CACHE")
+    return Path(kept) if kept else tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def make_service(tmp_path: Path) -> Iterator[Callable[..., MemoryService]]:
+    """Build services on the stand-in embedder, started and ready; they are stopped at the end."""
+    made: list[MemoryService] = []
+
+    def make(*plugins: object, **settings: Any) -> MemoryService:
+        given = {"data_dir": str(tmp_path / "data"), **settings}
+        extra = [("fake", FakeModel()), *((f"test-{number}", plugin) for number, plugin in enumerate(plugins))]
+        service = build_service(load(None, given, {}).settings, lambda _: None, extra)
+        made.append(service)
+        service.start()
+        while not service.engine.model_ready:
+            assert service.engine.model_error is None
+            time.sleep(0.001)
+        return service
+
+    yield make
+    for service in made:
+        service.stop()
+
+
+@pytest.fixture
+def service(make_service: Callable[..., MemoryService]) -> MemoryService:
+    """A service with the default settings on the stand-in embedder."""
+    return make_service()
+
+
+class Client:
+    """The application without a socket: `post("/search", {...})` gives a falcon Result."""
+
+    def __init__(self, service: MemoryService) -> None:
+        self._client = TestClient(create_app(service))
+
+    def request(self, method: str, path: str, body: Any = None, **options: Any) -> Result:
+        options.setdefault("host", "localhost")
+        options.setdefault("remote_addr", "127.0.0.1")
+        if body is not None:
+            options["json"] = body
+        return self._client.simulate_request(method, path, **options)
+
+    def get(self, path: str, **options: Any) -> Result:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> Result:
+        return self.request("POST", path, body, **options)
+
+
+@pytest.fixture
+def client(service: MemoryService) -> Client:
+    """A client of `service`."""
+    return Client(service)
+
+
+@pytest.fixture
+def client_of() -> Callable[[MemoryService], Client]:
+    """Make a client of any service."""
+    return Client
+
+
+@pytest.fixture(scope="session")
+def real_service(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterator[RunningService]:
+    """One running service with the real model, shared by the whole session: use a project of your own."""
+    with RunningService(tmp_path_factory.mktemp("real") / "data", cache=model_cache) as running:
+        yield running
