@@ -35,7 +35,11 @@ class RunningService:
         self.port = 0
 
     def __enter__(self) -> RunningService:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

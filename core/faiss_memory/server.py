@@ -145,6 +145,7 @@ def _bound(family: int, address: Any) -> socket.socket:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
+        listener.listen(128)  # at once: whoever reads our address may connect, and is answered in a moment
     except OSError:
         listener.close()
         raise
