@@ -182,9 +182,14 @@ def service_url(environ: Mapping[str, str] | None = None) -> str | None:
     return (os.environ if environ is None else environ).get("FAISS_MEMORY_URL") or None
 
 
-def child_environment(**changes: str) -> dict[str, str]:
+def environment_with(changes: Mapping[str, str]) -> dict[str, str]:
     """Make the environment of a child process: this one's, changed."""
     return {**os.environ, **changes}
+
+
+def hub_cache_folder() -> str | None:
+    """Say where sentence-transformers keeps downloaded models; None means the hub's own default."""
+    return os.environ.get("SENTENCE_TRANSFORMERS_HOME")
 
 
 def prepare_process() -> None:

@@ -55,8 +55,8 @@ def torch_here(hub: Path) -> None:
 
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the real model is compiled; FAISS_MEMORY_TEST_CACHE shares it between runs."""
-    shared = os.environ.get("FAISS_MEMORY_TEST_CACHE")
+    """Where the real model is compiled; TEST_MODEL_CACHE shares it between runs."""
+    shared = os.environ.get("TEST_MODEL_CACHE")
     return Path(shared) if shared else tmp_path_factory.mktemp("cache")
 
 

@@ -199,10 +199,10 @@ def test_a_short_add_waits_for_one_chunk_of_a_long_one(
 ) -> None:
     bulk = crowd.add(*[long(f"bulk {n}") for n in range(5 * CHUNK)])
     model.wait_for_calls(1)
-    short = crowd.add("short")
+    short = crowd.add(long("short"))  # too long to share a run with a chunk of the others
     settle(queues, bulks=2)
     model.let(through=2)
-    assert short.result(PATIENCE).tolist() == [vector_of("short")]
+    assert short.result(PATIENCE).tolist() == [vector_of(long("short"))]
     assert not bulk.done()
     model.let()
     assert len(bulk.result(PATIENCE)) == 5 * CHUNK

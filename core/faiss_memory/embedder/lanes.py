@@ -198,7 +198,7 @@ class EmbeddingLanes:
             for query, texts in batch:
                 if error is None:
                     query.found += [rows[text].copy() for text in texts]
-                pass
+                query.error = error
             self._query_running = False
             self._query_batches += 1
             self._queries = deque(query for query in self._queries if not query.is_done)

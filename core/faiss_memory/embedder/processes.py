@@ -1,10 +1,12 @@
-"""How the child processes are started: the only place of the embedder that reads the environment."""
+"""How the child processes are started."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable
+
+from faiss_memory.settings import environment_with
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 _QUIET = {
@@ -25,12 +27,7 @@ def child_environment(*, offline: bool) -> dict[str, str]:
     """Build a child's environment: it imports what this process can import, and offline it asks no hub."""
     # faiss_memory may be importable here only because somebody changed sys.path.
     search_path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-    return {**os.environ, **_QUIET, **(_OFFLINE if offline else {}), "PYTHONPATH": search_path}
-
-
-def hub_cache_folder() -> str | None:
-    """Say where sentence-transformers keeps downloaded models; None means the hub's own default."""
-    return os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+    return environment_with({**_QUIET, **(_OFFLINE if offline else {}), "PYTHONPATH": search_path})
 
 
 def last_error_line(output: str) -> str:

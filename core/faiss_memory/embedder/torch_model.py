@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from faiss_memory.embedder import processes
+from faiss_memory import settings
 from faiss_memory.parts import Vectors
 
 _NO_LIMIT = 1_000_000
@@ -62,8 +62,8 @@ def cached_snapshot(location: str) -> Path | None:
 
     names = [location] if "/" in location else [f"sentence-transformers/{location}", location]
     for name in names:
-        config = try_to_load_from_cache(name, "config.json", cache_dir=processes.hub_cache_folder())
-        modules = try_to_load_from_cache(name, "modules.json", cache_dir=processes.hub_cache_folder())
+        config = try_to_load_from_cache(name, "config.json", cache_dir=settings.hub_cache_folder())
+        modules = try_to_load_from_cache(name, "modules.json", cache_dir=settings.hub_cache_folder())
         if modules is not None:
             known = modules if isinstance(modules, str) else config
             if isinstance(known, str):

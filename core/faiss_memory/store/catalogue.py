@@ -38,6 +38,7 @@ CREATE INDEX memories_by_time ON memories (project, timestamp, id);
 CREATE INDEX memories_by_source ON memories (project, source);
 CREATE INDEX superseding ON memories (supersedes) WHERE supersedes IS NOT NULL;
 CREATE INDEX superseded ON memories (superseded_by) WHERE superseded_by IS NOT NULL;
+CREATE INDEX hidden ON memories (project) WHERE superseded_by IS NOT NULL;
 CREATE INDEX unanalyzed ON memories (id) WHERE postings IS NULL;
 CREATE TABLE tags (tag TEXT, memory INTEGER, PRIMARY KEY (tag, memory)) WITHOUT ROWID;
 CREATE INDEX tags_by_memory ON tags (memory);
@@ -315,12 +316,11 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
     if where.before is not None:
         yield "timestamp < ?", (to_microseconds(where.before),)
     if where.tags:
-        marks = ",".join("?" * len(where.tags))
-        enough = len(where.tags) if where.tags_mode == "all" else 1
-        yield (
-            f"id IN (SELECT memory FROM tags WHERE tag IN ({marks}) GROUP BY memory HAVING count(*) >= ?)",
-            (*where.tags, enough),
-        )
+        chosen = f"SELECT memory FROM tags WHERE tag IN ({','.join('?' * len(where.tags))})"
+        if where.tags_mode == "all":
+            yield f"id IN ({chosen} GROUP BY memory HAVING count(*) = ?)", (*where.tags, len(where.tags))
+        else:
+            yield f"id IN ({chosen})", where.tags
     for key, value in where.metadata.items():
         yield "id IN (SELECT memory FROM metadata WHERE key = ? AND value = ?)", (key, comparable(value))
 
