@@ -34,7 +34,10 @@ def make_service(tmp_path: Path) -> Iterator[Callable[..., MemoryService]]:
 
     def make(*plugins: object, **settings: Any) -> MemoryService:
         given = {"data_dir": str(tmp_path / "data"), **settings}
-        extra = [("fake", FakeModel()), *((f"test-{number}", plugin) for number, plugin in enumerate(plugins))]
+        extra = [
+            ("fake", FakeModel()),
+            *((f"test-{number}", plugin) for number, plugin in enumerate(plugins)),
+        ]
         service = build_service(load(None, given, {}).settings, lambda _: None, extra)
         made.append(service)
         service.start()

@@ -8,4 +8,6 @@ from tests.fakes import FakeModel
 
 if __name__ == "__main__":
     prepare_process()
-    sys.exit(serve(load(None, dict(pair.split("=", 1) for pair in sys.argv[1:])).settings, [("fake", FakeModel())]))
+    sys.exit(
+        serve(load(None, dict(pair.split("=", 1) for pair in sys.argv[1:])).settings, [("fake", FakeModel())])
+    )

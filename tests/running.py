@@ -22,14 +22,23 @@ class RunningService:
     def __init__(self, data: Path, *, fake: bool = False, cache: Path | None = None, **settings: str) -> None:
         self.data = data
         self.log = data.parent / f"{data.name}.log"
-        given = {"data_dir": str(data), "port": "0", **settings} | ({"cache_dir": str(cache)} if cache else {})
+        given = {"data_dir": str(data), "port": "0", **settings} | (
+            {"cache_dir": str(cache)} if cache else {}
+        )
         if fake:
-            command = [sys.executable, "-m", "tests.fake_server", *(f"{key}={value}" for key, value in given.items())]
+            command = [
+                sys.executable,
+                "-m",
+                "tests.fake_server",
+                *(f"{key}={value}" for key, value in given.items()),
+            ]
         else:
             options = [part for key, value in given.items() for part in ("--set", f"{key}={value}")]
             command = [sys.executable, "-m", "faiss_memory", "serve", *options]
         self._command = command
-        self._environment = {key: value for key, value in os.environ.items() if not key.startswith("FAISS_MEMORY_")}
+        self._environment = {
+            key: value for key, value in os.environ.items() if not key.startswith("FAISS_MEMORY_")
+        }
         self._environment |= {"XDG_RUNTIME_DIR": str(data.parent), "HOME": str(data.parent)}
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -50,7 +59,12 @@ class RunningService:
         with self.log.open("ab") as log:
             before = log.tell()
             self.process = subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                self._command,
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
         self._wait(lambda: self._found_port(before), "listen")
         if ready:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +95,11 @@ __all__ = [
     "hookimpl",
     "message_schema",
 ]
+
+
+# msgspec may crash while the interpreter's last garbage collection takes its types apart (its issue 717), after all
+# work is done. What is frozen is not collected: the process is about to end anyway.
+atexit.register(gc.freeze)
 
 
 def __getattr__(name: str) -> Any:

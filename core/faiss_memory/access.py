@@ -33,15 +33,16 @@ class AccessControl:
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Refuse what must not come in: 421, 403, 404 or 401."""
         host, port = _host(request)
-        is_public = bool(self._public_host) and host == self._public_host
-        if host not in self._hosts and not is_public:
+        by_name = bool(self._public_host) and host == self._public_host
+        if host not in self._hosts and not by_name:
             raise falcon.HTTPError(
                 falcon.HTTP_421,
                 description="this Host is not served here. Use localhost or 127.0.0.1, or add the name to the "
                 "setting `allowed_hosts`",
             )
         self._check_origin(request, host, port)
-        if self._public_host and (is_public or _came_by_proxy(request)):
+        request.context.public = by_name or (bool(self._public_host) and _came_by_proxy(request))
+        if request.context.public:
             self._check_public(request)
         elif not self._is_local(request) or self._token:
             self._check_token(request)
@@ -78,6 +79,11 @@ class AccessControl:
             raise falcon.HTTPNotFound(description="there is nothing at this address")
         if request.path not in self._open_paths and not _bears(request, self._public_token):
             raise _unauthorized("the public token (setting `public_token`)")
+
+
+def is_public(request: falcon.Request) -> bool:
+    """Say whether a request that was let in came by the public address."""
+    return bool(request.context.public)
 
 
 def _host(request: falcon.Request) -> tuple[str, int | None]:

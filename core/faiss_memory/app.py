@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import falcon
 import msgspec
 
 from faiss_memory import errors, openapi, pages, schema
-from faiss_memory.access import AccessControl
+from faiss_memory.access import AccessControl, is_public
 from faiss_memory.embedder import open_embedder
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.parts import Embedder, Page, Route, Store
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.public import as_public
 from faiss_memory.routes import core_routes
 from faiss_memory.service import MemoryService
 from faiss_memory.settings import Settings
@@ -26,6 +29,7 @@ log = logging.getLogger("faiss_memory.http")
 
 STATUS = {
     errors.InvalidRequest: falcon.HTTP_400,
+    errors.NotAllowed: falcon.HTTP_403,
     errors.MemoryNotFound: falcon.HTTP_404,
     errors.Conflict: falcon.HTTP_409,
     errors.DiskFull: falcon.HTTP_507,
@@ -71,20 +75,20 @@ def create_app(service: MemoryService) -> falcon.App[falcon.Request, falcon.Resp
     app.add_error_handler(Exception, _answer_surprise)
     for path in dict.fromkeys(route.path for route in routes):
         here = [route for route in routes if route.path == path]
-        limit = service.settings.limits.body_bytes
-        app.add_route(path, SimpleNamespace(**{f"on_{r.method.lower()}": _responder(r, limit) for r in here}))
+        responders = {f"on_{route.method.lower()}": _responder(route, service.settings) for route in here}
+        app.add_route(path, SimpleNamespace(**responders))
     return app
 
 
 def _described(service: MemoryService, routes: Sequence[Route]) -> Sequence[Route]:
     """Add the pages that describe the others."""
-    document = openapi.document(routes, service.settings, service.version)
+    document = openapi.document(routes, service.settings, service.overview.version)
     raw = msgspec.json.encode(document)
     described = tuple(routes)
 
     def home() -> Page:
-        health = service.health()
-        return pages.home(health, service.stats(None) if service.engine.store_opened else None)
+        health = service.overview.health()
+        return pages.home(health, service.overview.stats(None) if service.engine.store_opened else None)
 
     return (
         Route(method="GET", path="/", summary="A page that says what runs", handler=home),
@@ -99,7 +103,7 @@ def _described(service: MemoryService, routes: Sequence[Route]) -> Sequence[Rout
     )  # fmt: skip
 
 
-def _responder(route: Route, limit: int) -> Callable[..., None]:
+def _responder(route: Route, settings: Settings) -> Callable[..., None]:
     def respond(request: falcon.Request, response: falcon.Response, **in_path: str) -> None:
         messages = []
         if route.params is not None:
@@ -110,7 +114,9 @@ def _responder(route: Route, limit: int) -> Callable[..., None]:
                 next(iter(request.params)),
             )
         if route.body is not None:
-            messages.append(_body(request, route.body, limit))
+            messages.append(_body(request, route.body, settings.limits.body_bytes))
+        if is_public(request):
+            messages = [as_public(message, settings) for message in messages]
         answer = route.handler(*messages)
         status, answer = answer if isinstance(answer, tuple) else (route.status, answer)
         response.status = falcon.code_to_http_status(status)
@@ -134,12 +140,12 @@ def _body(request: falcon.Request, message: type[Any], limit: int) -> Any:
     body = schema.decode(raw, message)
     key = request.get_header("Idempotency-Key")
     if key is not None and "idempotency_key" in fields:
-        if body.idempotency_key not in (None, key):
+        if not re.fullmatch(openapi.IDEMPOTENCY_PATTERN, key):
             raise errors.InvalidRequest(
-                "the header and the field `idempotency_key` differ", "idempotency_key"
+                "`Idempotency-Key` must have 1 to 200 visible ASCII characters", "Idempotency-Key"
             )
-        if not 0 < len(key) <= 200:
-            raise errors.InvalidRequest("`Idempotency-Key` must have 1 to 200 characters", "Idempotency-Key")
+        if body.idempotency_key not in (None, key):
+            raise errors.Conflict("the header and the field `idempotency_key` differ", "idempotency_key")
         body.idempotency_key = key
     return body
 
@@ -175,7 +181,7 @@ def _answer_surprise(
 ) -> None:
     if isinstance(error, falcon.HTTPError):
         raise error
-    log.exception("an error nobody foresaw, in %s %s", request.method, request.path, exc_info=error)
+    log.exception("an error nobody foresaw, in %s %s", request.method, quote(request.path), exc_info=error)
     _write_error(
         response,
         falcon.HTTP_500,
@@ -192,7 +198,9 @@ def _serialize_error(request: falcon.Request, response: falcon.Response, error: 
         description = (
             f"{request.method} is not possible here; {request.path} takes {response.get_header('Allow')}"
         )
-    _write_error(response, status, error.title or status, description, None)
+    _write_error(
+        response, status, (error.title or status).removeprefix(f"{error.status_code} "), description, None
+    )
 
 
 def _write_error(
@@ -217,4 +225,5 @@ class _RequestLog:
         """Write the line."""
         began = getattr(request.context, "began", None)
         took = 0.0 if began is None else (time.perf_counter() - began) * 1000
-        log.info("%s %s %s %.1f ms", request.method, request.path, response.status_code, took)
+        # Quoted again: a decoded path may hold line breaks, and forge lines of the log.
+        log.info("%s %s %s %.1f ms", request.method, quote(request.path), response.status_code, took)

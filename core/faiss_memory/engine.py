@@ -11,9 +11,9 @@ import numpy as np
 
 from faiss_memory import ranking
 from faiss_memory.embedder import EmbeddingLanes
-from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady
+from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Query, Ranking, SearchResult
-from faiss_memory.parts import Added, Embedder, Embedding, Retry, Store, Vectors
+from faiss_memory.parts import Added, Embedder, Embedding, Progress, Retry, Store, Vectors
 from faiss_memory.passages import split
 
 log = logging.getLogger("faiss_memory.engine")
@@ -46,6 +46,7 @@ class MemoryEngine:
         self._lanes: EmbeddingLanes | None = None
         self._store_opened, self._model_settled = Event(), Event()
         self._closing = False
+        self._backlog: dict[str, tuple[int, int]] = {}
         self.store_error: MemoryServiceError | None = None
         self.model_error: EmbedderError | None = None
         self.rank_memories: RankMemories = lambda _query, _k: ()
@@ -68,11 +69,21 @@ class MemoryEngine:
             log.critical("%s", error)
         self._store_opened.set()
         loader.join()
-        if self.store_error is None and self._lanes is not None:
-            self._store.use_model(self._lanes.identity, self._lanes.name, self._lanes.dimension)
-            log.info("model %s answers", self._lanes.identity)
+        try:
+            if self.store_error is None and self._lanes is not None and not self._closing:
+                self._use_model(self._lanes)
+        except StoreError as error:
+            self.store_error = error
         self._model_settled.set()
-        self._embed_backlog()
+        try:
+            self._embed_backlog()
+        except MemoryServiceError as error:
+            log.error("embedding older memories stopped: %s; it goes on at the next start", error)
+
+    def _use_model(self, model: EmbeddingLanes) -> None:
+        self._store.use_model(model.identity, model.name, model.dimension)
+        self._backlog = {name: (count, count) for name, count in self._store.count_unembedded().items()}
+        log.info("model %s answers", model.identity)
 
     def _load_model(self) -> None:
         try:
@@ -83,25 +94,36 @@ class MemoryEngine:
 
     def _embed_backlog(self) -> None:
         """Embed what was stored without this model: while it was missing, or by another one."""
-        while not self._closing and self.model_ready:
+        while self._backlog and not self._closing:
             memories = self._store.unembedded(EMBEDDED_AT_ONCE)
             if not memories:
+                self._backlog = {}
                 return
-            try:
-                embeddings = self._embed([memory.text for memory in memories])
-                pairs = zip(memories, embeddings, strict=True)
-                self._store.embed(
-                    {memory.id: (memory.text, part) for memory, part in pairs if part is not None}
-                )
-            except MemoryServiceError as error:
-                log.error("embedding older memories stopped: %s; it goes on at the next start", error)
-                return
+            embeddings = self._embed([memory.text for memory in memories])
+            pairs = zip(memories, embeddings, strict=True)
+            self._store.embed({memory.id: (memory.text, part) for memory, part in pairs if part is not None})
+            for memory in memories:
+                left, all_of_it = self._backlog.get(memory.project, (1, 1))
+                self._backlog[memory.project] = (max(0, left - 1), all_of_it)
+
+    def rebuilding(self) -> list[Progress]:
+        """Tell what is being rebuilt: derived files, and vectors by a model that is new to older memories."""
+        older = [
+            Progress(project, "semantic", 1 - left / all_of_it)
+            for project, (left, all_of_it) in sorted(self._backlog.copy().items())
+            if left
+        ]
+        return [*(self._store.rebuilding() if self.store_opened else ()), *older]
 
     def close(self) -> None:
-        """Finish what was accepted and stop."""
+        """Finish what was accepted and stop; a model that is still being compiled is not waited for."""
+        if self._closing:
+            return
         self._closing = True
         if self._starter.ident is not None:
-            self._starter.join()
+            self._store_opened.wait()
+            if self._model_settled.is_set():
+                self._starter.join()
         self._store.close()
         if self._lanes is not None:
             self._lanes.close()
@@ -243,13 +265,21 @@ class MemoryEngine:
             return ranking.semantic_scores(matches.values()), matches, more
         others = [dict(words)]
         if query.mode == "hybrid":
-            others += [dict(extra) for extra in self.rank_memories(query, depth)]
+            others += self._guests(query, depth)
         if vector is not None:
             unknown = {memory_id for leg in others for memory_id in leg} - matches.keys()
             matches |= self.store.similarities(vector, sorted(unknown))
         if query.mode == "keyword":
             return others[0], matches, more
         return ranking.fuse(ranking.semantic_scores(matches.values()), others), matches, more
+
+    def _guests(self, query: Query, depth: int) -> list[dict[int, float]]:
+        """Ask plugins for rankings of their own, and keep what the query's filter lets through."""
+        rankings = [given for given in self.rank_memories(query, depth) if given]
+        if not rankings:
+            return []
+        allowed = set(self.store.matching_ids(query.where))
+        return [{key: score for key, score in given if key in allowed} for given in rankings]
 
     def _results(self, ranked: Ranking, matches: Mapping[int, Match]) -> list[SearchResult]:
         scores = dict(ranked)
@@ -271,7 +301,7 @@ class MemoryEngine:
         """Name the legs of this search that are still being rebuilt."""
         legs = {"hybrid": ("semantic", "keyword")}.get(query.mode, (query.mode,))
         wanted = query.where.projects
-        missing = {part.what for part in self.store.rebuilding() if wanted is None or part.project in wanted}
+        missing = {part.what for part in self.rebuilding() if wanted is None or part.project in wanted}
         return tuple(leg for leg in legs if leg in missing)
 
 

@@ -2,6 +2,7 @@
 
 MemoryServiceError
 ├── InvalidRequest        the caller's input is wrong; names the field
+│   └── NotAllowed        it is well formed, but this caller may not ask for it
 ├── MemoryNotFound        no such memory, project or backup
 ├── Conflict              the request contradicts an earlier one
 ├── NotReady              try again in a moment
@@ -27,8 +28,16 @@ class InvalidRequest(MemoryServiceError):
         self.field = field
 
 
+class NotAllowed(InvalidRequest):
+    """The request is well formed, but this caller may not ask for it."""
+
+
 class MemoryNotFound(MemoryServiceError):
-    """Nothing is stored under that id or name."""
+    """Nothing is stored under that id or name; `field` says which part of the request named it, if a field did."""
+
+    def __init__(self, description: str, field: str | None = None) -> None:
+        super().__init__(description)
+        self.field = field
 
 
 class Conflict(MemoryServiceError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 DEFAULT_PROJECT = "default"
 
@@ -57,8 +57,7 @@ class Change:
     timestamp: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """The stretch `text[start:end]` of a memory that one vector stands for; offsets in characters."""
 
     start: int
@@ -115,9 +114,8 @@ class SearchResult:
     """The best passage; None when the memory is a single passage."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """A memory met by a query vector."""
+class Match(NamedTuple):
+    """A memory met by a query vector. (A tuple, like Passage: a search makes hundreds of them.)"""
 
     memory_id: int
     similarity: float

@@ -12,12 +12,13 @@ from faiss_memory import schema
 from faiss_memory.parts import Route
 from faiss_memory.settings import Limits, Settings
 
+IDEMPOTENCY_PATTERN = "^[!-~]{1,200}$"
 IDEMPOTENCY_HEADER = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
     "description": "A retry with the same key returns the first answer, for a day.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": IDEMPOTENCY_PATTERN},
 }
 
 
@@ -87,7 +88,7 @@ def _operation(
     if route.body is not None:
         fields = msgspec.structs.fields(route.body)
         operation["requestBody"] = {
-            "required": any(field.required for field in fields),
+            "required": route.body in schema.EXTRA or any(field.required for field in fields),
             "content": {"application/json": {"schema": references[route.body]}},
         }
         if any(field.name == "idempotency_key" for field in fields):

@@ -77,6 +77,8 @@ class Added:
     id: int | None
     twin: tuple[int, float] | None = None
     """The id of the nearest memory and its similarity."""
+    repeated: bool = False
+    """Whether this is the first answer again, to a call that was retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,9 @@ class Store(Protocol):
 
     def unembedded(self, limit: int) -> list[Memory]:
         """Give memories that the model in use has not embedded yet."""
+
+    def count_unembedded(self) -> dict[str, int]:
+        """Count the memories that the model in use has not embedded yet, by project."""
 
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
         """Add the model's vectors to stored memories, by id with the text they stand for.

@@ -54,12 +54,18 @@ class PluginHost:
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin that something has happened. It is done and safe, so an error is only logged."""
-        for implementation in getattr(self.hook, hook).get_hookimpls():
+        self.ask(hook, **arguments)
+
+    def ask(self, hook: str, **arguments: Any) -> list[Any]:
+        """Collect every plugin's answer; a plugin that fails is logged by its name and left out."""
+        answers = []
+        for implementation in reversed(getattr(self.hook, hook).get_hookimpls()):  # in pluggy's own order
             given = {name: arguments[name] for name in implementation.argnames}
             try:
-                implementation.function(**given)
+                answers.append(implementation.function(**given))
             except Exception:  # the plugin's own fault must not undo what was acknowledged
                 log.exception("plugin `%s` failed in %s", implementation.plugin_name, hook)
+        return [answer for answer in answers if answer is not None]
 
 
 def _load(point: EntryPoint) -> object:

@@ -27,12 +27,14 @@ def fuse(meaning: Mapping[int, float], others: Sequence[Mapping[int, float]]) ->
     Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023).
     """
     low = min(meaning.values(), default=0.0)
-    legs = [leg for leg in ({key: score - low for key, score in meaning.items()}, *others) if leg]
+    span = max(meaning.values(), default=0.0) - low
+    stretched = {key: (score - low) / span if span else 1.0 for key, score in meaning.items()}
+    legs = [leg for leg in (stretched, *others) if leg]
     fused: dict[int, float] = {}
     for leg in legs:
-        high = max(leg.values()) or 1.0
+        best = max(leg.values())
         for memory_id, score in leg.items():
-            fused[memory_id] = fused.get(memory_id, 0.0) + score / high / len(legs)
+            fused[memory_id] = fused.get(memory_id, 0.0) + score / best / len(legs)
     return fused
 
 

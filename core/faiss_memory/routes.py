@@ -85,37 +85,37 @@ def _overview(service: MemoryService) -> Sequence[Route]:
     return (
         Route(
             method="GET", path="/health", summary="Say whether the service answers",
-            answer=schema.HealthAnswer, handler=service.health, open=True,
+            answer=schema.HealthAnswer, handler=service.overview.health, open=True,
         ),
         Route(
             method="GET", path="/stats", summary="Tell counts and sizes",
             params=schema.ScopeRequest, answer=schema.StatsAnswer, public=True,
-            handler=lambda params: service.stats(params.project),
+            handler=lambda params: service.overview.stats(params.project),
         ),
         Route(
             method="GET", path="/projects", summary="List the projects",
-            answer=schema.ProjectsAnswer, handler=service.projects,
+            answer=schema.ProjectsAnswer, handler=service.overview.projects,
         ),
         Route(
             method="GET", path="/tags", summary="List the tags in use",
             params=schema.ScopeRequest, answer=schema.TagsAnswer,
-            handler=lambda params: service.tags(params.project),
+            handler=lambda params: service.overview.tags(params.project),
         ),
         Route(
             method="POST", path="/backup", summary="Make a backup now",
-            body=schema.BackupRequest, answer=schema.BackupAnswer, handler=service.backup,
+            body=schema.BackupRequest, answer=schema.BackupAnswer, handler=service.overview.backup,
         ),
         Route(
             method="GET", path="/backups", summary="List the backups",
-            answer=schema.BackupsAnswer, handler=service.backups,
+            answer=schema.BackupsAnswer, handler=service.overview.backups,
         ),
         Route(
             method="GET", path="/adapters", summary="List the assistants' adapters",
-            answer=schema.AdaptersAnswer, handler=service.adapters,
+            answer=schema.AdaptersAnswer, handler=service.overview.adapters,
         ),
         Route(
             method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
             params=schema.FilesRequest, answer=schema.FilesAnswer,
-            handler=lambda params: service.adapter_files(params.name, params.project),
+            handler=lambda params: service.overview.adapter_files(params.name, params.project),
         ),
     )  # fmt: skip

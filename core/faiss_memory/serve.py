@@ -37,7 +37,12 @@ def serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]] = ()) 
     app = create_app(service)
     service.start()
     running = RunningFile(server.url)
-    log.info("FAISS Memory %s answers on %s, data in %s", service.version, server.url, settings.data_folder)
+    log.info(
+        "FAISS Memory %s answers on %s, data in %s",
+        service.overview.version,
+        server.url,
+        settings.data_folder,
+    )
     try:
         server.run(app)
     finally:

@@ -10,11 +10,9 @@ import signal
 import socket
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import platformdirs
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer, create_server
@@ -22,7 +20,7 @@ from waitress.task import ErrorTask
 
 from faiss_memory.errors import ConfigError
 from faiss_memory.schema import ErrorAnswer
-from faiss_memory.settings import Settings
+from faiss_memory.settings import Settings, runtime_folder
 
 log = logging.getLogger("faiss_memory.http")
 
@@ -153,10 +151,10 @@ def _bound(family: int, address: Any) -> socket.socket:
 
 
 class RunningFile:
-    """`service.json` in the user's runtime folder, where command line, hooks and shims find the service."""
+    """`service.json` in `settings.runtime_folder()`, where command line, hooks and shims find the service."""
 
     def __init__(self, url: str) -> None:
-        self.path = Path(platformdirs.user_runtime_dir("faiss-memory")) / "service.json"
+        self.path = runtime_folder() / "service.json"
         self._content = {"url": url, "pid": os.getpid(), "started": datetime.now(UTC).isoformat()}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

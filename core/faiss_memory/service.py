@@ -8,19 +8,18 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from faiss_memory import messages, schema
-from faiss_memory.adapter import Adapter
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.limits import check_metadata, check_tags, check_text, check_time
 from faiss_memory.memory import DEFAULT_PROJECT, Change, Draft, Filter, Memory, Query, SearchResult
-from faiss_memory.parts import Added, InstallContext, Retry
+from faiss_memory.overview import Overview
+from faiss_memory.parts import Added, Retry
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import Settings
 
@@ -38,13 +37,13 @@ class MemoryService:
         self.settings = settings
         self.engine = engine
         self.plugins = plugins
-        self.version = version("faiss-memory")
-        engine.rank_memories = lambda query, k: plugins.hook.rank_memories(query=query, k=k)
+        self.overview = Overview(settings, engine, plugins, self)
+        engine.rank_memories = lambda query, k: plugins.ask("rank_memories", query=query, k=k)
         engine.rerank_results = self._rerank
 
     def _rerank(self, query: Query, results: list[SearchResult]) -> list[SearchResult]:
-        reranked: list[SearchResult] | None = self.plugins.hook.rerank_results(query=query, results=results)
-        return results if reranked is None else reranked
+        reranked: list[list[SearchResult]] = self.plugins.ask("rerank_results", query=query, results=results)
+        return reranked[0] if reranked else results
 
     def start(self) -> None:
         """Begin to open the store and to load the model."""
@@ -190,7 +189,7 @@ class MemoryService:
         if len(drafts) != given:
             raise InvalidRequest("a plugin changed the number of memories in before_add; nothing was stored")
         added = self.engine.add(drafts, retry)
-        stored = [one.id for one in added if one.id is not None]
+        stored = [one.id for one in added if one.id is not None and not one.repeated]
         if stored:
             self.plugins.notify("memories_added", memories=self.engine.store.get(stored))
         return added, drafts
@@ -308,124 +307,7 @@ class MemoryService:
             message="Project forgotten; backups made before still hold it",
         )
 
-    # Overview.
-
-    def health(self) -> schema.HealthAnswer:
-        """Say whether the service answers. Raises what keeps the records from being read or written."""
-        engine = self.engine
-        if engine.store_error is not None:
-            raise engine.store_error
-        parts = engine.store.rebuilding() if engine.store_opened else []
-        return schema.HealthAnswer(
-            status="ok" if engine.store_opened else "starting",
-            version=self.version,
-            model_ready=engine.model_ready,
-            rebuilding=[
-                schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
-                for part in parts
-            ],
-        )
-
-    def stats(self, project: str | None) -> schema.StatsAnswer:
-        """Tell counts and sizes, of one project or of all. Raises MemoryNotFound for an unknown project."""
-        store = self.engine.store
-        facts = store.stats()
-        sizes = facts["index_size_bytes"]
-        projects = [
-            schema.ProjectStats(
-                name=one.name,
-                memories=one.memories,
-                created_at=messages.time_text(one.created_at),
-                last_updated=messages.time_text(one.last_updated),
-                index_size_bytes=sizes.get(one.name, 0),
-            )
-            for one in store.projects()
-            if project in (None, "*", one.name)
-        ]
-        if not projects and project not in (None, "*", DEFAULT_PROJECT):
-            raise MemoryNotFound(f"there is no project `{project}`")
-        plugins: dict[str, Any] = {}
-        for part in self.plugins.hook.register_stats(service=self):
-            plugins |= part
-        return schema.StatsAnswer(
-            total_memories=sum(one.memories for one in projects),
-            dimension=self.engine.dimension,
-            model=self.settings.model_name,
-            created_at=messages.time_text(facts["created_at"]),
-            last_updated=messages.time_text(facts["last_updated"]),
-            index_size_bytes=sum(one.index_size_bytes for one in projects),
-            backup_count=len(store.backups()),
-            model_ready=self.engine.model_ready,
-            model_error=None if self.engine.model_error is None else str(self.engine.model_error),
-            projects=projects,
-            plugins=plugins,
-        )
-
-    def projects(self) -> schema.ProjectsAnswer:
-        """List every project."""
-        found = [
-            schema.ProjectAnswer(
-                name=one.name,
-                memories=one.memories,
-                created_at=messages.time_text(one.created_at),
-                last_updated=messages.time_text(one.last_updated),
-            )
-            for one in self.engine.store.projects()
-        ]
-        return schema.ProjectsAnswer(projects=found, count=len(found))
-
-    def tags(self, project: str | None) -> schema.TagsAnswer:
-        """List the tags in use, the most frequent first."""
-        found = self.engine.store.tags(Filter(projects=messages.scope(project)))
-        counts = [schema.TagCount(tag=tag, count=count) for tag, count in found.items()]
-        return schema.TagsAnswer(tags=counts, count=len(counts), project=project or DEFAULT_PROJECT)
-
-    def backup(self, request: schema.BackupRequest) -> schema.BackupAnswer:
-        """Make a consistent copy that can be restored."""
-        made = self.engine.store.backup(request.label)
-        return schema.BackupAnswer(
-            success=True,
-            backup=made.name,
-            memories=made.memories,
-            size_bytes=made.size_bytes,
-            message="Backup made; to restore it, stop the service, copy the backup's files into the data folder, "
-            "and start the service",
-        )
-
-    def backups(self) -> schema.BackupsAnswer:
-        """List every backup, oldest first."""
-        found = [
-            schema.BackupEntry(
-                name=one.name,
-                created_at=messages.time_text(one.created_at),
-                memories=one.memories,
-                size_bytes=one.size_bytes,
-            )
-            for one in self.engine.store.backups()
-        ]
-        return schema.BackupsAnswer(backups=found, count=len(found))
-
-    def adapters(self) -> schema.AdaptersAnswer:
-        """List the assistants' adapters."""
-        found = [
-            schema.AdapterEntry(
-                name=adapter.name, title=adapter.title, routes=[r.path for r in adapter.routes(self)]
-            )
-            for _, adapter in self.plugins.plugins
-            if isinstance(adapter, Adapter)
-        ]
-        return schema.AdaptersAnswer(adapters=found, count=len(found))
-
-    def adapter_files(self, name: str, project: str | None) -> schema.FilesAnswer:
-        """Give the files that connect an assistant. Raises MemoryNotFound for an unknown adapter."""
-        project = project or DEFAULT_PROJECT
-        context = InstallContext(url=f"http://127.0.0.1:{self.settings.port}", project=project)
-        for given in self.plugins.hook.register_config_files(context=context):
-            if name in given:
-                files = [messages.config_file(file) for file in given[name]]
-                return schema.FilesAnswer(adapter=name, files=files, count=len(files), project=project)
-        known = ", ".join(adapter.name for adapter in self.adapters().adapters)
-        raise MemoryNotFound(f"there is no adapter `{name}`; there are {known}")
+    # What they share.
 
     def _filter(self, request: schema.SearchRequest) -> Filter:
         limits = self.settings.limits

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ NOT_SETTINGS = {"FAISS_MEMORY_CONFIG", "FAISS_MEMORY_URL", "FAISS_MEMORY_BIND"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 Positive = Annotated[int, Meta(ge=1)]
-Project = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Project = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(?!\n)$")]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -182,6 +183,18 @@ def service_url(environ: Mapping[str, str] | None = None) -> str | None:
     return (os.environ if environ is None else environ).get("FAISS_MEMORY_URL") or None
 
 
+def runtime_folder() -> Path:
+    """Say where the running service leaves its address for the command line and the hooks.
+
+    Without a runtime folder of the session it is the user's state folder, and never one below /tmp, where anybody
+    could leave the address of a service of their own.
+    """
+    if sys.platform != "linux":
+        return Path(platformdirs.user_runtime_dir("faiss-memory"))
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(session) / "faiss-memory" if session else Path(platformdirs.user_state_dir("faiss-memory"))
+
+
 def environment_with(changes: Mapping[str, str]) -> dict[str, str]:
     """Make the environment of a child process: this one's, changed."""
     return {**os.environ, **changes}
@@ -218,9 +231,23 @@ def _fields(struct: type[Struct], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield prefix + field.name, field.type
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice: the second would win silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if str(key.value) in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"`{key.value}` is there twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     except yaml.YAMLError as error:

@@ -6,17 +6,19 @@ laid beside the write-ahead log of another database it would be corrupted.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import shutil
 import sqlite3
-import time
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.parts import Backup
 from faiss_memory.store.filesystem import replace_file, set_aside, sync_file, sync_folder
 from faiss_memory.store.truth import Truth
@@ -25,7 +27,20 @@ log = logging.getLogger("faiss_memory.store")
 
 
 def make(truth: Truth, folder: Path, label: str | None) -> Backup:
-    """Copy the truth into a new `manual_…` folder, which appears only when it is complete."""
+    """Copy the truth into a new `manual_…` folder, which appears only when it is complete.
+
+    Raises DiskFull or StoreError when the copy cannot be written; that says nothing about the truth.
+    """
+    try:
+        return _made(truth, folder, label)
+    except (OSError, sqlite3.Error) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC
+        if full or getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            raise DiskFull("the disk is full; no backup was made. Free some room, and try again") from error
+        raise StoreError(f"no backup could be made in {folder} ({error}). Check the disk.") from error
+
+
+def _made(truth: Truth, folder: Path, label: str | None) -> Backup:
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     name = _free_name(folder, f"manual_{now:%Y%m%d_%H%M%S}")
@@ -33,9 +48,8 @@ def make(truth: Truth, folder: Path, label: str | None) -> Backup:
     making.mkdir()
     try:
         copy = making / "base.db"
-        target = sqlite3.connect(copy)
-        truth.connection.backup(target)
-        target.close()
+        with closing(sqlite3.connect(copy)) as target:
+            truth.connection.backup(target)
         with copy.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             sync_file(file.fileno())
@@ -58,6 +72,12 @@ def make(truth: Truth, folder: Path, label: str | None) -> Backup:
         shutil.rmtree(making, ignore_errors=True)
         raise
     return _backup(manifest)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a kill in the middle of a backup left behind."""
+    for unfinished in folder.glob(".*.new"):
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def listed(folder: Path) -> list[Backup]:
@@ -93,13 +113,12 @@ def restore_if_asked(data: Path) -> str | None:
         leftover.unlink(missing_ok=True)
     shutil.copyfile(copy, fresh)
     _become_another_store(fresh)
-    if truth.exists():
-        suffix = f"before-restore-{time.strftime('%Y%m%d_%H%M%S', time.gmtime())}"
-        aside = data / _free_name(data, f"memory.db.{suffix}")
-        # The write-ahead log belongs to the database and must go with it, or not at all.
-        for part in ("-wal", ""):
-            if (old := Path(f"{truth}{part}")).exists():
-                old.rename(f"{aside}{part}")
+    # The write-ahead log belongs to the database: it must go with it, under the same name even if this is cut
+    # short in between, and must never be found beside another one.
+    aside = data / _free_name(data, f"memory.db.before-restore-{manifest['name']}")
+    for part in ("-wal", ""):
+        if (old := Path(f"{truth}{part}")).exists():
+            old.rename(f"{aside}{part}")
     fresh.rename(truth)
     sync_folder(data)
     copy.unlink()
@@ -112,19 +131,19 @@ def _matching_manifest(copy: Path, manifest_path: Path) -> dict[str, Any] | None
         manifest: dict[str, Any] = json.loads(manifest_path.read_bytes())
         with copy.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return manifest if manifest["sha256"] == digest and manifest["name"] else None
+        named = manifest["name"] and Path(manifest["name"]).name == manifest["name"]
+        return manifest if named and manifest["sha256"] == digest else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _become_another_store(path: Path) -> None:
     """Give a restored database a new identity: no index made before the restore fits it."""
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode=DELETE")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("UPDATE state SET value = ? WHERE key = 'uuid'", (str(uuid.uuid4()),))
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("UPDATE state SET value = ? WHERE key = 'uuid'", (str(uuid.uuid4()),))
+        connection.commit()
 
 
 def _free_name(folder: Path, name: str) -> str:

@@ -7,9 +7,11 @@ not synced: after a crash of the machine it is made anew.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +20,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.analyzer import analyze_query
+from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.keywords import POSTING, Postings
 from faiss_memory.store.rows import checksum, comparable, from_row, to_microseconds, to_row
 
 FORMAT = 1
+LONGEST_GLOB = 10_000
+"""A glob longer than any source; SQLite itself refuses one of 50,000 bytes."""
 _COLUMNS = "id, project, text, source, tags, metadata, timestamp, supersedes, crc, superseded_by"
 
 _SCHEMA = f"""
@@ -57,22 +63,30 @@ class Catalogue:
         self._of_thread = local()
         self._connections: list[sqlite3.Connection] = []
         self._connections_lock = Lock()
-        self._writer = self._connect()
-        version = self._writer.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            self._writer.executescript(_SCHEMA)
-        elif version != FORMAT:
+        self.intact = _matches_digest(path)
+        """Whether the file, when it was opened, was byte for byte the one that `settle` left."""
+        try:
+            self._writer = self._connect()
+            version = self._writer.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._writer.executescript(_SCHEMA)
+            elif version != FORMAT:
+                raise sqlite3.DatabaseError(f"format {version} instead of {FORMAT}")
+            self._terms = self._read_terms()
+        except BaseException:
             self.close()
-            raise sqlite3.DatabaseError(f"format {version} instead of {FORMAT}")
-        self._terms: dict[str, int] = dict(self._writer.execute("SELECT term, id FROM terms"))
+            raise
+
+    def _read_terms(self) -> dict[str, int]:
+        return dict(self._writer.execute("SELECT term, id FROM terms"))
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        with self._connections_lock:
+            self._connections.append(connection)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=OFF")
         connection.create_function("holds", 2, _holds, deterministic=True)
-        with self._connections_lock:
-            self._connections.append(connection)
         return connection
 
     def _read(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -98,10 +112,15 @@ class Catalogue:
         return None if found == "ok" else found
 
     def settle(self) -> None:
-        """Write everything out and say so: from now on the file outlives a crash of the machine."""
+        """Write everything out and say so: from now on the file outlives a crash of the machine.
+
+        Terms, tags and what supersedes what have no checksums of their own, so a digest is kept of the whole.
+        """
         self._writer.execute("PRAGMA synchronous=FULL")
         self.set_state("boot", "clean")
         self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        digest = _digest(self.path).encode()
+        replace_file(digest_path(self.path), lambda file: file.write(digest))
 
     def apply(
         self, seq: int, stored: Iterable[tuple[Memory, Counter[str] | None]], removed: Sequence[int]
@@ -111,10 +130,8 @@ class Catalogue:
         A memory comes with the terms of its text; None keeps the postings that are there, or leaves them for
         later. Gives the same memories with their postings.
         """
-        run = self._writer.execute
-        run("BEGIN IMMEDIATE")
-        try:
-            written = []
+        written = []
+        with self._transaction():
             for memory, terms in stored:
                 postings = None if terms is None else self._postings(terms)
                 self._put(memory, postings)
@@ -122,12 +139,20 @@ class Catalogue:
             for memory_id in removed:
                 self._take(memory_id)
             self.set_state("seq", seq)
+        return written
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        run = self._writer.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            yield
             run("COMMIT")
         except BaseException:
             if self._writer.in_transaction:
                 run("ROLLBACK")
+            self._terms = self._read_terms()  # some that were just numbered are gone with the transaction
             raise
-        return written
 
     def _put(self, memory: Memory, postings: Postings | None) -> None:
         run = self._writer.execute
@@ -151,7 +176,11 @@ class Catalogue:
             [(key, comparable(value), memory.id) for key, value in memory.metadata.items()],
         )
         if memory.supersedes is not None:
-            run("UPDATE memories SET superseded_by = ? WHERE id = ?", (memory.id, memory.supersedes))
+            # Where several memories supersede one, the newest counts, whichever was changed last.
+            run(
+                "UPDATE memories SET superseded_by = max(coalesce(superseded_by, 0), ?) WHERE id = ?",
+                (memory.id, memory.supersedes),
+            )
 
     def _take(self, memory_id: int) -> None:
         run = self._writer.execute
@@ -207,16 +236,15 @@ class Catalogue:
     def set_terms(self, terms: Mapping[int, Counter[str]]) -> dict[int, Postings]:
         """Keep terms found later; gives the postings of the memories that still lacked them."""
         found: dict[int, Postings] = {}
-        self._writer.execute("BEGIN IMMEDIATE")
-        for memory_id, counts in terms.items():
-            postings = self._postings(counts)
-            row = self._writer.execute(
-                "UPDATE memories SET postings = ? WHERE id = ? AND postings IS NULL RETURNING id",
-                (postings.tobytes(), memory_id),
-            ).fetchone()
-            if row is not None:
-                found[memory_id] = postings
-        self._writer.execute("COMMIT")
+        with self._transaction():
+            for memory_id, counts in terms.items():
+                postings = self._postings(counts)
+                row = self._writer.execute(
+                    "UPDATE memories SET postings = ? WHERE id = ? AND postings IS NULL RETURNING id",
+                    (postings.tobytes(), memory_id),
+                ).fetchone()
+                if row is not None:
+                    found[memory_id] = postings
         return found
 
     # Reading.
@@ -298,6 +326,26 @@ class Catalogue:
                 connection.close()
 
 
+def digest_path(path: Path) -> Path:
+    """Name the file that holds the digest of a catalogue that was written out."""
+    return path.with_name(path.name + ".sha256")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _matches_digest(path: Path) -> bool:
+    log = Path(f"{path}-wal")
+    try:
+        return digest_path(path).read_bytes() == _digest(path).encode() and not (
+            log.exists() and log.stat().st_size  # whatever it holds would be read as part of the file
+        )
+    except OSError:
+        return False
+
+
 def _where(where: Filter) -> tuple[str, list[Any]]:
     parts = list(_conditions(where))
     values = [value for _, given in parts for value in given]
@@ -310,7 +358,10 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
     if not where.include_superseded:
         yield "superseded_by IS NULL", ()
     if where.source is not None:
-        yield "source GLOB ?", (where.source,)
+        if len(where.source) > LONGEST_GLOB:
+            raise InvalidRequest(f"`source` is longer than {LONGEST_GLOB:,} characters", "source")
+        # SQLite knows the negation of regular expressions only, and people know the shell's.
+        yield "source GLOB ?", (where.source.replace("[!", "[^"),)
     if where.after is not None:
         yield "timestamp >= ?", (to_microseconds(where.after),)
     if where.before is not None:
@@ -318,11 +369,18 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
     if where.tags:
         chosen = f"SELECT memory FROM tags WHERE tag IN ({','.join('?' * len(where.tags))})"
         if where.tags_mode == "all":
-            yield f"id IN ({chosen} GROUP BY memory HAVING count(*) = ?)", (*where.tags, len(where.tags))
+            yield f"id IN ({chosen} GROUP BY memory HAVING count(*) = ?)", (*where.tags, len(set(where.tags)))
         else:
             yield f"id IN ({chosen})", where.tags
-    for key, value in where.metadata.items():
-        yield "id IN (SELECT memory FROM metadata WHERE key = ? AND value = ?)", (key, comparable(value))
+    if where.metadata:
+        # One condition for all keys: SQLite refuses an expression of a thousand of them.
+        marks = ",".join(["(?, ?)"] * len(where.metadata))
+        pairs = [part for key, value in where.metadata.items() for part in (key, comparable(value))]
+        yield (
+            f"id IN (SELECT memory FROM metadata WHERE (key, value) IN (VALUES {marks})"
+            " GROUP BY memory HAVING count(*) = ?)",
+            (*pairs, len(where.metadata)),
+        )
 
 
 def _holds(text: str, part: str) -> bool:

@@ -17,11 +17,14 @@ from threading import Condition, Thread, current_thread
 from typing import Any, TypeVar
 
 from faiss_memory.errors import DiskFull, StoreError
-from faiss_memory.store.truth import Changes, Truth
+from faiss_memory.store.changes import Changes
+from faiss_memory.store.truth import Truth
 
 log = logging.getLogger("faiss_memory.store")
 
 MOST = 256
+_OF_ONE_CALL = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+"""What SQLite says of a statement or its values; every other error is about the database."""
 Answer = TypeVar("Answer")
 
 
@@ -109,6 +112,8 @@ class Committer:
     def _read(self, call: _Call) -> None:
         try:
             answer = call.run(self._truth, call.changes)
+        except _OF_ONE_CALL as error:
+            call.outcome.set_exception(error)
         except sqlite3.Error as error:
             call.outcome.set_exception(self._translated(error))
         except BaseException as error:  # noqa: BLE001  (it is raised in the caller's thread)
@@ -117,31 +122,53 @@ class Committer:
             call.outcome.set_result(answer)
 
     def _write(self, group: list[_Call]) -> None:
-        accepted: list[_Call] = []
-        run = self._truth.connection.execute
         try:
             if self._failure is not None:
                 raise self._failure
+            accepted = self._committed(group)
+            changes = Changes()
+            for call in accepted:
+                changes.extend(call.changes)
+            if changes:
+                self._published(changes)
+        except StoreError as error:
+            waiting = [call for call in group if not call.outcome.done()]
+            if isinstance(error, DiskFull) and len(waiting) > 1:
+                # What needs little room, or gives some back, must not fail because of what needs more.
+                for call in waiting:
+                    call.changes = Changes()
+                    self._write([call])
+                return
+            for call in waiting:
+                call.outcome.set_exception(error)
+        else:
+            for call in accepted:
+                call.outcome.set_result(call.answer)
+
+    def _committed(self, group: list[_Call]) -> list[_Call]:
+        """Run and commit a group; gives the calls that were not refused. Raises StoreError: nothing was kept."""
+        run = self._truth.connection.execute
+        try:
             run("BEGIN IMMEDIATE")
             accepted = [call for call in group if self._attempt(call)]
             run("COMMIT" if accepted else "ROLLBACK")
-        except (sqlite3.Error, StoreError) as error:
+        except sqlite3.Error as error:
             # SQLite may have rolled the whole transaction back by itself, as it does on a full disk: so the
             # group fails as one, and nothing of it is answered.
-            if self._truth.connection.in_transaction:
-                run("ROLLBACK")
-            reason = self._translated(error) if isinstance(error, sqlite3.Error) else error
-            for call in group:
-                if not call.outcome.done():
-                    call.outcome.set_exception(reason)
-            return
-        changes = Changes()
-        for call in accepted:
-            changes.extend(call.changes)
-        if changes:
+            try:
+                if self._truth.connection.in_transaction:
+                    run("ROLLBACK")
+            except sqlite3.Error as another:
+                raise self._failed(another) from error
+            raise self._translated(error) from error
+        return accepted
+
+    def _published(self, changes: Changes) -> None:
+        try:
             self._publish(changes)
-        for call in accepted:
-            call.outcome.set_result(call.answer)
+        except Exception as error:
+            # It is safe, but no reader sees it: only a start brings the two together again.
+            raise self._failed(error) from error
 
     def _attempt(self, call: _Call) -> bool:
         """Run one call; a refusal takes back its rows and nobody else's. Raises sqlite3.Error."""
@@ -149,9 +176,9 @@ class Committer:
         run("SAVEPOINT call")
         try:
             call.answer = call.run(self._truth, call.changes)
-        except sqlite3.Error:
-            raise
-        except BaseException as error:  # noqa: BLE001  (it is raised in the caller's thread)
+        except BaseException as error:  # (it is raised in the caller's thread)
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _OF_ONE_CALL):
+                raise
             run("ROLLBACK TO call")
             call.outcome.set_exception(error)
         run("RELEASE call")
@@ -163,14 +190,19 @@ class Committer:
             return DiskFull(
                 "the disk is full; nothing was stored. Free some room, or forget memories, and try again"
             )
-        failure = StoreError(
-            f"writing to {self._truth.path} failed ({error}). Nothing more is written until the service is started "
-            "again; what was acknowledged before is safe. Check the disk."
-        )
         if name.startswith(
             ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_READONLY", "SQLITE_CANTOPEN")
         ):
-            log.critical("%s", failure)
-            self._failure = failure
-            self._on_failure(failure)
-        return failure
+            return self._failed(error)
+        return StoreError(f"{self._truth.path} did not take the request ({error}); nothing of it was kept")
+
+    def _failed(self, error: Exception) -> StoreError:
+        """Stop writing for good."""
+        if self._failure is None:
+            self._failure = StoreError(
+                f"writing to {self._truth.path} failed ({error}). Nothing more is written until the service is "
+                "started again; what was acknowledged before is safe. Check the disk."
+            )
+            log.critical("%s", self._failure)
+            self._on_failure(self._failure)
+        return self._failure

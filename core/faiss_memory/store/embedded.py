@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from threading import Condition, Thread
@@ -17,18 +14,19 @@ from typing import Any, Literal
 import numpy as np
 
 from faiss_memory.errors import MemoryNotFound, StoreError
-from faiss_memory.memory import DEFAULT_PROJECT, Change, Draft, Filter, Match, Memory, ProjectCount, Ranking
+from faiss_memory.memory import Change, Draft, Filter, Match, Memory, ProjectCount, Ranking
 from faiss_memory.parts import Added, Backup, Embedding, Progress, Retry, Vectors
-from faiss_memory.store import backups
-from faiss_memory.store.analyzer import analyze
-from faiss_memory.store.catalogue import Catalogue
+from faiss_memory.store import backups, retries
+from faiss_memory.store.catalogue_file import CatalogueFile
+from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.filesystem import boot_id, network_file_system, replace_file, set_aside
+from faiss_memory.store.filesystem import network_file_system, replace_file
 from faiss_memory.store.indexes import Indexes
 from faiss_memory.store.lock import FolderLock
-from faiss_memory.store.rows import words_of
-from faiss_memory.store.truth import Changes, Truth
-from faiss_memory.store.vectors import VectorIndex, save
+from faiss_memory.store.novelty import twin_of
+from faiss_memory.store.truth import Truth
+from faiss_memory.store.vector_files import VectorFiles
+from faiss_memory.store.vectors import VectorIndex
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -45,30 +43,49 @@ class EmbeddedStore:
     """
 
     def __init__(self, folder: Path, on_failure: Callable[[StoreError], None]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._on_failure = on_failure
-        self._lock = FolderLock(folder)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = FolderLock(folder)
+        except OSError as error:
+            raise StoreError(
+                f"the data folder {folder} cannot be used ({error}). Give the user who runs the service the right to "
+                "write there, or choose another folder (DATA_DIR or --data-dir)."
+            ) from error
         self._is_open = False
 
     def open(self) -> None:
         """Bring every file into a state that can be read and written."""
+        try:
+            self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"{self.folder} cannot be opened ({error}). Look after the disk and its permissions, and start again."
+            ) from error
+
+    def _open(self) -> None:
         if (kind := network_file_system(self.folder)) is not None:
             log.warning(
                 "%s lies on %s, where databases are slow and may break; a local folder is safer",
                 self.folder,
                 kind,
             )
+        backups.sweep(self.folder / "backups")
         if (restored := backups.restore_if_asked(self.folder)) is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
         truth = Truth(self.folder / "memory.db")
         self._uuid, self._created_at = truth.uuid, truth.created_at
-        self._projects = truth.projects()
         self._model: tuple[str, str, int] | None = None
-        self._spare_folder: Path | None = None
-        self._indexes = Indexes(self._open_catalogue(truth), self._repair_catalogue)
-        self._indexes.load_keywords()
-        self._seq = truth.seq
+        self._catalogue_file = CatalogueFile(self.folder)
+        self._vector_files = VectorFiles(self.folder, truth.uuid)
+        try:
+            self._projects, self._seq = truth.projects(), truth.seq
+            self._indexes = Indexes(self._catalogue_file.open(truth), self._repair_catalogue)
+            self._indexes.load_keywords()
+        except BaseException:
+            truth.close()
+            raise
         self._committer = Committer(truth, self._publish, self._on_failure)
         self._keeper_condition = Condition()
         self._work_waits, self._closing = True, False
@@ -80,42 +97,12 @@ class EmbeddedStore:
 
     # The derived files follow the truth.
 
-    def _open_catalogue(self, truth: Truth) -> Catalogue:
-        """Open search.db and bring it up to date, or make it anew if it does not fit."""
-        try:
-            catalogue = Catalogue(self.folder / "search.db")
-            reason = _misfit(catalogue, truth)
-            if reason is None:
-                _catch_up(catalogue, truth)
-                if sum(catalogue.counts().values()) == truth.count():
-                    catalogue.set_state("boot", boot_id())
-                    return catalogue
-                reason = "it holds another number of memories than the records"
-            catalogue.close()
-        except sqlite3.Error as error:
-            reason = str(error)
-        return self._fresh_catalogue(truth, reason)
-
-    def _fresh_catalogue(self, truth: Truth, reason: str) -> Catalogue:
-        if truth.seq:
-            log.warning("search.db is made anew: %s", reason)
-        try:
-            return _filled_catalogue(self.folder / "search.db", truth)
-        except sqlite3.Error as error:
-            # A full disk must not keep the service from reading what it holds.
-            self._spare_folder = Path(tempfile.mkdtemp(prefix="faiss-memory-"))
-            log.error(
-                "search.db cannot be written in %s (%s); using %s", self.folder, error, self._spare_folder
-            )
-            return _filled_catalogue(self._spare_folder / "search.db", truth)
-
     def _repair_catalogue(self) -> None:
         self._committer.read(self._renew_catalogue)
         self._wake_keeper()
 
     def _renew_catalogue(self, truth: Truth) -> None:
-        self._indexes.replace_catalogue(lambda: self._fresh_catalogue(truth, "it was damaged"))
-        self._indexes.load_keywords()
+        self._indexes.replace_catalogue(lambda: self._catalogue_file.renew(truth, "it was damaged"))
 
     def _publish(self, changes: Changes) -> None:
         """Called by the committer with each committed group, before it is answered."""
@@ -149,7 +136,7 @@ class EmbeddedStore:
             keys = np.array(truth.passage_keys(project), np.int64).reshape(-1, 4)
             indexes[project] = VectorIndex(dimension)
             if saved and len(keys):
-                keys = self._loaded(indexes[project], project, keys, identity)
+                keys = self._vector_files.load(indexes[project], project, keys, identity, self._seq)
             if len(keys):
                 missing[project] = keys
         self._indexes.replace_vectors(indexes)
@@ -161,20 +148,6 @@ class EmbeddedStore:
             while self._fill_some(truth):
                 pass
 
-    def _loaded(
-        self, index: VectorIndex, project: str, keys: np.ndarray[Any, Any], identity: str
-    ) -> np.ndarray[Any, Any]:
-        path = self._index_path(project)
-        try:
-            return index.load(path, keys, self._uuid, identity, self._seq)
-        except ValueError as error:
-            aside = set_aside(path)
-            if aside is not None:
-                log.warning(
-                    "%s is rebuilt from the records: %s; it was set aside as %s", path, error, aside.name
-                )
-            return keys
-
     def _fill_some(self, truth: Truth) -> bool:
         """Read some vectors from the truth into their index; says whether more are missing."""
         if not self._missing or self._model is None:
@@ -182,7 +155,8 @@ class EmbeddedStore:
         project, keys = next(iter(self._missing.items()))
         part, rest = keys[:FILLED_AT_ONCE], keys[FILLED_AT_ONCE:]
         found, vectors = truth.vectors(part[:, 0].tolist(), self._model[2])
-        self._indexes.fill(project, part[np.isin(part[:, 0], found)], vectors, len(rest))
+        sound = np.isin(part[:, 0], found)
+        self._indexes.fill(project, part[sound], vectors, lost=part[~sound, 1], left=len(rest))
         if len(rest):
             self._missing[project] = rest
         else:
@@ -225,10 +199,8 @@ class EmbeddedStore:
             if model is not None and changes >= least and project not in self._missing:
                 seq = self._seq  # read before the snapshot, which may only be newer
                 if (content := self._indexes.snapshot(project)) is not None:
-                    save(self._index_path(project), content, self._uuid, model[0], seq)
-        for folder in (self.folder / "indexes").glob("*"):
-            if folder.name not in self._projects:
-                shutil.rmtree(folder, ignore_errors=True)
+                    self._vector_files.save(project, content, model[0], seq)
+        self._vector_files.sweep(self._projects)
         manifest = json.dumps(self._manifest(), indent=2, ensure_ascii=False) + "\n"
         replace_file(self.folder / "metadata.json", lambda file: file.write(manifest.encode()))
 
@@ -245,10 +217,6 @@ class EmbeddedStore:
             "projects": counts,
         }
 
-    def _index_path(self, project: str) -> Path:
-        folder = self.folder if project == DEFAULT_PROJECT else self.folder / "indexes" / project
-        return folder / "index.faiss"
-
     # Writing.
 
     def add(
@@ -257,14 +225,11 @@ class EmbeddedStore:
         """Store drafts, or give a retried call's first answer."""
 
         def call(truth: Truth, changes: Changes) -> list[Added]:
-            if retry is not None and (answer := truth.remembered(retry)) is not None:
-                return [
-                    Added(kept["id"], tuple(kept["twin"]) if kept["twin"] else None)
-                    for kept in json.loads(answer)
-                ]
+            if retry is not None and (answer := retries.remembered(truth.connection, retry)) is not None:
+                return answer
             added = self._add(truth, drafts, embeddings, changes)
             if retry is not None:
-                truth.remember(retry, [asdict(one) for one in added])
+                retries.remember(truth.connection, retry, added)
             return added
 
         # To judge what is novel, everything written before must be visible.
@@ -277,8 +242,11 @@ class EmbeddedStore:
             return [Added(memory_id) for memory_id in truth.add(drafts, embeddings, changes)]
         added: list[Added] = []
         fresh: list[tuple[int, str, Vectors]] = []
-        for draft, embedding in zip(drafts, embeddings, strict=True):
-            twin = self._twin(draft, embedding, [part for part in fresh if part[1] == draft.project])
+        # All of them before the first is written: a damaged index is made anew from what is in the truth, and
+        # nothing that is not committed may get into it.
+        stored = [self._closest_stored(*pair) for pair in zip(drafts, embeddings, strict=True)]
+        for draft, embedding, closest in zip(drafts, embeddings, stored, strict=True):
+            twin = twin_of(draft, embedding, closest, [part for part in fresh if part[1] == draft.project])
             if twin is not None:
                 added.append(Added(None, twin))
                 continue
@@ -288,19 +256,10 @@ class EmbeddedStore:
                 fresh.append((memory_id, draft.project, embedding.vectors))
         return added
 
-    def _twin(
-        self, draft: Draft, embedding: Embedding | None, fresh: Sequence[tuple[int, str, Vectors]]
-    ) -> tuple[int, float] | None:
-        """Find a memory that makes a draft nothing new; `fresh` ones precede it in the same call."""
+    def _closest_stored(self, draft: Draft, embedding: Embedding | None) -> tuple[int, float] | None:
         if draft.if_novel is None or embedding is None:
             return None
-        closest = self.closest(embedding, Filter(projects=(draft.project,)))
-        found = [closest] if closest is not None else []
-        found += [
-            (key, float((embedding.vectors @ vectors.T).max(axis=1).min())) for key, _, vectors in fresh
-        ]
-        best = max(found, key=lambda pair: pair[1], default=None)
-        return best if best is not None and best[1] >= draft.if_novel else None
+        return self.closest(embedding, Filter(projects=(draft.project,)))
 
     def closest(self, embedding: Embedding, where: Filter) -> tuple[int, float] | None:
         """Find what a text's least known passage is most like: a long text is known only if all of it is."""
@@ -329,6 +288,10 @@ class EmbeddedStore:
     def unembedded(self, limit: int) -> list[Memory]:
         """Give memories that the model in use has not embedded yet."""
         return self._committer.read(lambda truth: truth.unembedded(limit))
+
+    def count_unembedded(self) -> dict[str, int]:
+        """Count them by project."""
+        return self._committer.read(lambda truth: truth.count_unembedded())
 
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
         """Add vectors to memories whose text is still the one given."""
@@ -424,38 +387,8 @@ class EmbeddedStore:
         try:
             self._save(1)
             self._indexes.mark_clean()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, StoreError) as error:
             log.warning("the indexes could not be saved (%s); they are rebuilt at the next start", error)
         self._indexes.close()
         self._truth.close()
-        if self._spare_folder is not None:
-            shutil.rmtree(self._spare_folder, ignore_errors=True)
-
-
-def _misfit(catalogue: Catalogue, truth: Truth) -> str | None:
-    """Say why a catalogue cannot be brought up to date, if it cannot."""
-    if catalogue.state("store") != truth.uuid:
-        return "it belongs to another store"
-    if catalogue.state("seq") > truth.seq:
-        return "it is newer than the records, which were restored"
-    if catalogue.state("boot") not in ("clean", boot_id()):
-        return "the machine stopped before it was written out"
-    damage = catalogue.check()
-    return f"it is damaged: {damage}" if damage else None
-
-
-def _catch_up(catalogue: Catalogue, truth: Truth) -> None:
-    since = catalogue.state("seq")
-    if since < truth.seq:
-        changed = ((memory, analyze(words_of(memory))) for memory in truth.memories(since))
-        catalogue.apply(truth.seq, changed, truth.removed(since))
-
-
-def _filled_catalogue(path: Path, truth: Truth) -> Catalogue:
-    for part in ("", "-wal", "-shm", "-journal"):
-        Path(f"{path}{part}").unlink(missing_ok=True)
-    catalogue = Catalogue(path)
-    catalogue.apply(truth.seq, ((memory, None) for memory in truth.memories()), ())
-    catalogue.set_state("store", truth.uuid)
-    catalogue.set_state("boot", boot_id())
-    return catalogue
+        self._catalogue_file.remove_spare()

@@ -17,15 +17,15 @@ from typing import Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from faiss_memory.errors import StoreCorrupt
+from faiss_memory.errors import StoreCorrupt, StoreError
 from faiss_memory.memory import Filter, Match, Memory, Ranking
 from faiss_memory.parts import Progress, Vectors
 from faiss_memory.store.analyzer import analyze
 from faiss_memory.store.catalogue import Catalogue
+from faiss_memory.store.changes import Changes
 from faiss_memory.store.keywords import KeywordIndex
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.rows import Stored, words_of
-from faiss_memory.store.truth import Changes
 from faiss_memory.store.vectors import VectorIndex
 
 log = logging.getLogger("faiss_memory.store")
@@ -55,26 +55,29 @@ class Indexes:
 
     def publish(self, changes: Changes) -> None:
         """Bring everything up to date with a committed group. Raises what the derived files raise."""
-        terms = [None if stored.same_words else analyze(words_of(stored.memory)) for stored in changes.stored]
+        terms = [
+            None if stored.same_words else analyze(words_of(stored.memory))
+            for stored in changes.stored.values()
+        ]
         with self._lock.writing():
             self._apply(changes, terms)
 
     def _apply(self, changes: Changes, terms: Sequence[Counter[str] | None]) -> None:
-        memories = [stored.memory for stored in changes.stored]
+        memories = [stored.memory for stored in changes.stored.values()]
+        retold = [stored for stored in changes.stored.values() if not stored.same_text]
         written = self._catalogue.apply(changes.seq, zip(memories, terms, strict=True), changes.removed)
-        reworded = [memory.id for memory, postings in written if postings is not None]
-        retold = [stored.memory.id for stored in changes.stored if not stored.same_text]
-        for index in self._keywords.values():
-            index.remove([*reworded, *changes.removed])
-        for vectors in self.vectors.values():
-            vectors.remove([*retold, *changes.removed])
-        for memory, postings in written:
-            if postings is not None:
-                self._keywords[memory.project].add(memory.id, postings)
-        self.add_vectors([*(s for s in changes.stored if not s.same_text), *changes.embedded])
         for name in changes.dropped_projects:
             self._keywords.pop(name, None)
             self.vectors.pop(name, None)
+        reworded = [memory.id for memory, postings in written if postings is not None]
+        for index in self._keywords.values():
+            index.remove([*reworded, *changes.removed])
+        for vectors in self.vectors.values():
+            vectors.remove([*(stored.memory.id for stored in retold), *changes.removed])
+        for memory, postings in written:
+            if postings is not None:
+                self._keywords[memory.project].add(memory.id, postings)
+        self.add_vectors([*retold, *changes.embedded.values()])
 
     def add_vectors(self, stored: Iterable[Stored]) -> None:
         """Append the passages of memories to their projects' indexes; the caller holds the lock."""
@@ -97,11 +100,15 @@ class Indexes:
         return self.vectors[project]
 
     def replace_catalogue(self, make: Callable[[], Catalogue]) -> None:
-        """Put a new catalogue in place of a damaged one, whose file `make` may write over."""
+        """Put a new catalogue in place of a damaged one, whose file `make` may write over.
+
+        It holds no terms yet; `analyze_some` finds them.
+        """
         with self._lock.writing():
             self._catalogue.close()
             self._catalogue = make()
             self._keywords.clear()
+            self._analyzing = True
 
     def load_keywords(self) -> None:
         """Fill the keyword indexes from what the catalogue has analyzed."""
@@ -116,19 +123,19 @@ class Indexes:
         """Find the terms of some memories that still lack them; says whether there may be more."""
         if not self._analyzing:
             return False
-        with self._lock.reading():
-            memories = self._catalogue.next_unanalyzed(ANALYZED_AT_ONCE)
-        terms = [analyze(words_of(memory)) for memory in memories]
-        if memories:
-            with self._lock.writing():
-                found = self._catalogue.set_terms(
-                    {memory.id: part for memory, part in zip(memories, terms, strict=True)}
-                )
-                for memory in memories:
-                    if memory.id in found:
-                        self._keywords[memory.project].add(memory.id, found[memory.id])
-        self._analyzing = bool(memories)
-        return self._analyzing
+        catalogue, memories = self.read(
+            lambda catalogue: (catalogue, catalogue.next_unanalyzed(ANALYZED_AT_ONCE))
+        )
+        terms = {memory.id: analyze(words_of(memory)) for memory in memories}
+        with self._lock.writing():
+            if catalogue is not self._catalogue:
+                return True  # another has taken its place meanwhile, and knows none of these
+            found = catalogue.set_terms(terms) if terms else {}
+            for memory in memories:
+                if memory.id in found:
+                    self._keywords[memory.project].add(memory.id, found[memory.id])
+            self._analyzing = bool(memories)
+            return self._analyzing
 
     def replace_vectors(self, vectors: dict[str, VectorIndex]) -> None:
         """Answer by meaning with these indexes from now on."""
@@ -139,10 +146,15 @@ class Indexes:
         """Note that an index still lacks vectors, which `fill` will bring."""
         self._missing_vectors[project] = (passages, passages)
 
-    def fill(self, project: str, keys: Ids, vectors: Vectors, left: int) -> None:
-        """Append passages read from the truth; `left` says how many are still missing."""
+    def fill(self, project: str, keys: Ids, vectors: Vectors, lost: Ids, left: int) -> None:
+        """Append passages read from the truth; `left` says how many are still missing.
+
+        `lost` memories have no whole set of passages any more and stay out until they are embedded again.
+        """
         with self._lock.writing():
-            self._vector_index(project, vectors.shape[1]).add(keys, vectors)
+            index = self._vector_index(project, vectors.shape[1])
+            index.add(keys, vectors)
+            index.remove(lost)
         _, expected = self._missing_vectors.pop(project)
         if left:
             self._missing_vectors[project] = (left, expected)
@@ -183,6 +195,8 @@ class Indexes:
         try:
             with self._lock.reading():
                 return call(self._catalogue)
+        except sqlite3.ProgrammingError:
+            raise StoreError("the service is stopping; send the request again when it is back") from None
         except (sqlite3.DatabaseError, StoreCorrupt) as error:
             log.warning("search.db is damaged (%s) and is made anew", error)
         self._on_damage()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from faiss_memory.errors import StoreLocked
@@ -24,8 +25,10 @@ class FolderLock:
                 f"{folder} is in use by {owner}. Stop that service, or give this one another data folder "
                 "(DATA_DIR or --data-dir)."
             )
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"process {os.getpid()}\n".encode(), 0)
+        # Only the lock counts; its owner's name is a courtesy that a full disk may refuse.
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"process {os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let another process have the folder."""

@@ -8,7 +8,8 @@ from threading import Condition
 
 
 class ReadersWriterLock:
-    """Readers and the writer take turns: a waiting writer lets no new reader pass, so neither starves.
+    """Readers and the writer take turns: a waiting writer lets no new reader pass, and a writer that is done lets
+    those readers pass that waited for it, so neither starves.
 
     Not reentrant: a reader that asks again while a writer waits would wait for itself.
     """
@@ -16,6 +17,9 @@ class ReadersWriterLock:
     def __init__(self) -> None:
         self._condition = Condition()
         self._readers = 0
+        self._readers_waiting = 0
+        self._passes = 0
+        """How many readers go before the next writer."""
         self._writer_waits = False
         self._writing = False
 
@@ -23,8 +27,11 @@ class ReadersWriterLock:
     def reading(self) -> Iterator[None]:
         """Hold the lock together with other readers."""
         with self._condition:
-            while self._writing or self._writer_waits:
+            self._readers_waiting += 1
+            while self._writing or (self._writer_waits and not self._passes):
                 self._condition.wait()
+            self._readers_waiting -= 1
+            self._passes = max(0, self._passes - 1)
             self._readers += 1
         try:
             yield
@@ -41,7 +48,7 @@ class ReadersWriterLock:
             while self._writing or self._writer_waits:
                 self._condition.wait()
             self._writer_waits = True
-            while self._readers:
+            while self._readers or self._passes:
                 self._condition.wait()
             self._writer_waits, self._writing = False, True
         try:
@@ -49,4 +56,5 @@ class ReadersWriterLock:
         finally:
             with self._condition:
                 self._writing = False
+                self._passes = self._readers_waiting
                 self._condition.notify_all()

@@ -9,95 +9,33 @@ from __future__ import annotations
 import logging
 import sqlite3
 import sys
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt
+from faiss_memory.errors import MemoryNotFound, StoreCorrupt
 from faiss_memory.memory import Change, Draft, Memory
-from faiss_memory.parts import Embedding, Retry
+from faiss_memory.parts import Embedding
+from faiss_memory.store.changes import Changes
 from faiss_memory.store.rows import (
     Stored,
     checksum,
     from_microseconds,
     from_row,
-    to_json,
     to_microseconds,
     to_row,
     words_of,
 )
+from faiss_memory.store.truth_schema import SCHEMA, SCHEMA_VERSION
 
 log = logging.getLogger("faiss_memory.store")
 
-SCHEMA_VERSION = 1
-RETRY_SECONDS = 24 * 3600
 _COLUMNS = "id, project, text, source, tags, metadata, timestamp, supersedes, crc"
-
-_SCHEMA = """
-CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE projects (name TEXT PRIMARY KEY, created INTEGER NOT NULL, updated INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE memories (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,   -- AUTOINCREMENT: an id is never given twice
-    project TEXT NOT NULL REFERENCES projects (name),
-    text TEXT NOT NULL,
-    source TEXT NOT NULL,
-    tags TEXT NOT NULL,                     -- a JSON list
-    metadata TEXT NOT NULL,                 -- a JSON object
-    timestamp INTEGER NOT NULL,             -- microseconds since 1970, UTC
-    supersedes INTEGER,
-    crc INTEGER NOT NULL,
-    seq INTEGER NOT NULL
-);
-CREATE INDEX memories_by_seq ON memories (seq);
-CREATE INDEX memories_by_project ON memories (project);
-CREATE TABLE removed (memory INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
-CREATE INDEX removed_by_seq ON removed (seq);
-CREATE TABLE models (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
-                     dimension INTEGER NOT NULL);
-CREATE TABLE passages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    memory INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
-    model INTEGER NOT NULL REFERENCES models (id),
-    start INTEGER NOT NULL,
-    end INTEGER NOT NULL,
-    vector BLOB NOT NULL,                   -- float32, little-endian, unit length
-    crc INTEGER NOT NULL
-);
-CREATE INDEX passages_by_memory ON passages (memory, model);
-CREATE TABLE retries (key TEXT PRIMARY KEY, digest BLOB NOT NULL, answer TEXT NOT NULL, made INTEGER NOT NULL)
-    WITHOUT ROWID;
-CREATE INDEX retries_by_age ON retries (made);
-"""
-
-
-@dataclass(slots=True)
-class Changes:
-    """What one committed group changed, for the derived files to follow."""
-
-    seq: int = 0
-    stored: list[Stored] = field(default_factory=list)
-    """New and changed memories. A changed one brings all its passages anew."""
-    embedded: list[Stored] = field(default_factory=list)
-    """Known memories that only got their vectors."""
-    removed: list[int] = field(default_factory=list)
-    dropped_projects: list[str] = field(default_factory=list)
-
-    def extend(self, other: Changes) -> None:
-        """Add what another call of the same group changed."""
-        self.seq = max(self.seq, other.seq)
-        self.stored += other.stored
-        self.embedded += other.embedded
-        self.removed += other.removed
-        self.dropped_projects += other.dropped_projects
-
-    def __bool__(self) -> bool:
-        return bool(self.stored or self.embedded or self.removed or self.dropped_projects)
 
 
 class Truth:
@@ -108,18 +46,33 @@ class Truth:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.model: int | None = None
+        self.damaged: set[int] = set()
+        """The memories met so far whose checksum fails; they are left out of every answer."""
+        if path.exists() and not path.stat().st_size and path.with_name("search.db").exists():
+            # SQLite would take it for a new database and begin with nothing, as if nothing had been lost.
+            raise self._corrupt("it is empty")
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # A damaged text may not be UTF-8 any more; its checksum then says what is wrong, row by row.
+        self.connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         try:
-            self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._configure()
             self._create_or_check()
-        except sqlite3.DatabaseError as error:
-            raise StoreCorrupt(
-                f"{path} cannot be read ({error}). Put a backup's base.db and manifest.json from "
-                f"{path.parent / 'backups'} into {path.parent} and start again; the present file is kept aside."
-            ) from None
-        self.uuid = str(self._state("uuid"))
-        self.created_at = from_microseconds(self._state("created"))
-        self.model: int | None = None
+            self.uuid = str(self._state("uuid"))
+            self.created_at = from_microseconds(self._state("created"))
+        except (sqlite3.DatabaseError, TypeError) as error:
+            self.connection.close()
+            raise self._corrupt(error) from None
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _corrupt(self, reason: object) -> StoreCorrupt:
+        folder = self.path.parent
+        return StoreCorrupt(
+            f"{self.path} cannot be read ({reason}). Put a backup's base.db and manifest.json from "
+            f"{folder / 'backups'} into {folder} and start again; the present file is kept aside."
+        )
 
     def _configure(self) -> None:
         run = self.connection.execute
@@ -142,9 +95,12 @@ class Truth:
                 f"{SCHEMA_VERSION}). Update FAISS Memory, or use another data folder."
             )
         if version == SCHEMA_VERSION:
+            damage = str(self.connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            if damage != "ok":
+                raise sqlite3.DatabaseError(damage)
             return
         self.connection.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION};"
+            f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION};"
             "INSERT INTO state VALUES ('seq', 0);"
         )
         self._set("uuid", str(uuid.uuid4()))
@@ -193,7 +149,7 @@ class Truth:
             )
             stored = self._write(memory, embedding, changes.seq)
             ids.append(stored.memory.id)
-            changes.stored.append(stored)
+            changes.put(stored)
         return ids
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None, changes: Changes) -> int:
@@ -218,7 +174,7 @@ class Truth:
         self._touch(old.project, datetime.now(UTC))
         stored = self._write(memory, None if same_text else embedding, changes.seq)
         same_words = words_of(stored.memory) == words_of(old)
-        changes.stored.append(replace(stored, same_text=same_text, same_words=same_words))
+        changes.put(replace(stored, same_text=same_text, same_words=same_words))
         return memory_id
 
     def forget(self, ids: Iterable[int], changes: Changes) -> list[int]:
@@ -235,7 +191,7 @@ class Truth:
                 )
                 self._touch(row[0], datetime.now(UTC))
                 gone.append(memory_id)
-        changes.removed += gone
+        changes.remove(gone)
         return gone
 
     def drop_project(self, name: str, changes: Changes) -> int:
@@ -252,34 +208,12 @@ class Truth:
 
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]], changes: Changes) -> None:
         """Add vectors to memories whose text is still the one that was embedded."""
+        changes.seq = self._advance()
         for memory_id, (text, embedding) in embeddings.items():
             memory = self.read(memory_id)
             if memory is not None and memory.text == text and not self._embedded(memory_id):
-                changes.embedded.append(Stored(memory, embedding, self._write_passages(memory_id, embedding)))
-
-    def remember(self, retry: Retry, answer: Sequence[Any]) -> None:
-        """Keep the answer of a call that may be retried, and drop those older than a day."""
-        now = int(time.time())
-        self.connection.execute("DELETE FROM retries WHERE made < ?", (now - RETRY_SECONDS,))
-        self.connection.execute(
-            "INSERT OR REPLACE INTO retries VALUES (?, ?, ?, ?)",
-            (retry.key, retry.digest, to_json(answer), now),
-        )
-
-    def remembered(self, retry: Retry) -> str | None:
-        """Give the first answer of a retried call as JSON. Raises Conflict when it was another request."""
-        row = self.connection.execute(
-            "SELECT digest, answer FROM retries WHERE key = ? AND made >= ?",
-            (retry.key, int(time.time()) - RETRY_SECONDS),
-        ).fetchone()
-        if row is None:
-            return None
-        if row[0] != retry.digest:
-            raise Conflict(
-                "this idempotency key was used with another request in the last 24 hours; use a new key",
-                "idempotency_key",
-            )
-        return str(row[1])
+                passage_ids = self._write_passages(memory_id, embedding)
+                changes.embedded[memory_id] = Stored(memory, embedding, passage_ids)
 
     def _write(self, memory: Memory, embedding: Embedding | None, seq: int) -> Stored:
         values = to_row(memory)
@@ -304,9 +238,10 @@ class Truth:
         ids = []
         for passage, vector in zip(embedding.passages, embedding.vectors, strict=True):
             blob = np.asarray(vector, dtype="<f4").tobytes()
+            key = (memory_id, self.model, passage.start, passage.end, checksum(blob))
             cursor = self.connection.execute(
-                "INSERT INTO passages (memory, model, start, end, vector, crc) VALUES (?, ?, ?, ?, ?, ?)",
-                (memory_id, self.model, passage.start, passage.end, blob, checksum(blob)),
+                "INSERT INTO passages (memory, model, start, end, crc, key_crc, vector) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*key, checksum(repr(key)), blob),
             )
             ids.append(int(cursor.lastrowid or 0))
         return tuple(ids)
@@ -322,7 +257,8 @@ class Truth:
         if row is None or row[0] != project:
             raise MemoryNotFound(
                 f"`supersedes` names memory {memory_id}, which is not in project `{project}`; "
-                "use the id of a memory of the same project"
+                "use the id of a memory of the same project",
+                "supersedes",
             )
 
     # Reading, for the derived files.
@@ -346,7 +282,7 @@ class Truth:
 
     def memories(self, since: int = 0) -> Iterator[Memory]:
         """Read the memories changed after a seq, by id. A row whose checksum fails is left out, and logged."""
-        return _sound(
+        return self._sound(
             self.connection.execute(f"SELECT {_COLUMNS} FROM memories WHERE seq > ? ORDER BY id", (since,))
         )
 
@@ -357,17 +293,36 @@ class Truth:
         ]
 
     def passage_keys(self, project: str) -> list[tuple[int, int, int, int]]:
-        """Give (passage, memory, start, end) of a project's passages by the model in use, by passage id."""
-        return self.connection.execute(
-            "SELECT p.id, p.memory, p.start, p.end FROM passages p JOIN memories m ON m.id = p.memory"
-            " WHERE m.project = ? AND p.model = ? ORDER BY p.id",
+        """Give (passage, memory, start, end) of a project's passages by the model in use, by passage id.
+
+        Those whose checksum fails are deleted: what they stood for is embedded again.
+        """
+        rows = self.connection.execute(
+            "SELECT p.id, p.memory, p.start, p.end, p.crc, p.key_crc FROM passages p"
+            " JOIN memories m ON m.id = p.memory WHERE m.project = ? AND p.model = ? ORDER BY p.id",
             (project, self.model),
         ).fetchall()
+        sound = [row for row in rows if checksum(repr((row[1], self.model, *row[2:5]))) == row[5]]
+        if len(sound) < len(rows):
+            self._delete_passages({row[0] for row in rows} - {row[0] for row in sound})
+        # A memory that no answer may show must not take the place of one that can be shown.
+        return [row[:4] for row in sound if row[1] not in self.damaged]
+
+    def _delete_passages(self, damaged: Iterable[int]) -> None:
+        """Delete damaged passages, with all others of the same memories: a memory is embedded whole or not at all."""
+        for passage_id in damaged:
+            log.error("passage %d is damaged; its memory is embedded again", passage_id)
+            self.connection.execute(
+                "DELETE FROM passages WHERE model = ? AND"
+                " (id = ? OR memory = (SELECT memory FROM passages WHERE id = ?))",
+                (self.model, passage_id, passage_id),
+            )
 
     def vectors(self, passage_ids: Sequence[int], dimension: int) -> tuple[list[int], np.ndarray[Any, Any]]:
-        """Read vectors, shape (found, dimension); one whose checksum fails is left out, and logged."""
+        """Read vectors, shape (found, dimension). Those whose checksum fails are deleted, as in `passage_keys`."""
         found: list[int] = []
         rows: list[bytes] = []
+        damaged: list[int] = []
         for start in range(0, len(passage_ids), 500):
             part = passage_ids[start : start + 500]
             marks = ",".join("?" * len(part))
@@ -375,10 +330,11 @@ class Truth:
                 f"SELECT id, vector, crc FROM passages WHERE id IN ({marks}) ORDER BY id", part
             ):
                 if len(blob) != 4 * dimension or checksum(blob) != crc:
-                    log.error("passage %d: its vector is damaged and is left out of semantic search", key)
+                    damaged.append(key)
                     continue
                 found.append(key)
                 rows.append(blob)
+        self._delete_passages(damaged)
         return found, np.frombuffer(b"".join(rows), dtype="<f4").reshape(-1, dimension)
 
     def unembedded(self, limit: int) -> list[Memory]:
@@ -388,7 +344,16 @@ class Truth:
             " (SELECT 1 FROM passages p WHERE p.memory = m.id AND p.model = ?) ORDER BY id LIMIT ?",
             (self.model, limit),
         ).fetchall()
-        return list(_sound(rows))
+        return list(self._sound(rows))
+
+    def count_unembedded(self) -> dict[str, int]:
+        """Count, by project, the memories without a passage by the model in use."""
+        rows = self.connection.execute(
+            "SELECT project, count(*) FROM memories m WHERE NOT EXISTS"
+            " (SELECT 1 FROM passages p WHERE p.memory = m.id AND p.model = ?) GROUP BY project",
+            (self.model,),
+        )
+        return dict(rows.fetchall())
 
     def projects(self) -> dict[str, tuple[datetime, datetime]]:
         """Read every project with its times of creation and last change."""
@@ -405,14 +370,15 @@ class Truth:
         ).fetchone()
         return found is not None
 
+    def _sound(self, rows: Iterable[Sequence[Any]]) -> Iterator[Memory]:
+        for row in rows:
+            try:
+                yield from_row(row)
+            except StoreCorrupt as error:
+                if row[0] not in self.damaged:
+                    log.error("left out of every answer: %s", error)
+                self.damaged.add(row[0])
+
     def close(self) -> None:
         """Fold the WAL into the database and close it."""
         self.connection.close()
-
-
-def _sound(rows: Iterable[Sequence[Any]]) -> Iterator[Memory]:
-    for row in rows:
-        try:
-            yield from_row(row)
-        except StoreCorrupt as error:
-            log.error("left out of every answer: %s", error)

@@ -7,11 +7,7 @@ sets a tombstone, because taking a row out of the index moves all that follow; c
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import faiss
@@ -20,21 +16,10 @@ import numpy.typing as npt
 
 from faiss_memory.memory import Match, Passage
 from faiss_memory.parts import Vectors
-from faiss_memory.store.filesystem import replace_file
 
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 COMPACT_ABOVE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Sidecar:
-    """What a saved index says of itself; it is used only if all of it fits."""
-
-    store: str
-    model: str
-    seq: int
-    sha256: str
 
 
 class VectorIndex:
@@ -71,7 +56,7 @@ class VectorIndex:
         self._alive[first : self._size] = True
         self.changes += len(keys)
 
-    def remove(self, memory_ids: Sequence[int]) -> None:
+    def remove(self, memory_ids: Sequence[int] | Ids) -> None:
         """Leave memories out of every answer from now on."""
         alive = self._alive[: self._size]
         gone = alive & np.isin(self._keys[:, 1], memory_ids)
@@ -135,14 +120,12 @@ class VectorIndex:
         of_each = self._keys[self._alive[: self._size] & np.isin(self._keys[:, 1], memories), 1]
         known, counts = np.unique(of_each, return_counts=True)
         passages = counts[np.searchsorted(known, memories)]
+        bounded = np.clip(similarities, -1.0, 1.0).tolist()
         return [
-            Match(
-                memory_id=int(key[1]),
-                similarity=max(-1.0, min(1.0, float(similarity))),
-                passage=Passage(int(key[2]), int(key[3])),
-                passages=int(count),
+            Match(memory_id, similarity, Passage(start, end), count)
+            for (_, memory_id, start, end), similarity, count in zip(
+                self._keys[positions].tolist(), bounded, passages.tolist(), strict=True
             )
-            for key, similarity, count in zip(self._keys[positions], similarities, passages, strict=True)
         ]
 
     def _stored(self) -> Vectors:
@@ -165,16 +148,18 @@ class VectorIndex:
         self.changes = 0
         return content
 
-    def load(self, path: Path, keys: Ids, store: str, model: str, seq: int) -> Ids:
-        """Fill an empty index from a saved one; `keys` are the living passages. Gives the keys it still lacks.
+    def load(self, content: bytes, keys: Ids) -> Ids:
+        """Fill an empty index from a serialized one; `keys` are the living passages. Gives the keys it still lacks.
 
-        Raises ValueError saying why the saved index cannot be used.
+        Raises ValueError saying why it cannot be used.
         """
-        content = _checked(path, store, model, seq)
-        loaded: Any = faiss.deserialize_index(np.frombuffer(content, np.uint8))
+        try:
+            loaded: Any = faiss.deserialize_index(np.frombuffer(content, np.uint8))
+            ids = faiss.vector_to_array(loaded.id_map)
+        except (RuntimeError, AttributeError) as error:
+            raise ValueError(f"it is of another kind: {error}") from None
         if loaded.d != self.dimension:
             raise ValueError(f"it has {loaded.d} dimensions instead of {self.dimension}")
-        ids = faiss.vector_to_array(loaded.id_map)
         at = np.searchsorted(keys[:, 0], ids)
         living = at < len(keys)
         living[living] = keys[at[living], 0] == ids[living]
@@ -185,32 +170,3 @@ class VectorIndex:
         self.changes = 0
         missing: Ids = keys[~np.isin(keys[:, 0], ids)]
         return missing
-
-
-def sidecar_path(path: Path) -> Path:
-    """Name the file that describes a saved index."""
-    return path.with_name(path.name + ".json")
-
-
-def save(path: Path, content: bytes, store: str, model: str, seq: int) -> None:
-    """Write a serialized index, then its sidecar: a kill in between leaves a pair that does not fit."""
-    sidecar = Sidecar(store, model, seq, hashlib.sha256(content).hexdigest())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, lambda file: file.write(content))
-    replace_file(sidecar_path(path), lambda file: file.write(json.dumps(asdict(sidecar)).encode()))
-
-
-def _checked(path: Path, store: str, model: str, seq: int) -> bytes:
-    """Read a saved index if its sidecar fits: a flipped bit often loads silently, so the digest comes first."""
-    try:
-        content = path.read_bytes()
-        sidecar = Sidecar(**json.loads(sidecar_path(path).read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"it or its description cannot be read: {error}") from None
-    if (sidecar.store, sidecar.model) != (store, model):
-        raise ValueError("it belongs to another store or model")
-    if sidecar.seq > seq:
-        raise ValueError("it is newer than the records, which were restored")
-    if sidecar.sha256 != hashlib.sha256(content).hexdigest():
-        raise ValueError("its content does not match its digest")
-    return content

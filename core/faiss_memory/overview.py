@@ -1,0 +1,149 @@
+"""What there is and how it is: health, counts, projects, tags, backups, adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from faiss_memory import messages, schema
+from faiss_memory.adapter import Adapter
+from faiss_memory.engine import MemoryEngine
+from faiss_memory.errors import MemoryNotFound
+from faiss_memory.memory import DEFAULT_PROJECT, Filter
+from faiss_memory.parts import InstallContext
+from faiss_memory.plugin_host import PluginHost
+from faiss_memory.settings import Settings
+
+if TYPE_CHECKING:
+    from faiss_memory.service import MemoryService
+
+
+class Overview:
+    """Tells of the service, as `MemoryService.overview`; raises what the service raises."""
+
+    def __init__(
+        self, settings: Settings, engine: MemoryEngine, plugins: PluginHost, service: MemoryService
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._plugins = plugins
+        self._service = service
+        self.version = version("faiss-memory")
+
+    def health(self) -> schema.HealthAnswer:
+        """Say whether the service answers. Raises what keeps the records from being read or written."""
+        engine = self._engine
+        if engine.store_error is not None:
+            raise engine.store_error
+        return schema.HealthAnswer(
+            status="ok" if engine.store_opened else "starting",
+            version=self.version,
+            model_ready=engine.model_ready,
+            rebuilding=[
+                schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
+                for part in engine.rebuilding()
+            ],
+        )
+
+    def stats(self, project: str | Sequence[str] | None) -> schema.StatsAnswer:
+        """Tell counts and sizes, of some projects or of all. Raises MemoryNotFound for an unknown one."""
+        wanted = None if project is None else messages.scope(project)
+        store = self._engine.store
+        facts = store.stats()
+        sizes = facts["index_size_bytes"]
+        projects = [
+            schema.ProjectStats(
+                name=one.name,
+                memories=one.memories,
+                created_at=messages.time_text(one.created_at),
+                last_updated=messages.time_text(one.last_updated),
+                index_size_bytes=sizes.get(one.name, 0),
+            )
+            for one in store.projects()
+            if wanted is None or one.name in wanted
+        ]
+        if not projects and wanted not in (None, (DEFAULT_PROJECT,)):
+            raise MemoryNotFound(f"there is no project `{project}`")
+        plugins: dict[str, Any] = {}
+        for part in self._plugins.ask("register_stats", service=self._service):
+            plugins |= part
+        return schema.StatsAnswer(
+            total_memories=sum(one.memories for one in projects),
+            dimension=self._engine.dimension,
+            model=self._settings.model_name,
+            created_at=messages.time_text(facts["created_at"]),
+            last_updated=messages.time_text(facts["last_updated"]),
+            index_size_bytes=sum(one.index_size_bytes for one in projects),
+            backup_count=len(store.backups()),
+            model_ready=self._engine.model_ready,
+            model_error=None if self._engine.model_error is None else str(self._engine.model_error),
+            projects=projects,
+            plugins=plugins,
+        )
+
+    def projects(self) -> schema.ProjectsAnswer:
+        """List every project."""
+        found = [
+            schema.ProjectAnswer(
+                name=one.name,
+                memories=one.memories,
+                created_at=messages.time_text(one.created_at),
+                last_updated=messages.time_text(one.last_updated),
+            )
+            for one in self._engine.store.projects()
+        ]
+        return schema.ProjectsAnswer(projects=found, count=len(found))
+
+    def tags(self, project: str | None) -> schema.TagsAnswer:
+        """List the tags in use, the most frequent first."""
+        found = self._engine.store.tags(Filter(projects=messages.scope(project)))
+        counts = [schema.TagCount(tag=tag, count=count) for tag, count in found.items()]
+        return schema.TagsAnswer(tags=counts, count=len(counts), project=project or DEFAULT_PROJECT)
+
+    def backup(self, request: schema.BackupRequest) -> schema.BackupAnswer:
+        """Make a consistent copy that can be restored."""
+        made = self._engine.store.backup(request.label)
+        return schema.BackupAnswer(
+            success=True,
+            backup=made.name,
+            memories=made.memories,
+            size_bytes=made.size_bytes,
+            message="Backup made; to restore it, stop the service, copy the backup's files into the data folder, "
+            "and start the service",
+        )
+
+    def backups(self) -> schema.BackupsAnswer:
+        """List every backup, oldest first."""
+        found = [
+            schema.BackupEntry(
+                name=one.name,
+                created_at=messages.time_text(one.created_at),
+                memories=one.memories,
+                size_bytes=one.size_bytes,
+            )
+            for one in self._engine.store.backups()
+        ]
+        return schema.BackupsAnswer(backups=found, count=len(found))
+
+    def adapters(self) -> schema.AdaptersAnswer:
+        """List the assistants' adapters."""
+        found = [
+            schema.AdapterEntry(
+                name=adapter.name, title=adapter.title, routes=[r.path for r in adapter.routes(self._service)]
+            )
+            for _, adapter in self._plugins.plugins
+            if isinstance(adapter, Adapter)
+        ]
+        return schema.AdaptersAnswer(adapters=found, count=len(found))
+
+    def adapter_files(self, name: str, project: str | None) -> schema.FilesAnswer:
+        """Give the files that connect an assistant. Raises MemoryNotFound for an unknown adapter."""
+        project = project or DEFAULT_PROJECT
+        context = InstallContext(url=f"http://127.0.0.1:{self._settings.port}", project=project)
+        for given in self._plugins.hook.register_config_files(context=context):
+            if name in given:
+                files = [messages.config_file(file) for file in given[name]]
+                return schema.FilesAnswer(adapter=name, files=files, count=len(files), project=project)
+        known = ", ".join(adapter.name for adapter in self.adapters().adapters)
+        raise MemoryNotFound(f"there is no adapter `{name}`; there are {known}")

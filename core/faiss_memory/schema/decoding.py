@@ -1,0 +1,74 @@
+"""Reading messages, with errors that name the field."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from faiss_memory.errors import InvalidRequest
+
+M = TypeVar("M", bound=msgspec.Struct)
+
+
+def decode(raw: bytes, message: type[M]) -> M:
+    """Read a JSON body. Raises InvalidRequest naming the field."""
+    try:
+        try:
+            return msgspec.json.decode(raw, type=message)
+        except msgspec.ValidationError as error:
+            if "`, got `float`" not in str(error):
+                raise
+            return msgspec.convert(_with_integers(msgspec.json.decode(raw)), message)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(f"the body is not valid JSON: {error}") from None
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the body is not UTF-8: {error.reason} at byte {error.start}") from None
+    except RecursionError:
+        raise InvalidRequest("the body is nested too deeply") from None
+
+
+def _with_integers(value: Any) -> Any:
+    """Write 5.0 as 5: JSON knows one kind of number, and some clients write all of them with a point."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _with_integers(inner) for key, inner in value.items()}
+    return [_with_integers(inner) for inner in value] if isinstance(value, list) else value
+
+
+def convert(values: dict[str, Any], message: type[M]) -> M:
+    """Read parameters, which are text, into a message. Raises InvalidRequest naming the field."""
+    try:
+        found = msgspec.convert(values, message, strict=False)
+        for field in msgspec.structs.fields(message):
+            read = getattr(found, field.name)
+            # Text is read loosely: `0` would pass for a time, and the word `null` for nothing at all.
+            if field.name in values and (read is None or isinstance(read, datetime)):
+                setattr(found, field.name, _strictly(values[field.name], field))
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+    return found
+
+
+def _strictly(value: str, field: msgspec.structs.FieldInfo) -> Any:
+    try:
+        return msgspec.convert(value, field.type)
+    except msgspec.ValidationError as error:
+        hint = "; in an address write + as %2B" if "datetime" in str(error) else ""
+        raise InvalidRequest(f"`{field.name}`: {error}{hint}", field.name) from None
+
+
+def _invalid(error: msgspec.ValidationError) -> InvalidRequest:
+    text, _, path = str(error).partition(" - at `$")
+    field = path.rstrip("`").lstrip(".")
+    if "unknown field" in text or "missing required field" in text:
+        field = ".".join(part for part in (field, text.split("`")[1]) if part)
+    if "unknown field" in text:
+        text += "; check its spelling, /docs lists the fields"
+    if text.endswith(r"regex '\\S'"):
+        text = "must not be empty"
+    return InvalidRequest(f"`{field}`: {text}" if field else text, field or None)

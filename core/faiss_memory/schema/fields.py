@@ -1,0 +1,68 @@
+"""The types of fields, and the two kinds of message. `x-limit` names the setting that bounds a field."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+# `(?!\n)$` because Python's `$` also matches before a last line break.
+_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
+CURSOR_PATTERN = r"^-?[0-9]{1,18}\.[0-9]{1,18}(?!\n)$"
+PROJECT_PATTERN = rf"^{_NAME}(?!\n)$"
+TIME_PATTERN = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?(?!\n)$"
+)
+
+ProjectName: TypeAlias = Annotated[
+    str, Meta(pattern=PROJECT_PATTERN, description="A project: a separate index.", examples=["default"])
+]
+Scope: TypeAlias = Annotated[str, Meta(pattern=rf"^(\*|{_NAME})(?!\n)$")]
+Scopes: TypeAlias = Scope | Annotated[list[ProjectName], Meta(min_length=1)]
+Text: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"\S",
+        description="What to remember, in plain words.",
+        extra_json_schema={"x-limit": "text_bytes"},
+    ),
+]
+Source: TypeAlias = Annotated[
+    str,
+    Meta(max_length=4096, description="Where it comes from, such as a file name.", examples=["decisions.md"]),
+]
+Tag: TypeAlias = Annotated[str, Meta(pattern=r"\S", max_length=128)]
+Tags: TypeAlias = Annotated[list[Tag], Meta(extra_json_schema={"x-limit": "tags"})]
+Properties: TypeAlias = Annotated[
+    dict[str, Any],
+    Meta(description="Properties of your own.", extra_json_schema={"x-limit": "metadata_bytes"}),
+]
+Similarity: TypeAlias = Annotated[float, Meta(ge=-1, le=1, description="Cosine of two embeddings.")]
+Chance: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Id: TypeAlias = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Time: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+GivenTime: TypeAlias = Annotated[
+    datetime,
+    Meta(
+        description="A time; without an offset it is UTC.",
+        extra_json_schema={"format": "date-time", "pattern": TIME_PATTERN},
+    ),
+]
+Mode: TypeAlias = Literal["hybrid", "semantic", "keyword"]
+IdempotencyKey: TypeAlias = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        description="A retry with the same key returns the first answer, for a day.",
+    ),
+]
+
+
+class Message(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A request: fields it does not know are refused by name."""
+
+
+class Answer(Struct, kw_only=True):
+    """An answer: fields may be added."""

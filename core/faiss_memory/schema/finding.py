@@ -1,0 +1,110 @@
+"""Messages of searching: queries, results, what is news."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from faiss_memory.schema.fields import (
+    Answer,
+    Chance,
+    GivenTime,
+    Message,
+    Mode,
+    Properties,
+    Scopes,
+    Similarity,
+    Tags,
+    Text,
+    Time,
+)
+
+
+class SearchRequest(Message):
+    """Search memories with a question in plain words."""
+
+    query: Annotated[
+        str,
+        Meta(
+            pattern=r"\S",
+            description="What to look for.",
+            examples=["How do we handle authentication?"],
+            extra_json_schema={"x-limit": "text_bytes"},
+        ),
+    ]
+    k: Annotated[int, Meta(ge=1, description="How many results.", extra_json_schema={"x-limit": "k"})] = 5
+    threshold: Annotated[float, Meta(ge=-1, le=1, description="Least similarity of a result.")] | None = None
+    mode: Mode = "hybrid"
+    project: Scopes | None = None
+    tags: Tags = msgspec.field(default_factory=list)
+    tags_mode: Literal["any", "all"] = "any"
+    source: Annotated[str, Meta(description="A glob over sources, such as docs/*.md.")] | None = None
+    metadata: Properties = msgspec.field(default_factory=dict)
+    after: GivenTime | None = None
+    before: GivenTime | None = None
+    min_relevance: Chance | None = None
+    include_superseded: bool = False
+
+
+class PassageText(Answer):
+    """The stretch of a long memory that matched; `start` and `end` count characters of its text."""
+
+    text: str
+    start: int
+    end: int
+
+
+class FoundMemory(Answer):
+    """One search result."""
+
+    id: int
+    text: str
+    source: str
+    similarity: float | None
+    timestamp: Time
+    score: float
+    relevance: float | None
+    project: str
+    tags: list[str]
+    metadata: dict[str, Any]
+    passage: PassageText | UnsetType = UNSET
+
+
+class SearchAnswer(Answer):
+    """Search results, best first."""
+
+    query: str
+    results: list[FoundMemory]
+    count: int
+    mode: Mode
+    project: str | list[str]
+    took_ms: float
+    withheld: int
+    degraded: list[str] | UnsetType = UNSET
+
+
+class NovelRequest(Message):
+    """Ask whether a text says something that is not stored yet."""
+
+    text: Text
+    threshold: Similarity = 0.85
+    project: Scopes | None = None
+
+
+class ClosestMatch(Answer):
+    """The most similar memory that is stored."""
+
+    id: int
+    text: str
+    source: str
+    similarity: float
+
+
+class NovelAnswer(Answer):
+    """Whether it is news, and what comes closest."""
+
+    is_novel: bool
+    closest_match: ClosestMatch | None
+    project: str | list[str]

@@ -1,0 +1,168 @@
+"""Messages that tell what there is: health, counts, projects, tags, backups, adapters, errors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, UnsetType
+
+from faiss_memory.schema.fields import Answer, Message, ProjectName, Scope, Time
+
+
+class ScopeRequest(Message):
+    """Names a project, or `*` for all."""
+
+    project: Scope | None = None
+
+
+class RebuildingPart(Answer):
+    """A derived file that is being rebuilt, and how far it is, from 0 to 1."""
+
+    project: str
+    what: str
+    progress: float
+
+
+class HealthAnswer(Answer):
+    """Whether the service answers."""
+
+    status: str
+    version: str
+    model_ready: bool
+    rebuilding: list[RebuildingPart]
+
+
+class ProjectStats(Answer):
+    """One project's share of the statistics."""
+
+    name: str
+    memories: int
+    created_at: Time
+    last_updated: Time
+    index_size_bytes: int
+
+
+class StatsAnswer(Answer):
+    """Counts and sizes."""
+
+    total_memories: int
+    dimension: int | None
+    model: str
+    created_at: Time
+    last_updated: Time
+    index_size_bytes: int
+    backup_count: int
+    model_ready: bool
+    model_error: str | None
+    projects: list[ProjectStats]
+    plugins: dict[str, Any]
+
+
+class ProjectAnswer(Answer):
+    """A project and how much it holds."""
+
+    name: str
+    memories: int
+    created_at: Time
+    last_updated: Time
+
+
+class ProjectsAnswer(Answer):
+    """Every project."""
+
+    projects: list[ProjectAnswer]
+    count: int
+
+
+class TagCount(Answer):
+    """A tag and how many memories bear it."""
+
+    tag: str
+    count: int
+
+
+class TagsAnswer(Answer):
+    """The tags in use, the most frequent first."""
+
+    tags: list[TagCount]
+    count: int
+    project: str
+
+
+class BackupRequest(Message):
+    """Make a backup now."""
+
+    label: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class BackupAnswer(Answer):
+    """A backup that was made."""
+
+    success: bool
+    backup: str
+    memories: int
+    size_bytes: int
+    message: str
+
+
+class BackupEntry(Answer):
+    """One backup."""
+
+    name: str
+    created_at: Time
+    memories: int
+    size_bytes: int
+
+
+class BackupsAnswer(Answer):
+    """Every backup, oldest first."""
+
+    backups: list[BackupEntry]
+    count: int
+
+
+class AdapterEntry(Answer):
+    """One assistant's adapter."""
+
+    name: str
+    title: str
+    routes: list[str]
+
+
+class AdaptersAnswer(Answer):
+    """The adapters that are loaded."""
+
+    adapters: list[AdapterEntry]
+    count: int
+
+
+class FilesRequest(Message):
+    """Names an adapter and the project its files should speak of."""
+
+    name: str
+    project: ProjectName | None = None
+
+
+class FileEntry(Answer):
+    """A file to put into a project: `kind` says whether it is wholly ours or a block in a file of the person's."""
+
+    path: str
+    kind: str
+    text: str
+
+
+class FilesAnswer(Answer):
+    """The files that connect an assistant."""
+
+    adapter: str
+    files: list[FileEntry]
+    count: int
+    project: str
+
+
+class ErrorAnswer(Answer):
+    """What is wrong, and what to do."""
+
+    title: str
+    description: str
+    field: str | UnsetType = UNSET

@@ -1,0 +1,42 @@
+"""The answers of calls that may be retried, kept for a day in the same transaction as what they stored."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from faiss_memory.errors import Conflict
+from faiss_memory.parts import Added, Retry
+from faiss_memory.store.rows import to_json
+
+RETRY_SECONDS = 24 * 3600
+
+
+def remember(connection: sqlite3.Connection, retry: Retry, answer: Sequence[Added]) -> None:
+    """Keep the answer of a call, and drop those older than a day."""
+    now = int(time.time())
+    connection.execute("DELETE FROM retries WHERE made < ?", (now - RETRY_SECONDS,))
+    connection.execute(
+        "INSERT OR REPLACE INTO retries VALUES (?, ?, ?, ?)",
+        (retry.key, retry.digest, to_json([asdict(one) for one in answer]), now),
+    )
+
+
+def remembered(connection: sqlite3.Connection, retry: Retry) -> list[Added] | None:
+    """Give the first answer of a retried call. Raises Conflict when it was another request."""
+    row = connection.execute(
+        "SELECT digest, answer FROM retries WHERE key = ? AND made >= ?",
+        (retry.key, int(time.time()) - RETRY_SECONDS),
+    ).fetchone()
+    if row is None:
+        return None
+    if row[0] != retry.digest:
+        raise Conflict(
+            "this idempotency key was used with another request in the last 24 hours; use a new key",
+            "idempotency_key",
+        )
+    kept = json.loads(row[1])
+    return [Added(one["id"], tuple(one["twin"]) if one["twin"] else None, repeated=True) for one in kept]

@@ -1,0 +1,472 @@
+"""Who is let in: Host, Origin, proxies and tokens."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from tests.running import ROOT, RunningService
+
+TOKEN, PUBLIC_TOKEN = "tok-3f9a1c", "pub-77b2e0"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+PUBLIC_BEARER = {"Authorization": f"Bearer {PUBLIC_TOKEN}"}
+PUBLIC = {"public_url": "https://memory.example.com", "public_token": PUBLIC_TOKEN}
+CALLS = [
+    ("GET", "/"),
+    ("GET", "/health"),
+    ("GET", "/stats"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/memories"),
+    ("GET", "/memory/1"),
+    ("DELETE", "/memory/1"),
+    ("PATCH", "/memory/1"),
+    ("POST", "/search"),
+    ("POST", "/memory/add"),
+    ("POST", "/memory/forget"),
+    ("POST", "/backup"),
+    ("DELETE", "/projects/default"),
+    ("GET", "/adapters/generic/tools"),
+    ("OPTIONS", "/search"),
+    ("OPTIONS", "/nowhere"),
+    ("PUT", "/search"),
+    ("HEAD", "/stats"),
+    ("GET", "/nowhere"),
+]
+
+
+@pytest.fixture
+def client_with(make_service, client_of):
+    """Make a client of a service with settings."""
+    return lambda **settings: client_of(make_service(**settings))
+
+
+def search(client, **options):
+    return client.post("/search", {"query": "x"}, **options)
+
+
+# Host.
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST",
+        "localhost:8900",
+        "LocalHost:1",
+        "127.0.0.1",
+        "127.0.0.1:8900",
+        "[::1]",
+        "[::1]:8900",
+    ],
+)
+def test_the_names_of_this_machine_are_served(client, host):
+    assert search(client, headers={"Host": host}).status_code == 200
+
+
+HOSTILE_HOSTS = [
+    "evil.com",
+    "evil.com:8900",
+    "localhost.evil.com",
+    "127.0.0.1.evil.com",
+    "evil.localhost",
+    "",
+    " ",
+    ":8900",
+    "localhost.",
+    "127.0.0.1.",
+    "user@localhost",
+    "localhost@evil.com",
+    "user:password@localhost",
+    ":@localhost",
+    "localhost/search",
+    "localhost?x",
+    "localhost#x",
+    "localhost\\evil.com",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "127.1",
+    "127.0.0.2",
+    "0.0.0.0",
+    "::1",
+    "[::1",
+    "[::ffff:127.0.0.1]",
+    "[::1%25lo]",
+    "localhost:port",
+    "localhost:99999",
+    "localhost:8900:8900",
+    "localhost, evil.com",
+    "localhost evil.com",
+    "loc\talhost",
+    "ⓛocalhost".encode().decode("latin-1"),
+]
+
+
+def test_any_other_host_is_refused(client):
+    for host in HOSTILE_HOSTS:
+        answer = client.request("GET", "/stats", extras={"HTTP_HOST": host})
+        assert answer.status_code == 421, host
+        assert set(answer.json) == {"title", "description"}
+        assert "allowed_hosts" in answer.json["description"]
+
+
+def test_a_foreign_host_is_refused_on_every_path(client):
+    for method, path in CALLS:
+        assert client.request(method, path, headers={"Host": "evil.com"}).status_code == 421, path
+
+
+def test_a_foreign_host_is_refused_with_the_right_token_too(client_with):
+    client = client_with(token=TOKEN)
+    assert search(client, headers={"Host": "evil.com", **BEARER}).status_code == 421
+
+
+def test_allowed_hosts_are_served_and_only_they(client_with):
+    client = client_with(allowed_hosts="memory.lan,Host.Docker.Internal")
+    for host in ("memory.lan", "MEMORY.lan:8900", "host.docker.internal:8900"):
+        assert search(client, headers={"Host": host}).status_code == 200
+    for host in ("lan", "x.memory.lan", "memory.lan.evil.com"):
+        assert search(client, headers={"Host": host}).status_code == 421
+
+
+# Origin.
+
+
+@pytest.mark.parametrize("origin", ["https://evil.com", "null"])
+def test_a_foreign_origin_is_refused_on_every_path(client, origin):
+    for method, path in CALLS:
+        answer = client.request(method, path, headers={"Origin": origin})
+        assert answer.status_code == 403, path
+        assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("localhost:8900", "http://localhost:8900", 200),
+        ("localhost:8900", "http://127.0.0.1:8900", 200),
+        ("127.0.0.1:8900", "http://LOCALHOST:8900", 200),
+        ("[::1]:8900", "http://[::1]:8900", 200),
+        ("localhost", "http://localhost", 200),
+        ("localhost:8900", "http://localhost:3000", 403),
+        ("localhost:8900", "http://localhost", 403),
+        ("localhost", "http://localhost:8900", 403),
+        ("localhost:8900", "http://evil.localhost:8900", 403),
+        ("localhost:8900", "http://localhost.evil.com:8900", 403),
+        ("localhost:8900", "http://localhost:8900@evil.com", 403),
+        ("localhost:8900", "file://localhost:8900", 403),
+        ("localhost:8900", "chrome-extension://abcdef", 403),
+        ("localhost:8900", "localhost:8900", 403),
+        ("localhost:8900", "", 403),
+        ("localhost:8900", "http://", 403),
+        ("localhost:8900", "http://[::1", 403),
+        ("localhost:8900", "http://localhost:port", 403),
+        ("localhost:8900", "http://localhost:8900, http://evil.com", 403),
+    ],
+)
+def test_only_pages_of_this_very_service_may_use_it(client, host, origin, status):
+    assert search(client, headers={"Host": host, "Origin": origin}).status_code == status
+
+
+def test_the_right_token_does_not_excuse_a_foreign_origin(client_with):
+    client = client_with(token=TOKEN)
+    assert search(client, headers={"Origin": "https://evil.com", **BEARER}).status_code == 403
+
+
+# Tokens.
+
+
+def test_nothing_is_asked_of_a_local_request_and_a_token_it_sends_is_ignored(client):
+    assert search(client).status_code == 200
+    assert search(client, headers={"Authorization": "Bearer whatever"}).status_code == 200
+    assert search(client, headers={"Authorization": "garbage \xff"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Bearer {TOKEN}x",
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN.upper()}",
+        f"Basic {TOKEN}",
+        TOKEN,
+        f"Bearer {TOKEN} {TOKEN}",
+        "Bearer \xff\xfe",
+        f"Bearer {PUBLIC_TOKEN}",
+    ],
+)
+def test_where_a_token_is_configured_no_other_will_do(client_with, authorization):
+    client = client_with(token=TOKEN)
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = search(client, headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert "Authorization: Bearer" in answer.json["description"]
+
+
+def test_the_token_opens_everything_and_health_is_open_without(client_with):
+    client = client_with(token=TOKEN)
+    assert search(client, headers=BEARER).status_code == 200
+    assert search(client, headers={"Authorization": f"bearer  {TOKEN} "}).status_code == 200
+    assert client.get("/health").status_code == 200
+    closed = [(method, path) for method, path in CALLS if path != "/health"]
+    for method, path in closed:
+        assert client.request(method, path).status_code == 401, path
+    assert client.get("/nowhere", headers=BEARER).status_code == 404
+
+
+@pytest.mark.parametrize("peer", ["192.168.1.7", "10.0.0.1", "::ffff:8.8.8.8", "fe80::1", "", "localhost"])
+def test_a_peer_that_is_not_this_machine_needs_a_token(client_with, peer):
+    client = client_with(token=TOKEN)
+    assert search(client, remote_addr=peer).status_code == 401
+    assert search(client, remote_addr=peer, headers=BEARER).status_code == 200
+
+
+@pytest.mark.parametrize("peer", ["192.168.1.7", ""])
+def test_where_there_is_no_token_other_machines_cannot_get_in(client, peer):
+    for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer x"}):
+        assert search(client, remote_addr=peer, headers=headers).status_code == 401
+    assert client.get("/health", remote_addr=peer).status_code == 200
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1"])
+def test_every_loopback_address_is_this_machine(client, peer):
+    assert search(client, remote_addr=peer).status_code == 200
+
+
+# Proxies.
+
+PROXY_HEADERS = [
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "x-forwarded-anything",
+    "X-Real-IP",
+    "CF-Connecting-IP",
+    "CF-Ray",
+    "Via",
+]
+
+
+@pytest.mark.parametrize("header", PROXY_HEADERS)
+def test_what_came_by_a_proxy_is_not_local(client_with, header):
+    client = client_with(host="0.0.0.0", published_on="127.0.0.1")
+    assert search(client).status_code == 200
+    assert search(client, headers={header: "127.0.0.1"}).status_code == 401
+
+
+# The published port of a container.
+
+
+def test_in_a_container_published_on_loopback_nothing_is_asked(client_with):
+    client = client_with(host="0.0.0.0", published_on="127.0.0.1")
+    assert search(client, remote_addr="172.17.0.1").status_code == 200
+    assert search(client, remote_addr="172.17.0.1", headers={"Host": "evil.com"}).status_code == 421
+    assert search(client, remote_addr="172.17.0.1", headers={"Via": "x"}).status_code == 401
+
+
+def test_in_a_container_published_elsewhere_the_token_is_asked(client_with):
+    client = client_with(host="0.0.0.0", published_on="0.0.0.0", token=TOKEN)
+    assert search(client, remote_addr="172.17.0.1").status_code == 401
+    assert search(client, remote_addr="172.17.0.1", headers=BEARER).status_code == 200
+
+
+def run(*arguments, **environment):
+    """Run the command line with nothing of ours in its environment."""
+    clean = {"PATH": "/usr/bin:/bin", "HOME": environment.pop("home")}
+    return subprocess.run(
+        [sys.executable, "-m", "faiss_memory", *arguments],
+        cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"FAISS_MEMORY_PUBLISHED_ON": "0.0.0.0"}, ("published_on", "0.0.0.0", "FAISS_MEMORY_TOKEN")),
+        ({"FAISS_MEMORY_PUBLISHED_ON": "192.168.1.7"}, ("published_on", "192.168.1.7", "FAISS_MEMORY_TOKEN")),
+        ({"FAISS_MEMORY_HOST": "0.0.0.0"}, ("host", "0.0.0.0", "FAISS_MEMORY_TOKEN")),
+        ({"FAISS_MEMORY_PUBLIC_URL": "https://m.example.com"}, ("public_url", "FAISS_MEMORY_PUBLIC_TOKEN")),
+        (
+            {"FAISS_MEMORY_PUBLIC_URL": "http://m.example.com", "FAISS_MEMORY_PUBLIC_TOKEN": PUBLIC_TOKEN},
+            ("public_url", "https"),
+        ),
+        (
+            {
+                "FAISS_MEMORY_PUBLIC_URL": "https://m.example.com",
+                "FAISS_MEMORY_PUBLIC_TOKEN": TOKEN,
+                "FAISS_MEMORY_TOKEN": TOKEN,
+            },
+            ("public_token", "differ"),
+        ),
+    ],
+)
+def test_an_address_that_others_reach_without_a_token_stops_the_start(tmp_path, settings, says):
+    ended = run("serve", "--data-dir", str(tmp_path / "data"), home=str(tmp_path), **settings)
+    assert ended.returncode == 2
+    assert len(ended.stderr.strip().splitlines()) <= 2
+    for part in says:
+        assert part in ended.stderr
+    assert TOKEN not in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+# The public address.
+
+
+@pytest.fixture
+def public(make_service, client_of):
+    """A client of a service with a public address."""
+    return client_of(make_service(**PUBLIC, token=TOKEN))
+
+
+BY_TUNNEL = [
+    {"Host": "memory.example.com"},
+    {"Host": "Memory.Example.com:443"},
+    {"Host": "localhost:8900", "X-Forwarded-For": "8.8.8.8"},
+    {"Host": "127.0.0.1", "CF-Ray": "x"},
+]
+PUBLIC_CALLS = [
+    ("POST", "/search", {"query": "x"}),
+    ("POST", "/memory/add", {"text": "x"}),
+    ("POST", "/memory/is-novel", {"text": "x"}),
+    ("GET", "/stats", None),
+]
+
+
+@pytest.mark.parametrize("way", BY_TUNNEL)
+def test_the_public_way_opens_a_few_calls_to_the_public_token_alone(public, way):
+    for method, path, body in PUBLIC_CALLS:
+        answer = public.request(method, path, body, headers={**way, **PUBLIC_BEARER})
+        assert answer.status_code in (200, 201), path
+        for headers in ({}, BEARER, {"Authorization": "Bearer "}):
+            assert public.request(method, path, body, headers={**way, **headers}).status_code == 401, path
+
+
+@pytest.mark.parametrize("way", BY_TUNNEL)
+def test_by_the_public_way_nothing_else_exists(public, way):
+    known = {path for _, path, _ in PUBLIC_CALLS}
+    document = public.get("/openapi.json", headers=BEARER).json
+    closed = [
+        (method.upper(), path.replace("{id}", "1").replace("{name}", "default"))
+        for path, operations in document["paths"].items()
+        for method in operations
+        if path not in known
+    ]
+    assert ("DELETE", "/projects/default") in closed
+    for method, path in [
+        *closed,
+        ("GET", "/nowhere"),
+        ("POST", "//search"),
+        ("POST", "/search/"),
+        ("POST", "/SEARCH"),
+    ]:
+        for token in ({}, PUBLIC_BEARER, BEARER):
+            answer = public.request(method, path, headers={**way, **token})
+            assert answer.status_code == 404, path
+            assert answer.json["description"] == "there is nothing at this address"
+
+
+def test_the_public_token_does_not_open_the_local_way(public):
+    assert search(public, headers=PUBLIC_BEARER).status_code == 401
+    assert search(public, headers=BEARER).status_code == 200
+    assert search(public, remote_addr="8.8.8.8", headers=PUBLIC_BEARER).status_code == 401
+
+
+def test_with_a_public_address_a_local_request_needs_no_token_as_before(client_with):
+    client = client_with(**PUBLIC)
+    assert search(client).status_code == 200
+    assert search(client, headers={"Host": "evil.com", **PUBLIC_BEARER}).status_code == 421
+    own = {"Host": "memory.example.com", "Origin": "https://memory.example.com", **PUBLIC_BEARER}
+    assert search(client, headers=own).status_code == 200
+    assert search(client, headers={**own, "Origin": "https://evil.com"}).status_code == 403
+    assert search(client, headers={**own, "Origin": "http://localhost"}).status_code == 403
+
+
+# Secrets.
+
+
+def test_no_answer_and_no_log_line_tells_a_token(client_with, caplog):
+    caplog.set_level(logging.DEBUG)
+    client = client_with(**PUBLIC, token=TOKEN)
+    wrong = {"Authorization": "Bearer wrong-5d1e"}
+    for headers in (
+        BEARER,
+        wrong,
+        {},
+        {"Host": "memory.example.com", **PUBLIC_BEARER},
+        {"Host": "memory.example.com", **BEARER},
+    ):
+        for method, path in CALLS:
+            answer = client.request(method, path, headers=headers)
+            told = answer.text + str(answer.headers)
+            assert not any(secret in told for secret in (TOKEN, PUBLIC_TOKEN, "wrong-5d1e"))
+    assert not any(secret in caplog.text for secret in (TOKEN, PUBLIC_TOKEN, "wrong-5d1e"))
+    assert "/search" in caplog.text
+
+
+def test_the_configuration_is_shown_without_secrets(tmp_path):
+    environment = {"FAISS_MEMORY_TOKEN": TOKEN, "FAISS_MEMORY_PUBLIC_TOKEN": PUBLIC_TOKEN}
+    for options in ((), ("--json",)):
+        shown = run("config", *options, home=str(tmp_path), **environment)
+        assert shown.returncode == 0
+        assert TOKEN not in shown.stdout + shown.stderr
+        assert PUBLIC_TOKEN not in shown.stdout + shown.stderr
+        assert "(set)" in shown.stdout
+
+
+# Through the real server.
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A real process with a token for what is not local."""
+    with RunningService(tmp_path_factory.mktemp("access") / "data", fake=True) as service:
+        yield service
+
+
+def raw(port, request):
+    """Send bytes as they are; gives status and answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.connect()
+    connection.sock.sendall(request)
+    response = http.client.HTTPResponse(connection.sock)
+    response.begin()
+    content = response.read()
+    connection.close()
+    return response.status, json.loads(content)
+
+
+@pytest.mark.parametrize("header", PROXY_HEADERS)
+def test_the_server_passes_proxy_headers_on(running, header):
+    assert running.call("GET", "/stats")[0] == 200
+    assert running.call("GET", "/stats", headers={header: "127.0.0.1"})[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (b"GET /stats HTTP/1.1\r\nHost: localhost\r\n", 200),
+        (b"GET /stats HTTP/1.1\r\nHost: evil.com\r\n", 421),
+        (b"GET /stats HTTP/1.1\r\n", 421),
+        (b"GET /stats HTTP/1.0\r\n", 421),
+        (b"GET /stats HTTP/1.1\r\nHost: localhost\r\nHost: evil.com\r\n", 421),
+        (b"GET http://evil.com/stats HTTP/1.1\r\nHost: evil.com\r\n", 421),
+        (b"GET /stats HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.com\r\n", 403),
+        (b"OPTIONS /stats HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n", 403),
+        (b"GET /stats HTTP/1.1\r\nHost: localhost\r\nVIA: 1.1 x\r\n", 401),
+    ],
+)
+def test_the_server_passes_host_and_origin_on(running, request_head, status):
+    assert raw(running.port, request_head + b"Connection: close\r\n\r\n")[0] == status

@@ -1,0 +1,184 @@
+"""How the house is built: imports go down, files stay small, exceptions to a rule are listed here with their reason."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CORE = ROOT / "core" / "faiss_memory"
+
+FLOORS = [
+    {"errors", "memory", "parts", "hookspecs", "adapter"},
+    {"settings", "schema", "limits", "embedder", "store", "passages", "plugin_host"},
+    {"ranking", "engine", "openapi"},
+    {"messages", "service"},
+    {"routes", "access", "public", "pages", "server"},
+    {"app", "serve"},
+    {"cli", "__main__"},
+]
+FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+
+INLINE_IMPORTS = {
+    "cli.py": "--help must not pay for numpy and faiss",
+    "embedder": "torch and onnxruntime are loaded only where they are needed",
+    "__init__.py": "the front door loads a name when it is first used",
+}
+LONG_FILES = {
+    "schema.py": "every message of the API in one list, to be read beside docs/API.md",
+    "service.py": "one class, a short method for each call",
+    "store/embedded.py": "one class, a method for each promise of Store",
+    "store/truth.py": "one file of SQL for one database file",
+}
+LONG_FUNCTIONS = {
+    "embedder/compile.py _export": "one model, one export: a class inside needs what is around it"
+}
+BROAD_EXCEPTS = {
+    "plugin_host.py notify": "a plugin's own fault must not undo what was acknowledged",
+    "store/committer.py _read": "it is raised in the caller's thread",
+    "store/committer.py _attempt": "it is raised in the caller's thread",
+    "store/embedded.py _publish": "the write is safe: a derived file may only cost its own rebuild",
+}
+"""Those that end by raising need no reason."""
+
+CORE_FILES = sorted(CORE.rglob("*.py"))
+GUEST_FILES = sorted([*(ROOT / "adapters").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")])
+FILES = [*CORE_FILES, *GUEST_FILES]
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(CORE if path.is_relative_to(CORE) else ROOT))
+
+
+def _module(path: Path) -> str:
+    """`faiss_memory.store.truth`, as it is imported; a package is its folder."""
+    parts = path.relative_to(CORE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {_module(path) for path in CORE_FILES}
+
+
+def _walk(node: ast.AST, inside: str = "") -> Iterator[tuple[ast.AST, str]]:
+    """Every node with the name of the function around it, leaving out what is for type checkers only."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        yield child, inside
+        is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from _walk(child, child.name if is_function else inside)
+
+
+def _nodes(path: Path) -> list[tuple[ast.AST, str]]:
+    return list(_walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """The modules an import statement loads: `from faiss_memory import schema` loads faiss_memory.schema."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        deeper = [f"{node.module}.{alias.name}" for alias in node.names]
+        found = [name for name in deeper if name in MODULES]
+        return found if len(found) == len(deeper) else [str(node.module), *found]
+    return []
+
+
+def _imports(path: Path) -> list[str]:
+    return [name for node, _ in _nodes(path) for name in _imported(node)]
+
+
+def _floor(module: str) -> int:
+    return FLOOR[module.split(".")[1]]
+
+
+def test_every_module_has_a_floor():
+    assert {module.split(".")[1] for module in MODULES if "." in module} == FLOOR.keys()
+
+
+@pytest.mark.parametrize("path", [path for path in CORE_FILES if path != CORE / "__init__.py"], ids=_name)
+def test_imports_only_go_down(path):
+    module = _module(path)
+    for name in _imports(path):
+        if name == "faiss_memory" or name.split(".")[0] in ("faiss_memory_adapters", "faiss_memory_plugins"):
+            pytest.fail(f"{module} imports {name}: the core uses its own modules, and knows no guest")
+        if name.startswith("faiss_memory."):
+            assert _floor(name) <= _floor(module), f"{module} imports {name}, which is above it"
+
+
+def test_no_imports_go_in_circles():
+    # A package's __init__ takes part as its folder's name; a module of its own folder does not import it.
+    graph = {
+        _module(path): {name for name in _imports(path) if name in MODULES and name != "faiss_memory"}
+        for path in CORE_FILES
+        if path != CORE / "__init__.py"
+    }
+    for module, names in graph.items():
+        package = module.rpartition(".")[0]
+        assert package == "faiss_memory" or package not in names, f"{module} imports its own package"
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("path", GUEST_FILES, ids=_name)
+def test_guests_come_in_by_the_front_door(path):
+    ours = [name for name in _imports(path) if name.split(".")[0] == "faiss_memory"]
+    assert set(ours) <= {"faiss_memory"}
+
+
+def test_the_front_door_imports_nothing_of_ours_by_itself():
+    outside = set(sys.stdlib_module_names)
+    assert [name for name in _imports(CORE / "__init__.py") if name.split(".")[0] not in outside] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_imports_stand_at_the_top(path):
+    if _name(path).split("/")[0] in INLINE_IMPORTS:
+        return
+    assert [ast.unparse(node) for node, inside in _nodes(path) if inside and _imported(node)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_the_environment_is_read_in_one_place(path):
+    names = {ast.unparse(node) for node, _ in _nodes(path) if isinstance(node, ast.Attribute | ast.Name)}
+    if names & {"os.environ", "os.getenv", "os.putenv", "environb"}:
+        assert _name(path) == "settings.py"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_files_and_functions_stay_small(path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= 400 or _name(path) in LONG_FILES, lines
+    for node, _ in _nodes(path):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= 40 or f"{_name(path)} {node.name}" in LONG_FUNCTIONS, (node.name, length)
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_broad_excepts_are_listed_with_their_reason(path):
+    for node, inside in _nodes(path):
+        if isinstance(node, ast.ExceptHandler):
+            caught = "" if node.type is None else ast.unparse(node.type)
+            broad = (
+                node.type is None or "Exception" in re.findall(r"\w+", caught) or "BaseException" in caught
+            )
+            goes_on = isinstance(node.body[-1], ast.Raise)
+            assert not broad or goes_on or f"{_name(path)} {inside}" in BROAD_EXCEPTS, (inside, node.lineno)
+
+
+@pytest.mark.parametrize("listed", [LONG_FILES, LONG_FUNCTIONS, BROAD_EXCEPTS], ids=len)
+def test_the_lists_name_what_is_there(listed):
+    for entry in listed:
+        name, _, function = entry.partition(" ")
+        assert (
+            f"def {function}(" in (CORE / name).read_text(encoding="utf-8")
+            if function
+            else (CORE / name).exists()
+        )

@@ -1,0 +1,180 @@
+"""The description of the API: valid, complete, and kept to by the service."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from html import unescape
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from faiss_memory import Message, Route, hookimpl
+from faiss_memory.schema import AddRequest, ForgetRequest, NovelRequest, SearchRequest
+from tests.running import RunningService
+
+
+@pytest.fixture
+def document(client):
+    """The OpenAPI document."""
+    return client.get("/openapi.json").json
+
+
+def test_the_document_is_valid_openapi(document):
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"].startswith("3.1")
+
+
+def test_every_operation_has_an_id_of_its_own(document):
+    ids = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_body_is_required_where_an_empty_one_would_say_nothing(document):
+    def required(method, path):
+        return document["paths"][path][method]["requestBody"]["required"]
+
+    assert required("post", "/memory/forget")
+    assert required("patch", "/memory/{id}")
+    assert required("post", "/search")
+    assert not required("post", "/backup")
+
+
+def test_every_route_is_in_the_document_and_nothing_else_is(client, document):
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert ("POST", "/search") in described
+    assert ("GET", "/adapters/generic/tools") in described
+    for path in {path for _, path in described}:
+        answer = client.request("PUT", path.replace("{id}", "1").replace("{name}", "default"))
+        assert answer.status_code == 405
+        there = set(answer.headers["allow"].split(", ")) - {"OPTIONS"}
+        if path not in ("/", "/docs", "/openapi.json"):
+            assert there == {method for method, described_path in described if described_path == path}
+
+
+class Extra(Message):
+    """A message of a plugin."""
+
+    flavour: str
+
+
+class Plugin:
+    """A plugin with a call of its own."""
+
+    @hookimpl
+    def register_routes(self):
+        return [
+            Route(
+                method="POST",
+                path="/extra/{flavour}",
+                summary="Do <more>",
+                params=Extra,
+                handler=lambda params: params,
+            )
+        ]
+
+
+def test_a_plugins_calls_are_described_as_the_hosts_are(make_service, client_of):
+    client = client_of(make_service(Plugin()))
+    document = client.get("/openapi.json").json
+    OpenAPIV31SpecValidator(document).validate()
+    operation = document["paths"]["/extra/{flavour}"]["post"]
+    assert operation["parameters"][0]["in"] == "path"
+    page = client.get("/docs").text
+    assert "/extra/{flavour}" in page
+    assert "Do &lt;more&gt;" in page
+    assert "<more>" not in page
+
+
+def test_the_page_lists_every_call_and_every_field(client, document):
+    answer = client.get("/docs")
+    assert answer.headers["content-type"].startswith("text/html")
+    page = unescape(answer.text)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert f'<span class="method">{method.upper()}</span> <code>{path}</code>' in page
+            assert operation["summary"] in page
+            for parameter in operation.get("parameters", []):
+                assert f"<code>{parameter['name']}</code>" in page
+    for name in (
+        "SearchRequest",
+        "AddRequest",
+        "AddBatchRequest",
+        "NovelRequest",
+        "ForgetRequest",
+        "PatchRequest",
+    ):
+        for field in document["components"]["schemas"][name]["properties"]:
+            assert f"<code>{field}</code>" in page
+
+
+def test_the_home_page_says_what_runs_and_where_to_go_on(client):
+    client.post("/memory/add", {"text": "x", "project": "shop"})
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    for part in ("/docs", "/openapi.json", "Project shop", "all-MiniLM-L6-v2"):
+        assert part in page.text
+
+
+def test_the_sizes_in_the_document_are_the_limits_in_force(make_service, client_of):
+    limits = {"limits.k": 7, "limits.tags": 3, "limits.text_bytes": 99, "limits.batch": 5}
+    schemas = client_of(make_service(**limits)).get("/openapi.json").json["components"]["schemas"]
+    assert schemas["SearchRequest"]["properties"]["k"]["maximum"] == 7
+    assert schemas["SearchRequest"]["properties"]["query"]["maxLength"] == 99
+    assert schemas["NewMemory"]["properties"]["text"]["maxLength"] == 99
+    assert schemas["NewMemory"]["properties"]["tags"]["maxItems"] == 3
+    assert schemas["AddBatchRequest"]["properties"]["memories"]["maxItems"] == 5
+    assert "x-limit" not in str(schemas)
+
+
+MESSAGES = {
+    "memory_search": (SearchRequest, {"query": "x", "k": 3, "project": ["a"], "tags": ["t"]}),
+    "memory_add": (AddRequest, {"text": "x", "metadata": {"a": 1}, "if_novel": 0.9}),
+    "memory_is_novel": (NovelRequest, {"text": "x", "threshold": 0.5}),
+    "memory_forget": (ForgetRequest, {"ids": [1], "dry_run": True}),
+}
+
+
+def test_the_tool_schemas_stand_alone_and_are_the_messages(client):
+    answer = client.get("/adapters/generic/tools").json
+    openai = {tool["function"]["name"]: tool["function"]["parameters"] for tool in answer["openai"]}
+    anthropic = {tool["name"]: tool["input_schema"] for tool in answer["anthropic"]}
+    assert openai == anthropic
+    assert set(openai) == set(MESSAGES) == {call["name"] for call in answer["calls"]}
+    for name, parameters in openai.items():
+        Draft202012Validator.check_schema(parameters)
+        assert parameters["type"] == "object"
+        assert "$ref" not in str(parameters)
+        assert "x-limit" not in str(parameters)
+        message, _ = MESSAGES[name]
+        assert set(parameters["properties"]) == set(message.__struct_fields__)
+        assert parameters["additionalProperties"] is False
+    assert openai["memory_search"]["required"] == ["query"]
+    assert openai["memory_search"]["properties"]["k"]["maximum"] == 100
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_what_a_tool_schema_allows_the_call_takes(client, name):
+    tools = client.get("/adapters/generic/tools").json
+    (parameters,) = (tool["input_schema"] for tool in tools["anthropic"] if tool["name"] == name)
+    (call,) = (call for call in tools["calls"] if call["name"] == name)
+    validator = Draft202012Validator(parameters)
+    _, arguments = MESSAGES[name]
+    for given in (arguments, {**arguments, "oops": 1}, {**arguments, "project": "UPPER"}, {"k": "x"}):
+        answer = client.request(call["method"], call["path"], given)
+        assert (answer.status_code < 300) is validator.is_valid(given), given
+
+
+def test_generated_requests_find_no_difference_between_document_and_service(tmp_path):
+    with RunningService(tmp_path / "data", fake=True) as running:
+        ended = subprocess.run(
+            [
+                sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{running.port}/openapi.json",
+                "--phases", "examples,coverage,fuzzing", "--checks", "all", "--max-examples", "3", "--seed", "1",
+                "--no-color", "--suppress-health-check", "all", "--warnings", "off",
+            ],
+            cwd=tmp_path, capture_output=True, text=True, timeout=120, env={"PATH": "", "HOME": str(tmp_path)},
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr
+        assert "Traceback" not in running.log.read_text()
