@@ -495,3 +495,47 @@ def test_an_adapter_is_a_value_and_its_hooks_are_called(make_service, client_of)
     assert client.get("/adapters/mine/x").json == {"hello": "x"}
     assert client.get("/adapters/mine/files").json["files"][0]["text"] == "default"
     assert "mine" in [one["name"] for one in client.get("/adapters").json["adapters"]]
+
+
+def test_a_plugin_is_not_told_again_of_a_retry(client, everything):
+    body = {"text": "once", "idempotency_key": "k"}
+    client.post("/memory/add", body)
+    before = list(everything.told)
+    assert client.post("/memory/add", body).status_code == 201
+    assert everything.told == before
+
+
+def test_a_ranking_of_a_plugin_brings_nothing_that_the_search_leaves_out(client):
+    elsewhere = add(client, "kept apart", project="other")
+    here = add(client, "kept here")
+    found = client.post("/search", {"query": f"{elsewhere} {here} 999"}).json["results"]
+    assert [memory["id"] for memory in found] == [here]
+    assert client.post("/search", {"query": f"{here}", "tags": ["nobody"]}).json["results"] == []
+
+
+class Broken:
+    """A plugin that breaks whenever it is asked something."""
+
+    @hookimpl
+    def register_stats(self):
+        raise RuntimeError("no figures")
+
+    @hookimpl
+    def rank_memories(self, query):
+        raise RuntimeError("no ranking")
+
+    @hookimpl
+    def rerank_results(self, results):
+        raise RuntimeError("no order")
+
+
+def test_a_plugin_that_fails_is_named_and_left_out(make_service, client_of, caplog):
+    service = make_service(Broken())
+    client = client_of(service)
+    memory_id = add(client, "still found")
+    assert client.post("/search", {"query": "still found"}).json["results"][0]["id"] == memory_id
+    assert "activity" in client.get("/stats").json["plugins"]
+    for hook in ("register_stats", "rank_memories", "rerank_results"):
+        assert f"failed in {hook}" in caplog.text
+    service.stop()
+    service.stop()  # a second time changes nothing

@@ -166,7 +166,7 @@ def test_superseding_what_is_not_there_stores_nothing(client):
     elsewhere = add(client, "x", project="other")
     for supersedes in (999, elsewhere):
         answer = client.post("/memory/add", {"text": "y", "supersedes": supersedes})
-        assert str(supersedes) in refused(answer, 404)
+        assert str(supersedes) in refused(answer, 404, "supersedes")
     assert client.get("/memories").json["count"] == 0
 
 
@@ -606,7 +606,7 @@ def test_a_key_of_no_use_is_refused(client, key):
         ({"text": "x", "tags": [""]}, 400, "memories[1].tags[0]"),
         ({"text": "x", "oops": 1}, 400, "memories[1].oops"),
         ({"text": "x" * 65537}, 400, "memories[1].text"),
-        ({"text": "x", "supersedes": 999}, 404, None),
+        ({"text": "x", "supersedes": 999}, 404, "supersedes"),
     ],
 )
 def test_a_batch_is_stored_whole_or_not_at_all(client, bad, status, field):
@@ -888,3 +888,12 @@ def test_without_a_model_memories_are_kept_and_found_by_words_and_embedded_at_th
     best, other = until(lambda: len(found := search(client, **query)["results"]) == 2 and found)
     assert (best["id"], best["similarity"]) == (memory_id, 1.0)
     assert other["text"] == "unrelated"
+
+
+def test_a_source_may_be_negated_as_in_a_shell(client):
+    add(client, "one", source="a.md")
+    add(client, "two", source="b.md")
+    for glob in ("[!b].md", "[^b].md"):
+        assert [m["source"] for m in client.get("/memories", params={"source": glob}).json["memories"]] == [
+            "a.md"
+        ]

@@ -357,3 +357,19 @@ def test_the_address_can_be_chosen(tmp_path):
     with RunningService(tmp_path / "data", fake=True, port=str(port), host="localhost") as running:
         assert running.port == port
         assert running.call("GET", "/health")[0] == 200
+
+
+@pytest.mark.parametrize("made", ["a file", "no right to write"])
+def test_a_data_folder_that_cannot_be_used_is_told_in_words(tmp_path, made):
+    place = tmp_path / "place"
+    if made == "a file":
+        place.write_text("")
+    elif os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    else:
+        place.mkdir(mode=0o500)
+    ended = command("serve", "--port", "0", "--data-dir", str(place / "data"))
+    assert ended.returncode == 1
+    assert "cannot be used" in ended.stderr
+    assert "--data-dir" in ended.stderr
+    assert "Traceback" not in ended.stderr

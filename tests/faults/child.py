@@ -19,7 +19,7 @@ from faiss_memory.settings import prepare_process
 
 prepare_process()
 
-from faiss_memory.store import EmbeddedStore, embedded, vectors  # noqa: E402
+from faiss_memory.store import EmbeddedStore, embedded, vector_files  # noqa: E402
 from faiss_memory.store.catalogue import Catalogue  # noqa: E402
 from faiss_memory.store.committer import Committer  # noqa: E402
 from faiss_memory.store.indexes import Indexes  # noqa: E402
@@ -87,16 +87,16 @@ def wrap() -> None:
     Committer._published = published  # type: ignore[method-assign]
     before(Catalogue, "_put", "inside the catalogue")
     before(Indexes, "add_vectors", "between catalogue and vectors")
-    before(embedded, "save", "while an index is saved")
+    before(vector_files.VectorFiles, "save", "while an index is saved")
     before(Catalogue, "settle", "before the catalogue is settled")
-    replace_file = vectors.replace_file
+    replace_file = vector_files.replace_file
 
     def replace_one(path: Path, write: Callable[[Any], object]) -> None:
         if path.suffix == ".json":
             reach("between index and sidecar")
         replace_file(path, write)
 
-    vectors.replace_file = replace_one  # type: ignore[attr-defined]
+    vector_files.replace_file = replace_one  # type: ignore[attr-defined]
     embedded.SAVE_AFTER = 10
 
 

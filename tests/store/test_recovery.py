@@ -16,7 +16,7 @@ import pytest
 
 from faiss_memory.errors import StoreCorrupt, StoreError, StoreLocked
 from faiss_memory.memory import Change, Draft
-from faiss_memory.store import backups, embedded, filesystem
+from faiss_memory.store import backups, catalogue_file, filesystem
 from tests.store.oracle import (
     EPOCH,
     EVERYTHING,
@@ -260,7 +260,7 @@ def test_a_machine_that_stopped_before_the_catalogue_was_written_out_makes_it_an
     another = copy_while_running(copy, tmp_path / "another")
     inodes = [(home.folder / "search.db").stat().st_ino for home in (same, another)]
     assert_same(same.open(), kept.oracle)
-    monkeypatch.setattr(embedded, "boot_id", lambda: "another run of the machine")
+    monkeypatch.setattr(catalogue_file, "boot_id", lambda: "another run of the machine")
     assert_same(another.open(), kept.oracle)
     assert (same.folder / "search.db").stat().st_ino == inodes[0]
     assert (another.folder / "search.db").stat().st_ino != inodes[1]
@@ -460,7 +460,9 @@ def test_what_a_lock_file_says_is_harmless(tmp_path, content):
 
 def test_a_second_process_leaves_and_says_who_owns_the_folder(copy, kept):
     copy.open()
-    script = "import sys; from pathlib import Path; from faiss_memory.store import EmbeddedStore\n"
+    script = (
+        "import sys; from pathlib import Path; from faiss_memory.store import catalogue_file, EmbeddedStore\n"
+    )
     script += "EmbeddedStore(Path(sys.argv[1]), print)"
     second = subprocess.run(
         [sys.executable, "-c", script, copy.folder], capture_output=True, text=True, timeout=60
