@@ -132,7 +132,7 @@ def _responder(route: Route, settings: Settings) -> Callable[..., None]:
 
 def _body(request: falcon.Request, message: type[Any], limit: int) -> Any:
     raw = _read(request, limit)
-    fields = {field.name: field for field in msgspec.structs.fields(message)}
+    fields = schema.fields_of(message)
     if not raw and not any(field.required for field in fields.values()):
         raw = b"{}"
     elif (request.content_type or "").partition(";")[0].strip().lower() != falcon.MEDIA_JSON:

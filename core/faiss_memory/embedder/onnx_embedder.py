@@ -162,10 +162,11 @@ def _open_session(model: Path) -> Any:
     # All cores: onnxruntime's default is one thread a physical core. On 2 cores a 10-token query takes 3.4 ms
     # with one thread and 2.3 with two, 64 short texts 120 and 70.
     options.inter_op_num_threads = 1
-    # Threads wait busily for their next piece of work, but for 0.02 ms only: queries in a row take 2.3
-    # ms (3.2 without), and a lonely one 5 ms of CPU as without (the default burns 50 ms after each).
+    # Threads wait busily for their next piece of work for 1 ms: waking them for each piece costs more. A query takes,
+    # right after another / 15 ms / 50 ms later: without 3.4 / 4.8 / 5.2 ms, with 0.02 ms 2.7 / 4.2 / 6.0, with 1 ms
+    # 2.6 / 2.9 / 3.8. The default burns 50 ms of CPU after each query.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-    options.add_session_config_entry("session.intra_op.spin_duration_us", "20")
+    options.add_session_config_entry("session.intra_op.spin_duration_us", "1000")
     # Plans memory for shapes seen before, which hardly recur here: 8 MB less, nothing slower.
     options.enable_mem_pattern = False
     try:

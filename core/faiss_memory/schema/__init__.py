@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from faiss_memory.schema.decoding import convert, decode
+from faiss_memory.schema.decoding import convert, decode, fields_of
 from faiss_memory.schema.fields import (
     CURSOR_PATTERN,
     PROJECT_PATTERN,
@@ -156,4 +156,5 @@ __all__ = [
     "Time",
     "convert",
     "decode",
+    "fields_of",
 ]

@@ -12,6 +12,16 @@ from faiss_memory.errors import InvalidRequest
 M = TypeVar("M", bound=msgspec.Struct)
 
 
+_fields: dict[type[Any], dict[str, msgspec.structs.FieldInfo]] = {}
+
+
+def fields_of(message: type[Any]) -> dict[str, msgspec.structs.FieldInfo]:
+    """Give a message's fields by name. Kept, because msgspec works them out anew each time, which takes 0.6 ms."""
+    if message not in _fields:
+        _fields[message] = {field.name: field for field in msgspec.structs.fields(message)}
+    return _fields[message]
+
+
 def decode(raw: bytes, message: type[M]) -> M:
     """Read a JSON body. Raises InvalidRequest naming the field."""
     try:
@@ -44,7 +54,7 @@ def convert(values: dict[str, Any], message: type[M]) -> M:
     """Read parameters, which are text, into a message. Raises InvalidRequest naming the field."""
     try:
         found = msgspec.convert(values, message, strict=False)
-        for field in msgspec.structs.fields(message):
+        for field in fields_of(message).values():
             read = getattr(found, field.name)
             # Text is read loosely: `0` would pass for a time, and the word `null` for nothing at all.
             if field.name in values and (read is None or isinstance(read, datetime)):

@@ -12,7 +12,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock, local
@@ -388,4 +387,4 @@ def _holds(text: str, part: str) -> bool:
 
 
 def _memory(row: Sequence[Any]) -> Memory:
-    return replace(from_row(row[:9]), superseded_by=row[9])
+    return from_row(row[:9], superseded_by=row[9])

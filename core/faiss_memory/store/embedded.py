@@ -133,7 +133,7 @@ class EmbeddedStore:
         identity, _, dimension = self._model or ("", "", 0)
         indexes, missing = {}, {}
         for project in self._projects:
-            keys = np.array(truth.passage_keys(project), np.int64).reshape(-1, 4)
+            keys = truth.passage_keys(project)
             indexes[project] = VectorIndex(dimension)
             if saved and len(keys):
                 keys = self._vector_files.load(indexes[project], project, keys, identity, self._seq)
@@ -190,12 +190,14 @@ class EmbeddedStore:
             pass
         while not self._closing and self._indexes.analyze_some():
             pass
-        self._save(SAVE_AFTER)
+        self._save(everything=False)
 
-    def _save(self, least: int) -> None:
-        """Save the vector indexes that changed much, and the readable manifest."""
+    def _save(self, *, everything: bool) -> None:
+        """Save the vector indexes that changed much, or at all, and the readable manifest."""
         model = self._model
-        for project, changes in self._indexes.vector_changes().items():
+        for project, (changes, size) in self._indexes.vector_changes().items():
+            # A share of the whole, so that a large import is not written out again and again.
+            least = 1 if everything else max(SAVE_AFTER, size // 5)
             if model is not None and changes >= least and project not in self._missing:
                 seq = self._seq  # read before the snapshot, which may only be newer
                 if (content := self._indexes.snapshot(project)) is not None:
@@ -385,7 +387,7 @@ class EmbeddedStore:
         self._keeper.join()
         self._committer.close()
         try:
-            self._save(1)
+            self._save(everything=True)
             self._indexes.mark_clean()
         except (OSError, sqlite3.Error, StoreError) as error:
             log.warning("the indexes could not be saved (%s); they are rebuilt at the next start", error)

@@ -81,14 +81,15 @@ class Indexes:
 
     def add_vectors(self, stored: Iterable[Stored]) -> None:
         """Append the passages of memories to their projects' indexes; the caller holds the lock."""
-        keys: dict[str, list[tuple[int, int, int, int]]] = defaultdict(list)
+        keys: dict[str, list[tuple[int, ...]]] = defaultdict(list)
         vectors: dict[str, list[Vectors]] = defaultdict(list)
         for item in stored:
             if item.embedding is not None:
                 project = item.memory.project
                 vectors[project].append(item.embedding.vectors)
-                for passage_id, passage in zip(item.passage_ids, item.embedding.passages, strict=True):
-                    keys[project].append((passage_id, item.memory.id, passage.start, passage.end))
+                passages = item.embedding.passages
+                for passage_id, (start, end) in zip(item.passage_ids, passages, strict=True):
+                    keys[project].append((passage_id, item.memory.id, start, end, len(passages)))
         for project, parts in vectors.items():
             self._vector_index(project, parts[0].shape[1]).add(
                 np.array(keys[project], np.int64), np.concatenate(parts)
@@ -159,16 +160,16 @@ class Indexes:
         if left:
             self._missing_vectors[project] = (left, expected)
 
-    def snapshot(self, project: str) -> bytes | None:
+    def snapshot(self, project: str) -> memoryview | None:
         """Serialize a project's vector index, for saving it outside the lock."""
         with self._lock.reading():
             index = self.vectors.get(project)
             return None if index is None else index.serialize()
 
-    def vector_changes(self) -> dict[str, int]:
-        """Count, by project, the passages added or removed since the index was saved."""
+    def vector_changes(self) -> dict[str, tuple[int, int]]:
+        """Count, by project, the passages added or removed since the index was saved, and all there are."""
         with self._lock.reading():
-            return {project: index.changes for project, index in self.vectors.items()}
+            return {project: (index.changes, len(index)) for project, index in self.vectors.items()}
 
     def mark_clean(self) -> None:
         """Note in the catalogue that everything was written out."""

@@ -47,7 +47,7 @@ def to_row(memory: Memory) -> tuple[Any, ...]:
     )
 
 
-def from_row(row: Sequence[Any]) -> Memory:
+def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
     """Read (id, *columns, checksum). Raises StoreCorrupt when they do not belong together."""
     if checksum(*row[1:8]) != row[8]:
         raise StoreCorrupt(f"memory {row[0]}: its checksum does not match its content")
@@ -60,6 +60,7 @@ def from_row(row: Sequence[Any]) -> Memory:
         metadata=json.loads(row[5]),
         timestamp=from_microseconds(row[6]),
         supersedes=row[7],
+        superseded_by=superseded_by,
     )
 
 

@@ -292,8 +292,8 @@ class Truth:
             row[0] for row in self.connection.execute("SELECT memory FROM removed WHERE seq > ?", (since,))
         ]
 
-    def passage_keys(self, project: str) -> list[tuple[int, int, int, int]]:
-        """Give (passage, memory, start, end) of a project's passages by the model in use, by passage id.
+    def passage_keys(self, project: str) -> np.ndarray[Any, Any]:
+        """Give the keys of a project's passages by the model in use, by passage id; for columns see `vectors.KEY`.
 
         Those whose checksum fails are deleted: what they stood for is embedded again.
         """
@@ -306,7 +306,9 @@ class Truth:
         if len(sound) < len(rows):
             self._delete_passages({row[0] for row in rows} - {row[0] for row in sound})
         # A memory that no answer may show must not take the place of one that can be shown.
-        return [row[:4] for row in sound if row[1] not in self.damaged]
+        keys = np.array([row[:4] for row in sound if row[1] not in self.damaged], np.int64).reshape(-1, 4)
+        _, of, counts = np.unique(keys[:, 1], return_inverse=True, return_counts=True)
+        return np.column_stack([keys, counts[of]])
 
     def _delete_passages(self, damaged: Iterable[int]) -> None:
         """Delete damaged passages, with all others of the same memories: a memory is embedded whole or not at all."""

@@ -66,7 +66,7 @@ class VectorFiles:
             raise ValueError("its content does not match its digest")
         return content
 
-    def save(self, project: str, content: bytes, model: str, seq: int) -> None:
+    def save(self, project: str, content: memoryview, model: str, seq: int) -> None:
         """Write a serialized index, then its sidecar: a kill in between leaves a pair that does not fit."""
         path = self.path(project)
         sidecar = Sidecar(self._store, model, seq, hashlib.sha256(content).hexdigest())

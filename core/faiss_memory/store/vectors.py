@@ -20,6 +20,8 @@ from faiss_memory.parts import Vectors
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 COMPACT_ABOVE = 1000
+KEY = 5
+"""The columns of a passage's key: its id, its memory, start and end, and how many passages the memory has."""
 
 
 class VectorIndex:
@@ -28,9 +30,10 @@ class VectorIndex:
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
         self._faiss = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
-        self._passages: npt.NDArray[np.int64] = np.zeros((0, 4), np.int64)
+        self._passages: npt.NDArray[np.int64] = np.zeros((0, KEY), np.int64)
         self._alive: Mask = np.zeros(0, np.bool_)
         self._size = 0
+        self._most_passages = 1
         self.changes = 0
         """Passages added or removed since the index was saved or loaded."""
 
@@ -39,20 +42,21 @@ class VectorIndex:
 
     @property
     def _keys(self) -> Ids:
-        """(passage, memory, start, end) by position."""
+        """The keys by position."""
         return self._passages[: self._size]
 
     def add(self, keys: Ids, vectors: Vectors) -> None:
-        """Append passages: `keys` has a row (passage, memory, start, end) for each row of `vectors`."""
+        """Append passages: `keys`, shape (count, KEY), has a row for each row of `vectors`."""
         if not len(keys):
             return
         self._faiss.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(keys[:, 0]))
         first, self._size = self._size, self._size + len(keys)
         if self._size > len(self._passages):
             room = max(self._size, 2 * len(self._passages), 1024) - len(self._passages)
-            self._passages = np.concatenate([self._passages, np.zeros((room, 4), np.int64)])
+            self._passages = np.concatenate([self._passages, np.zeros((room, KEY), np.int64)])
             self._alive = np.concatenate([self._alive, np.zeros(room, np.bool_)])
         self._passages[first : self._size] = keys
+        self._most_passages = max(self._most_passages, int(keys[:, 4].max()))
         self._alive[first : self._size] = True
         self.changes += len(keys)
 
@@ -76,7 +80,7 @@ class VectorIndex:
         candidates = self._size if mask is None else int(mask.sum())
         if not candidates:
             return []
-        wanted = min(candidates, max(2 * limit, 32))
+        wanted = min(candidates, limit * (1 + int(self._most_passages > 1)))
         while True:
             positions, similarities = self._search(vector, mask, wanted)
             memories, first = np.unique(self._keys[positions, 1], return_index=True)
@@ -116,15 +120,11 @@ class VectorIndex:
         return positions[0], similarities[0]
 
     def _matches(self, positions: Ids, similarities: npt.NDArray[np.float32]) -> list[Match]:
-        memories = self._keys[positions, 1]
-        of_each = self._keys[self._alive[: self._size] & np.isin(self._keys[:, 1], memories), 1]
-        known, counts = np.unique(of_each, return_counts=True)
-        passages = counts[np.searchsorted(known, memories)]
         bounded = np.clip(similarities, -1.0, 1.0).tolist()
         return [
-            Match(memory_id, similarity, Passage(start, end), count)
-            for (_, memory_id, start, end), similarity, count in zip(
-                self._keys[positions].tolist(), bounded, passages.tolist(), strict=True
+            Match(memory_id, similarity, Passage(start, end), passages)
+            for (_, memory_id, start, end, passages), similarity in zip(
+                self._keys[positions].tolist(), bounded, strict=True
             )
         ]
 
@@ -142,9 +142,9 @@ class VectorIndex:
         self._faiss, self._size = fresh._faiss, fresh._size
         self._passages, self._alive = fresh._passages, fresh._alive
 
-    def serialize(self) -> bytes:
+    def serialize(self) -> memoryview:
         """Give the FAISS index as bytes, and count the changes from here."""
-        content: bytes = faiss.serialize_index(self._faiss).tobytes()
+        content: memoryview = faiss.serialize_index(self._faiss).data
         self.changes = 0
         return content
 
@@ -164,8 +164,9 @@ class VectorIndex:
         living = at < len(keys)
         living[living] = keys[at[living], 0] == ids[living]
         self._faiss, self._size = loaded, len(ids)
-        self._passages = np.zeros((len(ids), 4), np.int64)
+        self._passages = np.zeros((len(ids), KEY), np.int64)
         self._passages[living] = keys[at[living]]
+        self._most_passages = int(self._passages[:, 4].max(initial=1))
         self._alive = living
         self.changes = 0
         missing: Ids = keys[~np.isin(keys[:, 0], ids)]
