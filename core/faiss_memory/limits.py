@@ -35,7 +35,7 @@ def check_metadata(metadata: Mapping[str, Any], most: int, field: str) -> None:
 
 def check_tags(tags: Sequence[str], most: int, field: str) -> tuple[str, ...]:
     """Trim tags and drop repeated ones; refuse too many."""
-    trimmed = tuple(dict.fromkeys(tag.strip() for tag in tags))
+    trimmed = tuple(dict.fromkeys(tag.strip() or tag for tag in tags))
     if len(trimmed) > most:
         raise InvalidRequest(
             f"`{field}` holds {len(trimmed)} tags; the most is {most} (setting limits.tags)", field

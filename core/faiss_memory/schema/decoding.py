@@ -8,9 +8,21 @@ from typing import Any, TypeVar
 import msgspec
 
 from faiss_memory.errors import InvalidRequest
+from faiss_memory.schema.fields import CURSOR_PATTERN, NOT_BLANK, PROJECT_PATTERN, SCOPE_PATTERN
 
 M = TypeVar("M", bound=msgspec.Struct)
 
+
+_NAME_IN_WORDS = (
+    "a name of at most 64 characters out of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit"
+)
+_IN_WORDS = {
+    NOT_BLANK: "must not be empty",
+    PROJECT_PATTERN: f"must be {_NAME_IN_WORDS}",
+    SCOPE_PATTERN: f"must be {_NAME_IN_WORDS}, or `*` for all projects",
+    CURSOR_PATTERN: "is not one of ours; give the `next_cursor` of the page before",
+}
+"""What a person would rather read than a regular expression."""
 
 _fields: dict[type[Any], dict[str, msgspec.structs.FieldInfo]] = {}
 
@@ -79,6 +91,7 @@ def _invalid(error: msgspec.ValidationError) -> InvalidRequest:
         field = ".".join(part for part in (field, text.split("`")[1]) if part)
     if "unknown field" in text:
         text += "; check its spelling, /docs lists the fields"
-    if text.endswith(r"regex '\\S'"):
-        text = "must not be empty"
+    for pattern, words in _IN_WORDS.items():
+        if repr(pattern) in text:
+            text = words
     return InvalidRequest(f"`{field}`: {text}" if field else text, field or None)

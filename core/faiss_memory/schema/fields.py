@@ -9,8 +9,12 @@ from msgspec import Meta, Struct
 
 # `(?!\n)$` because Python's `$` also matches before a last line break.
 _NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
+# At least one character that is no white space as JavaScript counts it, which is what JSON Schema's patterns mean:
+# Python's `\S` leaves out a few more.
+NOT_BLANK = "[^\t-\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
 CURSOR_PATTERN = r"^-?[0-9]{1,18}\.[0-9]{1,18}(?!\n)$"
 PROJECT_PATTERN = rf"^{_NAME}(?!\n)$"
+SCOPE_PATTERN = rf"^(\*|{_NAME})(?!\n)$"
 TIME_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?(?!\n)$"
 )
@@ -18,12 +22,12 @@ TIME_PATTERN = (
 ProjectName: TypeAlias = Annotated[
     str, Meta(pattern=PROJECT_PATTERN, description="A project: a separate index.", examples=["default"])
 ]
-Scope: TypeAlias = Annotated[str, Meta(pattern=rf"^(\*|{_NAME})(?!\n)$")]
+Scope: TypeAlias = Annotated[str, Meta(pattern=SCOPE_PATTERN)]
 Scopes: TypeAlias = Scope | Annotated[list[ProjectName], Meta(min_length=1)]
 Text: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=r"\S",
+        pattern=NOT_BLANK,
         description="What to remember, in plain words.",
         extra_json_schema={"x-limit": "text_bytes"},
     ),
@@ -32,7 +36,7 @@ Source: TypeAlias = Annotated[
     str,
     Meta(max_length=4096, description="Where it comes from, such as a file name.", examples=["decisions.md"]),
 ]
-Tag: TypeAlias = Annotated[str, Meta(pattern=r"\S", max_length=128)]
+Tag: TypeAlias = Annotated[str, Meta(pattern=NOT_BLANK, max_length=128)]
 Tags: TypeAlias = Annotated[list[Tag], Meta(extra_json_schema={"x-limit": "tags"})]
 Properties: TypeAlias = Annotated[
     dict[str, Any],

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from faiss_memory.schema.fields import (
+    NOT_BLANK,
     Answer,
     Chance,
     GivenTime,
@@ -28,7 +29,7 @@ class SearchRequest(Message):
     query: Annotated[
         str,
         Meta(
-            pattern=r"\S",
+            pattern=NOT_BLANK,
             description="What to look for.",
             examples=["How do we handle authentication?"],
             extra_json_schema={"x-limit": "text_bytes"},
