@@ -97,7 +97,7 @@ def wrap() -> None:
         replace_file(path, write)
 
     vector_files.replace_file = replace_one  # type: ignore[attr-defined]
-    embedded.SAVE_AFTER = 10
+    embedded.SAVE_AFTER, embedded.SECONDS_BETWEEN_SAVES = 10, 0.0
 
 
 def work(store: EmbeddedStore, journal: Journal, worker: int, calls: int) -> None:

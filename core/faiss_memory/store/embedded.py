@@ -31,6 +31,7 @@ from faiss_memory.store.vectors import VectorIndex
 log = logging.getLogger("faiss_memory.store")
 
 FILLED_AT_ONCE = 2000
+SECONDS_BETWEEN_SAVES = 1.0
 SAVE_AFTER = 1000
 """Passages added or removed before a vector index is saved again; fewer are caught up from the truth at start."""
 
@@ -171,26 +172,26 @@ class EmbeddedStore:
             self._keeper_condition.notify()
 
     def _keep(self) -> None:
-        while True:
+        while not self._closing:
             with self._keeper_condition:
-                while not (self._work_waits or self._closing):
-                    self._keeper_condition.wait()
-                if self._closing:
-                    return
+                self._keeper_condition.wait_for(lambda: self._work_waits or self._closing)
                 self._work_waits = False
             try:
-                self._tidy()
+                self._catch_up()
+                with self._keeper_condition:
+                    # Not after each of many writes: its syncing would compete with theirs.
+                    self._keeper_condition.wait_for(lambda: self._closing, timeout=SECONDS_BETWEEN_SAVES)
+                self._save(everything=False)
             except (OSError, sqlite3.Error, StoreError) as error:
                 log.warning(
                     "a derived file could not be written: %s; it is tried again after the next write", error
                 )
 
-    def _tidy(self) -> None:
-        while not self._closing and self._committer.read(self._fill_some):
-            pass
+    def _catch_up(self) -> None:
+        while self._missing and not self._closing:
+            self._committer.read(self._fill_some)
         while not self._closing and self._indexes.analyze_some():
             pass
-        self._save(everything=False)
 
     def _save(self, *, everything: bool) -> None:
         """Save the vector indexes that changed much, or at all, and the readable manifest."""
