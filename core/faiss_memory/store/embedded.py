@@ -198,7 +198,8 @@ class EmbeddedStore:
         model = self._model
         for project, (changes, size) in self._indexes.vector_changes().items():
             # A share of the whole, so that a large import is not written out again and again.
-            least = 1 if everything else max(SAVE_AFTER, size // 5)
+            first = everything or not self._vector_files.exists(project)
+            least = 1 if first else max(SAVE_AFTER, size // 5)
             if model is not None and changes >= least and project not in self._missing:
                 seq = self._seq  # read before the snapshot, which may only be newer
                 if (content := self._indexes.snapshot(project)) is not None:

@@ -39,6 +39,10 @@ class VectorFiles:
         folder = self._folder if project == DEFAULT_PROJECT else self._folder / "indexes" / project
         return folder / "index.faiss"
 
+    def exists(self, project: str) -> bool:
+        """Say whether a project's index was ever saved."""
+        return self.path(project).exists()
+
     def load(self, index: VectorIndex, project: str, keys: Ids, model: str, seq: int) -> Ids:
         """Fill an empty index from the saved one, if that fits; gives the keys of the passages it still lacks.
 
@@ -48,6 +52,7 @@ class VectorFiles:
         try:
             return index.load(self._checked(path, model, seq), keys)
         except FileNotFoundError:
+            log.info("%s is not there and is made from the records", path)
             return keys
         except (OSError, ValueError, TypeError) as error:
             # Derived: what was saved before the next save is of no use to anyone.
