@@ -22,8 +22,13 @@ TIME_PATTERN = (
 ProjectName: TypeAlias = Annotated[
     str, Meta(pattern=PROJECT_PATTERN, description="A project: a separate index.", examples=["default"])
 ]
-Scope: TypeAlias = Annotated[str, Meta(pattern=SCOPE_PATTERN)]
-Scopes: TypeAlias = Scope | Annotated[list[ProjectName], Meta(min_length=1)]
+Scope: TypeAlias = Annotated[
+    str, Meta(pattern=SCOPE_PATTERN, description="A project, or `*` for all of them.")
+]
+Scopes: TypeAlias = Annotated[
+    Scope | Annotated[list[ProjectName], Meta(min_length=1)],
+    Meta(description="A project, a list of projects, or `*` for all of them."),
+]
 Text: TypeAlias = Annotated[
     str,
     Meta(
@@ -37,13 +42,21 @@ Source: TypeAlias = Annotated[
     Meta(max_length=4096, description="Where it comes from, such as a file name.", examples=["decisions.md"]),
 ]
 Tag: TypeAlias = Annotated[str, Meta(pattern=NOT_BLANK, max_length=128)]
-Tags: TypeAlias = Annotated[list[Tag], Meta(extra_json_schema={"x-limit": "tags"})]
+Tags: TypeAlias = Annotated[
+    list[Tag], Meta(description="Words to group memories by.", extra_json_schema={"x-limit": "tags"})
+]
+TagsMode: TypeAlias = Annotated[
+    Literal["any", "all"], Meta(description="Whether a memory must bear any of the tags, or all of them.")
+]
+Superseded: TypeAlias = Annotated[bool, Meta(description="Whether to show what a newer memory replaces.")]
 Properties: TypeAlias = Annotated[
     dict[str, Any],
     Meta(description="Properties of your own.", extra_json_schema={"x-limit": "metadata_bytes"}),
 ]
 Similarity: TypeAlias = Annotated[float, Meta(ge=-1, le=1, description="Cosine of two embeddings.")]
-Chance: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Chance: TypeAlias = Annotated[
+    float, Meta(ge=0, le=1, description="Least chance that a result answers the query.")
+]
 Id: TypeAlias = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Time: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 GivenTime: TypeAlias = Annotated[
@@ -53,7 +66,9 @@ GivenTime: TypeAlias = Annotated[
         extra_json_schema={"format": "date-time", "pattern": TIME_PATTERN},
     ),
 ]
-Mode: TypeAlias = Literal["hybrid", "semantic", "keyword"]
+Mode: TypeAlias = Annotated[
+    Literal["hybrid", "semantic", "keyword"], Meta(description="By meaning, by words, or by both fused.")
+]
 IdempotencyKey: TypeAlias = Annotated[
     str,
     Meta(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -17,7 +17,9 @@ from faiss_memory.schema.fields import (
     Properties,
     Scopes,
     Similarity,
+    Superseded,
     Tags,
+    TagsMode,
     Text,
     Time,
 )
@@ -40,13 +42,13 @@ class SearchRequest(Message):
     mode: Mode = "hybrid"
     project: Scopes | None = None
     tags: Tags = msgspec.field(default_factory=list)
-    tags_mode: Literal["any", "all"] = "any"
+    tags_mode: TagsMode = "any"
     source: Annotated[str, Meta(description="A glob over sources, such as docs/*.md.")] | None = None
     metadata: Properties = msgspec.field(default_factory=dict)
     after: GivenTime | None = None
     before: GivenTime | None = None
     min_relevance: Chance | None = None
-    include_superseded: bool = False
+    include_superseded: Superseded = False
 
 
 class PassageText(Answer):

@@ -18,8 +18,10 @@ from faiss_memory.schema.fields import (
     Properties,
     Scope,
     Source,
+    Superseded,
     Tag,
     Tags,
+    TagsMode,
     Text,
     Time,
 )
@@ -122,7 +124,7 @@ class ListRequest(Message):
     cursor: (
         Annotated[str, Meta(pattern=CURSOR_PATTERN, description="`next_cursor` of the page before.")] | None
     ) = None
-    include_superseded: bool = False
+    include_superseded: Superseded = False
 
 
 class ListAnswer(Answer):
@@ -157,7 +159,7 @@ class ForgetRequest(Message):
     ids: Annotated[list[Id], Meta(min_length=1, extra_json_schema={"x-limit": "batch"})] | UnsetType = UNSET
     project: ProjectName | UnsetType = UNSET
     tags: Annotated[list[Tag], Meta(min_length=1, extra_json_schema={"x-limit": "tags"})] | UnsetType = UNSET
-    tags_mode: Literal["any", "all"] = "any"
+    tags_mode: TagsMode = "any"
     source: Annotated[str, Meta(description="A glob over sources.")] | UnsetType = UNSET
     metadata: Annotated[dict[str, Any], Meta(min_length=1)] | UnsetType = UNSET
     after: GivenTime | UnsetType = UNSET
