@@ -513,6 +513,21 @@ def test_a_ranking_of_a_plugin_brings_nothing_that_the_search_leaves_out(client)
     assert client.post("/search", {"query": f"{here}", "tags": ["nobody"]}).json["results"] == []
 
 
+class Worthless:
+    """A plugin whose ranking says nothing."""
+
+    @hookimpl
+    def rank_memories(self, query):
+        return [(1, 0.0), (2, -1.0)]
+
+
+def test_a_ranking_without_a_positive_score_changes_nothing(make_service, client_of):
+    client = client_of(make_service(Worthless()))
+    memory_id = add(client, "the only one")
+    found = client.post("/search", {"query": "the only one"}).json["results"]
+    assert [(memory["id"], memory["score"]) for memory in found] == [(memory_id, 1.0)]
+
+
 class Broken:
     """A plugin that breaks whenever it is asked something."""
 

@@ -274,12 +274,12 @@ class MemoryEngine:
         return ranking.fuse(ranking.semantic_scores(matches.values()), others), matches, more
 
     def _guests(self, query: Query, depth: int) -> list[dict[int, float]]:
-        """Ask plugins for rankings of their own, and keep what the query's filter lets through."""
+        """Ask plugins for rankings of their own, and keep what the filter lets through and has a score at all."""
         rankings = [given for given in self.rank_memories(query, depth) if given]
         if not rankings:
             return []
         allowed = set(self.store.matching_ids(query.where))
-        return [{key: score for key, score in given if key in allowed} for given in rankings]
+        return [{key: score for key, score in given if key in allowed and score > 0} for given in rankings]
 
     def _results(self, ranked: Ranking, matches: Mapping[int, Match]) -> list[SearchResult]:
         scores = dict(ranked)

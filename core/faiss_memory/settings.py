@@ -181,11 +181,6 @@ def config_path(given: Path | None = None, environ: Mapping[str, str] | None = N
     return users if users.is_file() else None
 
 
-def service_url(environ: Mapping[str, str] | None = None) -> str | None:
-    """Say where the environment puts the running service (`FAISS_MEMORY_URL`), if it does."""
-    return (os.environ if environ is None else environ).get("FAISS_MEMORY_URL") or None
-
-
 def runtime_folder() -> Path:
     """Say where the running service leaves its address for the command line and the hooks.
 
