@@ -172,8 +172,16 @@ def _answer_error(
         response.set_header(
             "Retry-After", str(error.retry_after if isinstance(error, errors.NotReady) else 10)
         )
-    field = getattr(error, "field", None)
-    _write_error(response, status, status.partition(" ")[2], str(error), field)
+    _write_error(
+        response,
+        status,
+        schema.ErrorAnswer(
+            title=status.partition(" ")[2],
+            description=str(error),
+            field=getattr(error, "field", None) or msgspec.UNSET,
+            details=getattr(error, "details", None) or msgspec.UNSET,
+        ),
+    )
 
 
 def _answer_surprise(
@@ -185,9 +193,10 @@ def _answer_surprise(
     _write_error(
         response,
         falcon.HTTP_500,
-        "Internal Server Error",
-        "the service met an error nobody foresaw; its log says more",
-        None,
+        schema.ErrorAnswer(
+            title="Internal Server Error",
+            description="the service met an error nobody foresaw; its log says more",
+        ),
     )
 
 
@@ -198,15 +207,11 @@ def _serialize_error(request: falcon.Request, response: falcon.Response, error: 
         description = (
             f"{request.method} is not possible here; {request.path} takes {response.get_header('Allow')}"
         )
-    _write_error(
-        response, status, (error.title or status).removeprefix(f"{error.status_code} "), description, None
-    )
+    title = (error.title or status).removeprefix(f"{error.status_code} ")
+    _write_error(response, status, schema.ErrorAnswer(title=title, description=description))
 
 
-def _write_error(
-    response: falcon.Response, status: str, title: str, description: str, field: str | None
-) -> None:
-    answer = schema.ErrorAnswer(title=title, description=description, field=field or msgspec.UNSET)
+def _write_error(response: falcon.Response, status: str, answer: schema.ErrorAnswer) -> None:
     response.status = status
     response.content_type = falcon.MEDIA_JSON
     response.data = msgspec.json.encode(answer)

@@ -13,7 +13,7 @@ from faiss_memory import ranking
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Query, Ranking, SearchResult
-from faiss_memory.parts import Added, Embedder, Embedding, Progress, Retry, Store, Vectors
+from faiss_memory.parts import Added, Embedder, Embedding, Progress, Retry, Rewritten, Store, Vectors
 from faiss_memory.passages import split
 
 log = logging.getLogger("faiss_memory.engine")
@@ -172,6 +172,17 @@ class MemoryEngine:
         if any(draft.if_novel is not None for draft in drafts):
             self._model()
         return self.store.add(drafts, self._embed([draft.text for draft in drafts]), retry)
+
+    def rewrite(
+        self, drafts: Sequence[Draft], changes: Mapping[int, Change], gone: Sequence[int]
+    ) -> tuple[Rewritten, int]:
+        """Embed and store drafts, correct and forget others, all or nothing; also gives how many passages that took.
+
+        `changes` leave the texts alone. Without a model the drafts are stored all the same, and embedded later.
+        """
+        embeddings = self._embed([draft.text for draft in drafts])
+        passages = sum(len(part.passages) for part in embeddings if part is not None)
+        return self.store.rewrite(drafts, embeddings, changes, gone), passages
 
     def change(self, memory_id: int, change: Change) -> Memory:
         """Correct a memory; a changed text is embedded again."""

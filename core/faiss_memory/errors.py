@@ -4,7 +4,7 @@ MemoryServiceError
 ├── InvalidRequest        the caller's input is wrong; names the field
 │   └── NotAllowed        it is well formed, but this caller may not ask for it
 ├── MemoryNotFound        no such memory, project or backup
-├── Conflict              the request contradicts an earlier one
+├── Conflict              the request contradicts what is there
 ├── NotReady              try again in a moment
 ├── StoreError            the durable store cannot do it
 │   ├── StoreCorrupt
@@ -12,8 +12,13 @@ MemoryServiceError
 │   └── DiskFull
 ├── EmbedderError         the model cannot be loaded or does not answer
 ├── ConfigError           a setting is unknown, mistyped or contradicts another
-└── PluginError           a plugin cannot be loaded
+├── PluginError           a plugin cannot be loaded
+└── AutostartError        the system does not keep the service running
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class MemoryServiceError(Exception):
@@ -41,11 +46,15 @@ class MemoryNotFound(MemoryServiceError):
 
 
 class Conflict(MemoryServiceError):
-    """The request contradicts an earlier one, such as an idempotency key used with another body."""
+    """The request contradicts what is there, such as an idempotency key used with another body.
 
-    def __init__(self, description: str, field: str | None = None) -> None:
+    `details` lists what it is about, where a sentence cannot.
+    """
+
+    def __init__(self, description: str, field: str | None = None, details: Sequence[str] = ()) -> None:
         super().__init__(description)
         self.field = field
+        self.details = list(details)
 
 
 class NotReady(MemoryServiceError):
@@ -82,3 +91,7 @@ class ConfigError(MemoryServiceError):
 
 class PluginError(MemoryServiceError):
     """A plugin cannot be loaded or broke its promise."""
+
+
+class AutostartError(MemoryServiceError):
+    """What starts programs at login is missing, or refused."""

@@ -14,6 +14,20 @@ Ranking: TypeAlias = list[tuple[int, float]]
 """Memory ids with their scores, best first, ties by id."""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which part of which file a memory was built from, so that a later build knows it again."""
+
+    file: str
+    """The file's absolute path."""
+    place: str
+    """Where in the file: what follows the path in the memory's source."""
+    text: str
+    """Digest of the text as it was built; a person may have corrected the memory since."""
+    details: str
+    """Digest of the tags and the metadata as they were built."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A memory that is not stored yet."""
@@ -29,6 +43,8 @@ class Draft:
     """The id of the memory that this one replaces."""
     if_novel: float | None = None
     """Store only if no memory of the project is at least this similar."""
+    origin: Origin | None = None
+    """The file it was built from; None for what was added otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +71,7 @@ class Change:
     tags: tuple[str, ...] | None = None
     metadata: Metadata | None = None
     timestamp: datetime | None = None
+    origin: Origin | None = None
 
 
 class Passage(NamedTuple):

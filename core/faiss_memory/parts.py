@@ -10,7 +10,17 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Passage, ProjectCount, Ranking
+from faiss_memory.memory import (
+    Change,
+    Draft,
+    Filter,
+    Match,
+    Memory,
+    Origin,
+    Passage,
+    ProjectCount,
+    Ranking,
+)
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 """Unit vectors, one a row: shape (count, dimension)."""
@@ -82,6 +92,15 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What one rewriting did, by id."""
+
+    added: list[int]
+    changed: list[int]
+    removed: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Work on a derived file: what, of which project, and how far in [0, 1]."""
 
@@ -136,6 +155,21 @@ class Store(Protocol):
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
         """Correct a memory; `embedding` goes with a changed text. Raises MemoryNotFound."""
+
+    def rewrite(
+        self,
+        drafts: Sequence[Draft],
+        embeddings: Sequence[Embedding | None],
+        changes: Mapping[int, Change],
+        gone: Sequence[int],
+    ) -> Rewritten:
+        """Store drafts, correct memories and forget others, in one transaction: all of it or nothing.
+
+        `changes`, by id, leave the texts alone. What was forgotten meanwhile is passed over.
+        """
+
+    def origins(self, project: str) -> dict[int, Origin]:
+        """Give the origins of a project's memories, by id; those that were not built from a file have none."""
 
     def forget(self, ids: Sequence[int]) -> list[int]:
         """Take memories out of every answer; gives the ids that were there."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -17,13 +18,23 @@ from faiss_memory import messages, schema
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.limits import check_metadata, check_tags, check_text, check_time
-from faiss_memory.memory import DEFAULT_PROJECT, Change, Draft, Filter, Memory, Query, SearchResult
+from faiss_memory.memory import DEFAULT_PROJECT, Change, Draft, Filter, Memory, Origin, Query, SearchResult
 from faiss_memory.overview import Overview
 from faiss_memory.parts import Added, Retry
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import Settings
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """How many memories a rewriting added, changed and removed, and how many passages were embedded for it."""
+
+    added: int
+    changed: int
+    removed: int
+    embedded: int
 
 
 class MemoryService:
@@ -40,6 +51,7 @@ class MemoryService:
         self.overview = Overview(settings, engine, plugins, self)
         engine.rank_memories = lambda query, k: plugins.ask("rank_memories", query=query, k=k)
         engine.rerank_results = self._rerank
+        self._stop_announced = False
 
     def _rerank(self, query: Query, results: list[SearchResult]) -> list[SearchResult]:
         reranked: list[list[SearchResult]] = self.plugins.ask("rerank_results", query=query, results=results)
@@ -50,9 +62,15 @@ class MemoryService:
         self.engine.start()
         self.plugins.notify("service_started", service=self)
 
+    def announce_stop(self) -> None:
+        """Tell the plugins that the service is about to stop, once; requests are still answered."""
+        if not self._stop_announced:
+            self._stop_announced = True
+            self.plugins.notify("service_stopping", service=self)
+
     def stop(self) -> None:
         """Finish what was accepted, and let go of everything."""
-        self.plugins.notify("service_stopping", service=self)
+        self.announce_stop()
         self.engine.close()
 
     # Finding.
@@ -184,15 +202,50 @@ class MemoryService:
             retry = Retry(
                 key, hashlib.sha256(msgspec.json.encode([type(request).__name__, request])).digest()
             )
-        given = len(drafts)
-        self.plugins.hook.before_add(drafts=drafts)
-        if len(drafts) != given:
-            raise InvalidRequest("a plugin changed the number of memories in before_add; nothing was stored")
+        self._ask_before_add(drafts)
         added = self.engine.add(drafts, retry)
         stored = [one.id for one in added if one.id is not None and not one.repeated]
         if stored:
             self.plugins.notify("memories_added", memories=self.engine.store.get(stored))
         return added, drafts
+
+    def _ask_before_add(self, drafts: list[Draft]) -> None:
+        given = len(drafts)
+        self.plugins.hook.before_add(drafts=drafts)
+        if len(drafts) != given:
+            raise InvalidRequest("a plugin changed the number of memories in before_add; nothing was stored")
+
+    def rewrite(self, drafts: list[Draft], changes: Mapping[int, Change], gone: Sequence[int]) -> Rewriting:
+        """Store what a file says now in place of what it said before: all of it or nothing.
+
+        `changes`, by id, leave the texts alone; `gone` are forgotten. Raises InvalidRequest when a limit or a plugin
+        refuses a draft or a change.
+        """
+        parts: list[Draft | Change] = [*drafts, *changes.values()]
+        for part in parts:
+            self._check_limits(part)
+        self._ask_before_add(drafts)
+        done, passages = self.engine.rewrite(drafts, changes, gone)
+        if done.added:
+            self.plugins.notify("memories_added", memories=self.engine.store.get(done.added))
+        if done.changed:
+            self.plugins.notify("memories_changed", memories=self.engine.store.get(done.changed))
+        if done.removed:
+            self.plugins.notify("memories_removed", ids=done.removed)
+        return Rewriting(len(done.added), len(done.changed), len(done.removed), passages)
+
+    def origins(self, project: str) -> dict[int, Origin]:
+        """Say which of a project's memories were built from which part of which file, by id."""
+        return self.engine.store.origins(project)
+
+    def _check_limits(self, part: Draft | Change) -> None:
+        limits = self.settings.limits
+        if part.text is not None:
+            check_text(part.text, limits.text_bytes, "text", "text_bytes")
+        if part.metadata is not None:
+            check_metadata(part.metadata, limits.metadata_bytes, "metadata")
+        if part.tags is not None:
+            check_tags(part.tags, limits.tags, "tags")
 
     def _draft(self, memory: schema.NewMemory, prefix: str) -> Draft:
         limits = self.settings.limits

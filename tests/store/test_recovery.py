@@ -17,6 +17,7 @@ import pytest
 from faiss_memory.errors import StoreCorrupt, StoreError, StoreLocked
 from faiss_memory.memory import Change, Draft
 from faiss_memory.store import backups, catalogue_file, filesystem
+from faiss_memory.store.truth_schema import SCHEMA_VERSION
 from tests.store.oracle import (
     EPOCH,
     EVERYTHING,
@@ -436,7 +437,7 @@ def test_records_of_a_newer_version_are_refused_by_version_and_left_alone(copy, 
         copy.open()
     assert path.read_bytes() == content
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     assert_same(copy.open(), kept.oracle)
 
 

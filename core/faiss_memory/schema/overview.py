@@ -166,3 +166,4 @@ class ErrorAnswer(Answer):
     title: str
     description: str
     field: str | UnsetType = UNSET
+    details: list[str] | UnsetType = UNSET

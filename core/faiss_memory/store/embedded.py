@@ -14,16 +14,16 @@ from typing import Any, Literal
 import numpy as np
 
 from faiss_memory.errors import MemoryNotFound, StoreError
-from faiss_memory.memory import Change, Draft, Filter, Match, Memory, ProjectCount, Ranking
-from faiss_memory.parts import Added, Backup, Embedding, Progress, Retry, Vectors
-from faiss_memory.store import backups, retries
+from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Origin, ProjectCount, Ranking
+from faiss_memory.parts import Added, Backup, Embedding, Progress, Retry, Rewritten, Vectors
+from faiss_memory.store import backups, origins, retries
 from faiss_memory.store.catalogue_file import CatalogueFile
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.filesystem import network_file_system, replace_file
 from faiss_memory.store.indexes import Indexes
 from faiss_memory.store.lock import FolderLock
-from faiss_memory.store.novelty import twin_of
+from faiss_memory.store.novelty import add_novel
 from faiss_memory.store.truth import Truth
 from faiss_memory.store.vector_files import VectorFiles
 from faiss_memory.store.vectors import VectorIndex
@@ -231,39 +231,13 @@ class EmbeddedStore:
         def call(truth: Truth, changes: Changes) -> list[Added]:
             if retry is not None and (answer := retries.remembered(truth.connection, retry)) is not None:
                 return answer
-            added = self._add(truth, drafts, embeddings, changes)
+            added = add_novel(truth, drafts, embeddings, self.closest, changes)
             if retry is not None:
                 retries.remember(truth.connection, retry, added)
             return added
 
         # To judge what is novel, everything written before must be visible.
         return self._committer.run(call, alone=any(draft.if_novel is not None for draft in drafts))
-
-    def _add(
-        self, truth: Truth, drafts: Sequence[Draft], embeddings: Sequence[Embedding | None], changes: Changes
-    ) -> list[Added]:
-        if all(draft.if_novel is None for draft in drafts):
-            return [Added(memory_id) for memory_id in truth.add(drafts, embeddings, changes)]
-        added: list[Added] = []
-        fresh: list[tuple[int, str, Vectors]] = []
-        # All of them before the first is written: a damaged index is made anew from what is in the truth, and
-        # nothing that is not committed may get into it.
-        stored = [self._closest_stored(*pair) for pair in zip(drafts, embeddings, strict=True)]
-        for draft, embedding, closest in zip(drafts, embeddings, stored, strict=True):
-            twin = twin_of(draft, embedding, closest, [part for part in fresh if part[1] == draft.project])
-            if twin is not None:
-                added.append(Added(None, twin))
-                continue
-            memory_id = truth.add([draft], [embedding], changes)[0]
-            added.append(Added(memory_id))
-            if embedding is not None:
-                fresh.append((memory_id, draft.project, embedding.vectors))
-        return added
-
-    def _closest_stored(self, draft: Draft, embedding: Embedding | None) -> tuple[int, float] | None:
-        if draft.if_novel is None or embedding is None:
-            return None
-        return self.closest(embedding, Filter(projects=(draft.project,)))
 
     def closest(self, embedding: Embedding, where: Filter) -> tuple[int, float] | None:
         """Find what a text's least known passage is most like: a long text is known only if all of it is."""
@@ -280,6 +254,28 @@ class EmbeddedStore:
         if not found:
             raise MemoryNotFound(f"memory {memory_id} was forgotten by another request")
         return found[0]
+
+    def rewrite(
+        self,
+        drafts: Sequence[Draft],
+        embeddings: Sequence[Embedding | None],
+        changes: Mapping[int, Change],
+        gone: Sequence[int],
+    ) -> Rewritten:
+        """Store drafts, correct memories and forget others, all or nothing."""
+
+        def call(truth: Truth, noted: Changes) -> Rewritten:
+            added = truth.add(drafts, embeddings, noted)
+            there = [memory_id for memory_id in changes if truth.read(memory_id) is not None]
+            for memory_id in there:
+                truth.change(memory_id, changes[memory_id], None, noted)
+            return Rewritten(added, there, truth.forget(gone, noted))
+
+        return self._committer.run(call)
+
+    def origins(self, project: str) -> dict[int, Origin]:
+        """Give the origins of a project's memories."""
+        return self._committer.read(lambda truth: origins.read(truth.connection, project, truth.damaged))
 
     def forget(self, ids: Sequence[int]) -> list[int]:
         """Take memories out of every answer."""

@@ -21,6 +21,7 @@ import numpy as np
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt
 from faiss_memory.memory import Change, Draft, Memory
 from faiss_memory.parts import Embedding
+from faiss_memory.store import origins
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.rows import (
     Stored,
@@ -31,7 +32,7 @@ from faiss_memory.store.rows import (
     to_row,
     words_of,
 )
-from faiss_memory.store.truth_schema import SCHEMA, SCHEMA_VERSION
+from faiss_memory.store.truth_schema import SCHEMA, SCHEMA_VERSION, UPGRADES
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -60,7 +61,11 @@ class Truth:
             self._create_or_check()
             self.uuid = str(self._state("uuid"))
             self.created_at = from_microseconds(self._state("created"))
-        except (sqlite3.DatabaseError, TypeError) as error:
+        except (
+            sqlite3.DatabaseError,
+            UnicodeDecodeError,
+            TypeError,
+        ) as error:  # a message may quote what is damaged
             self.connection.close()
             raise self._corrupt(error) from None
         except BaseException:
@@ -94,10 +99,15 @@ class Truth:
                 f"{self.path} was written by a newer FAISS Memory (schema {version}; this one knows "
                 f"{SCHEMA_VERSION}). Update FAISS Memory, or use another data folder."
             )
-        if version == SCHEMA_VERSION:
+        if version:
             damage = str(self.connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             if damage != "ok":
                 raise sqlite3.DatabaseError(damage)
+            for old in range(version, SCHEMA_VERSION):
+                self.connection.executescript(
+                    f"BEGIN IMMEDIATE; {UPGRADES[old]} PRAGMA user_version={old + 1}; COMMIT;"
+                )
+                log.info("%s was brought to schema %d", self.path, old + 1)
             return
         self.connection.executescript(
             f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION};"
@@ -148,6 +158,7 @@ class Truth:
                 supersedes=draft.supersedes,
             )
             stored = self._write(memory, embedding, changes.seq)
+            origins.write(self.connection, stored.memory.id, draft.origin)
             ids.append(stored.memory.id)
             changes.put(stored)
         return ids
@@ -173,6 +184,7 @@ class Truth:
         )
         self._touch(old.project, datetime.now(UTC))
         stored = self._write(memory, None if same_text else embedding, changes.seq)
+        origins.write(self.connection, memory_id, change.origin)
         same_words = words_of(stored.memory) == words_of(old)
         changes.put(replace(stored, same_text=same_text, same_words=same_words))
         return memory_id

@@ -1,8 +1,21 @@
 """The tables of memory.db. A change here raises the version and brings an upgrade of older files."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-SCHEMA = """
+_ORIGINS = """
+CREATE TABLE origins (                      -- of memories that were built from a file
+    memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
+    file TEXT NOT NULL,
+    place TEXT NOT NULL,
+    text TEXT NOT NULL,                     -- digest
+    details TEXT NOT NULL,                  -- digest
+    crc INTEGER NOT NULL
+);
+"""
+UPGRADES = {1: _ORIGINS}
+"""What brings a file of one version to the next."""
+
+SCHEMA = f"""
 CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE projects (name TEXT PRIMARY KEY, created INTEGER NOT NULL, updated INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE memories (
@@ -37,4 +50,5 @@ CREATE INDEX passages_by_memory ON passages (memory, model);
 CREATE TABLE retries (key TEXT PRIMARY KEY, digest BLOB NOT NULL, answer TEXT NOT NULL, made INTEGER NOT NULL)
     WITHOUT ROWID;
 CREATE INDEX retries_by_age ON retries (made);
+{_ORIGINS}
 """
