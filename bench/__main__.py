@@ -6,13 +6,10 @@ usage: python -m bench [--memories 10000] [--write]
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import os
 import platform
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +18,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from bench import ingest
 from bench.measure import best_bare_loop, mapped, percentile, resident_mb, timed
+from bench.service import Service
 from bench.texts import sentences
 from faiss_memory.settings import load
 
@@ -30,56 +29,6 @@ PLANTED = "The ledger service keeps amounts in integer cents, because floating p
 BLOCK, PAUSE = 50, 0.2
 """The bare loop and the service take turns by blocks: onnxruntime's threads spin for a while after each run."""
 QUESTION = "How are amounts of money stored in the ledger?"
-
-
-class Service:
-    """The service in a process of its own, on a data folder that stays."""
-
-    def __init__(self, data: Path) -> None:
-        self.began = time.perf_counter()
-        self._log = (data.parent / "bench.log").open("w+")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "faiss_memory", "serve", "--port", "0", "--data-dir", str(data)],
-            stderr=self._log,
-            env={**os.environ, "XDG_RUNTIME_DIR": str(data.parent)},
-        )
-        self.pid = self._process.pid
-        self._connect()
-
-    def _connect(self) -> None:
-        while True:
-            self._log.seek(0)
-            found = [line for line in self._log if "answers on http://127.0.0.1:" in line]
-            if found:
-                port = int(found[0].split("http://127.0.0.1:")[1].split(",")[0])
-                self._port = port
-                self.connection = self.open()
-                return
-            if self._process.poll() is not None:
-                self._log.seek(0)
-                raise SystemExit(self._log.read())
-            time.sleep(0.005)
-
-    def open(self) -> http.client.HTTPConnection:
-        """Open a connection of one's own."""
-        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)
-
-    def call(self, method: str, path: str, body: Any = None, connection: Any = None) -> dict[str, Any]:
-        """Send one request over a kept connection."""
-        connection = connection or self.connection
-        sent = None if body is None else json.dumps(body)
-        connection.request(method, path, sent, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
-        if response.status >= 400 and response.status != 503:
-            raise SystemExit(f"{method} {path}: {response.status} {answer}")
-        return answer
-
-    def stop(self) -> None:
-        """Stop it in order."""
-        self._process.terminate()
-        self._process.wait()
-        self._log.close()
 
 
 def main() -> None:
@@ -126,6 +75,7 @@ def _measure(data: Path, texts: list[str]) -> list[tuple[str, str, str]]:
     again = [timed(lambda: _search(service, questions[0])) for _ in range(200)]
     rate, busy = _clients(service, _questions(texts, 800, seed=2), 8)
     used, torch = resident_mb(service.pid), mapped(service.pid, "libtorch")
+    built = ingest.measure(service, data.parent)
     service.stop()
 
     gap = percentile(searches, 0.5) - percentile(alone, 0.5)
@@ -142,6 +92,7 @@ def _measure(data: Path, texts: list[str]) -> list[tuple[str, str, str]]:
         ("8 clients", f"{rate:.0f} searches/s, p99 {percentile(busy, 0.99):.0f} ms", ""),
         ("add one memory through REST, p50 / p95", _both(adds), ""),
         ("adding in batches of 500", f"{len(texts) / fill:.0f} memories/s", ""),
+        *built,
     ]
 
 

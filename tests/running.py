@@ -19,7 +19,15 @@ ROOT = Path(__file__).parent.parent
 class RunningService:
     """Started on a free port; `fake` chooses the stand-in embedder. Use as a context manager."""
 
-    def __init__(self, data: Path, *, fake: bool = False, cache: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        fake: bool = False,
+        cache: Path | None = None,
+        home: Path | None = None,
+        **settings: str,
+    ) -> None:
         self.data = data
         self.log = data.parent / f"{data.name}.log"
         given = {"data_dir": str(data), "port": "0", **settings} | (
@@ -39,7 +47,7 @@ class RunningService:
         self._environment = {
             key: value for key, value in os.environ.items() if not key.startswith("FAISS_MEMORY_")
         }
-        self._environment |= {"XDG_RUNTIME_DIR": str(data.parent), "HOME": str(data.parent)}
+        self._environment |= {"XDG_RUNTIME_DIR": str(data.parent), "HOME": str(home or data.parent)}
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
 

@@ -18,6 +18,7 @@ from tests.running import RunningService
 PRELUDE = "curl() { command curl -sS -w '\\n@@%{http_code}\\n' \"$@\"; }\njq() { cat; }\n"
 CHANGING = {
     "timestamp",
+    "started_at",
     "created_at",
     "last_updated",
     "took_ms",
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not in
 def running(tmp_path, model_cache):
     """A service whose data folder is where README says that it is on Linux."""
     (tmp_path / ".local/share").mkdir(parents=True)
-    with RunningService(tmp_path / ".local/share/faiss-memory", cache=model_cache) as service:
+    with RunningService(tmp_path / ".local/share/faiss-memory", cache=model_cache, home=tmp_path) as service:
         yield service
 
 

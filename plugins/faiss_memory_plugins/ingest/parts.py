@@ -1,0 +1,30 @@
+"""What reading a file gives: parts, each of which becomes a memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a file, as it is remembered."""
+
+    text: str
+    """With what it needs to be understood alone: the headings above it, or the definition around it."""
+    place: str
+    """Where it is, written behind the file's path: `#Heading`, or `:first-last` line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's parts, and what it says of itself."""
+
+    parts: tuple[Part, ...]
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    timestamp: datetime | None = None
+    note: str = ""
+    """What could not be understood, in words for the person."""

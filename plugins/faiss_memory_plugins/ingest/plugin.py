@@ -1,0 +1,48 @@
+"""The plugin: its two calls, and its end with the service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from faiss_memory import MemoryService, Route, hookimpl
+from faiss_memory_plugins.ingest.builds import Builds
+from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildRequest, BuildsAnswer
+
+
+class Ingest:
+    """Joins builds to a service."""
+
+    def __init__(self) -> None:
+        self._builds: dict[int, Builds] = {}
+
+    @hookimpl
+    def register_routes(self, service: MemoryService) -> Sequence[Route]:
+        """Hand in the calls that begin and show builds."""
+        builds = self._builds[id(service)] = Builds(service)
+        return (
+            Route(
+                method="POST",
+                path="/index/build",
+                summary="Make memories of files and folders, or bring them up to date",
+                body=BuildRequest,
+                answer=BuildAnswer,
+                other_statuses={202: BuildAnswer},
+                handler=builds.build,
+            ),
+            Route(
+                method="GET",
+                path="/index/build",
+                summary="Show the builds that run, and the last one",
+                answer=BuildsAnswer,
+                handler=builds.overview,
+            ),
+        )
+
+    @hookimpl
+    def service_stopping(self, service: MemoryService) -> None:
+        """End what runs."""
+        if (builds := self._builds.pop(id(service), None)) is not None:
+            builds.stop()
+
+
+plugin = Ingest()
