@@ -12,7 +12,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 # Compiled models of the tests are kept, so that a warm run does not compile them again.
 export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 
-.PHONY: help serve test check faults bench clean
+.PHONY: help serve test check docs faults shelf bench clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,8 +29,14 @@ check: $(VENV)/.ready-for-tests    ## Linters and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: $(VENV)/.ready-for-tests     ## docs/CLI.md, from the commands themselves
+	$(BIN)/python docs/make_cli.py
+
 faults: $(VENV)/.ready-for-tests   ## The long fault injection: kills, damage, failing disks
 	$(BIN)/pytest -m faults tests/faults $(ARGS)
+
+shelf: $(VENV)/.ready-for-tests    ## Build a shelf of real documentation and ask it twenty questions
+	TEST_SHELF=$(CURDIR)/$(VENV)/shelf $(BIN)/pytest -m shelf tests/ingest $(ARGS)
 
 bench: $(VENV)/.ready-for-tests    ## The figures that README names
 	$(BIN)/python -m bench $(ARGS)

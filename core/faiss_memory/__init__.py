@@ -10,14 +10,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from faiss_memory.adapter import Adapter
     from faiss_memory.errors import (
+        Conflict,
         EmbedderError,
         InvalidRequest,
         MemoryNotFound,
         MemoryServiceError,
+        NotAllowed,
+        NotReady,
         StoreError,
     )
     from faiss_memory.hookspecs import hookimpl
-    from faiss_memory.memory import Draft, Filter, Memory, Passage, Query, Ranking, SearchResult
+    from faiss_memory.memory import (
+        DEFAULT_PROJECT,
+        Change,
+        Draft,
+        Filter,
+        Memory,
+        Origin,
+        Passage,
+        Query,
+        Ranking,
+        SearchResult,
+    )
     from faiss_memory.openapi import message_schema
     from faiss_memory.parts import (
         Embedder,
@@ -35,16 +49,38 @@ if TYPE_CHECKING:
         ForgetRequest,
         Message,
         NovelRequest,
+        ProjectName,
         SearchRequest,
+        Time,
     )
     from faiss_memory.service import MemoryService
     from faiss_memory.settings import Settings
 
 _HOMES = {
     "adapter": ("Adapter",),
-    "errors": ("EmbedderError", "InvalidRequest", "MemoryNotFound", "MemoryServiceError", "StoreError"),
+    "errors": (
+        "Conflict",
+        "EmbedderError",
+        "InvalidRequest",
+        "MemoryNotFound",
+        "MemoryServiceError",
+        "NotAllowed",
+        "NotReady",
+        "StoreError",
+    ),
     "hookspecs": ("hookimpl",),
-    "memory": ("Draft", "Filter", "Memory", "Passage", "Query", "Ranking", "SearchResult"),
+    "memory": (
+        "DEFAULT_PROJECT",
+        "Change",
+        "Draft",
+        "Filter",
+        "Memory",
+        "Origin",
+        "Passage",
+        "Query",
+        "Ranking",
+        "SearchResult",
+    ),
     "openapi": ("message_schema",),
     "parts": (
         "Embedder",
@@ -56,16 +92,28 @@ _HOMES = {
         "Route",
         "Store",
     ),
-    "schema": ("AddRequest", "Answer", "ForgetRequest", "Message", "NovelRequest", "SearchRequest"),
+    "schema": (
+        "AddRequest",
+        "Answer",
+        "ForgetRequest",
+        "Message",
+        "NovelRequest",
+        "ProjectName",
+        "SearchRequest",
+        "Time",
+    ),
     "service": ("MemoryService",),
     "settings": ("Settings",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "DEFAULT_PROJECT",
     "Adapter",
     "AddRequest",
     "Answer",
+    "Change",
+    "Conflict",
     "Draft",
     "Embedder",
     "EmbedderError",
@@ -79,10 +127,14 @@ __all__ = [
     "MemoryService",
     "MemoryServiceError",
     "Message",
+    "NotAllowed",
+    "NotReady",
     "NovelRequest",
+    "Origin",
     "OwnFile",
     "Page",
     "Passage",
+    "ProjectName",
     "PromptTemplate",
     "Query",
     "Ranking",
@@ -92,6 +144,7 @@ __all__ = [
     "Settings",
     "Store",
     "StoreError",
+    "Time",
     "hookimpl",
     "message_schema",
 ]

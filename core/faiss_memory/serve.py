@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterable
 
 from faiss_memory.app import build_service, create_app
 from faiss_memory.errors import StoreError
+from faiss_memory.logs import log_path, note_failure, start_logging, stop_logging
 from faiss_memory.server import RunningFile, Server
 from faiss_memory.settings import Settings
 
@@ -19,7 +19,17 @@ EXIT_STORE_FAILED = 74
 
 def serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]] = ()) -> int:
     """Run until SIGTERM or SIGINT; gives the exit code. Raises MemoryServiceError when it cannot start."""
-    _log_to_stderr()
+    log_file = start_logging(log_path(settings.log_file))
+    try:
+        return _serve(settings, extra_plugins)
+    except Exception as failure:
+        note_failure(log_file, failure)
+        raise
+    finally:
+        stop_logging(log_file)
+
+
+def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> int:
     servers: list[Server] = []
 
     def on_failure(error: StoreError) -> None:
@@ -44,16 +54,9 @@ def serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]] = ()) 
         settings.data_folder,
     )
     try:
-        server.run(app)
+        server.run(app, service.announce_stop)
     finally:
         log.info("stopping")
         service.stop()
         running.remove()
     return server.exit_code
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,8 +69,11 @@ class Server:
         for listener in self._listeners():
             listener.pull_trigger()
 
-    def run(self, app: Any) -> None:
-        """Answer requests until told to stop, then drain: waitress alone drops what is in flight."""
+    def run(self, app: Any, before_draining: Callable[[], None]) -> None:
+        """Answer requests until told to stop, then drain: waitress alone drops what is in flight.
+
+        `before_draining` is called in between, so that long work ends soon enough for its request to be answered.
+        """
         self._server = create_server(
             app,
             map=self._map,
@@ -91,6 +95,7 @@ class Server:
         signal.signal(signal.SIGINT, lambda *_: self.stop())
         while not self._stopping:
             self._turn(1.0)
+        before_draining()
         self._drain()
 
     def _drain(self) -> None:

@@ -53,6 +53,49 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metadata_bytes: Positive = 16 * 1024
 
 
+class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which files a build may read, and which of them it leaves out."""
+
+    roots: tuple[str, ...] = ("~",)
+    max_file_bytes: Positive = 4 * 1024 * 1024
+    git_ignored: bool = False
+    skip: tuple[str, ...] = (
+        ".*",
+        "node_modules/",
+        "bower_components/",
+        "venv/",
+        "__pycache__/",
+        "*.egg-info/",
+        "*.min.js",
+        "pnpm-lock.yaml",
+    )
+    secrets: tuple[str, ...] = (
+        ".env",
+        ".env.*",
+        "!.env.example",
+        ".ssh/",
+        ".gnupg/",
+        ".aws/",
+        ".netrc",
+        ".pypirc",
+        ".npmrc",
+        ".htpasswd",
+        ".git-credentials",
+        "id_rsa",
+        "id_dsa",
+        "id_ecdsa",
+        "id_ed25519",
+        "*.pem",
+        "*.key",
+        "*.p12",
+        "*.pfx",
+        "*.jks",
+        "*.keystore",
+        "*.kdbx",
+        "*.ppk",
+    )
+
+
 class Plugins(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which plugins and adapters take part."""
 
@@ -67,6 +110,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     threads: Positive = 16
     data_dir: str = ""
     cache_dir: str = ""
+    log_file: str = ""
     model_name: Annotated[str, Meta(min_length=1)] = "all-MiniLM-L6-v2"
     startup_wait: Annotated[float, Meta(ge=0, le=600)] = 10.0
     max_backups: Positive = 10
@@ -78,6 +122,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     read_projects: tuple[str, ...] = ("*",)
     write_project: Project = "default"
     limits: Limits = Limits()
+    ingest: Ingest = Ingest()
     plugins: Plugins = Plugins()
 
     def __post_init__(self) -> None:
@@ -177,8 +222,13 @@ def config_path(given: Path | None = None, environ: Mapping[str, str] | None = N
                 f"{named}: there is no such configuration file; check --config or FAISS_MEMORY_CONFIG"
             )
         return named
-    users = Path(platformdirs.user_config_dir("faiss-memory")) / "faiss-memory.yaml"
+    users = user_config_file()
     return users if users.is_file() else None
+
+
+def user_config_file() -> Path:
+    """Say where the user's configuration file is, whether it is there or not."""
+    return Path(platformdirs.user_config_dir("faiss-memory")) / "faiss-memory.yaml"
 
 
 def runtime_folder() -> Path:
@@ -191,6 +241,11 @@ def runtime_folder() -> Path:
         return Path(platformdirs.user_runtime_dir("faiss-memory"))
     session = os.environ.get("XDG_RUNTIME_DIR")
     return Path(session) / "faiss-memory" if session else Path(platformdirs.user_state_dir("faiss-memory"))
+
+
+def address_in_environment() -> str:
+    """Give `FAISS_MEMORY_URL`, which says where the service answers; empty if it is not set."""
+    return os.environ.get("FAISS_MEMORY_URL", "")
 
 
 def environment_with(changes: Mapping[str, str]) -> dict[str, str]:

@@ -191,8 +191,11 @@ def test_every_command_that_is_named_exists(name):
         if not found or found[1] == "--help":
             continue
         words = found[1].split()
-        assert words[0] in main.commands, command
-        subcommand = main.commands[words[0]]
+        subcommand = main
+        while isinstance(subcommand, click.Group):
+            name = words.pop(0)
+            subcommand = subcommand.get_command(click.Context(subcommand), name)
+            assert subcommand is not None, command
         options = [
             option for part in subcommand.params if isinstance(part, click.Option) for option in part.opts
         ]

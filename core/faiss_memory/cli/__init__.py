@@ -1,0 +1,60 @@
+"""The command line. Commands are imported when they are asked for, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from faiss_memory.cli.failures import EXIT_CODES
+from faiss_memory.cli.lazy import Home, LazyGroup
+
+_PLACE = "faiss_memory.cli."
+
+COMMANDS = {
+    "add": Home(_PLACE + "keeping:add", "Store a memory."),
+    "search": Home(_PLACE + "finding:search", "Search memories with a question in plain words."),
+    "build": Home(_PLACE + "building:build", "Read files, folders or globs of notes into a project."),
+    "list": Home(_PLACE + "finding:list_memories", "List memories, the newest first."),
+    "show": Home(_PLACE + "finding:show", "Show a memory in full."),
+    "edit": Home(_PLACE + "keeping:edit", "Correct a memory."),
+    "forget": Home(_PLACE + "forgetting:forget", "Forget memories by id or by a filter."),
+    "is-novel": Home(_PLACE + "finding:is_novel", "Say whether a text says something new."),
+    "tags": Home(_PLACE + "overview:tags", "List the tags in use."),
+    "projects": Home(_PLACE + "overview:projects", "List the projects."),
+    "stats": Home(_PLACE + "overview:stats", "Show counts and sizes."),
+    "backup": Home(_PLACE + "overview:backup", "Make a backup of all projects now."),
+    "health": Home(_PLACE + "overview:health", "Say whether the service answers."),
+    "serve": Home(_PLACE + "running:serve", "Run the service until it is stopped."),
+    "service": Home(_PLACE + "service:service", "Let the system start the service by itself."),
+    "config": Home(_PLACE + "running:config", "Show the settings in force, and where each comes from."),
+    "compile": Home(_PLACE + "running:compile_model", "Prepare a model now."),
+    "plugins": Home(_PLACE + "running:plugins", "List the plugins and adapters that are installed."),
+    "completion": Home(
+        _PLACE + "completion:completion", "Print the script that makes a shell complete commands."
+    ),
+    "version": Home(_PLACE + "running:version", "Print the version."),
+}
+
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {words}" for code, words in EXIT_CODES)
+
+
+@click.group(
+    cls=LazyGroup,
+    homes=COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option("--url", metavar="URL", help="The service's address; found by itself otherwise.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long to wait for an answer [120].",
+)
+def main(**for_all_commands: Any) -> None:
+    """Local semantic memory for AI coding assistants.
+
+    Start the service with `faiss-memory serve`, then open http://127.0.0.1:8900. Inside a git repository, commands work
+    on the repository's own project.
+    """

@@ -1,0 +1,213 @@
+"""Asking the running service over HTTP, with words for everything that can go wrong."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from faiss_memory.address import ServiceAddress
+from faiss_memory.cli.failures import CommandFailed, Refused, Unreachable
+from faiss_memory.cli.writing import clean
+from faiss_memory.errors import ConfigError
+from faiss_memory.settings import LOOPBACK
+
+TIMEOUT = 120.0
+"""Seconds to wait for an answer; storing a large batch with a large model takes its time."""
+PATIENCE = 15.0
+"""Seconds to try again for while the service says that it is not ready."""
+
+
+class Client:
+    """Asks one service. `explain` turns an error answer into the text that is shown; `note` tells of waiting."""
+
+    def __init__(
+        self,
+        address: ServiceAddress,
+        token: str = "",
+        timeout: float = TIMEOUT,
+        *,
+        explain: Callable[[Mapping[str, Any]], str] = lambda answer: str(answer["description"]),
+        note: Callable[[str], None] = lambda text: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.address = address
+        self._parts = _checked(address)
+        self._token = token
+        if not token.isprintable():
+            raise ConfigError(
+                "setting `token`: it must be one line; a line break or control character is in it"
+            )
+        self._timeout = timeout
+        self._explain = explain
+        self._note = note
+        self._sleep = sleep
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        patient: bool = True,
+        endless: bool = False,
+    ) -> dict[str, Any]:
+        """Send one request; gives the parsed answer.
+
+        `patient` tries again while the service is not ready, `endless` waits for the answer as long as it takes.
+        Raises Refused with what the service says, and Unreachable where there is no answer of FAISS Memory.
+        """
+        query = urlencode({key: value for key, value in (params or {}).items() if value is not None})
+        target = f"{self._parts.path.rstrip('/')}{path}{f'?{query}' if query else ''}"
+        waited = 0.0
+        while True:
+            status, headers, raw = self._exchange(method, target, _encoded(body), endless)
+            answer = self._read(status, headers, raw)
+            if status < 300:
+                return answer
+            pause = _pause(headers) if status == http.client.SERVICE_UNAVAILABLE and patient else None
+            if pause is None or waited + pause > PATIENCE:
+                raise Refused(self._words(status, answer), status)
+            if not waited:
+                self._note(f"{self._explain(answer)} (trying again for a few seconds)")
+            waited += pause
+            self._sleep(pause)
+
+    def _exchange(
+        self, method: str, target: str, body: bytes | None, endless: bool
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = self._connected(method)
+        headers: dict[str, str | bytes] = {"Accept": "application/json", "Connection": "close"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}".encode()
+        try:
+            if endless and connection.sock is not None:
+                connection.sock.settimeout(None)
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            self._check_server(response)
+            return response.status, response.headers, response.read()
+        except TimeoutError:
+            raise Unreachable(
+                f"{self._place} gave no answer within {self._timeout:g} s.{_perhaps_done(method)} Its log may say "
+                "why; --timeout waits longer."
+            ) from None
+        except (OSError, http.client.IncompleteRead) as error:
+            raise Unreachable(
+                f"the connection to {self._place} broke before the answer was there ({_reason(error)})."
+                f"{_perhaps_done(method)} `faiss-memory health` tells whether it still runs."
+            ) from None
+        except http.client.HTTPException:
+            raise Unreachable(self._somebody_else("what it says is not HTTP")) from None
+        finally:
+            connection.close()
+
+    def _connected(self, method: str) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+        try:
+            connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout)
+            connection.connect()
+        except (OSError, http.client.InvalidURL, UnicodeError) as error:
+            raise Unreachable(self._nobody(error)) from None
+        return connection
+
+    def _nobody(self, error: Exception) -> str:
+        said = f"FAISS Memory does not answer at {self._place}: {_reason(error)}."
+        if self.address.gone:
+            said += f" ({clean(self.address.gone)}.)"
+        if isinstance(error, ssl.SSLError):
+            return f"{said} Check whether the address begins with http or https, and its certificate."
+        if self._is_loopback:
+            return (
+                f"{said} Start it with `faiss-memory serve`, or for good with `faiss-memory service install`."
+            )
+        return f"{said} Check the address, and whether it runs there."
+
+    def _check_server(self, response: http.client.HTTPResponse) -> None:
+        server = response.headers.get("Server", "")
+        # Elsewhere a proxy may stand between, and sign with its own name.
+        if self._is_loopback and server != "faiss-memory":
+            named = f"it calls itself {clean(server)[:60]}" if server else "it does not say what it is"
+            raise Unreachable(self._somebody_else(named))
+
+    def _read(self, status: int, headers: http.client.HTTPMessage, raw: bytes) -> dict[str, Any]:
+        try:
+            answer = json.loads(raw)
+        except (ValueError, RecursionError):
+            answer = None
+        if isinstance(answer, dict) and (status < 300 or isinstance(answer.get("description"), str)):
+            return answer
+        if 300 <= status < 400 and headers.get("Location"):
+            raise Unreachable(self._somebody_else(f"it points to {clean(headers['Location'])[:200]}"))
+        raise Unreachable(self._somebody_else(f"its answer, status {status}, is not JSON of ours"))
+
+    def _words(self, status: int, answer: Mapping[str, Any]) -> str:
+        said = self._explain(answer)
+        if status != http.client.UNAUTHORIZED:
+            return said
+        if self._token:
+            return (
+                f"{self._place} does not accept the token that is set: check `token`, or FAISS_MEMORY_TOKEN."
+            )
+        return f"{self._place} wants a token. Set `token` in the configuration file, or FAISS_MEMORY_TOKEN."
+
+    def _somebody_else(self, why: str) -> str:
+        return (
+            f"something answers at {self._place}, but it is not FAISS Memory: {why}. Look at what runs there, or give "
+            "the right address with --url or FAISS_MEMORY_URL; `faiss-memory serve --port` takes another port."
+        )
+
+    @property
+    def _place(self) -> str:
+        return f"{clean(self.address.url)} ({clean(self.address.origin)})"
+
+    @property
+    def _is_loopback(self) -> bool:
+        return (self._parts.hostname or "") in LOOPBACK
+
+
+def _checked(address: ServiceAddress) -> SplitResult:
+    """Take an address apart. Raises ConfigError where it is not one."""
+    try:
+        parts = urlsplit(address.url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        fits = fits and parts.username is None and not parts.query and address.url.isascii()
+        fits = fits and address.url.isprintable() and " " not in address.url
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ConfigError(
+            f"{address.origin}: {clean(address.url)} is not an address; write one such as http://127.0.0.1:8900"
+        )
+    return parts
+
+
+def _encoded(body: Mapping[str, Any] | None) -> bytes | None:
+    try:
+        return None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise CommandFailed("what you gave is not UTF-8 text") from None
+
+
+def _pause(headers: http.client.HTTPMessage) -> float | None:
+    """Read Retry-After, in seconds; None where it is not a number."""
+    given = headers.get("Retry-After", "")
+    return max(1.0, float(given)) if given.isdecimal() else None
+
+
+def _perhaps_done(method: str) -> str:
+    if method == "GET":
+        return ""
+    return " What was asked may have been done all the same: look before you do it again."
+
+
+def _reason(error: Exception) -> str:
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return clean(reason)

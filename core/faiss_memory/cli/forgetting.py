@@ -1,0 +1,117 @@
+"""The command that forgets memories, and asks before it does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from faiss_memory.cli.failures import EXIT_NO
+from faiss_memory.cli.lazy import ExampleCommand
+from faiss_memory.cli.options import (
+    asks_service,
+    given_only,
+    metadata_option,
+    project_option,
+    tag_option,
+    time_options,
+)
+
+if TYPE_CHECKING:
+    from faiss_memory.cli.session import Session
+
+MOST_MISSING = 10
+"""Ids that are not there are named up to this many."""
+
+
+@click.command(
+    cls=ExampleCommand,
+    examples=[
+        "faiss-memory forget 1",
+        "faiss-memory forget --source 'old-notes/*' --before 2025-01-01 --dry-run",
+        "faiss-memory forget --project website --tag draft --yes",
+    ],
+)
+@click.argument("id", type=int, nargs=-1)
+@project_option("Of this project [this folder's]; alone it means all of them.")
+@tag_option("With this tag; may be given several times.")
+@click.option("--tags-mode", type=click.Choice(["any", "all"]), help="With any of the tags, or all [any].")
+@click.option("--source", metavar="GLOB", help="From such sources, as 'docs/*.md'.")
+@metadata_option("With this property; may be given several times.")
+@time_options
+@click.option("--dry-run", is_flag=True, help="Only say what would be forgotten.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@asks_service
+def forget(
+    session: Session,
+    id: Sequence[int],
+    project: str | None,
+    tag: Sequence[str],
+    dry_run: bool,
+    yes: bool,
+    **given: Any,
+) -> None:
+    """Forget memories by id or by a filter: those that meet every condition given.
+
+    Backups made before still hold them. For more than one memory you are asked first.
+    """
+    conditions = given_only({"ids": list(id), "project": project, "tags": list(tag), **given})
+    if not conditions.keys() - {"tags_mode"}:
+        raise click.UsageError("Say what to forget: ids, or a condition such as --source or --tag.")
+    if len(id) == 1 and conditions.keys() == {"ids"} and not dry_run:
+        _forget_one(session, id[0])
+        return
+    if "ids" not in conditions and session.single(project):
+        conditions["project"] = session.single(project)
+    if not dry_run and not yes and not _agreed(session, conditions):
+        return
+    answer = session.call("POST", "/memory/forget", {**conditions, "dry_run": dry_run})
+    if not session.prints_json(answer):
+        _report(session, answer)
+
+
+def _forget_one(session: Session, id: int) -> None:
+    answer = session.call("DELETE", f"/memory/{id}")
+    if not session.prints_json(answer):
+        session.out.say(
+            f"Memory {id} of project {answer['project']} forgotten; backups made before still hold it"
+        )
+
+
+def _agreed(session: Session, conditions: Mapping[str, Any]) -> bool:
+    """Say how many it would be, and ask; ends the command if the person says no."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError(
+            "Nobody can be asked here: give --yes to forget, or --dry-run to see what it would be."
+        )
+    found = session.call("POST", "/memory/forget", {**conditions, "dry_run": True})
+    if not found["count"]:
+        if not session.prints_json(found):
+            _report(session, found)
+        return False
+    if not click.confirm(f"Forget {_told(found)}?", err=True):
+        click.echo("Nothing was forgotten", err=True)
+        click.get_current_context().exit(EXIT_NO)
+    return True
+
+
+def _report(session: Session, answer: Mapping[str, Any]) -> None:
+    verb = "would be forgotten" if answer["dry_run"] else "forgotten; backups made before still hold them"
+    if answer["count"]:
+        session.out.say(f"{_told(answer)} {verb}", "yellow" if answer["dry_run"] else "green")
+    else:
+        session.out.say(f"Nothing to forget: {_told(answer)}", "yellow")
+    missing = answer["missing"]
+    if missing:
+        named = ", ".join(str(id) for id in missing[:MOST_MISSING])
+        session.out.remark(f"Not there: {named}{' …' if len(missing) > MOST_MISSING else ''}")
+
+
+def _told(answer: Mapping[str, Any]) -> str:
+    from faiss_memory.cli.writing import counted, projects_in_words
+
+    anywhere = answer["project"] == "*"  # ids without a project are looked for everywhere
+    where = "in any project" if anywhere else f"of {projects_in_words(answer['project'])}"
+    return f"{counted(answer['count'], 'memory', 'memories')} {where}"

@@ -1,0 +1,119 @@
+"""Commands that write memories: add and edit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from faiss_memory.cli.lazy import ExampleCommand
+from faiss_memory.cli.options import (
+    asks_service,
+    given_only,
+    metadata_option,
+    project_option,
+    read_stdin,
+    tag_option,
+    text_argument,
+    time_option,
+)
+
+if TYPE_CHECKING:
+    from faiss_memory.cli.session import Session
+
+
+@click.command(
+    cls=ExampleCommand,
+    examples=[
+        'faiss-memory add "We keep amounts in integer cents" --source decisions.md --tag decision',
+        "echo 'Health checks use 127.0.0.1' | faiss-memory add --metadata kind=fix --if-novel 0.9",
+        "faiss-memory add --supersedes 1 The ledger is in Postgres 17",
+    ],
+)
+@text_argument("The text")
+@project_option("Where it belongs [this folder's].")
+@click.option("--source", metavar="TEXT", help="Where it comes from, such as a file name.")
+@tag_option("A word to group by; may be given several times.")
+@metadata_option("A property of your own; the value may be JSON. May be given several times.")
+@time_option("--timestamp", "When it was learnt [now].")
+@click.option("--supersedes", type=int, metavar="ID", help="The memory that this one replaces.")
+@click.option(
+    "--if-novel", type=float, metavar="X", help="Only if no memory is at least this similar, -1 to 1."
+)
+@click.option(
+    "--idempotency-key", metavar="KEY", help="A retry with the same key changes nothing, for a day."
+)
+@asks_service
+def add(session: Session, text: str, project: str | None, tag: Sequence[str], **given: Any) -> None:
+    """Store a memory: one or two sentences that stand alone work best.
+
+    Without TEXT it is read from standard input.
+    """
+    from faiss_memory.cli import views
+
+    body = given_only({"project": session.single(project), "tags": list(tag), **given})
+    answer = session.call("POST", "/memory/add", {"text": text, **body})
+    if session.prints_json(answer):
+        return
+    where = f"project {answer['project']}"
+    if answer["success"]:
+        session.out.say(f"Memory {answer['id']} added to {where}")
+        return
+    session.out.say(f"Nothing added to {where}: this is known.", "yellow")
+    if "closest_match" in answer:
+        views.show_match(session.out, answer["closest_match"])
+
+
+@click.command(
+    cls=ExampleCommand,
+    examples=[
+        "faiss-memory edit 1",
+        'faiss-memory edit 1 --text "The ledger is in Postgres 18" --tag decision --tag database',
+        "faiss-memory edit 1 --metadata reviewed=true",
+    ],
+)
+@click.argument("id", type=int)
+@click.option("--text", metavar="TEXT", help="The new text; `-` reads it from standard input.")
+@click.option("--source", metavar="TEXT", help="Where it comes from.")
+@tag_option("The new tags, in place of all others; an empty one takes all away.")
+@metadata_option("The new properties, in place of all others; an empty one takes all away.")
+@time_option("--timestamp", "When it was learnt.")
+@asks_service
+def edit(session: Session, id: int, text: str | None, tag: Sequence[str], **given: Any) -> None:
+    """Correct a memory. What is not given stays.
+
+    With no option at all the text opens in your editor ($EDITOR), or is read from standard input if that is not a
+    terminal.
+    """
+    changes = {key: value for key, value in given.items() if value is not None}
+    if tag:
+        changes["tags"] = [] if list(tag) == [""] else list(tag)
+    if text == "-" or (text is None and not changes and not sys.stdin.isatty()):
+        text = read_stdin("The text")
+    memory = session.call("GET", f"/memory/{id}")
+    if text is None and not changes:
+        text = _edited(memory["text"])
+    if text is not None:
+        changes["text"] = text
+    if all(memory[key] == value for key, value in changes.items()):
+        if not session.prints_json(memory):
+            session.out.say(f"Memory {id} says that already; nothing was changed", "yellow")
+        return
+    answer = session.call("PATCH", f"/memory/{id}", changes)
+    if not session.prints_json(answer):
+        session.out.say(f"Memory {id} of project {answer['project']} corrected")
+
+
+def _edited(text: str) -> str:
+    """Let the person edit a text; a file that was not saved leaves it as it is."""
+    written = click.edit(text, extension=".md")
+    if written is None:
+        return text
+    if not written.strip():
+        raise click.UsageError(
+            "The text is empty, so nothing was changed; `faiss-memory forget` forgets a memory."
+        )
+    # Editors end the last line with a break of their own.
+    return written if text.endswith("\n") else written.rstrip("\n")

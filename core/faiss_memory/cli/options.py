@@ -1,0 +1,151 @@
+"""Options that several commands share. Only click is imported here: what costs time waits until a command runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+NAMES_QUICKLY = 0.5
+"""Seconds that completing a name may take."""
+
+
+def asks_service(command: Command) -> Command:
+    """Give a command `--url`, `--timeout` and `--json`, and a Session as its first argument."""
+
+    @click.option("--url", metavar="URL", help="The service's address; found by itself otherwise.")
+    @click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="How long to wait for an answer [120].",
+    )
+    @click.option("--json", "wants_json", is_flag=True, help="Print the service's answer as JSON.")
+    @wraps(command)
+    def asking(*, url: str | None, timeout: float | None, wants_json: bool, **given: Any) -> Any:
+        from faiss_memory.cli.session import open_session
+
+        whole = click.get_current_context().find_root().params
+        session = open_session(url or whole.get("url"), timeout or whole.get("timeout"), wants_json)
+        return command(session, **given)
+
+    return asking  # fmt: skip
+
+
+def complete_project(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a project's name from the running service; without one there is nothing to complete."""
+    from faiss_memory.cli.session import open_session
+    from faiss_memory.errors import MemoryServiceError
+
+    try:
+        url = ctx.params.get("url") or ctx.find_root().params.get("url")
+        with ctx:
+            session = open_session(url, NAMES_QUICKLY, False)
+            answer = session.call("GET", "/projects", patient=False)
+        return [entry["name"] for entry in answer["projects"] if entry["name"].startswith(incomplete)]
+    except (MemoryServiceError, click.ClickException, KeyError, TypeError):
+        return []
+
+
+def project_option(help: str) -> Command:
+    """Make `--project` for one project."""
+    return click.option("--project", "-p", metavar="NAME", help=help, shell_complete=complete_project)
+
+
+def projects_option(help: str) -> Command:
+    """Make `--project` for any number of projects."""
+    return click.option(
+        "--project", "-p", multiple=True, metavar="NAME", help=help, shell_complete=complete_project
+    )
+
+
+def tag_option(help: str) -> Command:
+    """Make `--tag`, which may be given several times."""
+    return click.option("--tag", "-t", multiple=True, metavar="TAG", help=help)
+
+
+def metadata_option(help: str) -> Command:
+    """Make `--metadata`, whose pairs become one object."""
+    return click.option("--metadata", multiple=True, metavar="KEY=VALUE", callback=_read_metadata, help=help)
+
+
+def time_option(name: str, help: str) -> Command:
+    """Make an option for a time as the API takes it, or for a date, which is its midnight in UTC."""
+
+    def read(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        # Whatever else is wrong with it, the service says.
+        return f"{value}T00:00:00" if re.fullmatch(r"\d{4}-\d\d-\d\d", value or "") else value
+
+    return click.option(name, metavar="TIME", callback=read, help=help)
+
+
+def time_options(command: Command) -> Command:
+    """Give a command `--after` and `--before`."""
+    told = "A date, or a time such as 2026-02-12T10:30:00; without an offset it is UTC."
+    command = time_option("--before", f"Only what is older. {told}")(command)
+    return time_option("--after", f"Only from this time on. {told}")(command)  # type: ignore[no-any-return]
+
+
+def text_argument(what: str) -> Command:
+    """Make the argument for a text: words, `-` for standard input, or nothing if something is piped in."""
+
+    def read(ctx: click.Context, param: click.Parameter, words: Sequence[str]) -> str:
+        if list(words) != ["-"] and words:
+            return " ".join(words)
+        if ctx.resilient_parsing:
+            return ""
+        if not words and sys.stdin.isatty():
+            raise click.UsageError(f"{what} is missing: give it as words, or pipe it in.", ctx)
+        return read_stdin(what)
+
+    return click.argument("text", nargs=-1, callback=read, metavar="[TEXT]...")
+
+
+def read_stdin(what: str) -> str:
+    """Read a text from standard input, without the line break at its end."""
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"standard input is not UTF-8 text (byte {error.start}).") from None
+    if not text.strip():
+        raise click.UsageError(f"{what} is missing: standard input is empty.")
+    return text
+
+
+def given_only(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what was not given, so that the service's own defaults hold."""
+    return {
+        key: value
+        for key, value in values.items()
+        if value is not None and value is not False and value not in ((), [], {})  # 0 is a value
+    }
+
+
+def _read_metadata(ctx: click.Context, param: click.Parameter, pairs: Sequence[str]) -> dict[str, Any] | None:
+    if list(pairs) == [""]:
+        return {}
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{pair}: write KEY=VALUE, such as team=web", ctx, param)
+        found[key] = _json_or_text(value)
+    return found or None
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)  # NaN and Infinity are not JSON

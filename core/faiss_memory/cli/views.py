@@ -1,0 +1,184 @@
+"""How answers about memories are shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from faiss_memory.cli.output import Output
+from faiss_memory.cli.records import Cell, Column, Value
+from faiss_memory.cli.writing import counted, excerpt, projects_in_words, size, when, words_of
+
+MOST = 320
+"""Characters of a text that a table shows."""
+
+_ID = Column("id", style="cyan", right=True)
+_SIMILAR = Column("similar", right=True, spare=4)
+_SOURCE = Column("source", most=32, style="blue", spare=1)
+_TAGS = Column("tags", most=24, style="magenta", spare=5)
+_WHEN = Column("when", style="dim", spare=3)
+_PROJECT = Column("project", most=24, spare=2)
+_TEXT = Column("text", wide=True)
+
+
+def show_results(out: Output, answer: Mapping[str, Any]) -> None:
+    """Show what a search found, with the passage that matched."""
+    words = words_of(answer["query"])
+    columns = (_ID, _SIMILAR, Column("chance", right=True, style="green"),
+               _PROJECT, _SOURCE, _WHEN, _TAGS, _TEXT)  # fmt: skip
+    rows = [
+        (
+            result["id"], result["similarity"], _chance(result["relevance"]), result["project"], result["source"],
+            _time(result["timestamp"]), ", ".join(result["tags"]), _found_text(result, words),
+        )
+        for result in answer["results"]
+    ]  # fmt: skip
+    out.table(columns, rows)
+    where = projects_in_words(answer["project"])
+    found = f"{counted(answer['count'], 'memory', 'memories')} found" if rows else "Nothing found"
+    out.remark(f"{found} in {where} ({answer['mode']}, {answer['took_ms']:.0f} ms)")
+    if answer["withheld"]:
+        out.remark(f"{answer['withheld']:,} more are less likely to answer than --min-relevance asks")
+    if answer.get("degraded"):
+        out.remark(
+            f"These could not take part: {', '.join(answer['degraded'])}; `faiss-memory health` may say why"
+        )
+
+
+def show_list(out: Output, pages: Iterable[Mapping[str, Any]]) -> None:
+    """Show pages of memories, each as it comes."""
+    shown = 0
+    page: Mapping[str, Any] = {}
+    for page in pages:
+        out.table(
+            (_ID, _WHEN, _PROJECT, _SOURCE, _TAGS, _TEXT), [_listed(memory) for memory in page["memories"]]
+        )
+        shown += page["count"]
+    count = counted(shown, "memory", "memories") if shown else "No memories"
+    more = "; there are more: --limit or --all shows them" if page.get("next_cursor") else ""
+    out.remark(f"{count} in {projects_in_words(page['project'])}{more}")
+
+
+def show_memories(out: Output, memories: Sequence[Mapping[str, Any]]) -> None:
+    """Show memories in full, one below the other."""
+    for memory in memories:
+        out.fields(_fields(memory))
+        out.text(memory["text"])
+
+
+def show_novelty(out: Output, answer: Mapping[str, Any]) -> None:
+    """Show whether a text is news, and what comes closest."""
+    closest = answer["closest_match"]
+    news = answer["is_novel"]
+    out.say("This is new." if news else "This is known.", "green" if news else "yellow")
+    if closest is not None:
+        show_match(out, closest)
+    out.remark(f"Compared with {projects_in_words(answer['project'])}")
+
+
+def show_match(out: Output, match: Mapping[str, Any]) -> None:
+    """Show the memory that comes closest."""
+    columns = (_ID, _SIMILAR, _SOURCE, _TEXT)
+    shown = Cell(match["text"], excerpt(match["text"], MOST))
+    out.table(columns, [(match["id"], match["similarity"], match["source"], shown)])
+
+
+def show_stats(out: Output, answer: Mapping[str, Any]) -> None:
+    """Show counts and sizes, of all and of each project."""
+    out.fields(
+        [
+            ("memories", Cell(answer["total_memories"], f"{answer['total_memories']:,}")),
+            ("model", answer["model"]),
+            ("dimension", answer["dimension"]),
+            ("model ready", "yes" if answer["model_ready"] else "no"),
+            ("model error", answer["model_error"]),
+            ("created", _time(answer["created_at"])),
+            ("last change", _time(answer["last_updated"])),
+            ("index", _size(answer["index_size_bytes"])),
+            ("backups", answer["backup_count"]),
+            *((f"plugin {name}", _compact(said)) for name, said in sorted(answer["plugins"].items())),
+            *((f"project {entry['name']}", _share(entry)) for entry in answer["projects"]),
+        ]
+    )  # fmt: skip
+
+
+def show_projects(out: Output, answer: Mapping[str, Any], here: str) -> None:
+    """Show the projects, and which one the current folder belongs to."""
+    columns = (Column("project", style="cyan"), Column("memories", right=True), Column("created", style="dim"),
+               Column("last change", style="dim"))  # fmt: skip
+    out.table(
+        columns,
+        [
+            (entry["name"], entry["memories"], _time(entry["created_at"]), _time(entry["last_updated"]))
+            for entry in answer["projects"]
+        ],
+    )
+    out.remark(f"{counted(answer['count'], 'project')}; this folder belongs to {here}")
+
+
+def show_health(out: Output, answer: Mapping[str, Any], url: str) -> None:
+    """Show how the service is."""
+    out.fields(
+        [
+            ("status", Cell(answer["status"], answer["status"], style="bold green")),
+            ("version", answer["version"]),
+            ("address", url),
+            ("model", "ready" if answer["model_ready"] else "being loaded"),
+            *(
+                (f"rebuilding {part['what']}", f"{part['project']}, {part['progress']:.0%} done")
+                for part in answer["rebuilding"]
+            ),
+        ]
+    )
+
+
+def _listed(memory: Mapping[str, Any]) -> Sequence[Value]:
+    text = Cell(memory["text"], excerpt(memory["text"], MOST))
+    tags = ", ".join(memory["tags"])
+    return memory["id"], _time(memory["timestamp"]), memory["project"], memory["source"], tags, text
+
+
+def _fields(memory: Mapping[str, Any]) -> Iterable[tuple[str, Value]]:
+    return (
+        ("id", memory["id"]),
+        ("project", memory["project"]),
+        ("source", memory["source"]),
+        ("time", Cell(memory["timestamp"], f"{when(memory['timestamp'])} ({memory['timestamp']})")),
+        ("tags", ", ".join(memory["tags"])),
+        ("metadata", _compact(memory["metadata"])),
+        ("supersedes", memory["supersedes"]),
+        ("superseded by", memory["superseded_by"]),
+    )
+
+
+def _found_text(result: Mapping[str, Any], words: Sequence[str]) -> Cell:
+    """Shorten a text to its best passage, and mark the words that were asked for."""
+    passage = result.get("passage")
+    shown = passage["text"] if passage else result["text"]
+    before = "… " if passage and passage["start"] else ""
+    after = " …" if passage and passage["end"] < len(result["text"]) else ""
+    return Cell(result["text"], f"{before}{excerpt(shown, MOST, words)}{after}", marked=words)
+
+
+def _chance(relevance: float | None) -> Value:
+    return None if relevance is None else Cell(relevance, f"{relevance:.0%}")
+
+
+def _time(time: str) -> Cell:
+    return Cell(time, when(time))
+
+
+def _size(count: int) -> Cell:
+    return Cell(count, size(count))
+
+
+def _share(entry: Mapping[str, Any]) -> Cell:
+    told = counted(entry["memories"], "memory", "memories")
+    return Cell(
+        entry["memories"], f"{told}, {size(entry['index_size_bytes'])}, {when(entry['last_updated'])}"
+    )
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if value else ""

@@ -1,0 +1,132 @@
+"""The log's files: written by the service, each full one set aside under a number, the oldest forgotten."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import suppress
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import platformdirs
+
+from faiss_memory.errors import ConfigError, MemoryServiceError
+
+LOG_BYTES = 5 * 1024 * 1024
+LOG_FILES = 5
+"""How many full files are kept, besides the one that is being written."""
+
+LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+def default_log_file() -> Path:
+    """Say where the log of a service in the background goes: the usual place for a program's logs."""
+    return Path(platformdirs.user_log_dir("faiss-memory")) / "faiss-memory.log"
+
+
+def log_path(log_file: str) -> Path | None:
+    """Give the file that the setting `log_file` names, if it names one."""
+    return Path(log_file).expanduser() if log_file else None
+
+
+def log_files(path: Path) -> list[Path]:
+    """Name the files of a log, the newest first, whether they are there or not."""
+    return [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, LOG_FILES + 1))]
+
+
+class LogFile(RotatingFileHandler):
+    """Writes the log to a file that only its owner can read.
+
+    Raises ConfigError if the file cannot be written, or its folder does not let full files be set aside. Later a full
+    disk costs lines, and nothing else: what cannot be written is told once on standard error.
+    """
+
+    def __init__(self, path: Path, most_bytes: int = LOG_BYTES) -> None:
+        self._failed = self._told = False
+        try:
+            path.parent.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            super().__init__(path, maxBytes=most_bytes, backupCount=LOG_FILES, encoding="utf-8")
+        except OSError as error:
+            raise _refused(path, error.strerror or str(error)) from None
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            self.close()
+            raise _refused(path, "its folder is not writable, so full files could not be set aside")
+        self.setFormatter(logging.Formatter(LINE))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        self._failed = False
+        super().emit(record)
+        self._told = self._failed
+
+    def doRollover(self) -> None:
+        """Set the full file aside; where that fails it goes on growing, which is better than no log."""
+        try:
+            super().doRollover()
+        except OSError as error:
+            self._tell(error)
+            with suppress(OSError):
+                if self.stream is not None:
+                    self.stream.close()
+            # Closed, or half way between two files: the line that follows opens it again.
+            self.stream = None
+
+    def close(self) -> None:
+        """Close the file; what a full disk has not taken by now is lost."""
+        with suppress(OSError):
+            super().close()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say that a line could not be written."""
+        self._tell(sys.exc_info()[1])
+
+    def _tell(self, error: BaseException | None) -> None:
+        """Say it on standard error, once until a line succeeds again."""
+        self._failed = True
+        if not self._told and sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                print(f"{self.baseFilename} cannot be written: {error}", file=sys.stderr, flush=True)
+        self._told = True
+
+    def _open(self) -> TextIOWrapper:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        return os.fdopen(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")
+
+
+def start_logging(file: Path | None) -> LogFile | None:
+    """Log to standard error, and to a file if one is named. Raises ConfigError if it cannot be written."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=LINE)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    if file is None:
+        return None
+    handler = LogFile(file)
+    logging.getLogger().addHandler(handler)
+    return handler
+
+
+def note_failure(handler: LogFile | None, failure: Exception) -> None:
+    """Note what ended the service in the file alone: at a terminal it is told anyway."""
+    if handler is not None:
+        expected = isinstance(failure, MemoryServiceError)
+        record = logging.LogRecord(
+            "faiss_memory", logging.ERROR, __file__, 0, "%s", (str(failure) or repr(failure),),
+            None if expected else (type(failure), failure, failure.__traceback__),
+        )  # fmt: skip
+        handler.handle(record)
+
+
+def stop_logging(handler: LogFile | None) -> None:
+    """Close the file."""
+    if handler is not None:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _refused(path: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"the log file {path} cannot be written: {why}. Choose another file (`log_file`), or none: "
+        '`log_file: ""` logs to standard error alone.'
+    )
