@@ -169,7 +169,7 @@ def _show_answer(out: Output, answer: Mapping[str, Any], verbose: bool) -> None:
         )
         return
     if answer["state"] == "done":
-        would = "Would be done in" if answer["dry_run"] else "Done in"
+        would = "Dry run for" if answer["dry_run"] else "Done in"
         took = answer["took_ms"] / 1000
         out.say(f"{would} project {answer['project']}: {_counts(answer)} ({took:.1f} s)")
         out.remark(f"Memories: {_memory_counts(answer)}")
@@ -191,18 +191,18 @@ def _show_files(out: Output, files: Sequence[Mapping[str, Any]], verbose: bool) 
         if each["outcome"] != "kept" or verbose:
             groups[each["outcome"], each.get("reason", "") or ""].append(each)
     hidden = 0
-    for outcome, reason in sorted(groups, key=lambda group: (_ORDER.index(group[0]), group[1])):
+    for outcome, reason in sorted(groups, key=lambda group: (_ORDER.get(group[0], 0), group[1])):
         found = groups[outcome, reason]
         shown = found if verbose else found[:MOST_FILES]
         hidden += len(found) - len(shown)
-        out.say(f"{outcome}{f': {reason}' if reason else ''} ({len(found):,})", _STYLE[outcome])
+        out.say(f"{outcome}{f': {reason}' if reason else ''} ({len(found):,})", _STYLE.get(outcome, ""))
         out.table((Column("file", wide=True),), [(each["file"],) for each in shown])
     if hidden:
         out.remark(f"… and {hidden:,} more files; --verbose shows all")
 
 
 _STYLE = {"changed": "yellow", "added": "green", "removed": "red", "skipped": "magenta", "kept": "dim"}
-_ORDER = list(_STYLE)
+_ORDER = {outcome: place for place, outcome in enumerate(_STYLE)}
 
 
 def _counts(build: Mapping[str, Any]) -> str:
@@ -210,8 +210,10 @@ def _counts(build: Mapping[str, Any]) -> str:
 
 
 def _memory_counts(build: Mapping[str, Any]) -> str:
+    from faiss_memory.cli.writing import counted
+
     told = [f"{build['memories'][name]:,} {name}" for name in ("added", "kept", "removed")]
-    return ", ".join([*told, f"{build['embedded']:,} passages embedded"])
+    return ", ".join([*told, f"{counted(build['embedded'], 'passage')} embedded"])
 
 
 def _failure(answer: Mapping[str, Any]) -> str:

@@ -1,0 +1,242 @@
+"""Help, its examples, and completion."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import click
+import pytest
+
+from faiss_memory.cli import COMMANDS, main
+from tests.cli.conftest import environment
+from tests.cli.stub import stub
+from tests.cli.terminals import SCRIPT, CommandLine
+from tests.cli.test_building import build, status
+from tests.running import RunningService
+
+CONTEXT = click.Context(main)
+HEAVY = [
+    "rich",
+    "msgspec",
+    "numpy",
+    "yaml",
+    "http.client",
+    "faiss",
+    "pluggy",
+    "falcon",
+    "faiss_memory.settings",
+]
+
+
+def every_command(group=main, before=()):
+    """Every command that does something, with the words that call it."""
+    for name in group.list_commands(CONTEXT):
+        command = group.get_command(CONTEXT, name)
+        words = (*before, name)
+        if isinstance(command, click.Group):
+            yield from every_command(command, words)
+        else:
+            yield words, command
+
+
+EVERY = dict(every_command())
+EXAMPLES = [
+    example for words, command in EVERY.items() if words[0] != "service" for example in command.examples
+]
+
+
+# Help.
+
+
+def test_the_help_lists_every_command_and_the_exit_codes(alone):
+    ended = alone("--help")
+    assert ended.code == 0
+    for name, home in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(home.help)}$", ended.out, re.MULTILINE)
+    for code in ("0", "1", "2", "3", "4", "5", "74", "130"):
+        assert re.search(rf"^    {code} +\w", ended.out, re.MULTILINE)
+    assert alone("-h").out == ended.out
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_command_has_help_with_an_example(alone, words):
+    ended = alone(*words, "--help")
+    assert ended.code == 0
+    assert "Example" in ended.out
+    examples = re.findall(r"^  (.*faiss-memory .+)$", ended.out.split("Example", 1)[1], re.MULTILINE)
+    assert tuple(examples) == EVERY[words].examples
+    assert any(" ".join(words) in example for example in examples)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_line_in_the_list_is_what_the_command_says_of_itself(name):
+    said = main.get_command(CONTEXT, name).help
+    assert " ".join(said.split()).startswith(COMMANDS[name].help.rstrip("."))
+
+
+@pytest.mark.parametrize("words", [(), *EVERY], ids=" ".join)
+def test_help_imports_nothing_heavy(words):
+    script = (
+        "import sys\nfrom faiss_memory.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print('@', *sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, *words, "--help"], capture_output=True, text=True)
+    loaded = ended.stdout.split("@")[-1].split()
+    assert "click" in loaded
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_help_of_all_imports_no_command():
+    script = "import sys\nfrom faiss_memory.cli import main\ntry: main(['--help'])\nfinally: print('@', *sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    loaded = [name for name in ended.stdout.split("@")[-1].split() if name.startswith("faiss_memory")]
+    light = {"", ".errors", ".cli", ".cli.failures", ".cli.lazy"}
+    assert set(loaded) == {f"faiss_memory{name}" for name in light}
+
+
+def test_through_a_pipe_rich_is_not_imported(cli):
+    script = "import sys\nfrom faiss_memory.cli import main\ntry: main(['list'])\nfinally: print('@', *sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=dict(cli.environment), check=True
+    )
+    assert "rich" not in ended.stdout.split("@")[-1].split()
+
+
+def test_shared_options_mean_the_same_everywhere():
+    asking = [
+        command for command in EVERY.values() if any(param.name == "timeout" for param in command.params)
+    ]
+    assert len(asking) == 13
+    for command in asking:
+        options = {option for param in command.params for option in param.opts}
+        assert {"--url", "--timeout", "--json"} <= options
+        short = {param.name: param.opts for param in command.params}
+        assert short.get("project", ["--project", "-p"]) == ["--project", "-p"]
+        assert short.get("tag", ["--tag", "-t"]) == ["--tag", "-t"]
+
+
+# Every example is run.
+
+
+@pytest.fixture(scope="module")
+def somebody(tmp_path_factory, model_cache):
+    """A person with some notes, in a folder with what the examples name, while the service runs."""
+    home = tmp_path_factory.mktemp("somebody")
+    folder = home / "folder"
+    (folder / "notes").mkdir(parents=True)
+    (folder / "docs").mkdir()
+    (home / ".config" / "fish" / "completions").mkdir(parents=True)
+    for name in ("notes.md", "notes/a.md", "docs/a.md", "README.md"):
+        (folder / name).write_text("Health checks use 127.0.0.1\n")
+    with RunningService(home / "data", fake=True) as service:
+        given = {
+            **environment(home, home),
+            "FAISS_MEMORY_CACHE_DIR": str(model_cache),
+            "EDITOR": "true",
+            "VISUAL": "true",
+        }
+        cli = CommandLine(folder, given)
+        yield cli, service
+
+
+@pytest.fixture
+def prepared(somebody):
+    """The same, with a memory 1 whatever the examples before did to it."""
+    cli, service = somebody
+    if service.call("GET", "/memory/1")[0] == 404:
+        service.kill()
+        shutil.rmtree(service.data)
+        service.start()
+        assert cli.added("The ledger is in Postgres 16") == 1
+    return cli
+
+
+@pytest.mark.parametrize("example", [example for example in EXAMPLES if " serve " not in example])
+def test_every_example_runs_as_it_is_written(prepared, example):
+    if " build" in example:
+        answer = {"POST": build(), "GET": status()}
+        with stub(lambda method, *_: (200, answer[method])) as service:
+            given = {**prepared.environment, "FAISS_MEMORY_URL": service.url}
+            ended = CommandLine(prepared.folder, given).shell(example)
+    elif example == "faiss-memory edit 1":
+        ended = prepared.seen("edit", "1")
+    else:
+        ended = prepared.shell(example)
+    known = " is-novel" in example and ended.code == 5
+    assert ended.code == 0 or known, ended.err
+    assert "Error" not in ended.err
+
+
+@pytest.mark.parametrize("example", [example for example in EXAMPLES if " serve " in example])
+def test_every_example_that_serves_answers(prepared, tmp_path, example):
+    words = example.split()
+    assert words[0] == "faiss-memory"
+    own = {**prepared.environment, "PORT": "0", "XDG_RUNTIME_DIR": str(tmp_path)}
+    with subprocess.Popen(
+        [SCRIPT, *words[1:]], cwd=prepared.folder, env=own, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert any("answers on http" in line for line in process.stderr)
+        assert CommandLine(prepared.folder, own)("health").code == 0
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+    assert process.returncode == 0
+
+
+# Completion.
+
+
+def completed(cli, line, **given):
+    """What click's bash script would be told for a line that ends where the cursor is."""
+    words = line.split(" ")
+    ended = cli(
+        _FAISS_MEMORY_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1), **given
+    )
+    assert ended.err == ""
+    return [line.partition(",")[2] for line in ended.out.splitlines() if line]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_shell_is_printed(alone, shell):
+    ended = alone("completion", shell)
+    assert (ended.code, ended.err) == (0, "")
+    assert f"_FAISS_MEMORY_COMPLETE={shell}_complete" in ended.out
+    assert alone.seen("completion", shell).shown.strip() == ended.out.strip()
+
+
+def test_commands_and_options_are_completed(alone):
+    assert completed(alone, "faiss-memory pro") == ["projects"]
+    assert set(COMMANDS) <= set(completed(alone, "faiss-memory "))
+    assert completed(alone, "faiss-memory search --thr") == ["--threshold"]
+    assert completed(alone, "faiss-memory search --mode k") == ["keyword"]
+
+
+def test_projects_are_completed_from_the_running_service(cli):
+    cli.added("x", "-p", "completed.one")
+    cli.added("x", "-p", "completed.two")
+    for command in ("search --project", "add -p", "list -p", "build x --project"):
+        assert completed(cli, f"faiss-memory {command} completed.") == ["completed.one", "completed.two"]
+
+
+def test_without_a_service_there_is_nothing_to_complete(alone):
+    assert completed(alone, "faiss-memory search --project x", PORT="1") == []
+    assert completed(alone, "faiss-memory search --project x", PORT="many") == []
+    with stub(lambda *_: (200, ["rubbish"])) as other:
+        assert completed(alone, "faiss-memory search --project x", FAISS_MEMORY_URL=other.url) == []
+    with stub(lambda *_: (200, {"projects": "rubbish"})) as other:
+        assert completed(alone, "faiss-memory search --project x", FAISS_MEMORY_URL=other.url) == []
+
+
+def test_bash_completes_with_the_script(cli):
+    cli.added("x", "-p", "completed.one")
+    ended = cli.shell(
+        'eval "$(faiss-memory completion bash)"\n'
+        "COMP_WORDS=(faiss-memory search -p comp); COMP_CWORD=3\n"
+        "_faiss_memory_completion faiss-memory comp -p\n"
+        'echo "${COMPREPLY[@]}"'
+    )
+    assert "completed.one" in ended.out.split()
