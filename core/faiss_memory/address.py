@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -25,25 +26,32 @@ def service_address(settings: Settings) -> ServiceAddress:
     named = address_in_environment()
     if named:
         return ServiceAddress(named, "environment FAISS_MEMORY_URL")
-    path = runtime_folder() / "service.json"
-    try:
-        left = msgspec.json.decode(path.read_bytes(), type=_LeftAddress)
-    except (OSError, ValueError, msgspec.MsgspecError):
-        left = None
-    if left is not None and _runs(left.pid):
-        return ServiceAddress(left.url, str(path))
-    gone = f"{path} names process {left.pid} at {left.url}, which has ended" if left is not None else ""
+    left = left_address()
+    if left is not None and is_alive(left.pid):
+        return ServiceAddress(left.url, str(_path()))
+    gone = f"{_path()} names process {left.pid} at {left.url}, which has ended" if left is not None else ""
     return ServiceAddress(f"http://127.0.0.1:{settings.port}", "setting `port`", gone)
 
 
-class _LeftAddress(Struct):
-    """What is needed of `service.json`."""
+class LeftAddress(Struct, frozen=True):
+    """What a running service says about itself in `service.json`."""
 
     url: str
     pid: Positive
+    started: str
+    """ISO 8601."""
 
 
-def _runs(pid: int) -> bool:
+def left_address() -> LeftAddress | None:
+    """Read what the last service left; its process may have ended since. None if there is nothing to be read."""
+    try:
+        return msgspec.json.decode(_path().read_bytes(), type=LeftAddress)
+    except (OSError, ValueError, msgspec.MsgspecError):
+        return None
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process is there."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -51,3 +59,7 @@ def _runs(pid: int) -> bool:
     except OSError:
         return True  # it is another user's
     return True
+
+
+def _path() -> Path:
+    return runtime_folder() / "service.json"

@@ -44,6 +44,7 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> i
         service.engine.close()
         raise
     servers.append(server)
+    server.stop_on_signals()
     app = create_app(service)
     service.start()
     running = RunningFile(server.url)

@@ -69,6 +69,11 @@ class Server:
         for listener in self._listeners():
             listener.pull_trigger()
 
+    def stop_on_signals(self) -> None:
+        """Stop in order on SIGTERM and SIGINT, also when they come before `run` has begun."""
+        signal.signal(signal.SIGTERM, lambda *_: self.stop())
+        signal.signal(signal.SIGINT, lambda *_: self.stop())
+
     def run(self, app: Any, before_draining: Callable[[], None]) -> None:
         """Answer requests until told to stop, then drain: waitress alone drops what is in flight.
 
@@ -91,8 +96,6 @@ class Server:
         )
         for listener in self._listeners():
             listener.channel_class = _Channel
-        signal.signal(signal.SIGTERM, lambda *_: self.stop())
-        signal.signal(signal.SIGINT, lambda *_: self.stop())
         while not self._stopping:
             self._turn(1.0)
         before_draining()

@@ -9,12 +9,11 @@ from faiss_memory.autostart.choosing import choose
 from faiss_memory.autostart.command import Command, build_command
 from faiss_memory.autostart.promise import Autostart, State
 from faiss_memory.autostart.report import Report, log_file_of, report
-from faiss_memory.autostart.running import Found, wait_until_settled
+from faiss_memory.autostart.running import wait_until_settled
 
 __all__ = [
     "Autostart",
     "Command",
-    "Found",
     "Report",
     "State",
     "build_command",
