@@ -38,7 +38,7 @@ class LeftAddress(Struct, frozen=True):
 
     url: str
     pid: Positive
-    started: str
+    started: str = ""
     """ISO 8601."""
 
 

@@ -56,5 +56,5 @@ def _progress(client: Client, sources: Sequence[str]) -> Mapping[str, Any] | Non
         running = client.call("GET", "/index/build", patient=False)["running"]
     except (CommandFailed, KeyError):
         return None
-    own = [build for build in running if build["sources"] == list(sources)] or running
+    own = [build for build in running if build["sources"] == list(sources)]
     return own[0].get("progress") if own else None

@@ -8,14 +8,15 @@ from typing import Any
 
 from faiss_memory.cli.output import Output
 from faiss_memory.cli.records import Cell, Column, Value
-from faiss_memory.cli.writing import counted, excerpt, projects_in_words, size, when, words_of
+from faiss_memory.cli.writing import counted, ending, excerpt, projects_in_words, size, when, words_of
 
 MOST = 320
 """Characters of a text that a table shows."""
 
 _ID = Column("id", style="cyan", right=True)
 _SIMILAR = Column("similar", right=True, spare=4)
-_SOURCE = Column("source", most=32, style="blue", spare=1)
+_LONGEST_SOURCE = 32
+_SOURCE = Column("source", most=_LONGEST_SOURCE, style="blue", spare=1)
 _TAGS = Column("tags", most=24, style="magenta", spare=5)
 _WHEN = Column("when", style="dim", spare=3)
 _PROJECT = Column("project", most=24, spare=2)
@@ -29,7 +30,8 @@ def show_results(out: Output, answer: Mapping[str, Any]) -> None:
                _PROJECT, _SOURCE, _WHEN, _TAGS, _TEXT)  # fmt: skip
     rows = [
         (
-            result["id"], result["similarity"], _chance(result["relevance"]), result["project"], result["source"],
+            result["id"], result["similarity"], _chance(result["relevance"]), result["project"],
+            _source(result["source"]),
             _time(result["timestamp"]), ", ".join(result["tags"]), _found_text(result, words),
         )
         for result in answer["results"]
@@ -81,7 +83,7 @@ def show_match(out: Output, match: Mapping[str, Any]) -> None:
     """Show the memory that comes closest."""
     columns = (_ID, _SIMILAR, _SOURCE, _TEXT)
     shown = Cell(match["text"], excerpt(match["text"], MOST))
-    out.table(columns, [(match["id"], match["similarity"], match["source"], shown)])
+    out.table(columns, [(match["id"], match["similarity"], _source(match["source"]), shown)])
 
 
 def show_stats(out: Output, answer: Mapping[str, Any]) -> None:
@@ -136,7 +138,7 @@ def show_health(out: Output, answer: Mapping[str, Any], url: str) -> None:
 def _listed(memory: Mapping[str, Any]) -> Sequence[Value]:
     text = Cell(memory["text"], excerpt(memory["text"], MOST))
     tags = ", ".join(memory["tags"])
-    return memory["id"], _time(memory["timestamp"]), memory["project"], memory["source"], tags, text
+    return memory["id"], _time(memory["timestamp"]), memory["project"], _source(memory["source"]), tags, text
 
 
 def _fields(memory: Mapping[str, Any]) -> Iterable[tuple[str, Value]]:
@@ -182,3 +184,7 @@ def _share(entry: Mapping[str, Any]) -> Cell:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if value else ""
+
+
+def _source(source: str) -> Cell:
+    return Cell(source, ending(source, _LONGEST_SOURCE))

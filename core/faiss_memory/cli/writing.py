@@ -38,6 +38,12 @@ def excerpt(text: str, most: int, words: Sequence[str] = ()) -> str:
     return f"{'… ' if begin else ''}{line[begin:end].strip()}{' …' if end < len(line) else ''}"
 
 
+def ending(text: str, most: int) -> str:
+    """Shorten a path to its last characters, which tell more than its first."""
+    line = clean(text)
+    return line if len(line) <= most else f"…{line[1 - most :]}"
+
+
 def words_of(query: str) -> list[str]:
     """Give the words of a query that are worth showing where they match, the longest first."""
     return sorted({word for word in re.findall(r"\w+", query) if len(word) > 3}, key=len, reverse=True)

@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-MOST = 1000
-"""Characters of a part, its headings not counted: some 150 words, little more than one passage."""
-LEAST = 350
+MOST = 700
+"""Characters of a part, its headings not counted: what one passage holds, so that its vector knows the headings too."""
+LEAST = 250
 """Characters before a cut is looked for."""
 ANY_LINE, INSIDE_A_LINE = 8, 9
 """Ranks of the last resorts; a smaller rank is a better place to cut."""
