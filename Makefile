@@ -12,10 +12,10 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 # Compiled models of the tests are kept, so that a warm run does not compile them again.
 export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 
-.PHONY: help serve test check docs faults shelf bench clean
+.PHONY: help serve test check docs faults shelf docker-check bench clean
 
 help:                    ## Show this list
-	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 serve: $(VENV)/.ready    ## Set up and run the service on http://127.0.0.1:8900
 	@$(BIN)/faiss-memory compile
@@ -33,10 +33,14 @@ docs: $(VENV)/.ready-for-tests     ## docs/CLI.md, from the commands themselves
 	$(BIN)/python docs/make_cli.py
 
 faults: $(VENV)/.ready-for-tests   ## The long fault injection: kills, damage, failing disks
-	$(BIN)/pytest -m faults tests/faults $(ARGS)
+	$(BIN)/pytest -m "" --record docs/durability.md tests/faults $(ARGS)
 
 shelf: $(VENV)/.ready-for-tests    ## Build a shelf of real documentation and ask it twenty questions
 	TEST_SHELF=$(CURDIR)/$(VENV)/shelf $(BIN)/pytest -m shelf tests/ingest $(ARGS)
+
+# DOCKER_BUILD_OPTIONS goes to `docker build`, such as --network host.
+docker-check: $(VENV)/.ready-for-tests    ## The container, built and run with a real Docker engine
+	$(BIN)/pytest -m docker tests/docker $(ARGS)
 
 bench: $(VENV)/.ready-for-tests    ## The figures that README names
 	$(BIN)/python -m bench $(ARGS)

@@ -743,6 +743,13 @@ def test_an_adapters_files_speak_of_the_project(client):
     assert "generic" in refused(client.get("/adapters/nobody/files"), 404)
 
 
+def test_an_adapters_files_name_the_port_that_a_container_is_published_on(make_service, client_of):
+    here = client_of(make_service(port=8000, published_port=8900))
+    (file,) = here.get("/adapters/generic/files").json["files"]
+    assert "http://127.0.0.1:8900/search" in file["text"]
+    assert ":8000" not in file["text"]
+
+
 # Starting, with and without a model.
 
 

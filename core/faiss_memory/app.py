@@ -218,7 +218,7 @@ def _write_error(response: falcon.Response, status: str, answer: schema.ErrorAns
 
 
 class _RequestLog:
-    """One line a request; never a memory's text."""
+    """One line a request, but for a healthy /health; never a memory's text."""
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Note when it began."""
@@ -230,5 +230,7 @@ class _RequestLog:
         """Write the line."""
         began = getattr(request.context, "began", None)
         took = 0.0 if began is None else (time.perf_counter() - began) * 1000
+        # Whatever watches over the service asks every few seconds: only an answer that is not "ok" is news.
+        level = logging.DEBUG if (request.path, response.status_code) == ("/health", 200) else logging.INFO
         # Quoted again: a decoded path may hold line breaks, and forge lines of the log.
-        log.info("%s %s %s %.1f ms", request.method, quote(request.path), response.status_code, took)
+        log.log(level, "%s %s %s %.1f ms", request.method, quote(request.path), response.status_code, took)

@@ -140,7 +140,8 @@ class Overview:
     def adapter_files(self, name: str, project: str | None) -> schema.FilesAnswer:
         """Give the files that connect an assistant. Raises MemoryNotFound for an unknown adapter."""
         project = project or DEFAULT_PROJECT
-        context = InstallContext(url=f"http://127.0.0.1:{self._settings.port}", project=project)
+        port = self._settings.published_port or self._settings.port
+        context = InstallContext(url=f"http://127.0.0.1:{port}", project=project)
         for given in self._plugins.hook.register_config_files(context=context):
             if name in given:
                 files = [messages.config_file(file) for file in given[name]]

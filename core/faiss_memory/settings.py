@@ -117,6 +117,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     token: str = ""
     allowed_hosts: tuple[str, ...] = ()
     published_on: str = ""
+    published_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     public_url: str = ""
     public_token: str = ""
     read_projects: tuple[str, ...] = ("*",)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from faiss_memory.settings import SHORT_NAMES, environment_name, known_keys, load
+from faiss_memory.settings import NOT_SETTINGS, SHORT_NAMES, environment_name, known_keys, load
 from tests.docs.documents import DOCUMENTS, ROOT
 
 FILE = ROOT / "config" / "faiss-memory.yaml"
@@ -44,7 +44,7 @@ def test_every_short_environment_name_is_told(short):
 def test_documents_name_only_settings_that_exist(path):
     text = path.read_text(encoding="utf-8")
     known = known_keys()
-    environment = {environment_name(key) for key in known} | {"FAISS_MEMORY_CONFIG", "FAISS_MEMORY_URL"}
+    environment = {environment_name(key) for key in known} | NOT_SETTINGS
     dotted = set(re.findall(r"\b((?:limits|plugins)\.[a-z_]+)\b", text)) - {"limits.py", "plugins.egg"}
     assert dotted <= set(known)
     assert set(re.findall(r"\bFAISS_MEMORY_[A-Z_]*[A-Z]\b", text)) <= environment

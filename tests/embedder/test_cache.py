@@ -125,6 +125,43 @@ def test_a_compiled_model_is_served_from_a_cache_that_cannot_be_written(
     assert len(compiles) == 1
 
 
+def test_a_model_that_came_compiled_with_the_installation_is_served(
+    model: Path, cache: Path, tmp_path: Path, compiles: list[str]
+) -> None:
+    shipped = tmp_path / "share"
+    made = open_embedder(str(model), shipped)
+    shutil.rmtree(model)
+    found = open_embedder(str(model), cache, shipped)
+    assert found.identity == made.identity
+    np.testing.assert_array_equal(found.embed_queries(["dog"]), made.embed_queries(["dog"]))
+    assert len(compiles) == 1
+    assert not cache.exists()
+
+
+def test_a_damaged_one_that_came_with_the_installation_is_left_alone_and_compiled_again(
+    model: Path, cache: Path, tmp_path: Path, compiles: list[str]
+) -> None:
+    shipped = tmp_path / "share"
+    made = open_embedder(str(model), shipped)
+    (entry(shipped) / "model.onnx").write_bytes(b"damaged")
+    assert open_embedder(str(model), cache, shipped).identity == made.identity
+    assert len(compiles) == 2
+    assert (entry(shipped) / "model.onnx").read_bytes() == b"damaged"
+    assert open_embedder(str(model), cache, shipped).identity == made.identity
+    assert len(compiles) == 2
+
+
+def test_without_what_compiles_it_is_said_at_once_what_to_do(
+    model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setattr(opening, "subprocess", None)  # no child may even start
+    with pytest.raises(
+        EmbedderError, match=r"cannot be compiled: onnx not installed here.*--target full.*MODEL_NAME"
+    ):
+        open_embedder(str(model), cache)
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(EmbedderError, match=r"no model in the folder .*nowhere"):
         open_embedder(str(tmp_path / "nowhere"), cache)

@@ -87,10 +87,14 @@ class CompiledModel:
 
 
 class CompiledModels:
-    """The compiled models under `cache_dir/models`. Several processes may use it at once."""
+    """The compiled models under `cache_dir/models`. Several processes may use it at once.
 
-    def __init__(self, cache_dir: Path) -> None:
+    Those under `shipped/models`, which came with the installation, are found too, and never written.
+    """
+
+    def __init__(self, cache_dir: Path, shipped: Path) -> None:
         self._root = cache_dir / "models"
+        self._shipped = shipped / "models"
 
     def find(self, source: ModelSource) -> CompiledModel | None:
         """Find the intact compiled form of a source as it is now; None if there is none.
@@ -200,7 +204,8 @@ class CompiledModels:
 
     def _entries(self, source: ModelSource) -> list[CompiledModel]:
         """List the readable entries of a model, newest first."""
-        folders = self._root.glob(f"{_slug(source.model)}-*") if self._root.is_dir() else ()
+        places = [place for place in (self._root, self._shipped) if place.is_dir()]
+        folders = [folder for place in places for folder in place.glob(f"{_slug(source.model)}-*")]
         found = [e for e in map(_read, folders) if e is not None and e.facts.model == source.model]
         return sorted(found, key=lambda e: (e.folder / FACTS_FILE).stat().st_mtime_ns, reverse=True)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,19 +21,23 @@ from faiss_memory.parts import Embedder
 
 log = logging.getLogger("faiss_memory.embedder")
 
+COMPILING = ("torch", "sentence-transformers", "onnx")
+"""The packages that only compiling needs: a small installation, such as a container image, goes without."""
 
-def open_embedder(model_name: str, cache_dir: Path) -> Embedder:
+
+def open_embedder(model_name: str, cache_dir: Path, shipped: Path | None = None) -> Embedder:
     """Open a model by its name or folder; `cache_dir` keeps its compiled form for the next start.
 
     The first time takes some seconds and needs sentence-transformers; later starts need neither it nor the
     model's files. A model that cannot be compiled is answered by sentence-transformers in a child process.
-    Raises EmbedderError.
+    `shipped` is where compiled models that came with the installation lie. Raises EmbedderError.
     """
     source = find_source(model_name)
-    cache = CompiledModels(cache_dir)
+    cache = CompiledModels(cache_dir, shipped or Path(sys.prefix) / "share" / "faiss-memory")
     compiled = cache.find(source) or _compile(source, cache)
     shape = compiled.facts.shape
     if shape.problem is not None:
+        _check_installed(source)
         log.warning("%s answers from sentence-transformers, slower: %s", model_name, shape.problem)
         location = shape.folder if Path(shape.folder).is_dir() else source.location
         return ChildEmbedder(model_name, compiled.identity, location, shape)
@@ -47,6 +53,7 @@ def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
         )
     if source.package is not None and source.folder is not None:
         _check_package(source, source.folder)
+    _check_installed(source)
     log.info("compiling the model %s; this is done once", source.model)
     began = time.monotonic()
     with cache.workspace() as (folder, lock):
@@ -66,6 +73,16 @@ def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
         compiled = cache.keep(folder, source, shape)
     log.info("compiled the model %s in %.1f s", source.model, time.monotonic() - began)
     return compiled
+
+
+def _check_installed(source: ModelSource) -> None:
+    """Say at once that this installation compiles no models, instead of letting a child fail at it."""
+    missing = [name for name in COMPILING if importlib.util.find_spec(name.replace("-", "_")) is None]
+    if missing:
+        raise EmbedderError(
+            f"the model {source.model} cannot be compiled: {', '.join(missing)} not installed here. Install "
+            "sentence-transformers and onnx (in Docker: build the image with `--target full`), or set MODEL_NAME back."
+        )
 
 
 def _check_package(source: ModelSource, folder: Path) -> None:
@@ -92,9 +109,7 @@ def _outcome(source: ModelSource, folder: Path, done: subprocess.CompletedProces
     if done.returncode < 0:
         reason = f"the compiling process was killed by signal {-done.returncode} (out of memory?)"
     advice = (
-        "Install sentence-transformers and onnx (pip install sentence-transformers onnx)"
-        if "No module named" in reason
-        else "Check the model's files"
+        "Check the model's files"
         if source.folder is not None
         else "Check the name and the network, or give a folder that holds the model"
     )
