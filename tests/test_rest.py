@@ -810,15 +810,15 @@ def test_a_backup_copied_into_the_data_folder_is_taken_at_the_next_start(
     made = client.post("/backup", {"label": "friday"}).json
     assert made["memories"] == 1
     listed = client.get("/backups").json
-    assert [entry["name"] for entry in listed["backups"]] == [made["backup"]]
+    assert [(entry["name"], entry["label"]) for entry in listed["backups"]][-1] == (made["backup"], "friday")
     later = add(client, "after the backup")
     client.request("DELETE", f"/memory/{old}")
     start.stop()
     data = tmp_path / "data"
     if not stale_index:
         (data / "index.faiss").unlink()
-    for name in ("base.db", "manifest.json"):
-        shutil.copy(data / "backups" / made["backup"] / name, data / name)
+    for path in (data / "backups" / made["backup"]).iterdir():
+        shutil.copy(path, data / path.name)
     client = client_of(start(FakeModel()))
     for mode in ("hybrid", "semantic", "keyword"):
         assert ids(search(client, "before after the backup", mode=mode)) == [old]

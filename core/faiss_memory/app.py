@@ -50,7 +50,7 @@ def build_service(
     plugins = PluginHost(settings.plugins.disabled, extra_plugins)
     store: Store | None = plugins.hook.open_store(settings=settings, on_failure=on_failure)
     if store is None:
-        store = EmbeddedStore(settings.data_folder, on_failure)
+        store = EmbeddedStore(settings.data_folder, on_failure, settings.max_backups)
 
     def embedder() -> Embedder:
         brought: Embedder | None = plugins.hook.open_embedder(settings=settings)

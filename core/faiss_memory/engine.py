@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Event, Thread
 
 import numpy as np
@@ -13,7 +14,17 @@ from faiss_memory import ranking
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Query, Ranking, SearchResult
-from faiss_memory.parts import Added, Embedder, Embedding, Progress, Retry, Rewritten, Store, Vectors
+from faiss_memory.parts import (
+    Added,
+    Embedder,
+    Embedding,
+    Progress,
+    Restored,
+    Retry,
+    Rewritten,
+    Store,
+    Vectors,
+)
 from faiss_memory.passages import split
 
 log = logging.getLogger("faiss_memory.engine")
@@ -105,6 +116,14 @@ class MemoryEngine:
             for memory in memories:
                 left, all_of_it = self._backlog.get(memory.project, (1, 1))
                 self._backlog[memory.project] = (max(0, left - 1), all_of_it)
+
+    def restore(self, wanted: str | datetime) -> Restored:
+        """Restore a backup or a time; what the model in use has not embedded is embedded in the background."""
+        restored = self.store.restore(wanted)
+        if self.model_ready:
+            self._backlog = {name: (count, count) for name, count in self.store.count_unembedded().items()}
+            Thread(target=self._embed_backlog, name="embedder of the restored", daemon=True).start()
+        return restored
 
     def rebuilding(self) -> list[Progress]:
         """Tell what is being rebuilt: derived files, and vectors by a model that is new to older memories."""

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from faiss_memory import messages, schema
 from faiss_memory.adapter import Adapter
 from faiss_memory.engine import MemoryEngine
-from faiss_memory.errors import MemoryNotFound
+from faiss_memory.errors import InvalidRequest, MemoryNotFound
+from faiss_memory.limits import check_time
 from faiss_memory.memory import DEFAULT_PROJECT, Filter
 from faiss_memory.parts import InstallContext
 from faiss_memory.plugin_host import PluginHost
@@ -76,6 +79,7 @@ class Overview:
             last_updated=messages.time_text(facts["last_updated"]),
             index_size_bytes=sum(one.index_size_bytes for one in projects),
             backup_count=len(store.backups()),
+            backups_stand_alone=facts.get("backups_stand_alone", True),
             model_ready=self._engine.model_ready,
             model_error=None if self._engine.model_error is None else str(self._engine.model_error),
             projects=projects,
@@ -121,10 +125,25 @@ class Overview:
                 created_at=messages.time_text(one.created_at),
                 memories=one.memories,
                 size_bytes=one.size_bytes,
+                label=one.label,
             )
             for one in self._engine.store.backups()
         ]
         return schema.BackupsAnswer(backups=found, count=len(found))
+
+    def restore(self, request: schema.RestoreRequest) -> schema.RestoreAnswer:
+        """Go back to a backup or a time. Raises MemoryNotFound for one that is not there."""
+        if (request.backup is UNSET) == (request.time is UNSET):
+            raise InvalidRequest("say what to restore: give either `backup`, a name, or `time`", "backup")
+        time = None if request.time is UNSET else check_time(request.time, "time")
+        done = self._engine.restore(time or str(request.backup))
+        return schema.RestoreAnswer(
+            success=True,
+            restored=done.name,
+            memories=done.memories,
+            set_aside=done.set_aside,
+            message=f"Restored; the state before was set aside as {done.set_aside} in the data folder",
+        )
 
     def adapters(self) -> schema.AdaptersAnswer:
         """List the assistants' adapters."""

@@ -117,6 +117,16 @@ class Backup:
     created_at: datetime
     memories: int
     size_bytes: int
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored, and under which name in the data folder the state before was set aside."""
+
+    name: str
+    memories: int
+    set_aside: str
 
 
 class Store(Protocol):
@@ -226,6 +236,13 @@ class Store(Protocol):
 
     def backups(self) -> list[Backup]:
         """List the copies, oldest first."""
+
+    def restore(self, wanted: str | datetime) -> Restored:
+        """Put the state of a backup, by name, or of a time in the place of the present one, which is set aside.
+
+        Raises MemoryNotFound when there is no such backup, or none that reaches back so far; Conflict while another
+        restore runs; StoreCorrupt when the backup does not come to what it says of itself.
+        """
 
     def close(self) -> None:
         """Finish what was accepted, and let go of the data folder."""

@@ -11,7 +11,13 @@ from faiss_memory.service import MemoryService
 
 def core_routes(service: MemoryService) -> Sequence[Route]:
     """Give the calls that exist without any plugin."""
-    return (*_finding(service), *_keeping(service), *_forgetting(service), *_overview(service))
+    return (
+        *_finding(service),
+        *_keeping(service),
+        *_forgetting(service),
+        *_overview(service),
+        *_backups(service),
+    )
 
 
 def _finding(service: MemoryService) -> Sequence[Route]:
@@ -102,6 +108,20 @@ def _overview(service: MemoryService) -> Sequence[Route]:
             handler=lambda params: service.overview.tags(params.project),
         ),
         Route(
+            method="GET", path="/adapters", summary="List the assistants' adapters",
+            answer=schema.AdaptersAnswer, handler=service.overview.adapters,
+        ),
+        Route(
+            method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
+            params=schema.FilesRequest, answer=schema.FilesAnswer,
+            handler=lambda params: service.overview.adapter_files(params.name, params.project),
+        ),
+    )  # fmt: skip
+
+
+def _backups(service: MemoryService) -> Sequence[Route]:
+    return (
+        Route(
             method="POST", path="/backup", summary="Make a backup now",
             body=schema.BackupRequest, answer=schema.BackupAnswer, handler=service.overview.backup,
         ),
@@ -110,12 +130,7 @@ def _overview(service: MemoryService) -> Sequence[Route]:
             answer=schema.BackupsAnswer, handler=service.overview.backups,
         ),
         Route(
-            method="GET", path="/adapters", summary="List the assistants' adapters",
-            answer=schema.AdaptersAnswer, handler=service.overview.adapters,
-        ),
-        Route(
-            method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
-            params=schema.FilesRequest, answer=schema.FilesAnswer,
-            handler=lambda params: service.overview.adapter_files(params.name, params.project),
+            method="POST", path="/restore", summary="Go back to a backup or a time",
+            body=schema.RestoreRequest, answer=schema.RestoreAnswer, handler=service.overview.restore,
         ),
     )  # fmt: skip

@@ -111,7 +111,7 @@ def test_shared_options_mean_the_same_everywhere():
     asking = [
         command for command in EVERY.values() if any(param.name == "timeout" for param in command.params)
     ]
-    assert len(asking) == 13
+    assert len(asking) == 15
     for command in asking:
         options = {option for param in command.params for option in param.opts}
         assert {"--url", "--timeout", "--json"} <= options
@@ -161,6 +161,17 @@ def test_every_example_runs_as_it_is_written(prepared, example):
     if " build" in example:
         answer = {"POST": build(), "GET": status()}
         with stub(lambda method, *_: (200, answer[method])) as service:
+            given = {**prepared.environment, "FAISS_MEMORY_URL": service.url}
+            ended = CommandLine(prepared.folder, given).shell(example)
+    elif " restore" in example:
+        answer = {
+            "success": True,
+            "restored": "then",
+            "memories": 1,
+            "set_aside": "before",
+            "message": "Done",
+        }
+        with stub(lambda *_: (200, answer)) as service:
             given = {**prepared.environment, "FAISS_MEMORY_URL": service.url}
             ended = CommandLine(prepared.folder, given).shell(example)
     elif example == "faiss-memory edit 1":

@@ -25,6 +25,7 @@ CHANGING = {
     "size_bytes",
     "index_size_bytes",
     "backup",
+    "backup_count",
     "version",
 }
 NEAR = {"similarity", "relevance", "score"}
@@ -62,7 +63,11 @@ def _differences(shown: object, real: object, at: str = "answer") -> list[str]:
         return [] if type(shown) is type(real) else [f"{at} is {real!r}"]
     if name in NEAR and shown is not None:
         return [] if shown == pytest.approx(real, abs=0.02) else [f"{at} is {real!r}"]
+    if name == "backups" and isinstance(shown, list) and isinstance(real, list):
+        shown, real = shown[-1:], real[-1:]  # how many automatic ones came before depends on the second
     if isinstance(shown, dict) and isinstance(real, dict):
+        if "backups" in shown:
+            shown, real = ({**each, "count": 0} for each in (shown, real))
         wrong = [f"{at}.{key} is {real.get(key, 'not there')!r}" for key in shown.keys() ^ real.keys()]
         pairs = [(shown[key], real[key], f"{at}.{key}") for key in shown.keys() & real.keys()]
         return wrong + [part for pair in pairs for part in _differences(*pair)]

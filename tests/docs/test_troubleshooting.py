@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -200,11 +201,12 @@ def test_a_damaged_database_is_mended_as_it_says(tmp_path):
         backup = running.call("POST", "/backup")[1]["backup"]
         assert running.stop() == 0
         (data / "memory.db").write_bytes(b"no database " * 1000)
+        shutil.rmtree(data / "backups" / ".store")
         running.start(ready=False)
 
         status, answer = running.call("GET", "/health")
         assert status == 503
-        head = "… cannot be read (…). Put a backup's base.db and manifest.json …"
+        head = "Put the files of a backup from …"
         assert head in quotations()
         assert _pattern(head).search(answer["description"])
         assert cli("health").code == 1

@@ -319,3 +319,19 @@ def assert_same(store: Store, oracle: Oracle, seed: int = 0, searches: int = 6) 
         assert store.matching_ids(where) == oracle.ids(where)
         assert_nearest(store, oracle, query, where, limit)
         assert_ranked(store.matching(query, where, limit), oracle.matching(query, where), limit)
+
+
+def grow(store, oracle, number, seed):
+    chance = random.Random(seed)
+    drafts = [some_draft(chance, chance.choice([8, 100])) for _ in range(number)]
+    oracle.add(add(store, *drafts), drafts)
+    for memory_id in chance.sample(sorted(oracle.memories), number // 4):
+        change = Change(text=some_text(chance, 30))
+        store.change(memory_id, change, embed(change.text))
+        oracle.change(memory_id, change)
+    gone = chance.sample(sorted(oracle.memories), number // 6)
+    store.forget(gone)
+    oracle.forget(gone)
+    for old in chance.sample(sorted(oracle.memories), 3):
+        draft = some_draft(chance, project=oracle.memories[old].project, supersedes=old)
+        oracle.add(add(store, draft), [draft])

@@ -11,6 +11,7 @@ import pytest
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Draft
 from faiss_memory.store.committer import Committer
+from faiss_memory.store.history import History
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.truth import Truth
 from tests.store.oracle import EVERYTHING, EmbeddedHome, add, embed, embed_query, until
@@ -143,7 +144,9 @@ class Writing:
         self.truth = Truth(folder / "memory.db")
         self.connection = self.truth.connection = Wrapped(self.truth.connection)
         self.failures, self.published = [], []
-        self.committer = Committer(self.truth, self.published.append, self.failures.append)
+        self.committer = Committer(
+            self.truth, History(folder, 10, self.truth), self.published.append, self.failures.append
+        )
 
     def add(self, text, **options):
         return self.committer.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import random
 import shutil
@@ -16,7 +17,7 @@ import pytest
 
 from faiss_memory.errors import StoreCorrupt, StoreError, StoreLocked
 from faiss_memory.memory import Change, Draft
-from faiss_memory.store import backups, catalogue_file, filesystem
+from faiss_memory.store import catalogue_file, filesystem, restoring
 from faiss_memory.store.truth_schema import SCHEMA_VERSION
 from tests.store.oracle import (
     EPOCH,
@@ -27,6 +28,7 @@ from tests.store.oracle import (
     assert_same,
     embed,
     embed_query,
+    grow,
     settled,
     some_draft,
     some_text,
@@ -36,22 +38,6 @@ DERIVED = [
     "index.faiss", "index.faiss.json", "search.db", "search.db.sha256", "metadata.json",
     "indexes/alpha/index.faiss", "indexes/alpha/index.faiss.json",
 ]  # fmt: skip
-
-
-def grow(store, oracle, number, seed):
-    chance = random.Random(seed)
-    drafts = [some_draft(chance, chance.choice([8, 100])) for _ in range(number)]
-    oracle.add(add(store, *drafts), drafts)
-    for memory_id in chance.sample(sorted(oracle.memories), number // 4):
-        change = Change(text=some_text(chance, 30))
-        store.change(memory_id, change, embed(change.text))
-        oracle.change(memory_id, change)
-    gone = chance.sample(sorted(oracle.memories), number // 6)
-    store.forget(gone)
-    oracle.forget(gone)
-    for old in chance.sample(sorted(oracle.memories), 3):
-        draft = some_draft(chance, project=oracle.memories[old].project, supersedes=old)
-        oracle.add(add(store, draft), [draft])
 
 
 class Kept:
@@ -379,7 +365,10 @@ def test_a_flipped_byte_in_a_vector_costs_only_that_vector(tmp_path, caplog):
     "harm",
     ["empty", "one page", "half", "a page short", "zeroed", "noise", "zeros at the start", "a page zeroed"],
 )
-def test_records_that_cannot_be_read_are_left_alone_and_the_error_says_what_to_do(copy, harm, derived):
+@pytest.mark.parametrize("history", ["kept", "lost"])
+def test_records_that_cannot_be_read_are_built_anew_or_left_alone_with_an_error_that_says_what_to_do(
+    copy, kept, harm, derived, history, caplog
+):
     path = copy.folder / "memory.db"
     content = path.read_bytes()
     harmed = {
@@ -398,8 +387,15 @@ def test_records_that_cannot_be_read_are_left_alone_and_the_error_says_what_to_d
     if derived == "lost":
         for name in ("search.db", "search.db.sha256", "index.faiss") if harm != "empty" else ():
             (copy.folder / name).unlink()
+    if history == "kept":
+        assert_same(copy.open(), kept.oracle)
+        assert "it was built anew" in caplog.text
+        assert [aside.read_bytes() for aside in copy.folder.glob("memory.db.broken-*")] == [harmed]
+        assert add(copy.store, "after the rebuild") == [max(kept.oracle.given) + 1]
+        return
+    shutil.rmtree(copy.folder / "backups" / ".store")
     for _ in range(2):
-        with pytest.raises(StoreCorrupt, match=r"base\.db and manifest\.json"):
+        with pytest.raises(StoreCorrupt, match="Put the files of a backup"):
             copy.open()
         assert path.read_bytes() == harmed
 
@@ -500,8 +496,8 @@ def backed_up(tmp_path_factory):
 def lay_backup(backed_up, tmp_path):
     source, backup, *_ = backed_up
     shutil.copytree(source, tmp_path / "data")
-    for name in ("base.db", "manifest.json"):
-        shutil.copyfile(tmp_path / "data" / "backups" / backup.name / name, tmp_path / "data" / name)
+    for path in (tmp_path / "data" / "backups" / backup.name).iterdir():
+        shutil.copyfile(path, tmp_path / "data" / path.name)
     assert (tmp_path / "data" / "memory.db-wal").stat().st_size
     return EmbeddedHome(tmp_path / "data")
 
@@ -519,6 +515,7 @@ def test_a_backup_that_is_copied_into_the_data_folder_is_restored(backed_up, tmp
     assert_same(home.open(), then)
     assert not (home.folder / "base.db").exists()
     assert not (home.folder / "manifest.json").exists()
+    assert not list(home.folder.glob("seg-*"))
     draft = Draft(text="after the restore", timestamp=EPOCH)
     number = add(home.store, draft)
     home.close()
@@ -573,15 +570,16 @@ def test_a_restore_cut_short_at_any_step_is_done_again(backed_up, tmp_path, monk
         patch.setattr(Path, "rename", counted(Path.rename))
         patch.setattr(Path, "unlink", counted(Path.unlink))
         patch.setattr(shutil, "copyfile", counted(shutil.copyfile))
-        patch.setattr(backups, "_become_another_store", counted(backups._become_another_store))
-        patch.setattr(backups, "sync_folder", counted(filesystem.sync_folder))
+        patch.setattr(restoring, "become_another_store", counted(restoring.become_another_store))
+        patch.setattr(restoring, "sync_folder", counted(filesystem.sync_folder))
         try:
-            backups.restore_if_asked(home.folder)
+            restoring.restore_if_asked(home.folder)
         except Killed:
             assert calls == step
         else:
             assert calls < step
     assert_same(home.open(), replaced(then), searches=2)
+    assert add(home.store, "after the restore")[0] > max(now.given), "an id was given twice"
     home.close()
     whole = []
     for number, name in enumerate(asides(home)):
@@ -597,7 +595,16 @@ def test_a_restore_cut_short_at_any_step_is_done_again(backed_up, tmp_path, monk
 
 
 @pytest.mark.parametrize(
-    "harm", ["cut", "flipped", "no manifest", "another manifest", "a name that leads away"]
+    "harm",
+    [
+        "cut",
+        "flipped",
+        "no manifest",
+        "another manifest",
+        "a name that leads away",
+        "no log",
+        "a flip in the log",
+    ],
 )
 def test_a_backup_that_does_not_match_its_manifest_is_set_aside_and_restores_nothing(
     backed_up, tmp_path, harm, caplog
@@ -610,6 +617,11 @@ def test_a_backup_that_does_not_match_its_manifest_is_set_aside_and_restores_not
         flip(base, base.stat().st_size // 2)
     elif harm == "no manifest":
         manifest.unlink()
+    elif harm == "no log":
+        next(home.folder.glob("seg-*")).unlink()
+    elif harm == "a flip in the log":
+        log = next(home.folder.glob("seg-*"))
+        flip(log, log.stat().st_size // 2)
     elif harm == "another manifest":
         manifest.write_text('{"name": "x", "sha256": "y"}', encoding="utf-8")
     else:
@@ -617,30 +629,28 @@ def test_a_backup_that_does_not_match_its_manifest_is_set_aside_and_restores_not
             manifest.read_text(encoding="utf-8").replace('"manual_', '"../manual_'), encoding="utf-8"
         )
     assert_same(home.open(), backed_up[3], searches=2)
-    assert "does not match" in caplog.text
+    assert "nothing was restored" in caplog.text
     assert not base.exists()
+    assert not list(home.folder.glob("seg-*.jsonl"))
     assert asides(home) == []
     home.close()
 
 
-def test_a_matching_backup_that_is_no_database_is_refused_with_an_error_and_nothing_is_lost(
-    backed_up, tmp_path
-):
+def test_a_matching_backup_that_is_no_database_is_set_aside_and_nothing_is_lost(backed_up, tmp_path, caplog):
     home = lay_backup(backed_up, tmp_path)
     base, manifest = home.folder / "base.db", home.folder / "manifest.json"
     base.write_bytes(b"not a database" * 1000)
     digest = hashlib.sha256(base.read_bytes()).hexdigest()
-    manifest.write_text(f'{{"name": "x", "sha256": "{digest}"}}', encoding="utf-8")
-    with pytest.raises(StoreError):
-        home.open()
-    base.unlink()
-    manifest.unlink()
+    written = json.loads(manifest.read_text(encoding="utf-8")) | {"sha256": digest}
+    manifest.write_text(json.dumps(written), encoding="utf-8")
     assert_same(home.open(), backed_up[3], searches=2)
+    assert "nothing was restored" in caplog.text
     home.close()
 
 
 def test_a_backup_that_cannot_be_written_stops_nothing_else(copy, kept):
     store = copy.open()
+    shutil.rmtree(copy.folder / "backups")
     (copy.folder / "backups").write_text("in the way", encoding="utf-8")
     with pytest.raises(StoreError, match="no backup could be made"):
         store.backup(None)
@@ -652,9 +662,10 @@ def test_every_backup_is_listed_with_what_it_holds(copy, kept):
     store = copy.open()
     made = [store.backup(label) for label in ("one", "one", None)]
     assert len({backup.name for backup in made}) == 3
-    assert sorted(store.backups(), key=lambda backup: backup.name) == sorted(
-        made, key=lambda backup: backup.name
-    )
+    manual = [backup for backup in store.backups() if not backup.name.startswith("auto_")]
+    assert sorted(manual, key=lambda backup: backup.name) == sorted(made, key=lambda backup: backup.name)
     assert {backup.memories for backup in made} == {len(kept.oracle.memories)}
+    before = len(store.backups())
     (copy.folder / "backups" / made[0].name / "manifest.json").write_text("{", encoding="utf-8")
-    assert len(store.backups()) == 2
+    shutil.rmtree(copy.folder / "backups" / made[1].name)
+    assert len(copy.reopen().backups()) == before - 2

@@ -670,7 +670,7 @@ def test_an_index_that_cannot_be_written_anywhere_stops_the_writing(home, monkey
         raise sqlite3.OperationalError("no room anywhere")
 
     monkeypatch.setattr(home.store._indexes, "publish", broken)
-    monkeypatch.setattr(home.store._catalogue_file, "renew", broken)
+    monkeypatch.setattr(home.store._derived._catalogue_file, "renew", broken)
     for _ in range(2):
         with pytest.raises(Exception, match="started again"):
             add(store, "queue")

@@ -1,4 +1,4 @@
-"""Commands that tell what there is: tags, projects, stats, backup, health."""
+"""Commands that tell what there is: tags, projects, stats, health."""
 
 from __future__ import annotations
 
@@ -59,23 +59,6 @@ def stats(session: Session, project: str | None) -> None:
     answer = session.call("GET", "/stats", params=given_only({"project": project}))
     if not session.prints_json(answer):
         views.show_stats(session.out, answer)
-
-
-@click.command(
-    cls=ExampleCommand, examples=["faiss-memory backup", 'faiss-memory backup --label "before the move"']
-)
-@click.option("--label", metavar="TEXT", help="A note for you, kept with the backup.")
-@asks_service
-def backup(session: Session, label: str | None) -> None:
-    """Make a backup of all projects now, while the service goes on."""
-    from faiss_memory.cli.writing import counted, size
-
-    answer = session.call("POST", "/backup", given_only({"label": label}))
-    if session.prints_json(answer):
-        return
-    count = counted(answer["memories"], "memory", "memories")
-    session.out.say(f"Backup {answer['backup']} made: {count} of all projects, {size(answer['size_bytes'])}")
-    session.out.remark(answer["message"])
 
 
 @click.command(cls=ExampleCommand, examples=["faiss-memory health", "faiss-memory health --json"])

@@ -77,6 +77,8 @@ from faiss_memory.schema.overview import (
     ProjectsAnswer,
     ProjectStats,
     RebuildingPart,
+    RestoreAnswer,
+    RestoreRequest,
     ScopeRequest,
     StatsAnswer,
     TagCount,
@@ -86,6 +88,7 @@ from faiss_memory.schema.overview import (
 EXTRA: dict[type[Struct], dict[str, Any]] = {
     ForgetRequest: {"anyOf": [{"required": [name]} for name in FORGET_CONDITIONS]},
     PatchRequest: {"minProperties": 1},
+    RestoreRequest: {"oneOf": [{"required": ["backup"]}, {"required": ["time"]}]},
 }
 """What the types of a message's fields cannot say, as JSON Schema."""
 
@@ -140,6 +143,8 @@ __all__ = [
     "ProjectsAnswer",
     "Properties",
     "RebuildingPart",
+    "RestoreAnswer",
+    "RestoreRequest",
     "Scope",
     "ScopeRequest",
     "Scopes",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from faiss_memory.schema.fields import Answer, Message, ProjectName, Scope, Time
+from faiss_memory.schema.fields import Answer, GivenTime, Message, ProjectName, Scope, Time
 
 
 class ScopeRequest(Message):
@@ -52,6 +52,7 @@ class StatsAnswer(Answer):
     last_updated: Time
     index_size_bytes: int
     backup_count: int
+    backups_stand_alone: bool
     model_ready: bool
     model_error: str | None
     projects: list[ProjectStats]
@@ -112,6 +113,7 @@ class BackupEntry(Answer):
     created_at: Time
     memories: int
     size_bytes: int
+    label: str | None
 
 
 class BackupsAnswer(Answer):
@@ -119,6 +121,25 @@ class BackupsAnswer(Answer):
 
     backups: list[BackupEntry]
     count: int
+
+
+class RestoreRequest(Message):
+    """Go back to a backup, or to a time since the oldest one."""
+
+    backup: (
+        Annotated[str, Meta(min_length=1, max_length=200, description="The name of a backup.")] | UnsetType
+    ) = UNSET
+    time: GivenTime | UnsetType = UNSET
+
+
+class RestoreAnswer(Answer):
+    """What was restored, and under which name the state before was set aside."""
+
+    success: bool
+    restored: str
+    memories: int
+    set_aside: str
+    message: str
 
 
 class AdapterEntry(Answer):

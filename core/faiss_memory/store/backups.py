@@ -1,77 +1,211 @@
-"""Restorable copies: a folder with `base.db`, a full copy of the truth, and `manifest.json`, which describes it.
+"""Backups: folders that hold, or link to, a base and the log after it, with a manifest that says how much of it counts.
 
-Restoring is copying both files into the data folder and starting. The copy is not called memory.db on purpose:
-laid beside the write-ahead log of another database it would be corrupted.
+Each write publishes an automatic one. It costs no copy: base and log are hard links, and the manifest names a seq and
+a length. Manual ones are real copies. To restore one, its files are copied into the data folder; see `restoring`.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import logging
+import os
 import shutil
-import sqlite3
-import uuid
-from contextlib import closing
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import BinaryIO
+
+import msgspec
+from msgspec import Struct
 
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.parts import Backup
-from faiss_memory.store.filesystem import replace_file, set_aside, sync_file, sync_folder
-from faiss_memory.store.truth import Truth
+from faiss_memory.store import clock
+from faiss_memory.store.chain import Base, Chain
+from faiss_memory.store.filesystem import replace_file, sync_file, sync_folder
+from faiss_memory.store.replay import Stretch
 
 log = logging.getLogger("faiss_memory.store")
 
-
-def make(truth: Truth, folder: Path, label: str | None) -> Backup:
-    """Copy the truth into a new `manual_…` folder, which appears only when it is complete.
-
-    Raises DiskFull or StoreError when the copy cannot be written; that says nothing about the truth.
-    """
-    try:
-        return _made(truth, folder, label)
-    except (OSError, sqlite3.Error) as error:
-        full = getattr(error, "errno", None) == errno.ENOSPC
-        if full or getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
-            raise DiskFull("the disk is full; no backup was made. Free some room, and try again") from error
-        raise StoreError(f"no backup could be made in {folder} ({error}). Check the disk.") from error
+HOURS, DAYS = 24, 7
+"""Besides the latest ones, the last of each of so many hours and days is kept."""
+AUTO, MANUAL = "auto", "manual"
 
 
-def _made(truth: Truth, folder: Path, label: str | None) -> Backup:
-    folder.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC)
-    name = _free_name(folder, f"manual_{now:%Y%m%d_%H%M%S}")
-    making = folder / f".{name}.new"
-    making.mkdir()
-    try:
-        copy = making / "base.db"
-        with closing(sqlite3.connect(copy)) as target:
-            truth.connection.backup(target)
-        with copy.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            sync_file(file.fileno())
-        manifest = {
-            "name": name,
-            "label": label,
-            "created_at": now.isoformat(),
-            "store": truth.uuid,
-            "seq": truth.seq,
-            "memories": truth.count(),
-            "size_bytes": copy.stat().st_size,
-            "sha256": digest,
-        }
-        replace_file(
-            making / "manifest.json", lambda file: file.write(json.dumps(manifest, indent=1).encode())
-        )
-        making.rename(folder / name)
-        sync_folder(folder)
-    except BaseException:
+class SegmentEntry(Struct, frozen=True):
+    """A segment of the log, and how many of its bytes count."""
+
+    name: str
+    bytes: int
+
+
+class Manifest(Struct, frozen=True):
+    """What a backup holds. `base` is the base's name in `.store`; here its file is called `base.db`."""
+
+    name: str
+    created_at: datetime
+    store: str
+    seq: int
+    memories: int
+    size_bytes: int
+    sha256: str
+    """Of `base.db`."""
+    label: str | None = None
+    base: str = ""
+    segments: list[SegmentEntry] = []
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether it was made by a write, and goes by itself."""
+        return self.name.startswith(AUTO)
+
+
+class Backups:
+    """The folder of backups. `keep` automatic ones stay, and those that are kept by hour and day."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self._folder = folder
+        self._keep = keep
+        self._lock = Lock()  # publishing and copying come from different threads
+        sweep(folder)
+        self._manifests = {manifest.name: manifest for manifest in _read_all(folder)}
+        self._last_auto: Manifest | None = None
+        self.links = _can_link(folder)
+        """Whether the file system has hard links. Without them automatic backups are manifests alone, and need
+        `.store` beside them."""
+
+    def listed(self) -> list[Backup]:
+        """List the backups, oldest first."""
+        with self._lock:
+            found = [
+                _backup(manifest)
+                for manifest in self._manifests.values()
+                if (self._folder / manifest.name / "manifest.json").exists()  # a person may have removed it
+            ]
+        return sorted(found, key=lambda backup: (backup.created_at, backup.name))
+
+    def manifests(self) -> list[Manifest]:
+        """Give every backup's manifest."""
+        with self._lock:
+            return list(self._manifests.values())
+
+    def named_files(self) -> set[str]:
+        """Name the files of `.store` that a backup needs for times in between."""
+        with self._lock:
+            return {
+                name
+                for manifest in self._manifests.values()
+                for name in (manifest.base, *(segment.name for segment in manifest.segments))
+            }
+
+    # Automatic ones.
+
+    def publish(self, chain: Chain, seq: int, memories: int) -> bool:
+        """Make the write just committed restorable; writes within one second share a folder.
+
+        Says whether older backups went, and their files with them. Raises OSError.
+        """
+        now = clock.now()
+        name = f"{AUTO}_{now:%Y%m%d_%H%M%S}"
+        with self._lock:
+            last = self._last_auto
+            shared = last is not None and last.name.startswith(name) and last.base == chain.base.name
+            name = last.name if shared and last is not None else _free_name(self._folder, name)
+            manifest = _manifest(name, chain, now, seq, memories, None)
+            if shared and last is not None:
+                fresh = manifest.segments[len(last.segments) :]
+                self._link(self._folder / name, chain, [segment.name for segment in fresh])
+                _write_manifest(self._folder / name, manifest)
+            else:
+                self._make(chain, manifest)
+            self._last_auto = self._manifests[name] = manifest
+            return not shared and self._prune(now)
+
+    def _make(self, chain: Chain, manifest: Manifest) -> None:
+        making = self._folder / f".{manifest.name}.new"
         shutil.rmtree(making, ignore_errors=True)
-        raise
-    return _backup(manifest)
+        making.mkdir(mode=0o700)
+        if self.links:
+            os.link(chain.base_path, making / "base.db")
+        self._link(making, chain, [segment.name for segment in manifest.segments])
+        _write_manifest(making, manifest)
+        making.rename(self._folder / manifest.name)
+
+    def _link(self, folder: Path, chain: Chain, segments: Iterable[str]) -> None:
+        for name in segments if self.links else ():
+            os.link(chain.folder / name, folder / name)
+
+    def _prune(self, now: datetime) -> bool:
+        """Remove the automatic backups that are neither among the latest nor kept by hour or day."""
+        autos = sorted(
+            (manifest for manifest in self._manifests.values() if manifest.is_auto),
+            key=lambda manifest: (manifest.seq, manifest.created_at),
+        )
+        kept = {manifest.name for manifest in autos[-self._keep :]} | _kept_by_time(autos, now)
+        gone = [manifest.name for manifest in autos if manifest.name not in kept]
+        for name in gone:
+            self._remove(name)
+        return bool(gone)
+
+    def _remove(self, name: str) -> None:
+        # Renamed first: a folder is listed whole or not at all.
+        going = self._folder / f".{name}.new"
+        shutil.rmtree(going, ignore_errors=True)
+        (self._folder / name).rename(going)
+        shutil.rmtree(going, ignore_errors=True)
+        del self._manifests[name]
+
+    # Manual ones.
+
+    def make(self, chain: Chain, seq: int, memories: int, label: str | None) -> Callable[[], Backup]:
+        """Decide on a manual backup of this moment; gives what copies it, while writes go on.
+
+        The copying raises DiskFull or StoreError when it cannot be done; that says nothing about the truth.
+        """
+        now = clock.now()
+        with self._lock:
+            name = _free_name(self._folder, f"{MANUAL}_{now:%Y%m%d_%H%M%S}")
+            making = self._folder / f".{name}.new"
+            making.mkdir(parents=True, mode=0o700)
+        manifest = _manifest(name, chain, now, seq, memories, label)
+        sources = [
+            (chain.base_path, "base.db", None),
+            *((s.path, s.path.name, s.bytes) for s in chain.stretches),
+        ]
+        # Opened now: the base may be rolled, and swept, before its turn comes.
+        opened = [(path.open("rb"), name, size) for path, name, size in sources]
+
+        def copy() -> Backup:
+            try:
+                self._copy(opened, making, manifest)
+            except OSError as error:
+                shutil.rmtree(making, ignore_errors=True)
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise DiskFull(
+                        "the disk is full; no backup was made. Free some room, and try again"
+                    ) from error
+                raise StoreError(
+                    f"no backup could be made in {self._folder} ({error}). Check the disk."
+                ) from error
+            return _backup(manifest)
+
+        return copy
+
+    def _copy(
+        self, opened: Sequence[tuple[BinaryIO, str, int | None]], making: Path, manifest: Manifest
+    ) -> None:
+        for source, name, size in opened:
+            with source, (making / name).open("wb") as target:
+                _copy(source, target, size)
+                target.flush()
+                sync_file(target.fileno())
+        _write_manifest(making, manifest, sync=True)
+        making.rename(self._folder / manifest.name)
+        sync_folder(self._folder)
+        with self._lock:
+            self._manifests[manifest.name] = manifest
 
 
 def sweep(folder: Path) -> None:
@@ -80,84 +214,104 @@ def sweep(folder: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def listed(folder: Path) -> list[Backup]:
-    """Read the manifests of all copies, oldest first; an unreadable one is left out, and logged."""
-    found = []
-    for path in sorted(folder.glob("[!.]*/manifest.json")):
-        try:
-            found.append(_backup(json.loads(path.read_bytes())))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s cannot be read: %s", path, error)
-    return sorted(found, key=lambda backup: (backup.created_at, backup.name))
-
-
-def restore_if_asked(data: Path) -> str | None:
-    """Take a backup that lies in the data folder as the truth; gives its name.
-
-    The present database is set aside first. Each step can be cut short and done again. A copy that does not match
-    its manifest is set aside instead, and the present database stays.
-    """
-    copy, manifest_path, truth = data / "base.db", data / "manifest.json", data / "memory.db"
-    if not copy.exists():
-        return None
-    manifest = _matching_manifest(copy, manifest_path)
-    if manifest is None:
-        log.error(
-            "base.db in %s does not match its manifest.json; both are set aside, nothing was restored", data
-        )
-        set_aside(copy)
-        set_aside(manifest_path)
-        return None
-    fresh = data / ".memory.db.restoring"
-    for leftover in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-journal")):
-        leftover.unlink(missing_ok=True)
-    shutil.copyfile(copy, fresh)
-    _become_another_store(fresh)
-    # The write-ahead log belongs to the database: it must go with it, under the same name even if this is cut
-    # short in between, and must never be found beside another one.
-    aside = data / _free_name(data, f"memory.db.before-restore-{manifest['name']}")
-    for part in ("-wal", ""):
-        if (old := Path(f"{truth}{part}")).exists():
-            old.rename(f"{aside}{part}")
-    fresh.rename(truth)
-    sync_folder(data)
-    copy.unlink()
-    manifest_path.unlink()
-    return str(manifest["name"])
-
-
-def _matching_manifest(copy: Path, manifest_path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> Manifest | None:
+    """Read a manifest; None if it cannot be used, which is logged."""
     try:
-        manifest: dict[str, Any] = json.loads(manifest_path.read_bytes())
-        with copy.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        named = manifest["name"] and Path(manifest["name"]).name == manifest["name"]
-        return manifest if named and manifest["sha256"] == digest else None
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError) as error:
+        log.warning("%s cannot be read: %s", path, error)
         return None
+    names = [manifest.name, *(segment.name for segment in manifest.segments)]
+    return manifest if all(name and Path(name).name == name for name in names) else None
 
 
-def _become_another_store(path: Path) -> None:
-    """Give a restored database a new identity: no index made before the restore fits it."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode=DELETE")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("UPDATE state SET value = ? WHERE key = 'uuid'", (str(uuid.uuid4()),))
-        connection.commit()
+def _read_all(folder: Path) -> list[Manifest]:
+    found = (read_manifest(path) for path in sorted(folder.glob("[!.]*/manifest.json")))
+    return [manifest for manifest in found if manifest is not None and (folder / manifest.name).is_dir()]
+
+
+def _manifest(name: str, chain: Chain, now: datetime, seq: int, memories: int, label: str | None) -> Manifest:
+    base: Base = chain.base
+    stretches: Sequence[Stretch] = chain.stretches
+    return Manifest(
+        name=name,
+        label=label,
+        created_at=now,
+        store=base.store,
+        seq=seq,
+        memories=memories,
+        size_bytes=base.size + sum(stretch.bytes or 0 for stretch in stretches),
+        sha256=base.sha256,
+        base=base.name,
+        segments=[SegmentEntry(stretch.path.name, stretch.bytes or 0) for stretch in stretches],
+    )
+
+
+def _write_manifest(folder: Path, manifest: Manifest, *, sync: bool = False) -> None:
+    written = json.dumps(msgspec.to_builtins(manifest), indent=1).encode()
+    if sync:
+        replace_file(folder / "manifest.json", lambda file: file.write(written))
+        return
+    # Not synced: the log is, and a manifest that a power cut has spoilt is passed over.
+    fresh = folder / ".manifest.json.new"
+    fresh.write_bytes(written)
+    fresh.replace(folder / "manifest.json")
+
+
+def _kept_by_time(autos: Sequence[Manifest], now: datetime) -> set[str]:
+    """Name the last backup of each of the past hours and days, `autos` being in their order."""
+    last: dict[str, str] = {}
+    for manifest in autos:
+        age = now - manifest.created_at
+        if age < timedelta(hours=HOURS):
+            last[f"{manifest.created_at:%Y%m%d%H}"] = manifest.name
+        if age < timedelta(days=DAYS):
+            last[f"{manifest.created_at:%Y%m%d}"] = manifest.name
+    return set(last.values())
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int | None) -> None:
+    left = size
+    while left is None or left:
+        chunk = source.read(1 << 20 if left is None else min(left, 1 << 20))
+        if not chunk:
+            return
+        target.write(chunk)
+        left = None if left is None else left - len(chunk)
+
+
+def _can_link(folder: Path) -> bool:
+    folder.mkdir(parents=True, exist_ok=True)
+    probe, link = folder / ".probe.new", folder / ".probe-link.new"
+    for path in (probe, link):
+        path.unlink(missing_ok=True)
+    try:
+        probe.touch()
+        os.link(probe, link)
+    except OSError as error:
+        log.warning(
+            "%s has no hard links (%s): automatic backups need the folder .store beside them", folder, error
+        )
+        return False
+    finally:
+        for path in (probe, link):
+            path.unlink(missing_ok=True)
+    return True
 
 
 def _free_name(folder: Path, name: str) -> str:
     number, free = 1, name
-    while (folder / free).exists():
+    while (folder / free).exists() or (folder / f".{free}.new").exists():
         number += 1
         free = f"{name}_{number}"
     return free
 
 
-def _backup(manifest: dict[str, Any]) -> Backup:
+def _backup(manifest: Manifest) -> Backup:
     return Backup(
-        name=str(manifest["name"]),
-        created_at=datetime.fromisoformat(manifest["created_at"]),
-        memories=int(manifest["memories"]),
-        size_bytes=int(manifest["size_bytes"]),
+        name=manifest.name,
+        created_at=manifest.created_at,
+        memories=manifest.memories,
+        size_bytes=manifest.size_bytes,
+        label=manifest.label,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from faiss_memory.store.operations import Operation
 from faiss_memory.store.rows import Stored
 
 
@@ -23,6 +24,8 @@ class Changes:
     removed: list[int] = field(default_factory=list)
     dropped_projects: list[str] = field(default_factory=list)
     """Projects that were dropped; what is stored in one of them was stored after that."""
+    operations: list[Operation] = field(default_factory=list)
+    """The same as it was written, in order, for the log."""
 
     def put(self, stored: Stored) -> None:
         """Note a new or changed memory."""
@@ -48,6 +51,7 @@ class Changes:
         for stored in other.stored.values():
             self.put(stored)
         self.embedded |= other.embedded
+        self.operations += other.operations
 
     def __bool__(self) -> bool:
         return bool(self.stored or self.embedded or self.removed or self.dropped_projects)

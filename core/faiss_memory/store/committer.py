@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.store.changes import Changes
+from faiss_memory.store.history import History
+from faiss_memory.store.log import LogBroken
 from faiss_memory.store.truth import Truth
 
 log = logging.getLogger("faiss_memory.store")
@@ -39,16 +41,22 @@ class _Call:
 
 
 class Committer:
-    """Owns the truth once started. `publish` is called with each committed group's changes, before the answers.
+    """Owns the truth and its history once started. `publish` is called with each committed group's changes, before
+    the answers.
 
     `on_failure` is called once, when an I/O error has made the truth unsafe to write: after one failed sync SQLite
     would accept the next commits as if nothing had happened, so writing stops for good.
     """
 
     def __init__(
-        self, truth: Truth, publish: Callable[[Changes], None], on_failure: Callable[[StoreError], None]
+        self,
+        truth: Truth,
+        history: History,
+        publish: Callable[[Changes], None],
+        on_failure: Callable[[StoreError], None],
     ) -> None:
         self._truth = truth
+        self._history = history
         self._publish = publish
         self._on_failure = on_failure
         self._queue: deque[_Call] = deque()
@@ -83,6 +91,10 @@ class Committer:
             self._queue.append(queued)
             self._condition.notify()
         return queued.outcome.result()
+
+    def replace(self, truth: Truth) -> None:
+        """Go on with another truth; called inside `read`."""
+        self._truth = truth
 
     def close(self) -> None:
         """Finish what is queued, refuse the rest, and end the thread."""
@@ -146,26 +158,46 @@ class Committer:
                 call.outcome.set_result(call.answer)
 
     def _committed(self, group: list[_Call]) -> list[_Call]:
-        """Run and commit a group; gives the calls that were not refused. Raises StoreError: nothing was kept."""
+        """Run, log and commit a group; gives the calls that were not refused. Raises StoreError: nothing was kept."""
         run = self._truth.connection.execute
+        logged = False
         try:
             run("BEGIN IMMEDIATE")
+            before = self._truth.seq
             accepted = [call for call in group if self._attempt(call)]
-            run("COMMIT" if accepted else "ROLLBACK")
-        except sqlite3.Error as error:
-            # SQLite may have rolled the whole transaction back by itself, as it does on a full disk: so the
-            # group fails as one, and nothing of it is answered.
-            try:
-                if self._truth.connection.in_transaction:
-                    run("ROLLBACK")
-            except sqlite3.Error as another:
-                raise self._failed(another) from error
-            raise self._translated(error) from error
+            if not accepted:
+                run("ROLLBACK")
+                return []
+            # Logged before the COMMIT: what is committed is in the log, and what is only there was never answered.
+            operations = [operation for call in accepted for operation in call.changes.operations]
+            self._history.log(self._truth, before, operations)
+            logged = True
+            run("COMMIT")
+        except (sqlite3.Error, StoreError) as error:
+            raise self._undone(error, logged) from error
         return accepted
+
+    def _undone(self, error: sqlite3.Error | StoreError, logged: bool) -> StoreError:
+        """Take back a group that failed as one, and give the error that its callers get.
+
+        SQLite may have rolled the whole transaction back by itself, as it does on a full disk.
+        """
+        told = self._failed(error) if isinstance(error, LogBroken) else error
+        if isinstance(told, sqlite3.Error):
+            told = self._translated(told)
+        try:
+            if self._truth.connection.in_transaction:
+                self._truth.connection.execute("ROLLBACK")
+            if logged and self._failure is None:
+                self._history.take_back()
+        except (sqlite3.Error, StoreError) as another:
+            return self._failed(another)
+        return told
 
     def _published(self, changes: Changes) -> None:
         try:
             self._publish(changes)
+            self._history.publish(self._truth)
         except Exception as error:
             # It is safe, but no reader sees it: only a start brings the two together again.
             raise self._failed(error) from error

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Lock
 from typing import Any, Literal
 
-import numpy as np
-
-from faiss_memory.errors import MemoryNotFound, StoreError
+from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Origin, ProjectCount, Ranking
-from faiss_memory.parts import Added, Backup, Embedding, Progress, Retry, Rewritten, Vectors
-from faiss_memory.store import backups, origins, retries
-from faiss_memory.store.catalogue_file import CatalogueFile
+from faiss_memory.parts import Added, Backup, Embedding, Progress, Restored, Retry, Rewritten, Vectors
+from faiss_memory.store import origins, restoring, retries
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.filesystem import network_file_system, replace_file
-from faiss_memory.store.indexes import Indexes
+from faiss_memory.store.derived import Derived, Model
+from faiss_memory.store.filesystem import network_file_system
+from faiss_memory.store.history import History
+from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.novelty import add_novel
-from faiss_memory.store.truth import Truth
-from faiss_memory.store.vector_files import VectorFiles
-from faiss_memory.store.vectors import VectorIndex
+from faiss_memory.store.truth import NewerSchema, Truth
 
 log = logging.getLogger("faiss_memory.store")
-
-FILLED_AT_ONCE = 2000
-SECONDS_BETWEEN_SAVES = 1.0
-SAVE_AFTER = 1000
-"""Passages added or removed before a vector index is saved again; fewer are caught up from the truth at start."""
 
 
 class EmbeddedStore:
@@ -43,8 +34,9 @@ class EmbeddedStore:
     writing unsafe. Raises StoreLocked when another process owns the folder.
     """
 
-    def __init__(self, folder: Path, on_failure: Callable[[StoreError], None]) -> None:
+    def __init__(self, folder: Path, on_failure: Callable[[StoreError], None], max_backups: int = 10) -> None:
         self.folder = folder
+        self._max_backups = max_backups
         self._on_failure = on_failure
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,6 +47,7 @@ class EmbeddedStore:
                 "write there, or choose another folder (DATA_DIR or --data-dir)."
             ) from error
         self._is_open = False
+        self._restoring = Lock()
 
     def open(self) -> None:
         """Bring every file into a state that can be read and written."""
@@ -72,154 +65,72 @@ class EmbeddedStore:
                 self.folder,
                 kind,
             )
-        backups.sweep(self.folder / "backups")
-        if (restored := backups.restore_if_asked(self.folder)) is not None:
+        if (restored := restoring.restore_if_asked(self.folder)) is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
-        truth = Truth(self.folder / "memory.db")
-        self._uuid, self._created_at = truth.uuid, truth.created_at
-        self._model: tuple[str, str, int] | None = None
-        self._catalogue_file = CatalogueFile(self.folder)
-        self._vector_files = VectorFiles(self.folder, truth.uuid)
+        truth = self._opened_truth()
         try:
-            self._projects, self._seq = truth.projects(), truth.seq
-            self._indexes = Indexes(self._catalogue_file.open(truth), self._repair_catalogue)
-            self._indexes.load_keywords()
+            self._history = History(self.folder, self._max_backups, truth)
+            self._derived = Derived(self.folder, truth, self._repair_catalogue)
         except BaseException:
             truth.close()
             raise
-        self._committer = Committer(truth, self._publish, self._on_failure)
-        self._keeper_condition = Condition()
-        self._work_waits, self._closing = True, False
-        self._missing: dict[str, np.ndarray[Any, Any]] = {}
         self._truth = truth
-        self._keeper = Thread(target=self._keep, name="keeper", daemon=True)
+        self._indexes = self._derived.indexes
+        self._committer = Committer(truth, self._history, self._publish, self._on_failure)
+        self._keeper = Keeper(self._catch_up, self._save)
         self._keeper.start()
         self._is_open = True
 
+    def _opened_truth(self) -> Truth:
+        """Open memory.db; one that is missing or cannot be read is built anew from its log, to the last change."""
+        path = self.folder / "memory.db"
+        store = self.folder / "backups" / ".store"
+        # SQLite would take an empty file for a new database and begin with nothing, as if nothing had been lost.
+        empty = path.exists() and not path.stat().st_size
+        known = store.is_dir() or (empty and path.with_name("search.db").exists())
+        lost = known and (empty or not path.exists())
+        try:
+            if not lost:
+                return Truth(path)
+            raise StoreCorrupt(f"{path} is {'empty' if empty else 'missing'}")
+        except NewerSchema:
+            raise
+        except StoreCorrupt as error:
+            source = restoring.rebuild(self.folder)
+            if source is None:
+                raise StoreCorrupt(
+                    f"{error}. Put the files of a backup from {store.parent} into {self.folder} and start again; the "
+                    "present file is kept aside."
+                ) from None
+            log.error("%s; it was built anew from %s, and what was there is set aside", error, source)
+            return Truth(path)
+
     # The derived files follow the truth.
-
-    def _repair_catalogue(self) -> None:
-        self._committer.read(self._renew_catalogue)
-        self._wake_keeper()
-
-    def _renew_catalogue(self, truth: Truth) -> None:
-        self._indexes.replace_catalogue(lambda: self._catalogue_file.renew(truth, "it was damaged"))
 
     def _publish(self, changes: Changes) -> None:
         """Called by the committer with each committed group, before it is answered."""
-        self._seq = changes.seq
-        self._projects = self._truth.projects()
-        try:
-            self._indexes.publish(changes)
-        except Exception:  # the write is safe: a derived file may only cost its own rebuild
-            log.exception("the indexes could not follow a write and are made anew")
-            self._renew_catalogue(self._truth)
-            if self._model is not None:
-                self._load_vectors(self._truth, saved=False)
-        self._wake_keeper()
+        self._derived.publish(self._truth, changes)
+        self._keeper.wake()
+
+    def _repair_catalogue(self) -> None:
+        self._committer.read(self._derived.renew_catalogue)
+        self._keeper.wake()
 
     def use_model(self, identity: str, name: str, dimension: int) -> None:
         """Answer `nearest` with this model's vectors from now on."""
-
-        def switch(truth: Truth) -> None:
-            self._model = (identity, name, dimension)
-            truth.use_model(identity, name, dimension)
-            self._load_vectors(truth, saved=True)
-
-        self._committer.read(switch)
-        self._wake_keeper()
-
-    def _load_vectors(self, truth: Truth, *, saved: bool) -> None:
-        """Load the saved indexes that fit; what they lack is read from the truth, much of it in the background."""
-        identity, _, dimension = self._model or ("", "", 0)
-        indexes, missing = {}, {}
-        for project in self._projects:
-            keys = truth.passage_keys(project)
-            indexes[project] = VectorIndex(dimension)
-            if saved and len(keys):
-                keys = self._vector_files.load(indexes[project], project, keys, identity, self._seq)
-            if len(keys):
-                missing[project] = keys
-        self._indexes.replace_vectors(indexes)
-        self._missing = missing
-        for project, keys in missing.items():
-            self._indexes.expect(project, len(keys))
-        # A moment's work is done at once, so that the first answer after a start is whole.
-        if sum(map(len, missing.values())) <= FILLED_AT_ONCE:
-            while self._fill_some(truth):
-                pass
-
-    def _fill_some(self, truth: Truth) -> bool:
-        """Read some vectors from the truth into their index; says whether more are missing."""
-        if not self._missing or self._model is None:
-            return False
-        project, keys = next(iter(self._missing.items()))
-        part, rest = keys[:FILLED_AT_ONCE], keys[FILLED_AT_ONCE:]
-        found, vectors = truth.vectors(part[:, 0].tolist(), self._model[2])
-        sound = np.isin(part[:, 0], found)
-        self._indexes.fill(project, part[sound], vectors, lost=part[~sound, 1], left=len(rest))
-        if len(rest):
-            self._missing[project] = rest
-        else:
-            del self._missing[project]
-        return bool(self._missing)
-
-    # The keeper: what may be done a moment later.
-
-    def _wake_keeper(self) -> None:
-        with self._keeper_condition:
-            self._work_waits = True
-            self._keeper_condition.notify()
-
-    def _keep(self) -> None:
-        while not self._closing:
-            with self._keeper_condition:
-                self._keeper_condition.wait_for(lambda: self._work_waits or self._closing)
-                self._work_waits = False
-            try:
-                self._catch_up()
-                with self._keeper_condition:
-                    # Not after each of many writes: its syncing would compete with theirs.
-                    self._keeper_condition.wait_for(lambda: self._closing, timeout=SECONDS_BETWEEN_SAVES)
-                self._save(everything=False)
-            except (OSError, sqlite3.Error, StoreError) as error:
-                log.warning(
-                    "a derived file could not be written: %s; it is tried again after the next write", error
-                )
+        self._committer.read(lambda truth: self._derived.use_model(truth, Model(identity, name, dimension)))
+        self._keeper.wake()
 
     def _catch_up(self) -> None:
-        while self._missing and not self._closing:
-            self._committer.read(self._fill_some)
-        while not self._closing and self._indexes.analyze_some():
+        while self._derived.is_filling and not self._keeper.closing:
+            self._committer.read(self._derived.fill_some)
+        while not self._keeper.closing and self._indexes.analyze_some():
             pass
 
-    def _save(self, *, everything: bool) -> None:
-        """Save the vector indexes that changed much, or at all, and the readable manifest."""
-        model = self._model
-        for project, (changes, size) in self._indexes.vector_changes().items():
-            # A share of the whole, so that a large import is not written out again and again.
-            first = everything or not self._vector_files.exists(project)
-            least = 1 if first else max(SAVE_AFTER, size // 5)
-            if model is not None and changes >= least and project not in self._missing:
-                seq = self._seq  # read before the snapshot, which may only be newer
-                if (content := self._indexes.snapshot(project)) is not None:
-                    self._vector_files.save(project, content, model[0], seq)
-        self._vector_files.sweep(self._projects)
-        manifest = json.dumps(self._manifest(), indent=2, ensure_ascii=False) + "\n"
-        replace_file(self.folder / "metadata.json", lambda file: file.write(manifest.encode()))
-
-    def _manifest(self) -> dict[str, Any]:
-        counts = self._indexes.counts()
-        return {
-            "about": "A description for people; the memories are in memory.db.",
-            "store": self._uuid,
-            "seq": self._seq,
-            "created_at": self._created_at.isoformat(),
-            "model": None if self._model is None else self._model[0],
-            "dimension": None if self._model is None else self._model[2],
-            "memories": sum(counts.values()),
-            "projects": counts,
-        }
+    def _save(self) -> None:
+        self._derived.save(everything=False)
+        if self._history.wants_roll() and not self._keeper.closing:
+            self._history.roll(self._committer.read)
 
     # Writing.
 
@@ -229,11 +140,11 @@ class EmbeddedStore:
         """Store drafts, or give a retried call's first answer."""
 
         def call(truth: Truth, changes: Changes) -> list[Added]:
-            if retry is not None and (answer := retries.remembered(truth.connection, retry)) is not None:
+            if retry is not None and (answer := retries.remembered(truth, retry)) is not None:
                 return answer
             added = add_novel(truth, drafts, embeddings, self.closest, changes)
             if retry is not None:
-                retries.remember(truth.connection, retry, added)
+                retries.remember(truth, retry, added, changes)
             return added
 
         # To judge what is novel, everything written before must be visible.
@@ -343,7 +254,7 @@ class EmbeddedStore:
         counts = self._indexes.counts()
         return [
             ProjectCount(name=name, memories=counts.get(name, 0), created_at=created, last_updated=updated)
-            for name, (created, updated) in sorted(self._projects.items())
+            for name, (created, updated) in sorted(self._derived.projects.items())
         ]
 
     def tags(self, where: Filter) -> dict[str, int]:
@@ -352,12 +263,12 @@ class EmbeddedStore:
 
     def stats(self) -> Mapping[str, Any]:
         """Tell sizes and states."""
-        projects, passages = self.projects(), self._indexes.passages()
-        dimension = self._model[2] if self._model is not None else 0
+        created_at = self._derived.created_at
         return {
-            "created_at": self._created_at,
-            "last_updated": max((project.last_updated for project in projects), default=self._created_at),
-            "index_size_bytes": {name: 4 * dimension * count for name, count in passages.items()},
+            "created_at": created_at,
+            "last_updated": max((project.last_updated for project in self.projects()), default=created_at),
+            "index_size_bytes": self._derived.index_sizes(),
+            "backups_stand_alone": self._history.has_links,
         }
 
     def rebuilding(self) -> list[Progress]:
@@ -366,11 +277,40 @@ class EmbeddedStore:
 
     def backup(self, label: str | None) -> Backup:
         """Make a consistent copy that can be restored."""
-        return self._committer.read(lambda truth: backups.make(truth, self.folder / "backups", label))
+        copy = self._committer.read(lambda truth: self._history.backup(truth, label))
+        return copy()
 
     def backups(self) -> list[Backup]:
         """List the copies, oldest first."""
-        return backups.listed(self.folder / "backups")
+        return self._history.listed()
+
+    def restore(self, wanted: str | datetime) -> Restored:
+        """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
+        if not self._restoring.acquire(blocking=False):
+            raise Conflict("a restore is running already; wait until it is done")
+        made = self.folder / restoring.MAKING
+        try:
+            moment = self._committer.read(lambda _: self._history.moment(wanted))
+            restoring.build(moment, made)
+            return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{wanted} cannot be restored ({error}); nothing was changed") from error
+        finally:
+            made.unlink(missing_ok=True)
+            self._history.let_go()
+            self._restoring.release()
+
+    def _swap(self, truth: Truth, made: Path, name: str) -> Restored:
+        """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""
+        restoring.become_another_store(made, restoring.counted(truth.connection))
+        truth.close()
+        aside = restoring.put_in_place(self.folder, made, name)
+        self._truth = Truth(self.folder / "memory.db")
+        self._committer.replace(self._truth)
+        self._history.follow(self._truth)
+        self._derived.follow(self._truth)
+        self._keeper.wake()
+        return Restored(name, self._truth.content[0], "" if aside is None else aside.name)
 
     def close(self) -> None:
         """Finish what was accepted, save the indexes, and let go of the data folder."""
@@ -379,16 +319,13 @@ class EmbeddedStore:
         self._lock.release()
 
     def _close(self) -> None:
-        with self._keeper_condition:
-            self._closing = True
-            self._keeper_condition.notify()
-        self._keeper.join()
+        self._keeper.close()
         self._committer.close()
         try:
-            self._save(everything=True)
+            self._derived.save(everything=True)
             self._indexes.mark_clean()
         except (OSError, sqlite3.Error, StoreError) as error:
             log.warning("the indexes could not be saved (%s); they are rebuilt at the next start", error)
-        self._indexes.close()
+        self._derived.close()
+        self._history.close()
         self._truth.close()
-        self._catalogue_file.remove_spare()

@@ -21,6 +21,14 @@ def sync_file(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
+def sync_data(descriptor: int) -> None:
+    """Bring what was appended to a file to the medium, with the length that is needed to read it again."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the medium, so that a rename outlives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -12,15 +12,6 @@ from faiss_memory.store.rows import checksum
 log = logging.getLogger("faiss_memory.store")
 
 
-def write(connection: sqlite3.Connection, memory_id: int, origin: Origin | None) -> None:
-    """Keep the origin of a memory, if there is one to keep."""
-    if origin is not None:
-        values = (memory_id, origin.file, origin.place, origin.text, origin.details)
-        connection.execute(
-            "INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?, ?, ?)", (*values, checksum(*values))
-        )
-
-
 def read(connection: sqlite3.Connection, project: str, damaged: Container[int]) -> dict[int, Origin]:
     """Give the origins of a project's memories, by id, leaving out damaged memories: a build makes them anew.
 

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from faiss_memory.errors import Conflict
 from faiss_memory.parts import Added, Retry
+from faiss_memory.store.changes import Changes
+from faiss_memory.store.operations import RETRY_SECONDS, PutRetry
 from faiss_memory.store.rows import to_json
-
-RETRY_SECONDS = 24 * 3600
-
-
-def remember(connection: sqlite3.Connection, retry: Retry, answer: Sequence[Added]) -> None:
-    """Keep the answer of a call, and drop those older than a day."""
-    now = int(time.time())
-    connection.execute("DELETE FROM retries WHERE made < ?", (now - RETRY_SECONDS,))
-    connection.execute(
-        "INSERT OR REPLACE INTO retries VALUES (?, ?, ?, ?)",
-        (retry.key, retry.digest, to_json([asdict(one) for one in answer]), now),
-    )
+from faiss_memory.store.truth import Truth
 
 
-def remembered(connection: sqlite3.Connection, retry: Retry) -> list[Added] | None:
+def remember(truth: Truth, retry: Retry, answer: Sequence[Added], changes: Changes) -> None:
+    """Keep the answer of a call."""
+    kept = to_json([asdict(one) for one in answer])
+    truth.write(PutRetry(retry.key, retry.digest, kept, int(time.time())), changes)
+
+
+def remembered(truth: Truth, retry: Retry) -> list[Added] | None:
     """Give the first answer of a retried call. Raises Conflict when it was another request."""
-    row = connection.execute(
+    row = truth.connection.execute(
         "SELECT digest, answer FROM retries WHERE key = ? AND made >= ?",
         (retry.key, int(time.time()) - RETRY_SECONDS),
     ).fetchone()

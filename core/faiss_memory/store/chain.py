@@ -1,0 +1,235 @@
+"""`backups/.store`: full copies of the truth, and the log that leads from each to the present.
+
+`base-SEQ-STORE.db` is a copy as of a seq and never changes; its description lies beside it. `seg-SEQ-STORE.jsonl` is
+the log from that seq on. The present chain is one base with the segments after it; older ones stay as long as a backup
+names them. A new base is made by replaying the log on the old one, so each proves that the chain restores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from faiss_memory.store import clock
+from faiss_memory.store.filesystem import replace_file, sync_file, sync_folder
+from faiss_memory.store.log import LogWriter, read_lines
+from faiss_memory.store.operations import Record
+from faiss_memory.store.replay import Stretch, replay
+from faiss_memory.store.rows import to_microseconds
+from faiss_memory.store.truth import Truth
+
+log = logging.getLogger("faiss_memory.store")
+
+LEAST_TO_ROLL = 256 * 1024
+SHARE_TO_ROLL = 5
+"""A new base is made when the log has grown to a fifth of the base, so that both are little more than the truth."""
+
+
+class Base(Struct, frozen=True):
+    """A copy of the truth as of `seq`; `time` in microseconds since 1970."""
+
+    name: str
+    store: str
+    seq: int
+    time: int
+    size: int
+    sha256: str
+
+
+class _Head(Struct, frozen=True):
+    """What is needed of a record to follow the log."""
+
+    seq: int
+    after: int
+
+
+class Chain:
+    """The present chain. Made by `open_chain`; its methods are called by one thread at a time, the committer's."""
+
+    def __init__(self, folder: Path, base: Base, segments: list[Path]) -> None:
+        self.folder = folder
+        self.base = base
+        self._segments = segments
+        self._writer = LogWriter(segments[-1])
+        self._coming = ""
+
+    @property
+    def base_path(self) -> Path:
+        """The base's file."""
+        return self.folder / self.base.name
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """The log from the base to the present."""
+        *sealed, _ = self._segments
+        return [
+            *(Stretch(path, path.stat().st_size) for path in sealed),
+            Stretch(self._writer.path, self._writer.bytes),
+        ]
+
+    def append(self, record: Record) -> None:
+        """Log a record, durably. Raises DiskFull or LogBroken."""
+        self._writer.append(record)
+
+    def take_back(self) -> None:
+        """Remove the last record: its group was not committed. Raises LogBroken."""
+        self._writer.take_back()
+
+    def wants_roll(self) -> bool:
+        """Say whether the log has grown so long that a new base is due."""
+        size = sum(stretch.bytes or 0 for stretch in self.stretches)
+        return size > max(LEAST_TO_ROLL, self.base.size // SHARE_TO_ROLL)
+
+    def rotate(self, seq: int) -> list[Stretch]:
+        """Begin a new segment at the present seq; gives the log up to it."""
+        sealed = self.stretches
+        self._begin_segment(seq)
+        self._coming = _name("base", seq, self.base.store, "db")
+        return sealed
+
+    def roll(self, sealed: list[Stretch], seq: int) -> Base:
+        """Make a base of the present one and the sealed log; touches nothing that is in use, so any thread may.
+
+        Raises StoreCorrupt, OSError and sqlite3.Error.
+        """
+        making = self.folder / f"{_name('base', seq, self.base.store, 'db')}.new"
+        replay(self.base_path, sealed, making, until_seq=seq)
+        return _describe(self.folder, making, self.base.store, seq)
+
+    def adopt(self, base: Base) -> None:
+        """Go on from a new base."""
+        self.base, self._coming = base, ""
+        first = self.folder / _name("seg", base.seq, base.store, "jsonl")
+        self._segments = self._segments[self._segments.index(first) :]
+
+    def restart(self, truth: Truth) -> None:
+        """Begin anew from a full copy of the truth. Raises OSError and sqlite3.Error."""
+        self.base = copy_truth(self.folder, truth)
+        self._begin_segment(truth.seq)
+        self._segments = self._segments[-1:]
+
+    def _begin_segment(self, seq: int) -> None:
+        path = self.folder / _name("seg", seq, self.base.store, "jsonl")
+        if path == self._writer.path:
+            return  # it holds nothing yet
+        writer = LogWriter(path)
+        self._writer.close()
+        self._writer = writer
+        self._segments.append(path)
+
+    def sweep(self, named: Collection[str]) -> None:
+        """Remove the files that are neither of the present chain nor named by a backup."""
+        kept = {self.base.name, self._coming, *(path.name for path in self._segments), *named}
+        kept |= {f"{name}.json" for name in kept}
+        for path in self.folder.iterdir():
+            if path.name not in kept and path.name.startswith(("base-", "seg-")) and path.suffix != ".new":
+                path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close the log."""
+        self._writer.close()
+
+
+def open_chain(folder: Path, truth: Truth) -> Chain:
+    """Find the chain that leads to the truth, cut off what was never committed, or begin a new one.
+
+    Raises OSError, sqlite3.Error and LogBroken.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for unfinished in folder.glob("*.new*"):
+        unfinished.unlink()
+    for base in bases(folder):
+        if base.store != truth.uuid or base.seq > truth.seq:
+            continue
+        segments, reached, cut = _follow(folder, base, truth.seq)
+        if reached == truth.seq and segments:
+            chain = Chain(folder, base, segments)
+            chain._writer.cut(cut)
+            return chain
+        log.warning(
+            "the log after %s ends at change %d, and the records are at %d: it begins anew with a full copy",
+            base.name, reached, truth.seq,
+        )  # fmt: skip
+    return _new_chain(folder, truth)
+
+
+def _new_chain(folder: Path, truth: Truth) -> Chain:
+    base = copy_truth(folder, truth)
+    return Chain(folder, base, [folder / _name("seg", base.seq, base.store, "jsonl")])
+
+
+def bases(folder: Path) -> list[Base]:
+    """Read the descriptions of the bases that are there, the latest first."""
+    found = []
+    for path in folder.glob("base-*.db.json"):
+        try:
+            base = msgspec.json.decode(path.read_bytes(), type=Base)
+            if (folder / base.name).stat().st_size == base.size and path.name == f"{base.name}.json":
+                found.append(base)
+        except (OSError, msgspec.MsgspecError) as error:
+            log.warning("%s cannot be read: %s", path, error)
+    return sorted(found, key=lambda base: (base.time, base.seq), reverse=True)
+
+
+def log_after(folder: Path, base: Base) -> list[Stretch]:
+    """Give the log from a base as far as it goes."""
+    segments, _, _ = _follow(folder, base, None)
+    return [Stretch(path) for path in segments]
+
+
+def copy_truth(folder: Path, truth: Truth) -> Base:
+    """Make a base by copying the truth. Raises OSError and sqlite3.Error."""
+    making = folder / f"{_name('base', truth.seq, truth.uuid, 'db')}.new"
+    making.unlink(missing_ok=True)
+    with closing(sqlite3.connect(making)) as target:
+        truth.connection.backup(target)
+    with closing(sqlite3.connect(making)) as target:
+        target.execute("PRAGMA journal_mode=DELETE")
+    with making.open("rb") as file:
+        sync_file(file.fileno())
+    return _describe(folder, making, truth.uuid, truth.seq)
+
+
+def _describe(folder: Path, making: Path, store: str, seq: int) -> Base:
+    """Put a finished copy in its place, with its description."""
+    with making.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    name = _name("base", seq, store, "db")
+    base = Base(name, store, seq, to_microseconds(clock.now()), making.stat().st_size, digest)
+    making.rename(folder / name)
+    sync_folder(folder)
+    described = json.dumps(msgspec.to_builtins(base)).encode()
+    replace_file(folder / f"{name}.json", lambda file: file.write(described))
+    return base
+
+
+def _follow(folder: Path, base: Base, until: int | None) -> tuple[list[Path], int, int]:
+    """Follow the log from a base: its segments, the seq reached, and the bytes of the last segment up to there."""
+    segments: list[Path] = []
+    seq, cut = base.seq, 0
+    while (path := folder / _name("seg", seq, base.store, "jsonl")).exists() and path not in segments:
+        segments.append(path)
+        cut = 0
+        for at, head in _heads(path):
+            if head.after != seq or (until is not None and head.seq > until):
+                return segments, seq, cut
+            seq, cut = head.seq, at
+    return segments, seq, cut
+
+
+def _heads(path: Path) -> Iterator[tuple[int, _Head]]:
+    decode = msgspec.json.Decoder(_Head).decode
+    for at, line in read_lines(path):
+        yield at, decode(line[9:-1])
+
+
+def _name(kind: str, seq: int, store: str, suffix: str) -> str:
+    return f"{kind}-{seq}-{store[:8]}.{suffix}"

@@ -1,0 +1,246 @@
+"""The changes that memory.db knows, each a value: what is written is what is logged, so replaying is writing again.
+
+An operation carries everything that it writes, ids included. Applying one twice leaves what applying it once leaves.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from faiss_memory.store.rows import checksum
+
+RETRY_SECONDS = 24 * 3600
+_DIGEST_BITS = 62
+
+
+class PutProject(Struct, tag="project", array_like=True, frozen=True):
+    """A project is there; times in microseconds since 1970."""
+
+    name: str
+    created: int
+    updated: int
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Write the project, or when it was changed."""
+        connection.execute(
+            "INSERT INTO projects VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET updated = excluded.updated",
+            (self.name, self.created, self.updated),
+        )
+
+
+class DropProject(Struct, tag="drop", array_like=True, frozen=True):
+    """A project is gone; its memories were forgotten before."""
+
+    name: str
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Delete the project."""
+        connection.execute("DELETE FROM projects WHERE name = ?", (self.name,))
+
+
+class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
+    """A memory is new or changed. The columns are those of `rows.to_row`, with their checksum."""
+
+    id: int
+    columns: tuple[str, str, str, str, str, int, int | None]
+    crc: int
+    seq: int
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Write the row."""
+        before = connection.execute("SELECT crc FROM memories WHERE id = ?", (self.id,)).fetchone()
+        connection.execute(
+            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, seq)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
+            " text = excluded.text, source = excluded.source, tags = excluded.tags, metadata = excluded.metadata,"
+            " timestamp = excluded.timestamp, supersedes = excluded.supersedes, crc = excluded.crc,"
+            " seq = excluded.seq",
+            (self.id, *self.columns, self.crc, self.seq),
+        )
+        _count(connection, added=(self.id, self.crc), gone=None if before is None else (self.id, before[0]))
+
+
+class ForgetMemory(Struct, tag="forget", array_like=True, frozen=True):
+    """A memory is gone, with its passages and its origin."""
+
+    id: int
+    seq: int
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Delete the row and keep its id, for the derived files to follow."""
+        row = connection.execute("DELETE FROM memories WHERE id = ? RETURNING crc", (self.id,)).fetchone()
+        if row is not None:
+            connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?)", (self.id, self.seq))
+            _count(connection, added=None, gone=(self.id, row[0]))
+
+
+class PutModel(Struct, tag="model", array_like=True, frozen=True):
+    """A model is known under a number."""
+
+    id: int
+    identity: str
+    name: str
+    dimension: int
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Write the model."""
+        connection.execute(
+            "INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?)",
+            (self.id, self.identity, self.name, self.dimension),
+        )
+
+
+class PassageRow(Struct, array_like=True, frozen=True):
+    """A passage with its vector: float32, little-endian."""
+
+    id: int
+    start: int
+    end: int
+    vector: bytes
+
+
+class PutPassages(Struct, tag="passages", array_like=True, frozen=True):
+    """A memory's passages by one model, all of them."""
+
+    memory: int
+    model: int
+    rows: tuple[PassageRow, ...]
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Write the passages in place of those that are there."""
+        connection.execute("DELETE FROM passages WHERE memory = ? AND model = ?", (self.memory, self.model))
+        values = []
+        for row in self.rows:
+            key = (self.memory, self.model, row.start, row.end, checksum(row.vector))
+            values.append((row.id, *key, checksum(repr(key)), row.vector))
+        connection.executemany(
+            "INSERT INTO passages (id, memory, model, start, end, crc, key_crc, vector)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
+
+
+class DropPassages(Struct, tag="unembed", array_like=True, frozen=True):
+    """A memory's text has changed: no passage of it stands, by any model."""
+
+    memory: int
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Delete the passages."""
+        connection.execute("DELETE FROM passages WHERE memory = ?", (self.memory,))
+
+
+class PutOrigin(Struct, tag="origin", array_like=True, frozen=True):
+    """Which part of which file a memory was built from."""
+
+    memory: int
+    file: str
+    place: str
+    text: str
+    details: str
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Write the origin."""
+        values = (self.memory, self.file, self.place, self.text, self.details)
+        connection.execute(
+            "INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?, ?, ?)", (*values, checksum(*values))
+        )
+
+
+class PutRetry(Struct, tag="retry", array_like=True, frozen=True):
+    """The answer of a call that may be retried; `made` in seconds since 1970."""
+
+    key: str
+    digest: bytes
+    answer: str
+    made: int
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Write the answer, and drop those older than a day."""
+        connection.execute("DELETE FROM retries WHERE made < ?", (self.made - RETRY_SECONDS,))
+        connection.execute(
+            "INSERT OR REPLACE INTO retries VALUES (?, ?, ?, ?)",
+            (self.key, self.digest, self.answer, self.made),
+        )
+
+
+Operation: TypeAlias = (
+    PutProject
+    | DropProject
+    | PutMemory
+    | ForgetMemory
+    | PutModel
+    | PutPassages
+    | DropPassages
+    | PutOrigin
+    | PutRetry
+)
+
+
+class Record(Struct, frozen=True):
+    """One committed group: the operations that lead from the state after seq `after` to the one after `seq`.
+
+    `time` is in microseconds since 1970. `memories` and `digest` describe the state reached: a replay that does not
+    come to the same has gone wrong.
+    """
+
+    seq: int
+    after: int
+    time: int
+    memories: int
+    digest: int
+    operations: list[Operation]
+
+    def replay(self, connection: sqlite3.Connection) -> None:
+        """Write the operations and the seq, inside the caller's transaction."""
+        for operation in self.operations:
+            operation.apply(connection)
+        connection.execute("INSERT OR REPLACE INTO state VALUES ('seq', ?)", (self.seq,))
+
+
+encode_record = msgspec.json.Encoder().encode
+decode_record = msgspec.json.Decoder(Record).decode
+
+
+def content(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Give the number of memories and the digest of them that is kept along."""
+    rows = dict(
+        connection.execute("SELECT key, value FROM state WHERE key IN ('memories', 'digest')").fetchall()
+    )
+    return int(rows["memories"]), int(rows["digest"])
+
+
+def count_content(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Count the memories and their digest anew, from the checksums of the rows."""
+    memories = digest = 0
+    for memory_id, crc in connection.execute("SELECT id, crc FROM memories"):
+        memories += 1
+        digest += _digest(memory_id, crc)
+    return memories, digest % 2**_DIGEST_BITS
+
+
+def keep_content(connection: sqlite3.Connection, memories: int, digest: int) -> None:
+    """Keep number and digest, for `content`."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO state VALUES (?, ?)", [("memories", memories), ("digest", digest)]
+    )
+
+
+def _count(
+    connection: sqlite3.Connection, added: tuple[int, int] | None, gone: tuple[int, int] | None
+) -> None:
+    memories, digest = content(connection)
+    memories += (added is not None) - (gone is not None)
+    digest += (0 if added is None else _digest(*added)) - (0 if gone is None else _digest(*gone))
+    keep_content(connection, memories, digest % 2**_DIGEST_BITS)
+
+
+def _digest(memory_id: int, crc: int) -> int:
+    """Hash a row; sums of these do not depend on the order."""
+    mixed = zlib.crc32(b"%d" % crc, memory_id & 0xFFFFFFFF)
+    return mixed << 30 | zlib.crc32(b"%d:%d" % (memory_id, crc)) >> 2

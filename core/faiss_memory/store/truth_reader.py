@@ -1,0 +1,139 @@
+"""What is read from memory.db, for the derived files and for writing. Rows whose checksum fails are never given."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from faiss_memory.errors import StoreCorrupt
+from faiss_memory.memory import Memory
+from faiss_memory.store.rows import checksum, from_microseconds, from_row
+
+log = logging.getLogger("faiss_memory.store")
+
+_COLUMNS = "id, project, text, source, tags, metadata, timestamp, supersedes, crc"
+
+
+class TruthReader:
+    """Reads the records and vectors over the connection that a subclass opens."""
+
+    connection: sqlite3.Connection
+    model: int | None = None
+    """The number of the model whose vectors are read and written."""
+
+    def __init__(self) -> None:
+        self.damaged: set[int] = set()
+        """The memories met so far whose checksum fails; they are left out of every answer."""
+
+    def read(self, memory_id: int) -> Memory | None:
+        """Read one memory."""
+        row = self.connection.execute(
+            f"SELECT {_COLUMNS} FROM memories WHERE id = ?", (memory_id,)
+        ).fetchone()
+        return None if row is None else from_row(row)
+
+    def memories(self, since: int = 0) -> Iterator[Memory]:
+        """Read the memories changed after a seq, by id. A row whose checksum fails is left out, and logged."""
+        return self._sound(
+            self.connection.execute(f"SELECT {_COLUMNS} FROM memories WHERE seq > ? ORDER BY id", (since,))
+        )
+
+    def removed(self, since: int) -> list[int]:
+        """Give the ids removed after a seq."""
+        return [
+            row[0] for row in self.connection.execute("SELECT memory FROM removed WHERE seq > ?", (since,))
+        ]
+
+    def passage_keys(self, project: str) -> np.ndarray[Any, Any]:
+        """Give the keys of a project's passages by the model in use, by passage id; for columns see `vectors.KEY`.
+
+        Those whose checksum fails are deleted: what they stood for is embedded again.
+        """
+        rows = self.connection.execute(
+            "SELECT p.id, p.memory, p.start, p.end, p.crc, p.key_crc FROM passages p"
+            " JOIN memories m ON m.id = p.memory WHERE m.project = ? AND p.model = ? ORDER BY p.id",
+            (project, self.model),
+        ).fetchall()
+        sound = [row for row in rows if checksum(repr((row[1], self.model, *row[2:5]))) == row[5]]
+        if len(sound) < len(rows):
+            self._delete_passages({row[0] for row in rows} - {row[0] for row in sound})
+        # A memory that no answer may show must not take the place of one that can be shown.
+        keys = np.array([row[:4] for row in sound if row[1] not in self.damaged], np.int64).reshape(-1, 4)
+        _, of, counts = np.unique(keys[:, 1], return_inverse=True, return_counts=True)
+        return np.column_stack([keys, counts[of]])
+
+    def _delete_passages(self, damaged: Iterable[int]) -> None:
+        """Delete damaged passages, with all others of the same memories: a memory is embedded whole or not at all."""
+        for passage_id in damaged:
+            log.error("passage %d is damaged; its memory is embedded again", passage_id)
+            self.connection.execute(
+                "DELETE FROM passages WHERE model = ? AND"
+                " (id = ? OR memory = (SELECT memory FROM passages WHERE id = ?))",
+                (self.model, passage_id, passage_id),
+            )
+
+    def vectors(self, passage_ids: Sequence[int], dimension: int) -> tuple[list[int], np.ndarray[Any, Any]]:
+        """Read vectors, shape (found, dimension). Those whose checksum fails are deleted, as in `passage_keys`."""
+        found: list[int] = []
+        rows: list[bytes] = []
+        damaged: list[int] = []
+        for start in range(0, len(passage_ids), 500):
+            part = passage_ids[start : start + 500]
+            marks = ",".join("?" * len(part))
+            for key, blob, crc in self.connection.execute(
+                f"SELECT id, vector, crc FROM passages WHERE id IN ({marks}) ORDER BY id", part
+            ):
+                if len(blob) != 4 * dimension or checksum(blob) != crc:
+                    damaged.append(key)
+                    continue
+                found.append(key)
+                rows.append(blob)
+        self._delete_passages(damaged)
+        return found, np.frombuffer(b"".join(rows), dtype="<f4").reshape(-1, dimension)
+
+    def unembedded(self, limit: int) -> list[Memory]:
+        """Read memories without a passage by the model in use."""
+        rows = self.connection.execute(
+            f"SELECT {_COLUMNS} FROM memories m WHERE NOT EXISTS"
+            " (SELECT 1 FROM passages p WHERE p.memory = m.id AND p.model = ?) ORDER BY id LIMIT ?",
+            (self.model, limit),
+        ).fetchall()
+        return list(self._sound(rows))
+
+    def count_unembedded(self) -> dict[str, int]:
+        """Count, by project, the memories without a passage by the model in use."""
+        rows = self.connection.execute(
+            "SELECT project, count(*) FROM memories m WHERE NOT EXISTS"
+            " (SELECT 1 FROM passages p WHERE p.memory = m.id AND p.model = ?) GROUP BY project",
+            (self.model,),
+        )
+        return dict(rows.fetchall())
+
+    def projects(self) -> dict[str, tuple[datetime, datetime]]:
+        """Read every project with its times of creation and last change."""
+        rows = self.connection.execute("SELECT name, created, updated FROM projects ORDER BY name")
+        return {name: (from_microseconds(made), from_microseconds(changed)) for name, made, changed in rows}
+
+    def count(self) -> int:
+        """Count the memories."""
+        return int(self.connection.execute("SELECT count(*) FROM memories").fetchone()[0])
+
+    def _embedded(self, memory_id: int) -> bool:
+        found = self.connection.execute(
+            "SELECT 1 FROM passages WHERE memory = ? AND model = ?", (memory_id, self.model)
+        ).fetchone()
+        return found is not None
+
+    def _sound(self, rows: Iterable[Sequence[Any]]) -> Iterator[Memory]:
+        for row in rows:
+            try:
+                yield from_row(row)
+            except StoreCorrupt as error:
+                if row[0] not in self.damaged:
+                    log.error("left out of every answer: %s", error)
+                self.damaged.add(row[0])

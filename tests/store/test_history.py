@@ -1,0 +1,426 @@
+"""Every write can be gone back to: by its backup, or by the time, while the store runs or by copying files."""
+
+import json
+import os
+import random
+import shutil
+import sqlite3
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt
+from faiss_memory.memory import Change, Draft, Filter, Origin
+from faiss_memory.parts import Retry
+from faiss_memory.store import EmbeddedStore, chain, log, restoring
+from faiss_memory.store import clock as clock_module
+from faiss_memory.store.backups import Manifest, _kept_by_time
+from tests.fakes import DIMENSION
+from tests.store.oracle import (
+    EVERYTHING,
+    EmbeddedHome,
+    Oracle,
+    add,
+    assert_same,
+    embed,
+    embed_query,
+    grow,
+    until,
+)
+
+
+def texts(store):
+    return sorted(memory.text for memory in store.select(EVERYTHING, limit=10_000))
+
+
+def autos(store):
+    return [backup for backup in store.backups() if backup.name.startswith("auto_")]
+
+
+def lay(home, name, target):
+    """Copy a backup's files into a fresh data folder, as a person would."""
+    target.mkdir()
+    for path in (home.folder / "backups" / name).iterdir():
+        shutil.copyfile(path, target / path.name)
+    return EmbeddedHome(target)
+
+
+class Clock:
+    """The time as the backups see it."""
+
+    def __init__(self, monkeypatch):
+        self.now = datetime(2026, 2, 12, 12, 0, 0, tzinfo=UTC)
+        monkeypatch.setattr(clock_module, "now", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def small_log(monkeypatch):
+    """Bases are rolled after every few writes."""
+    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 2_000)
+    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+
+
+def test_every_write_is_a_backup_that_restores_by_copying_its_files(home, clock, tmp_path):
+    store = home.open()
+    states = []
+    for number in range(8):
+        clock.now += timedelta(seconds=1)
+        (memory_id,) = add(store, f"memory {number}")
+        if number % 3 == 2:
+            store.forget([memory_id - 1])
+        states.append(texts(store))
+    made = autos(store)
+    assert [backup.memories for backup in made] == [len(state) for state in states]
+    home.close()
+    for backup, state in zip(made, states, strict=True):
+        restored = lay(home, backup.name, tmp_path / backup.name)
+        assert texts(restored.open()) == state
+        restored.close()
+
+
+def test_writes_of_one_second_share_a_folder_that_holds_the_last(home, clock, tmp_path):
+    store = home.open()
+    for number in range(5):
+        add(store, f"memory {number}")
+    (backup,) = autos(store)
+    assert (backup.name, backup.memories) == ("auto_20260212_120000", 5)
+    home.close()
+    restored = lay(home, backup.name, tmp_path / "restored")
+    assert len(texts(restored.open())) == 5
+    restored.close()
+
+
+def test_a_backup_holds_everything_of_a_memory(home, tmp_path):
+    store = home.open()
+    origin = Origin("/notes/a.md", "#A", "digest", "details")
+    draft = Draft(
+        text="ledger", project="alpha", source="s", tags=("x",), metadata={"a": [1]}, origin=origin,
+        timestamp=datetime(2020, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    (first,) = add(store, draft)
+    (second,) = add(store, Draft(text="ledger two", project="alpha", supersedes=first))
+    retry = Retry("key", b"digest")
+    added = store.add([Draft(text="once")], [embed("once")], retry)
+    store.change(second, Change(text="ledger three"), embed("ledger three"))
+    add(store, Draft(text="gone", project="beta"))
+    store.drop_project("beta")
+    made = autos(store)[-1]
+    expected = store.get([first, second, added[0].id]), store.origins("alpha"), store.projects()
+    home.close()
+    restored = lay(home, made.name, tmp_path / "restored")
+    store = restored.open()
+    assert (store.get([first, second, added[0].id]), store.origins("alpha"), store.projects()) == expected
+    again = store.add([Draft(text="once")], [embed("once")], retry)
+    assert (again[0].id, again[0].repeated) == (added[0].id, True)
+    match = store.nearest(embed_query("ledger three"), Filter(projects=("alpha",)), 1)[0]
+    assert (match.memory_id, match.similarity) == (second, pytest.approx(1, abs=1e-5))
+    restored.close()
+
+
+def test_the_latest_ones_stay_and_the_last_of_each_hour_and_day(clock, tmp_path):
+    store = EmbeddedStore(tmp_path / "data", print, max_backups=3)
+    store.open()
+    store.use_model("fake@1", "fake", DIMENSION)
+    for step in (timedelta(days=2), timedelta(hours=30), timedelta(minutes=90), timedelta(minutes=20)):
+        for _ in range(5):
+            clock.now += timedelta(seconds=1)
+            add(store, "ledger")
+        clock.now += step
+    for _ in range(5):
+        clock.now += timedelta(seconds=1)
+        add(store, "ledger")
+    assert [backup.memories for backup in autos(store)] == [5, 10, 15, 23, 24, 25]
+    assert {path.name for path in (tmp_path / "data/backups").iterdir() if path.name != ".store"} == {
+        backup.name for backup in autos(store)
+    }
+    store.close()
+
+
+def test_kept_by_time_is_the_last_of_each_hour_and_day():
+    now = datetime(2026, 2, 12, 12, 30, tzinfo=UTC)
+    made = [now - timedelta(minutes=10 * n) for n in range(7 * 24 * 6, -1, -1)]
+    entries = [
+        Manifest(name=f"auto_{n}", created_at=at, store="", seq=n, memories=0, size_bytes=0, sha256="")
+        for n, at in enumerate(made)
+    ]
+    kept = {entry.created_at for entry in entries if entry.name in _kept_by_time(entries, now)}
+    hours = {
+        max(at for at in made if at.replace(minute=0) == hour)
+        for hour in {at.replace(minute=0) for at in made}
+    }
+    assert {at for at in hours if now - at < timedelta(hours=24)} <= kept
+    assert len(kept) == 24 + 7
+
+
+def test_manual_backups_stay_and_are_copies_of_their_own(home, clock):
+    store = home.open()
+    add(store, "ledger")
+    manual = store.backup("first")
+    for _ in range(30):
+        clock.now += timedelta(seconds=1)
+        add(store, "more")
+    assert manual.name in {backup.name for backup in store.backups()}
+    folder = home.folder / "backups" / manual.name
+    assert all(path.stat().st_nlink == 1 for path in folder.iterdir())
+    assert all(path.stat().st_nlink > 1 for path in (home.folder / "backups").glob("auto_*/base.db"))
+
+
+def test_the_running_store_goes_back_to_a_backup_and_forth_again(home):
+    store = home.open()
+    oracle = Oracle()
+    grow(store, oracle, 30, 1)
+    backup = store.backup(None)
+    before = {memory.id: memory for memory in store.select(EVERYTHING, limit=1000)}
+    given = set(oracle.given)
+    grow(store, oracle, 30, 2)
+    after = store.backup(None)
+    restored = store.restore(backup.name)
+    assert (restored.name, restored.memories) == (backup.name, len(before))
+    assert {memory.id: memory for memory in store.select(EVERYTHING, limit=1000)} == before
+    assert (home.folder / restored.set_aside).exists()
+    (fresh,) = add(store, "after the restore")
+    assert fresh > max(given | oracle.given)
+    assert [match.memory_id for match in store.nearest(embed_query("after the restore"), EVERYTHING, 1)] == [
+        fresh
+    ]
+    store.restore(after.name)
+    oracle.given = set()
+    assert_same(store, oracle)
+    store = home.reopen()
+    assert_same(store, oracle)
+
+
+def test_the_store_goes_back_to_any_moment(tmp_path, clock, small_log):
+    store = EmbeddedStore(tmp_path / "data", print, max_backups=100)
+    store.open()
+    store.use_model("fake@1", "fake", DIMENSION)
+    states = {}
+    for number in range(60):
+        clock.now += timedelta(seconds=1)
+        add(store, f"memory {number}")
+        states[clock.now] = texts(store)
+    end = clock.now
+    until(lambda: len(chain.bases(tmp_path / "data/backups/.store")) > 1, "a base was rolled")
+    chosen = random.Random(3).sample(sorted(states), 6)
+    for moment in chosen:
+        clock.now += timedelta(seconds=1)
+        store.restore(moment + timedelta(milliseconds=500))
+        assert texts(store) == states[moment]
+        clock.now += timedelta(seconds=1)
+        store.restore(end + timedelta(milliseconds=500))
+        assert texts(store) == states[end]
+    store.close()
+
+
+def test_what_no_backup_reaches_is_told(home, clock):
+    store = home.open()
+    add(store, "ledger")
+    with pytest.raises(MemoryNotFound, match="reaches back"):
+        store.restore(clock.now - timedelta(days=1))
+    with pytest.raises(MemoryNotFound, match="no backup `auto_1`"):
+        store.restore("auto_1")
+    assert texts(store) == ["ledger"]
+
+
+def test_bases_are_rolled_while_writers_write_and_every_backup_restores(home, small_log, tmp_path):
+    store = home.open()
+    failures = []
+
+    def write(worker):
+        try:
+            for number in range(40):
+                (memory_id,) = add(store, f"text {worker} {number}")
+                if number % 4 == 3:
+                    store.forget([memory_id])
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    writers = [threading.Thread(target=write, args=(worker,)) for worker in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert failures == []
+    until(lambda: len(chain.bases(home.folder / "backups/.store")) > 1, "a base was rolled")
+    count, made = len(texts(store)), store.backups()
+    home.close()
+    assert made[-1].memories == count
+    for backup in made:
+        restored = lay(home, backup.name, tmp_path / backup.name)
+        assert len(texts(restored.open())) == backup.memories
+        restored.close()
+    assert len(texts(home.open())) == count
+
+
+def test_what_no_backup_needs_goes(home, clock, small_log, monkeypatch):
+    store = EmbeddedStore(home.folder, print, max_backups=2)
+    store.open()
+    store.use_model("fake@1", "fake", DIMENSION)
+    for number in range(200):
+        clock.now += timedelta(seconds=1)
+        add(store, f"memory {number}")
+    folder = home.folder / "backups"
+    until(lambda: chain.bases(folder / ".store")[0].seq > 150, "a late base was rolled")
+    add(store, "the last")
+    named = {
+        name
+        for path in folder.glob("*/manifest.json")
+        for manifest in [json.loads(path.read_text())]
+        for name in (manifest["base"], *(segment["name"] for segment in manifest["segments"]))
+    }
+    there = {path.name for path in (folder / ".store").iterdir() if path.suffix in (".db", ".jsonl")}
+    newest = chain.bases(folder / ".store")[0]
+    assert {name for name in there if int(name.split("-")[1]) < newest.seq} <= named
+    store.close()
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "gone", "foreign"])
+def test_a_log_that_no_longer_leads_to_the_records_begins_anew_and_loses_nothing(home, harm, caplog):
+    store = home.open()
+    for number in range(20):
+        add(store, f"memory {number}")
+    home.close()
+    (segment,) = (home.folder / "backups/.store").glob("seg-*.jsonl")
+    content = segment.read_bytes()
+    if harm == "cut":
+        segment.write_bytes(content[: len(content) // 2])
+    elif harm == "flip":
+        middle = len(content) // 2
+        segment.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    elif harm == "gone":
+        segment.unlink()
+    else:
+        segment.write_bytes(content.replace(b'"after":3', b'"after":9', 1))
+    store = home.open()
+    assert len(texts(store)) == 20
+    assert "begins anew" in caplog.text
+    add(store, "the next")
+    made = store.backups()[-1]
+    assert store.restore(made.name).memories == 21
+
+
+def test_a_torn_last_line_of_the_log_is_cut_off(home):
+    store = home.open()
+    add(store, "ledger")
+    home.close()
+    (segment,) = (home.folder / "backups/.store").glob("seg-*.jsonl")
+    with segment.open("ab") as file:
+        file.write(b'1234abcd {"seq":2,"after"')
+    store = home.open()
+    add(store, "token")
+    home.close()
+    assert [record.seq for _, record in log.read_records(segment)] == [1, 2]
+    assert texts(home.open()) == ["ledger", "token"]
+
+
+def test_what_was_logged_and_never_committed_is_cut_off(home):
+    store = home.open()
+    add(store, "ledger")
+    shutil.copytree(home.folder, home.folder.with_name("before"))
+    add(store, "never acknowledged")
+    home.close()
+    for path in home.folder.glob("memory.db*"):
+        path.unlink()
+    for path in home.folder.with_name("before").glob("memory.db*"):
+        shutil.copyfile(path, home.folder / path.name)
+    store = home.open()
+    assert texts(store) == ["ledger"]
+    assert store.restore(datetime.now(UTC)).memories == 1
+
+
+def test_without_hard_links_backups_lean_on_the_store_folder(home, monkeypatch, caplog, tmp_path):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = home.open()
+    add(store, "ledger")
+    made = autos(store)[-1]
+    add(store, "token")
+    assert "no hard links" in caplog.text
+    assert store.stats()["backups_stand_alone"] is False
+    assert [path.name for path in (home.folder / "backups" / made.name).iterdir()] == ["manifest.json"]
+    assert store.restore(made.name).memories >= 1
+    home.close()
+    manifest = home.folder / "backups" / made.name / "manifest.json"
+    shutil.copyfile(manifest, home.folder / "manifest.json")
+    assert "ledger" in texts(home.open())
+
+
+def test_a_damaged_backup_is_refused_by_the_running_store_and_nothing_changes(home):
+    store = home.open()
+    add(store, "ledger")
+    manual = store.backup(None)
+    base = home.folder / "backups" / manual.name / "base.db"
+    content = bytearray(base.read_bytes())
+    content[len(content) // 2] ^= 1
+    base.write_bytes(content)
+    add(store, "token")
+    with pytest.raises(StoreCorrupt, match="is not as it was"):
+        store.restore(manual.name)
+    assert texts(store) == ["ledger", "token"]
+
+
+def test_two_restores_do_not_run_at_once(home, monkeypatch):
+    store = home.open()
+    add(store, "ledger")
+    backup = store.backup(None)
+    reached, go_on = threading.Event(), threading.Event()
+    really = restoring.build
+
+    def slow(*arguments):
+        reached.set()
+        assert go_on.wait(30)
+        return really(*arguments)
+
+    monkeypatch.setattr(restoring, "build", slow)
+    first = threading.Thread(target=store.restore, args=(backup.name,))
+    first.start()
+    assert reached.wait(30)
+    with pytest.raises(Conflict):
+        store.restore(backup.name)
+    go_on.set()
+    first.join()
+
+
+def test_missing_records_are_built_anew_from_the_log(home, caplog):
+    store = home.open()
+    oracle = Oracle()
+    grow(store, oracle, 40, 3)
+    home.close()
+    for path in home.folder.glob("memory.db*"):
+        path.unlink()
+    assert_same(home.open(), oracle)
+    assert "is missing; it was built anew" in caplog.text
+
+
+def test_records_of_another_data_folder_are_taken_as_they_are(home, tmp_path):
+    store = home.open()
+    add(store, "ledger")
+    home.close()
+    other = EmbeddedHome(tmp_path / "other")
+    add(other.open(), "another", "folder")
+    other.close()
+    shutil.copyfile(other.folder / "memory.db", home.folder / "memory.db")
+    store = home.open()
+    assert texts(store) == ["another", "folder"]
+    add(store, "third")
+    assert store.restore(autos(store)[-1].name).memories == 3
+
+
+def test_the_log_can_be_read_without_the_program(home):
+    store = home.open()
+    add(store, Draft(text="Grüße", tags=("x",)))
+    (segment,) = (home.folder / "backups/.store").glob("seg-*.jsonl")
+    line = json.loads(segment.read_text(encoding="utf-8")[9:])
+    assert next(op[:2] for op in line["operations"] if op[0] == "memory") == ["memory", 1]
+    assert "Grüße" in segment.read_text(encoding="utf-8")
+    with closing(sqlite3.connect(next((home.folder / "backups/.store").glob("base-*.db")))) as base:
+        assert base.execute("SELECT count(*) FROM memories").fetchone() == (0,)
