@@ -12,6 +12,9 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 # Compiled models of the tests are kept, so that a warm run does not compile them again.
 export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 
+# Test files run side by side: much of their time they wait for processes that they have started.
+TEST_WORKERS ?= 3
+
 .PHONY: help serve test check docs faults shelf docker-check bench clean
 
 help:                    ## Show this list
@@ -22,7 +25,7 @@ serve: $(VENV)/.ready    ## Set up and run the service on http://127.0.0.1:8900
 	@exec $(BIN)/faiss-memory serve $(ARGS)
 
 test: check              ## Everything that CI runs (at most 12 minutes from nothing)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.ready-for-tests    ## Linters and types
 	$(BIN)/ruff check

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = str(Path(sys.executable).parent / "faiss-memory")
-MOST_SECONDS = 60
+MOST_SECONDS = 120
 
 # The terminal becomes the one that the new session belongs to, so that Ctrl-C reaches the process.
 _TAKE_TERMINAL = """\
@@ -107,11 +107,17 @@ class CommandLine:
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
     def at_terminal(
-        self, *arguments: object, width: int = 120, folder: Path | None = None, **environment: str
+        self,
+        *arguments: object,
+        width: int = 120,
+        folder: Path | None = None,
+        most_seconds: float = MOST_SECONDS,
+        **environment: str,
     ) -> Terminal:
         """Start it at a pseudo-terminal."""
+        command = [SCRIPT, *map(str, arguments)]
         return Terminal(
-            [SCRIPT, *map(str, arguments)], folder or self.folder, {**self.environment, **environment}, width
+            command, folder or self.folder, {**self.environment, **environment}, width, most_seconds
         )
 
     def seen(self, *arguments: object, **how: object) -> Ended:
@@ -123,7 +129,12 @@ class Terminal:
     """A process at a pseudo-terminal of its own."""
 
     def __init__(
-        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], width: int
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        width: int,
+        most_seconds: float,
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
@@ -139,7 +150,7 @@ class Terminal:
         os.close(theirs)
         self._read = b""
         # One that hangs is ended, so that its test fails instead of hanging too.
-        self._watch = threading.Timer(MOST_SECONDS, self._process.kill)
+        self._watch = threading.Timer(most_seconds, self._process.kill)
         self._watch.start()
 
     def until(self, text: str) -> str:

@@ -63,7 +63,7 @@ def _build(running, shelf):
     """Build at a terminal; gives what was shown and the exit code."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(shelf.parent), "LANG": "C.UTF-8"}
     environment |= {"FAISS_MEMORY_URL": f"http://127.0.0.1:{running.port}"}
-    ended = CommandLine(shelf.parent, environment).seen("build", shelf)
+    ended = CommandLine(shelf.parent, environment).seen("build", shelf, most_seconds=3600)
     return ended.shown, ended.code
 
 

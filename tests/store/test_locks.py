@@ -13,6 +13,7 @@ from faiss_memory.memory import Draft
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.history import History
 from faiss_memory.store.readers_writer import ReadersWriterLock
+from faiss_memory.store.reserve import Reserve
 from faiss_memory.store.truth import Truth
 from tests.store.oracle import EVERYTHING, EmbeddedHome, add, embed, embed_query, until
 
@@ -145,7 +146,11 @@ class Writing:
         self.connection = self.truth.connection = Wrapped(self.truth.connection)
         self.failures, self.published = [], []
         self.committer = Committer(
-            self.truth, History(folder, 10, self.truth), self.published.append, self.failures.append
+            self.truth,
+            History(folder, 10, self.truth),
+            self.published.append,
+            self.failures.append,
+            Reserve(folder),
         )
 
     def add(self, text, **options):

@@ -20,6 +20,7 @@ from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.history import History
 from faiss_memory.store.log import LogBroken
+from faiss_memory.store.reserve import Reserve
 from faiss_memory.store.truth import Truth
 
 log = logging.getLogger("faiss_memory.store")
@@ -35,6 +36,7 @@ class _Call:
     run: Callable[[Truth, Changes], Any]
     alone: bool
     reads: bool = False
+    gives_room: bool = False
     outcome: Future[Any] = field(default_factory=Future)
     answer: Any = None
     changes: Changes = field(default_factory=Changes)
@@ -54,9 +56,11 @@ class Committer:
         history: History,
         publish: Callable[[Changes], None],
         on_failure: Callable[[StoreError], None],
+        reserve: Reserve,
     ) -> None:
         self._truth = truth
         self._history = history
+        self._reserve = reserve
         self._publish = publish
         self._on_failure = on_failure
         self._queue: deque[_Call] = deque()
@@ -66,13 +70,16 @@ class Committer:
         self._thread = Thread(target=self._work, name="committer", daemon=True)
         self._thread.start()
 
-    def run(self, call: Callable[[Truth, Changes], Answer], *, alone: bool = False) -> Answer:
+    def run(
+        self, call: Callable[[Truth, Changes], Answer], *, alone: bool = False, gives_room: bool = False
+    ) -> Answer:
         """Run a call in the next group and wait until it is durable and visible.
 
-        With `alone` everything queued before is visible to readers when it runs, and it has its group to itself.
+        With `alone` everything queued before is visible to readers when it runs, and it has its group to itself. What
+        `gives_room` back is done on a full disk too, with the room that is kept for it.
         Raises what the call raises, DiskFull, or StoreError once writing has stopped.
         """
-        result: Answer = self._queued(_Call(call, alone))
+        result: Answer = self._queued(_Call(call, alone, gives_room=gives_room))
         return result
 
     def read(self, call: Callable[[Truth], Answer]) -> Answer:
@@ -145,7 +152,7 @@ class Committer:
                 self._published(changes)
         except StoreError as error:
             waiting = [call for call in group if not call.outcome.done()]
-            if isinstance(error, DiskFull) and len(waiting) > 1:
+            if isinstance(error, DiskFull) and self._may_try_again(waiting):
                 # What needs little room, or gives some back, must not fail because of what needs more.
                 for call in waiting:
                     call.changes = Changes()
@@ -156,6 +163,10 @@ class Committer:
         else:
             for call in accepted:
                 call.outcome.set_result(call.answer)
+
+    def _may_try_again(self, refused: list[_Call]) -> bool:
+        """Say whether calls that met a full disk may fare better one by one, or with the room that is kept."""
+        return len(refused) > 1 or (refused[0].gives_room and self._reserve.give_up())
 
     def _committed(self, group: list[_Call]) -> list[_Call]:
         """Run, log and commit a group; gives the calls that were not refused. Raises StoreError: nothing was kept."""

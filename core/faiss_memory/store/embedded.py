@@ -22,6 +22,7 @@ from faiss_memory.store.history import History
 from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.novelty import add_novel
+from faiss_memory.store.reserve import Reserve
 from faiss_memory.store.truth import NewerSchema, Truth
 
 log = logging.getLogger("faiss_memory.store")
@@ -74,9 +75,11 @@ class EmbeddedStore:
         except BaseException:
             truth.close()
             raise
+        self._reserve = Reserve(self.folder)
+        self._reserve.keep()
         self._truth = truth
         self._indexes = self._derived.indexes
-        self._committer = Committer(truth, self._history, self._publish, self._on_failure)
+        self._committer = Committer(truth, self._history, self._publish, self._on_failure, self._reserve)
         self._keeper = Keeper(self._catch_up, self._save)
         self._keeper.start()
         self._is_open = True
@@ -129,6 +132,7 @@ class EmbeddedStore:
 
     def _save(self) -> None:
         self._derived.save(everything=False)
+        self._reserve.keep()
         if self._history.wants_roll() and not self._keeper.closing:
             self._history.roll(self._committer.read)
 
@@ -190,11 +194,11 @@ class EmbeddedStore:
 
     def forget(self, ids: Sequence[int]) -> list[int]:
         """Take memories out of every answer."""
-        return self._committer.run(lambda truth, changes: truth.forget(ids, changes))
+        return self._committer.run(lambda truth, changes: truth.forget(ids, changes), gives_room=True)
 
     def drop_project(self, name: str) -> int:
         """Forget a project with all its memories."""
-        return self._committer.run(lambda truth, changes: truth.drop_project(name, changes))
+        return self._committer.run(lambda truth, changes: truth.drop_project(name, changes), gives_room=True)
 
     def unembedded(self, limit: int) -> list[Memory]:
         """Give memories that the model in use has not embedded yet."""

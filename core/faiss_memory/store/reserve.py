@@ -1,0 +1,42 @@
+"""Ballast: a file that is given up when the disk is full, so that forgetting, which gives room back, still works."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+log = logging.getLogger("faiss_memory.store")
+
+BYTES = 4 * 1024 * 1024
+ROOM = 4
+"""It is made only where so many times its size is free: it must not be what fills the disk."""
+
+
+class Reserve:
+    """`reserve.bin` in a data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "reserve.bin"
+
+    def keep(self) -> None:
+        """Make it, if it is not there and there is room for it. What goes wrong is only logged."""
+        try:
+            if self._path.exists() or shutil.disk_usage(self._path.parent).free < ROOM * BYTES:
+                return
+            with self._path.open("wb") as file:
+                # Written, and not only claimed: a file of nothing but holes keeps no room.
+                file.write(os.urandom(BYTES))
+        except OSError as error:
+            self._path.unlink(missing_ok=True)
+            log.warning("no room is kept for a full disk: %s", error)
+
+    def give_up(self) -> bool:
+        """Remove it; says whether there was one."""
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
+            return False
+        log.warning("the disk is full: the room that was kept for it is used to forget memories")
+        return True
