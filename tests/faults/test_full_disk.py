@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 
 import pytest
 
-from tests.faults.journal import Acknowledged, Journal
-from tests.faults.test_kill import Client, check_service
+from tests.faults.disks import small_tmpfs
+from tests.faults.service import Client, check_records, check_service
 from tests.running import RunningService
 
 
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 24 MB in memory."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small file system")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    with small_tmpfs(tmp_path / "data", "24m") as folder:
+        yield folder
 
 
-def fill(path):
-    """Write until nothing more fits, to the last byte."""
+def fill(path, leave=0):
+    """Write until no more than some bytes are free."""
     with path.open("ab", buffering=0) as file:
         for size in (1 << 20, 4096, 1):
-            while shutil.disk_usage(path).free >= size:
+            while shutil.disk_usage(path).free >= leave + size:
                 file.write(b"x" * size)
 
 
 class Asking:
     """A client that notes what it asks and what is acknowledged."""
 
-    def __init__(self, journal, port):
-        self.journal, self.client, self.number = journal, Client(port), 0
+    def __init__(self, service, journal, acknowledged):
+        self.service, self.journal, self.acknowledged = service, journal, acknowledged
+        self.client, self.number = Client(service.port), 0
         self.held: list[int] = []
 
     def add(self, words):
@@ -55,6 +43,8 @@ class Asking:
         if status == 201:
             self.journal.done(0, [answer["id"]])
             self.held.append(answer["id"])
+        else:
+            self.journal.refused(0)
         return status, answer
 
     def forget(self, memory_id):
@@ -63,47 +53,89 @@ class Asking:
         if status == 200:
             self.journal.done(0, [memory_id])
             self.held.remove(memory_id)
+        else:
+            self.journal.refused(0)
         return status, answer
 
+    def check(self):
+        check_service(self.client, self.acknowledged, self.journal)
 
-@pytest.mark.parametrize("relief", ["room is freed", "the disk grows", "restarted while full"])
-def test_a_full_disk_refuses_adds_and_nothing_else_and_recovers(small_disk, tmp_path, relief):
-    journal, acknowledged = Journal(tmp_path / "journal"), Acknowledged()
+    def restarted(self, ended):
+        """End the service, start it again, and check it."""
+        ended()
+        self.service.start()
+        self.client.close()
+        self.client = Client(self.service.port)
+        self.check()
+
+
+@pytest.fixture
+def asking(small_disk, journal, acknowledged):
     with RunningService(small_disk, fake=True, **{"limits.k": "100000"}) as service:
-        asking = Asking(journal, service.port)
-        for _ in range(40):
-            assert asking.add(30)[0] == 201
-        fill(small_disk / "filler")
-        refused = [asking.add(8000) for _ in range(30)]
-        status, answer = refused[-1]
-        assert status == 507, answer
-        assert answer["title"]
-        assert "disk is full" in answer["description"]
-        assert {status for status, _ in refused} <= {201, 507}
-        assert asking.client.call("POST", "/search", {"query": "ledger", "mode": "semantic"})[1]["count"] == 5
-        assert asking.client.call("POST", "/search", {"query": "shared", "mode": "keyword"})[1]["count"] == 5
-        assert asking.client.call("GET", f"/memory/{asking.held[0]}")[0] == 200
-        for memory_id in asking.held[:3]:
-            assert asking.forget(memory_id)[0] in (200, 507)
-        check_service(asking.client, acknowledged, journal)
-        if relief == "the disk grows":
-            subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
-        else:
-            if relief == "restarted while full":
-                service.kill()
-                service.start()
-                asking.client.close()
-                asking.client = Client(service.port)
-                check_service(asking.client, acknowledged, journal)
-            (small_disk / "filler").unlink()
-        for _ in range(5):
-            assert asking.add(3000)[0] == 201
-        assert asking.forget(asking.held[0])[0] == 200
-        check_service(asking.client, acknowledged, journal)
-        assert service.stop() == 0
-        service.start()
-        asking.client.close()
-        asking.client = Client(service.port)
-        check_service(asking.client, acknowledged, journal)
-        asking.client.close()
-    journal.close()
+        made = Asking(service, journal, acknowledged)
+        yield made
+        made.client.close()
+
+
+def check_full(asking):
+    """Adds are refused with what is wrong; searches, reads and deletes are not."""
+    refused = [asking.add(8000) for _ in range(30)]
+    status, answer = refused[-1]
+    assert status == 507, answer
+    assert answer["title"]
+    assert "disk is full" in answer["description"]
+    assert {status for status, _ in refused} <= {201, 507}
+    for mode in ("semantic", "keyword"):
+        assert (
+            asking.client.call("POST", "/search", {"query": "ledger shared", "mode": mode})[1]["count"] == 5
+        )
+    assert asking.client.call("GET", f"/memory/{asking.held[0]}")[0] == 200
+    for memory_id in asking.held[:3]:
+        assert asking.forget(memory_id)[0] in (200, 507)
+    asking.check()
+
+
+def stopped(service):
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "relief", ["room is freed", "the disk grows", "killed while full", "stopped while full"]
+)
+def test_a_full_disk_refuses_adds_and_nothing_else_and_recovers(asking, small_disk, tally, relief):
+    for _ in range(40):
+        assert asking.add(30)[0] == 201
+    fill(small_disk / "filler")
+    check_full(asking)
+    if relief == "killed while full":
+        asking.restarted(asking.service.kill)
+    if relief == "stopped while full":
+        asking.restarted(lambda: stopped(asking.service))
+    if relief == "the disk grows":
+        subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    else:
+        (small_disk / "filler").unlink()
+    for _ in range(5):
+        assert asking.add(3000)[0] == 201
+    assert asking.forget(asking.held[0])[0] == 200
+    asking.check()
+    asking.restarted(lambda: stopped(asking.service))
+    tally("a file system filled to the last byte under the whole service")
+
+
+@pytest.mark.faults
+def test_a_disk_with_a_little_room_left_loses_nothing_acknowledged(asking, small_disk, tally):
+    """The call that meets the end of the disk is another one each time."""
+    for _ in range(10):
+        assert asking.add(30)[0] == 201
+    for leave in range(0, 400_000, 10_000):
+        fill(small_disk / "filler", leave)
+        answers = {asking.add(100)[0] for _ in range(40)}
+        answers |= {asking.forget(memory_id)[0] for memory_id in asking.held[5:]}
+        assert answers <= {200, 201, 507}
+        check_records(asking.client, asking.acknowledged, asking.journal)
+        (small_disk / "filler").unlink()
+        assert asking.add(100)[0] == 201
+        asking.check()
+    asking.restarted(asking.service.kill)
+    tally("a file system with 0 to 400 kB left under the whole service", 40)
