@@ -820,6 +820,8 @@ def test_a_backup_copied_into_the_data_folder_is_taken_at_the_next_start(
     for path in (data / "backups" / made["backup"]).iterdir():
         shutil.copy(path, data / path.name)
     client = client_of(start(FakeModel()))
+    until(lambda: client.get("/health").json["model_ready"])
+    until(lambda: client.get("/health").json["rebuilding"] == [])
     for mode in ("hybrid", "semantic", "keyword"):
         assert ids(search(client, "before after the backup", mode=mode)) == [old]
     refused(client.get(f"/memory/{later}"), 404)
@@ -843,6 +845,7 @@ def until(condition):
 def test_while_the_model_starts_keywords_answer_and_the_rest_says_to_try_again(start, client_of):
     model = LateModel()
     client = client_of(start(model, wait=0.05))
+    until(lambda: client.get("/health").json["status"] == "ok")
     assert client.get("/health").json["model_ready"] is False
     answer = search(client, "anything", mode="keyword")
     assert (answer["results"], "degraded" in answer) == ([], False)

@@ -320,19 +320,42 @@ def test_a_torn_last_line_of_the_log_is_cut_off(home):
     assert texts(home.open()) == ["ledger", "token"]
 
 
-def test_what_was_logged_and_never_committed_is_cut_off(home):
+@pytest.mark.parametrize("lost", [1, 7])
+def test_what_was_logged_and_is_not_in_the_records_is_taken_from_the_log(home, lost, caplog):
     store = home.open()
     add(store, "ledger")
     shutil.copytree(home.folder, home.folder.with_name("before"))
-    add(store, "never acknowledged")
+    for number in range(lost):
+        add(store, f"later {number}")
+    store.forget([1])
+    expected = texts(store)
     home.close()
     for path in home.folder.glob("memory.db*"):
         path.unlink()
     for path in home.folder.with_name("before").glob("memory.db*"):
         shutil.copyfile(path, home.folder / path.name)
     store = home.open()
-    assert texts(store) == ["ledger"]
-    assert store.restore(datetime.now(UTC)).memories == 1
+    assert texts(store) == expected
+    assert f"{lost + 1} changes that memory.db lacked" in caplog.text
+    assert len(store.nearest(embed_query("later"), EVERYTHING, 99)) == lost
+    assert home.reopen().restore(datetime.now(UTC)).memories == lost
+
+
+def test_records_older_than_their_log_reaches_back_are_built_anew(home, small_log, caplog):
+    store = home.open()
+    add(store, "ledger")
+    shutil.copytree(home.folder, home.folder.with_name("before"), ignore=shutil.ignore_patterns("*.new"))
+    for number in range(80):
+        add(store, f"later {number}")
+    until(lambda: chain.bases(home.folder / "backups/.store")[0].seq > 5, "a base was rolled")
+    expected = texts(store)
+    home.close()
+    for path in home.folder.glob("memory.db*"):
+        path.unlink()
+    for path in home.folder.with_name("before").glob("memory.db*"):
+        shutil.copyfile(path, home.folder / path.name)
+    assert texts(home.open()) == expected
+    assert "is older than the log" in caplog.text
 
 
 def test_without_hard_links_backups_lean_on_the_store_folder(home, monkeypatch, caplog, tmp_path):

@@ -18,9 +18,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store import clock
 from faiss_memory.store.filesystem import replace_file, sync_file, sync_folder
-from faiss_memory.store.log import LogWriter, read_lines
+from faiss_memory.store.log import LogWriter, read_lines, read_records
 from faiss_memory.store.operations import Record
 from faiss_memory.store.replay import Stretch, replay
 from faiss_memory.store.rows import to_microseconds
@@ -159,6 +160,34 @@ def open_chain(folder: Path, truth: Truth) -> Chain:
             base.name, reached, truth.seq,
         )  # fmt: skip
     return _new_chain(folder, truth)
+
+
+def roll_forward(folder: Path, truth: Truth) -> int:
+    """Write what the log holds beyond the truth, and give the number of changes.
+
+    The log is synced before each COMMIT. So it may hold one group that was not committed, which nobody was answered;
+    and much more, if the end of the truth's own write-ahead log was lost. Raises StoreCorrupt when the truth is older
+    than the log reaches back, or the two do not fit, and sqlite3.Error.
+    """
+    latest = next((base for base in bases(folder) if base.store == truth.uuid), None)
+    if latest is None:
+        return 0
+    if latest.seq > truth.seq:
+        raise StoreCorrupt(f"{truth.path} is older than the log of what was written to it")
+    run, before = truth.connection.execute, truth.seq
+    segments, reached, _ = _follow(folder, latest, None)
+    if reached <= before:
+        return 0
+    run("BEGIN IMMEDIATE")
+    for segment in segments:
+        for _, record in read_records(segment):
+            if truth.seq < record.seq <= reached:
+                record.replay(truth.connection)
+                if truth.content != (record.memories, record.digest):
+                    run("ROLLBACK")
+                    raise StoreCorrupt(f"{truth.path} does not fit the log of what was written to it")
+    run("COMMIT")
+    return reached - before
 
 
 def _new_chain(folder: Path, truth: Truth) -> Chain:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Origin, ProjectCount, Ranking
 from faiss_memory.parts import Added, Backup, Embedding, Progress, Restored, Retry, Rewritten, Vectors
-from faiss_memory.store import origins, restoring, retries
+from faiss_memory.store import chain, origins, restoring, retries
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.derived import Derived, Model
@@ -94,7 +94,7 @@ class EmbeddedStore:
         lost = known and (empty or not path.exists())
         try:
             if not lost:
-                return Truth(path)
+                return self._caught_up(Truth(path), store)
             raise StoreCorrupt(f"{path} is {'empty' if empty else 'missing'}")
         except NewerSchema:
             raise
@@ -107,6 +107,15 @@ class EmbeddedStore:
                 ) from None
             log.error("%s; it was built anew from %s, and what was there is set aside", error, source)
             return Truth(path)
+
+    def _caught_up(self, truth: Truth, store: Path) -> Truth:
+        try:
+            if (changes := chain.roll_forward(store, truth)) > 0:
+                log.warning("%d changes that memory.db lacked were taken from the log", changes)
+        except BaseException:
+            truth.close()
+            raise
+        return truth
 
     # The derived files follow the truth.
 

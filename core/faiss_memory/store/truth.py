@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from faiss_memory.errors import MemoryNotFound, StoreCorrupt
+from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
 from faiss_memory.parts import Embedding
 from faiss_memory.store import clock, operations
@@ -36,6 +36,12 @@ from faiss_memory.store.truth_reader import TruthReader
 from faiss_memory.store.truth_schema import SCHEMA, SCHEMA_VERSION, UPGRADES
 
 log = logging.getLogger("faiss_memory.store")
+
+_OUT_OF_REACH = tuple(
+    f"SQLITE_{name}"
+    for name in ("BUSY", "LOCKED", "CANTOPEN", "PERM", "READONLY", "FULL", "NOMEM", "IOERR", "PROTOCOL")
+)
+"""What says nothing about the content of the file: it must not be built anew because of that."""
 
 
 class Truth(TruthReader):
@@ -56,12 +62,14 @@ class Truth(TruthReader):
             self._create_or_check()
             self.uuid = str(self._state("uuid"))
             self.created_at = from_microseconds(self._state("created"))
-        except (
-            sqlite3.DatabaseError,
-            UnicodeDecodeError,
-            TypeError,
-        ) as error:  # a message may quote what is damaged
+        except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError) as error:
+            # (A message may quote what is damaged, and then not be UTF-8.)
             self.connection.close()
+            if getattr(error, "sqlite_errorname", "").startswith(_OUT_OF_REACH):
+                raise StoreError(
+                    f"{path} cannot be opened ({error}). Close other programs that use it, look after the disk and "
+                    "its permissions, and start again."
+                ) from None
             raise StoreCorrupt(f"{path} cannot be read ({error})") from None
         except BaseException:
             self.connection.close()
