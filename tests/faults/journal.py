@@ -48,7 +48,7 @@ class Journal:
         self._write(["found", [[memory_id, digest(text)] for memory_id, text in memories]])
 
     def _write(self, line: object) -> None:
-        os.write(self._file, json.dumps(line).encode() + b"\n")
+        os.write(self._file, b"\n" + json.dumps(line).encode() + b"\n")
 
     def lines(self, start: int = 0) -> tuple[list[list[object]], int]:
         """Give the whole lines from a position on, and the position after them."""
@@ -56,10 +56,18 @@ class Journal:
             file.seek(start)
             content = file.read()
         end = content.rfind(b"\n") + 1
-        return [json.loads(line) for line in content[:end].splitlines()], start + end
+        return [line for line in map(_whole, content[:end].splitlines()) if line], start + end
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def _whole(line: bytes) -> list[object]:
+    """Read a line. One that a kill has torn, at the end of a page, says of a call that it was not made or answered."""
+    try:
+        return list(json.loads(line))
+    except ValueError:
+        return []
 
 
 class Acknowledged:

@@ -27,17 +27,19 @@ CALLS = 12
 """Of each writer in each life."""
 
 
-def times(normal, long):
-    """How often: in every run of the tests, and in `make faults`."""
-    return pytest.mark.parametrize("cycles", [normal, pytest.param(long, marks=pytest.mark.faults)])
+def times(normal, long, parts=1):
+    """How often: in every run of the tests, and in `make faults`, there in parts that each begin anew."""
+    longer = [pytest.param(long // parts, marks=pytest.mark.faults) for _ in range(parts)]
+    return pytest.mark.parametrize("cycles", [normal, *longer])
 
 
 class Killing:
     """One data folder through many lives, each ended by a kill."""
 
-    def __init__(self, nursery, folder, journal, acknowledged, **options):
+    def __init__(self, nursery, folder, journal, acknowledged, seed):
         self.nursery, self.data = nursery, folder / "data"
-        self.journal, self.acknowledged, self.options = journal, acknowledged, options
+        self.journal, self.acknowledged, self.options = journal, acknowledged, {}
+        self.chance = random.Random(seed)
         self.lives, self.kills, self.backups, self.rebuilt = 0, 0, 0, 0
 
     def born(self, work="write", **options):
@@ -93,8 +95,8 @@ class Killing:
 
 
 @pytest.fixture
-def killing(nursery, tmp_path, journal, acknowledged, tally):
-    made = Killing(nursery, tmp_path, journal, acknowledged)
+def killing(nursery, tmp_path, journal, acknowledged, tally, request):
+    made = Killing(nursery, tmp_path, journal, acknowledged, request.node.name)
     yield made
     if made.backups:
         tally("backup restored after a kill, the latest one holding all that was answered", made.backups)
@@ -102,9 +104,9 @@ def killing(nursery, tmp_path, journal, acknowledged, tally):
         tally("memory.db lost after a kill, and built anew from the log", made.rebuilt)
 
 
-@times(15, 1100)
+@times(15, 1100, parts=5)
 def test_a_kill_at_a_random_moment_loses_nothing_acknowledged(killing, tally, cycles):
-    chance = random.Random(cycles)
+    chance = killing.chance
     for _ in range(cycles):
         before = killing.journal.path.stat().st_size
         target = before + chance.randrange(20_000)
@@ -120,10 +122,10 @@ def test_a_kill_at_a_random_moment_loses_nothing_acknowledged(killing, tally, cy
     tally("kill -9 of the store under 8 writers, at a random moment", killing.kills)
 
 
-@times(15, 1400)
+@times(15, 1400, parts=7)
 def test_a_kill_at_any_call_to_the_disk_loses_nothing_acknowledged(killing, control, tally, cycles):
     """Between any two steps there are, also those of a start, of saving an index and of the end."""
-    chance = random.Random(cycles)
+    chance = killing.chance
     control.watch(killing.data)
     killing.ended(killing.born())
     most = control.passed

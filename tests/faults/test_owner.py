@@ -85,7 +85,6 @@ def test_a_folder_whose_lock_is_taken_away_is_noticed(nursery, tmp_path, tally):
     tally("control: two processes without a lock", result="noticed, as it must be")
 
 
-@pytest.mark.xfail(strict=True, reason="a database that is locked is taken for a damaged one, and built anew")
 def test_records_that_another_program_holds_are_not_taken_for_damaged(nursery, tmp_path):
     """Somebody looks into memory.db with a tool of SQLite's while the service starts."""
     home = RemoteHome(nursery, tmp_path / "data")

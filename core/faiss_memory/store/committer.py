@@ -199,7 +199,8 @@ class Committer:
         try:
             if self._truth.connection.in_transaction:
                 self._truth.connection.execute("ROLLBACK")
-            if logged and self._failure is None:
+            if logged:
+                # Also when nothing more is written: what was refused must not come back from the log.
                 self._history.take_back()
         except (sqlite3.Error, StoreError) as another:
             return self._failed(another)

@@ -12,6 +12,7 @@ from faiss_memory.errors import StoreError
 log = logging.getLogger("faiss_memory.store")
 
 SECONDS_BETWEEN_SAVES = 1.0
+SECONDS_BEFORE_ANOTHER_TRY = 5.0
 
 
 class Keeper:
@@ -56,4 +57,7 @@ class Keeper:
                     self._condition.wait_for(lambda: self.closing, timeout=SECONDS_BETWEEN_SAVES)
                 self._save()
             except (OSError, sqlite3.Error, StoreError) as error:
-                log.warning("a file could not be written: %s; it is tried again after the next write", error)
+                log.warning("a file could not be written: %s; it is tried again in a moment", error)
+                with self._condition:
+                    self._condition.wait_for(lambda: self.closing, timeout=SECONDS_BEFORE_ANOTHER_TRY)
+                    self._work_waits = True

@@ -207,6 +207,18 @@ encode_record = msgspec.json.Encoder().encode
 decode_record = msgspec.json.Decoder(Record).decode
 
 
+def reached(record: Record) -> dict[str, int]:
+    """Say how far a record counts memories, passages and changes."""
+    memories = [operation.id for operation in record.operations if isinstance(operation, PutMemory)]
+    passages = [
+        row.id
+        for operation in record.operations
+        if isinstance(operation, PutPassages)
+        for row in operation.rows
+    ]
+    return {"memories": max(memories, default=0), "passages": max(passages, default=0), "seq": record.seq}
+
+
 def content(connection: sqlite3.Connection) -> tuple[int, int]:
     """Give the number of memories and the digest of them that is kept along."""
     rows = dict(

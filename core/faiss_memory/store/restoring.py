@@ -16,9 +16,10 @@ from datetime import datetime
 from pathlib import Path
 
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt
-from faiss_memory.store import chain
+from faiss_memory.store import chain, operations
 from faiss_memory.store.backups import Manifest, read_manifest
 from faiss_memory.store.filesystem import set_aside, sync_folder
+from faiss_memory.store.log import read_records
 from faiss_memory.store.replay import Stretch, replay
 from faiss_memory.store.rows import to_microseconds
 
@@ -123,9 +124,19 @@ def _counted_in(data: Path) -> dict[str, int]:
                 suppress(sqlite3.Error, UnicodeDecodeError, TypeError),
                 closing(sqlite3.connect(path)) as connection,
             ):
-                for name, highest in counted(connection).items():
-                    found[name] = max(found.get(name, 0), highest)
+                _raise_to(found, counted(connection))
+    # What the database has lost, the log may still know.
+    store = data / "backups" / ".store"
+    for base in chain.bases(store) if store.is_dir() else ():
+        for stretch in chain.log_after(store, base):
+            for _, record in read_records(stretch.path):
+                _raise_to(found, operations.reached(record))
     return found
+
+
+def _raise_to(found: dict[str, int], reached: Mapping[str, int]) -> None:
+    for name, highest in reached.items():
+        found[name] = max(found.get(name, 0), highest)
 
 
 def put_in_place(data: Path, made: Path, name: str) -> Path | None:
