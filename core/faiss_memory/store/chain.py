@@ -140,7 +140,7 @@ class Chain:
 
 
 def open_chain(folder: Path, truth: Truth) -> Chain:
-    """Find the chain that leads to the truth, cut off what was never committed, or begin a new one.
+    """Find the chain that leads to the truth, cut off what is torn, or begin a new one.
 
     Raises OSError, sqlite3.Error and LogBroken.
     """

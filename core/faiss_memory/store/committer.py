@@ -179,7 +179,7 @@ class Committer:
             if not accepted:
                 run("ROLLBACK")
                 return []
-            # Logged before the COMMIT: what is committed is in the log, and what is only there was never answered.
+            # Logged before the COMMIT: what is committed is in the log. What is only there is written at the next start.
             operations = [operation for call in accepted for operation in call.changes.operations]
             self._history.log(self._truth, before, operations)
             logged = True
