@@ -96,7 +96,7 @@ def _writer(store: EmbeddedStore, journal: Journal, worker: int, mine: list[int]
     for number in range(calls):
         text = f"shared words {os.getpid()} {time.monotonic_ns()} {worker} {number} "
         text += "ledger " * chance.choice([1, 1, 1, 90])
-        kind = chance.random() + (0.3 if len(mine) > ENOUGH_EACH else 0)
+        kind = chance.random() + (0.45 if len(mine) > ENOUGH_EACH else 0)
         if kind < 0.55 or not mine:
             texts = [f"{text} {n}" for n in range(chance.choice([1, 1, 4]))]
             journal.asked(worker, "add", texts=texts)

@@ -179,7 +179,8 @@ class Committer:
             if not accepted:
                 run("ROLLBACK")
                 return []
-            # Logged before the COMMIT: what is committed is in the log. What is only there is written at the next start.
+            # Logged before the COMMIT: what is committed is in the log. What only the log holds is taken from it at the
+            # next start.
             operations = [operation for call in accepted for operation in call.changes.operations]
             self._history.log(self._truth, before, operations)
             logged = True
