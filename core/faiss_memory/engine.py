@@ -148,6 +148,11 @@ class MemoryEngine:
             self._lanes.close()
 
     @property
+    def is_starting(self) -> bool:
+        """Whether a thread is still at work on the start, such as on a model that `close` has not waited for."""
+        return self._starter.is_alive()
+
+    @property
     def model_ready(self) -> bool:
         """Whether search by meaning answers."""
         return self._model_settled.is_set() and self._lanes is not None and self.store_error is None

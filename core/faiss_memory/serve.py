@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Iterable
 
 from faiss_memory.app import build_service, create_app
@@ -21,15 +23,22 @@ def serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]] = ()) 
     """Run until SIGTERM or SIGINT; gives the exit code. Raises MemoryServiceError when it cannot start."""
     log_file = start_logging(log_path(settings.log_file))
     try:
-        return _serve(settings, extra_plugins)
+        code, is_starting = _serve(settings, extra_plugins)
     except Exception as failure:
         note_failure(log_file, failure)
         raise
     finally:
         stop_logging(log_file)
+    if is_starting:
+        # Everything is written and closed; but a model that its library's threads are still loading aborts the process
+        # when the interpreter is taken apart under them.
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
-def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> int:
+def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> tuple[int, bool]:
+    """Run, and give the exit code, and whether something of the start is still at work."""
     servers: list[Server] = []
 
     def on_failure(error: StoreError) -> None:
@@ -60,4 +69,4 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> i
         log.info("stopping")
         service.stop()
         running.remove()
-    return server.exit_code
+    return server.exit_code, service.engine.is_starting
