@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core" / "faiss_memory"
 
 FLOORS = [
-    {"errors", "memory", "parts", "hookspecs", "adapter"},
+    {"errors", "memory", "parts", "config_files", "hookspecs", "adapter"},
     {
         "settings",
         "schema",
@@ -160,7 +160,7 @@ def test_imports_stand_at_the_top(path):
 def test_the_environment_is_read_in_one_place(path):
     names = {ast.unparse(node) for node, _ in _nodes(path) if isinstance(node, ast.Attribute | ast.Name)}
     if names & {"os.environ", "os.getenv", "os.putenv", "environb"}:
-        assert _name(path) == "settings.py"
+        assert _name(path) == "settings/environment.py"
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)

@@ -9,6 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faiss_memory.adapter import Adapter
+    from faiss_memory.config_files import (
+        ConfigFile,
+        Detection,
+        InstallContext,
+        JsonDefault,
+        JsonItems,
+        JsonMember,
+        MarkdownBlock,
+        OwnFile,
+        PromptTemplate,
+        TomlTable,
+        YamlItem,
+        YamlMember,
+    )
     from faiss_memory.errors import (
         Conflict,
         EmbedderError,
@@ -33,16 +47,7 @@ if TYPE_CHECKING:
         SearchResult,
     )
     from faiss_memory.openapi import message_schema
-    from faiss_memory.parts import (
-        Embedder,
-        InstallContext,
-        MarkdownBlock,
-        OwnFile,
-        Page,
-        PromptTemplate,
-        Route,
-        Store,
-    )
+    from faiss_memory.parts import Embedder, Page, Route, Store
     from faiss_memory.schema import (
         AddRequest,
         Answer,
@@ -58,6 +63,20 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "adapter": ("Adapter",),
+    "config_files": (
+        "ConfigFile",
+        "Detection",
+        "InstallContext",
+        "JsonDefault",
+        "JsonItems",
+        "JsonMember",
+        "MarkdownBlock",
+        "OwnFile",
+        "PromptTemplate",
+        "TomlTable",
+        "YamlItem",
+        "YamlMember",
+    ),
     "errors": (
         "Conflict",
         "EmbedderError",
@@ -82,16 +101,7 @@ _HOMES = {
         "SearchResult",
     ),
     "openapi": ("message_schema",),
-    "parts": (
-        "Embedder",
-        "InstallContext",
-        "MarkdownBlock",
-        "OwnFile",
-        "Page",
-        "PromptTemplate",
-        "Route",
-        "Store",
-    ),
+    "parts": ("Embedder", "Page", "Route", "Store"),
     "schema": (
         "AddRequest",
         "Answer",
@@ -113,7 +123,9 @@ __all__ = [
     "AddRequest",
     "Answer",
     "Change",
+    "ConfigFile",
     "Conflict",
+    "Detection",
     "Draft",
     "Embedder",
     "EmbedderError",
@@ -121,6 +133,9 @@ __all__ = [
     "ForgetRequest",
     "InstallContext",
     "InvalidRequest",
+    "JsonDefault",
+    "JsonItems",
+    "JsonMember",
     "MarkdownBlock",
     "Memory",
     "MemoryNotFound",
@@ -145,6 +160,9 @@ __all__ = [
     "Store",
     "StoreError",
     "Time",
+    "TomlTable",
+    "YamlItem",
+    "YamlMember",
     "hookimpl",
     "message_schema",
 ]

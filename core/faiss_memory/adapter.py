@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from faiss_memory.config_files import ConfigFile, Detection, InstallContext, PromptTemplate, Scope
 from faiss_memory.hookspecs import hookimpl
-from faiss_memory.parts import ConfigFile, InstallContext, PromptTemplate, Route
+from faiss_memory.parts import Route
 
 if TYPE_CHECKING:
     from faiss_memory.service import MemoryService
@@ -17,8 +18,15 @@ def _no_files(context: InstallContext) -> Sequence[ConfigFile]:
     return ()
 
 
+def _no_steps(context: InstallContext) -> Sequence[str]:
+    return ()
+
+
 def _no_routes(service: MemoryService) -> Sequence[Route]:
     return ()
+
+
+_NOT_DETECTED = Detection()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +40,11 @@ class Adapter:
     prompt: PromptTemplate
     files: Callable[[InstallContext], Sequence[ConfigFile]] = _no_files
     routes: Callable[[MemoryService], Sequence[Route]] = _no_routes
+    scopes: tuple[Scope, ...] = ("personal", "shared", "user")
+    """Whose files it can write."""
+    steps: Callable[[InstallContext], Sequence[str]] = _no_steps
+    """What the person still has to do once the files are there, a sentence each, such as trusting the folder."""
+    detection: Detection = _NOT_DETECTED
 
     @hookimpl
     def register_routes(self, service: MemoryService) -> Sequence[Route]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from faiss_memory.config_files import ConfigFile, InstallContext, PromptTemplate
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Draft, Memory, Query, Ranking, SearchResult
-from faiss_memory.parts import ConfigFile, Embedder, InstallContext, PromptTemplate, Route, Store
+from faiss_memory.parts import Embedder, Route, Store
 
 if TYPE_CHECKING:
     from faiss_memory.service import MemoryService

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from msgspec import UNSET
 
 from faiss_memory import schema
+from faiss_memory.config_files import ConfigFile, MarkdownBlock, OwnFile
 from faiss_memory.memory import DEFAULT_PROJECT, Memory, SearchResult
-from faiss_memory.parts import ConfigFile, MarkdownBlock, OwnFile
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -63,8 +63,10 @@ def closest_match(record: Memory, similarity: float) -> schema.ClosestMatch:
 
 def config_file(file: ConfigFile) -> schema.FileEntry:
     """Write a file that connects an assistant."""
-    kind = {OwnFile: "own file", MarkdownBlock: "marked block"}[type(file)]
-    return schema.FileEntry(path=file.path, kind=kind, text=file.text)
+    if isinstance(file, OwnFile | MarkdownBlock):
+        kind = "own file" if isinstance(file, OwnFile) else "marked block"
+        return schema.FileEntry(path=file.path, kind=kind, text=file.text)
+    raise NotImplementedError(f"{type(file).__name__} cannot be shown yet")
 
 
 def time_text(time: datetime) -> str:

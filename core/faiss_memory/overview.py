@@ -10,11 +10,11 @@ from msgspec import UNSET
 
 from faiss_memory import messages, schema
 from faiss_memory.adapter import Adapter
+from faiss_memory.config_files import InstallContext
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.limits import check_time
 from faiss_memory.memory import DEFAULT_PROJECT, Filter
-from faiss_memory.parts import InstallContext
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import Settings
 

@@ -1,4 +1,4 @@
-"""The parts a guest may bring or hand in: an embedder, a store, routes, config files, prompt templates."""
+"""The parts a guest may bring or hand in: an embedder, a store, routes."""
 
 from __future__ import annotations
 
@@ -279,39 +279,3 @@ class Route:
     """Whether the call exists on the public address too."""
     open: bool = False
     """Whether it needs no token; for answers without private detail only."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnFile:
-    """A file that is wholly ours; `path` is relative to the project's folder."""
-
-    path: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class MarkdownBlock:
-    """A marked block inside a Markdown file that also holds the person's own words."""
-
-    path: str
-    text: str
-
-
-ConfigFile: TypeAlias = OwnFile | MarkdownBlock
-
-
-@dataclass(frozen=True, slots=True)
-class InstallContext:
-    """What a generated file may speak of."""
-
-    url: str
-    """Where the service answers, such as http://127.0.0.1:8900."""
-    project: str
-
-
-@dataclass(frozen=True, slots=True)
-class PromptTemplate:
-    """A text that tells an assistant when to search and when to store; `$url` and `$project` are filled in."""
-
-    name: str
-    text: str

@@ -1,29 +1,25 @@
-"""The settings: one typed object, filled from defaults < yaml file < environment < command line.
+"""Filling the settings from defaults < yaml file < environment < command line.
 
-This is the only file that reads the environment. The environment name of a setting is `FAISS_MEMORY_` and its
-path in capitals, dots written as underscores: `limits.text_bytes` is `FAISS_MEMORY_LIMITS_TEXT_BYTES`. Four
-settings also have the short names of the first release: `PORT`, `MODEL_NAME`, `DATA_DIR`, `MAX_BACKUPS`.
+The environment name of a setting is `FAISS_MEMORY_` and its path in capitals, dots written as underscores:
+`limits.text_bytes` is `FAISS_MEMORY_LIMITS_TEXT_BYTES`. Four settings also have the short names of the first release:
+`PORT`, `MODEL_NAME`, `DATA_DIR`, `MAX_BACKUPS`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import difflib
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 import msgspec
-import platformdirs
 import yaml
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from faiss_memory.errors import ConfigError
+from faiss_memory.settings.environment import NOT_SETTINGS, user_config_file, variables
+from faiss_memory.settings.sections import Settings
 
 PREFIX = "FAISS_MEMORY_"
 SHORT_NAMES = {
@@ -32,129 +28,6 @@ SHORT_NAMES = {
     "DATA_DIR": "data_dir",
     "MAX_BACKUPS": "max_backups",
 }
-NOT_SETTINGS = {"FAISS_MEMORY_CONFIG", "FAISS_MEMORY_URL", "FAISS_MEMORY_BIND"}
-"""Names with our prefix that say where something is rather than what it should be."""
-
-_M_ARENA_MAX = -8
-LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
-
-Positive = Annotated[int, Meta(ge=1)]
-Project = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(?!\n)$")]
-
-
-class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The largest request that is accepted."""
-
-    body_bytes: Positive = 8 * 1024 * 1024
-    text_bytes: Positive = 64 * 1024
-    batch: Positive = 1000
-    k: Positive = 100
-    tags: Positive = 32
-    metadata_bytes: Positive = 16 * 1024
-
-
-class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which files a build may read, and which of them it leaves out."""
-
-    roots: tuple[str, ...] = ("~",)
-    max_file_bytes: Positive = 4 * 1024 * 1024
-    git_ignored: bool = False
-    skip: tuple[str, ...] = (
-        ".*",
-        "node_modules/",
-        "bower_components/",
-        "venv/",
-        "__pycache__/",
-        "*.egg-info/",
-        "*.min.js",
-        "pnpm-lock.yaml",
-    )
-    secrets: tuple[str, ...] = (
-        ".env",
-        ".env.*",
-        "!.env.example",
-        ".ssh/",
-        ".gnupg/",
-        ".aws/",
-        ".netrc",
-        ".pypirc",
-        ".npmrc",
-        ".htpasswd",
-        ".git-credentials",
-        "id_rsa",
-        "id_dsa",
-        "id_ecdsa",
-        "id_ed25519",
-        "*.pem",
-        "*.key",
-        "*.p12",
-        "*.pfx",
-        "*.jks",
-        "*.keystore",
-        "*.kdbx",
-        "*.ppk",
-    )
-
-
-class Plugins(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which plugins and adapters take part."""
-
-    disabled: tuple[str, ...] = ()
-
-
-class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything that can be set. `config/faiss-memory.yaml` says what each is for."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 8900
-    threads: Positive = 16
-    data_dir: str = ""
-    cache_dir: str = ""
-    log_file: str = ""
-    model_name: Annotated[str, Meta(min_length=1)] = "all-MiniLM-L6-v2"
-    startup_wait: Annotated[float, Meta(ge=0, le=600)] = 10.0
-    max_backups: Positive = 10
-    token: str = ""
-    allowed_hosts: tuple[str, ...] = ()
-    published_on: str = ""
-    published_port: Annotated[int, Meta(ge=0, le=65535)] = 0
-    public_url: str = ""
-    public_token: str = ""
-    read_projects: tuple[str, ...] = ("*",)
-    write_project: Project = "default"
-    limits: Limits = Limits()
-    ingest: Ingest = Ingest()
-    plugins: Plugins = Plugins()
-
-    def __post_init__(self) -> None:
-        """Refuse what the types cannot: an address that leaves the machine without a token, and the like."""
-        if self.public_url:
-            _check_public(self)
-        exposed = self.published_on or self.host
-        if exposed not in LOOPBACK and not self.token:
-            name = "published_on" if self.published_on else "host"
-            raise ValueError(
-                f"`{name}` is {exposed}, which other machines can reach, so a token is required: set `token` "
-                f"(or FAISS_MEMORY_TOKEN), or set `{name}` to 127.0.0.1"
-            )
-
-    @property
-    def data_folder(self) -> Path:
-        """Where the memories live."""
-        return (
-            Path(self.data_dir).expanduser()
-            if self.data_dir
-            else Path(platformdirs.user_data_dir("faiss-memory"))
-        )
-
-    @property
-    def cache_folder(self) -> Path:
-        """Where compiled models live; safe to delete."""
-        given = self.cache_dir
-        return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("faiss-memory"))
-
-
-SECRETS = frozenset({"token", "public_token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +57,7 @@ def load(
     `config` is the file named on the command line, `overrides` the other command line options by dotted key.
     Raises ConfigError with the source, the key and, for an unknown key, the nearest known one.
     """
-    environ = os.environ if environ is None else environ
+    environ = variables() if environ is None else environ
     path = config_path(config, environ)
     layers: list[tuple[dict[str, str], dict[str, Any]]] = []
     if path is not None:
@@ -215,7 +88,7 @@ def config_path(given: Path | None = None, environ: Mapping[str, str] | None = N
     A file in the current folder is never used: a cloned repository must not configure the service.
     Raises ConfigError when a file was named and is not there.
     """
-    environ = os.environ if environ is None else environ
+    environ = variables() if environ is None else environ
     named = given or (Path(environ["FAISS_MEMORY_CONFIG"]) if environ.get("FAISS_MEMORY_CONFIG") else None)
     if named is not None:
         if not named.is_file():
@@ -225,50 +98,6 @@ def config_path(given: Path | None = None, environ: Mapping[str, str] | None = N
         return named
     users = user_config_file()
     return users if users.is_file() else None
-
-
-def user_config_file() -> Path:
-    """Say where the user's configuration file is, whether it is there or not."""
-    return Path(platformdirs.user_config_dir("faiss-memory")) / "faiss-memory.yaml"
-
-
-def runtime_folder() -> Path:
-    """Say where the running service leaves its address for the command line and the hooks.
-
-    Without a runtime folder of the session it is the user's state folder, and never one below /tmp, where anybody
-    could leave the address of a service of their own.
-    """
-    if sys.platform != "linux":
-        return Path(platformdirs.user_runtime_dir("faiss-memory"))
-    session = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(session) / "faiss-memory" if session else Path(platformdirs.user_state_dir("faiss-memory"))
-
-
-def address_in_environment() -> str:
-    """Give `FAISS_MEMORY_URL`, which says where the service answers; empty if it is not set."""
-    return os.environ.get("FAISS_MEMORY_URL", "")
-
-
-def environment_with(changes: Mapping[str, str]) -> dict[str, str]:
-    """Make the environment of a child process: this one's, changed."""
-    return {**os.environ, **changes}
-
-
-def hub_cache_folder() -> str | None:
-    """Say where sentence-transformers keeps downloaded models; None means the hub's own default."""
-    return os.environ.get("SENTENCE_TRANSFORMERS_HOME")
-
-
-def prepare_process() -> None:
-    """Set what libraries look for when they are imported, and how memory is kept; call before importing faiss."""
-    # One query is faster and steadier on one OpenMP thread, and omp_set_num_threads does not reach the other
-    # threads of this process: the variable, set before the import, does.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # glibc gives every thread a heap of its own, and none of them shrinks: with two for all, a process that took in
-    # 10,000 memories stays 40 to 90 MB smaller, and nothing was measured to be slower.
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def known_keys() -> dict[str, Any]:
@@ -385,15 +214,3 @@ def _read(settings: Settings, key: str) -> Any:
 
 def _without_path(message: str) -> str:
     return message.split(" - at `$")[0]
-
-
-def _check_public(settings: Settings) -> None:
-    parts = urlsplit(settings.public_url)
-    if parts.scheme != "https" or not parts.hostname:
-        raise ValueError("`public_url` must be an https address, such as https://memory.example.com")
-    if not settings.public_token:
-        raise ValueError(
-            "`public_url` needs a token of its own: set `public_token` (or FAISS_MEMORY_PUBLIC_TOKEN)"
-        )
-    if settings.public_token == settings.token:
-        raise ValueError("`public_token` must differ from `token`: the public way opens less")

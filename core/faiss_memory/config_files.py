@@ -1,0 +1,134 @@
+"""What an adapter declares: the files that connect an assistant, each a value. `install/` applies and removes them.
+
+A `path` is relative to the project's folder, or begins with `~/` for one in the user's home; slashes on every system.
+`keys` lead from the top of a file to a place in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Scope: TypeAlias = Literal["personal", "shared", "user"]
+"""Whose files are written: a project's, for oneself alone; a project's, meant to be committed; the user's own."""
+
+MARK = "faiss-memory"
+"""What every entry of ours contains, so that it is recognised where no record of the installation is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFile:
+    """A file that is wholly ours."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkdownBlock:
+    """A marked block inside a Markdown file that also holds the person's own words."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JsonMember:
+    """A member of an object in a JSON file, such as `("mcpServers", "faiss-memory")`; objects on the way are made."""
+
+    path: str
+    keys: tuple[str, ...]
+    value: Any
+    comments: bool = False
+    """Whether the file's reader takes comments (JSONC). One that does not drops the whole file for a single one."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonItems:
+    """Items of an array in a JSON file that others share, such as `("hooks", "SessionStart")`."""
+
+    path: str
+    keys: tuple[str, ...]
+    items: tuple[Any, ...]
+    comments: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JsonDefault:
+    """A member that a JSON file needs beside ours, such as `version: 1`; one that is there stays as it is."""
+
+    path: str
+    keys: tuple[str, ...]
+    value: Any
+    comments: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TomlTable:
+    """A table of a TOML file, with its sub-tables, such as `("mcp_servers", "faiss-memory")`."""
+
+    path: str
+    keys: tuple[str, ...]
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class YamlItem:
+    """An item of a list in a YAML file; a single value that stands there in place of a list becomes a list."""
+
+    path: str
+    keys: tuple[str, ...]
+    item: Any
+
+
+@dataclass(frozen=True, slots=True)
+class YamlMember:
+    """A member of a mapping in a YAML file."""
+
+    path: str
+    keys: tuple[str, ...]
+    value: Any
+
+
+ConfigFile: TypeAlias = (
+    OwnFile | MarkdownBlock | JsonMember | JsonItems | JsonDefault | TomlTable | YamlItem | YamlMember
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallContext:
+    """What a generated file may speak of."""
+
+    url: str
+    """Where the service answers, such as http://127.0.0.1:8900."""
+    project: str
+    scope: Scope = "personal"
+    folder: str = ""
+    """The project's folder, absolute; empty for the user's own files, and where the files are only shown."""
+    command: str = "faiss-memory"
+    """How to start the command line: an absolute path in personal files, the bare name in shared ones.
+    Empty where our package is not installed beside the assistant, and only the service's address can be used."""
+    hook_command: str = "faiss-memory-hook"
+    """How to start the hook program; empty as above."""
+    has_token: bool = False
+    """Whether the service asks for a token: then the files name the variable that holds it, never the token."""
+    token_variable: str = "FAISS_MEMORY_TOKEN"
+    public_url: str = ""
+    """The https address of the service, where one is set."""
+    system: Literal["linux", "darwin", "windows"] = "linux"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """A text that tells an assistant when to search and when to store; `$url` and `$project` are filled in."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """How an assistant is recognised on this machine: by a file or folder that is there, or a command on the PATH."""
+
+    paths: tuple[str, ...] = ()
+    commands: tuple[str, ...] = field(default=())

@@ -1,0 +1,140 @@
+"""What can be set: every setting with its type and default. `config/faiss-memory.yaml` says what each is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import platformdirs
+from msgspec import Meta, Struct
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+SECRETS = frozenset({"token", "public_token"})
+
+Positive = Annotated[int, Meta(ge=1)]
+Project = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(?!\n)$")]
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The largest request that is accepted."""
+
+    body_bytes: Positive = 8 * 1024 * 1024
+    text_bytes: Positive = 64 * 1024
+    batch: Positive = 1000
+    k: Positive = 100
+    tags: Positive = 32
+    metadata_bytes: Positive = 16 * 1024
+
+
+class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which files a build may read, and which of them it leaves out."""
+
+    roots: tuple[str, ...] = ("~",)
+    max_file_bytes: Positive = 4 * 1024 * 1024
+    git_ignored: bool = False
+    skip: tuple[str, ...] = (
+        ".*",
+        "node_modules/",
+        "bower_components/",
+        "venv/",
+        "__pycache__/",
+        "*.egg-info/",
+        "*.min.js",
+        "pnpm-lock.yaml",
+    )
+    secrets: tuple[str, ...] = (
+        ".env",
+        ".env.*",
+        "!.env.example",
+        ".ssh/",
+        ".gnupg/",
+        ".aws/",
+        ".netrc",
+        ".pypirc",
+        ".npmrc",
+        ".htpasswd",
+        ".git-credentials",
+        "id_rsa",
+        "id_dsa",
+        "id_ecdsa",
+        "id_ed25519",
+        "*.pem",
+        "*.key",
+        "*.p12",
+        "*.pfx",
+        "*.jks",
+        "*.keystore",
+        "*.kdbx",
+        "*.ppk",
+    )
+
+
+class Plugins(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which plugins and adapters take part."""
+
+    disabled: tuple[str, ...] = ()
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that can be set. `config/faiss-memory.yaml` says what each is for."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8900
+    threads: Positive = 16
+    data_dir: str = ""
+    cache_dir: str = ""
+    log_file: str = ""
+    model_name: Annotated[str, Meta(min_length=1)] = "all-MiniLM-L6-v2"
+    startup_wait: Annotated[float, Meta(ge=0, le=600)] = 10.0
+    max_backups: Positive = 10
+    token: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    published_on: str = ""
+    published_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    public_url: str = ""
+    public_token: str = ""
+    read_projects: tuple[str, ...] = ("*",)
+    write_project: Project = "default"
+    limits: Limits = Limits()
+    ingest: Ingest = Ingest()
+    plugins: Plugins = Plugins()
+
+    def __post_init__(self) -> None:
+        """Refuse what the types cannot: an address that leaves the machine without a token, and the like."""
+        if self.public_url:
+            _check_public(self)
+        exposed = self.published_on or self.host
+        if exposed not in LOOPBACK and not self.token:
+            name = "published_on" if self.published_on else "host"
+            raise ValueError(
+                f"`{name}` is {exposed}, which other machines can reach, so a token is required: set `token` "
+                f"(or FAISS_MEMORY_TOKEN), or set `{name}` to 127.0.0.1"
+            )
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the memories live."""
+        return (
+            Path(self.data_dir).expanduser()
+            if self.data_dir
+            else Path(platformdirs.user_data_dir("faiss-memory"))
+        )
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where compiled models live; safe to delete."""
+        given = self.cache_dir
+        return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("faiss-memory"))
+
+
+def _check_public(settings: Settings) -> None:
+    parts = urlsplit(settings.public_url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("`public_url` must be an https address, such as https://memory.example.com")
+    if not settings.public_token:
+        raise ValueError(
+            "`public_url` needs a token of its own: set `public_token` (or FAISS_MEMORY_PUBLIC_TOKEN)"
+        )
+    if settings.public_token == settings.token:
+        raise ValueError("`public_token` must differ from `token`: the public way opens less")
