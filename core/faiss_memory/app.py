@@ -15,9 +15,10 @@ import msgspec
 
 from faiss_memory import errors, openapi, pages, schema
 from faiss_memory.access import AccessControl, is_public
-from faiss_memory.embedder import open_embedder
+from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine import MemoryEngine
-from faiss_memory.parts import Embedder, Page, Route, Store
+from faiss_memory.models import ModelOpening
+from faiss_memory.parts import Embedder, KnownModel, Page, Route, Store
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.public import as_public
 from faiss_memory.routes import core_routes
@@ -52,11 +53,24 @@ def build_service(
     if store is None:
         store = EmbeddedStore(settings.data_folder, on_failure, settings.max_backups)
 
-    def embedder() -> Embedder:
+    engine = MemoryEngine(store, _model_opening(settings, plugins), settings.startup_wait)
+    return MemoryService(settings, engine, plugins)
+
+
+def _model_opening(settings: Settings, plugins: PluginHost) -> ModelOpening:
+    def wanted() -> Embedder:
         brought: Embedder | None = plugins.hook.open_embedder(settings=settings)
         return brought or open_embedder(settings.model_name, settings.cache_folder)
 
-    return MemoryService(settings, MemoryEngine(store, embedder, settings.startup_wait), plugins)
+    def again(known: KnownModel) -> Embedder:
+        as_it_was = msgspec.structs.replace(settings, model_name=known.name)
+        brought: Embedder | None = plugins.hook.open_embedder(settings=as_it_was)
+        if brought is not None and brought.identity != known.identity:
+            brought.close()
+            brought = None
+        return brought or reopen_embedder(known.identity, known.name, settings.cache_folder)
+
+    return ModelOpening(settings.model_name, wanted, again)
 
 
 def create_app(service: MemoryService) -> falcon.App[falcon.Request, falcon.Response]:

@@ -43,6 +43,7 @@ class Overview:
             status="ok" if engine.store_opened else "starting",
             version=self.version,
             model_ready=engine.model_ready,
+            model_in_use=None if engine.model is None else engine.model.identity,
             rebuilding=[
                 schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
                 for part in engine.rebuilding()
@@ -52,7 +53,7 @@ class Overview:
     def stats(self, project: str | Sequence[str] | None) -> schema.StatsAnswer:
         """Tell counts and sizes, of some projects or of all. Raises MemoryNotFound for an unknown one."""
         wanted = None if project is None else messages.scope(project)
-        store = self._engine.store
+        store, model = self._engine.store, self._engine.model
         facts = store.stats()
         sizes = facts["index_size_bytes"]
         projects = [
@@ -73,7 +74,7 @@ class Overview:
             plugins |= part
         return schema.StatsAnswer(
             total_memories=sum(one.memories for one in projects),
-            dimension=self._engine.dimension,
+            dimension=None if model is None else model.dimension,
             model=self._settings.model_name,
             created_at=messages.time_text(facts["created_at"]),
             last_updated=messages.time_text(facts["last_updated"]),
@@ -81,6 +82,7 @@ class Overview:
             backup_count=len(store.backups()),
             backups_stand_alone=facts.get("backups_stand_alone", True),
             model_ready=self._engine.model_ready,
+            model_in_use=None if model is None else model.identity,
             model_error=None if self._engine.model_error is None else str(self._engine.model_error),
             projects=projects,
             plugins=plugins,

@@ -29,6 +29,8 @@ class HealthAnswer(Answer):
     status: str
     version: str
     model_ready: bool
+    model_in_use: str | None
+    """Which model answers, by its short name and a digest of its content."""
     rebuilding: list[RebuildingPart]
 
 
@@ -54,6 +56,7 @@ class StatsAnswer(Answer):
     backup_count: int
     backups_stand_alone: bool
     model_ready: bool
+    model_in_use: str | None
     model_error: str | None
     projects: list[ProjectStats]
     plugins: dict[str, Any]
