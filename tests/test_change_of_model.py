@@ -1,0 +1,326 @@
+"""A change of model: the one before answers while everything is embedded anew, then the new one does; nothing is lost."""
+
+from __future__ import annotations
+
+import random
+import time
+from threading import Event, Thread
+
+import numpy as np
+import pytest
+
+from faiss_memory import hookimpl
+from faiss_memory.app import build_service
+from faiss_memory.errors import EmbedderError
+from faiss_memory.settings import load
+from tests.fakes import WordsEmbedder
+from tests.store.oracle import WORDS
+
+OLD, NEW = "words-48", "words-96"
+HELD = "heldback"
+"""A word that the new model stops at, until it is let go."""
+
+
+class Shelf:
+    """The models that can be had, by name; what is not on it cannot be opened."""
+
+    def __init__(self):
+        self.models: dict[str, list[WordsEmbedder]] = {}
+        self.editions = {OLD: 1, NEW: 1}
+        self.held, self.may_open = {NEW: HELD}, {}
+
+    @hookimpl
+    def open_embedder(self, settings):
+        name = settings.model_name
+        if name in self.may_open:
+            self.may_open[name].wait()
+        if name not in self.editions:
+            raise EmbedderError(f"{name} is not on the shelf")
+        model = WordsEmbedder(name, self.editions[name])
+        model.held = self.held.get(name, "")
+        self.models.setdefault(name, []).append(model)
+        return model
+
+    def let_go(self):
+        self.held = {}
+        for event in self.may_open.values():
+            event.set()
+        for models in self.models.values():
+            for model in models:
+                model.let_go.set()
+
+    def embedded(self, name):
+        """How often a model was asked for each text, by the last that was opened under its name."""
+        return sorted(self.models[name][-1].embedded)
+
+
+class Home:
+    """One data folder, served with one model after the other, and what its memories are."""
+
+    def __init__(self, folder, client_of):
+        self.folder, self._client_of = folder, client_of
+        self.shelf, self.texts, self.service = Shelf(), {}, None
+
+    def start(self, model):
+        self.stop()
+        given = {"data_dir": str(self.folder), "model_name": model}
+        self.service = build_service(load(None, given, {}).settings, lambda _: None, [("shelf", self.shelf)])
+        self.service.start()
+        self.client = self._client_of(self.service)
+
+    def stop(self):
+        if self.service is not None:
+            held, self.shelf.held = self.shelf.held, {}
+            closing = Thread(target=self.service.stop)
+            closing.start()
+            for models in self.shelf.models.values():
+                models[-1].let_go.set()
+            closing.join()
+            self.shelf.held, self.service = held, None
+
+    def add(self, *texts, project="default"):
+        for text in texts:
+            answer = self.client.post("/memory/add", {"text": text, "project": project})
+            assert answer.status_code == 201, answer.json
+            self.texts[answer.json["id"]] = text
+
+    def fill(self, number, seed=1):
+        """Memories in two projects; the new model stops at the one in the middle."""
+        chance = random.Random(seed)
+        for place in range(number):
+            words = [*chance.choices(WORDS, k=6), *([HELD] if place == number // 2 else [])]
+            self.add(f"{' '.join(words)} number{seed}x{place}", project=("default", "other")[place % 2])
+
+    def health(self):
+        return self.client.get("/health").json
+
+    def stats(self):
+        return self.client.get("/stats").json
+
+    def until(self, condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline, self.health()
+            time.sleep(0.002)
+
+    def until_in_use(self, identity):
+        self.until(lambda: self.health()["model_in_use"] == identity and not self.health()["rebuilding"])
+
+    def search(self, query, mode="semantic", **more):
+        answer = self.client.post("/search", {"query": query, "mode": mode, "project": "*", "k": 10, **more})
+        assert answer.status_code == 200, answer.json
+        return answer.json
+
+    def assert_answers_by(self, identity, queries=5):
+        """Compare with the model's own vectors, all of them, in numpy."""
+        name, _, edition = identity.partition("@")
+        model = WordsEmbedder(name, int(edition))
+        for number in range(queries):
+            query = " ".join(random.Random(number).choices(WORDS, k=4))
+            answer = self.search(query)
+            assert "degraded" not in answer
+            assert self.is_by(model, query, answer)
+            assert "degraded" not in self.search(query, "hybrid")
+
+    def is_by(self, model, query, answer):
+        found = {result["id"]: result["similarity"] for result in answer["results"]}
+        cosines = {key: float(model.vector(text) @ model.vector(query)) for key, text in self.texts.items()}
+        best = sorted(cosines.values(), reverse=True)[:10]
+        same = [abs(cosines[key] - similarity) < 1e-3 for key, similarity in found.items()]
+        return all(same) and np.allclose(list(found.values()), best, atol=1e-3)
+
+
+@pytest.fixture
+def home(tmp_path, client_of):
+    made = Home(tmp_path / "data", client_of)
+    yield made
+    made.shelf.let_go()
+    made.stop()
+
+
+def test_the_old_model_answers_until_the_new_one_has_embedded_everything(home):
+    home.start(OLD)
+    home.fill(120)
+    home.start(NEW)
+    home.until(lambda: any(0 < part["progress"] < 1 for part in home.health()["rebuilding"]))
+    home.assert_answers_by(f"{OLD}@1")
+    assert (home.stats()["model"], home.stats()["model_in_use"]) == (NEW, f"{OLD}@1")
+    assert (home.stats()["dimension"], home.stats()["model_error"]) == (48, None)
+    assert {part["what"] for part in home.health()["rebuilding"]} == {"model"}
+
+    home.shelf.let_go()
+    home.until_in_use(f"{NEW}@1")
+    home.assert_answers_by(f"{NEW}@1")
+    assert (home.stats()["dimension"], home.stats()["model_in_use"]) == (96, f"{NEW}@1")
+    assert home.shelf.models[OLD][-1].is_closed
+    assert home.shelf.embedded(NEW) == sorted(home.texts.values())
+
+
+def test_what_is_written_meanwhile_is_embedded_by_both(home):
+    home.start(OLD)
+    home.fill(80)
+    home.start(NEW)
+    home.until(lambda: any(part["progress"] > 0 for part in home.health()["rebuilding"]))
+    home.add("ledger postgres written meanwhile")
+    twin = {"text": "ledger postgres written meanwhile"}
+    assert home.client.post("/memory/is-novel", twin).json["is_novel"] is False
+    assert home.client.post("/memory/add", {**twin, "if_novel": 0.99}).json["id"] is None
+    changed = max(home.texts)
+    home.add("another that will be gone")
+    gone = max(home.texts)
+    home.client.request("PATCH", f"/memory/{changed}", {"text": "ledger postgres and corrected"})
+    home.texts[changed] = "ledger postgres and corrected"
+    assert home.client.request("DELETE", f"/memory/{gone}").status_code == 200
+    del home.texts[gone]
+    home.assert_answers_by(f"{OLD}@1")
+    assert home.texts[changed] in home.shelf.embedded(NEW)
+
+    home.shelf.let_go()
+    home.until_in_use(f"{NEW}@1")
+    home.assert_answers_by(f"{NEW}@1")
+    assert home.shelf.embedded(NEW) == sorted(
+        [*home.texts.values(), twin["text"], twin["text"], "another that will be gone"]
+    )
+    assert home.client.post("/memory/is-novel", {"text": home.texts[changed]}).json["is_novel"] is False
+
+
+def test_every_answer_is_by_one_model_or_the_other_while_they_change_places(home):
+    home.start(OLD)
+    home.fill(80)
+    home.start(NEW)
+    home.until(lambda: any(part["progress"] > 0 for part in home.health()["rebuilding"]))
+    old, new = WordsEmbedder(OLD), WordsEmbedder(NEW)
+    done, wrong = Event(), []
+
+    def ask():
+        while not done.is_set():
+            query = " ".join(random.choices(WORDS, k=4))
+            answer = home.search(query)
+            if "degraded" in answer or not (home.is_by(old, query, answer) or home.is_by(new, query, answer)):
+                wrong.append(answer)
+
+    askers = [Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    home.shelf.let_go()
+    home.until_in_use(f"{NEW}@1")
+    done.set()
+    for asker in askers:
+        asker.join()
+    assert wrong == []
+
+
+def test_going_back_before_the_change_is_done_and_on_again_embeds_nothing_twice(home):
+    home.start(OLD)
+    home.fill(120)
+    home.start(NEW)
+    home.until(lambda: any(part["progress"] > 0 for part in home.health()["rebuilding"]))
+    home.start(OLD)
+    home.until_in_use(f"{OLD}@1")
+    assert home.shelf.embedded(OLD) == []
+    home.assert_answers_by(f"{OLD}@1")
+    before = set(home.shelf.embedded(NEW))
+    home.add("one more of the old model alone")
+    home.shelf.let_go()
+    home.start(NEW)
+    home.until_in_use(f"{NEW}@1")
+    home.assert_answers_by(f"{NEW}@1")
+    again = before & set(home.shelf.embedded(NEW))
+    assert len(again) <= 32  # what had been embedded when it was stopped, and not stored yet
+    assert len(home.shelf.embedded(NEW)) < len(home.texts)
+
+
+def test_going_back_afterwards_embeds_only_what_came_or_changed_since(home):
+    home.shelf.held = {}
+    home.start(OLD)
+    home.fill(80)
+    home.start(NEW)
+    home.until_in_use(f"{NEW}@1")
+    changed = min(home.texts)
+    home.client.request("PATCH", f"/memory/{changed}", {"text": "corrected by the new model"})
+    home.texts[changed] = "corrected by the new model"
+    home.add("added by the new model")
+    home.shelf.held = {OLD: "added by"}
+    home.start(OLD)
+    home.until(lambda: home.health()["model_in_use"] is not None)
+    home.assert_answers_by(f"{NEW}@1")
+    home.shelf.let_go()
+    home.until_in_use(f"{OLD}@1")
+    home.assert_answers_by(f"{OLD}@1")
+    assert home.shelf.embedded(OLD) == ["added by the new model", "corrected by the new model"]
+
+
+def test_without_the_old_model_keywords_answer_meanwhile(home):
+    home.start(OLD)
+    home.fill(80)
+    del home.shelf.editions[OLD]
+    home.start(NEW)
+    home.until(lambda: any(part["progress"] > 0 for part in home.health()["rebuilding"]))
+    assert {part["what"] for part in home.health()["rebuilding"]} == {"semantic"}
+    assert home.health()["model_in_use"] == f"{NEW}@1"
+    assert home.search("number1x3", "hybrid")["degraded"] == ["semantic"]
+    assert home.search("number1x3", "keyword")["results"][0]["text"] == home.texts[4]
+    home.shelf.let_go()
+    home.until_in_use(f"{NEW}@1")
+    home.assert_answers_by(f"{NEW}@1")
+
+
+def test_without_the_new_model_the_old_one_answers_and_the_reason_is_told(home):
+    home.shelf.held = {}
+    home.start(OLD)
+    home.fill(20)
+    del home.shelf.editions[NEW]
+    home.start(NEW)
+    home.until(lambda: home.stats()["model_error"] and home.health()["model_ready"])
+    assert home.stats()["model_error"] == f"{NEW} is not on the shelf"
+    assert (home.health()["model_ready"], home.stats()["model_in_use"]) == (True, f"{OLD}@1")
+    home.add("stored while the new model was missing")
+    home.assert_answers_by(f"{OLD}@1")
+    home.shelf.editions[NEW] = 1
+    home.start(NEW)
+    home.until_in_use(f"{NEW}@1")
+    home.assert_answers_by(f"{NEW}@1")
+
+
+def test_the_old_model_answers_while_the_new_one_is_being_compiled(home):
+    home.start(OLD)
+    home.fill(10)
+    home.shelf.held, home.shelf.may_open = {}, {NEW: Event()}
+    home.start(NEW)
+    home.until_in_use(f"{OLD}@1")
+    home.add("stored while it is compiled")
+    home.assert_answers_by(f"{OLD}@1")
+    home.shelf.may_open[NEW].set()
+    home.until_in_use(f"{NEW}@1")
+    home.assert_answers_by(f"{NEW}@1")
+
+
+def test_a_model_whose_files_were_changed_is_another_model_of_the_same_name(home):
+    home.shelf.held = {}
+    home.start(OLD)
+    home.fill(20)
+    home.shelf.editions[OLD] = 2
+    home.start(OLD)
+    home.until_in_use(f"{OLD}@2")
+    home.assert_answers_by(f"{OLD}@2")
+    embedded = [
+        text for model in home.shelf.models[OLD] if model.identity == f"{OLD}@2" for text in model.embedded
+    ]
+    assert sorted(embedded) == sorted(home.texts.values())
+
+
+def test_what_is_restored_while_models_change_places_is_embedded_too(home):
+    home.start(OLD)
+    home.fill(80)
+    kept = dict(home.texts)
+    name = home.client.post("/backup", {"label": "before"}).json["backup"]
+    home.add("gone with the restore")
+    home.start(NEW)
+    home.until(lambda: any(part["progress"] > 0 for part in home.health()["rebuilding"]))
+    assert home.client.post("/restore", {"backup": name}).status_code == 200
+    home.texts = kept
+    home.until(lambda: {part["what"] for part in home.health()["rebuilding"]} == {"model"})
+    home.assert_answers_by(f"{OLD}@1")
+    home.shelf.let_go()
+    home.until_in_use(f"{NEW}@1")
+    home.assert_answers_by(f"{NEW}@1")
