@@ -101,3 +101,7 @@ class WordsModels:
         model.held = self.held
         self.opened.append(model)
         return model
+
+    @hookimpl
+    def register_stats(self) -> dict[str, Any]:
+        return {"embedded": {model.name: len(model.embedded) for model in self.opened}}

@@ -1,9 +1,8 @@
-"""A change of model: the one before answers while everything is embedded anew, then the new one does; nothing is lost."""
+"""A change of model: the one before answers while everything is embedded anew, then the new one. Nothing is lost."""
 
 from __future__ import annotations
 
 import random
-import time
 from threading import Event, Thread
 
 import numpy as np
@@ -14,7 +13,8 @@ from faiss_memory.app import build_service
 from faiss_memory.errors import EmbedderError
 from faiss_memory.settings import load
 from tests.fakes import WordsEmbedder
-from tests.store.oracle import WORDS
+from tests.running import RunningService
+from tests.store.oracle import WORDS, until
 
 OLD, NEW = "words-48", "words-96"
 HELD = "heldback"
@@ -52,6 +52,15 @@ class Shelf:
     def embedded(self, name):
         """How often a model was asked for each text, by the last that was opened under its name."""
         return sorted(self.models[name][-1].embedded)
+
+
+def is_by(model, texts, query, results):
+    """Whether results are what a model's own vectors say, all of them, in numpy."""
+    found = {result["id"]: result["similarity"] for result in results}
+    cosines = {key: float(model.vector(text) @ model.vector(query)) for key, text in texts.items()}
+    best = sorted(cosines.values(), reverse=True)[:10]
+    same = [abs(cosines[key] - similarity) < 1e-3 for key, similarity in found.items()]
+    return all(same) and np.allclose(list(found.values()), best, atol=1e-3)
 
 
 class Home:
@@ -97,14 +106,14 @@ class Home:
     def stats(self):
         return self.client.get("/stats").json
 
-    def until(self, condition):
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline, self.health()
-            time.sleep(0.002)
-
     def until_in_use(self, identity):
-        self.until(lambda: self.health()["model_in_use"] == identity and not self.health()["rebuilding"])
+        until(
+            lambda: self.health()["model_in_use"] == identity and not self.health()["rebuilding"],
+            f"{identity} answers",
+        )
+
+    def until_underway(self):
+        until(lambda: any(part["progress"] > 0 for part in self.health()["rebuilding"]), "it is underway")
 
     def search(self, query, mode="semantic", **more):
         answer = self.client.post("/search", {"query": query, "mode": mode, "project": "*", "k": 10, **more})
@@ -112,22 +121,14 @@ class Home:
         return answer.json
 
     def assert_answers_by(self, identity, queries=5):
-        """Compare with the model's own vectors, all of them, in numpy."""
         name, _, edition = identity.partition("@")
         model = WordsEmbedder(name, int(edition))
         for number in range(queries):
             query = " ".join(random.Random(number).choices(WORDS, k=4))
             answer = self.search(query)
             assert "degraded" not in answer
-            assert self.is_by(model, query, answer)
+            assert is_by(model, self.texts, query, answer["results"])
             assert "degraded" not in self.search(query, "hybrid")
-
-    def is_by(self, model, query, answer):
-        found = {result["id"]: result["similarity"] for result in answer["results"]}
-        cosines = {key: float(model.vector(text) @ model.vector(query)) for key, text in self.texts.items()}
-        best = sorted(cosines.values(), reverse=True)[:10]
-        same = [abs(cosines[key] - similarity) < 1e-3 for key, similarity in found.items()]
-        return all(same) and np.allclose(list(found.values()), best, atol=1e-3)
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_the_old_model_answers_until_the_new_one_has_embedded_everything(home):
     home.start(OLD)
     home.fill(120)
     home.start(NEW)
-    home.until(lambda: any(0 < part["progress"] < 1 for part in home.health()["rebuilding"]))
+    home.until_underway()
     home.assert_answers_by(f"{OLD}@1")
     assert (home.stats()["model"], home.stats()["model_in_use"]) == (NEW, f"{OLD}@1")
     assert (home.stats()["dimension"], home.stats()["model_error"]) == (48, None)
@@ -160,7 +161,7 @@ def test_what_is_written_meanwhile_is_embedded_by_both(home):
     home.start(OLD)
     home.fill(80)
     home.start(NEW)
-    home.until(lambda: any(part["progress"] > 0 for part in home.health()["rebuilding"]))
+    home.until_underway()
     home.add("ledger postgres written meanwhile")
     twin = {"text": "ledger postgres written meanwhile"}
     assert home.client.post("/memory/is-novel", twin).json["is_novel"] is False
@@ -188,7 +189,7 @@ def test_every_answer_is_by_one_model_or_the_other_while_they_change_places(home
     home.start(OLD)
     home.fill(80)
     home.start(NEW)
-    home.until(lambda: any(part["progress"] > 0 for part in home.health()["rebuilding"]))
+    home.until_underway()
     old, new = WordsEmbedder(OLD), WordsEmbedder(NEW)
     done, wrong = Event(), []
 
@@ -196,7 +197,8 @@ def test_every_answer_is_by_one_model_or_the_other_while_they_change_places(home
         while not done.is_set():
             query = " ".join(random.choices(WORDS, k=4))
             answer = home.search(query)
-            if "degraded" in answer or not (home.is_by(old, query, answer) or home.is_by(new, query, answer)):
+            results = answer["results"]
+            if "degraded" in answer or not any(is_by(m, home.texts, query, results) for m in (old, new)):
                 wrong.append(answer)
 
     askers = [Thread(target=ask) for _ in range(4)]
@@ -214,7 +216,7 @@ def test_going_back_before_the_change_is_done_and_on_again_embeds_nothing_twice(
     home.start(OLD)
     home.fill(120)
     home.start(NEW)
-    home.until(lambda: any(part["progress"] > 0 for part in home.health()["rebuilding"]))
+    home.until_underway()
     home.start(OLD)
     home.until_in_use(f"{OLD}@1")
     assert home.shelf.embedded(OLD) == []
@@ -242,7 +244,7 @@ def test_going_back_afterwards_embeds_only_what_came_or_changed_since(home):
     home.add("added by the new model")
     home.shelf.held = {OLD: "added by"}
     home.start(OLD)
-    home.until(lambda: home.health()["model_in_use"] is not None)
+    until(lambda: home.health()["model_in_use"], "a model answers")
     home.assert_answers_by(f"{NEW}@1")
     home.shelf.let_go()
     home.until_in_use(f"{OLD}@1")
@@ -255,7 +257,7 @@ def test_without_the_old_model_keywords_answer_meanwhile(home):
     home.fill(80)
     del home.shelf.editions[OLD]
     home.start(NEW)
-    home.until(lambda: any(part["progress"] > 0 for part in home.health()["rebuilding"]))
+    home.until_underway()
     assert {part["what"] for part in home.health()["rebuilding"]} == {"semantic"}
     assert home.health()["model_in_use"] == f"{NEW}@1"
     assert home.search("number1x3", "hybrid")["degraded"] == ["semantic"]
@@ -271,7 +273,7 @@ def test_without_the_new_model_the_old_one_answers_and_the_reason_is_told(home):
     home.fill(20)
     del home.shelf.editions[NEW]
     home.start(NEW)
-    home.until(lambda: home.stats()["model_error"] and home.health()["model_ready"])
+    until(lambda: home.stats()["model_error"] and home.health()["model_ready"], "the old one answers")
     assert home.stats()["model_error"] == f"{NEW} is not on the shelf"
     assert (home.health()["model_ready"], home.stats()["model_in_use"]) == (True, f"{OLD}@1")
     home.add("stored while the new model was missing")
@@ -316,11 +318,48 @@ def test_what_is_restored_while_models_change_places_is_embedded_too(home):
     name = home.client.post("/backup", {"label": "before"}).json["backup"]
     home.add("gone with the restore")
     home.start(NEW)
-    home.until(lambda: any(part["progress"] > 0 for part in home.health()["rebuilding"]))
+    home.until_underway()
     assert home.client.post("/restore", {"backup": name}).status_code == 200
     home.texts = kept
-    home.until(lambda: {part["what"] for part in home.health()["rebuilding"]} == {"model"})
+    until(lambda: {part["what"] for part in home.health()["rebuilding"]} == {"model"}, "words are found")
     home.assert_answers_by(f"{OLD}@1")
     home.shelf.let_go()
     home.until_in_use(f"{NEW}@1")
     home.assert_answers_by(f"{NEW}@1")
+
+
+def test_a_change_of_model_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
+    data, chance = tmp_path / "data", random.Random(3)
+    drafts = [{"text": f"{' '.join(chance.choices(WORDS, k=6))} place{n:03}"} for n in range(150)]
+    with RunningService(data, fake=True, model_name=OLD) as running:
+        ids = running.call("POST", "/memory/add-batch", {"memories": drafts})[1]["ids"]
+    texts = {key: draft["text"] for key, draft in zip(ids, drafts, strict=True)}
+    embedded = []
+
+    def assert_answers_by(name):
+        for query in ("ledger postgres", "token cache queue", "place007"):
+            asked = {"query": query, "mode": "semantic", "k": 10}
+            answer = running.call("POST", "/search", asked)[1]
+            assert "degraded" not in answer
+            assert is_by(WordsEmbedder(name), texts, query, answer["results"])
+
+    def is_underway():
+        return any(part["progress"] > 0 for part in running.call("GET", "/health")[1]["rebuilding"])
+
+    for place in (50, 110):
+        monkeypatch.setenv("WORDS_HELD", f"place{place:03}")
+        with RunningService(data, fake=True, model_name=NEW) as running:
+            until(is_underway, "the new model has embedded something")
+            assert_answers_by(OLD)
+            added = running.call("POST", "/memory/add", {"text": f"ledger cache added at {place}"})[1]["id"]
+            texts[added] = f"ledger cache added at {place}"
+            embedded.append(running.call("GET", "/stats")[1]["plugins"]["embedded"][NEW])
+    monkeypatch.delenv("WORDS_HELD")
+    with RunningService(data, fake=True, model_name=NEW) as running:
+        until(
+            lambda: running.call("GET", "/health")[1]["model_in_use"] == f"{NEW}@1", "the new model answers"
+        )
+        assert_answers_by(NEW)
+        embedded.append(running.call("GET", "/stats")[1]["plugins"]["embedded"][NEW])
+    assert embedded[-1] < 150 - 32
+    assert sum(embedded) <= len(texts) + 2 * 32  # what was embedded when it was killed, and not stored yet

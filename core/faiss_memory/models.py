@@ -167,7 +167,6 @@ class Models:
             # The wanted one may have to be compiled first, and that takes a while.
             if (older := self._again(last)) is not None:
                 self._use(older)
-                self._settled.set()
             last = None
         self._loader.join()
         if not self._closing:
@@ -191,8 +190,8 @@ class Models:
             wanted.close()
         else:
             self._store.prepare_model(wanted.identity, wanted.name, wanted.dimension)
-            self._lent.replace(ModelsInUse(answering, wanted))
             self._count(wanted, "model")
+            self._lent.replace(ModelsInUse(answering, wanted))
             log.info("model %s embeds everything; until then %s answers", wanted.identity, answering.identity)
 
     def _is_better(self, last: KnownModel, wanted: EmbeddingLanes | None) -> bool:
@@ -212,14 +211,16 @@ class Models:
 
     def _use(self, model: EmbeddingLanes) -> None:
         """Let a model answer, alone."""
+        # First of all it is told what the model lacks: an answer that may be short says so.
+        self._backlog = {}
+        self._count(model, "semantic")
         # Not before those who work with another one are done: the store lets go of its vectors.
         if (before := self.in_use) is not None:
             self._lent.replace(ModelsInUse(model))
         self._store.use_model(model.identity, model.name, model.dimension)
         if before is None:
             self._lent.replace(ModelsInUse(model))
-        self._backlog = {}
-        self._count(model, "semantic")
+        self._settled.set()
         log.info("model %s answers", model.identity)
 
     # What is still to be embedded.
