@@ -6,6 +6,7 @@ import importlib.util
 import json
 import random
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
@@ -375,6 +376,30 @@ def test_a_change_of_model_that_is_killed_goes_on_where_it_was(tmp_path, monkeyp
         embedded.append(running.call("GET", "/stats")[1]["plugins"]["embedded"][NEW])
     assert embedded[-1] < 150 - 32
     assert sum(embedded) <= len(texts) + 2 * 32  # what was embedded when it was killed, and not stored yet
+
+
+def test_vectors_of_the_two_last_models_are_kept_and_older_ones_go(home, tmp_path):
+    def held_by(model):
+        with closing(sqlite3.connect(home.folder / "memory.db")) as database:
+            return database.execute(
+                "SELECT count(*) FROM passages JOIN models ON models.id = model WHERE name = ?", (model,)
+            ).fetchone()[0]
+
+    home.shelf.held, home.shelf.editions["words-32"] = {}, 1
+    home.start("words-32")
+    home.fill(80)
+    for model in (OLD, NEW):
+        home.start(model)
+        home.until_in_use(f"{model}@1")
+    home.stop()
+    assert [held_by(model) for model in ("words-32", OLD, NEW)] == [0, 80, 80]
+    # The log says the same: what is built anew from it holds no more, and answers.
+    (home.folder / "memory.db").unlink()
+    home.start(NEW)
+    home.until_in_use(f"{NEW}@1")
+    home.assert_answers_by(f"{NEW}@1")
+    home.stop()
+    assert [held_by(model) for model in ("words-32", OLD, NEW)] == [0, 80, 80]
 
 
 # With real models.

@@ -262,7 +262,8 @@ class Models:
                 return
             self._use(models.coming)
             models.answering.close()
-            log.info("model %s is let go", models.answering.identity)
+            # So going back is soon done, and trying one model after the other does not fill the disk.
+            self._store.keep_models((models.coming.identity, models.answering.identity))
 
     def _fill(self, model: EmbeddingLanes, what: str) -> None:
         """Embed what one model lacks, oldest first, in one pass over all projects."""

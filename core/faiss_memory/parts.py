@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
@@ -164,6 +164,9 @@ class Store(Protocol):
 
         Returns when those that are there are loaded; may take long.
         """
+
+    def keep_models(self, identities: Collection[str]) -> None:
+        """Remove the stored vectors of all other models; the one in use must be among those named. May take long."""
 
     def last_model(self) -> KnownModel | None:
         """Give the model that was last in use, by this process or one before it."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -36,6 +37,9 @@ from faiss_memory.store.reserve import Reserve
 from faiss_memory.store.truth import NewerSchema, Truth
 
 log = logging.getLogger("faiss_memory.store")
+
+DROPPED_AT_ONCE = 500
+"""Memories whose vectors by models that are not kept are removed in one transaction."""
 
 
 class EmbeddedStore:
@@ -153,6 +157,12 @@ class EmbeddedStore:
     def last_model(self) -> KnownModel | None:
         """Give the model that was last in use."""
         return self._committer.read(lambda truth: truth.last_model())
+
+    def keep_models(self, identities: Collection[str]) -> None:
+        """Remove the vectors of all other models, in pieces, so that nobody waits long behind it."""
+        after: int | None = 0
+        while after is not None and not self._keeper.closing:
+            after = self._committer.run(partial(_drop_vectors, identities, after))
 
     def _catch_up(self) -> None:
         while self._derived.is_filling and not self._keeper.closing:
@@ -363,3 +373,7 @@ class EmbeddedStore:
         self._derived.close()
         self._history.close()
         self._truth.close()
+
+
+def _drop_vectors(keep: Collection[str], after: int, truth: Truth, changes: Changes) -> int | None:
+    return truth.drop_vectors(keep, after, DROPPED_AT_ONCE, changes)

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import sys
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -229,6 +229,25 @@ class Truth(TruthReader):
                 lacking = [part for part in embedding.by_each() if not self._has(memory_id, part)]
                 if lacking:
                     changes.embed(Stored(memory, self._put_passages(memory_id, lacking, changes)))
+
+    def drop_vectors(self, keep: Collection[str], after: int, limit: int, changes: Changes) -> int | None:
+        """Delete the vectors of all models but some, for the next memories above an id that have any.
+
+        Gives the id of the last of those; None when there are no more.
+        """
+        rows = self.connection.execute("SELECT id, identity FROM models").fetchall()
+        others = [number for number, identity in rows if identity not in keep]
+        marks = ",".join("?" * len(others))
+        found = self.connection.execute(
+            f"SELECT DISTINCT memory FROM passages WHERE memory > ? AND model IN ({marks}) ORDER BY memory LIMIT ?",
+            (after, *others, limit),
+        ).fetchall()
+        changes.seq = self._advance()
+        if not found:
+            return None
+        for number in others:
+            self.write(operations.DropVectors(number, found[0][0], found[-1][0]), changes)
+        return int(found[-1][0])
 
     def _has(self, memory_id: int, embedding: Embedding) -> bool:
         return self._embedded(memory_id, self._made_by(embedding).id)
