@@ -60,7 +60,7 @@ class WordsEmbedder(FakeEmbedder):
         self._salt = self.identity.encode()[:16]
         self.embedded: list[str] = []
         self.is_closed = False
-        self.held, self.let_go = "", Event()
+        self.held, self.waits, self.let_go = "", Event(), Event()
 
     def vector(self, text: str) -> Vectors:
         vector = np.full(self.dimension, 1e-3, np.float32)
@@ -79,7 +79,9 @@ class WordsEmbedder(FakeEmbedder):
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         if self.held and self.held in text:
-            self.let_go.wait()
+            let_go = self.let_go
+            self.waits.set()
+            let_go.wait()
         return super().token_offsets(text)
 
     def close(self) -> None:

@@ -41,6 +41,7 @@ class Shelf:
         self.models: dict[str, list[WordsEmbedder]] = {}
         self.editions = {OLD: 1, NEW: 1}
         self.held, self.may_open = {NEW: HELD}, {}
+        self.ranking, self.may_rank = Event(), Event()
 
     @hookimpl
     def open_embedder(self, settings):
@@ -53,6 +54,12 @@ class Shelf:
         model.held = self.held.get(name, "")
         self.models.setdefault(name, []).append(model)
         return model
+
+    @hookimpl
+    def rank_memories(self, query):
+        if query.text == "a search that takes its time":
+            self.ranking.set()
+            self.may_rank.wait()
 
     def let_go(self):
         self.held = {}
@@ -111,7 +118,7 @@ class Home:
         chance = random.Random(seed)
         for place in range(number):
             words = [*chance.choices(WORDS, k=6), *([HELD] if place == number // 2 else [])]
-            self.add(f"{' '.join(words)} number{seed}x{place}", project=("default", "other")[place % 2])
+            self.add(f"{' '.join(words)} number{seed}x{place:03}", project=("default", "other")[place % 2])
 
     def health(self):
         return self.client.get("/health").json
@@ -148,6 +155,7 @@ class Home:
 def home(tmp_path, client_of):
     made = Home(tmp_path / "data", client_of)
     yield made
+    made.shelf.may_rank.set()
     made.shelf.let_go()
     made.stop()
 
@@ -225,6 +233,28 @@ def test_every_answer_is_by_one_model_or_the_other_while_they_change_places(home
     assert wrong == []
 
 
+def test_a_search_that_began_with_the_old_model_ends_with_it(home):
+    home.start(OLD)
+    home.fill(80)
+    home.start(NEW)
+    home.until_underway()
+    query, answers = "a search that takes its time", []
+    asker = Thread(target=lambda: answers.append(home.search(query, "hybrid")))
+    asker.start()
+    home.shelf.ranking.wait()
+    home.shelf.let_go()
+    home.until_in_use(f"{NEW}@1")
+    home.assert_answers_by(f"{NEW}@1")
+    assert not home.shelf.models[OLD][-1].is_closed
+    home.shelf.may_rank.set()
+    asker.join()
+    old = WordsEmbedder(OLD)
+    for result in answers[0]["results"]:
+        cosine = float(old.vector(result["text"]) @ old.vector(query))
+        assert result["similarity"] == pytest.approx(cosine, abs=1e-3)
+    until(lambda: home.shelf.models[OLD][-1].is_closed, "the old model is closed")
+
+
 def test_going_back_before_the_change_is_done_and_on_again_embeds_nothing_twice(home):
     home.start(OLD)
     home.fill(120)
@@ -273,8 +303,8 @@ def test_without_the_old_model_keywords_answer_meanwhile(home):
     home.until_underway()
     assert {part["what"] for part in home.health()["rebuilding"]} == {"semantic"}
     assert home.health()["model_in_use"] == f"{NEW}@1"
-    assert home.search("number1x3", "hybrid")["degraded"] == ["semantic"]
-    assert home.search("number1x3", "keyword")["results"][0]["text"] == home.texts[4]
+    assert home.search("number1x003", "hybrid")["degraded"] == ["semantic"]
+    assert home.search("number1x003", "keyword")["results"][0]["text"] == home.texts[4]
     home.shelf.let_go()
     home.until_in_use(f"{NEW}@1")
     home.assert_answers_by(f"{NEW}@1")
@@ -336,6 +366,13 @@ def test_what_is_restored_while_models_change_places_is_embedded_too(home):
     home.texts = kept
     until(lambda: {part["what"] for part in home.health()["rebuilding"]} == {"model"}, "words are found")
     home.assert_answers_by(f"{OLD}@1")
+    # The new one begins at the first memory again, before it answers.
+    model = home.shelf.models[NEW][-1]
+    model.waits.clear()
+    let_go, model.held, model.let_go = model.let_go, "number1x005", Event()
+    let_go.set()
+    model.waits.wait()
+    assert home.health()["model_in_use"] == f"{OLD}@1"
     home.shelf.let_go()
     home.until_in_use(f"{NEW}@1")
     home.assert_answers_by(f"{NEW}@1")
