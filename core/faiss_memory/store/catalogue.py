@@ -211,13 +211,14 @@ class Catalogue:
             self._terms[term]: count for term, count in analyze_query(text).items() if term in self._terms
         }
 
-    def analyzed(self, project: str) -> tuple[list[int], list[Postings]]:
-        """Read the postings of a project's memories, by id."""
+    def analyzed(self, project: str) -> tuple[list[int], list[int], Postings]:
+        """Read a project's memories that were analyzed: their ids, how many postings each has, and all of these."""
         rows = self._read(
             "SELECT id, postings FROM memories WHERE project = ? AND postings IS NOT NULL ORDER BY id",
             (project,),
         ).fetchall()
-        return [row[0] for row in rows], [np.frombuffer(row[1], dtype=POSTING) for row in rows]
+        sizes = [len(blob) // POSTING.itemsize for _, blob in rows]
+        return [row[0] for row in rows], sizes, np.frombuffer(b"".join(row[1] for row in rows), dtype=POSTING)
 
     def unanalyzed(self) -> dict[str, int]:
         """Count, by project, the memories whose terms are still to be found."""

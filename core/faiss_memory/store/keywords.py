@@ -44,9 +44,10 @@ class _Segment:
         terms: npt.NDArray[np.uint32], slots: npt.NDArray[np.int32], counts: npt.NDArray[np.uint16]
     ) -> _Segment:
         """Sort postings by term; the arrays run side by side."""
-        order = np.argsort(terms, kind="stable")
-        unique, starts = np.unique(terms[order], return_index=True)
-        return _Segment(unique, np.append(starts, len(order)), slots[order], counts[order])
+        order = _stable_order(terms)
+        ordered = terms[order]
+        starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] + np.uint32(1)))
+        return _Segment(ordered[starts], np.append(starts, len(order)), slots[order], counts[order])
 
     def merged(self, other: _Segment) -> _Segment:
         """Join two segments."""
@@ -80,9 +81,11 @@ class KeywordIndex:
         self._memories: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._lengths: npt.NDArray[np.float32] = np.zeros(0, np.float32)
         self._alive: Mask = np.zeros(0, np.bool_)
+        self._living = 0
+        self._highest = 0
 
     def __len__(self) -> int:
-        return int(self._alive[: self._size].sum())
+        return self._living
 
     @property
     def memory_ids(self) -> npt.NDArray[np.int64]:
@@ -97,13 +100,11 @@ class KeywordIndex:
         if self._size - self._tail_start >= TAIL_MEMORIES:
             self._seal_tail()
 
-    def load(self, memory_ids: Sequence[int], postings: Sequence[Postings]) -> None:
-        """Index many memories at once into a segment of their own."""
+    def load(self, memory_ids: Sequence[int], sizes: Sequence[int], joined: Postings) -> None:
+        """Index many memories at once into a segment of their own; `sizes` says how many postings each has."""
         if not memory_ids:
             return
         self._seal_tail()
-        sizes = np.array([len(part) for part in postings])
-        joined = np.concatenate(postings)
         lengths = np.bincount(np.repeat(np.arange(len(sizes)), sizes), joined["count"], minlength=len(sizes))
         first = self._take_slots(np.asarray(memory_ids, np.int64), lengths.astype(np.float32))
         slots = np.repeat(np.arange(first, first + len(sizes), dtype=np.int32), sizes)
@@ -112,7 +113,12 @@ class KeywordIndex:
 
     def remove(self, memory_ids: Sequence[int]) -> None:
         """Leave memories out of every answer from now on."""
-        self._alive[: self._size] &= ~np.isin(self.memory_ids, memory_ids)
+        known = [memory_id for memory_id in memory_ids if memory_id <= self._highest]
+        if not known:
+            return  # as with every new memory: looking through a million ids would take longer than its write
+        gone = self._alive[: self._size] & np.isin(self.memory_ids, known)
+        self._alive[: self._size][gone] = False
+        self._living -= int(gone.sum())
         if self._size - len(self) > max(TAIL_MEMORIES, len(self)):
             self._compact()
 
@@ -176,6 +182,8 @@ class KeywordIndex:
         self._memories[first : self._size] = memory_ids
         self._lengths[first : self._size] = lengths
         self._alive[first : self._size] = True
+        self._living += len(memory_ids)
+        self._highest = max(self._highest, int(memory_ids.max()))
         return first
 
     def _seal_tail(self) -> None:
@@ -209,6 +217,13 @@ class KeywordIndex:
         while len(self._segments) > 1 and len(self._segments[-2].slots) < 2 * len(self._segments[-1].slots):
             last = self._segments.pop()
             self._segments[-1] = self._segments[-1].merged(last)
+
+
+def _stable_order(terms: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Give what sorts terms, equal ones as they stand: half a number at a time, which numpy sorts in linear time."""
+    order = np.argsort((terms & 0xFFFF).astype(np.uint16), kind="stable")
+    high = (terms >> 16).astype(np.uint16)
+    return order[np.argsort(high[order], kind="stable")] if high.any() else order
 
 
 def _best(ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
