@@ -66,10 +66,27 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A text's passages and their vectors, one row each, by one model."""
+    """A text's passages and their vectors, one row each, by one model; and the same by the model that is to come."""
 
     passages: tuple[Passage, ...]
     vectors: Vectors
+    model: str | None = None
+    """The identity of the model; None: the one that the store has in use."""
+    coming: Embedding | None = None
+    """While one model takes another's place: the same text by the one that `Store.prepare_model` was told of."""
+
+    def by_each(self) -> tuple[Embedding, ...]:
+        """Give this embedding, and that by the coming model where there is one."""
+        return (self,) if self.coming is None else (self, self.coming)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model whose vectors a store holds."""
+
+    identity: str
+    name: str
+    dimension: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +157,28 @@ class Store(Protocol):
         """Make ready for everything below; may take long. Raises StoreCorrupt when the truth cannot be read."""
 
     def use_model(self, identity: str, name: str, dimension: int) -> None:
-        """Answer `nearest` with this model's vectors from now on; memories without one are `unembedded`."""
+        """Put this model in use: answer with its vectors from now on, and with those of no other."""
 
-    def unembedded(self, limit: int) -> list[Memory]:
-        """Give memories that the model in use has not embedded yet."""
+    def prepare_model(self, identity: str, name: str, dimension: int) -> None:
+        """Be ready to answer with this model's vectors too, for those who name it, until another is put in use.
 
-    def count_unembedded(self) -> dict[str, int]:
-        """Count the memories that the model in use has not embedded yet, by project."""
+        Returns when those that are there are loaded; may take long.
+        """
+
+    def last_model(self) -> KnownModel | None:
+        """Give the model that was last in use, by this process or one before it."""
+
+    def unembedded(self, limit: int, model: str | None = None, after: int = 0) -> list[Memory]:
+        """Give memories that a model, by identity, has not embedded yet: the oldest of those with ids above `after`.
+
+        Without `model`, here and below, it is the one in use.
+        """
+
+    def count_unembedded(self, model: str | None = None) -> dict[str, int]:
+        """Count the memories that a model has not embedded yet, by project."""
 
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
-        """Add the model's vectors to stored memories, by id with the text they stand for.
+        """Add vectors to stored memories, by id with the text they stand for, where the model has none yet.
 
         A memory that has gone, or whose text has changed since, is passed over.
         """
@@ -207,10 +236,10 @@ class Store(Protocol):
     def matching_ids(self, where: Filter) -> list[int]:
         """Give the ids of all memories that a filter lets through, ascending."""
 
-    def nearest(self, vector: Vectors, where: Filter, limit: int) -> list[Match]:
+    def nearest(self, vector: Vectors, where: Filter, limit: int, model: str | None = None) -> list[Match]:
         """Find memories by meaning: exactly `limit` of them, best first, if as many match. `vector`: (dimension,)."""
 
-    def similarities(self, vector: Vectors, ids: Sequence[int]) -> dict[int, Match]:
+    def similarities(self, vector: Vectors, ids: Sequence[int], model: str | None = None) -> dict[int, Match]:
         """Compare a query with chosen memories; those without a vector are left out."""
 
     def matching(self, text: str, where: Filter, limit: int) -> Ranking:

@@ -12,7 +12,17 @@ from typing import Any, Literal
 
 from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Origin, ProjectCount, Ranking
-from faiss_memory.parts import Added, Backup, Embedding, Progress, Restored, Retry, Rewritten, Vectors
+from faiss_memory.parts import (
+    Added,
+    Backup,
+    Embedding,
+    KnownModel,
+    Progress,
+    Restored,
+    Retry,
+    Rewritten,
+    Vectors,
+)
 from faiss_memory.store import chain, origins, restoring, retries
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
@@ -133,6 +143,17 @@ class EmbeddedStore:
         self._committer.read(lambda truth: self._derived.use_model(truth, Model(identity, name, dimension)))
         self._keeper.wake()
 
+    def prepare_model(self, identity: str, name: str, dimension: int) -> None:
+        """Be ready to answer with this model's vectors too; returns when they are loaded."""
+        model = Model(identity, name, dimension)
+        self._committer.read(lambda truth: self._derived.prepare_model(truth, model))
+        while self._committer.read(self._derived.fill_some):
+            pass
+
+    def last_model(self) -> KnownModel | None:
+        """Give the model that was last in use."""
+        return self._committer.read(lambda truth: truth.last_model())
+
     def _catch_up(self) -> None:
         while self._derived.is_filling and not self._keeper.closing:
             self._committer.read(self._derived.fill_some)
@@ -165,7 +186,7 @@ class EmbeddedStore:
 
     def closest(self, embedding: Embedding, where: Filter) -> tuple[int, float] | None:
         """Find what a text's least known passage is most like: a long text is known only if all of it is."""
-        nearest = [self.nearest(vector, where, 1) for vector in embedding.vectors]
+        nearest = [self.nearest(vector, where, 1, embedding.model) for vector in embedding.vectors]
         if not nearest or not all(nearest):
             return None
         match = min((found[0] for found in nearest), key=lambda match: match.similarity)
@@ -209,13 +230,13 @@ class EmbeddedStore:
         """Forget a project with all its memories."""
         return self._committer.run(lambda truth, changes: truth.drop_project(name, changes), gives_room=True)
 
-    def unembedded(self, limit: int) -> list[Memory]:
-        """Give memories that the model in use has not embedded yet."""
-        return self._committer.read(lambda truth: truth.unembedded(limit))
+    def unembedded(self, limit: int, model: str | None = None, after: int = 0) -> list[Memory]:
+        """Give memories that a model has not embedded yet, oldest first."""
+        return self._committer.read(lambda truth: truth.unembedded(limit, model or truth.model, after))
 
-    def count_unembedded(self) -> dict[str, int]:
+    def count_unembedded(self, model: str | None = None) -> dict[str, int]:
         """Count them by project."""
-        return self._committer.read(lambda truth: truth.count_unembedded())
+        return self._committer.read(lambda truth: truth.count_unembedded(model or truth.model))
 
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
         """Add vectors to memories whose text is still the one given."""
@@ -250,13 +271,13 @@ class EmbeddedStore:
         """Give the ids that a filter lets through."""
         return self._indexes.read(lambda catalogue: catalogue.ids(where))
 
-    def nearest(self, vector: Vectors, where: Filter, limit: int) -> list[Match]:
+    def nearest(self, vector: Vectors, where: Filter, limit: int, model: str | None = None) -> list[Match]:
         """Find memories by meaning."""
-        return self._indexes.nearest(vector, where, limit)
+        return self._indexes.nearest(vector, where, limit, model)
 
-    def similarities(self, vector: Vectors, ids: Sequence[int]) -> dict[int, Match]:
+    def similarities(self, vector: Vectors, ids: Sequence[int], model: str | None = None) -> dict[int, Match]:
         """Compare a query with chosen memories."""
-        return self._indexes.similarities(vector, ids)
+        return self._indexes.similarities(vector, ids, model)
 
     def matching(self, text: str, where: Filter, limit: int) -> Ranking:
         """Find memories by words."""
