@@ -87,7 +87,9 @@ def make_truth(path: Path, count: int) -> None:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN")
         if count:
-            connection.execute("INSERT INTO projects VALUES ('default', ?, ?)", (FIRST_TIME, FIRST_TIME + count))
+            connection.execute(
+                "INSERT INTO projects VALUES ('default', ?, ?)", (FIRST_TIME, FIRST_TIME + count)
+            )
         source = Source(1)
         for first in range(1, count + 1, AT_ONCE):
             part = range(first, min(first + AT_ONCE, count + 1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -211,14 +211,22 @@ class Catalogue:
             self._terms[term]: count for term, count in analyze_query(text).items() if term in self._terms
         }
 
-    def analyzed(self, project: str) -> tuple[list[int], list[int], Postings]:
-        """Read a project's memories that were analyzed: their ids, how many postings each has, and all of these."""
-        rows = self._read(
-            "SELECT id, postings FROM memories WHERE project = ? AND postings IS NOT NULL ORDER BY id",
-            (project,),
-        ).fetchall()
-        sizes = [len(blob) // POSTING.itemsize for _, blob in rows]
-        return [row[0] for row in rows], sizes, np.frombuffer(b"".join(row[1] for row in rows), dtype=POSTING)
+    def analyzed(self) -> dict[str, tuple[list[int], list[int], Postings]]:
+        """Read, by project, the memories that were analyzed: ids, how many postings each has, and all of these."""
+        # One pass in the order of the file, where a search for each project would jump about in it.
+        found: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
+        for project, memory_id, blob in self._read(
+            "SELECT project, id, postings FROM memories WHERE postings IS NOT NULL ORDER BY id"
+        ):
+            found[project].append((memory_id, blob))
+        return {
+            project: (
+                [memory_id for memory_id, _ in rows],
+                [len(blob) // POSTING.itemsize for _, blob in rows],
+                np.frombuffer(b"".join(blob for _, blob in rows), dtype=POSTING),
+            )
+            for project, rows in found.items()
+        }
 
     def unanalyzed(self) -> dict[str, int]:
         """Count, by project, the memories whose terms are still to be found."""

@@ -16,12 +16,13 @@ from faiss_memory.store.indexes import Indexes
 from faiss_memory.store.model_vectors import ModelVectors
 from faiss_memory.store.truth import Truth
 from faiss_memory.store.vector_files import VectorFiles
+from faiss_memory.store.vectors import PART
 
 log = logging.getLogger("faiss_memory.store")
 
 FILLED_AT_ONCE = 2000
 SAVE_AFTER = 1000
-"""Passages added or removed before a vector index is saved again; fewer are caught up from the truth at start."""
+"""Passages added before a vector index is saved again; fewer are caught up from the truth at start."""
 
 
 class Model(NamedTuple):
@@ -144,9 +145,9 @@ class Derived:
         """Save the vector indexes that changed much, or at all, and the readable manifest. Raises OSError."""
         model = self.model
         for project, (changes, size) in self.indexes.vector_changes().items():
-            # A share of the whole, so that a large import is not written out again and again.
+            # A share of what is written, so that a large import is not written out again and again.
             first = everything or not self._vector_files.exists(project)
-            least = 1 if first else max(SAVE_AFTER, size // 5)
+            least = 1 if first else max(SAVE_AFTER, min(size, PART) // 5)
             if model is not None and changes >= least and (model.identity, project) not in self._missing:
                 seq = self.seq  # read before the snapshot, which may only be newer
                 if (content := self.indexes.snapshot(project)) is not None:

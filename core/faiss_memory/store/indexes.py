@@ -27,7 +27,7 @@ from faiss_memory.store.keywords import KeywordIndex
 from faiss_memory.store.model_vectors import ModelVectors
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.rows import Stored, words_of
-from faiss_memory.store.vectors import VectorIndex
+from faiss_memory.store.vectors import Snapshot, VectorIndex
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -99,9 +99,9 @@ class Indexes:
 
     def load_keywords(self) -> None:
         """Fill the keyword indexes from what the catalogue has analyzed."""
-        for project in self._catalogue.counts():
+        for project, (ids, sizes, postings) in self._catalogue.analyzed().items():
             index = KeywordIndex()
-            index.load(*self._catalogue.analyzed(project))
+            index.load(ids, sizes, postings)
             with self._lock.writing():
                 self._keywords[project] = index
         self._analyzing = bool(self._catalogue.unanalyzed())
@@ -145,16 +145,16 @@ class Indexes:
         model = model or self._in_use
         return {} if model is None else self._models[model].projects
 
-    def snapshot(self, project: str) -> memoryview | None:
-        """Serialize a project's vector index, for saving it outside the lock."""
+    def snapshot(self, project: str) -> Snapshot | None:
+        """Serialize what is to be saved of a project's vector index, for writing it outside the lock."""
         with self._lock.reading():
             index = self._by_project().get(project)
-            return None if index is None else index.serialize()
+            return None if index is None else index.snapshot()
 
     def vector_changes(self) -> dict[str, tuple[int, int]]:
-        """Count, by project, the passages added or removed since the index was saved, and all there are."""
+        """Count, by project, the passages added since the index was saved, and all there are."""
         with self._lock.reading():
-            return {project: (index.changes, len(index)) for project, index in self._by_project().items()}
+            return {project: (index.unsaved, len(index)) for project, index in self._by_project().items()}
 
     def mark_clean(self) -> None:
         """Note in the catalogue that everything was written out."""

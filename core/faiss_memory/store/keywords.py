@@ -115,7 +115,7 @@ class KeywordIndex:
         """Leave memories out of every answer from now on."""
         known = [memory_id for memory_id in memory_ids if memory_id <= self._highest]
         if not known:
-            return  # as with every new memory: looking through a million ids would take longer than its write
+            return  # as with every new memory: looking through a million ids would take longer than to write it
         gone = self._alive[: self._size] & np.isin(self.memory_ids, known)
         self._alive[: self._size][gone] = False
         self._living -= int(gone.sum())
