@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ import numpy.typing as npt
 from faiss_memory.memory import Draft, Passage
 from faiss_memory.parts import Embedding
 from faiss_memory.store import operations
-from faiss_memory.store.rows import checksum
+from faiss_memory.store.analyzer import analyze
+from faiss_memory.store.catalogue import Catalogue
+from faiss_memory.store.rows import checksum, words_of
 from faiss_memory.store.truth import Truth
 
 DIMENSION = 384
@@ -72,15 +75,33 @@ def _unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return found
 
 
+def make(folder: Path, count: int) -> None:
+    """Write the files of a data folder as if `count` memories had been added, 500 in each call; it is empty so far.
+
+    The store itself does the rest when it is opened: the log, the base, the vector indexes.
+    """
+    make_truth(folder / "memory.db", count)
+    truth = Truth(folder / "memory.db")
+    catalogue = Catalogue(folder / "search.db")
+    memories = truth.memories()
+    while part := list(islice(memories, AT_ONCE)):
+        catalogue.apply(truth.seq, [(memory, analyze(words_of(memory))) for memory in part], ())
+    catalogue.set_state("store", truth.uuid)
+    catalogue.settle()
+    catalogue.close()
+    truth.close()
+
+
 def make_truth(path: Path, count: int) -> None:
-    """Write memory.db as if `count` memories had been added, 500 in each call; everything else is derived from it.
+    """Write memory.db alone.
 
     The rows are written past the committer and the log, which would take four times as long and are measured
     elsewhere. Checksums, counters and digest are those that the store itself would have written.
     """
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     truth = Truth(path)
-    model = truth.use_model(*MODEL)
+    truth.know_model(*MODEL)
+    model = truth.models[MODEL[0]].id
     truth.close()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=MEMORY")
