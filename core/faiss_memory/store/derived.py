@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from faiss_memory.store.catalogue_file import CatalogueFile
+from faiss_memory.store.catalogue_file import CatalogueFile, bring_in_line, difference
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.indexes import Indexes
@@ -82,10 +83,19 @@ class Derived:
             truth.know_model(*model)
         if self.model is not None:
             truth.use_model(self.model.identity)
-        self._renew(truth)
+        try:
+            found = difference(self.indexes.catalogue, truth)
+            self.indexes.change_catalogue(lambda catalogue: bring_in_line(catalogue, truth, found))
+        except (OSError, sqlite3.Error, ValueError, TypeError) as error:
+            reason = str(error)
+            self.indexes.replace_catalogue(lambda: self._catalogue_file.renew(truth, reason))
+        self._renew_vectors(truth)
 
     def _renew(self, truth: Truth) -> None:
         self.renew_catalogue(truth)
+        self._renew_vectors(truth)
+
+    def _renew_vectors(self, truth: Truth) -> None:
         self._missing = {}
         for model in self._kept():
             self._load_vectors(truth, model, saved=False)

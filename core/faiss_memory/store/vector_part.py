@@ -82,9 +82,12 @@ class VectorPart:
         self._alive[: self._size][gone] = False
         self._living -= int(gone.sum())
         if self._size - self._living > max(COMPACT_ABOVE, self._living):
-            self._compact()
+            self.compact()
 
-    def _compact(self) -> None:
+    def compact(self) -> bool:
+        """Give back the room of removed passages; says whether there were any."""
+        if self._living == self._size:
+            return False
         alive = self._alive[: self._size].copy()
         keys, vectors = self.keys[alive], self._stored()[alive]
         self._size = self._living = 0
@@ -93,6 +96,7 @@ class VectorPart:
         if len(keys):
             self.add(keys, vectors)
         self.unsaved = max(1, len(keys))
+        return True
 
     def mask(self, allowed: Ids | None, hidden: Ids) -> Mask | None:
         """Say which positions count, None meaning all: those of the `allowed` memories (None: of all but the `hidden`).

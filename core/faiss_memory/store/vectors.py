@@ -64,6 +64,15 @@ class VectorIndex:
         gone = np.asarray(memory_ids, np.int64)
         for part in self._parts if len(gone) else ():
             part.remove(gone)
+        self._drop_empty()
+
+    def compact(self) -> bool:
+        """Give back the room of removed passages; says whether there were any."""
+        had_some = [part.compact() for part in self._parts]
+        self._drop_empty()
+        return any(had_some)
+
+    def _drop_empty(self) -> None:
         if not all(part.size for part in self._parts):
             self._parts = [part for part in self._parts if part.size]
             self._has_dropped = True
