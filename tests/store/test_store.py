@@ -438,6 +438,7 @@ def test_only_what_is_novel_is_stored(store):
 
 def test_words_rank_as_bm25_says_through_removals_edits_and_merges(home, monkeypatch):
     monkeypatch.setattr(keywords, "TAIL_MEMORIES", 7)
+    monkeypatch.setattr(keywords, "SEGMENT", 300)
     store, oracle, chance = home.open(), Oracle(), random.Random(8)
     for round_ in range(10):
         fill(store, oracle, 60, seed=round_)

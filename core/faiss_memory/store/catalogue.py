@@ -221,7 +221,8 @@ class Catalogue:
     def unanalyzed(self) -> dict[str, int]:
         """Count, by project, the memories whose terms are still to be found."""
         return dict(
-            self._read("SELECT project, count(*) FROM memories WHERE postings IS NULL GROUP BY project")
+            # (`+`: through the index of these few, and not in the order of projects through all there are)
+            self._read("SELECT project, count(*) FROM memories WHERE postings IS NULL GROUP BY +project")
         )
 
     def next_unanalyzed(self, limit: int) -> list[Memory]:

@@ -5,7 +5,8 @@ in half of a small project's memories no weight at all, and ranks every memory t
 posting list is two numpy arrays, and a query of eight words over 100,000 memories is a few additions.
 
 Memories take slots in order of arrival; a removed one leaves a dead slot until the index is compacted. Postings lie
-in sealed segments, merged as they grow like the digits of a binary counter, and a small mutable tail.
+in sealed segments, merged as they grow like the digits of a binary counter up to a size that no write has to wait for,
+and a small mutable tail.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ B = 1.0
 """Full normalisation: memories are one line or a hundred, and a long one must not win by its length alone."""
 TAIL_MEMORIES = 1000
 MOST_TERMS = 256
+SEGMENT = 1_000_000
+"""The most postings of a segment that was merged of others."""
 
 POSTING = np.dtype([("term", "<u4"), ("count", "<u2")])
 """One term of a memory with how often it occurs."""
@@ -46,7 +49,7 @@ class _Segment:
         """Sort postings by term; the arrays run side by side."""
         order = _stable_order(terms)
         ordered = terms[order]
-        starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] + np.uint32(1)))
+        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
         return _Segment(ordered[starts], np.append(starts, len(order)), slots[order], counts[order])
 
     def merged(self, other: _Segment) -> _Segment:
@@ -101,9 +104,17 @@ class KeywordIndex:
             self._seal_tail()
 
     def load(self, memory_ids: Sequence[int], sizes: Sequence[int], joined: Postings) -> None:
-        """Index many memories at once into a segment of their own; `sizes` says how many postings each has."""
-        if not memory_ids:
-            return
+        """Index many memories at once into segments of their own; `sizes` says how many postings each has."""
+        first = start = end = 0
+        for place, size in enumerate(sizes, 1):
+            end += size
+            if end - start >= SEGMENT or place == len(sizes):
+                self._load_segment(memory_ids[first:place], np.array(sizes[first:place]), joined[start:end])
+                first, start = place, end
+
+    def _load_segment(
+        self, memory_ids: Sequence[int], sizes: npt.NDArray[np.int64], joined: Postings
+    ) -> None:
         self._seal_tail()
         lengths = np.bincount(np.repeat(np.arange(len(sizes)), sizes), joined["count"], minlength=len(sizes))
         first = self._take_slots(np.asarray(memory_ids, np.int64), lengths.astype(np.float32))
@@ -214,9 +225,11 @@ class KeywordIndex:
 
     def _append(self, segment: _Segment) -> None:
         self._segments.append(segment)
-        while len(self._segments) > 1 and len(self._segments[-2].slots) < 2 * len(self._segments[-1].slots):
-            last = self._segments.pop()
-            self._segments[-1] = self._segments[-1].merged(last)
+        while len(self._segments) > 1:
+            before, last = len(self._segments[-2].slots), len(self._segments[-1].slots)
+            if before >= 2 * last or before + last > SEGMENT:
+                return
+            self._segments[-2:] = [self._segments[-2].merged(self._segments[-1])]
 
 
 def _stable_order(terms: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
