@@ -64,6 +64,7 @@ def clock(monkeypatch):
 def small_log(monkeypatch):
     """Bases are rolled after every few writes."""
     monkeypatch.setattr(chain, "LEAST_TO_ROLL", 2_000)
+    monkeypatch.setattr(chain, "TIMES_TO_ROLL", 0)
     monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
 
 
@@ -95,6 +96,18 @@ def test_writes_of_one_second_share_a_folder_that_holds_the_last(home, clock, tm
     restored = lay(home, backup.name, tmp_path / "restored")
     assert len(texts(restored.open())) == 5
     restored.close()
+
+
+def test_backups_of_a_store_that_grows_fast_stay_near_its_size(home, monkeypatch):
+    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 50_000)
+    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+    store = home.open()
+    for number in range(80):
+        add(store, *(f"memory {number} {place} " + "word " * 100 for place in range(25)))
+    home.close()
+    files = {path.stat().st_ino: path.stat().st_size for path in (home.folder / "backups").rglob("*")}
+    assert len(list(home.folder.glob("backups/.store/base-*.db"))) > 1
+    assert sum(files.values()) < 2.4 * (home.folder / "memory.db").stat().st_size
 
 
 def test_a_backup_holds_everything_of_a_memory(home, tmp_path):

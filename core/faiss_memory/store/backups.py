@@ -100,6 +100,17 @@ class Backups:
                 for name in (manifest.base, *(segment.name for segment in manifest.segments))
             }
 
+    def recent_bases(self) -> set[str]:
+        """Name the bases of the latest automatic backups; what is only kept by hour and day does not count."""
+        with self._lock:
+            return {manifest.base for manifest in self._autos()[-self._keep :]}
+
+    def _autos(self) -> list[Manifest]:
+        return sorted(
+            (manifest for manifest in self._manifests.values() if manifest.is_auto),
+            key=lambda manifest: (manifest.seq, manifest.created_at),
+        )
+
     # Automatic ones.
 
     def publish(self, chain: Chain, seq: int, memories: int) -> bool:
@@ -139,10 +150,7 @@ class Backups:
 
     def _prune(self, now: datetime) -> bool:
         """Remove the automatic backups that are neither among the latest nor kept by hour or day."""
-        autos = sorted(
-            (manifest for manifest in self._manifests.values() if manifest.is_auto),
-            key=lambda manifest: (manifest.seq, manifest.created_at),
-        )
+        autos = self._autos()
         kept = {manifest.name for manifest in autos[-self._keep :]} | _kept_by_time(autos, now)
         gone = [manifest.name for manifest in autos if manifest.name not in kept]
         for name in gone:

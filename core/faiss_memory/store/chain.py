@@ -32,6 +32,9 @@ log = logging.getLogger("faiss_memory.store")
 LEAST_TO_ROLL = 256 * 1024
 SHARE_TO_ROLL = 5
 """A new base is made when the log has grown to a fifth of the base, so that both are little more than the truth."""
+TIMES_TO_ROLL = 3
+"""While recent backups name an older base, only when it has grown to three bases: a store that grows tenfold within
+seconds would else keep as many bases, and together they would be several times the truth."""
 
 
 class Base(Struct, frozen=True):
@@ -84,10 +87,11 @@ class Chain:
         """Remove the last record: its group was not committed. Raises LogBroken."""
         self._writer.take_back()
 
-    def wants_roll(self) -> bool:
-        """Say whether the log has grown so long that a new base is due."""
+    def wants_roll(self, *, has_older: bool) -> bool:
+        """Say whether the log has grown so long that a new base is due: longer, if recent backups name an older one."""
         size = sum(stretch.bytes or 0 for stretch in self.stretches)
-        return size > max(LEAST_TO_ROLL, self.base.size // SHARE_TO_ROLL)
+        enough = TIMES_TO_ROLL * self.base.size if has_older else self.base.size // SHARE_TO_ROLL
+        return size > max(LEAST_TO_ROLL, enough)
 
     def rotate(self, seq: int) -> list[Stretch]:
         """Begin a new segment at the present seq; gives the log up to it."""

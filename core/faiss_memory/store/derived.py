@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from faiss_memory.store.catalogue_file import CatalogueFile
+from faiss_memory.store.catalogue_file import CatalogueFile, bring_in_line, difference
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.indexes import Indexes
 from faiss_memory.store.model_vectors import ModelVectors
 from faiss_memory.store.truth import Truth
 from faiss_memory.store.vector_files import VectorFiles
+from faiss_memory.store.vectors import PART
 
 log = logging.getLogger("faiss_memory.store")
 
 FILLED_AT_ONCE = 2000
 SAVE_AFTER = 1000
-"""Passages added or removed before a vector index is saved again; fewer are caught up from the truth at start."""
+"""Passages added before a vector index is saved again; fewer are caught up from the truth at start."""
 
 
 class Model(NamedTuple):
@@ -81,10 +83,19 @@ class Derived:
             truth.know_model(*model)
         if self.model is not None:
             truth.use_model(self.model.identity)
-        self._renew(truth)
+        try:
+            found = difference(self.indexes.catalogue, truth)
+            self.indexes.change_catalogue(lambda catalogue: bring_in_line(catalogue, truth, found))
+        except (OSError, sqlite3.Error, ValueError, TypeError) as error:
+            reason = str(error)
+            self.indexes.replace_catalogue(lambda: self._catalogue_file.renew(truth, reason))
+        self._renew_vectors(truth)
 
     def _renew(self, truth: Truth) -> None:
         self.renew_catalogue(truth)
+        self._renew_vectors(truth)
+
+    def _renew_vectors(self, truth: Truth) -> None:
         self._missing = {}
         for model in self._kept():
             self._load_vectors(truth, model, saved=False)
@@ -144,9 +155,9 @@ class Derived:
         """Save the vector indexes that changed much, or at all, and the readable manifest. Raises OSError."""
         model = self.model
         for project, (changes, size) in self.indexes.vector_changes().items():
-            # A share of the whole, so that a large import is not written out again and again.
+            # A share of what is written, so that a large import is not written out again and again.
             first = everything or not self._vector_files.exists(project)
-            least = 1 if first else max(SAVE_AFTER, size // 5)
+            least = 1 if first else max(SAVE_AFTER, min(size, PART) // 5)
             if model is not None and changes >= least and (model.identity, project) not in self._missing:
                 seq = self.seq  # read before the snapshot, which may only be newer
                 if (content := self.indexes.snapshot(project)) is not None:

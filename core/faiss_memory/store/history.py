@@ -72,7 +72,8 @@ class History:
 
     def wants_roll(self) -> bool:
         """Say whether a new base is due."""
-        return self._chain.wants_roll()
+        older = self._backups.recent_bases() - {self._chain.base.name}
+        return self._chain.wants_roll(has_older=bool(older))
 
     def roll(self, on_truth: OnTruth) -> None:
         """Make a new base while writes go on.

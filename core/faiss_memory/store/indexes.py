@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal, TypeVar
@@ -23,11 +23,11 @@ from faiss_memory.parts import Progress, Vectors
 from faiss_memory.store.analyzer import analyze
 from faiss_memory.store.catalogue import Catalogue
 from faiss_memory.store.changes import Changes
-from faiss_memory.store.keywords import KeywordIndex
+from faiss_memory.store.keywords import POSTING, KeywordIndex
 from faiss_memory.store.model_vectors import ModelVectors
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.rows import Stored, words_of
-from faiss_memory.store.vectors import VectorIndex
+from faiss_memory.store.vectors import Snapshot, VectorIndex
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -51,6 +51,8 @@ class Indexes:
         self._models: dict[str, ModelVectors] = {}
         self._in_use: str | None = None
         self._analyzing = False
+        self._generation = 0
+        """Rises when the memories of the catalogue become others by anything but a write."""
 
     # Following the truth.
 
@@ -86,22 +88,41 @@ class Indexes:
         for vectors in self._models.values():
             vectors.add(stored)
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The present catalogue, for the thread that may put another in its place."""
+        return self._catalogue
+
     def replace_catalogue(self, make: Callable[[], Catalogue]) -> None:
         """Put a new catalogue in place of a damaged one, whose file `make` may write over.
 
         It holds no terms yet; `analyze_some` finds them.
         """
         with self._lock.writing():
+            self._generation += 1
             self._catalogue.close()
             self._catalogue = make()
             self._keywords.clear()
             self._analyzing = True
 
+    def change_catalogue(self, change: Callable[[Catalogue], Collection[int]]) -> None:
+        """Bring the catalogue in line with another truth; `change` gives the memories that are not as they were."""
+        with self._lock.writing():
+            self._generation += 1
+            gone = list(change(self._catalogue))
+            for index in self._keywords.values():
+                index.remove(gone)
+            self._analyzing = True
+
     def load_keywords(self) -> None:
         """Fill the keyword indexes from what the catalogue has analyzed."""
-        for project in self._catalogue.counts():
+        found: dict[str, dict[int, bytes]] = defaultdict(dict)
+        for project, memory_id, postings in self._catalogue.analyzed():
+            found[project][memory_id] = postings
+        for project, rows in found.items():
             index = KeywordIndex()
-            index.load(*self._catalogue.analyzed(project))
+            sizes = [len(postings) // POSTING.itemsize for postings in rows.values()]
+            index.load(list(rows), sizes, np.frombuffer(b"".join(rows.values()), POSTING))
             with self._lock.writing():
                 self._keywords[project] = index
         self._analyzing = bool(self._catalogue.unanalyzed())
@@ -110,14 +131,14 @@ class Indexes:
         """Find the terms of some memories that still lack them; says whether there may be more."""
         if not self._analyzing:
             return False
-        catalogue, memories = self.read(
-            lambda catalogue: (catalogue, catalogue.next_unanalyzed(ANALYZED_AT_ONCE))
+        generation, memories = self.read(
+            lambda catalogue: (self._generation, catalogue.next_unanalyzed(ANALYZED_AT_ONCE))
         )
         terms = {memory.id: analyze(words_of(memory)) for memory in memories}
         with self._lock.writing():
-            if catalogue is not self._catalogue:
-                return True  # another has taken its place meanwhile, and knows none of these
-            found = catalogue.set_terms(terms) if terms else {}
+            if generation != self._generation:
+                return True  # another truth has taken the place of the first meanwhile; these are not of it
+            found = self._catalogue.set_terms(terms) if terms else {}
             for memory in memories:
                 if memory.id in found:
                     self._keywords[memory.project].add(memory.id, found[memory.id])
@@ -145,16 +166,16 @@ class Indexes:
         model = model or self._in_use
         return {} if model is None else self._models[model].projects
 
-    def snapshot(self, project: str) -> memoryview | None:
-        """Serialize a project's vector index, for saving it outside the lock."""
+    def snapshot(self, project: str) -> Snapshot | None:
+        """Serialize what is to be saved of a project's vector index, for writing it outside the lock."""
         with self._lock.reading():
             index = self._by_project().get(project)
-            return None if index is None else index.serialize()
+            return None if index is None else index.snapshot()
 
     def vector_changes(self) -> dict[str, tuple[int, int]]:
-        """Count, by project, the passages added or removed since the index was saved, and all there are."""
+        """Count, by project, the passages added since the index was saved, and all there are."""
         with self._lock.reading():
-            return {project: (index.changes, len(index)) for project, index in self._by_project().items()}
+            return {project: (index.unsaved, len(index)) for project, index in self._by_project().items()}
 
     def mark_clean(self) -> None:
         """Note in the catalogue that everything was written out."""

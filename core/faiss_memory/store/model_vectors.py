@@ -9,7 +9,8 @@ import numpy as np
 
 from faiss_memory.parts import Vectors
 from faiss_memory.store.rows import Stored
-from faiss_memory.store.vectors import Ids, VectorIndex
+from faiss_memory.store.vector_part import Ids
+from faiss_memory.store.vectors import VectorIndex
 
 
 class ModelVectors:
