@@ -136,8 +136,16 @@ class EmbeddedStore:
     def _catch_up(self) -> None:
         while self._derived.is_filling and not self._keeper.closing:
             self._committer.read(self._derived.fill_some)
-        while not self._keeper.closing and self._indexes.analyze_some():
+        while not self._keeper.closing and self._analyze_some():
             pass
+
+    def _analyze_some(self) -> bool:
+        try:
+            return self._indexes.analyze_some()
+        except (OSError, sqlite3.Error) as error:
+            failed = error  # such as a full disk, which must not keep anybody from finding what is there
+        self._committer.read(lambda truth: self._derived.move_catalogue(truth, failed))
+        return True
 
     def _save(self) -> None:
         self._derived.save(everything=False)

@@ -50,6 +50,7 @@ class Indexes:
         self.vectors: dict[str, VectorIndex] = {}
         self._missing_vectors: dict[str, tuple[int, int]] = {}
         self._analyzing = False
+        self._closed = False
 
     # Following the truth.
 
@@ -197,7 +198,9 @@ class Indexes:
             with self._lock.reading():
                 return call(self._catalogue)
         except sqlite3.ProgrammingError:
-            raise StoreError("the service is stopping; send the request again when it is back") from None
+            if self._closed:
+                raise StoreError("the service is stopping; send the request again when it is back") from None
+            log.warning("search.db could not be made anew before, and is tried again")
         except (sqlite3.DatabaseError, StoreCorrupt) as error:
             log.warning("search.db is damaged (%s) and is made anew", error)
         self._on_damage()
@@ -268,6 +271,7 @@ class Indexes:
 
     def close(self) -> None:
         """Close the catalogue."""
+        self._closed = True
         with self._lock.writing():
             self._catalogue.close()
 
