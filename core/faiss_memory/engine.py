@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event, Thread
+from typing import BinaryIO
 
 import numpy as np
 
@@ -119,7 +120,13 @@ class MemoryEngine:
 
     def restore(self, wanted: str | datetime) -> Restored:
         """Restore a backup or a time; what the model in use has not embedded is embedded in the background."""
-        restored = self.store.restore(wanted)
+        return self._follow(self.store.restore(wanted))
+
+    def restore_archive(self, archive: BinaryIO) -> Restored:
+        """Restore an archive, as `restore` does a backup."""
+        return self._follow(self.store.restore_archive(archive))
+
+    def _follow(self, restored: Restored) -> Restored:
         if self.model_ready:
             self._backlog = {name: (count, count) for name, count in self.store.count_unembedded().items()}
             Thread(target=self._embed_backlog, name="embedder of the restored", daemon=True).start()

@@ -61,7 +61,7 @@ class Derived:
         self.indexes.replace_catalogue(lambda: self._catalogue_file.renew(truth, "it was damaged"))
 
     def move_catalogue(self, truth: Truth, error: Exception) -> None:
-        """Make search.db anew outside the data folder, which takes no more. Raises what is wrong with that place too."""
+        """Make search.db anew outside the data folder, which takes no more. Raises the error if it is there already."""
         if self._catalogue_file.is_elsewhere:
             raise error
         self.indexes.replace_catalogue(lambda: self._catalogue_file.renew_elsewhere(truth, str(error)))

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
-from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
+from faiss_memory.errors import Conflict, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Origin, ProjectCount, Ranking
-from faiss_memory.parts import Added, Backup, Embedding, Progress, Restored, Retry, Rewritten, Vectors
-from faiss_memory.store import chain, origins, restoring, retries
+from faiss_memory.parts import (
+    Added,
+    Backup,
+    Download,
+    Embedding,
+    Progress,
+    Restored,
+    Retry,
+    Rewritten,
+    Vectors,
+)
+from faiss_memory.store import archives, origins, restoring, retries
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.derived import Derived, Model
@@ -22,8 +33,10 @@ from faiss_memory.store.history import History
 from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.novelty import add_novel
+from faiss_memory.store.opening import open_truth
 from faiss_memory.store.reserve import Reserve
-from faiss_memory.store.truth import NewerSchema, Truth
+from faiss_memory.store.restoring import Moment
+from faiss_memory.store.truth import Truth
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -68,7 +81,8 @@ class EmbeddedStore:
             )
         if (restored := restoring.restore_if_asked(self.folder)) is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
-        truth = self._opened_truth()
+        archives.sweep(self.folder / archives.UNPACKED)
+        truth = open_truth(self.folder)
         try:
             self._history = History(self.folder, self._max_backups, truth)
             self._derived = Derived(self.folder, truth, self._repair_catalogue)
@@ -83,39 +97,6 @@ class EmbeddedStore:
         self._keeper = Keeper(self._catch_up, self._save)
         self._keeper.start()
         self._is_open = True
-
-    def _opened_truth(self) -> Truth:
-        """Open memory.db; one that is missing or cannot be read is built anew from its log, to the last change."""
-        path = self.folder / "memory.db"
-        store = self.folder / "backups" / ".store"
-        # SQLite would take an empty file for a new database and begin with nothing, as if nothing had been lost.
-        empty = path.exists() and not path.stat().st_size
-        known = store.is_dir() or (empty and path.with_name("search.db").exists())
-        lost = known and (empty or not path.exists())
-        try:
-            if not lost:
-                return self._caught_up(Truth(path), store)
-            raise StoreCorrupt(f"{path} is {'empty' if empty else 'missing'}")
-        except NewerSchema:
-            raise
-        except StoreCorrupt as error:
-            source = restoring.rebuild(self.folder)
-            if source is None:
-                raise StoreCorrupt(
-                    f"{error}. Put the files of a backup from {store.parent} into {self.folder} and start again; the "
-                    "present file is kept aside."
-                ) from None
-            log.error("%s; it was built anew from %s, and what was there is set aside", error, source)
-            return Truth(path)
-
-    def _caught_up(self, truth: Truth, store: Path) -> Truth:
-        try:
-            if (changes := chain.roll_forward(store, truth)) > 0:
-                log.warning("%d changes that memory.db lacked were taken from the log", changes)
-        except BaseException:
-            truth.close()
-            raise
-        return truth
 
     # The derived files follow the truth.
 
@@ -305,21 +286,48 @@ class EmbeddedStore:
         """List the copies, oldest first."""
         return self._history.listed()
 
+    def archive(self, backup: str | None, label: str | None) -> Download:
+        """Open a backup, or the present, as one file to take away."""
+        try:
+            opened = self._committer.read(lambda truth: self._history.archive(truth, backup, label))
+        except OSError as error:
+            raise StoreError(f"{backup or 'the present'} cannot be read ({error}); check the disk") from error
+        return Download(opened, opened.size, archives.MEDIA_TYPE, f"{opened.name}.tar")
+
     def restore(self, wanted: str | datetime) -> Restored:
         """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
+        with self._restoring_alone(f"{wanted}"):
+            moment = self._committer.read(lambda _: self._history.moment(wanted))
+            restoring.build(moment, self.folder / restoring.MAKING)
+            return self._put_in_place(moment)
+
+    def restore_archive(self, archive: BinaryIO) -> Restored:
+        """Put the state in an archive in the place of the present one, which is set aside."""
+        with self._restoring_alone("the archive"):
+            moment = archives.moment_in(archive, self.folder)
+            try:
+                restoring.build(moment, self.folder / restoring.MAKING)
+            except StoreCorrupt as error:
+                raise InvalidRequest(f"the archive does not restore: {error}. Nothing was changed") from error
+            return self._put_in_place(moment)
+
+    @contextmanager
+    def _restoring_alone(self, what: str) -> Iterator[None]:
         if not self._restoring.acquire(blocking=False):
             raise Conflict("a restore is running already; wait until it is done")
-        made = self.folder / restoring.MAKING
         try:
-            moment = self._committer.read(lambda _: self._history.moment(wanted))
-            restoring.build(moment, made)
-            return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
+            yield
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{wanted} cannot be restored ({error}); nothing was changed") from error
+            raise StoreError(f"{what} cannot be restored ({error}); nothing was changed") from error
         finally:
-            made.unlink(missing_ok=True)
+            archives.sweep(self.folder / archives.UNPACKED)
+            (self.folder / restoring.MAKING).unlink(missing_ok=True)
             self._history.let_go()
             self._restoring.release()
+
+    def _put_in_place(self, moment: Moment) -> Restored:
+        made = self.folder / restoring.MAKING
+        return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
 
     def _swap(self, truth: Truth, made: Path, name: str) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""

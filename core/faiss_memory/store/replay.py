@@ -13,6 +13,8 @@ from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store import operations
 from faiss_memory.store.filesystem import sync_file
 from faiss_memory.store.log import read_records
+from faiss_memory.store.truth import upgrade
+from faiss_memory.store.truth_schema import strangeness
 
 RECORDS_AT_ONCE = 500
 
@@ -47,6 +49,9 @@ def replay(
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=MEMORY", "synchronous=OFF", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        upgrade(connection, base)  # the log may go on after the tables have changed
+        if (strange := strangeness(connection)) is not None:
+            raise StoreCorrupt(f"{base} is not as this program makes it: {strange}")
         for number, stretch in enumerate(stretches, 1):
             goes_on = _replay_one(connection, stretch, until_seq, until_time)
             progress(number / len(stretches))

@@ -22,6 +22,7 @@ from faiss_memory.store.filesystem import set_aside, sync_folder
 from faiss_memory.store.log import read_records
 from faiss_memory.store.replay import Stretch, replay
 from faiss_memory.store.rows import to_microseconds
+from faiss_memory.store.truth import is_out_of_reach
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -78,9 +79,20 @@ def build(moment: Moment, into: Path, progress: Callable[[float], None] = lambda
     """Build a moment's database; gives its seq. Raises StoreCorrupt, OSError and sqlite3.Error."""
     if moment.sha256 and _digest(moment.base) != moment.sha256:
         raise StoreCorrupt(f"{moment.base} is not as it was when backup {moment.name} was made")
-    return replay(
-        moment.base, moment.stretches, into, until_seq=moment.seq, until_time=moment.time, progress=progress
-    )
+    try:
+        return replay(
+            moment.base,
+            moment.stretches,
+            into,
+            until_seq=moment.seq,
+            until_time=moment.time,
+            progress=progress,
+        )
+    except (sqlite3.Error, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        if is_out_of_reach(error):
+            raise
+        # (Whatever damage, or somebody else's database, may look like.)
+        raise StoreCorrupt(f"{moment.base} and its log cannot be read ({error})") from None
 
 
 def become_another_store(path: Path, reached: Mapping[str, int]) -> None:
