@@ -92,6 +92,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             self.adj = _Unlimited(self.adj)
             self.body_rcv.getbuf().close()
             self.body_rcv = self._uploads.receiver(self.content_length)
+        else:
+            self.expect_continue = False  # waitress would wait for the body for ever
 
     def _environment(self) -> dict[str, Any]:
         """Give as much of the WSGI environment as is needed to decide who is let in."""

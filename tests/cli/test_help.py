@@ -131,7 +131,7 @@ def somebody(tmp_path_factory, model_cache):
     (folder / "notes").mkdir(parents=True)
     (folder / "docs").mkdir()
     (home / ".config" / "fish" / "completions").mkdir(parents=True)
-    for name in ("notes.md", "notes/a.md", "docs/a.md", "README.md"):
+    for name in ("notes.md", "notes/a.md", "docs/a.md", "README.md", "memories.tar"):
         (folder / name).write_text("Health checks use 127.0.0.1\n")
     with RunningService(home / "data", fake=True) as service:
         given = {

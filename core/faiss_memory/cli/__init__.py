@@ -25,7 +25,7 @@ COMMANDS = {
     "stats": Home(_PLACE + "overview:stats", "Show counts and sizes."),
     "backup": Home(_PLACE + "restoring:backup", "Make a backup of all projects now."),
     "backups": Home(_PLACE + "restoring:backups", "List the backups."),
-    "restore": Home(_PLACE + "restoring:restore", "Go back to a backup or a time."),
+    "restore": Home(_PLACE + "restoring:restore", "Go back to a backup or a time, or to an archive."),
     "health": Home(_PLACE + "overview:health", "Say whether the service answers."),
     "serve": Home(_PLACE + "running:serve", "Run the service until it is stopped."),
     "service": Home(_PLACE + "service:service", "Let the system start the service by itself."),

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
@@ -109,6 +110,18 @@ def progress_bar() -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[file]}", style="dim", markup=False),
+        console=Console(stderr=True, markup=False, emoji=False, highlight=False),
+        transient=True,
+    )
+
+
+def transfer_bar() -> Progress:
+    """Make the bar of a file that comes or goes, on standard error."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        DownloadColumn(binary_units=True),
+        TimeRemainingColumn(compact=True),
         console=Console(stderr=True, markup=False, emoji=False, highlight=False),
         transient=True,
     )
