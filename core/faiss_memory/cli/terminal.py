@@ -13,6 +13,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -122,6 +123,18 @@ def transfer_bar() -> Progress:
         BarColumn(bar_width=24),
         DownloadColumn(binary_units=True),
         TimeRemainingColumn(compact=True),
+        console=Console(stderr=True, markup=False, emoji=False, highlight=False),
+        transient=True,
+    )
+
+
+def part_bar() -> Progress:
+    """Make the bar of work that knows how far it is, on standard error."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
         console=Console(stderr=True, markup=False, emoji=False, highlight=False),
         transient=True,
     )

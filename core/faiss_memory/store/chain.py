@@ -214,6 +214,11 @@ def log_after(folder: Path, base: Base) -> list[Stretch]:
     return [Stretch(path) for path in segments]
 
 
+def reach(folder: Path, base: Base) -> int:
+    """Say up to which change the log leads from a base."""
+    return _follow(folder, base, None)[1]
+
+
 def copy_truth(folder: Path, truth: Truth) -> Base:
     """Make a base by copying the truth. Raises OSError and sqlite3.Error."""
     making = folder / f"{_name('base', truth.seq, truth.uuid, 'db')}.new"

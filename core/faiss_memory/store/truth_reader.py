@@ -16,7 +16,7 @@ from faiss_memory.store.rows import checksum, from_microseconds, from_row
 
 log = logging.getLogger("faiss_memory.store")
 
-_COLUMNS = "id, project, text, source, tags, metadata, timestamp, supersedes, crc"
+MEMORY_COLUMNS = "id, project, text, source, tags, metadata, timestamp, supersedes, crc"
 
 
 class TruthReader:
@@ -33,14 +33,16 @@ class TruthReader:
     def read(self, memory_id: int) -> Memory | None:
         """Read one memory."""
         row = self.connection.execute(
-            f"SELECT {_COLUMNS} FROM memories WHERE id = ?", (memory_id,)
+            f"SELECT {MEMORY_COLUMNS} FROM memories WHERE id = ?", (memory_id,)
         ).fetchone()
         return None if row is None else from_row(row)
 
     def memories(self, since: int = 0) -> Iterator[Memory]:
         """Read the memories changed after a seq, by id. A row whose checksum fails is left out, and logged."""
         return self._sound(
-            self.connection.execute(f"SELECT {_COLUMNS} FROM memories WHERE seq > ? ORDER BY id", (since,))
+            self.connection.execute(
+                f"SELECT {MEMORY_COLUMNS} FROM memories WHERE seq > ? ORDER BY id", (since,)
+            )
         )
 
     def removed(self, since: int) -> list[int]:
@@ -99,7 +101,7 @@ class TruthReader:
     def unembedded(self, limit: int) -> list[Memory]:
         """Read memories without a passage by the model in use."""
         rows = self.connection.execute(
-            f"SELECT {_COLUMNS} FROM memories m WHERE NOT EXISTS"
+            f"SELECT {MEMORY_COLUMNS} FROM memories m WHERE NOT EXISTS"
             " (SELECT 1 FROM passages p WHERE p.memory = m.id AND p.model = ?) ORDER BY id LIMIT ?",
             (self.model, limit),
         ).fetchall()
