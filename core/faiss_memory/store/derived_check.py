@@ -6,10 +6,10 @@ import hashlib
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,19 @@ from faiss_memory.store.vector_files import sidecar_path
 CATALOGUE = "search.db"
 
 
+class Sound(NamedTuple):
+    """An open memory.db, and which of its memories are damaged: nothing can be compared with those."""
+
+    connection: sqlite3.Connection
+    damaged: frozenset[int]
+
+    def only(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Leave the rows of damaged memories out."""
+        return (row for row in rows if row[0] not in self.damaged)
+
+
 def check_catalogue(
-    data: Path, truth: sqlite3.Connection, present: Present, scratch: Path, step: Step, *, words: bool
+    data: Path, truth: Sound, present: Present, scratch: Path, step: Step, *, words: bool
 ) -> Iterator[Finding]:
     """Say how search.db differs from memory.db; with `words` the terms of each text are found again."""
     path = data / CATALOGUE
@@ -45,7 +56,7 @@ def check_catalogue(
 def _misfit(
     path: Path,
     connection: sqlite3.Connection,
-    truth: sqlite3.Connection,
+    truth: Sound,
     present: Present,
     step: Step,
     *,
@@ -67,18 +78,18 @@ def _misfit(
     return _difference(connection, truth, step, words=words)
 
 
-def _difference(
-    connection: sqlite3.Connection, truth: sqlite3.Connection, step: Step, *, words: bool
-) -> str | None:
+def _difference(connection: sqlite3.Connection, truth: Sound, step: Step, *, words: bool) -> str | None:
     numbers = dict(connection.execute("SELECT term, id FROM terms"))
     tags, metadata = _by_memory(connection, "tag", "tags"), _by_memory(connection, "key, value", "metadata")
     superseded = dict(
-        truth.execute("SELECT supersedes, max(id) FROM memories WHERE supersedes IS NOT NULL GROUP BY 1")
+        truth.connection.execute(
+            "SELECT supersedes, max(id) FROM memories WHERE supersedes IS NOT NULL GROUP BY 1"
+        )
     )
-    count = max(1, int(truth.execute("SELECT count(*) FROM memories").fetchone()[0]))
+    count = max(1, int(truth.connection.execute("SELECT count(*) FROM memories").fetchone()[0]))
     ours = connection.execute(f"SELECT {MEMORY_COLUMNS}, superseded_by, postings FROM memories ORDER BY id")
-    theirs = truth.execute(f"SELECT {MEMORY_COLUMNS} FROM memories ORDER BY id")
-    for number, (row, other) in enumerate(zip_longest(ours, theirs)):
+    theirs = truth.connection.execute(f"SELECT {MEMORY_COLUMNS} FROM memories ORDER BY id")
+    for number, (row, other) in enumerate(zip_longest(truth.only(ours), truth.only(theirs))):
         if number % EVERY == 0:
             step("search.db against memory.db", number / count)
         if row is None or other is None or row[0] != other[0]:

@@ -14,7 +14,7 @@ from faiss_memory.errors import StoreError
 from faiss_memory.store import operations
 from faiss_memory.store.archives import UNPACKED
 from faiss_memory.store.chain_check import Present, check_backups, check_chain
-from faiss_memory.store.derived_check import check_catalogue, check_vector_files
+from faiss_memory.store.derived_check import Sound, check_catalogue, check_vector_files
 from faiss_memory.store.findings import Finding, Repair, Step
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.reserve import BYTES
@@ -78,7 +78,9 @@ def _findings(data: Path, scratch: Path, step: Step, *, thorough: bool) -> Itera
                 yield from (found := list(check_truth(connection, data / NAME, step)))
                 if not any(finding.repair is Repair.BUILD_TRUTH for finding in found):
                     present = _present(connection)
-                    yield from check_catalogue(data, connection, present, scratch, step, words=thorough)
+                    damaged = frozenset(one.id for one in found if one.repair is Repair.MEND_MEMORY)
+                    sound = Sound(connection, damaged)
+                    yield from check_catalogue(data, sound, present, scratch, step, words=thorough)
         except NewerSchema:
             raise
         except (sqlite3.DatabaseError, UnicodeDecodeError, KeyError, TypeError) as error:
