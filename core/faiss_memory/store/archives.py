@@ -135,7 +135,7 @@ def _read_manifest(archive: BinaryIO) -> Manifest:
         raise _broken("it does not begin with a backup's manifest")
     try:
         manifest = msgspec.json.decode(b"".join(_read_all(archive, info.size)), type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _broken(f"its manifest cannot be read: {error}") from None
     if manifest.name != name or not _NAME.fullmatch(name):
         raise _broken("its manifest is of another backup")

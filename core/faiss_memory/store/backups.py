@@ -235,7 +235,7 @@ def read_manifest(path: Path) -> Manifest | None:
     """Read a manifest; None if it cannot be used, which is logged."""
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         log.warning("%s cannot be read: %s", path, error)
         return None
     names = [manifest.name, *(segment.name for segment in manifest.segments)]

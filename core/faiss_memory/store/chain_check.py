@@ -52,7 +52,7 @@ def check_chain(data: Path, present: Present | None, step: Step) -> Iterator[Fin
 def _description(path: Path) -> Base | None:
     try:
         found = msgspec.json.decode(Path(f"{path}.json").read_bytes(), type=Base)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return found if found.name == path.name else None
 
@@ -127,7 +127,7 @@ def _check_backup(folder: Path, into: Path, digest_of: Callable[[Path], str], *,
     """Restore a backup beside. Raises StoreCorrupt."""
     try:
         manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StoreCorrupt(f"its manifest cannot be read ({error})") from None
     if manifest.name != folder.name:
         raise StoreCorrupt(f"its manifest is that of {manifest.name}")
