@@ -94,7 +94,7 @@ def _described(service: MemoryService, routes: Sequence[Route]) -> Sequence[Rout
     described = tuple(routes)
 
     def home() -> Page:
-        health = service.overview.health()
+        health = service.overview.state()
         return pages.home(health, service.overview.stats(None) if service.engine.store_opened else None)
 
     return (

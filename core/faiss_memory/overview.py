@@ -37,6 +37,14 @@ class Overview:
 
     def health(self) -> schema.HealthAnswer:
         """Say whether the service answers. Raises what keeps the records from being read or written."""
+        self._engine.wait_a_moment()
+        busy = self._engine.busy()
+        if busy is not None and self._engine.store_error is None:
+            raise busy
+        return self.state()
+
+    def state(self) -> schema.HealthAnswer:
+        """Say how the service is, also while it starts. Raises what keeps it from starting."""
         engine = self._engine
         if engine.store_error is not None:
             raise engine.store_error

@@ -139,6 +139,12 @@ class Store(Protocol):
     def open(self) -> None:
         """Make ready for everything below; may take long. Raises StoreCorrupt when the truth cannot be read."""
 
+    def busy(self) -> Progress | None:
+        """Tell what keeps the records from being read and written: opening, a restore. May be asked before `open`.
+
+        The `project` is `*`, and `progress` is 0 where it is not known.
+        """
+
     def use_model(self, identity: str, name: str, dimension: int) -> None:
         """Answer `nearest` with this model's vectors from now on; memories without one are `unembedded`."""
 
@@ -229,7 +235,7 @@ class Store(Protocol):
         """Tell sizes and states: at least created_at, last_updated, index_size_bytes, per project."""
 
     def rebuilding(self) -> list[Progress]:
-        """Tell which derived files are being rebuilt."""
+        """Tell which derived files are being rebuilt, and how far a restore is that is being built beside."""
 
     def backup(self, label: str | None) -> Backup:
         """Make a consistent copy that can be restored."""

@@ -25,6 +25,7 @@ from faiss_memory.parts import (
     Vectors,
 )
 from faiss_memory.store import archives, origins, restoring, retries
+from faiss_memory.store.busy import Busy
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.derived import Derived, Model
@@ -62,11 +63,13 @@ class EmbeddedStore:
             ) from error
         self._is_open = False
         self._restoring = Lock()
+        self._busy, self._building = Busy(), Busy()
 
     def open(self) -> None:
         """Bring every file into a state that can be read and written."""
         try:
-            self._open()
+            with self._busy.at("the memories are being read"):
+                self._open()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"{self.folder} cannot be opened ({error}). Look after the disk and its permissions, and start again."
@@ -79,10 +82,12 @@ class EmbeddedStore:
                 self.folder,
                 kind,
             )
-        if (restored := restoring.restore_if_asked(self.folder)) is not None:
+        with self._busy.at("a backup is being restored"):
+            restored = restoring.restore_if_asked(self.folder, self._busy.step)
+        if restored is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
         archives.sweep(self.folder / archives.UNPACKED)
-        truth = open_truth(self.folder)
+        truth = open_truth(self.folder, self._busy.step)
         try:
             self._history = History(self.folder, self._max_backups, truth)
             self._derived = Derived(self.folder, truth, self._repair_catalogue)
@@ -274,8 +279,13 @@ class EmbeddedStore:
         }
 
     def rebuilding(self) -> list[Progress]:
-        """Tell which derived files are being rebuilt."""
-        return self._indexes.rebuilding()
+        """Tell which derived files are being rebuilt, and how far a restore is that is being built beside."""
+        building = self._building.now
+        return [*self._indexes.rebuilding(), *([] if building is None else [building])]
+
+    def busy(self) -> Progress | None:
+        """Tell what keeps the records from being read and written."""
+        return self._busy.now
 
     def backup(self, label: str | None) -> Backup:
         """Make a consistent copy that can be restored."""
@@ -298,7 +308,7 @@ class EmbeddedStore:
         """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
         with self._restoring_alone(f"{wanted}"):
             moment = self._committer.read(lambda _: self._history.moment(wanted))
-            restoring.build(moment, self.folder / restoring.MAKING)
+            self._build(moment)
             return self._put_in_place(moment)
 
     def restore_archive(self, archive: BinaryIO) -> Restored:
@@ -306,7 +316,7 @@ class EmbeddedStore:
         with self._restoring_alone("the archive"):
             moment = archives.moment_in(archive, self.folder)
             try:
-                restoring.build(moment, self.folder / restoring.MAKING)
+                self._build(moment)
             except StoreCorrupt as error:
                 raise InvalidRequest(f"the archive does not restore: {error}. Nothing was changed") from error
             return self._put_in_place(moment)
@@ -325,9 +335,14 @@ class EmbeddedStore:
             self._history.let_go()
             self._restoring.release()
 
+    def _build(self, moment: Moment) -> None:
+        with self._building.at("restore"):  # beside the present state, which still answers
+            restoring.build(moment, self.folder / restoring.MAKING, self._building.step)
+
     def _put_in_place(self, moment: Moment) -> Restored:
         made = self.folder / restoring.MAKING
-        return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
+        with self._busy.at("a restored state is being put in place"):
+            return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
 
     def _swap(self, truth: Truth, made: Path, name: str) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""

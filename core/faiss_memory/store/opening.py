@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from faiss_memory.errors import StoreCorrupt
@@ -12,9 +13,10 @@ from faiss_memory.store.truth import NewerSchema, Truth
 log = logging.getLogger("faiss_memory.store")
 
 
-def open_truth(data: Path) -> Truth:
+def open_truth(data: Path, progress: Callable[[float], None] = lambda _: None) -> Truth:
     """Open memory.db; one that is missing or cannot be read is built anew from its log, to the last change.
 
+    `progress` is told how far that is, where it is done.
     Raises StoreCorrupt when there is nothing to build it from, NewerSchema, OSError and sqlite3.Error.
     """
     path = data / "memory.db"
@@ -30,7 +32,7 @@ def open_truth(data: Path) -> Truth:
     except NewerSchema:
         raise
     except StoreCorrupt as error:
-        source = restoring.rebuild(data)
+        source = restoring.rebuild(data, progress)
         if source is None:
             raise StoreCorrupt(
                 f"{error}. Put the files of a backup from {store.parent} into {data} and start again; the "

@@ -167,7 +167,7 @@ def put_in_place(data: Path, made: Path, name: str) -> Path | None:
     return aside if aside.exists() else None
 
 
-def restore_if_asked(data: Path) -> str | None:
+def restore_if_asked(data: Path, progress: Callable[[float], None] = lambda _: None) -> str | None:
     """Restore the backup whose files lie in the data folder, if they do; gives its name.
 
     One that does not come to what its manifest says is set aside instead, and the present database stays.
@@ -181,7 +181,7 @@ def restore_if_asked(data: Path) -> str | None:
         if manifest is None:
             raise StoreCorrupt(f"{manifest_path} is missing, or cannot be read")
         moment = moment_of_backup(data if base.exists() else data / "backups" / manifest.name, manifest)
-        build(moment, data / MAKING)
+        build(moment, data / MAKING, progress)
     except (StoreCorrupt, OSError, sqlite3.Error, UnicodeDecodeError) as error:
         log.error("the backup in %s is set aside, and nothing was restored: %s", data, error)
         for path in files:
@@ -194,7 +194,7 @@ def restore_if_asked(data: Path) -> str | None:
     return manifest.name
 
 
-def rebuild(data: Path) -> str | None:
+def rebuild(data: Path, progress: Callable[[float], None] = lambda _: None) -> str | None:
     """Build memory.db anew from the latest base and its log, in place of one that cannot be read, which is set aside.
 
     Says from what; None if there is nothing to build it from.
@@ -205,7 +205,7 @@ def rebuild(data: Path) -> str | None:
             "the latest state", store / base.name, chain.log_after(store, base), sha256=base.sha256
         )
         try:
-            seq = build(moment, data / MAKING)
+            seq = build(moment, data / MAKING, progress)
         except (StoreCorrupt, OSError, sqlite3.Error, UnicodeDecodeError) as error:
             log.error("%s leads to nothing: %s", base.name, error)
             continue
