@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import falcon
@@ -37,8 +38,14 @@ class Uploads:
     def __init__(self, settings: Settings, paths: Collection[str]) -> None:
         self._paths = paths
         self._limit = settings.limits.archive_bytes
-        self._folder = settings.data_folder
+        self._settings = settings
         self._access = AccessControl(settings, (), ())
+
+    @property
+    def _folder(self) -> Path:
+        """Where it is written; a store of another kind may have no folder."""
+        folder = self._settings.data_folder
+        return folder if folder.is_dir() else Path(tempfile.gettempdir())
 
     def meant(self, method: str, path: str) -> bool:
         """Say whether a request is to bring a file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import random
 import shutil
 import sqlite3
@@ -17,7 +18,7 @@ from tests.faults.checking import check_store, check_wholly, looking_at, texts_o
 from tests.faults.control import KINDS
 from tests.faults.journal import Acknowledged, Journal
 from tests.faults.processes import RemoteHome
-from tests.store.oracle import EVERYTHING, embed, settled, until
+from tests.store.oracle import EVERYTHING, EmbeddedHome, add, embed, settled, until
 
 HARMS = [
     *((kind, "fail", error) for kind in KINDS for error in (errno.EIO, errno.ENOSPC)),
@@ -214,6 +215,28 @@ def test_a_disk_that_loses_writes_in_silence_is_noticed(trying, control, tally):
         check_store(store, Acknowledged(), journal)
     journal.close()
     tally("control: writes that are lost in silence", result="noticed, as it must be")
+
+
+@pytest.mark.parametrize("part", [".archive.restoring", ".memory.db.restoring"])
+def test_an_archive_for_which_there_is_no_room_changes_nothing(trying, control, memory_path, part):
+    other = EmbeddedHome(memory_path / "other")
+    add(other.open(), "of the other")
+    with closing(other.store.archive(None, None).pieces) as pieces:
+        archive = b"".join(pieces)
+    other.close()
+    home = RemoteHome(trying.nursery, trying.fresh())
+    store = home.open()
+    texts = texts_of(store)
+    control.watch(home.folder, "write", part=part)
+    control.harm("fail", 1, times=0, error=errno.ENOSPC)
+    with pytest.raises(DiskFull, match="nothing was restored"):
+        store.restore_archive(io.BytesIO(archive))
+    control.rest()
+    assert texts_of(store) == texts
+    assert not list(home.folder.glob(".*restoring*"))
+    assert store.restore_archive(io.BytesIO(archive)).memories == 1
+    assert list(texts_of(store).values()) == ["of the other"]
+    home.close()
 
 
 def test_search_by_words_is_whole_while_there_is_no_room(trying, control):

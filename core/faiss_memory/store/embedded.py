@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, Literal
 
-from faiss_memory.errors import Conflict, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
+from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Origin, ProjectCount, Ranking
 from faiss_memory.parts import (
     Added,
@@ -29,7 +29,7 @@ from faiss_memory.store.busy import Busy
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.derived import Derived, Model
-from faiss_memory.store.filesystem import network_file_system
+from faiss_memory.store.filesystem import is_full, network_file_system
 from faiss_memory.store.history import History
 from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
@@ -328,6 +328,10 @@ class EmbeddedStore:
         try:
             yield
         except (OSError, sqlite3.Error) as error:
+            if is_full(error):
+                raise DiskFull(
+                    "the disk is full; nothing was restored. Free some room, and try again"
+                ) from error
             raise StoreError(f"{what} cannot be restored ({error}); nothing was changed") from error
         finally:
             archives.sweep(self.folder / archives.UNPACKED)
