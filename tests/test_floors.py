@@ -31,7 +31,7 @@ FLOORS = [
     },
     {"ranking", "models", "engine", "openapi"},
     {"messages", "overview", "service"},
-    {"routes", "access", "public", "pages", "server"},
+    {"routes", "access", "public", "pages", "server", "uploads"},
     {"app", "serve", "autostart"},
     {"cli", "__main__"},
 ]

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         SearchResult,
     )
     from faiss_memory.openapi import message_schema
-    from faiss_memory.parts import Embedder, Page, Route, Store
+    from faiss_memory.parts import Download, Embedder, Page, Route, Store
     from faiss_memory.schema import (
         AddRequest,
         Answer,
@@ -101,7 +101,7 @@ _HOMES = {
         "SearchResult",
     ),
     "openapi": ("message_schema",),
-    "parts": ("Embedder", "Page", "Route", "Store"),
+    "parts": ("Download", "Embedder", "Page", "Route", "Store"),
     "schema": (
         "AddRequest",
         "Answer",
@@ -126,6 +126,7 @@ __all__ = [
     "ConfigFile",
     "Conflict",
     "Detection",
+    "Download",
     "Draft",
     "Embedder",
     "EmbedderError",

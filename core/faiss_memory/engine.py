@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event, Thread
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,8 @@ log = logging.getLogger("faiss_memory.engine")
 CANDIDATES = 100
 """How many memories each leg hands to the fusion, at least."""
 QUERY_PASSAGES = 8
+MOMENT = 1.0
+"""Seconds."""
 
 RankMemories = Callable[[Query, int], Sequence[Ranking]]
 RerankResults = Callable[[Query, list[SearchResult]], list[SearchResult]]
@@ -97,7 +99,13 @@ class MemoryEngine:
 
     def restore(self, wanted: str | datetime) -> Restored:
         """Restore a backup or a time; what the model in use has not embedded is embedded in the background."""
-        restored = self.store.restore(wanted)
+        return self._follow(self.store.restore(wanted))
+
+    def restore_archive(self, archive: BinaryIO) -> Restored:
+        """Restore an archive, as `restore` does a backup."""
+        return self._follow(self.store.restore_archive(archive))
+
+    def _follow(self, restored: Restored) -> Restored:
         self._models.recount()
         return restored
 
@@ -142,11 +150,25 @@ class MemoryEngine:
         """Whether the records can be read and written."""
         return self._store_opened.is_set() and self.store_error is None
 
+    def wait_a_moment(self) -> None:
+        """Wait for the end of an ordinary start, which takes no longer than an ordinary answer may."""
+        self._store_opened.wait(min(self._wait, MOMENT))
+
+    def busy(self) -> NotReady | None:
+        """Say what keeps the records from being read and written just now, if anything does."""
+        going = self._store.busy()
+        if going is not None:
+            far = f": {going.progress:.0%} is done" if going.progress else ""
+            return NotReady(f"{going.what}{far}; try again in a moment")
+        if self._store_opened.is_set():
+            return None
+        return NotReady("the memories are being read; try again in a moment")
+
     @property
     def store(self) -> Store:
         """The opened store. Raises NotReady while it is opening, and what kept it from opening."""
         if not self._store_opened.wait(self._wait):
-            raise NotReady("the memories are still being read; try again in a moment")
+            raise self.busy() or NotReady("the memories have just been read; try again in a moment")
         if self.store_error is not None:
             raise self.store_error
         return self._store

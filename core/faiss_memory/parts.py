@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -156,6 +156,12 @@ class Store(Protocol):
     def open(self) -> None:
         """Make ready for everything below; may take long. Raises StoreCorrupt when the truth cannot be read."""
 
+    def busy(self) -> Progress | None:
+        """Tell what keeps the records from being read and written: opening, a restore. May be asked before `open`.
+
+        The `project` is `*`, and `progress` is 0 where it is not known.
+        """
+
     def use_model(self, identity: str, name: str, dimension: int) -> None:
         """Put this model in use: answer with its vectors from now on, and with those of no other."""
 
@@ -261,7 +267,7 @@ class Store(Protocol):
         """Tell sizes and states: at least created_at, last_updated, index_size_bytes, per project."""
 
     def rebuilding(self) -> list[Progress]:
-        """Tell which derived files are being rebuilt."""
+        """Tell which derived files are being rebuilt, and how far a restore is that is being built beside."""
 
     def backup(self, label: str | None) -> Backup:
         """Make a consistent copy that can be restored."""
@@ -276,6 +282,19 @@ class Store(Protocol):
         restore runs; StoreCorrupt when the backup does not come to what it says of itself.
         """
 
+    def archive(self, backup: str | None, label: str | None) -> Download:
+        """Give a backup, by name, or the present state, as one file to take away; of the present nothing else is kept.
+
+        Raises MemoryNotFound when there is no such backup, StoreCorrupt when it is not whole.
+        """
+
+    def restore_archive(self, archive: BinaryIO) -> Restored:
+        """Put the state in an archive, of this store or another, in the place of the present one, as `restore` does.
+
+        Raises InvalidRequest when it is not a whole archive, Conflict while another restore runs, StoreCorrupt when it
+        does not come to what it says of itself.
+        """
+
     def close(self) -> None:
         """Finish what was accepted, and let go of the data folder."""
 
@@ -288,12 +307,33 @@ class Page:
     content_type: str
 
 
+class Pieces(Protocol):
+    """Bytes that are read while they are sent; closed when they were, or cannot be any more."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give them piece by piece."""
+
+    def close(self) -> None:
+        """Give back what is held for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer too large to be held at once, for keeping under a name; `size` in bytes."""
+
+    pieces: Pieces
+    size: int
+    content_type: str
+    file_name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One call of the HTTP interface: validated, documented and let in by the host alone.
 
     `handler` is called with the parameters (path and query) if `params` is given, then the body if `body` is,
-    each as the named struct; it answers with a struct, a Page, or a (status, struct) pair.
+    each as the named struct; it answers with a struct, a Page, a Download, or a (status, struct) pair.
+    With `upload` the body is given as a file that is open for reading.
     """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
@@ -302,8 +342,10 @@ class Route:
     handler: Callable[..., Any]
     params: type[Any] | None = None
     body: type[Any] | None = None
+    upload: str = ""
+    """The media type of a body that may be larger than memory, up to the setting `limits.archive_bytes`."""
     answer: type[Any] | None = None
-    """The struct of the answer; None for a Page."""
+    """The struct of the answer; None for a Page or a Download."""
     status: int = 200
     other_statuses: Mapping[int, type[Any]] = field(default_factory=dict)
     """Further successful statuses, with their structs."""

@@ -64,6 +64,7 @@ from faiss_memory.schema.keeping import (
 from faiss_memory.schema.overview import (
     AdapterEntry,
     AdaptersAnswer,
+    ArchiveRequest,
     BackupAnswer,
     BackupEntry,
     BackupRequest,
@@ -105,6 +106,7 @@ __all__ = [
     "AddBatchRequest",
     "AddRequest",
     "Answer",
+    "ArchiveRequest",
     "BackupAnswer",
     "BackupEntry",
     "BackupRequest",

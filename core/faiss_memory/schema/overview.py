@@ -126,6 +126,15 @@ class BackupsAnswer(Answer):
     count: int
 
 
+class ArchiveRequest(Message):
+    """Take a backup away as one file, or the present state if none is named."""
+
+    backup: Annotated[str, Meta(min_length=1, max_length=200, description="The name of a backup.")] | None = (
+        None
+    )
+    label: Annotated[str, Meta(max_length=200)] | None = None
+
+
 class RestoreRequest(Message):
     """Go back to a backup, or to a time since the oldest one."""
 

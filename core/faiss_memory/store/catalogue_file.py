@@ -58,13 +58,21 @@ class CatalogueFile:
         try:
             return _filled(self._folder / "search.db", truth)
         except (OSError, sqlite3.Error) as error:
-            # A full disk must not keep the service from reading what it holds.
-            self.remove_spare()
-            self._spare_folder = Path(tempfile.mkdtemp(prefix="faiss-memory-"))
-            log.error(
-                "search.db cannot be written in %s (%s); using %s", self._folder, error, self._spare_folder
-            )
-            return _filled(self._spare_folder / "search.db", truth)
+            return self.renew_elsewhere(truth, str(error))
+
+    def renew_elsewhere(self, truth: Truth, reason: str) -> Catalogue:
+        """Make it anew outside the data folder: a full disk must not keep the service from finding what it holds."""
+        self.remove_spare()
+        self._spare_folder = Path(tempfile.mkdtemp(prefix="faiss-memory-"))
+        log.error(
+            "search.db cannot be written in %s (%s); using %s", self._folder, reason, self._spare_folder
+        )
+        return _filled(self._spare_folder / "search.db", truth)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it lies outside the data folder, until the next start."""
+        return self._spare_folder is not None
 
     def remove_spare(self) -> None:
         """Remove what was written outside the data folder."""

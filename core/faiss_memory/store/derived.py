@@ -65,6 +65,12 @@ class Derived:
         """Make search.db anew."""
         self.indexes.replace_catalogue(lambda: self._catalogue_file.renew(truth, "it was damaged"))
 
+    def move_catalogue(self, truth: Truth, error: Exception) -> None:
+        """Make search.db anew outside the data folder, which takes no more. Raises the error if it is there already."""
+        if self._catalogue_file.is_elsewhere:
+            raise error
+        self.indexes.replace_catalogue(lambda: self._catalogue_file.renew_elsewhere(truth, str(error)))
+
     def publish(self, truth: Truth, changes: Changes) -> None:
         """Follow a committed group."""
         self.seq = changes.seq

@@ -53,6 +53,7 @@ class Indexes:
         self._analyzing = False
         self._generation = 0
         """Rises when the memories of the catalogue become others by anything but a write."""
+        self._closed = False
 
     # Following the truth.
 
@@ -205,7 +206,9 @@ class Indexes:
             with self._lock.reading():
                 return call(self._catalogue)
         except sqlite3.ProgrammingError:
-            raise StoreError("the service is stopping; send the request again when it is back") from None
+            if self._closed:
+                raise StoreError("the service is stopping; send the request again when it is back") from None
+            log.warning("search.db could not be made anew before, and is tried again")
         except (sqlite3.DatabaseError, StoreCorrupt) as error:
             log.warning("search.db is damaged (%s) and is made anew", error)
         self._on_damage()
@@ -278,6 +281,7 @@ class Indexes:
 
     def close(self) -> None:
         """Close the catalogue."""
+        self._closed = True
         with self._lock.writing():
             self._catalogue.close()
 

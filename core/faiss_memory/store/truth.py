@@ -67,7 +67,7 @@ class Truth(TruthReader):
         except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError) as error:
             # (A message may quote what is damaged, and then not be UTF-8.)
             self.connection.close()
-            if getattr(error, "sqlite_errorname", "").startswith(_OUT_OF_REACH):
+            if is_out_of_reach(error):
                 raise StoreError(
                     f"{path} cannot be opened ({error}). Close other programs that use it, look after the disk and "
                     "its permissions, and start again."
@@ -78,17 +78,11 @@ class Truth(TruthReader):
             raise
 
     def _create_or_check(self) -> None:
-        version = self.connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise NewerSchema(
-                f"{self.path} was written by a newer FAISS Memory (schema {version}; this one knows "
-                f"{SCHEMA_VERSION}). Update FAISS Memory, or use another data folder."
-            )
-        if version:
+        if version_of(self.connection, self.path):
             damage = str(self.connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             if damage != "ok":
                 raise sqlite3.DatabaseError(damage)
-            self._upgrade(version)
+            upgrade(self.connection, self.path)
             return
         self.connection.executescript(
             f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION};"
@@ -97,15 +91,6 @@ class Truth(TruthReader):
         self._set("uuid", str(uuid.uuid4()))
         self._set("created", to_microseconds(clock.now()))
         self.connection.execute("COMMIT")
-
-    def _upgrade(self, version: int) -> None:
-        for old in range(version, SCHEMA_VERSION):
-            self.connection.executescript(
-                f"BEGIN IMMEDIATE; {UPGRADES[old]} PRAGMA user_version={old + 1}; COMMIT;"
-            )
-            log.info("%s was brought to schema %d", self.path, old + 1)
-        if self._state("digest") is None:
-            operations.keep_content(self.connection, *operations.count_content(self.connection))
 
     def _next_id(self, table: str) -> int:
         """Give the id that SQLite would give: one that was never used by what was committed."""
@@ -342,6 +327,34 @@ class Truth(TruthReader):
 
 class NewerSchema(StoreCorrupt):
     """The file is sound, and written by a newer version."""
+
+
+def is_out_of_reach(error: Exception) -> bool:
+    """Say whether an error is about reaching a file, and not about what is in it."""
+    return bool(getattr(error, "sqlite_errorname", "").startswith(_OUT_OF_REACH))
+
+
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """Give the version of a database's tables, 0 for an empty one. Raises NewerSchema."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise NewerSchema(
+            f"{path} was written by a newer FAISS Memory (schema {version}; this one knows {SCHEMA_VERSION}). "
+            "Update FAISS Memory, or use another data folder."
+        )
+    return version
+
+
+def upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring an older database to the present tables. Raises NewerSchema."""
+    version = version_of(connection, path)
+    if not version:
+        raise StoreCorrupt(f"{path} holds no tables of ours")
+    for old in range(version, SCHEMA_VERSION):
+        connection.executescript(f"BEGIN IMMEDIATE; {UPGRADES[old]} PRAGMA user_version={old + 1}; COMMIT;")
+        log.info("%s was brought to schema %d", path, old + 1)
+    if connection.execute("SELECT 1 FROM state WHERE key = 'digest'").fetchone() is None:
+        operations.keep_content(connection, *operations.count_content(connection))
 
 
 def configure(connection: sqlite3.Connection) -> None:

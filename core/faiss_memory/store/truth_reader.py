@@ -19,7 +19,7 @@ from faiss_memory.store.rows import checksum, from_microseconds, from_row
 
 log = logging.getLogger("faiss_memory.store")
 
-_COLUMNS = "id, project, text, source, tags, metadata, timestamp, supersedes, crc"
+MEMORY_COLUMNS = "id, project, text, source, tags, metadata, timestamp, supersedes, crc"
 
 
 class TruthReader:
@@ -36,19 +36,21 @@ class TruthReader:
     def read(self, memory_id: int) -> Memory | None:
         """Read one memory."""
         row = self.connection.execute(
-            f"SELECT {_COLUMNS} FROM memories WHERE id = ?", (memory_id,)
+            f"SELECT {MEMORY_COLUMNS} FROM memories WHERE id = ?", (memory_id,)
         ).fetchone()
         return None if row is None else from_row(row)
 
     def memories(self, since: int = 0) -> Iterator[Memory]:
         """Read the memories changed after a seq, by id. A row whose checksum fails is left out, and logged."""
         return self.sound(
-            self.connection.execute(f"SELECT {_COLUMNS} FROM memories WHERE seq > ? ORDER BY id", (since,))
+            self.connection.execute(
+                f"SELECT {MEMORY_COLUMNS} FROM memories WHERE seq > ? ORDER BY id", (since,)
+            )
         )
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Read every memory by id as it is written, for comparing: id, columns, checksum."""
-        return self.connection.execute(f"SELECT {_COLUMNS} FROM memories ORDER BY id")
+        return self.connection.execute(f"SELECT {MEMORY_COLUMNS} FROM memories ORDER BY id")
 
     def sound(self, rows: Iterable[Sequence[Any]]) -> Iterator[Memory]:
         """Give the memories of rows, those left out whose checksum fails, which is logged."""
@@ -118,7 +120,7 @@ class TruthReader:
     def unembedded(self, limit: int, model: str | None, after: int) -> list[Memory]:
         """Read memories without a passage by a model, oldest first, from those whose id is greater than `after`."""
         rows = self.connection.execute(
-            f"SELECT {_COLUMNS} FROM memories m WHERE m.id > ? AND NOT EXISTS"
+            f"SELECT {MEMORY_COLUMNS} FROM memories m WHERE m.id > ? AND NOT EXISTS"
             " (SELECT 1 FROM passages p WHERE p.memory = m.id AND p.model = ?) ORDER BY id",
             (after, self._number(model)),
         )
