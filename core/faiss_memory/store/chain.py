@@ -96,6 +96,21 @@ class Chain:
         self._coming = _name("base", seq, self.base.store, "db")
         return sealed
 
+    def seal(self, seq: int) -> None:
+        """Begin a new segment at the present seq, so that nothing is added any more to what is there."""
+        self._begin_segment(seq)
+
+    def renew(self, truth: Truth) -> None:
+        """Go on after bases and segments were rewritten; begin anew where what led to the present is gone.
+
+        Raises OSError and sqlite3.Error.
+        """
+        base = next((base for base in bases(self.folder) if base.name == self.base.name), None)
+        if base is None or not all(path.exists() for path in self._segments):
+            self.restart(truth)
+        else:
+            self.base = base
+
     def roll(self, sealed: list[Stretch], seq: int) -> Base:
         """Make a base of the present one and the sealed log; touches nothing that is in use, so any thread may.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -138,6 +139,33 @@ class Derived:
         self._vector_files.sweep(self.projects)
         manifest = json.dumps(self._manifest(), indent=2, ensure_ascii=False) + "\n"
         replace_file(self._folder / "metadata.json", lambda file: file.write(manifest.encode()))
+
+    def purge_catalogue(self, truth: Truth) -> None:
+        """Let no trace stay in search.db of what was removed; in the committer's thread."""
+        try:
+            self.indexes.purge_catalogue()
+        except sqlite3.Error as error:
+            log.warning("search.db could not be rid of what was removed (%s)", error)
+            self.renew_catalogue(truth)
+
+    def purge_vectors(self) -> int:
+        """Let no trace stay in the saved indexes of what was removed; gives how many were written or removed.
+
+        Raises OSError.
+        """
+        changed, model, written = self.indexes.compact_vectors(), self.model, 0
+        for project in self._vector_files.saved():
+            loaded = project in self.indexes.vectors and project not in self._missing
+            if loaded and project not in changed:
+                continue
+            seq, written = self.seq, written + 1
+            content = self.indexes.snapshot(project) if loaded else None
+            if content is None or model is None:
+                self._vector_files.remove(project)
+            else:
+                self._vector_files.save(project, content, model.identity, seq)
+        self._vector_files.sweep(self.projects)
+        return written
 
     def _manifest(self) -> dict[str, Any]:
         counts = self.indexes.counts()

@@ -12,8 +12,18 @@ from typing import Any, Literal
 
 from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Origin, ProjectCount, Ranking
-from faiss_memory.parts import Added, Backup, Embedding, Progress, Restored, Retry, Rewritten, Vectors
-from faiss_memory.store import chain, origins, restoring, retries
+from faiss_memory.parts import (
+    Added,
+    Backup,
+    Embedding,
+    Progress,
+    Purged,
+    Restored,
+    Retry,
+    Rewritten,
+    Vectors,
+)
+from faiss_memory.store import chain, origins, purged, purging, restoring, retries, rewriting
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.derived import Derived, Model
@@ -22,6 +32,8 @@ from faiss_memory.store.history import History
 from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.novelty import add_novel
+from faiss_memory.store.purging import Purging
+from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.reserve import Reserve
 from faiss_memory.store.truth import NewerSchema, Truth
 
@@ -49,6 +61,7 @@ class EmbeddedStore:
             ) from error
         self._is_open = False
         self._restoring = Lock()
+        self._files = ReadersWriterLock()  # whoever purges has the files of the past alone
 
     def open(self) -> None:
         """Bring every file into a state that can be read and written."""
@@ -66,12 +79,15 @@ class EmbeddedStore:
                 self.folder,
                 kind,
             )
+        rewriting.temporary_files_in(self.folder)
+        purging.resume(self.folder)
         if (restored := restoring.restore_if_asked(self.folder)) is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
         truth = self._opened_truth()
         try:
             self._history = History(self.folder, self._max_backups, truth)
             self._derived = Derived(self.folder, truth, self._repair_catalogue)
+            purged.keep(self.folder, truth.connection)
         except BaseException:
             truth.close()
             raise
@@ -81,8 +97,12 @@ class EmbeddedStore:
         self._indexes = self._derived.indexes
         self._committer = Committer(truth, self._history, self._publish, self._on_failure, self._reserve)
         self._keeper = Keeper(self._catch_up, self._save)
+        self._purging = Purging(
+            self.folder, self._committer, self._history, self._derived, self._files, self._on_failure
+        )
         self._keeper.start()
         self._is_open = True
+        self._purging.finish()
 
     def _opened_truth(self) -> Truth:
         """Open memory.db; one that is missing or cannot be read is built anew from its log, to the last change."""
@@ -140,10 +160,11 @@ class EmbeddedStore:
             pass
 
     def _save(self) -> None:
-        self._derived.save(everything=False)
-        self._reserve.keep()
-        if self._history.wants_roll() and not self._keeper.closing:
-            self._history.roll(self._committer.read)
+        with self._files.reading():
+            self._derived.save(everything=False)
+            self._reserve.keep()
+            if self._history.wants_roll() and not self._keeper.closing:
+                self._history.roll(self._committer.read)
 
     # Writing.
 
@@ -204,6 +225,15 @@ class EmbeddedStore:
     def forget(self, ids: Sequence[int]) -> list[int]:
         """Take memories out of every answer."""
         return self._committer.run(lambda truth, changes: truth.forget(ids, changes), gives_room=True)
+
+    def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
+        """Take memories out of every answer and of every file."""
+        if not self._restoring.acquire(blocking=False):
+            raise Conflict("a restore or another purge is running; wait until it is done")
+        try:
+            return self._purging.purge(ids, dry_run=dry_run, prove=prove)
+        finally:
+            self._restoring.release()
 
     def drop_project(self, name: str) -> int:
         """Forget a project with all its memories."""
@@ -290,8 +320,9 @@ class EmbeddedStore:
 
     def backup(self, label: str | None) -> Backup:
         """Make a consistent copy that can be restored."""
-        copy = self._committer.read(lambda truth: self._history.backup(truth, label))
-        return copy()
+        with self._files.reading():
+            copy = self._committer.read(lambda truth: self._history.backup(truth, label))
+            return copy()
 
     def backups(self) -> list[Backup]:
         """List the copies, oldest first."""
@@ -300,7 +331,7 @@ class EmbeddedStore:
     def restore(self, wanted: str | datetime) -> Restored:
         """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
         if not self._restoring.acquire(blocking=False):
-            raise Conflict("a restore is running already; wait until it is done")
+            raise Conflict("a restore or a purge is running already; wait until it is done")
         made = self.folder / restoring.MAKING
         try:
             moment = self._committer.read(lambda _: self._history.moment(wanted))
@@ -319,6 +350,7 @@ class EmbeddedStore:
         truth.close()
         aside = restoring.put_in_place(self.folder, made, name)
         self._truth = Truth(self.folder / "memory.db")
+        purged.keep(self.folder, self._truth.connection)
         self._committer.replace(self._truth)
         self._history.follow(self._truth)
         self._derived.follow(self._truth)
@@ -328,7 +360,8 @@ class EmbeddedStore:
     def close(self) -> None:
         """Finish what was accepted, save the indexes, and let go of the data folder."""
         if self._is_open:
-            self._close()
+            with self._restoring:  # what rewrites files is let finish: the next owner may come at once
+                self._close()
         self._lock.release()
 
     def _close(self) -> None:

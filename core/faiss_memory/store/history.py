@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.parts import Backup
 from faiss_memory.store import clock, restoring
-from faiss_memory.store.backups import Backups
+from faiss_memory.store.backups import Backups, Manifest
 from faiss_memory.store.chain import Chain, open_chain
 from faiss_memory.store.operations import Operation, Record
 from faiss_memory.store.replay import Stretch
@@ -144,6 +144,23 @@ class History:
     def follow(self, truth: Truth) -> None:
         """Go on after a restore, from a base of what was restored."""
         self._restart(truth)
+
+    # Purging.
+
+    def seal(self, truth: Truth) -> None:
+        """Let nothing be added any more to the files that are there, nor any of them go, until `renew`."""
+        self._chain.seal(truth.seq)
+        self._needed = {path.name for path in self._chain.folder.iterdir()}
+
+    def renew(self, truth: Truth, renewed: Callable[[Path, Manifest], Manifest]) -> None:
+        """Follow the files of `.store` that were rewritten; `renewed` says what a backup in a folder holds now.
+
+        Raises OSError and sqlite3.Error.
+        """
+        self._chain.renew(truth)
+        self._backups.renew(self._chain.folder, renewed)
+        self._needed = set()
+        self._sweep()
 
     def close(self) -> None:
         """Close the log."""

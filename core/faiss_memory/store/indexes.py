@@ -171,6 +171,20 @@ class Indexes:
         with self._lock.reading():
             return {project: (index.changes, len(index)) for project, index in self.vectors.items()}
 
+    def purge_catalogue(self) -> None:
+        """Let no trace stay in the catalogue's file of memories that were removed. Raises sqlite3.Error."""
+        with self._lock.writing():
+            self._catalogue.drop_unused_terms()
+        self._catalogue.compact()  # (while it is read)
+        with self._lock.writing():
+            self._catalogue.empty_log()
+
+    def compact_vectors(self) -> set[str]:
+        """Let no trace stay of vectors that were removed; names the projects whose saved index may hold some."""
+        with self._lock.writing():
+            changed = {name for name, index in self.vectors.items() if index.compact() or index.changes}
+        return changed
+
     def mark_clean(self) -> None:
         """Note in the catalogue that everything was written out."""
         self._catalogue.settle()

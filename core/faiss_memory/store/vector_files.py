@@ -39,6 +39,11 @@ class VectorFiles:
         folder = self._folder if project == DEFAULT_PROJECT else self._folder / "indexes" / project
         return folder / "index.faiss"
 
+    def saved(self) -> list[str]:
+        """Name the projects whose index was saved."""
+        others = [path.parent.name for path in sorted((self._folder / "indexes").glob("*/index.faiss"))]
+        return [DEFAULT_PROJECT, *others] if self.exists(DEFAULT_PROJECT) else others
+
     def exists(self, project: str) -> bool:
         """Say whether a project's index was ever saved."""
         return self.path(project).exists()
@@ -78,6 +83,11 @@ class VectorFiles:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, lambda file: file.write(content))
         replace_file(sidecar_path(path), lambda file: file.write(json.dumps(asdict(sidecar)).encode()))
+
+    def remove(self, project: str) -> None:
+        """Remove a project's saved index: it is made anew from the records."""
+        for path in (sidecar_path(self.path(project)), self.path(project)):
+            path.unlink(missing_ok=True)
 
     def sweep(self, projects: Container[str]) -> None:
         """Remove the saved indexes of projects that are gone."""

@@ -135,6 +135,13 @@ class VectorIndex:
         view: Vectors = faiss.rev_swig_ptr(flat.get_xb(), self._size * self.dimension)
         return view.reshape(self._size, self.dimension)
 
+    def compact(self) -> bool:
+        """Give back the room of removed passages; says whether there were any."""
+        holds_removed = self._size > len(self)
+        if holds_removed:
+            self._compact()
+        return holds_removed
+
     def _compact(self) -> None:
         alive = self._alive[: self._size].copy()
         fresh = VectorIndex(self.dimension)
