@@ -10,7 +10,7 @@ import pytest
 
 from faiss_memory.memory import Change, Draft, Filter, Origin
 from faiss_memory.parts import Retry
-from faiss_memory.store import backups, chain
+from faiss_memory.store import EmbeddedStore, backups, chain
 from faiss_memory.store import clock as clock_module
 from tests.store.oracle import (
     EVERYTHING,
@@ -48,6 +48,12 @@ def small_log(monkeypatch):
     """Bases are rolled after every few writes."""
     monkeypatch.setattr(chain, "LEAST_TO_ROLL", 4_000)
     monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+
+
+@pytest.fixture
+def keeps_all(monkeypatch):
+    """No backup goes by itself, so that every moment can be gone back to."""
+    monkeypatch.setattr(EmbeddedStore.__init__, "__defaults__", (1000,))
 
 
 def texts(store):
@@ -151,7 +157,7 @@ def test_what_was_purged_is_in_no_file(home, clock):
     assert fresh > secret
 
 
-def test_every_backup_and_every_moment_stays_without_it(home, clock, small_log, tmp_path):
+def test_every_backup_and_every_moment_stays_without_it(home, clock, small_log, keeps_all, tmp_path):
     past = Past(home, clock)
     past.write(12)
     (secret,) = add(past.store, SECRET)

@@ -121,9 +121,12 @@ class Chain:
         return _describe(self.folder, making, self.base.store, seq)
 
     def adopt(self, base: Base) -> None:
-        """Go on from a new base."""
-        self.base, self._coming = base, ""
+        """Go on from a new base, unless the chain has begun anew while it was made: then it leads nowhere."""
+        self._coming = ""
         first = self.folder / _name("seg", base.seq, base.store, "jsonl")
+        if first not in self._segments:
+            return
+        self.base = base
         self._segments = self._segments[self._segments.index(first) :]
 
     def restart(self, truth: Truth) -> None:
