@@ -30,7 +30,7 @@ FLOORS = [
         "log_tail",
     },
     {"ranking", "engine", "openapi"},
-    {"messages", "overview", "service"},
+    {"messages", "choosing", "overview", "service"},
     {"routes", "access", "public", "pages", "server"},
     {"app", "serve", "autostart"},
     {"cli", "__main__"},

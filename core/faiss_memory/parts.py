@@ -136,8 +136,8 @@ class Proof:
     `shared` are memories that stay and say the same in part: what is theirs proves nothing, and is not searched for.
     """
 
-    files: int
-    bytes: int
+    files_searched: int
+    bytes_searched: int
     texts: int
     found: list[str]
     shared: list[int]

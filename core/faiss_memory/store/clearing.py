@@ -43,7 +43,7 @@ SEGMENTS = "seg-[0-9]*-*.jsonl"
 DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CONSTRAINT")
 
 
-class Unreadable(Exception):
+class Damaged(Exception):
     """A file is damaged, so that nobody can say what it holds."""
 
 
@@ -116,7 +116,7 @@ def _rewrite(done: Rewriting, bases: list[Path], segments: list[Path], gone: Gon
     for path in bases:
         try:
             line, seq, rows = _rewrite_base(done, path, gone)
-        except Unreadable:
+        except Damaged:
             done.useless.append(path)
             continue
         if line != gone.line:
@@ -156,18 +156,18 @@ def _rewrite_base(done: Rewriting, path: Path, gone: Gone) -> tuple[int, int, Ro
 
 @contextmanager
 def noticing_damage() -> Iterator[None]:
-    """Raise Unreadable for what is said of a damaged database; other errors are raised as they are."""
+    """Raise Damaged for what is said of a damaged database; other errors are raised as they are."""
     try:
         yield
     except (sqlite3.Error, TypeError, ValueError, KeyError) as error:
         if isinstance(error, sqlite3.Error) and not error_name(error).startswith(DAMAGED):
             raise
-        raise Unreadable(str(error)) from error
+        raise Damaged(str(error)) from error
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database that nobody else uses. Raises Unreadable, and sqlite3.Error for other reasons."""
+    """Open a database that nobody else uses. Raises Damaged, and sqlite3.Error for other reasons."""
     with noticing_damage(), closing(open_alone(path)) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'state'").fetchone():
             raise ValueError("it holds no memories")
@@ -231,7 +231,7 @@ def clear_set_aside(folder: Path, gone: Gone) -> tuple[int, list[Path]]:
             continue
         try:
             rewritten += _rewrite_set_aside(path, gone)
-        except Unreadable as error:
+        except Damaged as error:
             log.warning("%s cannot be read (%s), and may hold what is purged: it is removed", path, error)
             for part in ("", "-wal", "-shm", "-journal"):
                 Path(f"{path}{part}").unlink(missing_ok=True)
@@ -242,7 +242,7 @@ def clear_set_aside(folder: Path, gone: Gone) -> tuple[int, list[Path]]:
 def _rewrite_set_aside(path: Path, gone: Gone) -> bool:
     """Rewrite one in its place: SQLite sees to it that a kill leaves the old state or the new one."""
     if not _is_database(path):
-        raise Unreadable("it is no database")
+        raise Damaged("it is no database")
     with reading(path) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("PRAGMA synchronous=FULL")
@@ -310,7 +310,7 @@ def _is_held(path: Path, gone: Gone) -> bool:
             if purged.line_of(connection) != gone.line:
                 return False
             rows_of(connection, gone)
-    except Unreadable as error:
+    except Damaged as error:
         log.warning("%s cannot be read: %s", path, error)
         return False
     return True
