@@ -19,16 +19,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.analyzer import analyze_query
+from faiss_memory.store.conditions import conditions
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.keywords import POSTING, Postings
 from faiss_memory.store.rows import checksum, comparable, from_row, to_microseconds, to_row
 
 FORMAT = 1
-LONGEST_GLOB = 10_000
-"""A glob longer than any source; SQLite itself refuses one of 50,000 bytes."""
 _COLUMNS = "id, project, text, source, tags, metadata, timestamp, supersedes, crc, superseded_by"
 
 _SCHEMA = f"""
@@ -263,11 +261,9 @@ class Catalogue:
         """Write the file anew without its free space, which still holds what was deleted."""
         self._writer.execute("VACUUM")
 
-    def empty_log(self) -> None:
-        """Empty the write-ahead log; nobody may be reading. Raises sqlite3.OperationalError if somebody is."""
-        busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise sqlite3.OperationalError("search.db is being read")
+    def empty_log(self) -> bool:
+        """Empty the write-ahead log; says whether that could be done, which it cannot while somebody reads."""
+        return not self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
     # Reading.
 
@@ -292,7 +288,7 @@ class Catalogue:
 
     def ids(self, where: Filter) -> list[int]:
         """Give the ids that a filter lets through, ascending."""
-        clause, values = _where(where)
+        clause, values = conditions(where)
         return [row[0] for row in self._read(f"SELECT id FROM memories WHERE {clause} ORDER BY id", values)]
 
     def hidden(self, project: str) -> list[int]:
@@ -312,7 +308,7 @@ class Catalogue:
         after: tuple[datetime, int] | None,
     ) -> list[Memory]:
         """List memories by (timestamp, id); `after` is the last one already seen, in that order."""
-        clause, values = _where(where)
+        clause, values = conditions(where)
         down = order == "newest"
         if contains:
             clause += " AND holds(text, ?)"
@@ -329,7 +325,7 @@ class Catalogue:
 
     def tags(self, where: Filter) -> dict[str, int]:
         """Count memories by tag."""
-        clause, values = _where(where)
+        clause, values = conditions(where)
         rows = self._read(
             "SELECT tag, count(*) FROM tags JOIN memories ON memories.id = tags.memory"
             f" WHERE {clause} GROUP BY tag ORDER BY count(*) DESC, tag",
@@ -366,43 +362,6 @@ def _matches_digest(path: Path) -> bool:
         )
     except OSError:
         return False
-
-
-def _where(where: Filter) -> tuple[str, list[Any]]:
-    parts = list(_conditions(where))
-    values = [value for _, given in parts for value in given]
-    return " AND ".join(part for part, _ in parts) or "1", values
-
-
-def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
-    if where.projects is not None:
-        yield f"project IN ({','.join('?' * len(where.projects))})", where.projects
-    if not where.include_superseded:
-        yield "superseded_by IS NULL", ()
-    if where.source is not None:
-        if len(where.source) > LONGEST_GLOB:
-            raise InvalidRequest(f"`source` is longer than {LONGEST_GLOB:,} characters", "source")
-        # SQLite knows the negation of regular expressions only, and people know the shell's.
-        yield "source GLOB ?", (where.source.replace("[!", "[^"),)
-    if where.after is not None:
-        yield "timestamp >= ?", (to_microseconds(where.after),)
-    if where.before is not None:
-        yield "timestamp < ?", (to_microseconds(where.before),)
-    if where.tags:
-        chosen = f"SELECT memory FROM tags WHERE tag IN ({','.join('?' * len(where.tags))})"
-        if where.tags_mode == "all":
-            yield f"id IN ({chosen} GROUP BY memory HAVING count(*) = ?)", (*where.tags, len(set(where.tags)))
-        else:
-            yield f"id IN ({chosen})", where.tags
-    if where.metadata:
-        # One condition for all keys: SQLite refuses an expression of a thousand of them.
-        marks = ",".join(["(?, ?)"] * len(where.metadata))
-        pairs = [part for key, value in where.metadata.items() for part in (key, comparable(value))]
-        yield (
-            f"id IN (SELECT memory FROM metadata WHERE (key, value) IN (VALUES {marks})"
-            " GROUP BY memory HAVING count(*) = ?)",
-            (*pairs, len(where.metadata)),
-        )
 
 
 def _holds(text: str, part: str) -> bool:

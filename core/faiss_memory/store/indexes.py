@@ -177,7 +177,8 @@ class Indexes:
             self._catalogue.drop_unused_terms()
         self._catalogue.compact()  # (while it is read)
         with self._lock.writing():
-            self._catalogue.empty_log()
+            if not self._catalogue.empty_log():
+                raise sqlite3.OperationalError("it is being read")
 
     def compact_vectors(self) -> set[str]:
         """Let no trace stay of vectors that were removed; names the projects whose saved index may hold some."""
