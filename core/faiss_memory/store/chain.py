@@ -100,13 +100,17 @@ class Chain:
         """Begin a new segment at the present seq, so that nothing is added any more to what is there."""
         self._begin_segment(seq)
 
-    def renew(self, truth: Truth) -> None:
-        """Go on after bases and segments were rewritten; begin anew where what led to the present is gone.
+    def renew(self, truth: Truth, lost: Collection[Path] = ()) -> None:
+        """Go on after bases and segments were rewritten; what is `lost` goes, and the chain begins anew without it.
 
         Raises OSError and sqlite3.Error.
         """
+        for path in lost:
+            if path != self._writer.path:  # it is written on, and holds nothing of before
+                path.unlink(missing_ok=True)
+                path.with_name(f"{path.name}.json").unlink(missing_ok=True)
         base = next((base for base in bases(self.folder) if base.name == self.base.name), None)
-        if base is None or not all(path.exists() for path in self._segments):
+        if base is None or any(path in lost or not path.exists() for path in self._segments):
             self.restart(truth)
         else:
             self.base = base

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -152,12 +152,14 @@ class History:
         self._chain.seal(truth.seq)
         self._needed = {path.name for path in self._chain.folder.iterdir()}
 
-    def renew(self, truth: Truth, renewed: Callable[[Path, Manifest], Manifest]) -> None:
+    def renew(
+        self, truth: Truth, renewed: Callable[[Path, Manifest], Manifest], lost: Collection[Path] = ()
+    ) -> None:
         """Follow the files of `.store` that were rewritten; `renewed` says what a backup in a folder holds now.
 
-        Raises OSError and sqlite3.Error.
+        The files that are `lost` go. Raises OSError and sqlite3.Error.
         """
-        self._chain.renew(truth)
+        self._chain.renew(truth, lost)
         self._backups.renew(self._chain.folder, renewed)
         self._needed = set()
         self._sweep()

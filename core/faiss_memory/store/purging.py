@@ -154,7 +154,8 @@ class Purging:
         """Put the rewritten files in place, and let the backups follow; in the committer's thread, so that no write
         comes between the two."""
         self._exchange(intent, store.ready)
-        removed = _remove(store.useless, self._store)
+        for path in store.useless:
+            log.warning("%s cannot be read, or nothing leads to it: it is removed", path)
 
         def renewed(folder: Path, manifest: Manifest) -> Manifest:
             base = self._store / manifest.base
@@ -164,8 +165,8 @@ class Purging:
             sha256 = digest_of(base) if described is None else described.sha256
             return store.manifest(manifest, base.name, base.stat().st_size, sha256)
 
-        self._history.renew(truth, renewed)
-        return removed
+        self._history.renew(truth, renewed, store.useless)
+        return [path for path in store.useless if not path.exists()]
 
     def _exchange(self, intent: Intent, ready: Iterable[Path]) -> None:
         """Put new files in the places of old ones, all of them whatever happens in between."""
@@ -229,16 +230,13 @@ def _put_in_place(data: Path, names: Sequence[str]) -> None:
 
 def _remove(useless: Sequence[Path], folder: Path) -> list[Path]:
     """Remove what cannot be read; a backup without its base goes whole. Gives what was removed. Raises OSError."""
-    removed = []
     for path in useless:
         log.warning("%s cannot be read, and may hold what is purged: it is removed", path)
         if path.name == "base.db" and folder.parent.name == "backups":
             shutil.rmtree(folder)
             return [folder]
-        for part in (path, path.with_name(f"{path.name}.json")):
-            part.unlink(missing_ok=True)
-        removed.append(path)
-    return removed
+        path.unlink(missing_ok=True)
+    return list(useless)
 
 
 def _there(truth: Truth, ids: Iterable[int]) -> set[int]:
