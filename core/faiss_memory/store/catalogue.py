@@ -258,12 +258,15 @@ class Catalogue:
         self._terms = self._read_terms()
 
     def compact(self) -> None:
-        """Write the file anew without its free space, which still holds what was deleted."""
+        """Write the file anew, synced, without its free space, which still holds what was deleted."""
+        self._writer.execute("PRAGMA synchronous=FULL")
         self._writer.execute("VACUUM")
 
     def empty_log(self) -> bool:
         """Empty the write-ahead log; says whether that could be done, which it cannot while somebody reads."""
-        return not self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self._writer.execute("PRAGMA synchronous=OFF")
+        return not busy
 
     # Reading.
 

@@ -141,6 +141,14 @@ class Purging:
             removed += useless
         self._committer.read(self._derived.purge_catalogue)
         rewritten += 2 + self._derived.purge_vectors()  # with memory.db and search.db
+        for folder in (
+            self._data,
+            *self._data.glob("indexes/*"),
+            self._data / "backups",
+            *self._data.glob("backups/*"),
+        ):
+            if folder.is_dir():
+                sync_folder(folder)  # or a power cut could bring back what was replaced or removed
         _intent_path(self._data).unlink(missing_ok=True)
         sync_folder(self._store)
         return rewritten, removed
@@ -257,12 +265,14 @@ def _told(
 def _vacuum(truth: Truth) -> None:
     """Write memory.db anew without its free space, and empty its write-ahead log."""
     truth.connection.execute("VACUUM")
-    truth.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    busy, *_ = truth.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("its write-ahead log could not be emptied")
 
 
 def _unfinished(error: Exception) -> StoreError:
     """Say that a purge was cut short. (SQLite names a full disk in words of its own.)"""
-    rest = "what it names is gone from every answer, but not yet from every file"
+    rest = "what it names may still be in some files"
     full = isinstance(error, DiskFull) or getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
     if full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(
