@@ -85,9 +85,10 @@ class Purging:
             gone = Gone(self._committer.read(lambda truth: purged.line_of(truth.connection)), set(ids))
             try:
                 known = self._known(gone)
+                if not dry_run:
+                    self._finish_older()
                 if dry_run or not known:
                     return _told(ids, known)
-                self._finish_older()
                 gone = Gone(gone.line, known)
                 files, removed = self._run(gone)
             except (OSError, sqlite3.Error, DiskFull) as error:
@@ -115,6 +116,9 @@ class Purging:
         """Give those of the memories that are there, or that older files still hold."""
         there = self._committer.read(lambda truth: _there(truth, gone.ids))
         rest = Gone(gone.line, gone.ids - there)
+        older = read_intent(self._data)
+        if older is not None and older.line == gone.line:
+            there |= gone.ids.intersection(older.ids)
         return there | (held(self._data, rest) if rest.ids else set())
 
     def _run(self, gone: Gone) -> tuple[int, list[Path]]:
@@ -141,17 +145,17 @@ class Purging:
             removed += useless
         self._committer.read(self._derived.purge_catalogue)
         rewritten += 2 + self._derived.purge_vectors()  # with memory.db and search.db
-        for folder in (
-            self._data,
-            *self._data.glob("indexes/*"),
-            self._data / "backups",
-            *self._data.glob("backups/*"),
-        ):
-            if folder.is_dir():
-                sync_folder(folder)  # or a power cut could bring back what was replaced or removed
+        self._sync_folders()
         _intent_path(self._data).unlink(missing_ok=True)
         sync_folder(self._store)
         return rewritten, removed
+
+    def _sync_folders(self) -> None:
+        """Bring every name to the medium: a power cut must not bring back what was replaced or removed."""
+        inner = [path for pattern in ("indexes/*", "backups/*") for path in self._data.glob(pattern)]
+        for folder in (self._data, self._store.parent, *inner):
+            if folder.is_dir():
+                sync_folder(folder)
 
     def _forget(self, truth: Truth, changes: Changes, gone: Gone) -> None:
         """Take the memories out of memory.db, unless a restore has put that of another line in its place."""
