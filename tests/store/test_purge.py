@@ -358,6 +358,20 @@ def test_what_a_restore_has_set_aside_is_rid_of_it(home, secret):
     assert sorted(texts(home.open()).values()) == ["later", "one of the others"]
 
 
+def test_what_a_repair_has_set_aside_is_rid_of_it(home, secret):
+    store = home.store
+    backup = store.backup(None)
+    home.close()
+    aside = home.folder / f"{backup.name}.broken-1"
+    (home.folder / "backups" / backup.name).rename(aside)
+    kept = [json.dumps({"id": number, "text": text}) for number, text in ((secret, SECRET), (99, "another"))]
+    (home.folder / "damaged-memories-1").write_text("\n".join(kept) + "\n")
+    home.open().purge([secret])
+    assert traces(home.folder, *forms_of(SECRET)) == {}
+    assert not aside.exists()
+    assert (home.folder / "damaged-memories-1").read_text() == kept[1] + "\n"
+
+
 def test_files_of_a_backup_that_wait_for_a_start_are_rid_of_it(home, secret, clock):
     store = home.store
     backup = store.backup(None)
