@@ -205,9 +205,7 @@ class Models:
     def _again(self, last: KnownModel) -> EmbeddingLanes | None:
         try:
             return EmbeddingLanes(self._opening.again(last))
-        except (
-            Exception
-        ) as error:  # a plugin may fail in its own way, and the wanted model must answer all the same
+        except Exception as error:  # noqa: BLE001  (a plugin may fail in its own way)
             log.warning("the model that was in use before cannot answer meanwhile: %s", error)
             return None
 
