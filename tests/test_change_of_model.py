@@ -39,7 +39,7 @@ class Shelf:
 
     def __init__(self):
         self.models: dict[str, list[WordsEmbedder]] = {}
-        self.editions = {OLD: 1, NEW: 1}
+        self.editions, self.failure = {OLD: 1, NEW: 1}, EmbedderError
         self.held, self.may_open = {NEW: HELD}, {}
         self.ranking, self.may_rank = Event(), Event()
 
@@ -49,7 +49,7 @@ class Shelf:
         if name in self.may_open:
             self.may_open[name].wait()
         if name not in self.editions:
-            raise EmbedderError(f"{name} is not on the shelf")
+            raise self.failure(f"{name} is not on the shelf")
         model = WordsEmbedder(name, self.editions[name])
         model.held = self.held.get(name, "")
         self.models.setdefault(name, []).append(model)
@@ -295,9 +295,11 @@ def test_going_back_afterwards_embeds_only_what_came_or_changed_since(home):
     assert home.shelf.embedded(OLD) == ["added by the new model", "corrected by the new model"]
 
 
-def test_without_the_old_model_keywords_answer_meanwhile(home):
+@pytest.mark.parametrize("failure", [EmbedderError, KeyError])
+def test_without_the_old_model_keywords_answer_meanwhile(home, failure):
     home.start(OLD)
     home.fill(80)
+    home.shelf.failure = failure
     del home.shelf.editions[OLD]
     home.start(NEW)
     home.until_underway()

@@ -205,7 +205,7 @@ class Models:
     def _again(self, last: KnownModel) -> EmbeddingLanes | None:
         try:
             return EmbeddingLanes(self._opening.again(last))
-        except EmbedderError as error:
+        except Exception as error:  # noqa: BLE001  (a plugin may fail in its own way)
             log.warning("the model that was in use before cannot answer meanwhile: %s", error)
             return None
 
