@@ -2,10 +2,13 @@
 
 import base64
 import errno
+import hashlib
 import json
 import random
 import shutil
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -228,6 +231,31 @@ def test_what_was_forgotten_before_is_purged_by_its_id(home, secret):
     assert traces(home.folder, *forms_of(SECRET)) == {}
     again = store.purge([secret])
     assert (again.ids, again.missing, again.rewritten) == ([], [secret], 0)
+
+
+def test_what_lies_in_free_space_goes_too(home, secret):
+    home.store.restore(
+        home.store.backup(None).name
+    )  # so that there is a base which was made after the secret
+    backup = home.store.backup(None)
+    folder = home.folder / "backups" / backup.name
+    for path in (folder / "base.db", home.folder / "search.db"):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA secure_delete=OFF")
+            connection.execute("CREATE TABLE once (text)")
+            connection.executemany("INSERT INTO once VALUES (?)", [(SECRET,)] * 500)
+            connection.commit()
+            connection.execute("DROP TABLE once")
+            connection.commit()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest["sha256"] = hashlib.sha256((folder / "base.db").read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert set(traces(home.folder, b"xyzzy")) >= {f"backups/{backup.name}/base.db", "search.db"}
+    home.store.purge([secret])
+    assert traces(home.folder, *forms_of(SECRET)) == {}
+    home.store.restore(backup.name)
+    assert list(texts(home.store).values()) == ["one of the others"]
 
 
 def test_a_dry_run_changes_nothing(home, secret):

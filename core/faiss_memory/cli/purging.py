@@ -41,7 +41,7 @@ def purge(
     yes: bool,
     **given: Any,
 ) -> None:
-    """Purge memories by id or by a filter: from every answer and every file, backups too.
+    """Purge memories by id or by a filter, from every file, backups too.
 
     There is no way back: older moments stay, but without them. By id, those go too that were forgotten before.
     """
