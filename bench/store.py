@@ -158,7 +158,9 @@ class OneSize:
         counted = late | _files([backups / ".store"])
         for inode in old.keys() - late.keys():
             counted.pop(inode, None)
-        return sum(counted.values()) / (self.data / "memory.db").stat().st_size
+        # What memory.db has not taken from its write-ahead log yet, the newest base may hold already.
+        truths = [self.data / "memory.db", *backups.glob(".store/base-*.db")]
+        return sum(counted.values()) / max(path.stat().st_size for path in truths if path.exists())
 
     def starting(self) -> list[Row]:
         """Open it in a process of its own, as often as it takes little time."""

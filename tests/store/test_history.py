@@ -1,5 +1,6 @@
 """Every write can be gone back to: by its backup, or by the time, while the store runs or by copying files."""
 
+import copy
 import json
 import os
 import random
@@ -563,3 +564,24 @@ def test_the_manifest_of_another_data_folder_restores_nothing(home, another, cap
             home.store.restore(name)
     assert texts(home.store) == expected
     home.close()
+
+
+@pytest.mark.parametrize("how", ["a call", "copied files"])
+def test_a_restore_takes_over_what_is_the_same_of_search_db(home, caplog, how):
+    store, oracle = home.open(), Oracle()
+    grow(store, oracle, 60, seed=1)
+    made, then = autos(store)[-1], copy.deepcopy(oracle)
+    backup = store.backup("then")
+    grow(store, oracle, 30, seed=2)
+    with caplog.at_level("WARNING", logger="faiss_memory.store"):
+        if how == "a call":
+            store.restore(backup.name)
+        else:
+            home.close()
+            for path in (home.folder / "backups" / backup.name).iterdir():
+                shutil.copyfile(path, home.folder / path.name)
+            store = home.open()
+        settled(store)
+    assert made.memories == backup.memories == len(then.memories)
+    assert_same(store, then)
+    assert "search.db is made anew" not in caplog.text

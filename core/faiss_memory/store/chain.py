@@ -33,8 +33,8 @@ log = logging.getLogger("faiss_memory.store")
 LEAST_TO_ROLL = 256 * 1024
 SHARE_TO_ROLL = 5
 """A new base is made when the log has grown to a fifth of the base, so that both are little more than the truth."""
-TIMES_TO_ROLL = 3
-"""While recent backups name an older base, only when it has grown to three bases: a store that grows tenfold within
+TIMES_TO_ROLL = 4
+"""While recent backups name an older base, only when it has grown to four bases: a store that grows tenfold within
 seconds would else keep as many bases, and together they would be several times the truth."""
 
 
