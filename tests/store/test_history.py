@@ -316,8 +316,47 @@ def test_what_no_backup_needs_goes(home, clock, small_log, monkeypatch):
     }
     there = {path.name for path in (folder / ".store").iterdir() if path.suffix in (".db", ".jsonl")}
     newest = chain.bases(folder / ".store")[0]
-    assert {name for name in there if int(name.split("-")[1]) < newest.seq} <= named
+    bases = {name for name in named if name.startswith("base-")}
+    assert {name for name in there if name.startswith("base-")} <= {*bases, newest.name}
+    oldest = min(int(name.split("-")[1]) for name in bases)
+    assert all(int(name.split("-")[1]) >= oldest for name in there)
     store.close()
+
+
+def test_between_two_backups_that_are_kept_for_long_every_moment_can_be_gone_back_to(home, clock, small_log):
+    store = EmbeddedStore(home.folder, print, max_backups=1)
+    store.open()
+    store.use_model("fake@1", "fake", DIMENSION)
+    states = {}
+    for number in range(90):
+        clock.now += timedelta(minutes=2)
+        add(store, f"memory {number}")
+        states[clock.now] = texts(store)
+    until(lambda: chain.bases(home.folder / "backups/.store")[0].seq > 60, "a late base was rolled")
+    assert len(autos(store)) == 4, "one of each hour"
+    end = clock.now
+    for moment in random.Random(3).sample(sorted(states)[5:], 8):
+        clock.now += timedelta(seconds=1)
+        store.restore(moment + timedelta(seconds=1))
+        assert texts(store) == states[moment]
+        clock.now += timedelta(seconds=1)
+        store.restore(end + timedelta(milliseconds=500))
+    store.close()
+
+
+def test_a_gap_in_the_log_is_told_and_no_earlier_moment_is_taken_for_another(home, clock, small_log):
+    store = home.open()
+    for number in range(60):
+        clock.now += timedelta(seconds=1)
+        add(store, f"memory {number}")
+    folder = home.folder / "backups/.store"
+    until(lambda: len(chain.bases(folder)) > 2, "bases were rolled")
+    first, second = sorted(base.seq for base in chain.bases(folder))[:2]
+    (gone,) = folder.glob(f"seg-{first}-*")
+    gone.unlink()
+    time = next(base.time for base in chain.bases(folder) if base.seq == second)
+    with pytest.raises(MemoryNotFound, match="reaches back"):
+        store.restore(datetime.fromtimestamp(time / 1e6 - 1, UTC))
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "gone", "foreign"])

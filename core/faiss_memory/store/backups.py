@@ -99,6 +99,7 @@ class Backups:
             return {
                 name
                 for manifest in self._manifests.values()
+                if manifest.is_auto  # the others have copies of their own
                 for name in (manifest.base, *(segment.name for segment in manifest.segments))
             }
 

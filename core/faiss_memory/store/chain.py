@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing
@@ -168,11 +169,20 @@ class Chain:
         self._segments.append(path)
 
     def sweep(self, named: Collection[str]) -> None:
-        """Remove the files that are neither of the present chain nor named by a backup."""
+        """Remove the files that are neither of the present chain nor named by a backup.
+
+        The log stays from the oldest base on without a gap, so that every moment since can be gone back to.
+        """
         kept = {self.base.name, self._coming, *(path.name for path in self._segments), *named}
+        oldest: dict[str, int] = {}
+        for kind, seq, store in map(_parsed, kept):
+            if kind == "base":
+                oldest[store] = min(seq, oldest.get(store, seq))
         kept |= {f"{name}.json" for name in kept}
         for path in self.folder.iterdir():
-            if path.name not in kept and path.name.startswith(("base-", "seg-")) and path.suffix != ".new":
+            kind, seq, store = _parsed(path.name)
+            follows = kind == "seg" and store in oldest and seq >= oldest[store]
+            if path.name not in kept and kind and not follows and path.suffix != ".new":
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -316,3 +326,9 @@ def _heads(path: Path) -> Iterator[tuple[int, _Head]]:
 
 def _name(kind: str, seq: int, store: str, suffix: str) -> str:
     return f"{kind}-{seq}-{store[:8]}.{suffix}"
+
+
+def _parsed(name: str) -> tuple[str, int, str]:
+    """Take the name of a base or a segment apart: its kind, seq and store; an empty kind for any other file."""
+    found = re.match(r"(base|seg)-(\d+)-([^.]*)", name)
+    return (found[1], int(found[2]), found[3]) if found else ("", 0, "")

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import sqlite3
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from pathlib import Path
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt
 from faiss_memory.store import chain, operations, purged
 from faiss_memory.store.backups import Manifest, read_manifest
+from faiss_memory.store.chain import Base
 from faiss_memory.store.filesystem import set_aside, sync_folder
 from faiss_memory.store.log import read_records
 from faiss_memory.store.replay import Stretch, replay
@@ -65,15 +66,28 @@ def moment_of_backup(folder: Path, manifest: Manifest) -> Moment:
 def moment_at(store: Path, time: datetime) -> Moment:
     """Say what leads to the state at a time. Raises MemoryNotFound when nothing reaches back so far."""
     wanted = to_microseconds(time)
+    later: Base | None = None
     for base in chain.bases(store):
         if base.time <= wanted:
             stretches = chain.log_after(store, base)
+            if later is not None and later.store == base.store and _ends_before(stretches, wanted, later.seq):
+                break
             return Moment(
                 f"{time.isoformat()}", store / base.name, stretches, time=wanted, sha256=base.sha256
             )
+        later = base
     raise MemoryNotFound(
         f"no backup reaches back to {time.isoformat()}; GET /backups lists what there is", "time"
     )
+
+
+def _ends_before(stretches: Sequence[Stretch], time: int, seq: int) -> bool:
+    """Say whether a log ends before a time, and does not lead to the change at which the next base begins."""
+    last = 0, 0
+    for stretch in stretches:
+        for _, record in read_records(stretch.path):
+            last = record.time, record.seq
+    return last[0] < time and last[1] < seq
 
 
 def build(moment: Moment, into: Path, progress: Callable[[float], None] = lambda _: None) -> int:
