@@ -1,0 +1,190 @@
+"""What the service offers by MCP, told to the official SDK. The only file that imports it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
+
+from faiss_memory import INSTRUCTIONS, MemoryService, MemoryServiceError, message_schema
+from faiss_memory_plugins.mcp.bridge import Application, Event
+from faiss_memory_plugins.mcp.caller import Caller
+from faiss_memory_plugins.mcp.calls import Call, Calls
+from faiss_memory_plugins.mcp.connector import connector_calls
+from faiss_memory_plugins.mcp.notes import title_of
+from faiss_memory_plugins.mcp.prompts import Prompts
+from faiss_memory_plugins.mcp.resources import TEMPLATE, Resources, uri_of
+
+# It tells of each request's beginning and end, which the service's own log does in one line.
+logging.getLogger("mcp").setLevel(logging.WARNING)
+
+Context = ServerRequestContext[Any, Any]
+Page = types.PaginatedRequestParams | None
+
+AN_HOUR = CacheHint(ttl_ms=60 * 60 * 1000, scope="private")
+"""Tools and prompts change with a release, and with who asks."""
+
+
+class Offer:
+    """Answers each request by a server of its own, made for who asks. Making one takes a fraction of a millisecond."""
+
+    def __init__(self, service: MemoryService) -> None:
+        self._service = service
+
+    def to(self, caller: Caller) -> Application:
+        """Give the ASGI application for one request of a caller."""
+        server = self._server(caller)
+
+        async def app(
+            scope: MutableMapping[str, Any],
+            receive: Callable[[], Awaitable[Event]],
+            send: Callable[[Event], Awaitable[None]],
+        ) -> None:
+            manager = StreamableHTTPSessionManager(
+                server,
+                json_response=True,
+                stateless=True,
+                max_request_body_size=self._service.settings.limits.body_bytes,
+            )
+            async with manager.run():
+                await manager.handle_request(scope, receive, send)
+
+        return app
+
+    def _server(self, caller: Caller) -> Server[Any]:
+        tools = _Tools(self._service, caller)
+        prompts = _Prompts(Prompts(self._service, caller))
+        resources = _Resources(Resources(self._service, caller))
+        return Server(
+            "faiss-memory",
+            version=self._service.overview.version,
+            title="FAISS Memory",
+            instructions=INSTRUCTIONS,
+            cache_hints={"tools/list": AN_HOUR, "prompts/list": AN_HOUR},
+            on_list_tools=tools.list,
+            on_call_tool=tools.call,
+            on_list_prompts=prompts.list,
+            on_get_prompt=prompts.get,
+            on_list_resources=resources.list,
+            on_list_resource_templates=resources.list_templates,
+            on_read_resource=resources.read,
+        )
+
+
+class _Tools:
+    # What these methods call may block: the event loop is this request's alone.
+
+    def __init__(self, service: MemoryService, caller: Caller) -> None:
+        self._calls = Calls(service, caller, connector_calls(service, caller))
+        self._limits = service.settings.limits
+
+    async def list(self, context: Context, params: Page) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[self._described(call) for call in self._calls.by_name.values()])
+
+    async def call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        outcome = self._calls.call(params.name, params.arguments or {})
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=outcome.text)],
+            structured_content=outcome.structure,
+            is_error=outcome.is_error,
+        )
+
+    def _described(self, call: Call) -> types.Tool:
+        tool = call.tool
+        return types.Tool(
+            name=tool.name,
+            title=tool.title,
+            description=tool.description,
+            input_schema=tool.input_schema(self._limits),
+            output_schema=message_schema(call.answer, self._limits),
+            annotations=types.ToolAnnotations(
+                title=tool.title,
+                read_only_hint=tool.reads_only,
+                destructive_hint=tool.destroys,
+                idempotent_hint=tool.repeatable,
+                open_world_hint=False,
+            ),
+        )
+
+
+class _Prompts:
+    def __init__(self, prompts: Prompts) -> None:
+        self._prompts = prompts
+
+    async def list(self, context: Context, params: Page) -> types.ListPromptsResult:
+        return types.ListPromptsResult(
+            prompts=[
+                types.Prompt(
+                    name=prompt.name,
+                    title=prompt.title,
+                    description=prompt.description,
+                    arguments=[
+                        types.PromptArgument(name=name, description=text, required=prompt.required)
+                        for name, text in ([prompt.argument] if prompt.argument else [])
+                    ],
+                )
+                for prompt in self._prompts.by_name.values()
+            ]
+        )
+
+    async def get(self, context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        try:
+            description, text = self._prompts.write(params.name, params.arguments or {})
+        except MemoryServiceError as error:
+            raise _refusal(error) from None
+        message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
+        return types.GetPromptResult(description=description, messages=[message])
+
+
+class _Resources:
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    async def list(self, context: Context, params: Page) -> types.ListResourcesResult:
+        try:
+            memories, following = self._resources.page(params.cursor if params else None)
+        except MemoryServiceError as error:
+            raise _refusal(error) from None
+        return types.ListResourcesResult(
+            resources=[
+                types.Resource(
+                    uri=uri_of(memory.id),
+                    name=f"memory-{memory.id}",
+                    title=title_of(memory),
+                    description=" · ".join(
+                        part for part in (memory.timestamp[:10], memory.source, memory.project) if part
+                    ),
+                    mime_type="text/markdown",
+                    size=len(memory.text.encode()),
+                )
+                for memory in memories
+            ],
+            next_cursor=following,
+        )
+
+    async def list_templates(self, context: Context, params: Page) -> types.ListResourceTemplatesResult:
+        template = types.ResourceTemplate(
+            uri_template=TEMPLATE, name="memory", title="A memory, by its id", mime_type="text/markdown"
+        )
+        return types.ListResourceTemplatesResult(resource_templates=[template])
+
+    async def read(
+        self, context: Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        try:
+            memory = self._resources.read(params.uri)
+        except MemoryServiceError as error:
+            raise _refusal(error) from None
+        content = types.TextResourceContents(uri=params.uri, mime_type="text/markdown", text=memory.text)
+        return types.ReadResourceResult(contents=[content])
+
+
+def _refusal(error: MemoryServiceError) -> MCPError:
+    return MCPError(types.INVALID_PARAMS, str(error))
