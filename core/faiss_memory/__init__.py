@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         convert,
     )
     from faiss_memory.service import MemoryService
-    from faiss_memory.settings import Settings
+    from faiss_memory.settings import Limits, Settings
     from faiss_memory.tools import INSTRUCTIONS, TOOLS, Tool
 
 _HOMES = {
@@ -132,7 +132,7 @@ _HOMES = {
         "convert",
     ),
     "service": ("MemoryService",),
-    "settings": ("Settings",),
+    "settings": ("Limits", "Settings"),
     "tools": ("INSTRUCTIONS", "TOOLS", "Tool"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -158,6 +158,7 @@ __all__ = [
     "FoundMemory",
     "InstallContext",
     "InvalidRequest",
+    "Limits",
     "JsonDefault",
     "JsonItems",
     "JsonMember",

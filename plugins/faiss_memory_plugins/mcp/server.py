@@ -13,7 +13,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
-from faiss_memory import INSTRUCTIONS, MemoryService, MemoryServiceError, message_schema
+from faiss_memory import INSTRUCTIONS, Limits, MemoryService, MemoryServiceError, message_schema
 from faiss_memory_plugins.mcp.bridge import Application, Event
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.calls import Call, Calls
@@ -37,6 +37,7 @@ class Offer:
 
     def __init__(self, service: MemoryService) -> None:
         self._service = service
+        self._described: dict[bool, list[types.Tool]] = {}
 
     def to(self, caller: Caller) -> Application:
         """Give the ASGI application for one request of a caller."""
@@ -59,7 +60,11 @@ class Offer:
         return app
 
     def _server(self, caller: Caller) -> Server[Any]:
-        tools = _Tools(self._service, caller)
+        calls = Calls(self._service, caller, connector_calls(self._service, caller))
+        if caller.public not in self._described:  # schemas take ten times as long as all the rest
+            limits = self._service.settings.limits
+            self._described[caller.public] = [_described(call, limits) for call in calls.by_name.values()]
+        tools = _Tools(calls, self._described[caller.public])
         prompts = _Prompts(Prompts(self._service, caller))
         resources = _Resources(Resources(self._service, caller))
         return Server(
@@ -67,6 +72,9 @@ class Offer:
             version=self._service.overview.version,
             title="FAISS Memory",
             instructions=INSTRUCTIONS,
+            get_tool_input_schema=lambda name: (
+                None
+            ),  # it is asked for arguments that come as headers: ours do not
             cache_hints={"tools/list": AN_HOUR, "prompts/list": AN_HOUR},
             on_list_tools=tools.list,
             on_call_tool=tools.call,
@@ -81,12 +89,12 @@ class Offer:
 class _Tools:
     # What these methods call may block: the event loop is this request's alone.
 
-    def __init__(self, service: MemoryService, caller: Caller) -> None:
-        self._calls = Calls(service, caller, connector_calls(service, caller))
-        self._limits = service.settings.limits
+    def __init__(self, calls: Calls, described: list[types.Tool]) -> None:
+        self._calls = calls
+        self._described = described
 
     async def list(self, context: Context, params: Page) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[self._described(call) for call in self._calls.by_name.values()])
+        return types.ListToolsResult(tools=self._described)
 
     async def call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         outcome = self._calls.call(params.name, params.arguments or {})
@@ -96,22 +104,23 @@ class _Tools:
             is_error=outcome.is_error,
         )
 
-    def _described(self, call: Call) -> types.Tool:
-        tool = call.tool
-        return types.Tool(
-            name=tool.name,
+
+def _described(call: Call, limits: Limits) -> types.Tool:
+    tool = call.tool
+    return types.Tool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=tool.input_schema(limits),
+        output_schema=message_schema(call.answer, limits),
+        annotations=types.ToolAnnotations(
             title=tool.title,
-            description=tool.description,
-            input_schema=tool.input_schema(self._limits),
-            output_schema=message_schema(call.answer, self._limits),
-            annotations=types.ToolAnnotations(
-                title=tool.title,
-                read_only_hint=tool.reads_only,
-                destructive_hint=tool.destroys,
-                idempotent_hint=tool.repeatable,
-                open_world_hint=False,
-            ),
-        )
+            read_only_hint=tool.reads_only,
+            destructive_hint=tool.destroys,
+            idempotent_hint=tool.repeatable,
+            open_world_hint=False,
+        ),
+    )
 
 
 class _Prompts:
