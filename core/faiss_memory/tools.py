@@ -61,6 +61,17 @@ class Tool(Generic[M]):
     repeatable: bool = False
     """Whether a second call with the same arguments changes nothing more."""
 
+    @property
+    def annotations(self) -> dict[str, Any]:
+        """Give what MCP calls so: hints for a client that decides which calls a person has to allow."""
+        return {
+            "title": self.title,
+            "readOnlyHint": self.reads_only,
+            "destructiveHint": self.destroys,
+            "idempotentHint": self.repeatable,
+            "openWorldHint": False,
+        }
+
     def input_schema(self, limits: Limits) -> dict[str, Any]:
         """Give the JSON Schema of the arguments, in the plain subset that every client and model understands."""
         properties = message_schema(self.message, limits)["properties"]

@@ -103,8 +103,6 @@ def as_text(notes: Notes) -> str:
 
 def _written(note: Note) -> str:
     facts = [note.timestamp[:10], note.source, note.project, ", ".join(f"#{tag}" for tag in note.tags)]
-    if note.relevance is not None:
-        facts.append(f"relevance {note.relevance:.2f}")
     cut = "\n(shortened)" if note.shortened else ""
     return f"[{note.id}] {' · '.join(fact for fact in facts if fact)}\n{note.text}{cut}"
 

@@ -113,13 +113,7 @@ def _described(call: Call, limits: Limits) -> types.Tool:
         description=tool.description,
         input_schema=tool.input_schema(limits),
         output_schema=message_schema(call.answer, limits),
-        annotations=types.ToolAnnotations(
-            title=tool.title,
-            read_only_hint=tool.reads_only,
-            destructive_hint=tool.destroys,
-            idempotent_hint=tool.repeatable,
-            open_world_hint=False,
-        ),
+        annotations=types.ToolAnnotations.model_validate(tool.annotations),
     )
 
 
