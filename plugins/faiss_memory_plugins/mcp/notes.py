@@ -1,4 +1,7 @@
-"""What a model reads: short, dated, with source and id, within a budget of tokens."""
+"""What a model reads: short, dated, with source and id, within a budget of tokens.
+
+Some clients show a model the text of an answer, others its structure: so both are short, and say the same.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from faiss_memory import Answer, FoundMemory, MemoryAnswer, SearchAnswer, Time
+from faiss_memory import Answer, FoundMemory, MemoryAnswer, SearchAnswer
 
 BYTES_A_TOKEN = 4
 """A rule of thumb that holds for English and code; other scripts take more bytes, and about as many more tokens."""
@@ -18,9 +21,9 @@ class Note(Answer, kw_only=True, omit_defaults=True):
     """A memory as a model is shown it; `shortened` if the text was cut."""
 
     id: int
+    date: str
     text: str
     source: str = ""
-    timestamp: Time
     project: str
     tags: list[str] = msgspec.field(default_factory=list)
     similarity: float | None = None
@@ -39,13 +42,11 @@ class Notes(Answer, kw_only=True, omit_defaults=True):
 
 
 def notes_of(answer: SearchAnswer, tokens: int) -> Notes:
-    """Shorten what was found to a budget. Of a long memory the passage that matched is shown."""
-    texts = [found.passage.text if found.passage else found.text for found in answer.results]
+    """Shorten what was found to a budget."""
+    texts = [found.text for found in answer.results]
     shares = share([len(text.encode()) for text in texts], tokens * BYTES_A_TOKEN - OVERHEAD * len(texts))
     return Notes(
-        results=[
-            _note(found, text, room) for found, text, room in zip(answer.results, texts, shares, strict=True)
-        ],
+        results=[_note(found, room) for found, room in zip(answer.results, shares, strict=True)],
         count=answer.count,
         project=answer.project,
         withheld=answer.withheld,
@@ -53,19 +54,26 @@ def notes_of(answer: SearchAnswer, tokens: int) -> Notes:
     )
 
 
-def _note(found: FoundMemory, text: str, room: int) -> Note:
-    shown = shortened(text, room)
+def _note(found: FoundMemory, room: int) -> Note:
+    shown = shortened(found.text, room)
+    if shown != found.text and found.passage and found.passage.start:
+        # What matched is what was asked for, and where it begins is worth more than where the memory begins.
+        shown = shortened(f"…{found.text[found.passage.start :]}", room)
     return Note(
         id=found.id,
+        date=found.timestamp[:10],
         text=shown,
         source=found.source,
-        timestamp=found.timestamp,
         project=found.project,
         tags=found.tags,
-        similarity=found.similarity,
-        relevance=found.relevance,
+        similarity=_rounded(found.similarity),
+        relevance=_rounded(found.relevance),
         shortened=shown != found.text,
     )
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 2)
 
 
 def share(sizes: Sequence[int], budget: int) -> list[int]:
@@ -102,7 +110,7 @@ def as_text(notes: Notes) -> str:
 
 
 def _written(note: Note) -> str:
-    facts = [note.timestamp[:10], note.source, note.project, ", ".join(f"#{tag}" for tag in note.tags)]
+    facts = [note.date, note.source, note.project, ", ".join(f"#{tag}" for tag in note.tags)]
     cut = "\n(shortened)" if note.shortened else ""
     return f"[{note.id}] {' · '.join(fact for fact in facts if fact)}\n{note.text}{cut}"
 
