@@ -1,7 +1,7 @@
-"""`python -m tests.mcp.slow_server KEY=VALUE …`: the service on the stand-in embedder, where adding takes its time."""
+"""`python -m tests.mcp.slow_server KEY=VALUE …`: a service where an add ends when the service is about to stop."""
 
 import sys
-import time
+import threading
 
 from faiss_memory import hookimpl
 from faiss_memory.serve import serve
@@ -10,12 +10,19 @@ from tests.fakes import FakeModel
 
 
 class Slow:
-    """Adds take two seconds."""
+    """Holds adds up until the service is about to stop."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
 
     @hookimpl
     def before_add(self) -> None:
         print("an add has begun", file=sys.stderr, flush=True)
-        time.sleep(2)
+        self._stopping.wait(60)
+
+    @hookimpl
+    def service_stopping(self) -> None:
+        self._stopping.set()
 
 
 if __name__ == "__main__":

@@ -255,7 +255,7 @@ def test_clients_at_once_lose_nothing_and_the_log_names_each_call_once(tmp_path)
 
 
 class SlowService(RunningService):
-    """A service where adding takes two seconds."""
+    """A service where adding ends only when it is to stop."""
 
     def __init__(self, data):
         super().__init__(data, fake=True)
