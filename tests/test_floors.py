@@ -51,6 +51,7 @@ BROAD_EXCEPTS = {
     "store/committer.py _read": "it is raised in the caller's thread",
     "store/committer.py _attempt": "it is raised in the caller's thread",
     "plugins/faiss_memory_plugins/ingest/build.py _run": "it is raised where the build's result is asked for",
+    "plugins/faiss_memory_plugins/mcp/calls.py call": "a model can go on without a memory, and is told so",
     "store/derived.py publish": "the write is safe: a derived file may only cost its own rebuild",
 }
 """Those that end by raising need no reason."""

@@ -73,7 +73,7 @@ class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Mcp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a model is answered by MCP."""
 
-    answer_tokens: Annotated[int, Meta(ge=200)] = 2000
+    answer_tokens: Positive = 2000
 
 
 class Plugins(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
