@@ -107,6 +107,16 @@ def test_a_body_that_is_no_message_is_refused(client, revision, body):
     assert answer.json["error"]["code"] < 0
 
 
+def test_what_does_not_say_that_it_is_json_is_refused(client):
+    answer = client._client.simulate_post("/mcp", body=b"{}", host="localhost", remote_addr="127.0.0.1")
+    assert (answer.status_code, answer.json["field"]) == (400, "Content-Type")
+
+
+def test_who_names_no_type_is_answered(client):
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    assert len(client.post("/mcp", asked).json["result"]["tools"]) == 4
+
+
 def test_a_notification_is_taken(client, revision):
     body, headers = request(revision, "notifications/initialized", {})
     del body["id"]

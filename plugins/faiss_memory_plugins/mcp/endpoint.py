@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from wsgiref.types import StartResponse
 
-from faiss_memory import MemoryService
+from faiss_memory import InvalidRequest, MemoryService
 from faiss_memory_plugins.mcp.bridge import Application, ask
 from faiss_memory_plugins.mcp.caller import Caller, caller_of
 
@@ -27,7 +27,10 @@ class Endpoint:
         self._lock = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request. Raises InvalidRequest for an address that cannot be meant."""
+        """Answer one request. Raises InvalidRequest for an address that cannot be meant, and for what is not JSON."""
+        if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
+            raise InvalidRequest("send JSON, with Content-Type: application/json", "Content-Type")
+        environ.setdefault("HTTP_ACCEPT", "application/json")  # who names no type takes any
         caller = caller_of(environ, self._service.settings)
         reply = ask(self._app(caller), environ)
         start_response(reply.status, reply.headers)
