@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mcp.conftest import text
+from tests.mcp.conftest import STATELESS, text
+
+
+@pytest.fixture
+def revision():
+    """What is said differs by revision, what is done does not: one of them is enough here."""
+    return STATELESS
 
 
 @pytest.fixture

@@ -56,6 +56,15 @@ def test_older_clients_are_answered_in_their_revision(client, older):
     assert len(assistant.ask("tools/list")["tools"]) == 4
 
 
+def test_the_list_of_tools_may_be_cached_in_the_stateless_revision(assistant, revision):
+    listed = assistant.ask("tools/list")
+    if revision == STATELESS:
+        assert listed["ttlMs"] > 0
+        assert listed["cacheScope"] == "private"
+    else:
+        assert "tools" in listed
+
+
 # Who is let in.
 
 

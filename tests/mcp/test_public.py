@@ -6,10 +6,16 @@ import json
 
 import pytest
 
-from tests.mcp.conftest import text
+from tests.mcp.conftest import STATELESS, text
 
 PUBLIC = {"public_url": "https://memory.example.com", "public_token": "pub-77b2e0"}
 BY_NAME = {"host": "memory.example.com", "headers": {"Authorization": "Bearer pub-77b2e0"}}
+
+
+@pytest.fixture
+def revision():
+    """What is said differs by revision, what is done does not: one of them is enough here."""
+    return STATELESS
 
 
 @pytest.fixture
