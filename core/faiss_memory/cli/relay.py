@@ -73,9 +73,8 @@ class Relay:
         for thread in list(self._under_way):
             thread.join(max(0.0, deadline - time.monotonic()))
         if any(thread.is_alive() for thread in self._under_way):
-            os._exit(
-                0
-            )  # a thread that still waits for the service must not keep us: nobody waits for it any more
+            # It still waits for the service; nobody waits for it any more, and it must not keep us.
+            os._exit(0)
 
     def _take(self, line: bytes) -> None:
         try:
@@ -101,7 +100,8 @@ class Relay:
         try:
             self._say(self._asked(message))
         except BrokenPipeError:
-            os._exit(0)  # the assistant has gone, and the reading thread may not have noticed
+            # The assistant has gone, and the reading thread may not have noticed.
+            os._exit(0)
         finally:
             self._free.release()
             self._under_way.discard(threading.current_thread())
