@@ -31,7 +31,7 @@ QUESTIONS = (
 def measure(service: Service, folder: Path) -> list[tuple[str, str, str]]:
     """Build two folders of the standard library's source files: one alone, one while a client searches."""
     alone, searched = _folders(folder)
-    embedder = open_embedder(load().settings.model_name, load().settings.cache_folder)
+    embedder = _embedder()
     passages = list(_passages(alone, embedder))
     embedder.embed_documents(passages[:200])
     bare = [timed(lambda: embedder.embed_documents(passages))]
@@ -60,6 +60,18 @@ def measure(service: Service, folder: Path) -> list[tuple[str, str, str]]:
             "≤ 3 times",
         ),
     ]
+
+
+def bare_embedding(texts: list[str]) -> float:
+    """Give the seconds that embedding texts takes without the service."""
+    embedder = _embedder()
+    embedder.embed_documents(texts[:200])
+    parts = [texts[start : start + 500] for start in range(0, len(texts), 500)]
+    return timed(lambda: [embedder.embed_documents(part) for part in parts])
+
+
+def _embedder() -> Any:
+    return open_embedder(load().settings.model_name, load().settings.cache_folder)
 
 
 def _folders(folder: Path) -> list[Path]:

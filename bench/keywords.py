@@ -36,7 +36,7 @@ def main() -> None:
         counts = analyze(text).items()
         rows = [(numbers.setdefault(term, len(numbers) + 1), number) for term, number in counts]
         postings.append(np.array(rows, dtype=POSTING))
-    index.load(range(1, len(texts) + 1), postings)
+    index.load(range(1, len(texts) + 1), [len(part) for part in postings], np.concatenate(postings))
 
     def ours(query: str) -> None:
         terms = {numbers[term]: number for term, number in analyze_query(query).items() if term in numbers}

@@ -1,13 +1,14 @@
-"""`python -m tests.fake_server KEY=VALUE …`: the real service on the stand-in embedder."""
+"""`python -m tests.fake_server KEY=VALUE …`: the real service on the stand-in embedder, or on one named `words-…`."""
 
+import os
 import sys
 
 from faiss_memory.serve import serve
 from faiss_memory.settings import load, prepare_process
-from tests.fakes import FakeModel
+from tests.fakes import FakeModel, WordsModels
 
 if __name__ == "__main__":
     prepare_process()
-    sys.exit(
-        serve(load(None, dict(pair.split("=", 1) for pair in sys.argv[1:])).settings, [("fake", FakeModel())])
-    )
+    settings = load(None, dict(pair.split("=", 1) for pair in sys.argv[1:])).settings
+    words = WordsModels(os.environ.get("WORDS_HELD", ""))
+    sys.exit(serve(settings, [("fake", FakeModel()), ("words", words)]))

@@ -29,9 +29,9 @@ FLOORS = [
         "logs",
         "log_tail",
     },
-    {"ranking", "engine", "openapi", "tools"},
+    {"ranking", "models", "engine", "openapi", "tools"},
     {"messages", "overview", "service"},
-    {"routes", "access", "public", "pages", "server"},
+    {"routes", "access", "public", "pages", "server", "uploads"},
     {"app", "serve", "autostart"},
     {"cli", "__main__"},
 ]

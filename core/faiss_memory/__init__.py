@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         SearchResult,
     )
     from faiss_memory.openapi import message_schema
-    from faiss_memory.parts import Embedder, Mount, Page, Route, Store
+    from faiss_memory.parts import Download, Embedder, Mount, Page, Route, Store
     from faiss_memory.public import as_public, check_public_read
     from faiss_memory.schema import (
         AddAnswer,
@@ -111,7 +111,7 @@ _HOMES = {
         "SearchResult",
     ),
     "openapi": ("message_schema",),
-    "parts": ("Embedder", "Mount", "Page", "Route", "Store"),
+    "parts": ("Download", "Embedder", "Mount", "Page", "Route", "Store"),
     "public": ("as_public", "check_public_read"),
     "schema": (
         "AddAnswer",
@@ -149,6 +149,7 @@ __all__ = [
     "ConfigFile",
     "Conflict",
     "Detection",
+    "Download",
     "Draft",
     "Embedder",
     "EmbedderError",

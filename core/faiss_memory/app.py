@@ -16,9 +16,10 @@ import msgspec
 
 from faiss_memory import errors, openapi, pages, schema
 from faiss_memory.access import AccessControl, is_public
-from faiss_memory.embedder import open_embedder
+from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine import MemoryEngine
-from faiss_memory.parts import Embedder, Mount, Page, Route, Store
+from faiss_memory.models import ModelOpening
+from faiss_memory.parts import Download, Embedder, KnownModel, Mount, Page, Route, Store
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.public import as_public
 from faiss_memory.routes import core_routes
@@ -53,14 +54,33 @@ def build_service(
     if store is None:
         store = EmbeddedStore(settings.data_folder, on_failure, settings.max_backups)
 
-    def embedder() -> Embedder:
+    engine = MemoryEngine(store, _model_opening(settings, plugins), settings.startup_wait)
+    return MemoryService(settings, engine, plugins)
+
+
+def _model_opening(settings: Settings, plugins: PluginHost) -> ModelOpening:
+    def wanted() -> Embedder:
         brought: Embedder | None = plugins.hook.open_embedder(settings=settings)
         return brought or open_embedder(settings.model_name, settings.cache_folder)
 
-    return MemoryService(settings, MemoryEngine(store, embedder, settings.startup_wait), plugins)
+    def again(known: KnownModel) -> Embedder:
+        as_it_was = msgspec.structs.replace(settings, model_name=known.name)
+        brought: Embedder | None = plugins.hook.open_embedder(settings=as_it_was)
+        if brought is not None and brought.identity != known.identity:
+            brought.close()
+            brought = None
+        return brought or reopen_embedder(known.identity, known.name, settings.cache_folder)
+
+    return ModelOpening(settings.model_name, wanted, again)
 
 
-def create_app(service: MemoryService) -> falcon.App[falcon.Request, falcon.Response]:
+class Application(falcon.App[falcon.Request, falcon.Response]):
+    """The WSGI application; `upload_paths` are the calls whose body is a file."""
+
+    upload_paths: frozenset[str] = frozenset()
+
+
+def create_app(service: MemoryService) -> Application:
     """Wire routes, access and errors into one WSGI application."""
     routes = [*core_routes(service)]
     for more in service.plugins.hook.register_routes(service=service):
@@ -69,7 +89,8 @@ def create_app(service: MemoryService) -> falcon.App[falcon.Request, falcon.Resp
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
     public = {part.path for part in (*routes, *mounts) if part.public}
     unlocked = {route.path for route in routes if route.open}
-    app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
+    app = Application()
+    app.upload_paths = frozenset(route.path for route in routes if route.upload)
     app.add_middleware(AccessControl(service.settings, public, unlocked))
     app.add_middleware(_RequestLog())
     app.set_error_serializer(_serialize_error)
@@ -94,7 +115,7 @@ def _described(service: MemoryService, routes: Sequence[Route]) -> Sequence[Rout
     described = tuple(routes)
 
     def home() -> Page:
-        health = service.overview.health()
+        health = service.overview.state()
         return pages.home(health, service.overview.stats(None) if service.engine.store_opened else None)
 
     return (
@@ -122,6 +143,8 @@ def _responder(route: Route, settings: Settings) -> Callable[..., None]:
             )
         if route.body is not None:
             messages.append(_body(request, route.body, settings.limits.body_bytes))
+        if route.upload:
+            messages.append(_upload(request, route.upload, settings.limits.archive_bytes))
         if is_public(request):
             messages = [as_public(message, settings) for message in messages]
         answer = route.handler(*messages)
@@ -131,6 +154,10 @@ def _responder(route: Route, settings: Settings) -> Callable[..., None]:
         response.set_header("X-Content-Type-Options", "nosniff")
         if isinstance(answer, Page):
             response.data, response.content_type = answer.content, answer.content_type
+        elif isinstance(answer, Download):
+            response.content_type, response.content_length = answer.content_type, answer.size
+            response.downloadable_as = answer.file_name
+            response.stream = answer.pieces
         else:
             response.data = msgspec.json.encode(answer)
 
@@ -184,6 +211,17 @@ def _body(request: falcon.Request, message: type[Any], limit: int) -> Any:
             raise errors.Conflict("the header and the field `idempotency_key` differ", "idempotency_key")
         body.idempotency_key = key
     return body
+
+
+def _upload(request: falcon.Request, media_type: str, limit: int) -> Any:
+    """Give a body as a file. The server has refused what is too large before it was sent; see `server`."""
+    if (request.content_type or "").partition(";")[0].strip().lower() != media_type:
+        raise falcon.HTTPUnsupportedMediaType(description=f"send the file, with Content-Type: {media_type}")
+    if (request.content_length or 0) > limit:
+        raise falcon.HTTPContentTooLarge(
+            description=f"the file is larger than {limit:,} bytes (setting limits.archive_bytes)"
+        )
+    return request.bounded_stream
 
 
 def _read(request: falcon.Request, limit: int) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event, Thread
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from faiss_memory import ranking
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Query, Ranking, SearchResult
+from faiss_memory.models import ModelOpening, Models, ModelsInUse, embed
 from faiss_memory.parts import (
     Added,
     Embedder,
@@ -32,7 +35,8 @@ log = logging.getLogger("faiss_memory.engine")
 CANDIDATES = 100
 """How many memories each leg hands to the fusion, at least."""
 QUERY_PASSAGES = 8
-EMBEDDED_AT_ONCE = 32
+MOMENT = 1.0
+"""Seconds."""
 
 RankMemories = Callable[[Query, int], Sequence[Ranking]]
 RerankResults = Callable[[Query, list[SearchResult]], list[SearchResult]]
@@ -47,19 +51,23 @@ class Found:
     degraded: tuple[str, ...] = ()
 
 
+class _Meaning(NamedTuple):
+    """A query's vector, shape (dimension,), and the identity of the model that made it."""
+
+    vector: Vectors
+    model: str
+
+
 class MemoryEngine:
     """Joins a store and an embedder. Starting is done in the background; calls wait a while for what they need."""
 
-    def __init__(self, store: Store, open_embedder: Callable[[], Embedder], startup_wait: float) -> None:
+    def __init__(self, store: Store, opening: ModelOpening, startup_wait: float) -> None:
         self._store = store
-        self._open_embedder = open_embedder
+        self._models = Models(store, opening)
         self._wait = startup_wait
-        self._lanes: EmbeddingLanes | None = None
-        self._store_opened, self._model_settled = Event(), Event()
+        self._store_opened = Event()
         self._closing = False
-        self._backlog: dict[str, tuple[int, int]] = {}
         self.store_error: MemoryServiceError | None = None
-        self.model_error: EmbedderError | None = None
         self.rank_memories: RankMemories = lambda _query, _k: ()
         self.rerank_results: RerankResults = lambda _query, results: results
         self._starter = Thread(target=self._start, name="starter", daemon=True)
@@ -71,68 +79,39 @@ class MemoryEngine:
         self._starter.start()
 
     def _start(self) -> None:
-        loader = Thread(target=self._load_model, name="model loader", daemon=True)
-        loader.start()
+        self._models.load()
         try:
             self._store.open()
         except MemoryServiceError as error:
             self.store_error = error
             log.critical("%s", error)
         self._store_opened.set()
-        loader.join()
+        if self.store_error is not None:
+            self._models.give_up()
+            return
         try:
-            if self.store_error is None and self._lanes is not None and not self._closing:
-                self._use_model(self._lanes)
+            self._models.settle()
         except StoreError as error:
-            self.store_error = error
-        self._model_settled.set()
-        try:
-            self._embed_backlog()
-        except MemoryServiceError as error:
-            log.error("embedding older memories stopped: %s; it goes on at the next start", error)
-
-    def _use_model(self, model: EmbeddingLanes) -> None:
-        self._store.use_model(model.identity, model.name, model.dimension)
-        self._backlog = {name: (count, count) for name, count in self._store.count_unembedded().items()}
-        log.info("model %s answers", model.identity)
-
-    def _load_model(self) -> None:
-        try:
-            self._lanes = EmbeddingLanes(self._open_embedder())
-        except EmbedderError as error:
-            self.model_error = error
-            log.error("search by meaning is off, keywords still answer: %s", error)
-
-    def _embed_backlog(self) -> None:
-        """Embed what was stored without this model: while it was missing, or by another one."""
-        while self._backlog and not self._closing:
-            memories = self._store.unembedded(EMBEDDED_AT_ONCE)
-            if not memories:
-                self._backlog = {}
-                return
-            embeddings = self._embed([memory.text for memory in memories])
-            pairs = zip(memories, embeddings, strict=True)
-            self._store.embed({memory.id: (memory.text, part) for memory, part in pairs if part is not None})
-            for memory in memories:
-                left, all_of_it = self._backlog.get(memory.project, (1, 1))
-                self._backlog[memory.project] = (max(0, left - 1), all_of_it)
+            if not self._closing:
+                self.store_error = error
+        else:
+            self._models.embed_backlog()
 
     def restore(self, wanted: str | datetime) -> Restored:
         """Restore a backup or a time; what the model in use has not embedded is embedded in the background."""
-        restored = self.store.restore(wanted)
-        if self.model_ready:
-            self._backlog = {name: (count, count) for name, count in self.store.count_unembedded().items()}
-            Thread(target=self._embed_backlog, name="embedder of the restored", daemon=True).start()
+        return self._follow(self.store.restore(wanted))
+
+    def restore_archive(self, archive: BinaryIO) -> Restored:
+        """Restore an archive, as `restore` does a backup."""
+        return self._follow(self.store.restore_archive(archive))
+
+    def _follow(self, restored: Restored) -> Restored:
+        self._models.recount()
         return restored
 
     def rebuilding(self) -> list[Progress]:
         """Tell what is being rebuilt: derived files, and vectors by a model that is new to older memories."""
-        older = [
-            Progress(project, "semantic", 1 - left / all_of_it)
-            for project, (left, all_of_it) in sorted(self._backlog.copy().items())
-            if left
-        ]
-        return [*(self._store.rebuilding() if self.store_opened else ()), *older]
+        return [*(self._store.rebuilding() if self.store_opened else ()), *self._models.rebuilding()]
 
     def close(self) -> None:
         """Finish what was accepted and stop; a model that is still being compiled is not waited for."""
@@ -141,11 +120,9 @@ class MemoryEngine:
         self._closing = True
         if self._starter.ident is not None:
             self._store_opened.wait()
-            if self._model_settled.is_set():
-                self._starter.join()
+            self._models.give_up()
         self._store.close()
-        if self._lanes is not None:
-            self._lanes.close()
+        self._models.close()
 
     @property
     def is_starting(self) -> bool:
@@ -155,36 +132,59 @@ class MemoryEngine:
     @property
     def model_ready(self) -> bool:
         """Whether search by meaning answers."""
-        return self._model_settled.is_set() and self._lanes is not None and self.store_error is None
+        return self.model is not None and self.store_error is None
 
     @property
-    def dimension(self) -> int | None:
-        """The length of a vector; None until the model is loaded."""
-        return None if self._lanes is None else self._lanes.dimension
+    def model(self) -> Embedder | None:
+        """The model that answers; None until one does."""
+        models = self._models.in_use
+        return None if models is None else models.answering
+
+    @property
+    def model_error(self) -> EmbedderError | None:
+        """Why the wanted model is not there."""
+        return self._models.error
 
     @property
     def store_opened(self) -> bool:
         """Whether the records can be read and written."""
         return self._store_opened.is_set() and self.store_error is None
 
+    def wait_a_moment(self) -> None:
+        """Wait for the end of an ordinary start, which takes no longer than an ordinary answer may."""
+        self._store_opened.wait(min(self._wait, MOMENT))
+
+    def busy(self) -> NotReady | None:
+        """Say what keeps the records from being read and written just now, if anything does."""
+        going = self._store.busy()
+        if going is not None:
+            far = f": {going.progress:.0%} is done" if going.progress else ""
+            return NotReady(f"{going.what}{far}; try again in a moment")
+        if self._store_opened.is_set():
+            return None
+        return NotReady("the memories are being read; try again in a moment")
+
     @property
     def store(self) -> Store:
         """The opened store. Raises NotReady while it is opening, and what kept it from opening."""
         if not self._store_opened.wait(self._wait):
-            raise NotReady("the memories are still being read; try again in a moment")
+            raise self.busy() or NotReady("the memories have just been read; try again in a moment")
         if self.store_error is not None:
             raise self.store_error
         return self._store
 
-    def _model(self) -> EmbeddingLanes:
-        """Give the model, waiting a while for it. Raises NotReady, or EmbedderError when there is none."""
-        if not self._model_settled.wait(self._wait):
-            raise NotReady(
-                "the model is still being loaded; try again in a moment, or search with mode=keyword"
-            )
-        if self._lanes is None:
-            raise self.model_error or EmbedderError("the model is not there")
-        return self._lanes
+    @contextmanager
+    def _lent_models(self, *, needed: bool) -> Iterator[ModelsInUse | None]:
+        """Lend the models in use for one call, waiting a while for them; None if there is none.
+
+        Raises NotReady, and EmbedderError if one is `needed`.
+        """
+        with self._models.lend(self._wait) as models:
+            if self.store_error is not None:
+                raise self.store_error
+            if models is None and needed:
+                raise self.model_error or EmbedderError("the model is not there")
+            yield models
 
     # Writing.
 
@@ -193,9 +193,9 @@ class MemoryEngine:
 
         Raises EmbedderError when novelty is asked about and there is no model.
         """
-        if any(draft.if_novel is not None for draft in drafts):
-            self._model()
-        return self.store.add(drafts, self._embed([draft.text for draft in drafts]), retry)
+        asks_novelty = any(draft.if_novel is not None for draft in drafts)
+        with self._lent_models(needed=asks_novelty) as models:
+            return self.store.add(drafts, _embed(models, [draft.text for draft in drafts]), retry)
 
     def rewrite(
         self, drafts: Sequence[Draft], changes: Mapping[int, Change], gone: Sequence[int]
@@ -204,41 +204,26 @@ class MemoryEngine:
 
         `changes` leave the texts alone. Without a model the drafts are stored all the same, and embedded later.
         """
-        embeddings = self._embed([draft.text for draft in drafts])
-        passages = sum(len(part.passages) for part in embeddings if part is not None)
-        return self.store.rewrite(drafts, embeddings, changes, gone), passages
+        with self._lent_models(needed=False) as models:
+            embeddings = _embed(models, [draft.text for draft in drafts])
+            passages = sum(len(part.passages) for part in embeddings if part is not None)
+            return self.store.rewrite(drafts, embeddings, changes, gone), passages
 
     def change(self, memory_id: int, change: Change) -> Memory:
         """Correct a memory; a changed text is embedded again."""
-        embedding = None if change.text is None else self._embed([change.text])[0]
-        return self.store.change(memory_id, change, embedding)
-
-    def _embed(self, texts: Sequence[str]) -> list[Embedding | None]:
-        try:
-            model = self._model()
-        except EmbedderError:
-            return [None] * len(texts)
-        passages = [split(text, model.token_offsets(text), model.window) for text in texts]
-        pieces = [
-            text[passage.start : passage.end]
-            for text, parts in zip(texts, passages, strict=True)
-            for passage in parts
-        ]
-        vectors = model.embed_documents(pieces)
-        ends = np.cumsum([len(parts) for parts in passages])
-        return [
-            Embedding(parts, vectors[end - len(parts) : end])
-            for parts, end in zip(passages, ends, strict=True)
-        ]
+        if change.text is None:
+            return self.store.change(memory_id, change, None)
+        with self._lent_models(needed=False) as models:
+            return self.store.change(memory_id, change, _embed(models, [change.text])[0])
 
     def closest(self, text: str, where: Filter) -> tuple[Memory, float] | None:
         """Find the memory that a text's least known passage is most like, with the similarity.
 
         Raises EmbedderError or NotReady without a model.
         """
-        self._model()
-        embedding = self._embed([text])[0]
-        closest = None if embedding is None else self.store.closest(embedding, where)
+        with self._lent_models(needed=True) as models:
+            assert models is not None
+            closest = self.store.closest(embed(models.answering, [text])[0], where)
         if closest is None:
             return None
         found = self.store.get([closest[0]])
@@ -248,10 +233,25 @@ class MemoryEngine:
 
     def search(self, query: Query) -> Found:
         """Rank memories for a query. Raises EmbedderError or NotReady when the mode needs a model that is not there."""
-        vector, degraded = self._query_vector(query)
+        needs_model = (
+            query.mode == "semantic" or query.threshold is not None or query.min_relevance is not None
+        )
+        if query.mode == "keyword" and not needs_model and not self.model_ready:
+            return self._search(query, None, ())
+        with self._lent_models(needed=needs_model) as models:
+            meaning = None
+            try:
+                meaning = None if models is None else _embed_query(models.answering, query.text)
+            except EmbedderError:
+                if needs_model:
+                    raise
+            degraded = ("semantic",) if meaning is None and query.mode == "hybrid" else ()
+            return self._search(query, meaning, degraded)
+
+    def _search(self, query: Query, meaning: _Meaning | None, degraded: tuple[str, ...]) -> Found:
         depth = max(CANDIDATES, 4 * query.k)
         while True:
-            scores, matches, more = self._rank(query, vector, depth)
+            scores, matches, more = self._rank(query, meaning, depth)
             kept = [pair for pair in ranking.best_first(scores) if _passes(query, matches.get(pair[0]))]
             if len(kept) >= query.k or not more:
                 break
@@ -261,38 +261,15 @@ class MemoryEngine:
         relevant = [result for result in results if _relevant(query, result)]
         return Found(relevant, len(results) - len(relevant), (*degraded, *self._incomplete(query)))
 
-    def _query_vector(self, query: Query) -> tuple[Vectors | None, tuple[str, ...]]:
-        needs_model = (
-            query.mode == "semantic" or query.threshold is not None or query.min_relevance is not None
-        )
-        if query.mode == "keyword" and not needs_model and not self.model_ready:
-            return None, ()
-        try:
-            return self._embed_query(query.text), ()
-        except EmbedderError:
-            if needs_model:
-                raise
-            return None, ("semantic",) if query.mode == "hybrid" else ()
-
-    def _embed_query(self, text: str) -> Vectors:
-        """Embed a query, shape (dimension,); an overlong one as the mean of passages spread over it."""
-        model = self._model()
-        if len(text) <= model.window:  # a token is at least a character
-            return np.asarray(model.embed_queries([text])[0])
-        passages = split(text, model.token_offsets(text), model.window)
-        chosen = np.unique(np.linspace(0, len(passages) - 1, QUERY_PASSAGES).astype(int))
-        vectors = model.embed_queries([text[passages[n].start : passages[n].end] for n in chosen])
-        mean = vectors.mean(axis=0)
-        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
-
     def _rank(
-        self, query: Query, vector: Vectors | None, depth: int
+        self, query: Query, meaning: _Meaning | None, depth: int
     ) -> tuple[dict[int, float], dict[int, Match], bool]:
         """Score candidates in the query's mode; the last value says whether deeper rankings would hold more."""
         matches: dict[int, Match] = {}
         words: Ranking = []
-        if vector is not None and query.mode != "keyword":
-            matches = {match.memory_id: match for match in self.store.nearest(vector, query.where, depth)}
+        if meaning is not None and query.mode != "keyword":
+            nearest = self.store.nearest(meaning.vector, query.where, depth, meaning.model)
+            matches = {match.memory_id: match for match in nearest}
         if query.mode != "semantic":
             words = self.store.matching(query.text, query.where, depth)
         more = len(words) >= depth if query.mode == "keyword" else _reaches_on(query, matches, depth)
@@ -301,9 +278,9 @@ class MemoryEngine:
         others = [dict(words)]
         if query.mode == "hybrid":
             others += self._guests(query, depth)
-        if vector is not None:
+        if meaning is not None:
             unknown = {memory_id for leg in others for memory_id in leg} - matches.keys()
-            matches |= self.store.similarities(vector, sorted(unknown))
+            matches |= self.store.similarities(meaning.vector, sorted(unknown), meaning.model)
         if query.mode == "keyword":
             return others[0], matches, more
         return ranking.fuse(ranking.semantic_scores(matches.values()), others), matches, more
@@ -338,6 +315,23 @@ class MemoryEngine:
         wanted = query.where.projects
         missing = {part.what for part in self.rebuilding() if wanted is None or part.project in wanted}
         return tuple(leg for leg in legs if leg in missing)
+
+
+def _embed(models: ModelsInUse | None, texts: Sequence[str]) -> Sequence[Embedding | None]:
+    """Embed what is to be stored; without a model it stays without."""
+    return [None] * len(texts) if models is None else models.embed(texts)
+
+
+def _embed_query(model: EmbeddingLanes, text: str) -> _Meaning:
+    """Embed a query; an overlong one as the mean of passages spread over it."""
+    if len(text) <= model.window:  # a token is at least a character
+        return _Meaning(np.asarray(model.embed_queries([text])[0]), model.identity)
+    passages = split(text, model.token_offsets(text), model.window)
+    chosen = np.unique(np.linspace(0, len(passages) - 1, QUERY_PASSAGES).astype(int))
+    vectors = model.embed_queries([text[passages[n].start : passages[n].end] for n in chosen])
+    mean = vectors.mean(axis=0)
+    unit = np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+    return _Meaning(unit, model.identity)
 
 
 def _passes(query: Query, match: Match | None) -> bool:

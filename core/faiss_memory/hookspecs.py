@@ -32,7 +32,11 @@ def open_store(settings: Settings, on_failure: Callable[[StoreError], None]) -> 
 
 @hookspec(firstresult=True)
 def open_embedder(settings: Settings) -> Embedder | None:
-    """Bring an embedder of your own."""
+    """Bring an embedder of your own, a new one at each call.
+
+    After a change of model the one before is asked for too, by settings that have its name; it is used if its identity
+    is the same as it was.
+    """
 
 
 @hookspec

@@ -93,6 +93,8 @@ def _operation(
         }
         if any(field.name == "idempotency_key" for field in fields):
             parameters.append(IDEMPOTENCY_HEADER)
+    if route.upload:
+        operation["requestBody"] = {"required": True, "content": {route.upload: {}}}
     if parameters:
         operation["parameters"] = parameters
     return operation

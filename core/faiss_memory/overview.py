@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from msgspec import UNSET
 
@@ -15,6 +15,7 @@ from faiss_memory.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.limits import check_time
 from faiss_memory.memory import DEFAULT_PROJECT, Filter
+from faiss_memory.parts import Download, Restored
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import Settings
 
@@ -36,6 +37,14 @@ class Overview:
 
     def health(self) -> schema.HealthAnswer:
         """Say whether the service answers. Raises what keeps the records from being read or written."""
+        self._engine.wait_a_moment()
+        busy = self._engine.busy()
+        if busy is not None and self._engine.store_error is None:
+            raise busy
+        return self.state()
+
+    def state(self) -> schema.HealthAnswer:
+        """Say how the service is, also while it starts. Raises what keeps it from starting."""
         engine = self._engine
         if engine.store_error is not None:
             raise engine.store_error
@@ -43,6 +52,7 @@ class Overview:
             status="ok" if engine.store_opened else "starting",
             version=self.version,
             model_ready=engine.model_ready,
+            model_in_use=None if engine.model is None else engine.model.identity,
             rebuilding=[
                 schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
                 for part in engine.rebuilding()
@@ -52,7 +62,7 @@ class Overview:
     def stats(self, project: str | Sequence[str] | None) -> schema.StatsAnswer:
         """Tell counts and sizes, of some projects or of all. Raises MemoryNotFound for an unknown one."""
         wanted = None if project is None else messages.scope(project)
-        store = self._engine.store
+        store, model = self._engine.store, self._engine.model
         facts = store.stats()
         sizes = facts["index_size_bytes"]
         projects = [
@@ -73,7 +83,7 @@ class Overview:
             plugins |= part
         return schema.StatsAnswer(
             total_memories=sum(one.memories for one in projects),
-            dimension=self._engine.dimension,
+            dimension=None if model is None else model.dimension,
             model=self._settings.model_name,
             created_at=messages.time_text(facts["created_at"]),
             last_updated=messages.time_text(facts["last_updated"]),
@@ -81,6 +91,7 @@ class Overview:
             backup_count=len(store.backups()),
             backups_stand_alone=facts.get("backups_stand_alone", True),
             model_ready=self._engine.model_ready,
+            model_in_use=None if model is None else model.identity,
             model_error=None if self._engine.model_error is None else str(self._engine.model_error),
             projects=projects,
             plugins=plugins,
@@ -136,14 +147,15 @@ class Overview:
         if (request.backup is UNSET) == (request.time is UNSET):
             raise InvalidRequest("say what to restore: give either `backup`, a name, or `time`", "backup")
         time = None if request.time is UNSET else check_time(request.time, "time")
-        done = self._engine.restore(time or str(request.backup))
-        return schema.RestoreAnswer(
-            success=True,
-            restored=done.name,
-            memories=done.memories,
-            set_aside=done.set_aside,
-            message=f"Restored; the state before was set aside as {done.set_aside} in the data folder",
-        )
+        return _restored(self._engine.restore(time or str(request.backup)))
+
+    def archive(self, request: schema.ArchiveRequest) -> Download:
+        """Give a backup, or the present, as one file to take away. Raises MemoryNotFound for one that is not there."""
+        return self._engine.store.archive(request.backup, request.label)
+
+    def restore_archive(self, archive: BinaryIO) -> schema.RestoreAnswer:
+        """Go to the state in an archive, of this store or another."""
+        return _restored(self._engine.restore_archive(archive))
 
     def adapters(self) -> schema.AdaptersAnswer:
         """List the assistants' adapters."""
@@ -167,3 +179,13 @@ class Overview:
                 return schema.FilesAnswer(adapter=name, files=files, count=len(files), project=project)
         known = ", ".join(adapter.name for adapter in self.adapters().adapters)
         raise MemoryNotFound(f"there is no adapter `{name}`; there are {known}")
+
+
+def _restored(done: Restored) -> schema.RestoreAnswer:
+    return schema.RestoreAnswer(
+        success=True,
+        restored=done.name,
+        memories=done.memories,
+        set_aside=done.set_aside,
+        message=f"Restored; the state before was set aside as {done.set_aside} in the data folder",
+    )

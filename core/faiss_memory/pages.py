@@ -74,8 +74,9 @@ def docs(document: Mapping[str, Any], routes: tuple[Route, ...]) -> Page:
 
 def _request_fields(operation: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[str, bool, Any]]:
     fields = [(part["name"], part["required"], part["schema"]) for part in operation.get("parameters", [])]
-    if "requestBody" in operation:
-        reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if body is not None:
+        reference = body["schema"]["$ref"]
         message = document["components"]["schemas"][reference.rsplit("/", 1)[-1]]
         required = message.get("required", [])
         fields += [(name, name in required, part) for name, part in message["properties"].items()]

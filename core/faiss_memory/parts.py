@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 from wsgiref.types import WSGIApplication
 
 import numpy as np
@@ -67,10 +67,27 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A text's passages and their vectors, one row each, by one model."""
+    """A text's passages and their vectors, one row each, by one model; and the same by the model that is to come."""
 
     passages: tuple[Passage, ...]
     vectors: Vectors
+    model: str | None = None
+    """The identity of the model; None: the one that the store has in use."""
+    coming: Embedding | None = None
+    """While one model takes another's place: the same text by the one that `Store.prepare_model` was told of."""
+
+    def by_each(self) -> tuple[Embedding, ...]:
+        """Give this embedding, and that by the coming model where there is one."""
+        return (self,) if self.coming is None else (self, self.coming)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model whose vectors a store holds."""
+
+    identity: str
+    name: str
+    dimension: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +157,38 @@ class Store(Protocol):
     def open(self) -> None:
         """Make ready for everything below; may take long. Raises StoreCorrupt when the truth cannot be read."""
 
+    def busy(self) -> Progress | None:
+        """Tell what keeps the records from being read and written: opening, a restore. May be asked before `open`.
+
+        The `project` is `*`, and `progress` is 0 where it is not known.
+        """
+
     def use_model(self, identity: str, name: str, dimension: int) -> None:
-        """Answer `nearest` with this model's vectors from now on; memories without one are `unembedded`."""
+        """Put this model in use: answer with its vectors from now on, and with those of no other."""
 
-    def unembedded(self, limit: int) -> list[Memory]:
-        """Give memories that the model in use has not embedded yet."""
+    def prepare_model(self, identity: str, name: str, dimension: int) -> None:
+        """Be ready to answer with this model's vectors too, for those who name it, until another is put in use.
 
-    def count_unembedded(self) -> dict[str, int]:
-        """Count the memories that the model in use has not embedded yet, by project."""
+        Returns when those that are there are loaded; may take long.
+        """
+
+    def keep_models(self, identities: Collection[str]) -> None:
+        """Remove the stored vectors of all other models; the one in use must be among those named. May take long."""
+
+    def last_model(self) -> KnownModel | None:
+        """Give the model that was last in use, by this process or one before it."""
+
+    def unembedded(self, limit: int, model: str | None = None, after: int = 0) -> list[Memory]:
+        """Give memories that a model, by identity, has not embedded yet: the oldest of those with ids above `after`.
+
+        Without `model`, here and below, it is the one in use.
+        """
+
+    def count_unembedded(self, model: str | None = None) -> dict[str, int]:
+        """Count the memories that a model has not embedded yet, by project."""
 
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
-        """Add the model's vectors to stored memories, by id with the text they stand for.
+        """Add vectors to stored memories, by id with the text they stand for, where the model has none yet.
 
         A memory that has gone, or whose text has changed since, is passed over.
         """
@@ -208,10 +246,10 @@ class Store(Protocol):
     def matching_ids(self, where: Filter) -> list[int]:
         """Give the ids of all memories that a filter lets through, ascending."""
 
-    def nearest(self, vector: Vectors, where: Filter, limit: int) -> list[Match]:
+    def nearest(self, vector: Vectors, where: Filter, limit: int, model: str | None = None) -> list[Match]:
         """Find memories by meaning: exactly `limit` of them, best first, if as many match. `vector`: (dimension,)."""
 
-    def similarities(self, vector: Vectors, ids: Sequence[int]) -> dict[int, Match]:
+    def similarities(self, vector: Vectors, ids: Sequence[int], model: str | None = None) -> dict[int, Match]:
         """Compare a query with chosen memories; those without a vector are left out."""
 
     def matching(self, text: str, where: Filter, limit: int) -> Ranking:
@@ -230,7 +268,7 @@ class Store(Protocol):
         """Tell sizes and states: at least created_at, last_updated, index_size_bytes, per project."""
 
     def rebuilding(self) -> list[Progress]:
-        """Tell which derived files are being rebuilt."""
+        """Tell which derived files are being rebuilt, and how far a restore is that is being built beside."""
 
     def backup(self, label: str | None) -> Backup:
         """Make a consistent copy that can be restored."""
@@ -245,6 +283,19 @@ class Store(Protocol):
         restore runs; StoreCorrupt when the backup does not come to what it says of itself.
         """
 
+    def archive(self, backup: str | None, label: str | None) -> Download:
+        """Give a backup, by name, or the present state, as one file to take away; of the present nothing else is kept.
+
+        Raises MemoryNotFound when there is no such backup, StoreCorrupt when it is not whole.
+        """
+
+    def restore_archive(self, archive: BinaryIO) -> Restored:
+        """Put the state in an archive, of this store or another, in the place of the present one, as `restore` does.
+
+        Raises InvalidRequest when it is not a whole archive, Conflict while another restore runs, StoreCorrupt when it
+        does not come to what it says of itself.
+        """
+
     def close(self) -> None:
         """Finish what was accepted, and let go of the data folder."""
 
@@ -257,12 +308,33 @@ class Page:
     content_type: str
 
 
+class Pieces(Protocol):
+    """Bytes that are read while they are sent; closed when they were, or cannot be any more."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give them piece by piece."""
+
+    def close(self) -> None:
+        """Give back what is held for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer too large to be held at once, for keeping under a name; `size` in bytes."""
+
+    pieces: Pieces
+    size: int
+    content_type: str
+    file_name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One call of the HTTP interface: validated, documented and let in by the host alone.
 
     `handler` is called with the parameters (path and query) if `params` is given, then the body if `body` is,
-    each as the named struct; it answers with a struct, a Page, or a (status, struct) pair.
+    each as the named struct; it answers with a struct, a Page, a Download, or a (status, struct) pair.
+    With `upload` the body is given as a file that is open for reading.
     """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
@@ -271,8 +343,10 @@ class Route:
     handler: Callable[..., Any]
     params: type[Any] | None = None
     body: type[Any] | None = None
+    upload: str = ""
+    """The media type of a body that may be larger than memory, up to the setting `limits.archive_bytes`."""
     answer: type[Any] | None = None
-    """The struct of the answer; None for a Page."""
+    """The struct of the answer; None for a Page or a Download."""
     status: int = 200
     other_statuses: Mapping[int, type[Any]] = field(default_factory=dict)
     """Further successful statuses, with their structs."""

@@ -133,4 +133,12 @@ def _backups(service: MemoryService) -> Sequence[Route]:
             method="POST", path="/restore", summary="Go back to a backup or a time",
             body=schema.RestoreRequest, answer=schema.RestoreAnswer, handler=service.overview.restore,
         ),
+        Route(
+            method="GET", path="/archive", summary="Take a backup, or the present, away as one file",
+            params=schema.ArchiveRequest, handler=service.overview.archive,
+        ),
+        Route(
+            method="POST", path="/restore/archive", summary="Go to the state in an archive",
+            upload="application/x-tar", answer=schema.RestoreAnswer, handler=service.overview.restore_archive,
+        ),
     )  # fmt: skip

@@ -64,7 +64,7 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> t
         settings.data_folder,
     )
     try:
-        server.run(app, service.announce_stop)
+        server.run(app, service.announce_stop, app.upload_paths)
     finally:
         log.info("stopping")
         service.stop()

@@ -9,8 +9,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from waitress.task import ErrorTask
 from faiss_memory.errors import ConfigError
 from faiss_memory.schema import ErrorAnswer
 from faiss_memory.settings import Settings, runtime_folder
+from faiss_memory.uploads import Parser, Uploads
 
 log = logging.getLogger("faiss_memory.http")
 
@@ -43,6 +45,12 @@ class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = _JsonErrorTask
+
+    def __init__(
+        self, uploads: Uploads, server: Any, connection: Any, address: Any, *more: Any, **named: Any
+    ) -> None:
+        self.parser_class = lambda adjustments: Parser(adjustments, uploads, str(address[0]))
+        super().__init__(server, connection, address, *more, **named)
 
 
 class Server:
@@ -74,11 +82,13 @@ class Server:
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
         signal.signal(signal.SIGINT, lambda *_: self.stop())
 
-    def run(self, app: Any, before_draining: Callable[[], None]) -> None:
+    def run(self, app: Any, before_draining: Callable[[], None], upload_paths: Collection[str] = ()) -> None:
         """Answer requests until told to stop, then drain: waitress alone drops what is in flight.
 
         `before_draining` is called in between, so that long work ends soon enough for its request to be answered.
+        `upload_paths` are the calls whose body is a file.
         """
+        uploads = Uploads(self._settings, upload_paths)
         self._server = create_server(
             app,
             map=self._map,
@@ -95,7 +105,7 @@ class Server:
             channel_timeout=120,
         )
         for listener in self._listeners():
-            listener.channel_class = _Channel
+            listener.channel_class = partial(_Channel, uploads)
         while not self._stopping:
             self._turn(1.0)
         before_draining()

@@ -25,7 +25,9 @@ class Stub:
 
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                body = json.loads(self.rfile.read(length)) if length else None
+                body: Any = self.rfile.read(length) or None
+                if body is not None and self.headers.get("Content-Type") == "application/json":
+                    body = json.loads(body)
                 outer.asked.append((self.command, self.path, body, dict(self.headers)))
                 status, said, *more = answer(self.command, self.path, body)
                 raw = said if isinstance(said, bytes) else json.dumps(said).encode()

@@ -131,7 +131,7 @@ def somebody(tmp_path_factory, model_cache):
     (folder / "notes").mkdir(parents=True)
     (folder / "docs").mkdir()
     (home / ".config" / "fish" / "completions").mkdir(parents=True)
-    for name in ("notes.md", "notes/a.md", "docs/a.md", "README.md"):
+    for name in ("notes.md", "notes/a.md", "docs/a.md", "README.md", "memories.tar"):
         (folder / name).write_text("Health checks use 127.0.0.1\n")
     with RunningService(home / "data", fake=True) as service:
         given = {
@@ -174,6 +174,11 @@ def test_every_example_runs_as_it_is_written(prepared, example):
         with stub(lambda *_: (200, answer)) as service:
             given = {**prepared.environment, "FAISS_MEMORY_URL": service.url}
             ended = CommandLine(prepared.folder, given).shell(example)
+    elif " verify" in example:
+        with RunningService(prepared.folder / "memories", fake=True) as service:
+            service.stop()
+        given = {**prepared.environment, "FAISS_MEMORY_DATA_DIR": str(prepared.folder / "memories")}
+        ended = CommandLine(prepared.folder, given).shell(example)
     elif example == "faiss-memory edit 1":
         ended = prepared.seen("edit", "1")
     else:

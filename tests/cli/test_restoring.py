@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import tarfile
 
 import pytest
 
 from tests.cli.conftest import environment
+from tests.cli.stub import talker
 from tests.cli.terminals import CommandLine
 from tests.running import RunningService
 
@@ -74,3 +76,77 @@ def test_a_time_is_gone_back_to(own):
     count = len(own("list").rows)
     ended = own("restore", listed["created_at"], "--json", "--yes")
     assert json.loads(ended.out)["memories"] == count
+
+
+def test_an_archive_is_written_whole_and_brought_back(own, tmp_path):
+    kept = own.added("kept in the archive")
+    file = tmp_path / "taken.tar"
+    ended = own("backup", "--to", str(file), "--label", "for the road")
+    assert (ended.code, f"Archive {file} written" in ended.out) == (0, True), ended.err
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+    own("forget", str(kept), "--yes")
+    ended = own("restore", str(file), "--yes")
+    assert (ended.code, "Restored manual_" in ended.out) == (0, True), ended.err
+    assert own("show", str(kept)).code == 0
+
+
+def test_a_file_that_is_there_is_not_written_over_unless_that_is_meant(own, tmp_path):
+    own.added("kept")
+    file = tmp_path / "taken.tar"
+    file.write_text("somebody's")
+    ended = own("backup", "--to", str(file))
+    assert (ended.code, "--force" in ended.err, file.read_text()) == (1, True, "somebody's")
+    answer = json.loads(own("backup", "--to", str(file), "--force", "--json").out)
+    assert answer["size_bytes"] == file.stat().st_size
+    assert tarfile.is_tarfile(file)
+
+
+def test_an_earlier_backup_can_be_taken_away(own, tmp_path):
+    own.added("kept")
+    name = own("backups").rows[0][0]
+    assert own("backup", "--to", str(tmp_path), "--of", name).code == 0
+    with tarfile.open(tmp_path / "faiss-memory.tar") as taken:
+        assert taken.getnames()[0] == f"{name}/manifest.json"
+    ended = own("backup", "--to", str(tmp_path / "other.tar"), "--of", "auto_19990101_000000")
+    assert (ended.code, "there is no backup" in ended.err) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["faiss-memory.tar"]
+    assert own("backup", "--of", name).code == 2
+
+
+def test_a_bar_is_shown_where_somebody_looks(own, tmp_path):
+    own.added("kept")
+    file = tmp_path / "taken.tar"
+    assert own.seen("backup", "--to", str(file)).code == 0
+    assert own.seen("restore", str(file), "--yes").code == 0
+
+
+def test_what_cannot_be_written_or_read_is_told(own, tmp_path):
+    ended = own("backup", "--to", str(tmp_path / "not there" / "taken.tar"))
+    assert (ended.code, "cannot be written" in ended.err) == (1, True)
+    assert own("restore", str(tmp_path / "not there.tar"), "--yes").code == 2
+    (tmp_path / "cut short.tar").write_bytes(b"")
+    for content in (b"", b"no archive" * 100):
+        (tmp_path / "cut short.tar").write_bytes(content)
+        ended = own("restore", str(tmp_path / "cut short.tar"), "--yes")
+        assert (ended.code, "not a whole archive" in ended.err) == (1, True), ended.err
+
+
+def test_a_file_is_not_sent_to_a_service_that_does_not_want_it(own, tmp_path):
+    file = tmp_path / "large.tar"
+    with file.open("wb") as made:
+        made.truncate(1 << 36)  # nothing but a hole: it would take minutes to send
+    ended = own("restore", str(file), "--yes")
+    assert (ended.code, "limits.archive_bytes" in ended.err) == (1, True), ended.err
+
+
+def test_an_archive_that_breaks_off_leaves_no_file(alone, tmp_path):
+    def break_off(connection):
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nServer: faiss-memory\r\nContent-Length: 9000\r\n\r\nbegun")
+        connection.close()
+
+    with talker(break_off) as url:
+        ended = alone("backup", "--to", str(tmp_path / "taken.tar"), "--url", url)
+    assert (ended.code, "broke before the answer was there" in ended.err) == (4, True), ended.err
+    assert not list(tmp_path.glob("*taken*"))

@@ -102,3 +102,17 @@ def test_a_model_that_cannot_be_compiled_here_leaves_keywords_and_says_what_to_d
         assert running.stop() == 0
     finally:
         running.kill()
+
+
+@pytest.mark.usefixtures("real_service")
+def test_a_model_that_cannot_be_compiled_here_leaves_the_one_before_answering(tmp_path, model_cache):
+    with WithoutThem(tmp_path, cache=model_cache) as running:
+        assert running.call("POST", "/memory/add", {"text": "whales sing"})[0] == 201
+    with WithoutThem(tmp_path, cache=model_cache, model_name="another-model") as running:
+        assert running.call("POST", "/memory/add", {"text": "the ledger is kept in postgres"})[0] == 201
+        found = running.call("POST", "/search", {"query": "music of the sea", "mode": "semantic", "k": 1})[1]
+        assert [result["text"] for result in found["results"]] == ["whales sing"]
+        assert "degraded" not in running.call("POST", "/search", {"query": "whales"})[1]
+        stats = running.call("GET", "/stats")[1]
+        assert stats["model_in_use"].startswith("all-MiniLM-L6-v2@")
+        assert "MODEL_NAME" in stats["model_error"]

@@ -45,6 +45,10 @@ WITHOUT_ENTRY = {
     "the model is not there": "the reason is told instead, unless a plugin gave none",
     f"{HOLE} was loaded, but its files are not in the hub's cache": "a reason why a model cannot be compiled",
     f"{HOLE} has no name in Windows: {HOLE}": "wslpath says why",
+    f"{HOLE}{HOLE}; try again in a moment": "what it begins with has an entry",
+    f"its manifest is that of {HOLE}": "verify says beside it what is done about it",
+    f"it holds {HOLE} memories, and its manifest says {HOLE}": "verify says beside it what is done about it",
+    f"{HOLE} is shorter than it was when backup {HOLE} was made": "verify says beside it what is done about it",
 }
 
 
@@ -174,7 +178,7 @@ def test_the_lines_for_the_configuration_file_are_settings(tmp_path):
 
 
 # They change the machine, wait for a person, or are run by other tests.
-NOT_RUN = ("faiss-memory serve", "faiss-memory service", "faiss-memory compile", "faiss-memory edit")
+NOT_RUN = tuple(f"faiss-memory {command}" for command in ("serve", "service", "compile", "edit", "verify"))
 
 
 def test_its_commands_run(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import random
 import shutil
 import sqlite3
@@ -13,11 +14,11 @@ import pytest
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.memory import Change, Draft
 from faiss_memory.parts import Retry
-from tests.faults.checking import check_store, looking_at, texts_of
+from tests.faults.checking import check_store, check_wholly, looking_at, texts_of
 from tests.faults.control import KINDS
 from tests.faults.journal import Acknowledged, Journal
 from tests.faults.processes import RemoteHome
-from tests.store.oracle import EVERYTHING, embed, settled, until
+from tests.store.oracle import EVERYTHING, EmbeddedHome, add, embed, settled, until
 
 HARMS = [
     *((kind, "fail", error) for kind in KINDS for error in (errno.EIO, errno.ENOSPC)),
@@ -216,21 +217,58 @@ def test_a_disk_that_loses_writes_in_silence_is_noticed(trying, control, tally):
     tally("control: writes that are lost in silence", result="noticed, as it must be")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="keywords that could not be written for want of room are not always tried again"
-)
-def test_search_by_words_is_whole_when_there_is_room_again(trying, control):
-    """search.db has to be made anew, and the disk is full from some call on, for a while."""
+@pytest.mark.parametrize("part", [".archive.restoring", ".memory.db.restoring"])
+def test_an_archive_for_which_there_is_no_room_changes_nothing(trying, control, memory_path, part):
+    other = EmbeddedHome(memory_path / "other")
+    add(other.open(), "of the other")
+    with closing(other.store.archive(None, None).pieces) as pieces:
+        archive = b"".join(pieces)
+    other.close()
+    home = RemoteHome(trying.nursery, trying.fresh())
+    store = home.open()
+    texts = texts_of(store)
+    control.watch(home.folder, "write", part=part)
+    control.harm("fail", 1, times=0, error=errno.ENOSPC)
+    with pytest.raises(DiskFull, match="nothing was restored"):
+        store.restore_archive(io.BytesIO(archive))
+    control.rest()
+    assert texts_of(store) == texts
+    assert not list(home.folder.glob(".*restoring*"))
+    assert store.restore_archive(io.BytesIO(archive)).memories == 1
+    assert list(texts_of(store).values()) == ["of the other"]
+    home.close()
+
+
+def test_search_by_words_is_whole_while_there_is_no_room(trying, control):
+    """search.db has to be made anew, and the disk is full from some call on."""
     most = made_anew(trying, control, 0)
     for first in range(1, most + 1, 2):
         made_anew(trying, control, first)
 
 
-def made_anew(trying, control, first):
-    """Lose search.db with the disk full from its n-th write on, then with room again; gives the number of writes."""
+def test_what_could_be_written_nowhere_is_made_anew_when_there_is_room_again(trying, control):
     folder = trying.fresh()
     home = RemoteHome(trying.nursery, folder)
     store = home.open()
+    with closing(sqlite3.connect(folder / "search.db")) as connection:
+        connection.execute("DROP TABLE tags")
+        connection.commit()
+    control.watch("/", "write", part="search.db")
+    control.harm("fail", 1, times=0, error=errno.ENOSPC)
+    for _ in range(2):
+        with pytest.raises(DiskFull):
+            store.tags(EVERYTHING)
+    control.rest()
+    check_wholly(store)
+    home.close()
+
+
+def made_anew(trying, control, first):
+    """Lose search.db with the disk full from its n-th write on, for good; gives the number of writes."""
+    folder = trying.fresh()
+    home = RemoteHome(trying.nursery, folder)
+    store = home.open()
+    texts = texts_of(store)
     with closing(sqlite3.connect(folder / "search.db")) as connection:
         connection.execute("DROP TABLE tags")
         connection.commit()
@@ -238,12 +276,16 @@ def made_anew(trying, control, first):
     if first:
         control.harm("fail", first, times=0, error=errno.ENOSPC)
     store.tags(EVERYTHING)  # notices that search.db is damaged
-    until(lambda: control.harmed or not store.rebuilding(), "it was written, or not")
-    passed = control.passed
-    control.rest()
     try:
         until(lambda: not store.rebuilding(), f"search by words is whole, full from write {first} on", 3)
+        found = {memory_id for memory_id, _ in store.matching("shared", EVERYTHING, len(texts))}
+        assert found == texts.keys()
+        passed = control.passed
+        control.rest()
         home.close()
+        with looking_at(folder) as again:
+            check_wholly(again)
     finally:
+        control.rest()
         home.kill()
     return passed

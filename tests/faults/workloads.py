@@ -24,7 +24,7 @@ from tests.store.oracle import EVERYTHING, embed
 EXIT_FAILED, EXIT_NOT_OPENED = 74, 75
 SECONDS_TO_LIVE = 120
 WRITERS = 8
-SOON = {"SAVE_AFTER": 10, "SECONDS_BETWEEN_SAVES": 0.0, "LEAST_TO_ROLL": 30_000}
+SOON = {"SAVE_AFTER": 10, "SECONDS_BETWEEN_SAVES": 0.0, "LEAST_TO_ROLL": 30_000, "TIMES_TO_ROLL": 0}
 """What otherwise happens once in a long while happens in every life."""
 ENOUGH_EACH = 12
 """Memories that a writer keeps; beyond that it forgets more than it adds, so that a folder serves many lives."""

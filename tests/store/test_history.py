@@ -64,6 +64,7 @@ def clock(monkeypatch):
 def small_log(monkeypatch):
     """Bases are rolled after every few writes."""
     monkeypatch.setattr(chain, "LEAST_TO_ROLL", 2_000)
+    monkeypatch.setattr(chain, "TIMES_TO_ROLL", 0)
     monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
 
 
@@ -95,6 +96,18 @@ def test_writes_of_one_second_share_a_folder_that_holds_the_last(home, clock, tm
     restored = lay(home, backup.name, tmp_path / "restored")
     assert len(texts(restored.open())) == 5
     restored.close()
+
+
+def test_backups_of_a_store_that_grows_fast_stay_near_its_size(home, monkeypatch):
+    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 50_000)
+    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+    store = home.open()
+    for number in range(80):
+        add(store, *(f"memory {number} {place} " + "word " * 100 for place in range(25)))
+    home.close()
+    files = {path.stat().st_ino: path.stat().st_size for path in (home.folder / "backups").rglob("*")}
+    assert len(list(home.folder.glob("backups/.store/base-*.db"))) > 1
+    assert sum(files.values()) < 2.4 * (home.folder / "memory.db").stat().st_size
 
 
 def test_a_backup_holds_everything_of_a_memory(home, tmp_path):
@@ -447,3 +460,81 @@ def test_the_log_can_be_read_without_the_program(home):
     assert "Grüße" in segment.read_text(encoding="utf-8")
     with closing(sqlite3.connect(next((home.folder / "backups/.store").glob("base-*.db")))) as base:
         assert base.execute("SELECT count(*) FROM memories").fetchone() == (0,)
+
+
+# Files that are damaged, or come from another data folder.
+
+
+@pytest.mark.parametrize("name", ["manifest.json of a backup", "description of the base"])
+def test_a_description_that_is_no_text_any_more_keeps_nobody_out(home, name, caplog):
+    add(home.open(), "ledger")
+    home.close()
+    backups = home.folder / "backups"
+    (path, *_) = (
+        backups.glob("auto_*/manifest.json") if name.startswith("m") else backups.glob(".store/*.db.json")
+    )
+    path.write_bytes(path.read_bytes().replace(b'": "', b'": "\xff', 1))
+    assert texts(home.open()) == ["ledger"]
+    assert "cannot be read" in caplog.text
+    home.close()
+
+
+@pytest.fixture
+def another(tmp_path):
+    """Another data folder, whose log is longer."""
+    made = EmbeddedHome(tmp_path / "another")
+    store = made.open()
+    for number in range(5):
+        add(store, f"another's memory {number}")
+    made.close()
+    return made.folder
+
+
+@pytest.mark.parametrize("longer", [True, False])
+def test_the_log_of_another_data_folder_is_not_believed(home, another, longer, caplog):
+    store = home.open()
+    for number in range(3 if longer else 5):
+        add(store, f"ledger {number}")
+    expected = texts(store)
+    home.close()
+    (own,) = home.folder.glob("backups/.store/seg-*")
+    (foreign,) = another.glob("backups/.store/seg-*")
+    own.write_bytes(foreign.read_bytes())
+    assert texts(home.open()) == expected
+    assert "it begins anew with a full copy" in caplog.text
+    add(home.store, "afterwards")
+    expected = texts(home.store)
+    home.close()
+    (home.folder / "memory.db").unlink()
+    assert texts(home.open()) == expected
+    home.close()
+
+
+def test_base_and_log_of_another_data_folder_are_swept_away(home, another):
+    add(home.open(), "ledger")
+    expected = texts(home.store)
+    home.close()
+    store = home.folder / "backups/.store"
+    foreign = [path.name for path in (another / "backups/.store").iterdir()]
+    shutil.copytree(another / "backups/.store", store, dirs_exist_ok=True)
+    assert texts(home.open()) == expected
+    assert not any((store / name).exists() for name in foreign)
+    home.close()
+
+
+def test_the_manifest_of_another_data_folder_restores_nothing(home, another, caplog):
+    add(home.open(), "ledger")
+    expected = texts(home.store)
+    home.close()
+    (manifest,) = another.glob("backups/auto_*/manifest.json")
+    shutil.copy(manifest, home.folder)
+    assert texts(home.open()) == expected
+    assert "nothing was restored" in caplog.text
+    (backup,) = home.folder.glob("backups/auto_*")
+    shutil.copy(manifest, backup)
+    home.reopen()
+    for name in {backup.name, manifest.parent.name}:
+        with pytest.raises((MemoryNotFound, StoreCorrupt)):
+            home.store.restore(name)
+    assert texts(home.store) == expected
+    home.close()

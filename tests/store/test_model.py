@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,29 @@ class StoreIsADict(RuleBasedStateMachine):
             for key, memory in self.oracle.memories.items()
         }
         assert found == pytest.approx(expected, abs=1e-5)
+        self.store.use_model(self.home.identity, self.home.identity, self.home.dimension)
+        settled(self.store)
+        missing = self.store.unembedded(10_000)
+        self.store.embed({memory.id: (memory.text, embed(memory.text)) for memory in missing})
+
+    @rule()
+    def prepare_a_model_and_change_to_it_and_back(self):
+        """While one model answers, another's vectors are there for those who name it; then it takes the place."""
+        self.store.prepare_model("third@1", "third", self.home.dimension)
+        while memories := self.store.unembedded(7, "third@1"):
+            parts = {memory.id: replace(embed(memory.text, "third"), model="third@1") for memory in memories}
+            self.store.embed({memory.id: (memory.text, parts[memory.id]) for memory in memories})
+        query = embed_query("ledger queue", "third")
+        expected = {
+            key: float((embed(memory.text, "third").vectors @ query).max())
+            for key, memory in self.oracle.memories.items()
+        }
+        named = self.store.nearest(query, EVERYTHING, 1000, "third@1")
+        self.store.use_model("third@1", "third", self.home.dimension)
+        for found in (named, self.store.nearest(query, EVERYTHING, 1000)):
+            similarities = {match.memory_id: match.similarity for match in found}
+            assert similarities == pytest.approx(expected, abs=1e-5)
+        assert self.store.last_model().identity == "third@1"
         self.store.use_model(self.home.identity, self.home.identity, self.home.dimension)
         settled(self.store)
         missing = self.store.unembedded(10_000)

@@ -16,7 +16,7 @@ import pytest
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter
 from faiss_memory.parts import Retry
-from faiss_memory.store import keywords, vectors
+from faiss_memory.store import keywords, vector_part, vectors
 from tests.store.oracle import (
     EPOCH,
     EVERYTHING,
@@ -365,8 +365,10 @@ def test_one_memory_of_many_passages_leaves_room_for_the_others(store):
         assert_nearest(store, oracle, "ledger", Filter(), limit)
 
 
-def test_nearest_is_exact_through_tombstones_and_compaction(home, monkeypatch):
-    monkeypatch.setattr(vectors, "COMPACT_ABOVE", 20)
+@pytest.mark.parametrize("part", [40, 100_000])
+def test_nearest_is_exact_through_parts_and_tombstones_and_compaction(home, monkeypatch, part):
+    monkeypatch.setattr(vectors, "PART", part)
+    monkeypatch.setattr(vector_part, "COMPACT_ABOVE", 10)
     store, oracle, chance = home.open(), Oracle(), random.Random(5)
     fill(store, oracle, 200, most=90)
     for _ in range(12):
@@ -436,6 +438,7 @@ def test_only_what_is_novel_is_stored(store):
 
 def test_words_rank_as_bm25_says_through_removals_edits_and_merges(home, monkeypatch):
     monkeypatch.setattr(keywords, "TAIL_MEMORIES", 7)
+    monkeypatch.setattr(keywords, "SEGMENT", 300)
     store, oracle, chance = home.open(), Oracle(), random.Random(8)
     for round_ in range(10):
         fill(store, oracle, 60, seed=round_)

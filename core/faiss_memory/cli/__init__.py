@@ -25,7 +25,10 @@ COMMANDS = {
     "stats": Home(_PLACE + "overview:stats", "Show counts and sizes."),
     "backup": Home(_PLACE + "restoring:backup", "Make a backup of all projects now."),
     "backups": Home(_PLACE + "restoring:backups", "List the backups."),
-    "restore": Home(_PLACE + "restoring:restore", "Go back to a backup or a time."),
+    "restore": Home(_PLACE + "restoring:restore", "Go back to a backup or a time, or to an archive."),
+    "verify": Home(
+        _PLACE + "verifying:verify", "Check every file of the memories, and mend what is damaged."
+    ),
     "health": Home(_PLACE + "overview:health", "Say whether the service answers."),
     "serve": Home(_PLACE + "running:serve", "Run the service until it is stopped."),
     "service": Home(_PLACE + "service:service", "Let the system start the service by itself."),

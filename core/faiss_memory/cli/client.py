@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
+import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from faiss_memory.address import ServiceAddress
@@ -16,6 +19,10 @@ from faiss_memory.cli.writing import clean
 from faiss_memory.errors import ConfigError
 from faiss_memory.settings import LOOPBACK
 
+_JSON = "application/json"
+_PIECE = 1 << 20
+_UNASKED = 5.0
+"""Seconds after which a file is sent although nobody has said whether it is wanted."""
 TIMEOUT = 120.0
 """Seconds to wait for an answer; storing a large batch with a large model takes its time."""
 PATIENCE = 15.0
@@ -62,11 +69,11 @@ class Client:
         `patient` tries again while the service is not ready, `endless` waits for the answer as long as it takes.
         Raises Refused with what the service says, and Unreachable where there is no answer of FAISS Memory.
         """
-        query = urlencode({key: value for key, value in (params or {}).items() if value is not None})
-        target = f"{self._parts.path.rstrip('/')}{path}{f'?{query}' if query else ''}"
-        waited = 0.0
+        target, sent, waited = self._target(path, params), _encoded(body), 0.0
         while True:
-            status, headers, raw = self._exchange(method, target, _encoded(body), endless)
+            with self._asked(method, endless) as connection:
+                connection.request(method, target, sent, self._headers(None if sent is None else _JSON))
+                status, headers, raw = self._answered(connection)
             answer = self._read(status, headers, raw)
             if status < 300:
                 return answer
@@ -83,34 +90,76 @@ class Client:
 
         Raises NobodyThere if nothing was sent, and Unreachable where there is no answer of FAISS Memory.
         """
-        status, _, raw = self._exchange("POST", f"{self._parts.path.rstrip('/')}{path}", body, False, headers)
+        with self._asked("POST", endless=False) as connection:
+            connection.request("POST", self._target(path, None), body, self._headers(_JSON) | dict(headers))
+            status, _, raw = self._answered(connection)
         return status, raw
 
-    def _exchange(
-        self,
-        method: str,
-        target: str,
-        body: bytes | None,
-        endless: bool,
-        more: Mapping[str, str] | None = None,
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = self._connected(method)
-        headers: dict[str, str | bytes] = {
-            "Accept": "application/json",
-            "Connection": "close",
-            **(more or {}),
-        }
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+    def download(self, path: str, params: Mapping[str, Any], write: Callable[[bytes, int], object]) -> None:
+        """Fetch a file; `write` is given each piece of it, and the size of the whole. Raises as `call` does."""
+        with self._asked("GET", endless=False) as connection:
+            connection.request("GET", self._target(path, params), headers=self._headers())
+            response = connection.getresponse()
+            self._check_server(response)
+            if response.status >= 300:
+                answer = self._read(response.status, response.headers, response.read())
+                raise Refused(self.words(response.status, answer), response.status)
+            size = int(response.headers.get("Content-Length", "0"))
+            left = size
+            while piece := response.read(_PIECE):
+                left -= len(piece)
+                write(piece, size)
+            if left:
+                raise http.client.IncompleteRead(b"", left)
+
+    def upload(
+        self, path: str, file: BinaryIO, size: int, media_type: str, note: Callable[[int], object]
+    ) -> dict[str, Any]:
+        """Send a file; `note` is told how much of it has gone. Waits for the answer as long as it takes.
+
+        What the service refuses is not sent: it is asked first. Raises as `call` does.
+        """
+        with self._asked("POST", endless=True) as connection:
+            connection.putrequest("POST", self._target(path, None), skip_accept_encoding=True)
+            headers = self._headers(media_type) | {"Content-Length": str(size), "Expect": "100-continue"}
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            if _is_awaited(connection.sock):
+                while piece := file.read(_PIECE):
+                    connection.send(piece)
+                    note(len(piece))
+            status, received, raw = self._answered(connection)
+        answer = self._read(status, received, raw)
+        if status >= 300:
+            raise Refused(self.words(status, answer), status)
+        return answer
+
+    def _target(self, path: str, params: Mapping[str, Any] | None) -> str:
+        query = urlencode({key: value for key, value in (params or {}).items() if value is not None})
+        return f"{self._parts.path.rstrip('/')}{path}{f'?{query}' if query else ''}"
+
+    def _headers(self, media_type: str | None = None) -> dict[str, str | bytes]:
+        headers: dict[str, str | bytes] = {"Accept": _JSON, "Connection": "close"}
+        if media_type is not None:
+            headers["Content-Type"] = media_type
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}".encode()
+        return headers
+
+    def _answered(self, connection: http.client.HTTPConnection) -> tuple[int, http.client.HTTPMessage, bytes]:
+        response = connection.getresponse()
+        self._check_server(response)
+        return response.status, response.headers, response.read()
+
+    @contextmanager
+    def _asked(self, method: str, endless: bool) -> Iterator[http.client.HTTPConnection]:
+        """Connect for one request; what goes wrong with the connection inside is told in words."""
+        connection = self._connected(method)
         try:
             if endless and connection.sock is not None:
                 connection.sock.settimeout(None)
-            connection.request(method, target, body, headers)
-            response = connection.getresponse()
-            self._check_server(response)
-            return response.status, response.headers, response.read()
+            yield connection
         except TimeoutError:
             raise Unreachable(
                 f"{self._place} gave no answer within {self._timeout:g} s.{_perhaps_done(method)} Its log may say "
@@ -205,6 +254,14 @@ def _checked(address: ServiceAddress) -> SplitResult:
             f"{address.origin}: {clean(address.url)} is not an address; write one such as http://127.0.0.1:8900"
         )
     return parts
+
+
+def _is_awaited(connection: socket.socket) -> bool:
+    """Say whether to go on with a body, after its head was sent with `Expect: 100-continue`."""
+    if isinstance(connection, ssl.SSLSocket):
+        return True  # nothing can be looked at there before it is read
+    ready, _, _ = select.select([connection], [], [], _UNASKED)
+    return not ready or connection.recv(12, socket.MSG_PEEK).endswith(b" 100")
 
 
 def _encoded(body: Mapping[str, Any] | None) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,14 +18,32 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    cls=ExampleCommand, examples=["faiss-memory backup", 'faiss-memory backup --label "before the move"']
+    cls=ExampleCommand,
+    examples=[
+        "faiss-memory backup",
+        'faiss-memory backup --label "before the move"',
+        "faiss-memory backup --to memories.tar --force",
+    ],
 )
 @click.option("--label", metavar="TEXT", help="A note for you, kept with the backup.")
+@click.option("--to", "file", type=click.Path(path_type=Path), metavar="FILE", help="Write it to one file.")
+@click.option("--of", "name", metavar="NAME", help="With --to: an earlier backup instead of the present.")
+@click.option("--force", is_flag=True, help="With --to: write over a file that is there.")
 @asks_service
-def backup(session: Session, label: str | None) -> None:
-    """Make a backup of all projects now, while the service goes on."""
+def backup(session: Session, label: str | None, file: Path | None, name: str | None, force: bool) -> None:
+    """Make a backup of all projects now, while the service goes on.
+
+    With --to it is not kept in the data folder, but written to one file, an archive to take away. `faiss-memory restore
+    FILE` brings it back, here or on another machine.
+    """
+    from faiss_memory.cli.archives import taken_away
     from faiss_memory.cli.writing import counted, size
 
+    if file is not None:
+        taken_away(session, file, given_only({"backup": name, "label": label}), force=force)
+        return
+    if name is not None or force:
+        raise click.UsageError("--of and --force go with --to, which names the file to write.")
     answer = session.call("POST", "/backup", given_only({"label": label}))
     if session.prints_json(answer):
         return
@@ -66,22 +85,28 @@ def backups(session: Session) -> None:
     examples=[
         "faiss-memory restore auto_20260212_120000 --yes",
         "faiss-memory restore '2026-02-12 11:59' --yes",
+        "faiss-memory restore memories.tar --yes",
     ],
 )
-@click.argument("moment", metavar="NAME|TIME")
+@click.argument("moment", metavar="NAME|TIME|FILE")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @asks_service
 def restore(session: Session, moment: str, yes: bool) -> None:
-    """Go back to a backup or a time: to a name, or to any moment since the oldest backup.
+    """Go back to a backup or a time, or to an archive: to a name, to any moment since the oldest backup, to a file.
 
-    All projects go back. The state before is set aside in the data folder. A time without an offset is UTC.
+    All projects go back. The state before is set aside in the data folder. A time without an offset is UTC. A FILE is
+    one that `faiss-memory backup --to` has written, on this machine or another.
     """
+    from faiss_memory.cli.archives import brought_back
     from faiss_memory.cli.writing import counted
 
     wanted = _wanted(moment)
     if not yes and not _agreed(moment):
         return
-    answer = session.call("POST", "/restore", wanted, endless=True)
+    if isinstance(wanted, Path):
+        answer = brought_back(session, wanted)
+    else:
+        answer = session.call("POST", "/restore", wanted, endless=True)
     if session.prints_json(answer):
         return
     count = counted(answer["memories"], "memory", "memories")
@@ -89,15 +114,20 @@ def restore(session: Session, moment: str, yes: bool) -> None:
     session.out.remark(answer["message"])
 
 
-def _wanted(moment: str) -> dict[str, str]:
-    if moment.startswith(("auto_", "manual_")):
+def _wanted(moment: str) -> dict[str, str] | Path:
+    path = Path(moment)
+    if path.is_file():
+        return path
+    if moment.startswith(("auto_", "manual_")) and not moment.endswith(".tar"):
         return {"backup": moment}
+    if path.name != moment or path.suffix == ".tar":
+        raise click.UsageError(f"{moment} is not there, or is not a file.")
     try:
         time = datetime.fromisoformat(moment)
     except ValueError:
         raise click.UsageError(
-            f"{moment} is neither the name of a backup nor a time such as '2026-02-12 11:59'; "
-            "`faiss-memory backups` lists the names."
+            f"{moment} is neither the name of a backup nor a time such as '2026-02-12 11:59', nor a file that is "
+            "there; `faiss-memory backups` lists the names."
         ) from None
     return {"time": (time if time.tzinfo else time.replace(tzinfo=UTC)).isoformat()}
 

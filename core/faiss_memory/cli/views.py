@@ -94,6 +94,7 @@ def show_stats(out: Output, answer: Mapping[str, Any]) -> None:
             ("model", answer["model"]),
             ("dimension", answer["dimension"]),
             ("model ready", "yes" if answer["model_ready"] else "no"),
+            ("model in use", answer["model_in_use"]),
             ("model error", answer["model_error"]),
             ("created", _time(answer["created_at"])),
             ("last change", _time(answer["last_updated"])),

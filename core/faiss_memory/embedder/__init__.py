@@ -9,6 +9,6 @@ EmbeddingLanes                   the queues in front of any embedder: searches g
 """
 
 from faiss_memory.embedder.lanes import EmbeddingLanes
-from faiss_memory.embedder.opening import open_embedder
+from faiss_memory.embedder.opening import open_embedder, reopen_embedder
 
-__all__ = ["EmbeddingLanes", "open_embedder"]
+__all__ = ["EmbeddingLanes", "open_embedder", "reopen_embedder"]

@@ -121,6 +121,14 @@ class CompiledModels:
                 return self._renew(entry, msgspec.structs.replace(entry.facts, source=files, shape=shape))
         return None
 
+    def find_again(self, identity: str) -> CompiledModel | None:
+        """Find the intact compiled form of a model by its identity, whatever has become of its source since."""
+        digest = identity.rpartition("@")[2]
+        if not re.fullmatch("[0-9a-f]{16}", digest):
+            return None
+        entries = self._entries_in(f"*-{digest}")
+        return next((e for e in entries if e.identity == identity and self._is_intact(e)), None)
+
     @contextlib.contextmanager
     def workspace(self) -> Iterator[tuple[Path, int]]:
         """Lend a temporary folder beside the entries, with the file descriptor of the lock that keeps it.
@@ -204,9 +212,13 @@ class CompiledModels:
 
     def _entries(self, source: ModelSource) -> list[CompiledModel]:
         """List the readable entries of a model, newest first."""
+        entries = self._entries_in(f"{_slug(source.model)}-*")
+        return [entry for entry in entries if entry.facts.model == source.model]
+
+    def _entries_in(self, pattern: str) -> list[CompiledModel]:
         places = [place for place in (self._root, self._shipped) if place.is_dir()]
-        folders = [folder for place in places for folder in place.glob(f"{_slug(source.model)}-*")]
-        found = [e for e in map(_read, folders) if e is not None and e.facts.model == source.model]
+        folders = [folder for place in places for folder in place.glob(pattern)]
+        found = [entry for entry in map(_read, folders) if entry is not None]
         return sorted(found, key=lambda e: (e.folder / FACTS_FILE).stat().st_mtime_ns, reverse=True)
 
     def _is_intact(self, entry: CompiledModel) -> bool:

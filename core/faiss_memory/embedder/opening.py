@@ -14,7 +14,7 @@ import msgspec
 from faiss_memory.embedder import processes
 from faiss_memory.embedder.child import ChildEmbedder
 from faiss_memory.embedder.compiled import FACTS_FILE, CompiledModel, CompiledModels, Shape
-from faiss_memory.embedder.model_source import ModelSource, find_source, looks_like_path
+from faiss_memory.embedder.model_source import ModelSource, find_source, is_unchanged, looks_like_path
 from faiss_memory.embedder.onnx_embedder import OnnxEmbedder
 from faiss_memory.errors import EmbedderError
 from faiss_memory.parts import Embedder
@@ -37,11 +37,30 @@ def open_embedder(model_name: str, cache_dir: Path, shipped: Path | None = None)
     compiled = cache.find(source) or _compile(source, cache)
     shape = compiled.facts.shape
     if shape.problem is not None:
-        _check_installed(source)
+        _check_installed(source.model)
         log.warning("%s answers from sentence-transformers, slower: %s", model_name, shape.problem)
         location = shape.folder if Path(shape.folder).is_dir() else source.location
         return ChildEmbedder(model_name, compiled.identity, location, shape)
     return OnnxEmbedder(model_name, compiled.identity, compiled.folder, shape)
+
+
+def reopen_embedder(identity: str, model_name: str, cache_dir: Path, shipped: Path | None = None) -> Embedder:
+    """Open a model that was in use before, exactly as it was then; nothing is compiled or fetched for it.
+
+    Raises EmbedderError when its compiled form is gone, or the files are that it would be answered from.
+    """
+    cache = CompiledModels(cache_dir, shipped or Path(sys.prefix) / "share" / "faiss-memory")
+    compiled = cache.find_again(identity)
+    if compiled is None:
+        raise EmbedderError(f"the model {identity} is not among the compiled models any more")
+    shape = compiled.facts.shape
+    if shape.problem is None:
+        return OnnxEmbedder(model_name, identity, compiled.folder, shape)
+    folder = Path(shape.folder)
+    if not folder.is_dir() or not is_unchanged(folder, compiled.facts.source):
+        raise EmbedderError(f"the files of the model {identity} in {folder} are gone or were changed")
+    _check_installed(model_name)
+    return ChildEmbedder(model_name, identity, shape.folder, shape)
 
 
 def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
@@ -53,7 +72,7 @@ def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
         )
     if source.package is not None and source.folder is not None:
         _check_package(source, source.folder)
-    _check_installed(source)
+    _check_installed(source.model)
     log.info("compiling the model %s; this is done once", source.model)
     began = time.monotonic()
     with cache.workspace() as (folder, lock):
@@ -75,12 +94,12 @@ def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
     return compiled
 
 
-def _check_installed(source: ModelSource) -> None:
+def _check_installed(model: str) -> None:
     """Say at once that this installation compiles no models, instead of letting a child fail at it."""
     missing = [name for name in COMPILING if importlib.util.find_spec(name.replace("-", "_")) is None]
     if missing:
         raise EmbedderError(
-            f"the model {source.model} cannot be compiled: {', '.join(missing)} not installed here. Install "
+            f"the model {model} cannot be compiled: {', '.join(missing)} not installed here. Install "
             "sentence-transformers and onnx (in Docker: build the image with `--target full`), or set MODEL_NAME back."
         )
 

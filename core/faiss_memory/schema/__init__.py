@@ -65,6 +65,7 @@ from faiss_memory.schema.keeping import (
 from faiss_memory.schema.overview import (
     AdapterEntry,
     AdaptersAnswer,
+    ArchiveRequest,
     BackupAnswer,
     BackupEntry,
     BackupRequest,
@@ -107,6 +108,7 @@ __all__ = [
     "AddBatchRequest",
     "AddRequest",
     "Answer",
+    "ArchiveRequest",
     "BackupAnswer",
     "BackupEntry",
     "BackupRequest",

@@ -29,6 +29,8 @@ class HealthAnswer(Answer):
     status: str
     version: str
     model_ready: bool
+    model_in_use: str | None
+    """Which model answers, by its short name and a digest of its content."""
     rebuilding: list[RebuildingPart]
 
 
@@ -54,6 +56,7 @@ class StatsAnswer(Answer):
     backup_count: int
     backups_stand_alone: bool
     model_ready: bool
+    model_in_use: str | None
     model_error: str | None
     projects: list[ProjectStats]
     plugins: dict[str, Any]
@@ -121,6 +124,15 @@ class BackupsAnswer(Answer):
 
     backups: list[BackupEntry]
     count: int
+
+
+class ArchiveRequest(Message):
+    """Take a backup away as one file, or the present state if none is named."""
+
+    backup: Annotated[str, Meta(min_length=1, max_length=200, description="The name of a backup.")] | None = (
+        None
+    )
+    label: Annotated[str, Meta(max_length=200)] | None = None
 
 
 class RestoreRequest(Message):

@@ -25,6 +25,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     k: Positive = 100
     tags: Positive = 32
     metadata_bytes: Positive = 16 * 1024
+    archive_bytes: Positive = 32 * 1024**3
 
 
 class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

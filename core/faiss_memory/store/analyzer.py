@@ -56,7 +56,7 @@ def _function_terms() -> frozenset[str]:
 
 def _terms(text: str) -> Iterator[str]:
     for run in _RUN.findall(text):
-        if _UNSPACED_START.match(run):
+        if not run.isascii() and _UNSPACED_START.match(run):
             yield from _pairs(run)
         else:
             yield from _word(run)
@@ -77,8 +77,10 @@ def _word(word: str) -> tuple[str, ...]:
 
 
 def _stem(word: str) -> str:
-    folded = unicodedata.normalize("NFKD", word.casefold()).replace("\u2019", "'")
-    plain = "".join(char for char in folded if not unicodedata.combining(char))
+    plain = word.casefold()
+    if not plain.isascii():
+        folded = unicodedata.normalize("NFKD", plain).replace("\u2019", "'")
+        plain = "".join(char for char in folded if not unicodedata.combining(char))
     stem: str = _stemmer().stemWord(plain)
     return stem[:LONGEST_TERM]
 

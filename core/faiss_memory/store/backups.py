@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +32,8 @@ log = logging.getLogger("faiss_memory.store")
 HOURS, DAYS = 24, 7
 """Besides the latest ones, the last of each of so many hours and days is kept."""
 AUTO, MANUAL = "auto", "manual"
+Opened: TypeAlias = tuple[BinaryIO, str, int | None]
+"""A file of a backup, what it is called there, and how many of its bytes count; None means all."""
 
 
 class SegmentEntry(Struct, frozen=True):
@@ -100,6 +102,17 @@ class Backups:
                 for name in (manifest.base, *(segment.name for segment in manifest.segments))
             }
 
+    def recent_bases(self) -> set[str]:
+        """Name the bases of the latest automatic backups; what is only kept by hour and day does not count."""
+        with self._lock:
+            return {manifest.base for manifest in self._autos()[-self._keep :]}
+
+    def _autos(self) -> list[Manifest]:
+        return sorted(
+            (manifest for manifest in self._manifests.values() if manifest.is_auto),
+            key=lambda manifest: (manifest.seq, manifest.created_at),
+        )
+
     # Automatic ones.
 
     def publish(self, chain: Chain, seq: int, memories: int) -> bool:
@@ -139,10 +152,7 @@ class Backups:
 
     def _prune(self, now: datetime) -> bool:
         """Remove the automatic backups that are neither among the latest nor kept by hour or day."""
-        autos = sorted(
-            (manifest for manifest in self._manifests.values() if manifest.is_auto),
-            key=lambda manifest: (manifest.seq, manifest.created_at),
-        )
+        autos = self._autos()
         kept = {manifest.name for manifest in autos[-self._keep :]} | _kept_by_time(autos, now)
         gone = [manifest.name for manifest in autos if manifest.name not in kept]
         for name in gone:
@@ -170,12 +180,7 @@ class Backups:
             making = self._folder / f".{name}.new"
             making.mkdir(parents=True, mode=0o700)
         manifest = _manifest(name, chain, now, seq, memories, label)
-        sources = [
-            (chain.base_path, "base.db", None),
-            *((s.path, s.path.name, s.bytes) for s in chain.stretches),
-        ]
-        # Opened now: the base may be rolled, and swept, before its turn comes.
-        opened = [(path.open("rb"), name, size) for path, name, size in sources]
+        opened = open_files(chain.base_path, chain.stretches)
 
         def copy() -> Backup:
             try:
@@ -193,9 +198,15 @@ class Backups:
 
         return copy
 
-    def _copy(
-        self, opened: Sequence[tuple[BinaryIO, str, int | None]], making: Path, manifest: Manifest
-    ) -> None:
+    def present(
+        self, chain: Chain, seq: int, memories: int, label: str | None
+    ) -> tuple[Manifest, list[Opened]]:
+        """Describe this moment as a manual backup of which nothing is kept here, and open its files."""
+        now = clock.now()
+        manifest = _manifest(f"{MANUAL}_{now:%Y%m%d_%H%M%S}", chain, now, seq, memories, label)
+        return manifest, open_files(chain.base_path, chain.stretches)
+
+    def _copy(self, opened: Sequence[Opened], making: Path, manifest: Manifest) -> None:
         for source, name, size in opened:
             with source, (making / name).open("wb") as target:
                 _copy(source, target, size)
@@ -208,6 +219,20 @@ class Backups:
             self._manifests[manifest.name] = manifest
 
 
+def open_files(base: Path, stretches: Iterable[Stretch]) -> list[Opened]:
+    """Open what a backup consists of, now: a base may be rolled, and swept, before its turn comes. Raises OSError."""
+    opened: list[Opened] = []
+    try:
+        opened.append((base.open("rb"), "base.db", None))
+        for part in stretches:
+            opened.append((part.path.open("rb"), part.path.name, part.bytes))
+    except OSError:
+        for file, _, _ in opened:
+            file.close()
+        raise
+    return opened
+
+
 def sweep(folder: Path) -> None:
     """Remove what a kill in the middle of a backup left behind."""
     for unfinished in folder.glob(".*.new"):
@@ -218,7 +243,7 @@ def read_manifest(path: Path) -> Manifest | None:
     """Read a manifest; None if it cannot be used, which is logged."""
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         log.warning("%s cannot be read: %s", path, error)
         return None
     names = [manifest.name, *(segment.name for segment in manifest.segments)]
@@ -247,8 +272,13 @@ def _manifest(name: str, chain: Chain, now: datetime, seq: int, memories: int, l
     )
 
 
+def manifest_content(manifest: Manifest) -> bytes:
+    """Write a manifest out, as `manifest.json` holds it."""
+    return json.dumps(msgspec.to_builtins(manifest), indent=1).encode()
+
+
 def _write_manifest(folder: Path, manifest: Manifest, *, sync: bool = False) -> None:
-    written = json.dumps(msgspec.to_builtins(manifest), indent=1).encode()
+    written = manifest_content(manifest)
     if sync:
         replace_file(folder / "manifest.json", lambda file: file.write(written))
         return

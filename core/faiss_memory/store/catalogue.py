@@ -19,17 +19,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.analyzer import analyze_query
 from faiss_memory.store.filesystem import replace_file
+from faiss_memory.store.filters import condition
 from faiss_memory.store.keywords import POSTING, Postings
 from faiss_memory.store.rows import checksum, comparable, from_row, to_microseconds, to_row
 
 FORMAT = 1
-LONGEST_GLOB = 10_000
-"""A glob longer than any source; SQLite itself refuses one of 50,000 bytes."""
-_COLUMNS = "id, project, text, source, tags, metadata, timestamp, supersedes, crc, superseded_by"
+_WRITTEN = "id, project, text, source, tags, metadata, timestamp, supersedes, crc"
+_COLUMNS = f"{_WRITTEN}, superseded_by"
 
 _SCHEMA = f"""
 CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -211,18 +210,19 @@ class Catalogue:
             self._terms[term]: count for term, count in analyze_query(text).items() if term in self._terms
         }
 
-    def analyzed(self, project: str) -> tuple[list[int], list[Postings]]:
-        """Read the postings of a project's memories, by id."""
-        rows = self._read(
-            "SELECT id, postings FROM memories WHERE project = ? AND postings IS NOT NULL ORDER BY id",
-            (project,),
-        ).fetchall()
-        return [row[0] for row in rows], [np.frombuffer(row[1], dtype=POSTING) for row in rows]
+    def analyzed(self) -> Iterator[tuple[str, int, bytes]]:
+        """Read the memories that were analyzed: project, id and postings. One pass, for all projects."""
+        return self._read("SELECT project, id, postings FROM memories WHERE postings IS NOT NULL ORDER BY id")
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Read every memory by id as it is written, for comparing: id, columns, checksum."""
+        return self._read(f"SELECT {_WRITTEN} FROM memories ORDER BY id")
 
     def unanalyzed(self) -> dict[str, int]:
         """Count, by project, the memories whose terms are still to be found."""
         return dict(
-            self._read("SELECT project, count(*) FROM memories WHERE postings IS NULL GROUP BY project")
+            # (`+`: through the index of these few, and not in the order of projects through all there are)
+            self._read("SELECT project, count(*) FROM memories WHERE postings IS NULL GROUP BY +project")
         )
 
     def next_unanalyzed(self, limit: int) -> list[Memory]:
@@ -269,7 +269,7 @@ class Catalogue:
 
     def ids(self, where: Filter) -> list[int]:
         """Give the ids that a filter lets through, ascending."""
-        clause, values = _where(where)
+        clause, values = condition(where)
         return [row[0] for row in self._read(f"SELECT id FROM memories WHERE {clause} ORDER BY id", values)]
 
     def hidden(self, project: str) -> list[int]:
@@ -289,7 +289,7 @@ class Catalogue:
         after: tuple[datetime, int] | None,
     ) -> list[Memory]:
         """List memories by (timestamp, id); `after` is the last one already seen, in that order."""
-        clause, values = _where(where)
+        clause, values = condition(where)
         down = order == "newest"
         if contains:
             clause += " AND holds(text, ?)"
@@ -306,7 +306,7 @@ class Catalogue:
 
     def tags(self, where: Filter) -> dict[str, int]:
         """Count memories by tag."""
-        clause, values = _where(where)
+        clause, values = condition(where)
         rows = self._read(
             "SELECT tag, count(*) FROM tags JOIN memories ON memories.id = tags.memory"
             f" WHERE {clause} GROUP BY tag ORDER BY count(*) DESC, tag",
@@ -343,43 +343,6 @@ def _matches_digest(path: Path) -> bool:
         )
     except OSError:
         return False
-
-
-def _where(where: Filter) -> tuple[str, list[Any]]:
-    parts = list(_conditions(where))
-    values = [value for _, given in parts for value in given]
-    return " AND ".join(part for part, _ in parts) or "1", values
-
-
-def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
-    if where.projects is not None:
-        yield f"project IN ({','.join('?' * len(where.projects))})", where.projects
-    if not where.include_superseded:
-        yield "superseded_by IS NULL", ()
-    if where.source is not None:
-        if len(where.source) > LONGEST_GLOB:
-            raise InvalidRequest(f"`source` is longer than {LONGEST_GLOB:,} characters", "source")
-        # SQLite knows the negation of regular expressions only, and people know the shell's.
-        yield "source GLOB ?", (where.source.replace("[!", "[^"),)
-    if where.after is not None:
-        yield "timestamp >= ?", (to_microseconds(where.after),)
-    if where.before is not None:
-        yield "timestamp < ?", (to_microseconds(where.before),)
-    if where.tags:
-        chosen = f"SELECT memory FROM tags WHERE tag IN ({','.join('?' * len(where.tags))})"
-        if where.tags_mode == "all":
-            yield f"id IN ({chosen} GROUP BY memory HAVING count(*) = ?)", (*where.tags, len(set(where.tags)))
-        else:
-            yield f"id IN ({chosen})", where.tags
-    if where.metadata:
-        # One condition for all keys: SQLite refuses an expression of a thousand of them.
-        marks = ",".join(["(?, ?)"] * len(where.metadata))
-        pairs = [part for key, value in where.metadata.items() for part in (key, comparable(value))]
-        yield (
-            f"id IN (SELECT memory FROM metadata WHERE (key, value) IN (VALUES {marks})"
-            " GROUP BY memory HAVING count(*) = ?)",
-            (*pairs, len(where.metadata)),
-        )
 
 
 def _holds(text: str, part: str) -> bool:

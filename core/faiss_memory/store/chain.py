@@ -14,12 +14,13 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from faiss_memory.errors import StoreCorrupt
-from faiss_memory.store import clock
+from faiss_memory.store import clock, operations
 from faiss_memory.store.filesystem import replace_file, sync_file, sync_folder
 from faiss_memory.store.log import LogWriter, read_lines, read_records
 from faiss_memory.store.operations import Record
@@ -32,6 +33,9 @@ log = logging.getLogger("faiss_memory.store")
 LEAST_TO_ROLL = 256 * 1024
 SHARE_TO_ROLL = 5
 """A new base is made when the log has grown to a fifth of the base, so that both are little more than the truth."""
+TIMES_TO_ROLL = 3
+"""While recent backups name an older base, only when it has grown to three bases: a store that grows tenfold within
+seconds would else keep as many bases, and together they would be several times the truth."""
 
 
 class Base(Struct, frozen=True):
@@ -50,6 +54,20 @@ class _Head(Struct, frozen=True):
 
     seq: int
     after: int
+    memories: int
+    digest: int
+
+
+class _Way(NamedTuple):
+    """How far the log leads from a base: the segments, the seq reached, and the bytes of the last segment up to there.
+
+    `content` is what the last record says of the state reached; None if there is no record, but the base alone.
+    """
+
+    segments: list[Path]
+    seq: int
+    bytes: int
+    content: tuple[int, int] | None
 
 
 class Chain:
@@ -84,10 +102,11 @@ class Chain:
         """Remove the last record: its group was not committed. Raises LogBroken."""
         self._writer.take_back()
 
-    def wants_roll(self) -> bool:
-        """Say whether the log has grown so long that a new base is due."""
+    def wants_roll(self, *, has_older: bool) -> bool:
+        """Say whether the log has grown so long that a new base is due: longer, if recent backups name an older one."""
         size = sum(stretch.bytes or 0 for stretch in self.stretches)
-        return size > max(LEAST_TO_ROLL, self.base.size // SHARE_TO_ROLL)
+        enough = TIMES_TO_ROLL * self.base.size if has_older else self.base.size // SHARE_TO_ROLL
+        return size > max(LEAST_TO_ROLL, enough)
 
     def rotate(self, seq: int) -> list[Stretch]:
         """Begin a new segment at the present seq; gives the log up to it."""
@@ -150,14 +169,15 @@ def open_chain(folder: Path, truth: Truth) -> Chain:
     for base in bases(folder):
         if base.store != truth.uuid or base.seq > truth.seq:
             continue
-        segments, reached, cut = _follow(folder, base, truth.seq)
-        if reached == truth.seq and segments:
-            chain = Chain(folder, base, segments)
-            chain._writer.cut(cut)
+        way = _follow(folder, base, truth.seq)
+        if way.seq == truth.seq and way.segments and way.content in (None, truth.content):
+            chain = Chain(folder, base, way.segments)
+            chain._writer.cut(way.bytes)
             return chain
         log.warning(
-            "the log after %s ends at change %d, and the records are at %d: it begins anew with a full copy",
-            base.name, reached, truth.seq,
+            "the log after %s ends at change %d, and the records are at %d, or are not those it tells of: it begins "
+            "anew with a full copy",
+            base.name, way.seq, truth.seq,
         )  # fmt: skip
     return _new_chain(folder, truth)
 
@@ -166,8 +186,9 @@ def roll_forward(folder: Path, truth: Truth) -> int:
     """Write what the log holds beyond the truth, and give the number of changes.
 
     The log is synced before each COMMIT. So it may hold one group that was not committed, which nobody was answered;
-    and much more, if the end of the truth's own write-ahead log was lost. Raises StoreCorrupt when the truth is older
-    than the log reaches back, or the two do not fit, and sqlite3.Error.
+    and much more, if the end of the truth's own write-ahead log was lost. A log that tells of other records than the
+    truth holds is left alone. Raises StoreCorrupt when the truth is older than the log reaches back, or the two do not
+    fit and the truth does not come to what it says of itself, and sqlite3.Error.
     """
     latest = next((base for base in bases(folder) if base.store == truth.uuid), None)
     if latest is None:
@@ -175,17 +196,24 @@ def roll_forward(folder: Path, truth: Truth) -> int:
     if latest.seq > truth.seq:
         raise StoreCorrupt(f"{truth.path} is older than the log of what was written to it")
     run, before = truth.connection.execute, truth.seq
-    segments, reached, _ = _follow(folder, latest, None)
+    segments, reached, *_ = _follow(folder, latest, None)
     if reached <= before:
         return 0
     run("BEGIN IMMEDIATE")
-    for segment in segments:
-        for _, record in read_records(segment):
-            if truth.seq < record.seq <= reached:
-                record.replay(truth.connection)
-                if truth.content != (record.memories, record.digest):
-                    run("ROLLBACK")
-                    raise StoreCorrupt(f"{truth.path} does not fit the log of what was written to it")
+    try:
+        for segment in segments:
+            for _, record in read_records(segment):
+                if truth.seq < record.seq <= reached:
+                    record.replay(truth.connection)
+                    if truth.content != (record.memories, record.digest):
+                        raise StoreCorrupt(f"{truth.path} does not fit the log of what was written to it")
+    except (StoreCorrupt, sqlite3.Error):
+        run("ROLLBACK")
+        if operations.count_content(truth.connection) != truth.content:
+            raise
+        # The records are whole: then it is the log that is wrong, such as one of another data folder.
+        log.error("the log after %s tells of other records than %s holds", latest.name, truth.path)
+        return 0
     run("COMMIT")
     return reached - before
 
@@ -203,15 +231,19 @@ def bases(folder: Path) -> list[Base]:
             base = msgspec.json.decode(path.read_bytes(), type=Base)
             if (folder / base.name).stat().st_size == base.size and path.name == f"{base.name}.json":
                 found.append(base)
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.warning("%s cannot be read: %s", path, error)
     return sorted(found, key=lambda base: (base.time, base.seq), reverse=True)
 
 
 def log_after(folder: Path, base: Base) -> list[Stretch]:
     """Give the log from a base as far as it goes."""
-    segments, _, _ = _follow(folder, base, None)
-    return [Stretch(path) for path in segments]
+    return [Stretch(path) for path in _follow(folder, base, None).segments]
+
+
+def reach(folder: Path, base: Base) -> int:
+    """Say up to which change the log leads from a base."""
+    return _follow(folder, base, None).seq
 
 
 def copy_truth(folder: Path, truth: Truth) -> Base:
@@ -240,18 +272,18 @@ def _describe(folder: Path, making: Path, store: str, seq: int) -> Base:
     return base
 
 
-def _follow(folder: Path, base: Base, until: int | None) -> tuple[list[Path], int, int]:
-    """Follow the log from a base: its segments, the seq reached, and the bytes of the last segment up to there."""
+def _follow(folder: Path, base: Base, until: int | None) -> _Way:
+    """Follow the log from a base."""
     segments: list[Path] = []
-    seq, cut = base.seq, 0
+    seq, cut, content = base.seq, 0, None
     while (path := folder / _name("seg", seq, base.store, "jsonl")).exists() and path not in segments:
         segments.append(path)
         cut = 0
         for at, head in _heads(path):
             if head.after != seq or (until is not None and head.seq > until):
-                return segments, seq, cut
-            seq, cut = head.seq, at
-    return segments, seq, cut
+                return _Way(segments, seq, cut, content)
+            seq, cut, content = head.seq, at, (head.memories, head.digest)
+    return _Way(segments, seq, cut, content)
 
 
 def _heads(path: Path) -> Iterator[tuple[int, _Head]]:

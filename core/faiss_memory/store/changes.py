@@ -36,6 +36,13 @@ class Changes:
             stored = replace(before, memory=stored.memory, same_words=before.same_words and stored.same_words)
         self.stored[stored.memory.id] = stored
 
+    def embed(self, stored: Stored) -> None:
+        """Note a known memory that only got vectors, perhaps by one model after the other."""
+        before = self.embedded.get(stored.memory.id)
+        if before is not None:
+            stored = replace(stored, embedded=(*before.embedded, *stored.embedded))
+        self.embedded[stored.memory.id] = stored
+
     def remove(self, ids: Iterable[int]) -> None:
         """Note memories that are gone."""
         for memory_id in ids:
@@ -50,7 +57,8 @@ class Changes:
         self.dropped_projects += other.dropped_projects
         for stored in other.stored.values():
             self.put(stored)
-        self.embedded |= other.embedded
+        for stored in other.embedded.values():
+            self.embed(stored)
         self.operations += other.operations
 
     def __bool__(self) -> bool:

@@ -4,28 +4,47 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
-from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
+from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Origin, ProjectCount, Ranking
-from faiss_memory.parts import Added, Backup, Embedding, Progress, Restored, Retry, Rewritten, Vectors
-from faiss_memory.store import chain, origins, restoring, retries
+from faiss_memory.parts import (
+    Added,
+    Backup,
+    Download,
+    Embedding,
+    KnownModel,
+    Progress,
+    Restored,
+    Retry,
+    Rewritten,
+    Vectors,
+)
+from faiss_memory.store import archives, origins, restoring, retries
+from faiss_memory.store.busy import Busy
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.derived import Derived, Model
-from faiss_memory.store.filesystem import network_file_system
+from faiss_memory.store.filesystem import is_full, network_file_system
 from faiss_memory.store.history import History
 from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.novelty import add_novel
+from faiss_memory.store.opening import open_truth
 from faiss_memory.store.reserve import Reserve
-from faiss_memory.store.truth import NewerSchema, Truth
+from faiss_memory.store.restoring import Moment
+from faiss_memory.store.truth import Truth
 
 log = logging.getLogger("faiss_memory.store")
+
+DROPPED_AT_ONCE = 500
+"""Memories whose vectors by models that are not kept are removed in one transaction."""
 
 
 class EmbeddedStore:
@@ -49,11 +68,13 @@ class EmbeddedStore:
             ) from error
         self._is_open = False
         self._restoring = Lock()
+        self._busy, self._building = Busy(), Busy()
 
     def open(self) -> None:
         """Bring every file into a state that can be read and written."""
         try:
-            self._open()
+            with self._busy.at("the memories are being read"):
+                self._open()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"{self.folder} cannot be opened ({error}). Look after the disk and its permissions, and start again."
@@ -66,9 +87,12 @@ class EmbeddedStore:
                 self.folder,
                 kind,
             )
-        if (restored := restoring.restore_if_asked(self.folder)) is not None:
+        with self._busy.at("a backup is being restored"):
+            restored = restoring.restore_if_asked(self.folder, self._busy.step)
+        if restored is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
-        truth = self._opened_truth()
+        archives.sweep(self.folder / archives.UNPACKED)
+        truth = open_truth(self.folder, self._busy.step)
         try:
             self._history = History(self.folder, self._max_backups, truth)
             self._derived = Derived(self.folder, truth, self._repair_catalogue)
@@ -83,39 +107,6 @@ class EmbeddedStore:
         self._keeper = Keeper(self._catch_up, self._save)
         self._keeper.start()
         self._is_open = True
-
-    def _opened_truth(self) -> Truth:
-        """Open memory.db; one that is missing or cannot be read is built anew from its log, to the last change."""
-        path = self.folder / "memory.db"
-        store = self.folder / "backups" / ".store"
-        # SQLite would take an empty file for a new database and begin with nothing, as if nothing had been lost.
-        empty = path.exists() and not path.stat().st_size
-        known = store.is_dir() or (empty and path.with_name("search.db").exists())
-        lost = known and (empty or not path.exists())
-        try:
-            if not lost:
-                return self._caught_up(Truth(path), store)
-            raise StoreCorrupt(f"{path} is {'empty' if empty else 'missing'}")
-        except NewerSchema:
-            raise
-        except StoreCorrupt as error:
-            source = restoring.rebuild(self.folder)
-            if source is None:
-                raise StoreCorrupt(
-                    f"{error}. Put the files of a backup from {store.parent} into {self.folder} and start again; the "
-                    "present file is kept aside."
-                ) from None
-            log.error("%s; it was built anew from %s, and what was there is set aside", error, source)
-            return Truth(path)
-
-    def _caught_up(self, truth: Truth, store: Path) -> Truth:
-        try:
-            if (changes := chain.roll_forward(store, truth)) > 0:
-                log.warning("%d changes that memory.db lacked were taken from the log", changes)
-        except BaseException:
-            truth.close()
-            raise
-        return truth
 
     # The derived files follow the truth.
 
@@ -133,11 +124,36 @@ class EmbeddedStore:
         self._committer.read(lambda truth: self._derived.use_model(truth, Model(identity, name, dimension)))
         self._keeper.wake()
 
+    def prepare_model(self, identity: str, name: str, dimension: int) -> None:
+        """Be ready to answer with this model's vectors too; returns when they are loaded."""
+        model = Model(identity, name, dimension)
+        self._committer.read(lambda truth: self._derived.prepare_model(truth, model))
+        while self._committer.read(self._derived.fill_some):
+            pass
+
+    def last_model(self) -> KnownModel | None:
+        """Give the model that was last in use."""
+        return self._committer.read(lambda truth: truth.last_model())
+
+    def keep_models(self, identities: Collection[str]) -> None:
+        """Remove the vectors of all other models, in pieces, so that nobody waits long behind it."""
+        after: int | None = 0
+        while after is not None and not self._keeper.closing:
+            after = self._committer.run(partial(_drop_vectors, identities, after))
+
     def _catch_up(self) -> None:
         while self._derived.is_filling and not self._keeper.closing:
             self._committer.read(self._derived.fill_some)
-        while not self._keeper.closing and self._indexes.analyze_some():
+        while not self._keeper.closing and self._analyze_some():
             pass
+
+    def _analyze_some(self) -> bool:
+        try:
+            return self._indexes.analyze_some()
+        except (OSError, sqlite3.Error) as error:
+            failed = error  # such as a full disk, which must not keep anybody from finding what is there
+        self._committer.read(lambda truth: self._derived.move_catalogue(truth, failed))
+        return True
 
     def _save(self) -> None:
         self._derived.save(everything=False)
@@ -165,7 +181,7 @@ class EmbeddedStore:
 
     def closest(self, embedding: Embedding, where: Filter) -> tuple[int, float] | None:
         """Find what a text's least known passage is most like: a long text is known only if all of it is."""
-        nearest = [self.nearest(vector, where, 1) for vector in embedding.vectors]
+        nearest = [self.nearest(vector, where, 1, embedding.model) for vector in embedding.vectors]
         if not nearest or not all(nearest):
             return None
         match = min((found[0] for found in nearest), key=lambda match: match.similarity)
@@ -209,13 +225,13 @@ class EmbeddedStore:
         """Forget a project with all its memories."""
         return self._committer.run(lambda truth, changes: truth.drop_project(name, changes), gives_room=True)
 
-    def unembedded(self, limit: int) -> list[Memory]:
-        """Give memories that the model in use has not embedded yet."""
-        return self._committer.read(lambda truth: truth.unembedded(limit))
+    def unembedded(self, limit: int, model: str | None = None, after: int = 0) -> list[Memory]:
+        """Give memories that a model has not embedded yet, oldest first."""
+        return self._committer.read(lambda truth: truth.unembedded(limit, model or truth.model, after))
 
-    def count_unembedded(self) -> dict[str, int]:
+    def count_unembedded(self, model: str | None = None) -> dict[str, int]:
         """Count them by project."""
-        return self._committer.read(lambda truth: truth.count_unembedded())
+        return self._committer.read(lambda truth: truth.count_unembedded(model or truth.model))
 
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
         """Add vectors to memories whose text is still the one given."""
@@ -250,13 +266,13 @@ class EmbeddedStore:
         """Give the ids that a filter lets through."""
         return self._indexes.read(lambda catalogue: catalogue.ids(where))
 
-    def nearest(self, vector: Vectors, where: Filter, limit: int) -> list[Match]:
+    def nearest(self, vector: Vectors, where: Filter, limit: int, model: str | None = None) -> list[Match]:
         """Find memories by meaning."""
-        return self._indexes.nearest(vector, where, limit)
+        return self._indexes.nearest(vector, where, limit, model)
 
-    def similarities(self, vector: Vectors, ids: Sequence[int]) -> dict[int, Match]:
+    def similarities(self, vector: Vectors, ids: Sequence[int], model: str | None = None) -> dict[int, Match]:
         """Compare a query with chosen memories."""
-        return self._indexes.similarities(vector, ids)
+        return self._indexes.similarities(vector, ids, model)
 
     def matching(self, text: str, where: Filter, limit: int) -> Ranking:
         """Find memories by words."""
@@ -285,8 +301,13 @@ class EmbeddedStore:
         }
 
     def rebuilding(self) -> list[Progress]:
-        """Tell which derived files are being rebuilt."""
-        return self._indexes.rebuilding()
+        """Tell which derived files are being rebuilt, and how far a restore is that is being built beside."""
+        building = self._building.now
+        return [*self._indexes.rebuilding(), *([] if building is None else [building])]
+
+    def busy(self) -> Progress | None:
+        """Tell what keeps the records from being read and written."""
+        return self._busy.now
 
     def backup(self, label: str | None) -> Backup:
         """Make a consistent copy that can be restored."""
@@ -297,21 +318,57 @@ class EmbeddedStore:
         """List the copies, oldest first."""
         return self._history.listed()
 
+    def archive(self, backup: str | None, label: str | None) -> Download:
+        """Open a backup, or the present, as one file to take away."""
+        try:
+            opened = self._committer.read(lambda truth: self._history.archive(truth, backup, label))
+        except OSError as error:
+            raise StoreError(f"{backup or 'the present'} cannot be read ({error}); check the disk") from error
+        return Download(opened, opened.size, archives.MEDIA_TYPE, f"{opened.name}.tar")
+
     def restore(self, wanted: str | datetime) -> Restored:
         """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
+        with self._restoring_alone(f"{wanted}"):
+            moment = self._committer.read(lambda _: self._history.moment(wanted))
+            self._build(moment)
+            return self._put_in_place(moment)
+
+    def restore_archive(self, archive: BinaryIO) -> Restored:
+        """Put the state in an archive in the place of the present one, which is set aside."""
+        with self._restoring_alone("the archive"):
+            moment = archives.moment_in(archive, self.folder)
+            try:
+                self._build(moment)
+            except StoreCorrupt as error:
+                raise InvalidRequest(f"the archive does not restore: {error}. Nothing was changed") from error
+            return self._put_in_place(moment)
+
+    @contextmanager
+    def _restoring_alone(self, what: str) -> Iterator[None]:
         if not self._restoring.acquire(blocking=False):
             raise Conflict("a restore is running already; wait until it is done")
-        made = self.folder / restoring.MAKING
         try:
-            moment = self._committer.read(lambda _: self._history.moment(wanted))
-            restoring.build(moment, made)
-            return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
+            yield
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{wanted} cannot be restored ({error}); nothing was changed") from error
+            if is_full(error):
+                raise DiskFull(
+                    "the disk is full; nothing was restored. Free some room, and try again"
+                ) from error
+            raise StoreError(f"{what} cannot be restored ({error}); nothing was changed") from error
         finally:
-            made.unlink(missing_ok=True)
+            archives.sweep(self.folder / archives.UNPACKED)
+            (self.folder / restoring.MAKING).unlink(missing_ok=True)
             self._history.let_go()
             self._restoring.release()
+
+    def _build(self, moment: Moment) -> None:
+        with self._building.at("restore"):  # beside the present state, which still answers
+            restoring.build(moment, self.folder / restoring.MAKING, self._building.step)
+
+    def _put_in_place(self, moment: Moment) -> Restored:
+        made = self.folder / restoring.MAKING
+        with self._busy.at("a restored state is being put in place"):
+            return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
 
     def _swap(self, truth: Truth, made: Path, name: str) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""
@@ -342,3 +399,7 @@ class EmbeddedStore:
         self._derived.close()
         self._history.close()
         self._truth.close()
+
+
+def _drop_vectors(keep: Collection[str], after: int, truth: Truth, changes: Changes) -> int | None:
+    return truth.drop_vectors(keep, after, DROPPED_AT_ONCE, changes)

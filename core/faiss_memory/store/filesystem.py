@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -61,6 +62,13 @@ def set_aside(path: Path) -> Path | None:
         number += 1
     path.rename(aside)
     return aside
+
+
+def is_full(error: Exception) -> bool:
+    """Say whether an error, of SQLite or not, means that there is no room left."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
 
 
 def try_lock(descriptor: int) -> bool:

@@ -12,7 +12,8 @@ from typing import Protocol, TypeVar
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.parts import Backup
 from faiss_memory.store import clock, restoring
-from faiss_memory.store.backups import Backups
+from faiss_memory.store.archives import Archive
+from faiss_memory.store.backups import Backups, Manifest, open_files
 from faiss_memory.store.chain import Chain, open_chain
 from faiss_memory.store.operations import Operation, Record
 from faiss_memory.store.replay import Stretch
@@ -72,7 +73,8 @@ class History:
 
     def wants_roll(self) -> bool:
         """Say whether a new base is due."""
-        return self._chain.wants_roll()
+        older = self._backups.recent_bases() - {self._chain.base.name}
+        return self._chain.wants_roll(has_older=bool(older))
 
     def roll(self, on_truth: OnTruth) -> None:
         """Make a new base while writes go on.
@@ -120,6 +122,23 @@ class History:
                 f"no backup could be made in {self._folder} ({error}). Check the disk."
             ) from error
 
+    def archive(self, truth: Truth, wanted: str | None, label: str | None) -> Archive:
+        """Open a backup, by name, or the present, to be taken away as one file.
+
+        Raises MemoryNotFound, StoreCorrupt when a file of it is missing, and OSError.
+        """
+        if wanted is None:
+            return Archive(*self._backups.present(self._chain, truth.seq, truth.content[0], label))
+        manifest = self._manifest(wanted)
+        moment = restoring.moment_of_backup(self._folder / wanted, manifest)
+        return Archive(manifest, open_files(moment.base, moment.stretches))
+
+    def _manifest(self, wanted: str) -> Manifest:
+        manifest = next((one for one in self._backups.manifests() if one.name == wanted), None)
+        if manifest is None:
+            raise MemoryNotFound(f"there is no backup `{wanted}`; GET /backups lists what there is", "backup")
+        return manifest
+
     def moment(self, wanted: str | datetime) -> Moment:
         """Say what leads to a backup, by name, or to a time; its files stay until `let_go`.
 
@@ -128,12 +147,7 @@ class History:
         if isinstance(wanted, datetime):
             found = restoring.moment_at(self._folder / ".store", wanted)
         else:
-            manifest = next((one for one in self._backups.manifests() if one.name == wanted), None)
-            if manifest is None:
-                raise MemoryNotFound(
-                    f"there is no backup `{wanted}`; GET /backups lists what there is", "backup"
-                )
-            found = restoring.moment_of_backup(self._folder / wanted, manifest)
+            found = restoring.moment_of_backup(self._folder / wanted, self._manifest(wanted))
         self._needed = {found.base.name, *(stretch.path.name for stretch in found.stretches)}
         return found
 

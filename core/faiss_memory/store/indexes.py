@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal, TypeVar
@@ -23,10 +23,11 @@ from faiss_memory.parts import Progress, Vectors
 from faiss_memory.store.analyzer import analyze
 from faiss_memory.store.catalogue import Catalogue
 from faiss_memory.store.changes import Changes
-from faiss_memory.store.keywords import KeywordIndex
+from faiss_memory.store.keywords import POSTING, KeywordIndex
+from faiss_memory.store.model_vectors import ModelVectors
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.rows import Stored, words_of
-from faiss_memory.store.vectors import VectorIndex
+from faiss_memory.store.vectors import Snapshot, VectorIndex
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -47,9 +48,12 @@ class Indexes:
         self._catalogue = catalogue
         self._on_damage = on_damage
         self._keywords: dict[str, KeywordIndex] = defaultdict(KeywordIndex)
-        self.vectors: dict[str, VectorIndex] = {}
-        self._missing_vectors: dict[str, tuple[int, int]] = {}
+        self._models: dict[str, ModelVectors] = {}
+        self._in_use: str | None = None
         self._analyzing = False
+        self._generation = 0
+        """Rises when the memories of the catalogue become others by anything but a write."""
+        self._closed = False
 
     # Following the truth.
 
@@ -68,37 +72,27 @@ class Indexes:
         written = self._catalogue.apply(changes.seq, zip(memories, terms, strict=True), changes.removed)
         for name in changes.dropped_projects:
             self._keywords.pop(name, None)
-            self.vectors.pop(name, None)
+            for vectors in self._models.values():
+                vectors.projects.pop(name, None)
         reworded = [memory.id for memory, postings in written if postings is not None]
         for index in self._keywords.values():
             index.remove([*reworded, *changes.removed])
-        for vectors in self.vectors.values():
+        for vectors in self._models.values():
             vectors.remove([*(stored.memory.id for stored in retold), *changes.removed])
         for memory, postings in written:
             if postings is not None:
                 self._keywords[memory.project].add(memory.id, postings)
         self.add_vectors([*retold, *changes.embedded.values()])
 
-    def add_vectors(self, stored: Iterable[Stored]) -> None:
-        """Append the passages of memories to their projects' indexes; the caller holds the lock."""
-        keys: dict[str, list[tuple[int, ...]]] = defaultdict(list)
-        vectors: dict[str, list[Vectors]] = defaultdict(list)
-        for item in stored:
-            if item.embedding is not None:
-                project = item.memory.project
-                vectors[project].append(item.embedding.vectors)
-                passages = item.embedding.passages
-                for passage_id, (start, end) in zip(item.passage_ids, passages, strict=True):
-                    keys[project].append((passage_id, item.memory.id, start, end, len(passages)))
-        for project, parts in vectors.items():
-            self._vector_index(project, parts[0].shape[1]).add(
-                np.array(keys[project], np.int64), np.concatenate(parts)
-            )
+    def add_vectors(self, stored: Sequence[Stored]) -> None:
+        """Append the passages of memories to their models' indexes; the caller holds the lock."""
+        for vectors in self._models.values():
+            vectors.add(stored)
 
-    def _vector_index(self, project: str, dimension: int) -> VectorIndex:
-        if project not in self.vectors:
-            self.vectors[project] = VectorIndex(dimension)
-        return self.vectors[project]
+    @property
+    def catalogue(self) -> Catalogue:
+        """The present catalogue, for the thread that may put another in its place."""
+        return self._catalogue
 
     def replace_catalogue(self, make: Callable[[], Catalogue]) -> None:
         """Put a new catalogue in place of a damaged one, whose file `make` may write over.
@@ -106,16 +100,30 @@ class Indexes:
         It holds no terms yet; `analyze_some` finds them.
         """
         with self._lock.writing():
+            self._generation += 1
             self._catalogue.close()
             self._catalogue = make()
             self._keywords.clear()
             self._analyzing = True
 
+    def change_catalogue(self, change: Callable[[Catalogue], Collection[int]]) -> None:
+        """Bring the catalogue in line with another truth; `change` gives the memories that are not as they were."""
+        with self._lock.writing():
+            self._generation += 1
+            gone = list(change(self._catalogue))
+            for index in self._keywords.values():
+                index.remove(gone)
+            self._analyzing = True
+
     def load_keywords(self) -> None:
         """Fill the keyword indexes from what the catalogue has analyzed."""
-        for project in self._catalogue.counts():
+        found: dict[str, dict[int, bytes]] = defaultdict(dict)
+        for project, memory_id, postings in self._catalogue.analyzed():
+            found[project][memory_id] = postings
+        for project, rows in found.items():
             index = KeywordIndex()
-            index.load(*self._catalogue.analyzed(project))
+            sizes = [len(postings) // POSTING.itemsize for postings in rows.values()]
+            index.load(list(rows), sizes, np.frombuffer(b"".join(rows.values()), POSTING))
             with self._lock.writing():
                 self._keywords[project] = index
         self._analyzing = bool(self._catalogue.unanalyzed())
@@ -124,52 +132,51 @@ class Indexes:
         """Find the terms of some memories that still lack them; says whether there may be more."""
         if not self._analyzing:
             return False
-        catalogue, memories = self.read(
-            lambda catalogue: (catalogue, catalogue.next_unanalyzed(ANALYZED_AT_ONCE))
+        generation, memories = self.read(
+            lambda catalogue: (self._generation, catalogue.next_unanalyzed(ANALYZED_AT_ONCE))
         )
         terms = {memory.id: analyze(words_of(memory)) for memory in memories}
         with self._lock.writing():
-            if catalogue is not self._catalogue:
-                return True  # another has taken its place meanwhile, and knows none of these
-            found = catalogue.set_terms(terms) if terms else {}
+            if generation != self._generation:
+                return True  # another truth has taken the place of the first meanwhile; these are not of it
+            found = self._catalogue.set_terms(terms) if terms else {}
             for memory in memories:
                 if memory.id in found:
                     self._keywords[memory.project].add(memory.id, found[memory.id])
             self._analyzing = bool(memories)
             return self._analyzing
 
-    def replace_vectors(self, vectors: dict[str, VectorIndex]) -> None:
-        """Answer by meaning with these indexes from now on."""
+    def put_vectors(self, vectors: ModelVectors) -> None:
+        """Keep a model's indexes, in the place of those that it had."""
         with self._lock.writing():
-            self.vectors = vectors
+            self._models[vectors.model] = vectors
 
-    def expect(self, project: str, passages: int) -> None:
-        """Note that an index still lacks vectors, which `fill` will bring."""
-        self._missing_vectors[project] = (passages, passages)
-
-    def fill(self, project: str, keys: Ids, vectors: Vectors, lost: Ids, left: int) -> None:
-        """Append passages read from the truth; `left` says how many are still missing.
-
-        `lost` memories have no whole set of passages any more and stay out until they are embedded again.
-        """
+    def use_model(self, model: str) -> None:
+        """Answer by meaning with this model's indexes from now on, and let go of all others."""
         with self._lock.writing():
-            index = self._vector_index(project, vectors.shape[1])
-            index.add(keys, vectors)
-            index.remove(lost)
-        _, expected = self._missing_vectors.pop(project)
-        if left:
-            self._missing_vectors[project] = (left, expected)
+            self._in_use = model
+            self._models = {model: self._models[model]}
 
-    def snapshot(self, project: str) -> memoryview | None:
-        """Serialize a project's vector index, for saving it outside the lock."""
+    def fill(self, model: str, project: str, keys: Ids, vectors: Vectors, lost: Ids, left: int) -> None:
+        """Append passages read from the truth; see `ModelVectors.fill`."""
+        with self._lock.writing():
+            self._models[model].fill(project, keys, vectors, lost, left)
+
+    def _by_project(self, model: str | None = None) -> dict[str, VectorIndex]:
+        """Give the indexes of a model, or of the one in use; the caller holds the lock."""
+        model = model or self._in_use
+        return {} if model is None else self._models[model].projects
+
+    def snapshot(self, project: str) -> Snapshot | None:
+        """Serialize what is to be saved of a project's vector index, for writing it outside the lock."""
         with self._lock.reading():
-            index = self.vectors.get(project)
-            return None if index is None else index.serialize()
+            index = self._by_project().get(project)
+            return None if index is None else index.snapshot()
 
     def vector_changes(self) -> dict[str, tuple[int, int]]:
-        """Count, by project, the passages added or removed since the index was saved, and all there are."""
+        """Count, by project, the passages added since the index was saved, and all there are."""
         with self._lock.reading():
-            return {project: (index.changes, len(index)) for project, index in self.vectors.items()}
+            return {project: (index.unsaved, len(index)) for project, index in self._by_project().items()}
 
     def mark_clean(self) -> None:
         """Note in the catalogue that everything was written out."""
@@ -177,9 +184,11 @@ class Indexes:
 
     def rebuilding(self) -> list[Progress]:
         """Tell which legs still lack something."""
+        with self._lock.reading():
+            loading = {} if self._in_use is None else self._models[self._in_use].missing.copy()
         found = [
             Progress(project, "semantic", 1 - left / expected)
-            for project, (left, expected) in sorted(self._missing_vectors.copy().items())
+            for project, (left, expected) in sorted(loading.items())
         ]
         if not self._analyzing:
             return found
@@ -197,30 +206,34 @@ class Indexes:
             with self._lock.reading():
                 return call(self._catalogue)
         except sqlite3.ProgrammingError:
-            raise StoreError("the service is stopping; send the request again when it is back") from None
+            if self._closed:
+                raise StoreError("the service is stopping; send the request again when it is back") from None
+            log.warning("search.db could not be made anew before, and is tried again")
         except (sqlite3.DatabaseError, StoreCorrupt) as error:
             log.warning("search.db is damaged (%s) and is made anew", error)
         self._on_damage()
         with self._lock.reading():
             return call(self._catalogue)
 
-    def nearest(self, vector: Vectors, where: Filter, limit: int) -> list[Match]:
+    def nearest(self, vector: Vectors, where: Filter, limit: int, model: str | None) -> list[Match]:
         """Find memories by meaning, over the projects asked for."""
 
         def search(catalogue: Catalogue) -> list[Match]:
             found: list[Match] = []
-            for project in where.projects or sorted(self.vectors):
-                if project in self.vectors:
+            vectors = self._by_project(model)
+            for project in where.projects or sorted(vectors):
+                if project in vectors:
                     allowed, hidden = _scope(catalogue, where, project)
-                    found += self.vectors[project].nearest(vector, allowed, hidden, limit)
+                    found += vectors[project].nearest(vector, allowed, hidden, limit)
             return sorted(found, key=lambda match: (-match.similarity, match.memory_id))[:limit]
 
         return self.read(search)
 
-    def similarities(self, vector: Vectors, ids: Sequence[int]) -> dict[int, Match]:
+    def similarities(self, vector: Vectors, ids: Sequence[int], model: str | None) -> dict[int, Match]:
         """Compare a query with chosen memories."""
         with self._lock.reading():
-            matches = [match for index in self.vectors.values() for match in index.similarities(vector, ids)]
+            indexes = self._by_project(model).values()
+            matches = [match for index in indexes for match in index.similarities(vector, ids)]
         return {match.memory_id: match for match in matches}
 
     def matching(self, text: str, where: Filter, limit: int) -> Ranking:
@@ -264,10 +277,11 @@ class Indexes:
     def passages(self) -> dict[str, int]:
         """Count the vectors by project."""
         with self._lock.reading():
-            return {project: len(index) for project, index in self.vectors.items()}
+            return {project: len(index) for project, index in self._by_project().items()}
 
     def close(self) -> None:
         """Close the catalogue."""
+        self._closed = True
         with self._lock.writing():
             self._catalogue.close()
 

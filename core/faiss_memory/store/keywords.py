@@ -5,7 +5,8 @@ in half of a small project's memories no weight at all, and ranks every memory t
 posting list is two numpy arrays, and a query of eight words over 100,000 memories is a few additions.
 
 Memories take slots in order of arrival; a removed one leaves a dead slot until the index is compacted. Postings lie
-in sealed segments, merged as they grow like the digits of a binary counter, and a small mutable tail.
+in sealed segments, merged as they grow like the digits of a binary counter up to a size that no write has to wait for,
+and a small mutable tail.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ B = 1.0
 """Full normalisation: memories are one line or a hundred, and a long one must not win by its length alone."""
 TAIL_MEMORIES = 1000
 MOST_TERMS = 256
+SEGMENT = 1_000_000
+"""The most postings of a segment that was merged of others."""
 
 POSTING = np.dtype([("term", "<u4"), ("count", "<u2")])
 """One term of a memory with how often it occurs."""
@@ -44,9 +47,10 @@ class _Segment:
         terms: npt.NDArray[np.uint32], slots: npt.NDArray[np.int32], counts: npt.NDArray[np.uint16]
     ) -> _Segment:
         """Sort postings by term; the arrays run side by side."""
-        order = np.argsort(terms, kind="stable")
-        unique, starts = np.unique(terms[order], return_index=True)
-        return _Segment(unique, np.append(starts, len(order)), slots[order], counts[order])
+        order = _stable_order(terms)
+        ordered = terms[order]
+        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+        return _Segment(ordered[starts], np.append(starts, len(order)), slots[order], counts[order])
 
     def merged(self, other: _Segment) -> _Segment:
         """Join two segments."""
@@ -80,9 +84,11 @@ class KeywordIndex:
         self._memories: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._lengths: npt.NDArray[np.float32] = np.zeros(0, np.float32)
         self._alive: Mask = np.zeros(0, np.bool_)
+        self._living = 0
+        self._highest = 0
 
     def __len__(self) -> int:
-        return int(self._alive[: self._size].sum())
+        return self._living
 
     @property
     def memory_ids(self) -> npt.NDArray[np.int64]:
@@ -97,13 +103,19 @@ class KeywordIndex:
         if self._size - self._tail_start >= TAIL_MEMORIES:
             self._seal_tail()
 
-    def load(self, memory_ids: Sequence[int], postings: Sequence[Postings]) -> None:
-        """Index many memories at once into a segment of their own."""
-        if not memory_ids:
-            return
+    def load(self, memory_ids: Sequence[int], sizes: Sequence[int], joined: Postings) -> None:
+        """Index many memories at once into segments of their own; `sizes` says how many postings each has."""
+        first = start = end = 0
+        for place, size in enumerate(sizes, 1):
+            end += size
+            if end - start >= SEGMENT or place == len(sizes):
+                self._load_segment(memory_ids[first:place], np.array(sizes[first:place]), joined[start:end])
+                first, start = place, end
+
+    def _load_segment(
+        self, memory_ids: Sequence[int], sizes: npt.NDArray[np.int64], joined: Postings
+    ) -> None:
         self._seal_tail()
-        sizes = np.array([len(part) for part in postings])
-        joined = np.concatenate(postings)
         lengths = np.bincount(np.repeat(np.arange(len(sizes)), sizes), joined["count"], minlength=len(sizes))
         first = self._take_slots(np.asarray(memory_ids, np.int64), lengths.astype(np.float32))
         slots = np.repeat(np.arange(first, first + len(sizes), dtype=np.int32), sizes)
@@ -112,7 +124,12 @@ class KeywordIndex:
 
     def remove(self, memory_ids: Sequence[int]) -> None:
         """Leave memories out of every answer from now on."""
-        self._alive[: self._size] &= ~np.isin(self.memory_ids, memory_ids)
+        known = [memory_id for memory_id in memory_ids if memory_id <= self._highest]
+        if not known:
+            return  # as with every new memory: looking through a million ids would take longer than to write it
+        gone = self._alive[: self._size] & np.isin(self.memory_ids, known)
+        self._alive[: self._size][gone] = False
+        self._living -= int(gone.sum())
         if self._size - len(self) > max(TAIL_MEMORIES, len(self)):
             self._compact()
 
@@ -176,6 +193,8 @@ class KeywordIndex:
         self._memories[first : self._size] = memory_ids
         self._lengths[first : self._size] = lengths
         self._alive[first : self._size] = True
+        self._living += len(memory_ids)
+        self._highest = max(self._highest, int(memory_ids.max()))
         return first
 
     def _seal_tail(self) -> None:
@@ -206,9 +225,18 @@ class KeywordIndex:
 
     def _append(self, segment: _Segment) -> None:
         self._segments.append(segment)
-        while len(self._segments) > 1 and len(self._segments[-2].slots) < 2 * len(self._segments[-1].slots):
-            last = self._segments.pop()
-            self._segments[-1] = self._segments[-1].merged(last)
+        while len(self._segments) > 1:
+            before, last = len(self._segments[-2].slots), len(self._segments[-1].slots)
+            if before >= 2 * last or before + last > SEGMENT:
+                return
+            self._segments[-2:] = [self._segments[-2].merged(self._segments[-1])]
+
+
+def _stable_order(terms: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Give what sorts terms, equal ones as they stand: half a number at a time, which numpy sorts in linear time."""
+    order = np.argsort((terms & 0xFFFF).astype(np.uint16), kind="stable")
+    high = (terms >> 16).astype(np.uint16)
+    return order[np.argsort(high[order], kind="stable")] if high.any() else order
 
 
 def _best(ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], limit: int) -> list[tuple[int, float]]:

@@ -106,7 +106,7 @@ def read_records(path: Path, limit: int | None = None) -> Iterator[tuple[int, Re
     for at, line in read_lines(path, limit):
         try:
             yield at, decode_record(line[9:-1])
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return
 
 

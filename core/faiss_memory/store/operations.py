@@ -135,6 +135,21 @@ class DropPassages(Struct, tag="unembed", array_like=True, frozen=True):
         connection.execute("DELETE FROM passages WHERE memory = ?", (self.memory,))
 
 
+class DropVectors(Struct, tag="unmodel", array_like=True, frozen=True):
+    """What a model has made of the memories from one id to another is not needed any more."""
+
+    model: int
+    first: int
+    last: int
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Delete the passages."""
+        connection.execute(
+            "DELETE FROM passages WHERE memory BETWEEN ? AND ? AND model = ?",
+            (self.first, self.last, self.model),
+        )
+
+
 class PutOrigin(Struct, tag="origin", array_like=True, frozen=True):
     """Which part of which file a memory was built from."""
 
@@ -177,6 +192,7 @@ Operation: TypeAlias = (
     | PutModel
     | PutPassages
     | DropPassages
+    | DropVectors
     | PutOrigin
     | PutRetry
 )

@@ -7,12 +7,15 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store import operations
 from faiss_memory.store.filesystem import sync_file
 from faiss_memory.store.log import read_records
+from faiss_memory.store.truth import upgrade
+from faiss_memory.store.truth_schema import strangeness
 
 RECORDS_AT_ONCE = 500
 
@@ -47,10 +50,13 @@ def replay(
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=MEMORY", "synchronous=OFF", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
-        for number, stretch in enumerate(stretches, 1):
-            goes_on = _replay_one(connection, stretch, until_seq, until_time)
-            progress(number / len(stretches))
-            if not goes_on:
+        upgrade(connection, base)  # the log may go on after the tables have changed
+        if (strange := strangeness(connection)) is not None:
+            raise StoreCorrupt(f"{base} is not as this program makes it: {strange}")
+        sizes = [_size(stretch) for stretch in stretches]
+        for number, stretch in enumerate(stretches):
+            step = partial(_tell, progress, sum(sizes[:number]), max(1, sum(sizes)))
+            if not _replay_one(connection, stretch, until_seq, until_time, step):
                 break
         seq = _checked(connection, base, until_seq)
         connection.execute("PRAGMA journal_mode=DELETE")
@@ -74,11 +80,12 @@ def _replay_one(
     stretch: Stretch,
     until_seq: int | None,
     until_time: int | None,
+    step: Callable[[int], None],
 ) -> bool:
-    """Replay one segment; says whether to go on with the next."""
+    """Replay one segment, telling how many of its bytes were read; says whether to go on with the next."""
     seq, count, goes_on = _seq(connection), 0, True
     connection.execute("BEGIN")
-    for _, record in read_records(stretch.path, stretch.bytes):
+    for at, record in read_records(stretch.path, stretch.bytes):
         if record.seq <= seq:
             continue  # the base is of a later moment
         late = (until_seq is not None and record.seq > until_seq) or (
@@ -96,8 +103,17 @@ def _replay_one(
         if count % RECORDS_AT_ONCE == 0:
             connection.execute("COMMIT")
             connection.execute("BEGIN")
+            step(at)
     connection.execute("COMMIT")
     return goes_on
+
+
+def _tell(progress: Callable[[float], None], before: int, whole: int, at: int) -> None:
+    progress((before + at) / whole)
+
+
+def _size(stretch: Stretch) -> int:
+    return stretch.path.stat().st_size if stretch.bytes is None else stretch.bytes
 
 
 def _seq(connection: sqlite3.Connection) -> int:

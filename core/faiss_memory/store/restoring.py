@@ -22,6 +22,7 @@ from faiss_memory.store.filesystem import set_aside, sync_folder
 from faiss_memory.store.log import read_records
 from faiss_memory.store.replay import Stretch, replay
 from faiss_memory.store.rows import to_microseconds
+from faiss_memory.store.truth import is_out_of_reach
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -78,9 +79,20 @@ def build(moment: Moment, into: Path, progress: Callable[[float], None] = lambda
     """Build a moment's database; gives its seq. Raises StoreCorrupt, OSError and sqlite3.Error."""
     if moment.sha256 and _digest(moment.base) != moment.sha256:
         raise StoreCorrupt(f"{moment.base} is not as it was when backup {moment.name} was made")
-    return replay(
-        moment.base, moment.stretches, into, until_seq=moment.seq, until_time=moment.time, progress=progress
-    )
+    try:
+        return replay(
+            moment.base,
+            moment.stretches,
+            into,
+            until_seq=moment.seq,
+            until_time=moment.time,
+            progress=progress,
+        )
+    except (sqlite3.Error, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        if is_out_of_reach(error):
+            raise
+        # (Whatever damage, or somebody else's database, may look like.)
+        raise StoreCorrupt(f"{moment.base} and its log cannot be read ({error})") from None
 
 
 def become_another_store(path: Path, reached: Mapping[str, int]) -> None:
@@ -155,7 +167,7 @@ def put_in_place(data: Path, made: Path, name: str) -> Path | None:
     return aside if aside.exists() else None
 
 
-def restore_if_asked(data: Path) -> str | None:
+def restore_if_asked(data: Path, progress: Callable[[float], None] = lambda _: None) -> str | None:
     """Restore the backup whose files lie in the data folder, if they do; gives its name.
 
     One that does not come to what its manifest says is set aside instead, and the present database stays.
@@ -169,7 +181,7 @@ def restore_if_asked(data: Path) -> str | None:
         if manifest is None:
             raise StoreCorrupt(f"{manifest_path} is missing, or cannot be read")
         moment = moment_of_backup(data if base.exists() else data / "backups" / manifest.name, manifest)
-        build(moment, data / MAKING)
+        build(moment, data / MAKING, progress)
     except (StoreCorrupt, OSError, sqlite3.Error, UnicodeDecodeError) as error:
         log.error("the backup in %s is set aside, and nothing was restored: %s", data, error)
         for path in files:
@@ -182,7 +194,7 @@ def restore_if_asked(data: Path) -> str | None:
     return manifest.name
 
 
-def rebuild(data: Path) -> str | None:
+def rebuild(data: Path, progress: Callable[[float], None] = lambda _: None) -> str | None:
     """Build memory.db anew from the latest base and its log, in place of one that cannot be read, which is set aside.
 
     Says from what; None if there is nothing to build it from.
@@ -193,7 +205,7 @@ def rebuild(data: Path) -> str | None:
             "the latest state", store / base.name, chain.log_after(store, base), sha256=base.sha256
         )
         try:
-            seq = build(moment, data / MAKING)
+            seq = build(moment, data / MAKING, progress)
         except (StoreCorrupt, OSError, sqlite3.Error, UnicodeDecodeError) as error:
             log.error("%s leads to nothing: %s", base.name, error)
             continue

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.memory import Memory
@@ -16,13 +16,21 @@ from faiss_memory.parts import Embedding
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Embedded(NamedTuple):
+    """The passages of a memory by one model, as they were written: `passage_ids` go with the embedding's passages."""
+
+    model: str
+    embedding: Embedding
+    passage_ids: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A memory as it was just committed, with what the derived indexes need; `passage_ids` go with `embedding`."""
+    """A memory as it was just committed, with what the derived indexes need."""
 
     memory: Memory
-    embedding: Embedding | None
-    passage_ids: tuple[int, ...]
+    embedded: tuple[Embedded, ...]
+    """By each model at most once."""
     same_text: bool = False
     """Whether the memory was known and its text has not changed, so that its vectors stand."""
     same_words: bool = False

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import sys
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,11 +20,12 @@ import numpy as np
 
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
-from faiss_memory.parts import Embedding
+from faiss_memory.parts import Embedding, KnownModel
 from faiss_memory.store import clock, operations
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.operations import Operation, PassageRow
 from faiss_memory.store.rows import (
+    Embedded,
     Stored,
     checksum,
     from_microseconds,
@@ -53,7 +54,8 @@ class Truth(TruthReader):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self._model: operations.PutModel | None = None
+        self.model: str | None = None
+        """The identity of the model in use; an embedding that names none is by this one."""
         self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # A damaged text may not be UTF-8 any more; its checksum then says what is wrong, row by row.
         self.connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -65,7 +67,7 @@ class Truth(TruthReader):
         except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError) as error:
             # (A message may quote what is damaged, and then not be UTF-8.)
             self.connection.close()
-            if getattr(error, "sqlite_errorname", "").startswith(_OUT_OF_REACH):
+            if is_out_of_reach(error):
                 raise StoreError(
                     f"{path} cannot be opened ({error}). Close other programs that use it, look after the disk and "
                     "its permissions, and start again."
@@ -76,17 +78,11 @@ class Truth(TruthReader):
             raise
 
     def _create_or_check(self) -> None:
-        version = self.connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise NewerSchema(
-                f"{self.path} was written by a newer FAISS Memory (schema {version}; this one knows "
-                f"{SCHEMA_VERSION}). Update FAISS Memory, or use another data folder."
-            )
-        if version:
+        if version_of(self.connection, self.path):
             damage = str(self.connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             if damage != "ok":
                 raise sqlite3.DatabaseError(damage)
-            self._upgrade(version)
+            upgrade(self.connection, self.path)
             return
         self.connection.executescript(
             f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION};"
@@ -95,15 +91,6 @@ class Truth(TruthReader):
         self._set("uuid", str(uuid.uuid4()))
         self._set("created", to_microseconds(clock.now()))
         self.connection.execute("COMMIT")
-
-    def _upgrade(self, version: int) -> None:
-        for old in range(version, SCHEMA_VERSION):
-            self.connection.executescript(
-                f"BEGIN IMMEDIATE; {UPGRADES[old]} PRAGMA user_version={old + 1}; COMMIT;"
-            )
-            log.info("%s was brought to schema %d", self.path, old + 1)
-        if self._state("digest") is None:
-            operations.keep_content(self.connection, *operations.count_content(self.connection))
 
     def _next_id(self, table: str) -> int:
         """Give the id that SQLite would give: one that was never used by what was committed."""
@@ -223,28 +210,57 @@ class Truth(TruthReader):
         changes.seq = self._advance()
         for memory_id, (text, embedding) in embeddings.items():
             memory = self.read(memory_id)
-            if memory is not None and memory.text == text and not self._embedded(memory_id):
-                passage_ids = self._put_passages(memory_id, embedding, changes)
-                changes.embedded[memory_id] = Stored(memory, embedding, passage_ids)
+            if memory is not None and memory.text == text:
+                lacking = [part for part in embedding.by_each() if not self._has(memory_id, part)]
+                if lacking:
+                    changes.embed(Stored(memory, self._put_passages(memory_id, lacking, changes)))
+
+    def drop_vectors(self, keep: Collection[str], after: int, limit: int, changes: Changes) -> int | None:
+        """Delete the vectors of all models but some, for the next memories above an id that have any.
+
+        Gives the id of the last of those; None when there are no more.
+        """
+        rows = self.connection.execute("SELECT id, identity FROM models").fetchall()
+        others = [number for number, identity in rows if identity not in keep]
+        marks = ",".join("?" * len(others))
+        found = self.connection.execute(
+            f"SELECT DISTINCT memory FROM passages WHERE memory > ? AND model IN ({marks}) ORDER BY memory LIMIT ?",
+            (after, *others, limit),
+        ).fetchall()
+        changes.seq = self._advance()
+        if not found:
+            return None
+        for number in others:
+            self.write(operations.DropVectors(number, found[0][0], found[-1][0]), changes)
+        return int(found[-1][0])
+
+    def _has(self, memory_id: int, embedding: Embedding) -> bool:
+        return self._embedded(memory_id, self._made_by(embedding).id)
 
     def _put(
         self, memory: Memory, embedding: Embedding | None, origin: Origin | None, changes: Changes
     ) -> Stored:
         columns = to_row(memory)
         self.write(operations.PutMemory(memory.id, columns, checksum(*columns), changes.seq), changes)
-        passage_ids = () if embedding is None else self._put_passages(memory.id, embedding, changes)
+        parts = () if embedding is None else embedding.by_each()
+        embedded = self._put_passages(memory.id, parts, changes)
         if origin is not None:
             self.write(
                 operations.PutOrigin(memory.id, origin.file, origin.place, origin.text, origin.details),
                 changes,
             )
-        return Stored(memory, embedding, passage_ids)
+        return Stored(memory, embedded)
 
-    def _put_passages(self, memory_id: int, embedding: Embedding, changes: Changes) -> tuple[int, ...]:
-        assert self._model is not None, "a model is in use before anything is embedded"
+    def _put_passages(
+        self, memory_id: int, embeddings: Iterable[Embedding], changes: Changes
+    ) -> tuple[Embedded, ...]:
+        return tuple(self._put_embedding(memory_id, embedding, changes) for embedding in embeddings)
+
+    def _put_embedding(self, memory_id: int, embedding: Embedding, changes: Changes) -> Embedded:
+        model = self._made_by(embedding)
         # Each group names the model anew: whether the log that names it is the present one, only the log knows.
-        if not any(isinstance(operation, operations.PutModel) for operation in changes.operations):
-            self.write(self._model, changes)
+        if model not in changes.operations:
+            self.write(model, changes)
         first = self._next_id("passages")
         rows = tuple(
             PassageRow(passage_id, passage.start, passage.end, np.asarray(vector, dtype="<f4").tobytes())
@@ -255,8 +271,13 @@ class Truth(TruthReader):
                 strict=True,
             )
         )
-        self.write(operations.PutPassages(memory_id, self._model.id, rows), changes)
-        return tuple(row.id for row in rows)
+        self.write(operations.PutPassages(memory_id, model.id, rows), changes)
+        return Embedded(model.identity, embedding, tuple(row.id for row in rows))
+
+    def _made_by(self, embedding: Embedding) -> operations.PutModel:
+        identity = embedding.model or self.model
+        assert identity is not None, "a model is in use before anything is embedded"
+        return self.models[identity]
 
     def _touch(self, project: str, now: datetime, changes: Changes) -> None:
         moment = to_microseconds(now)
@@ -271,16 +292,33 @@ class Truth(TruthReader):
                 "supersedes",
             )
 
-    def use_model(self, identity: str, name: str, dimension: int) -> int:
-        """Write and read vectors of this model from now on; gives its number."""
+    def know_model(self, identity: str, name: str, dimension: int) -> None:
+        """Let vectors of this model be written and read from now on."""
         self.connection.execute(
-            "INSERT OR IGNORE INTO models (identity, name, dimension) VALUES (?, ?, ?)",
+            "INSERT INTO models (identity, name, dimension) VALUES (?, ?, ?)"
+            " ON CONFLICT (identity) DO UPDATE SET name = excluded.name",
             (identity, name, dimension),
         )
         row = self.connection.execute("SELECT id FROM models WHERE identity = ?", (identity,)).fetchone()
-        self.model = int(row[0])
-        self._model = operations.PutModel(self.model, identity, name, dimension)
-        return self.model
+        self.models[identity] = operations.PutModel(int(row[0]), identity, name, dimension)
+
+    def use_model(self, identity: str) -> None:
+        """Make a known model the one in use, and remember it as the last that was."""
+        self.model = identity
+        self._set("model", identity)
+
+    def last_model(self) -> KnownModel | None:
+        """Give the model that was last in use; of a database that was built anew, the one with the most vectors."""
+        row = self.connection.execute(
+            "SELECT identity, name, dimension FROM models WHERE identity = ?", (self._state("model"),)
+        ).fetchone()
+        if row is None:
+            row = self.connection.execute(
+                "SELECT identity, name, dimension FROM models JOIN"
+                " (SELECT model, count(*) AS number FROM passages GROUP BY model) ON model = id"
+                " ORDER BY number DESC LIMIT 1"
+            ).fetchone()
+        return None if row is None else KnownModel(*row)
 
     def close(self) -> None:
         """Fold the WAL into the database and close it."""
@@ -289,6 +327,34 @@ class Truth(TruthReader):
 
 class NewerSchema(StoreCorrupt):
     """The file is sound, and written by a newer version."""
+
+
+def is_out_of_reach(error: Exception) -> bool:
+    """Say whether an error is about reaching a file, and not about what is in it."""
+    return bool(getattr(error, "sqlite_errorname", "").startswith(_OUT_OF_REACH))
+
+
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """Give the version of a database's tables, 0 for an empty one. Raises NewerSchema."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise NewerSchema(
+            f"{path} was written by a newer FAISS Memory (schema {version}; this one knows {SCHEMA_VERSION}). "
+            "Update FAISS Memory, or use another data folder."
+        )
+    return version
+
+
+def upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring an older database to the present tables. Raises NewerSchema."""
+    version = version_of(connection, path)
+    if not version:
+        raise StoreCorrupt(f"{path} holds no tables of ours")
+    for old in range(version, SCHEMA_VERSION):
+        connection.executescript(f"BEGIN IMMEDIATE; {UPGRADES[old]} PRAGMA user_version={old + 1}; COMMIT;")
+        log.info("%s was brought to schema %d", path, old + 1)
+    if connection.execute("SELECT 1 FROM state WHERE key = 'digest'").fetchone() is None:
+        operations.keep_content(connection, *operations.count_content(connection))
 
 
 def configure(connection: sqlite3.Connection) -> None:

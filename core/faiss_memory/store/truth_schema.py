@@ -1,5 +1,11 @@
 """The tables of memory.db. A change here raises the version and brings an upgrade of older files."""
 
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from functools import cache
+
 SCHEMA_VERSION = 2
 
 _ORIGINS = """
@@ -52,3 +58,20 @@ CREATE TABLE retries (key TEXT PRIMARY KEY, digest BLOB NOT NULL, answer TEXT NO
 CREATE INDEX retries_by_age ON retries (made);
 {_ORIGINS}
 """
+
+
+def strangeness(connection: sqlite3.Connection) -> str | None:
+    """Say which table or index a database lacks, or what acts by itself in it, if there is such."""
+    found = set(connection.execute("SELECT type, name FROM sqlite_master").fetchall())
+    acting = [f"{kind} {name}" for kind, name in sorted(found) if kind in ("trigger", "view")]
+    missing = [f"{kind} {name}" for kind, name in sorted(_expected() - found)]
+    if acting:
+        return f"it holds the {acting[0]}"
+    return f"it lacks the {missing[0]}" if missing else None
+
+
+@cache
+def _expected() -> frozenset[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        return frozenset(connection.execute("SELECT type, name FROM sqlite_master").fetchall())

@@ -1,0 +1,97 @@
+"""An archive as a file of this machine: written whole or not at all, and sent to the service."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from faiss_memory.cli.failures import CommandFailed
+from faiss_memory.cli.writing import clean, size
+
+if TYPE_CHECKING:
+    from faiss_memory.cli.session import Session
+
+MEDIA_TYPE = "application/x-tar"
+Step = Callable[[int, int | None], object]
+"""Is told how many bytes were moved, and of how many in all if that is known."""
+
+
+def taken_away(session: Session, file: Path, wanted: Mapping[str, Any], *, force: bool) -> None:
+    """Write an archive to a file. Raises CommandFailed, and then there is no such file."""
+    if file.is_dir():
+        file = file / "faiss-memory.tar"
+    if file.exists() and not force:
+        raise CommandFailed(f"{clean(file)} is there already; --force writes over it.")
+    written = 0
+    with _whole(file) as target, _shown("fetching", None) as step:
+
+        def write(piece: bytes, whole: int) -> None:
+            nonlocal written
+            try:
+                target.write(piece)
+            except OSError as error:  # here, because it is not the connection's
+                raise CommandFailed(f"{clean(file)} cannot be written ({error.strerror}).") from None
+            written += len(piece)
+            step(len(piece), whole)
+
+        session.client.download("/archive", wanted, write)
+    if session.as_json:
+        session.prints_json({"success": True, "file": str(file), "size_bytes": written})
+        return
+    session.out.say(f"Archive {clean(file)} written: {size(written)}")
+    session.out.remark(f"To go to what it holds, here or elsewhere: faiss-memory restore {clean(file)}")
+
+
+def brought_back(session: Session, file: Path) -> dict[str, Any]:
+    """Send an archive to the service, which goes to the state in it; gives the answer. Raises CommandFailed."""
+    try:
+        with file.open("rb") as source:
+            whole = os.fstat(source.fileno()).st_size
+            with _shown("sending", whole) as step:
+                return session.client.upload(
+                    "/restore/archive", source, whole, MEDIA_TYPE, lambda sent: step(sent, None)
+                )
+    except OSError as error:
+        raise CommandFailed(f"{clean(file)} cannot be read ({error.strerror}).") from None
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[BinaryIO]:
+    """Open a file that appears under its name only when all of it is on the disk; nobody else may read it."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
+            yield target
+            target.flush()
+            os.fsync(target.fileno())
+        fresh.replace(file)
+        folder = os.open(file.parent, os.O_RDONLY)
+        os.fsync(folder)  # so that its name outlives a power cut, too
+        os.close(folder)
+    except OSError as error:
+        raise CommandFailed(f"{clean(file)} cannot be written ({error.strerror}).") from None
+    finally:
+        with suppress(OSError):
+            fresh.unlink()
+
+
+@contextmanager
+def _shown(what: str, whole: int | None) -> Iterator[Step]:
+    """Show a bar on standard error while the block runs, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda moved, whole: None
+        return
+    from faiss_memory.cli.terminal import transfer_bar
+
+    with transfer_bar() as bar:
+        task = bar.add_task(what, total=whole)
+
+        def step(moved: int, whole: int | None) -> None:
+            bar.update(task, advance=moved, **({} if whole is None else {"total": whole}))  # type: ignore[arg-type]
+
+        yield step

@@ -1,0 +1,52 @@
+"""memory.db at the start: opened, mended from the log where it lacks something, or built anew where it is lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from faiss_memory.errors import StoreCorrupt
+from faiss_memory.store import chain, restoring
+from faiss_memory.store.truth import NewerSchema, Truth
+
+log = logging.getLogger("faiss_memory.store")
+
+
+def open_truth(data: Path, progress: Callable[[float], None] = lambda _: None) -> Truth:
+    """Open memory.db; one that is missing or cannot be read is built anew from its log, to the last change.
+
+    `progress` is told how far that is, where it is done.
+    Raises StoreCorrupt when there is nothing to build it from, NewerSchema, OSError and sqlite3.Error.
+    """
+    path = data / "memory.db"
+    store = data / "backups" / ".store"
+    # SQLite would take an empty file for a new database and begin with nothing, as if nothing had been lost.
+    empty = path.exists() and not path.stat().st_size
+    known = store.is_dir() or (empty and path.with_name("search.db").exists())
+    lost = known and (empty or not path.exists())
+    try:
+        if not lost:
+            return _caught_up(Truth(path), store)
+        raise StoreCorrupt(f"{path} is {'empty' if empty else 'missing'}")
+    except NewerSchema:
+        raise
+    except StoreCorrupt as error:
+        source = restoring.rebuild(data, progress)
+        if source is None:
+            raise StoreCorrupt(
+                f"{error}. Put the files of a backup from {store.parent} into {data} and start again; the "
+                "present file is kept aside."
+            ) from None
+        log.error("%s; it was built anew from %s, and what was there is set aside", error, source)
+        return Truth(path)
+
+
+def _caught_up(truth: Truth, store: Path) -> Truth:
+    try:
+        if (changes := chain.roll_forward(store, truth)) > 0:
+            log.warning("%d changes that memory.db lacked were taken from the log", changes)
+    except BaseException:
+        truth.close()
+        raise
+    return truth
