@@ -30,7 +30,7 @@ FLOORS = [
         "log_tail",
     },
     {"ranking", "models", "engine", "openapi", "tools"},
-    {"messages", "overview", "service"},
+    {"messages", "choosing", "overview", "service"},
     {"routes", "access", "public", "pages", "server", "uploads"},
     {"app", "serve", "autostart"},
     {"cli", "__main__"},

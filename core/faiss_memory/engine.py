@@ -22,6 +22,7 @@ from faiss_memory.parts import (
     Embedder,
     Embedding,
     Progress,
+    Purged,
     Restored,
     Retry,
     Rewritten,
@@ -208,6 +209,13 @@ class MemoryEngine:
             embeddings = _embed(models, [draft.text for draft in drafts])
             passages = sum(len(part.passages) for part in embeddings if part is not None)
             return self.store.rewrite(drafts, embeddings, changes, gone), passages
+
+    def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool) -> Purged:
+        """Purge memories; past queries, which may quote them, are forgotten too."""
+        done = self.store.purge(ids, dry_run=dry_run, prove=prove)
+        if not dry_run:
+            self._models.clear_caches()
+        return done
 
     def change(self, memory_id: int, change: Change) -> Memory:
         """Correct a memory; a changed text is embedded again."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from msgspec import UNSET
 
 from faiss_memory import schema
 from faiss_memory.config_files import ConfigFile, MarkdownBlock, OwnFile
-from faiss_memory.memory import DEFAULT_PROJECT, Memory, SearchResult
+from faiss_memory.memory import DEFAULT_PROJECT, Filter, Memory, SearchResult
+from faiss_memory.parts import Purged
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -58,6 +60,22 @@ def closest_match(record: Memory, similarity: float) -> schema.ClosestMatch:
     """Write the nearest memory."""
     return schema.ClosestMatch(
         id=record.id, text=record.text, source=record.source, similarity=round(similarity, 4)
+    )
+
+
+def purge_answer(done: Purged, missing: list[int], where: Filter, dry_run: bool) -> schema.PurgeAnswer:
+    """Write what was purged."""
+    proof = done.proof
+    return schema.PurgeAnswer(
+        success=True,
+        ids=done.ids,
+        count=len(done.ids),
+        missing=missing,
+        rewritten=done.rewritten,
+        removed=done.removed,
+        dry_run=dry_run,
+        project=echo(where.projects),
+        proof=UNSET if proof is None else schema.PurgeProof(**asdict(proof)),
     )
 
 

@@ -225,6 +225,13 @@ class Models:
 
     # What is still to be embedded.
 
+    def clear_caches(self) -> None:
+        """Forget the texts that were embedded."""
+        models = self.in_use
+        for model in () if models is None else (models.answering, models.coming):
+            if model is not None:
+                model.clear_cache()
+
     def recount(self) -> None:
         """Embed in the background what the models lack after the memories have become others."""
         models = self.in_use

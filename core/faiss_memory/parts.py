@@ -147,6 +147,31 @@ class Restored:
     set_aside: str
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a search of every file for texts has found: the names of files in the data folder that hold a part of one.
+
+    `shared` are memories that stay and say the same in part: what is theirs proves nothing, and is not searched for.
+    """
+
+    files_searched: int
+    bytes_searched: int
+    texts: int
+    found: list[str]
+    shared: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was purged, or would be; `rewritten` counts files, `removed` names those that could not be read."""
+
+    ids: list[int]
+    missing: list[int]
+    rewritten: int = 0
+    removed: list[str] = field(default_factory=list)
+    proof: Proof | None = None
+
+
 class Store(Protocol):
     """Durable records with their indexes.
 
@@ -222,6 +247,13 @@ class Store(Protocol):
 
     def forget(self, ids: Sequence[int]) -> list[int]:
         """Take memories out of every answer; gives the ids that were there."""
+
+    def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
+        """Take memories out of every answer and of every file, those as well that were forgotten before.
+
+        Older moments stay restorable without them, and no restore brings them back. With `prove` every file is then
+        searched for their texts. Raises Conflict while a restore or another purge runs.
+        """
 
     def drop_project(self, name: str) -> int:
         """Forget a project with all its memories; gives their number. Raises MemoryNotFound."""

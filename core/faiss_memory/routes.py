@@ -80,6 +80,10 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
             body=schema.ForgetRequest, answer=schema.ForgetAnswer, handler=service.forget,
         ),
         Route(
+            method="POST", path="/memory/purge", summary="Purge memories: from every file as well",
+            body=schema.PurgeRequest, answer=schema.PurgeAnswer, handler=service.purge,
+        ),
+        Route(
             method="DELETE", path="/projects/{name}", summary="Forget a project with all its memories",
             params=schema.ByProject, answer=schema.DropProjectAnswer,
             handler=lambda params: service.drop_project(params.name),

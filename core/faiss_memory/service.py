@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from faiss_memory import messages, schema
+from faiss_memory.choosing import choose, named_alone
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.limits import check_metadata, check_tags, check_text, check_time
@@ -300,20 +301,7 @@ class MemoryService:
 
     def forget(self, request: schema.ForgetRequest) -> schema.ForgetAnswer:
         """Forget the memories that meet every condition given."""
-        if all(getattr(request, name) is UNSET for name in schema.FORGET_CONDITIONS):
-            raise InvalidRequest(
-                f"say what to forget: give at least one of {', '.join(schema.FORGET_CONDITIONS)}"
-            )
-        asked = None if request.ids is UNSET else set(request.ids)
-        if asked is not None and len(asked) > self.settings.limits.batch:
-            raise InvalidRequest(
-                f"`ids` holds {len(asked)}; the most is {self.settings.limits.batch} (setting limits.batch)",
-                "ids",
-            )
-        where = self._forget_filter(request)
-        ids = self.engine.store.matching_ids(where)
-        if asked is not None:
-            ids = [memory_id for memory_id in ids if memory_id in asked]
+        asked, where, ids = choose(request, self.settings.limits, self.engine.store)
         gone = ids if request.dry_run else self._forget_all(ids)
         return schema.ForgetAnswer(
             success=True,
@@ -324,22 +312,17 @@ class MemoryService:
             project=messages.echo(where.projects),
         )
 
-    def _forget_filter(self, request: schema.ForgetRequest) -> Filter:
-        limits = self.settings.limits
-        metadata = _or_none(request.metadata) or {}
-        check_metadata(metadata, limits.metadata_bytes, "metadata")
-        # An id says by itself which project it is in.
-        anywhere = request.project is UNSET and request.ids is not UNSET
-        return Filter(
-            projects=None if anywhere else messages.scope(_or_none(request.project)),
-            tags=check_tags(_or_none(request.tags) or [], limits.tags, "tags"),
-            tags_mode=request.tags_mode,
-            source=_or_none(request.source),
-            metadata=metadata,
-            after=check_time(_or_none(request.after), "after"),
-            before=check_time(_or_none(request.before), "before"),
-            include_superseded=True,
-        )
+    def purge(self, request: schema.PurgeRequest) -> schema.PurgeAnswer:
+        """Purge the memories that meet every condition given: they are gone from every file as well.
+
+        By id alone, those go too that were forgotten before.
+        """
+        asked, where, there = choose(request, self.settings.limits, self.engine.store)
+        ids = sorted(asked) if asked is not None and named_alone(request) else there
+        done = self.engine.purge(ids, dry_run=request.dry_run, prove=request.proof)
+        if not request.dry_run and (removed := sorted(set(there) & set(done.ids))):
+            self.plugins.notify("memories_removed", ids=removed)
+        return messages.purge_answer(done, sorted((asked or set()) - set(done.ids)), where, request.dry_run)
 
     def _forget_all(self, ids: Sequence[int]) -> list[int]:
         gone = self.engine.store.forget(ids) if ids else []

@@ -27,6 +27,9 @@ CHANGING = {
     "backup",
     "backup_count",
     "version",
+    "rewritten",
+    "files_searched",
+    "bytes_searched",
 }
 NEAR = {"similarity", "relevance", "score"}
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from faiss_memory.store import EmbeddedStore, backups, chain, log, restoring, vector_files
+from faiss_memory.store import EmbeddedStore, backups, chain, log, purging, restoring, vector_files
 from faiss_memory.store.backups import Backups
 from faiss_memory.store.catalogue import Catalogue
 from faiss_memory.store.chain import Chain
 from faiss_memory.store.committer import Committer
+from faiss_memory.store.derived import Derived
 from faiss_memory.store.history import History
 from faiss_memory.store.indexes import Indexes
 from faiss_memory.store.truth import Truth
@@ -103,6 +104,10 @@ def _manual(*_: object, sync: bool = False) -> bool:
     return sync
 
 
+def _some(_: object, names: object) -> bool:
+    return bool(names)
+
+
 class Point(NamedTuple):
     """Where to die; `work` is a name of `workloads.WORK`, `most` how often it may have been passed before."""
 
@@ -152,6 +157,22 @@ POINTS = {
     "after the databases were swapped": Point(after(EmbeddedStore, "_swap"), "answer calls", 1),
     "before the log follows a restore": Point(before(History, "follow"), "answer calls", 1),
     "after the log followed a restore": Point(after(History, "follow"), "answer calls", 1),
+    "before a purge is noted": Point(before(purging, "_write_intent"), "purge", 1),
+    "after a purge was noted": Point(after(purging, "_write_intent"), "purge", 1),
+    "after what is purged left the records": Point(after(Truth, "purge"), "purge", 1),
+    "after memory.db was written anew": Point(after(purging, "_vacuum"), "purge", 1),
+    "after the log was sealed for a purge": Point(after(History, "seal"), "purge", 1),
+    "after the history was rewritten": Point(after(purging, "rewrite_store"), "purge", 1),
+    "before rewritten files are put in place": Point(before(purging, "_put_in_place", _some), "purge", 1),
+    "after rewritten files were put in place": Point(after(purging, "_put_in_place"), "purge", 1),
+    "before the backups follow a purge": Point(before(Backups, "renew"), "purge", 1),
+    "between the links of a backup": Point(before(backups, "_link_again"), "purge", 1),
+    "after the backups followed a purge": Point(after(Backups, "renew"), "purge", 1),
+    "after a manual backup was rewritten": Point(after(purging, "rewrite_backup"), "purge", 1),
+    "before what was set aside is rewritten": Point(before(purging, "clear_set_aside"), "purge", 1),
+    "before search.db is purged": Point(before(Derived, "purge_catalogue"), "purge", 1),
+    "before the saved indexes are purged": Point(before(Derived, "purge_vectors"), "purge", 1),
+    "after the saved indexes were purged": Point(after(Derived, "purge_vectors"), "purge", 1),
 }
 
 

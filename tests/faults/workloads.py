@@ -212,4 +212,5 @@ WORK: dict[str, Callable[[dict[str, Any], list[int]], int]] = {
     "restore": start,
     "start": start,
     "answer calls": answer_calls,
+    "purge": answer_calls,
 }

@@ -27,6 +27,7 @@ from tests.store.oracle import (
     embed,
     embed_query,
     grow,
+    settled,
     until,
 )
 
@@ -270,6 +271,30 @@ def test_bases_are_rolled_while_writers_write_and_every_backup_restores(home, sm
         assert len(texts(restored.open())) == backup.memories
         restored.close()
     assert len(texts(home.open())) == count
+
+
+def test_a_restore_while_a_base_is_rolled_leaves_a_store_that_goes_on(home, monkeypatch):
+    store, roll, during = home.open(), chain.Chain.roll, []
+    add(store, "before")
+    backup = store.backup(None)
+
+    def restoring_meanwhile(*arguments):
+        base = roll(*arguments)
+        if not during:
+            during.append(store.restore(backup.name))
+        return base
+
+    monkeypatch.setattr(chain.Chain, "roll", restoring_meanwhile)
+    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 2_000)
+    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+    for number in range(40):
+        add(store, f"memory {number}")
+    until(lambda: during, "a restore came in between")
+    count = len(texts(store))
+    for number in range(40):
+        add(store, f"another {number}")
+    settled(store)
+    assert len(texts(home.reopen())) == count + 40
 
 
 def test_what_no_backup_needs_goes(home, clock, small_log, monkeypatch):

@@ -19,6 +19,7 @@ COMMANDS = {
     "show": Home(_PLACE + "finding:show", "Show a memory in full."),
     "edit": Home(_PLACE + "keeping:edit", "Correct a memory."),
     "forget": Home(_PLACE + "forgetting:forget", "Forget memories by id or by a filter."),
+    "purge": Home(_PLACE + "purging:purge", "Purge memories by id or by a filter: from every file too."),
     "is-novel": Home(_PLACE + "finding:is_novel", "Say whether a text says something new."),
     "tags": Home(_PLACE + "overview:tags", "List the tags in use."),
     "projects": Home(_PLACE + "overview:projects", "List the projects."),

@@ -1,4 +1,4 @@
-"""The command that forgets memories, and asks before it does."""
+"""The command that forgets memories, and asks before it does; and what it shares with the one that purges them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from faiss_memory.cli.failures import EXIT_NO
 from faiss_memory.cli.lazy import ExampleCommand
 from faiss_memory.cli.options import (
+    Command,
     asks_service,
     given_only,
     metadata_option,
@@ -26,6 +27,33 @@ MOST_MISSING = 10
 """Ids that are not there are named up to this many."""
 
 
+def which_memories(command: Command) -> Command:
+    """Give a command the options that say which memories it is about."""
+    for option in reversed(
+        (
+            click.argument("id", type=int, nargs=-1),
+            project_option("Of this project [this folder's]; alone it means all of them."),
+            tag_option("With this tag; may be given several times."),
+            click.option(
+                "--tags-mode", type=click.Choice(["any", "all"]), help="With any of the tags, or all [any]."
+            ),
+            click.option("--source", metavar="GLOB", help="From such sources, as 'docs/*.md'."),
+            metadata_option("With this property; may be given several times."),
+            time_options,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def conditions_of(what: str, **given: Any) -> dict[str, Any]:
+    """Give the conditions as the API takes them; without one nothing is done."""
+    conditions = given_only(given)
+    if not conditions.keys() - {"tags_mode"}:
+        raise click.UsageError(f"Say what to {what}: ids, or a condition such as --source or --tag.")
+    return conditions
+
+
 @click.command(
     cls=ExampleCommand,
     examples=[
@@ -34,13 +62,7 @@ MOST_MISSING = 10
         "faiss-memory forget --project website --tag draft --yes",
     ],
 )
-@click.argument("id", type=int, nargs=-1)
-@project_option("Of this project [this folder's]; alone it means all of them.")
-@tag_option("With this tag; may be given several times.")
-@click.option("--tags-mode", type=click.Choice(["any", "all"]), help="With any of the tags, or all [any].")
-@click.option("--source", metavar="GLOB", help="From such sources, as 'docs/*.md'.")
-@metadata_option("With this property; may be given several times.")
-@time_options
+@which_memories
 @click.option("--dry-run", is_flag=True, help="Only say what would be forgotten.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @asks_service
@@ -57,9 +79,7 @@ def forget(
 
     Backups made before still hold them. For more than one memory you are asked first.
     """
-    conditions = given_only({"ids": list(id), "project": project, "tags": list(tag), **given})
-    if not conditions.keys() - {"tags_mode"}:
-        raise click.UsageError("Say what to forget: ids, or a condition such as --source or --tag.")
+    conditions = conditions_of("forget", ids=list(id), project=project, tags=list(tag), **given)
     if len(id) == 1 and conditions.keys() == {"ids"} and not dry_run:
         _forget_one(session, id[0])
         return
@@ -91,7 +111,7 @@ def _agreed(session: Session, conditions: Mapping[str, Any]) -> bool:
         if not session.prints_json(found):
             _report(session, found)
         return False
-    if not click.confirm(f"Forget {_told(found)}?", err=True):
+    if not click.confirm(f"Forget {told(found)}?", err=True):
         click.echo("Nothing was forgotten", err=True)
         click.get_current_context().exit(EXIT_NO)
     return True
@@ -100,16 +120,21 @@ def _agreed(session: Session, conditions: Mapping[str, Any]) -> bool:
 def _report(session: Session, answer: Mapping[str, Any]) -> None:
     verb = "would be forgotten" if answer["dry_run"] else "forgotten; backups made before still hold them"
     if answer["count"]:
-        session.out.say(f"{_told(answer)} {verb}", "yellow" if answer["dry_run"] else "green")
+        session.out.say(f"{told(answer)} {verb}", "yellow" if answer["dry_run"] else "green")
     else:
-        session.out.say(f"Nothing to forget: {_told(answer)}", "yellow")
-    missing = answer["missing"]
+        session.out.say(f"Nothing to forget: {told(answer)}", "yellow")
+    name_missing(session, answer["missing"])
+
+
+def name_missing(session: Session, missing: Sequence[int]) -> None:
+    """Name the ids that are not there, if there are any."""
     if missing:
         named = ", ".join(str(id) for id in missing[:MOST_MISSING])
         session.out.remark(f"Not there: {named}{' …' if len(missing) > MOST_MISSING else ''}")
 
 
-def _told(answer: Mapping[str, Any]) -> str:
+def told(answer: Mapping[str, Any]) -> str:
+    """Say how many memories an answer is about, and of where."""
     from faiss_memory.cli.writing import counted, projects_in_words
 
     anywhere = answer["project"] == "*"  # ids without a project are looked for everywhere

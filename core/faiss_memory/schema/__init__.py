@@ -61,6 +61,9 @@ from faiss_memory.schema.keeping import (
     MemoryAnswer,
     NewMemory,
     PatchRequest,
+    PurgeAnswer,
+    PurgeProof,
+    PurgeRequest,
 )
 from faiss_memory.schema.overview import (
     AdapterEntry,
@@ -89,6 +92,7 @@ from faiss_memory.schema.overview import (
 
 EXTRA: dict[type[Struct], dict[str, Any]] = {
     ForgetRequest: {"anyOf": [{"required": [name]} for name in FORGET_CONDITIONS]},
+    PurgeRequest: {"anyOf": [{"required": [name]} for name in FORGET_CONDITIONS]},
     PatchRequest: {"minProperties": 1},
     RestoreRequest: {"oneOf": [{"required": ["backup"]}, {"required": ["time"]}]},
 }
@@ -146,6 +150,9 @@ __all__ = [
     "ProjectStats",
     "ProjectsAnswer",
     "Properties",
+    "PurgeAnswer",
+    "PurgeProof",
+    "PurgeRequest",
     "RebuildingPart",
     "RestoreAnswer",
     "RestoreRequest",

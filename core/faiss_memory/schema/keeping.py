@@ -181,6 +181,39 @@ class ForgetAnswer(Answer):
     project: str | list[str]
 
 
+class PurgeRequest(ForgetRequest):
+    """Purge the memories that meet every condition given; at least one must be."""
+
+    dry_run: Annotated[bool, Meta(description="Only say what would be purged.")] = False
+    proof: Annotated[
+        bool, Meta(description="Search every file of the data folder for the texts afterwards.")
+    ] = False
+
+
+class PurgeProof(Answer):
+    """What a search of every byte of the data folder has found; `found` are files that hold a part of a text."""
+
+    files_searched: int
+    bytes_searched: int
+    texts: int
+    found: list[str]
+    shared: list[int]
+
+
+class PurgeAnswer(Answer):
+    """What was purged, or would be; how many files were rewritten, and which were removed, being unreadable."""
+
+    success: bool
+    ids: list[int]
+    count: int
+    missing: list[int]
+    rewritten: int
+    removed: list[str]
+    dry_run: bool
+    project: str | list[str]
+    proof: PurgeProof | UnsetType = UNSET
+
+
 class ByProject(Message):
     """Names one project."""
 

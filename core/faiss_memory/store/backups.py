@@ -167,6 +167,25 @@ class Backups:
         shutil.rmtree(going, ignore_errors=True)
         del self._manifests[name]
 
+    def renew(self, store: Path, renewed: Callable[[Path, Manifest], Manifest]) -> None:
+        """Follow files that were rewritten: manifests say what `renewed` says, links lead to what lies in `store` now.
+
+        Each folder may be met half done, and is then done again. Raises OSError.
+        """
+        with self._lock:
+            sweep(self._folder)
+            self._manifests = {}
+            for before in _read_all(self._folder):
+                folder = self._folder / before.name
+                manifest = renewed(folder, before)
+                if manifest != before:
+                    _write_manifest(folder, manifest, sync=True)
+                if manifest.is_auto:
+                    _link_again(folder, store, manifest)
+                self._manifests[manifest.name] = manifest
+            if self._last_auto is not None:
+                self._last_auto = self._manifests.get(self._last_auto.name)
+
     # Manual ones.
 
     def make(self, chain: Chain, seq: int, memories: int, label: str | None) -> Callable[[], Backup]:
@@ -286,6 +305,18 @@ def _write_manifest(folder: Path, manifest: Manifest, *, sync: bool = False) -> 
     fresh = folder / ".manifest.json.new"
     fresh.write_bytes(written)
     fresh.replace(folder / "manifest.json")
+
+
+def _link_again(folder: Path, store: Path, manifest: Manifest) -> None:
+    """Put the files of `store` in the place of links to what they were."""
+    names = {"base.db": manifest.base} | {entry.name: entry.name for entry in manifest.segments}
+    for path in folder.iterdir():
+        source = store / names.get(path.name, "")
+        if path.name in names and source.is_file() and not path.samefile(source):
+            fresh = folder / f".{path.name}.new"
+            fresh.unlink(missing_ok=True)
+            os.link(source, fresh)
+            fresh.replace(path)
 
 
 def _kept_by_time(autos: Sequence[Manifest], now: datetime) -> set[str]:

@@ -76,7 +76,9 @@ class Catalogue:
             raise
 
     def _read_terms(self) -> dict[str, int]:
-        return dict(self._writer.execute("SELECT term, id FROM terms"))
+        terms = dict(self._writer.execute("SELECT term, id FROM terms"))
+        self._last_term = max(terms.values(), default=0)
+        return terms
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -197,7 +199,8 @@ class Catalogue:
     def _postings(self, counts: Counter[str]) -> Postings:
         fresh = [term for term in counts if term not in self._terms]
         for term in fresh:
-            self._terms[term] = len(self._terms) + 1
+            self._last_term += 1
+            self._terms[term] = self._last_term
         self._writer.executemany(
             "INSERT INTO terms (term, id) VALUES (?, ?)", [(term, self._terms[term]) for term in fresh]
         )
@@ -245,6 +248,27 @@ class Catalogue:
                 if row is not None:
                     found[memory_id] = postings
         return found
+
+    def drop_unused_terms(self) -> None:
+        """Delete the terms that no memory holds any more."""
+        used: set[int] = set()
+        for (postings,) in self._writer.execute("SELECT postings FROM memories WHERE postings IS NOT NULL"):
+            used.update(np.frombuffer(postings, dtype=POSTING)["term"].tolist())
+        unused = [(number,) for number in self._terms.values() if number not in used]
+        with self._transaction():
+            self._writer.executemany("DELETE FROM terms WHERE id = ?", unused)
+        self._terms = self._read_terms()
+
+    def compact(self) -> None:
+        """Write the file anew, synced, without its free space, which still holds what was deleted."""
+        self._writer.execute("PRAGMA synchronous=FULL")
+        self._writer.execute("VACUUM")
+
+    def empty_log(self) -> bool:
+        """Empty the write-ahead log; says whether that could be done, which it cannot while somebody reads."""
+        busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self._writer.execute("PRAGMA synchronous=OFF")
+        return not busy
 
     # Reading.
 

@@ -115,6 +115,25 @@ class Chain:
         self._coming = _name("base", seq, self.base.store, "db")
         return sealed
 
+    def seal(self, seq: int) -> None:
+        """Begin a new segment at the present seq, so that nothing is added any more to what is there."""
+        self._begin_segment(seq)
+
+    def renew(self, truth: Truth, lost: Collection[Path] = ()) -> None:
+        """Go on after bases and segments were rewritten; what is `lost` goes, and the chain begins anew without it.
+
+        Raises OSError and sqlite3.Error.
+        """
+        for path in lost:
+            if path != self._writer.path:  # it is written on, and holds nothing of before
+                path.unlink(missing_ok=True)
+                path.with_name(f"{path.name}.json").unlink(missing_ok=True)
+        base = next((base for base in bases(self.folder) if base.name == self.base.name), None)
+        if base is None or any(path in lost or not path.exists() for path in self._segments):
+            self.restart(truth)
+        else:
+            self.base = base
+
     def roll(self, sealed: list[Stretch], seq: int) -> Base:
         """Make a base of the present one and the sealed log; touches nothing that is in use, so any thread may.
 
@@ -125,9 +144,12 @@ class Chain:
         return _describe(self.folder, making, self.base.store, seq)
 
     def adopt(self, base: Base) -> None:
-        """Go on from a new base."""
-        self.base, self._coming = base, ""
+        """Go on from a new base, unless the chain has begun anew while it was made: then it leads nowhere."""
+        self._coming = ""
         first = self.folder / _name("seg", base.seq, base.store, "jsonl")
+        if first not in self._segments:
+            return
+        self.base = base
         self._segments = self._segments[self._segments.index(first) :]
 
     def restart(self, truth: Truth) -> None:

@@ -172,6 +172,33 @@ class Derived:
         manifest = json.dumps(self._manifest(), indent=2, ensure_ascii=False) + "\n"
         replace_file(self._folder / "metadata.json", lambda file: file.write(manifest.encode()))
 
+    def purge_catalogue(self, truth: Truth) -> None:
+        """Let no trace stay in search.db of what was removed; in the committer's thread."""
+        try:
+            self.indexes.purge_catalogue()
+        except sqlite3.Error as error:
+            log.warning("search.db could not be rid of what was removed (%s)", error)
+            self.renew_catalogue(truth)
+
+    def purge_vectors(self) -> int:
+        """Let no trace stay in the saved indexes of what was removed; gives how many were written or removed.
+
+        Raises OSError.
+        """
+        changed, model, written = self.indexes.compact_vectors(), self.model, 0
+        for project in self._vector_files.saved():
+            seq, snapshot = self.seq, None
+            if model is not None and (model.identity, project) not in self._missing:
+                snapshot = self.indexes.snapshot(project)
+            if snapshot is None or model is None:
+                self._vector_files.remove(project)
+                written += 1
+            else:  # with what lies there and belongs to no part any more
+                self._vector_files.save(project, snapshot, model.identity, seq)
+                written += project in changed
+        self._vector_files.sweep(self.projects)
+        return written
+
     def _manifest(self) -> dict[str, Any]:
         counts = self.indexes.counts()
         return {

@@ -10,10 +10,10 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
-from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Origin, ProjectCount, Ranking
+from faiss_memory.memory import Change, Draft, Filter, Memory, Origin
 from faiss_memory.parts import (
     Added,
     Backup,
@@ -21,12 +21,12 @@ from faiss_memory.parts import (
     Embedding,
     KnownModel,
     Progress,
+    Purged,
     Restored,
     Retry,
     Rewritten,
-    Vectors,
 )
-from faiss_memory.store import archives, origins, restoring, retries
+from faiss_memory.store import archives, origins, purged, purging, restoring, retries, rewriting
 from faiss_memory.store.busy import Busy
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
@@ -37,6 +37,9 @@ from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.novelty import add_novel
 from faiss_memory.store.opening import open_truth
+from faiss_memory.store.purging import Purging
+from faiss_memory.store.readers_writer import ReadersWriterLock
+from faiss_memory.store.reads import IndexReads
 from faiss_memory.store.reserve import Reserve
 from faiss_memory.store.restoring import Moment
 from faiss_memory.store.truth import Truth
@@ -47,7 +50,7 @@ DROPPED_AT_ONCE = 500
 """Memories whose vectors by models that are not kept are removed in one transaction."""
 
 
-class EmbeddedStore:
+class EmbeddedStore(IndexReads):
     """A data folder, owned by this process. Implements `faiss_memory.parts.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
@@ -69,6 +72,7 @@ class EmbeddedStore:
         self._is_open = False
         self._restoring = Lock()
         self._busy, self._building = Busy(), Busy()
+        self._files = ReadersWriterLock()  # whoever purges has the files of the past alone
 
     def open(self) -> None:
         """Bring every file into a state that can be read and written."""
@@ -87,6 +91,8 @@ class EmbeddedStore:
                 self.folder,
                 kind,
             )
+        rewriting.temporary_files_in(self.folder)
+        purging.resume(self.folder)
         with self._busy.at("a backup is being restored"):
             restored = restoring.restore_if_asked(self.folder, self._busy.step)
         if restored is not None:
@@ -96,17 +102,22 @@ class EmbeddedStore:
         try:
             self._history = History(self.folder, self._max_backups, truth)
             self._derived = Derived(self.folder, truth, self._repair_catalogue)
+            purged.keep(self.folder, truth.connection)
         except BaseException:
             truth.close()
             raise
         self._reserve = Reserve(self.folder)
         self._reserve.keep()
         self._truth = truth
-        self._indexes = self._derived.indexes
+        IndexReads.__init__(self, self._derived)
         self._committer = Committer(truth, self._history, self._publish, self._on_failure, self._reserve)
         self._keeper = Keeper(self._catch_up, self._save)
+        self._purging = Purging(
+            self.folder, self._committer, self._history, self._derived, self._files, self._on_failure
+        )
         self._keeper.start()
         self._is_open = True
+        self._purging.finish()
 
     # The derived files follow the truth.
 
@@ -156,10 +167,11 @@ class EmbeddedStore:
         return True
 
     def _save(self) -> None:
-        self._derived.save(everything=False)
-        self._reserve.keep()
-        if self._history.wants_roll() and not self._keeper.closing:
-            self._history.roll(self._committer.read)
+        with self._files.reading():
+            self._derived.save(everything=False)
+            self._reserve.keep()
+            if self._history.wants_roll() and not self._keeper.closing:
+                self._history.roll(self._committer.read)
 
     # Writing.
 
@@ -221,6 +233,15 @@ class EmbeddedStore:
         """Take memories out of every answer."""
         return self._committer.run(lambda truth, changes: truth.forget(ids, changes), gives_room=True)
 
+    def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
+        """Take memories out of every answer and of every file."""
+        if not self._restoring.acquire(blocking=False):
+            raise Conflict("a restore or another purge is running; wait until it is done")
+        try:
+            return self._purging.purge(ids, dry_run=dry_run, prove=prove)
+        finally:
+            self._restoring.release()
+
     def drop_project(self, name: str) -> int:
         """Forget a project with all its memories."""
         return self._committer.run(lambda truth, changes: truth.drop_project(name, changes), gives_room=True)
@@ -237,58 +258,7 @@ class EmbeddedStore:
         """Add vectors to memories whose text is still the one given."""
         self._committer.run(lambda truth, changes: truth.embed(embeddings, changes))
 
-    # Reading.
-
-    def get(self, ids: Sequence[int]) -> list[Memory]:
-        """Read memories, in the order asked for."""
-        return self._indexes.get(ids)
-
-    def history(self, memory_id: int) -> list[Memory]:
-        """Read a memory and what it superseded, newest first."""
-        chain = self._indexes.read(lambda catalogue: catalogue.history(memory_id))
-        if not chain:
-            raise MemoryNotFound(f"there is no memory {memory_id}")
-        return chain
-
-    def select(
-        self,
-        where: Filter,
-        *,
-        contains: str | None = None,
-        order: Literal["newest", "oldest"] = "newest",
-        limit: int = 50,
-        after: tuple[datetime, int] | None = None,
-    ) -> list[Memory]:
-        """List memories by time."""
-        return self._indexes.select(where, contains=contains, order=order, limit=limit, after=after)
-
-    def matching_ids(self, where: Filter) -> list[int]:
-        """Give the ids that a filter lets through."""
-        return self._indexes.read(lambda catalogue: catalogue.ids(where))
-
-    def nearest(self, vector: Vectors, where: Filter, limit: int, model: str | None = None) -> list[Match]:
-        """Find memories by meaning."""
-        return self._indexes.nearest(vector, where, limit, model)
-
-    def similarities(self, vector: Vectors, ids: Sequence[int], model: str | None = None) -> dict[int, Match]:
-        """Compare a query with chosen memories."""
-        return self._indexes.similarities(vector, ids, model)
-
-    def matching(self, text: str, where: Filter, limit: int) -> Ranking:
-        """Find memories by words."""
-        return self._indexes.matching(text, where, limit)
-
-    def projects(self) -> list[ProjectCount]:
-        """Count memories by project."""
-        counts = self._indexes.counts()
-        return [
-            ProjectCount(name=name, memories=counts.get(name, 0), created_at=created, last_updated=updated)
-            for name, (created, updated) in sorted(self._derived.projects.items())
-        ]
-
-    def tags(self, where: Filter) -> dict[str, int]:
-        """Count memories by tag."""
-        return self._indexes.read(lambda catalogue: catalogue.tags(where))
+    # Telling.
 
     def stats(self) -> Mapping[str, Any]:
         """Tell sizes and states."""
@@ -311,8 +281,9 @@ class EmbeddedStore:
 
     def backup(self, label: str | None) -> Backup:
         """Make a consistent copy that can be restored."""
-        copy = self._committer.read(lambda truth: self._history.backup(truth, label))
-        return copy()
+        with self._files.reading():
+            copy = self._committer.read(lambda truth: self._history.backup(truth, label))
+            return copy()
 
     def backups(self) -> list[Backup]:
         """List the copies, oldest first."""
@@ -346,7 +317,7 @@ class EmbeddedStore:
     @contextmanager
     def _restoring_alone(self, what: str) -> Iterator[None]:
         if not self._restoring.acquire(blocking=False):
-            raise Conflict("a restore is running already; wait until it is done")
+            raise Conflict("a restore or a purge is running already; wait until it is done")
         try:
             yield
         except (OSError, sqlite3.Error) as error:
@@ -376,6 +347,7 @@ class EmbeddedStore:
         truth.close()
         aside = restoring.put_in_place(self.folder, made, name)
         self._truth = Truth(self.folder / "memory.db")
+        purged.keep(self.folder, self._truth.connection)
         self._committer.replace(self._truth)
         self._history.follow(self._truth)
         self._derived.follow(self._truth)
@@ -385,7 +357,8 @@ class EmbeddedStore:
     def close(self) -> None:
         """Finish what was accepted, save the indexes, and let go of the data folder."""
         if self._is_open:
-            self._close()
+            with self._restoring:  # what rewrites files is let finish: the next owner may come at once
+                self._close()
         self._lock.release()
 
     def _close(self) -> None:

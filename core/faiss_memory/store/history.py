@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -158,6 +158,25 @@ class History:
     def follow(self, truth: Truth) -> None:
         """Go on after a restore, from a base of what was restored."""
         self._restart(truth)
+
+    # Purging.
+
+    def seal(self, truth: Truth) -> None:
+        """Let nothing be added any more to the files that are there, nor any of them go, until `renew`."""
+        self._chain.seal(truth.seq)
+        self._needed = {path.name for path in self._chain.folder.iterdir()}
+
+    def renew(
+        self, truth: Truth, renewed: Callable[[Path, Manifest], Manifest], lost: Collection[Path] = ()
+    ) -> None:
+        """Follow the files of `.store` that were rewritten; `renewed` says what a backup in a folder holds now.
+
+        The files that are `lost` go. Raises OSError and sqlite3.Error.
+        """
+        self._chain.renew(truth, lost)
+        self._backups.renew(self._chain.folder, renewed)
+        self._needed = set()
+        self._sweep()
 
     def close(self) -> None:
         """Close the log."""

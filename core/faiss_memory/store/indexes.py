@@ -178,6 +178,23 @@ class Indexes:
         with self._lock.reading():
             return {project: (index.unsaved, len(index)) for project, index in self._by_project().items()}
 
+    def purge_catalogue(self) -> None:
+        """Let no trace stay in the catalogue's file of memories that were removed. Raises sqlite3.Error."""
+        with self._lock.writing():
+            self._catalogue.drop_unused_terms()
+        self._catalogue.compact()  # (while it is read)
+        with self._lock.writing():
+            if not self._catalogue.empty_log():
+                raise sqlite3.OperationalError("it is being read")
+
+    def compact_vectors(self) -> set[str]:
+        """Let no trace stay of vectors that were removed; names the projects whose saved index may hold some."""
+        with self._lock.writing():
+            for vectors in self._models.values():
+                for index in vectors.projects.values():
+                    index.compact()
+            return {project for project, index in self._by_project().items() if index.unsaved}
+
     def mark_clean(self) -> None:
         """Note in the catalogue that everything was written out."""
         self._catalogue.settle()

@@ -5,13 +5,16 @@ An operation carries everything that it writes, ids included. Applying one twice
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import zlib
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
 
+from faiss_memory.store import purged
 from faiss_memory.store.rows import checksum
 
 RETRY_SECONDS = 24 * 3600
@@ -184,6 +187,29 @@ class PutRetry(Struct, tag="retry", array_like=True, frozen=True):
         )
 
 
+class PurgeMemories(Struct, tag="purge", array_like=True, frozen=True):
+    """Memories are gone for good, with everything that tells of them.
+
+    `memories` and `passages` say which ids were given so far: nothing in the log shows those of what was purged.
+    """
+
+    ids: tuple[int, ...]
+    seq: int
+    memories: int
+    passages: int
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Delete the rows, and list the ids, whether they are there or not."""
+        for memory_id in self.ids:
+            ForgetMemory(memory_id, self.seq).apply(connection)
+        pairs = [(memory_id, self.seq) for memory_id in self.ids]
+        connection.executemany("INSERT OR REPLACE INTO removed VALUES (?, ?)", pairs)
+        drop_retries(connection, set(self.ids))
+        purged.remember(connection, {purged.line_of(connection): self.ids})
+        count_on(connection, "memories", self.memories)
+        count_on(connection, "passages", self.passages)
+
+
 Operation: TypeAlias = (
     PutProject
     | DropProject
@@ -195,6 +221,7 @@ Operation: TypeAlias = (
     | DropVectors
     | PutOrigin
     | PutRetry
+    | PurgeMemories
 )
 
 
@@ -232,7 +259,44 @@ def reached(record: Record) -> dict[str, int]:
         if isinstance(operation, PutPassages)
         for row in operation.rows
     ]
+    for operation in record.operations:
+        if isinstance(operation, PurgeMemories):
+            memories.append(operation.memories)
+            passages.append(operation.passages)
     return {"memories": max(memories, default=0), "passages": max(passages, default=0), "seq": record.seq}
+
+
+def count_on(connection: sqlite3.Connection, table: str, highest: int) -> None:
+    """Give no id of a table again up to this one."""
+    connection.execute(
+        "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0"
+        " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
+        (table,),
+    )
+    connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (highest, table))
+
+
+def drop_retries(connection: sqlite3.Connection, ids: Collection[int]) -> None:
+    """Delete the answers that name memories: their digests are of requests that held the texts."""
+    answers = connection.execute("SELECT key, answer FROM retries").fetchall()
+    told = [(key,) for key, answer in answers if not ids_in(answer).isdisjoint(ids)]
+    connection.executemany("DELETE FROM retries WHERE key = ?", told)
+
+
+def ids_in(answer: str) -> set[int]:
+    """Give the memories that a kept answer names: those that were stored, and the twins of those that were not."""
+    return {
+        memory_id
+        for one in json.loads(answer)
+        for memory_id in (one["id"], *(one["twin"] or ())[:1])
+        if memory_id is not None
+    }
+
+
+def without(memories: int, digest: int, rows: Mapping[int, int]) -> tuple[int, int]:
+    """Give number and digest of what is left without some rows, given by id with their checksums."""
+    less = sum(_digest(memory_id, crc) for memory_id, crc in rows.items())
+    return memories - len(rows), (digest - less) % 2**_DIGEST_BITS
 
 
 def content(connection: sqlite3.Connection) -> tuple[int, int]:

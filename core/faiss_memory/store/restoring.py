@@ -16,11 +16,12 @@ from datetime import datetime
 from pathlib import Path
 
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt
-from faiss_memory.store import chain, operations
+from faiss_memory.store import chain, operations, purged
 from faiss_memory.store.backups import Manifest, read_manifest
 from faiss_memory.store.filesystem import set_aside, sync_folder
 from faiss_memory.store.log import read_records
 from faiss_memory.store.replay import Stretch, replay
+from faiss_memory.store.rewriting import leave_out
 from faiss_memory.store.rows import to_microseconds
 from faiss_memory.store.truth import is_out_of_reach
 
@@ -76,11 +77,14 @@ def moment_at(store: Path, time: datetime) -> Moment:
 
 
 def build(moment: Moment, into: Path, progress: Callable[[float], None] = lambda _: None) -> int:
-    """Build a moment's database; gives its seq. Raises StoreCorrupt, OSError and sqlite3.Error."""
+    """Build a moment's database; gives its seq. Raises StoreCorrupt, OSError and sqlite3.Error.
+
+    What was purged from the data folder that it is built in is left out.
+    """
     if moment.sha256 and _digest(moment.base) != moment.sha256:
         raise StoreCorrupt(f"{moment.base} is not as it was when backup {moment.name} was made")
     try:
-        return replay(
+        seq = replay(
             moment.base,
             moment.stretches,
             into,
@@ -93,6 +97,9 @@ def build(moment: Moment, into: Path, progress: Callable[[float], None] = lambda
             raise
         # (Whatever damage, or somebody else's database, may look like.)
         raise StoreCorrupt(f"{moment.base} and its log cannot be read ({error})") from None
+    if (count := leave_out(into, purged.read(into.parent))) > 0:
+        log.warning("%d memories of %s are left out: they were purged", count, moment.name)
+    return seq
 
 
 def become_another_store(path: Path, reached: Mapping[str, int]) -> None:
@@ -108,12 +115,7 @@ def become_another_store(path: Path, reached: Mapping[str, int]) -> None:
             if name == "seq":
                 connection.execute("UPDATE state SET value = max(value, ? + 1) WHERE key = 'seq'", (highest,))
                 continue
-            connection.execute(
-                "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0"
-                " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
-                (name,),
-            )
-            connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (highest, name))
+            operations.count_on(connection, name, highest)
         connection.execute("COMMIT")
 
 
@@ -146,6 +148,14 @@ def _counted_in(data: Path) -> dict[str, int]:
     return found
 
 
+def _keep_purged(data: Path) -> None:
+    """Bring the list of what was purged up to date with the database whose place is taken, as far as it can be read."""
+    for path in (data / "memory.db", *data.glob("memory.db.before-restore-*")):
+        if path.exists() and not path.name.endswith("-wal"):
+            with suppress(sqlite3.Error, UnicodeDecodeError), closing(sqlite3.connect(path)) as connection:
+                purged.keep(data, connection)
+
+
 def _raise_to(found: dict[str, int], reached: Mapping[str, int]) -> None:
     for name, highest in reached.items():
         found[name] = max(found.get(name, 0), highest)
@@ -176,6 +186,7 @@ def restore_if_asked(data: Path, progress: Callable[[float], None] = lambda _: N
     files = [path for path in (manifest_path, base, *sorted(data.glob("seg-*.jsonl"))) if path.exists()]
     if not files:
         return None
+    _keep_purged(data)
     try:
         manifest = read_manifest(manifest_path) if manifest_path.exists() else None
         if manifest is None:

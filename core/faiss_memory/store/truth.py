@@ -193,6 +193,22 @@ class Truth(TruthReader):
         changes.remove(gone)
         return gone
 
+    def purge(self, ids: Sequence[int], changes: Changes) -> set[str]:
+        """Delete memories for good, whether they are there or not; gives the texts of those that were."""
+        changes.seq = self._advance()
+        texts, now = set(), clock.now()
+        for memory_id in ids:
+            row = self.connection.execute(
+                "SELECT project, text FROM memories WHERE id = ?", (memory_id,)
+            ).fetchone()
+            if row is not None:
+                self._touch(row[0], now, changes)
+                texts.add(str(row[1]))
+        given = [self._next_id(table) - 1 for table in ("memories", "passages")]
+        self.write(operations.PurgeMemories(tuple(ids), changes.seq, *given), changes)
+        changes.remove(ids)
+        return texts
+
     def drop_project(self, name: str, changes: Changes) -> int:
         """Delete a project and its memories; gives their number. Raises MemoryNotFound."""
         if self.connection.execute("SELECT 1 FROM projects WHERE name = ?", (name,)).fetchone() is None:

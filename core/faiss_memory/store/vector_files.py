@@ -54,6 +54,11 @@ class VectorFiles:
                 found[int(number)] = path
         return dict(sorted(found.items()))
 
+    def saved(self) -> list[str]:
+        """Name the projects whose index was saved."""
+        others = [folder.name for folder in sorted((self._folder / "indexes").glob("*"))]
+        return [project for project in (DEFAULT_PROJECT, *others) if self.exists(project)]
+
     def exists(self, project: str) -> bool:
         """Say whether a project's index was ever saved."""
         return bool(self._parts(project))
@@ -103,6 +108,12 @@ class VectorFiles:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, lambda file: file.write(content))
         replace_file(sidecar_path(path), lambda file: file.write(json.dumps(asdict(sidecar)).encode()))
+
+    def remove(self, project: str) -> None:
+        """Remove a project's saved index: it is made anew from the records."""
+        for path in self._parts(project).values():
+            sidecar_path(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     def sweep(self, projects: Container[str]) -> None:
         """Remove the saved indexes of projects that are gone."""
