@@ -46,8 +46,9 @@ if TYPE_CHECKING:
         Ranking,
         SearchResult,
     )
+    from faiss_memory.mount import Mount
     from faiss_memory.openapi import message_schema
-    from faiss_memory.parts import Download, Embedder, Mount, Page, Route, Store
+    from faiss_memory.parts import Download, Embedder, Page, Route, Store
     from faiss_memory.public import as_public, check_public_read
     from faiss_memory.schema import (
         AddAnswer,
@@ -110,8 +111,9 @@ _HOMES = {
         "Ranking",
         "SearchResult",
     ),
+    "mount": ("Mount",),
     "openapi": ("message_schema",),
-    "parts": ("Download", "Embedder", "Mount", "Page", "Route", "Store"),
+    "parts": ("Download", "Embedder", "Page", "Route", "Store"),
     "public": ("as_public", "check_public_read"),
     "schema": (
         "AddAnswer",

@@ -19,7 +19,8 @@ from faiss_memory.access import AccessControl, is_public
 from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.models import ModelOpening
-from faiss_memory.parts import Download, Embedder, KnownModel, Mount, Page, Route, Store
+from faiss_memory.mount import Mount
+from faiss_memory.parts import Download, Embedder, KnownModel, Page, Route, Store
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.public import as_public
 from faiss_memory.routes import core_routes

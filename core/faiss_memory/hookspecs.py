@@ -14,7 +14,8 @@ import pluggy
 from faiss_memory.config_files import ConfigFile, InstallContext, PromptTemplate
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Draft, Memory, Query, Ranking, SearchResult
-from faiss_memory.parts import Embedder, Mount, Route, Store
+from faiss_memory.mount import Mount
+from faiss_memory.parts import Embedder, Route, Store
 
 if TYPE_CHECKING:
     from faiss_memory.service import MemoryService
