@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from bench import ingest, store
+from bench import ingest, mcp, store
 from bench.measure import best_bare_loop, mapped, percentile, resident_mb, timed
 from bench.service import Service
 from bench.texts import sentences
@@ -80,6 +80,7 @@ def _measure(data: Path, texts: list[str]) -> list[tuple[str, str, str]]:
     again = [timed(lambda: _search(service, questions[0])) for _ in range(200)]
     rate, busy = _clients(service, _questions(texts, 800, seed=2), 8)
     used, torch = resident_mb(service.pid), mapped(service.pid, "libtorch")
+    spoken = mcp.measure(service)
     built = ingest.measure(service, data.parent)
     service.stop()
 
@@ -101,6 +102,7 @@ def _measure(data: Path, texts: list[str]) -> list[tuple[str, str, str]]:
             f"{len(texts) / fill:.0f} memories/s, {embedding / fill:.0%} of the bare embedder",
             "≥ 85 %",
         ),
+        *spoken,
         *built,
     ]
 

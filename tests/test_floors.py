@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core" / "faiss_memory"
 
 FLOORS = [
-    {"errors", "memory", "parts", "config_files", "hookspecs", "adapter"},
+    {"errors", "memory", "parts", "mount", "config_files", "hookspecs", "adapter"},
     {
         "settings",
         "schema",
@@ -29,7 +29,7 @@ FLOORS = [
         "logs",
         "log_tail",
     },
-    {"ranking", "models", "engine", "openapi"},
+    {"ranking", "models", "engine", "openapi", "tools"},
     {"messages", "choosing", "overview", "service"},
     {"routes", "access", "public", "pages", "server", "uploads"},
     {"app", "serve", "autostart"},
@@ -52,6 +52,7 @@ BROAD_EXCEPTS = {
     "store/committer.py _read": "it is raised in the caller's thread",
     "store/committer.py _attempt": "it is raised in the caller's thread",
     "plugins/faiss_memory_plugins/ingest/build.py _run": "it is raised where the build's result is asked for",
+    "plugins/faiss_memory_plugins/mcp/calls.py call": "a model can go on without a memory, and is told so",
     "store/derived.py publish": "the write is safe: a derived file may only cost its own rebuild",
 }
 """Those that end by raising need no reason."""

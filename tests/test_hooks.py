@@ -15,6 +15,7 @@ from faiss_memory import (
     Adapter,
     Answer,
     InvalidRequest,
+    Mount,
     OwnFile,
     PromptTemplate,
     Route,
@@ -77,6 +78,14 @@ class Everything:
                 handler=lambda: HelloAnswer(hello=service.overview.version),
             )
         ]  # fmt: skip
+
+    @hookimpl
+    def register_mounts(self, service):
+        def app(environ, start_response):
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [service.overview.version.encode()]
+
+        return [Mount(path="/hello/plain", app=app, methods=("GET",))]
 
     @hookimpl
     def register_config_files(self, context):
@@ -170,6 +179,9 @@ def test_a_plugin_brings_calls(client):
     assert client.get("/hello", params={"x": "1"}).status_code == 400
     assert client.request("PUT", "/hello").status_code == 405
     assert "/hello" in client.get("/openapi.json").json["paths"]
+    assert client.get("/hello/plain").text == client.get("/health").json["version"]
+    assert client.get("/hello/plain", headers={"Host": "evil.com"}).status_code == 421
+    assert client.post("/hello/plain").status_code == 405
 
 
 def test_a_plugin_brings_files(client):

@@ -33,6 +33,7 @@ COMMANDS = {
     "health": Home(_PLACE + "overview:health", "Say whether the service answers."),
     "serve": Home(_PLACE + "running:serve", "Run the service until it is stopped."),
     "service": Home(_PLACE + "service:service", "Let the system start the service by itself."),
+    "mcp": Home(_PLACE + "mcp:mcp", "Speak MCP on standard input and output, for an assistant."),
     "config": Home(_PLACE + "running:config", "Show the settings in force, and where each comes from."),
     "compile": Home(_PLACE + "running:compile_model", "Prepare a model now."),
     "plugins": Home(_PLACE + "running:plugins", "List the plugins and adapters that are installed."),

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from faiss_memory.address import ServiceAddress
-from faiss_memory.cli.failures import CommandFailed, Refused, Unreachable
+from faiss_memory.cli.failures import CommandFailed, NobodyThere, Refused, Unreachable
 from faiss_memory.cli.writing import clean
 from faiss_memory.errors import ConfigError
 from faiss_memory.settings import LOOPBACK
@@ -79,11 +79,21 @@ class Client:
                 return answer
             pause = _pause(headers) if status == http.client.SERVICE_UNAVAILABLE and patient else None
             if pause is None or waited + pause > PATIENCE:
-                raise Refused(self._words(status, answer), status)
+                raise Refused(self.words(status, answer), status)
             if not waited:
                 self._note(f"{self._explain(answer)} (trying again for a few seconds)")
             waited += pause
             self._sleep(pause)
+
+    def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Post a body as it is; gives the answer's status and body, whatever they are.
+
+        Raises NobodyThere if nothing was sent, and Unreachable where there is no answer of FAISS Memory.
+        """
+        with self._asked("POST", endless=False) as connection:
+            connection.request("POST", self._target(path, None), body, self._headers(_JSON) | dict(headers))
+            status, _, raw = self._answered(connection)
+        return status, raw
 
     def download(self, path: str, params: Mapping[str, Any], write: Callable[[bytes, int], object]) -> None:
         """Fetch a file; `write` is given each piece of it, and the size of the whole. Raises as `call` does."""
@@ -93,7 +103,7 @@ class Client:
             self._check_server(response)
             if response.status >= 300:
                 answer = self._read(response.status, response.headers, response.read())
-                raise Refused(self._words(response.status, answer), response.status)
+                raise Refused(self.words(response.status, answer), response.status)
             size = int(response.headers.get("Content-Length", "0"))
             left = size
             while piece := response.read(_PIECE):
@@ -122,7 +132,7 @@ class Client:
             status, received, raw = self._answered(connection)
         answer = self._read(status, received, raw)
         if status >= 300:
-            raise Refused(self._words(status, answer), status)
+            raise Refused(self.words(status, answer), status)
         return answer
 
     def _target(self, path: str, params: Mapping[str, Any] | None) -> str:
@@ -171,7 +181,7 @@ class Client:
             connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout)
             connection.connect()
         except (OSError, http.client.InvalidURL, UnicodeError) as error:
-            raise Unreachable(self._nobody(error)) from None
+            raise NobodyThere(self._nobody(error)) from None
         return connection
 
     def _nobody(self, error: Exception) -> str:
@@ -204,7 +214,8 @@ class Client:
             raise Unreachable(self._somebody_else(f"it points to {clean(headers['Location'])[:200]}"))
         raise Unreachable(self._somebody_else(f"its answer, status {status}, is not JSON of ours"))
 
-    def _words(self, status: int, answer: Mapping[str, Any]) -> str:
+    def words(self, status: int, answer: Mapping[str, Any]) -> str:
+        """Say what an error answer means for a person."""
         said = self._explain(answer)
         if status != http.client.UNAUTHORIZED:
             return said

@@ -71,6 +71,12 @@ class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     )
 
 
+class Mcp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a model is answered by MCP."""
+
+    answer_tokens: Positive = 2000
+
+
 class Plugins(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which plugins and adapters take part."""
 
@@ -99,6 +105,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     write_project: Project = "default"
     limits: Limits = Limits()
     ingest: Ingest = Ingest()
+    mcp: Mcp = Mcp()
     plugins: Plugins = Plugins()
 
     def __post_init__(self) -> None:
