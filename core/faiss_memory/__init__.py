@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
+    from faiss_memory.hook_dialect import HookDialect, nested_context
     from faiss_memory.hookspecs import hookimpl
     from faiss_memory.memory import (
         DEFAULT_PROJECT,
@@ -48,10 +49,12 @@ if TYPE_CHECKING:
     )
     from faiss_memory.openapi import message_schema
     from faiss_memory.parts import Embedder, Page, Route, Store
+    from faiss_memory.project_name import project_of
     from faiss_memory.schema import (
         AddRequest,
         Answer,
         ForgetRequest,
+        ListRequest,
         Message,
         NovelRequest,
         ProjectName,
@@ -70,6 +73,7 @@ _HOMES = {
         "JsonDefault",
         "JsonItems",
         "JsonMember",
+        "ListRequest",
         "MarkdownBlock",
         "OwnFile",
         "PromptTemplate",
@@ -87,6 +91,7 @@ _HOMES = {
         "NotReady",
         "StoreError",
     ),
+    "hook_dialect": ("HookDialect", "nested_context"),
     "hookspecs": ("hookimpl",),
     "memory": (
         "DEFAULT_PROJECT",
@@ -102,10 +107,12 @@ _HOMES = {
     ),
     "openapi": ("message_schema",),
     "parts": ("Embedder", "Page", "Route", "Store"),
+    "project_name": ("project_of",),
     "schema": (
         "AddRequest",
         "Answer",
         "ForgetRequest",
+        "ListRequest",
         "Message",
         "NovelRequest",
         "ProjectName",
@@ -131,11 +138,13 @@ __all__ = [
     "EmbedderError",
     "Filter",
     "ForgetRequest",
+    "HookDialect",
     "InstallContext",
     "InvalidRequest",
     "JsonDefault",
     "JsonItems",
     "JsonMember",
+    "ListRequest",
     "MarkdownBlock",
     "Memory",
     "MemoryNotFound",
@@ -165,6 +174,8 @@ __all__ = [
     "YamlMember",
     "hookimpl",
     "message_schema",
+    "nested_context",
+    "project_of",
 ]
 
 

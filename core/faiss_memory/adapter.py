@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from faiss_memory.config_files import ConfigFile, Detection, InstallContext, PromptTemplate, Scope
+from faiss_memory.hook_dialect import HookDialect
 from faiss_memory.hookspecs import hookimpl
 from faiss_memory.parts import Route
 
@@ -45,6 +46,8 @@ class Adapter:
     steps: Callable[[InstallContext], Sequence[str]] = _no_steps
     """What the person still has to do once the files are there, a sentence each, such as trusting the folder."""
     detection: Detection = _NOT_DETECTED
+    hook: HookDialect | None = None
+    """How its hooks speak, if it has any: they are then answered at `POST /adapters/NAME/hook`."""
 
     @hookimpl
     def register_routes(self, service: MemoryService) -> Sequence[Route]:

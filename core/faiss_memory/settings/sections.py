@@ -70,6 +70,16 @@ class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     )
 
 
+class Recall(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an assistant's hooks are answered with."""
+
+    min_similarity: Annotated[float, Meta(ge=-1, le=1)] = 0.45
+    k: Annotated[int, Meta(ge=1, le=50)] = 5
+    tokens: Annotated[int, Meta(ge=100, le=4000)] = 1200
+    digest_tokens: Annotated[int, Meta(ge=0, le=4000)] = 400
+    keep_summaries: bool = False
+
+
 class Plugins(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which plugins and adapters take part."""
 
@@ -98,6 +108,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     write_project: Project = "default"
     limits: Limits = Limits()
     ingest: Ingest = Ingest()
+    recall: Recall = Recall()
     plugins: Plugins = Plugins()
 
     def __post_init__(self) -> None:
