@@ -25,7 +25,7 @@ NAME = "docs/TROUBLESHOOTING.md"
 SOURCES = sorted(
     [
         *(ROOT / "core/faiss_memory").rglob("*.py"),
-        *(ROOT / "plugins/faiss_memory_plugins/ingest").rglob("*.py"),
+        *(ROOT / "plugins").rglob("*.py"),
     ]
 )
 HOLE = "\0"

@@ -75,7 +75,7 @@ class Recall(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     min_similarity: Annotated[float, Meta(ge=-1, le=1)] = 0.45
     k: Annotated[int, Meta(ge=1, le=50)] = 5
-    tokens: Annotated[int, Meta(ge=100, le=4000)] = 1200
+    tokens: Annotated[int, Meta(ge=1, le=4000)] = 1200
     digest_tokens: Annotated[int, Meta(ge=0, le=4000)] = 400
     keep_summaries: bool = False
 

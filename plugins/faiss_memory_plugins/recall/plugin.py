@@ -50,7 +50,8 @@ class RecallPlugin:
     def register_stats(self, service: MemoryService) -> Mapping[str, Any]:
         """Show how often each hook was answered, and with how much."""
         recall = self._recalls.get(id(service))
-        return {} if recall is None else {"recall": recall.ledger()}
+        ledger = {} if recall is None else recall.ledger()
+        return {"recall": ledger} if ledger else {}
 
     @hookimpl
     def service_stopping(self, service: MemoryService) -> None:
