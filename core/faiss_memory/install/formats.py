@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -152,8 +151,3 @@ def is_within(part: Part, others: list[Part]) -> bool:
         ]
         return all(item in items for item in part.items)
     return part in others
-
-
-def mentions(part: Part, text: str) -> bool:
-    """Say whether a text occurs in what a part writes."""
-    return text in snippet(part) or json.dumps(text)[1:-1] in snippet(part)
