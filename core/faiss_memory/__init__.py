@@ -23,6 +23,13 @@ if TYPE_CHECKING:
         YamlItem,
         YamlMember,
     )
+    from faiss_memory.connecting import (
+        HOOK_SECONDS,
+        hook_address,
+        hook_arguments,
+        hook_line,
+        service_address,
+    )
     from faiss_memory.errors import (
         Conflict,
         EmbedderError,
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
+    from faiss_memory.hook_calls import hook_route
     from faiss_memory.hookspecs import hookimpl
     from faiss_memory.memory import (
         DEFAULT_PROJECT,
@@ -77,6 +85,7 @@ _HOMES = {
         "YamlItem",
         "YamlMember",
     ),
+    "connecting": ("HOOK_SECONDS", "hook_address", "hook_arguments", "hook_line", "service_address"),
     "errors": (
         "Conflict",
         "EmbedderError",
@@ -87,6 +96,7 @@ _HOMES = {
         "NotReady",
         "StoreError",
     ),
+    "hook_calls": ("hook_route",),
     "hookspecs": ("hookimpl",),
     "memory": (
         "DEFAULT_PROJECT",
@@ -119,6 +129,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DEFAULT_PROJECT",
+    "HOOK_SECONDS",
     "Adapter",
     "AddRequest",
     "Answer",
@@ -163,8 +174,13 @@ __all__ = [
     "TomlTable",
     "YamlItem",
     "YamlMember",
+    "hook_address",
+    "hook_arguments",
+    "hook_line",
+    "hook_route",
     "hookimpl",
     "message_schema",
+    "service_address",
 ]
 
 
