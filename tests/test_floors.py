@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core" / "faiss_memory"
 
 FLOORS = [
-    {"errors", "memory", "parts", "config_files", "hook_dialect", "hookspecs", "adapter"},
+    {"errors", "memory", "parts", "config_files", "connecting", "hook_dialect", "hookspecs", "adapter"},
     {
         "settings",
         "schema",

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
         YamlItem,
         YamlMember,
     )
+    from faiss_memory.connecting import (
+        HOOK_SECONDS,
+        hook_address,
+        hook_arguments,
+        hook_line,
+        service_address,
+    )
     from faiss_memory.errors import (
         Conflict,
         EmbedderError,
@@ -81,6 +88,7 @@ _HOMES = {
         "YamlItem",
         "YamlMember",
     ),
+    "connecting": ("HOOK_SECONDS", "hook_address", "hook_arguments", "hook_line", "service_address"),
     "errors": (
         "Conflict",
         "EmbedderError",
@@ -126,6 +134,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DEFAULT_PROJECT",
+    "HOOK_SECONDS",
     "Adapter",
     "AddRequest",
     "Answer",
@@ -172,10 +181,14 @@ __all__ = [
     "TomlTable",
     "YamlItem",
     "YamlMember",
+    "hook_address",
+    "hook_arguments",
+    "hook_line",
     "hookimpl",
     "message_schema",
     "nested_context",
     "project_of",
+    "service_address",
 ]
 
 
