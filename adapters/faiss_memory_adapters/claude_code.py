@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from faiss_memory import (
@@ -23,6 +24,7 @@ from faiss_memory import (
     nested_context,
     service_address,
 )
+from faiss_memory_adapters.client_files import read_json
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "claude-code"
@@ -105,6 +107,26 @@ def _steps(context: InstallContext) -> Sequence[str]:
     return steps
 
 
+def _obstacles(context: InstallContext) -> Sequence[str]:
+    """Claude Code notes in `~/.claude.json` which folders are trusted."""
+    state = read_json(Path.home() / ".claude.json")
+    switched_off = [
+        path
+        for path in (Path.home() / ".claude/settings.json", *_own_settings(context))
+        if read_json(path).get("disableAllHooks") is True
+    ]
+    found = [f"{path} switches all hooks off (`disableAllHooks`)." for path in switched_off]
+    project = state.get("projects", {}).get(context.folder, {})
+    if context.folder and not project.get("hasTrustDialogAccepted"):
+        found.append(f"Claude Code does not trust {context.folder} yet: start it there and trust the folder.")
+    return found
+
+
+def _own_settings(context: InstallContext) -> Sequence[Path]:
+    names = ("settings.json", "settings.local.json")
+    return [Path(context.folder, ".claude", name) for name in names] if context.folder else []
+
+
 adapter = Adapter(
     name=NAME,
     title="Claude Code",
@@ -112,5 +134,6 @@ adapter = Adapter(
     files=_files,
     hook=HOOK,
     steps=_steps,
+    obstacles=_obstacles,
     detection=Detection(("~/.claude",), ("claude",)),
 )

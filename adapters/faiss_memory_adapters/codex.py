@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from faiss_memory import (
@@ -19,6 +20,7 @@ from faiss_memory import (
     nested_context,
     service_address,
 )
+from faiss_memory_adapters.client_files import read_toml
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "codex"
@@ -72,6 +74,20 @@ def _steps(context: InstallContext) -> Sequence[str]:
     return steps
 
 
+def _obstacles(context: InstallContext) -> Sequence[str]:
+    """Codex notes in `~/.codex/config.toml` which folders are trusted and which hooks were reviewed."""
+    state = read_toml(Path.home() / ".codex" / "config.toml")
+    found = []
+    project = state.get("projects", {}).get(context.folder, {})
+    if context.folder and project.get("trust_level") != "trusted":
+        found.append(f"Codex does not trust {context.folder} yet: start it there and trust the folder.")
+    file = str(Path(context.folder or Path.home()) / ".codex" / "hooks.json")
+    reviewed = [key for key in state.get("hooks", {}).get("state", {}) if file in key]
+    if len(reviewed) < len(EVENTS):
+        found.append(f"The hooks in {file} were not reviewed: start Codex there, and look through /hooks.")
+    return found
+
+
 adapter = Adapter(
     name=NAME,
     title="OpenAI Codex",
@@ -79,5 +95,6 @@ adapter = Adapter(
     files=_files,
     hook=HOOK,
     steps=_steps,
+    obstacles=_obstacles,
     detection=Detection(("~/.codex",), ("codex",)),
 )

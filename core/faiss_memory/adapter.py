@@ -46,6 +46,10 @@ class Adapter:
     steps: Callable[[InstallContext], Sequence[str]] = _no_steps
     """What the person still has to do once the files are there, a sentence each, such as trusting the folder."""
     detection: Detection = _NOT_DETECTED
+    obstacles: Callable[[InstallContext], Sequence[str]] = _no_steps
+    """What keeps the assistant from using its files at present, as far as its own files tell: a sentence each."""
+    probe: Callable[[InstallContext, str], str] | None = None
+    """The address, as a path, of what it is given about a query; for one that has neither hooks nor MCP."""
     hook: HookDialect | None = None
     """How its hooks speak, if it has any: they are then answered at `POST /adapters/NAME/hook`."""
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -47,6 +51,21 @@ class Overview:
                 schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
                 for part in engine.rebuilding()
             ],
+        )
+
+    def diagnosis(self) -> schema.DiagnosisAnswer:
+        """Look at the data folder, the disk and the clock, for a person who wonders what is wrong."""
+        folder = self._settings.data_folder
+        try:
+            free = shutil.disk_usage(folder).free
+        except OSError:
+            free = 0
+        return schema.DiagnosisAnswer(
+            version=self.version,
+            time=messages.time_text(datetime.now(UTC)),
+            data_folder=str(folder),
+            not_writable=_not_writable(folder),
+            free_bytes=free,
         )
 
     def stats(self, project: str | Sequence[str] | None) -> schema.StatsAnswer:
@@ -167,3 +186,12 @@ class Overview:
                 return schema.FilesAnswer(adapter=name, files=files, count=len(files), project=project)
         known = ", ".join(adapter.name for adapter in self.adapters().adapters)
         raise MemoryNotFound(f"there is no adapter `{name}`; there are {known}")
+
+
+def _not_writable(folder: Path) -> str | None:
+    """Write a file for a moment, and say why that cannot be done; the rights alone do not tell of a read-only disk."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".diagnosis-"):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)

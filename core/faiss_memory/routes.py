@@ -94,6 +94,10 @@ def _overview(service: MemoryService) -> Sequence[Route]:
             answer=schema.HealthAnswer, handler=service.overview.health, open=True,
         ),
         Route(
+            method="GET", path="/diagnosis", summary="Tell how the service finds its surroundings",
+            answer=schema.DiagnosisAnswer, handler=service.overview.diagnosis,
+        ),
+        Route(
             method="GET", path="/stats", summary="Tell counts and sizes",
             params=schema.ScopeRequest, answer=schema.StatsAnswer, public=True,
             handler=lambda params: service.overview.stats(params.project),

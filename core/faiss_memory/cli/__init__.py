@@ -34,6 +34,7 @@ COMMANDS = {
     "status": Home(
         _PLACE + "installing:status", "Show what is installed for assistants, and what is still to be done."
     ),
+    "doctor": Home(_PLACE + "doctor.command:doctor", "Try the service, and each assistant's way to it."),
     "config": Home(_PLACE + "running:config", "Show the settings in force, and where each comes from."),
     "compile": Home(_PLACE + "running:compile_model", "Prepare a model now."),
     "plugins": Home(_PLACE + "running:plugins", "List the plugins and adapters that are installed."),

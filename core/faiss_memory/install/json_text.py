@@ -61,6 +61,11 @@ def state(text: str, part: JsonPart) -> Presence:
     return found
 
 
+def read(text: str, *, comments: bool) -> Any:
+    """Read a text as data. Raises CannotMerge."""
+    return _data(_parse(text, comments).root)
+
+
 def put(text: str, part: JsonPart) -> str:
     """Add a part, or put it in place of what stands there. Raises CannotMerge."""
     before = text if text.strip() else "{}"

@@ -26,7 +26,7 @@ _HEADER = re.compile(r"^[ \t]*\[.*$", re.MULTILINE)
 
 def state(text: str, part: TomlTable) -> Presence:
     """Say whether a table is there; one with comments inside counts as another than ours."""
-    found = presence(_data(text), part, MARK)
+    found = presence(read(text), part, MARK)
     if found == "same" and any("#" in text[start:end] for start, end in _spans(text, part.keys)):
         return "same" if "#" in snippet(part) else "other"
     return found
@@ -34,7 +34,7 @@ def state(text: str, part: TomlTable) -> Presence:
 
 def put(text: str, part: TomlTable) -> str:
     """Add a table with its sub-tables, or put it in place of the one there. Raises CannotMerge."""
-    data = _data(text)
+    data = read(text)
     wanted = with_part(data, part)
     newline = "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
     fresh = snippet(part).replace("\n", newline)
@@ -59,13 +59,13 @@ def put(text: str, part: TomlTable) -> str:
 
 def take_out(text: str, part: TomlTable, original: str, by_mark: bool = False) -> str:
     """Remove a table with its sub-tables, and the blank line before it. Raises CannotMerge."""
-    data = _data(text)
+    data = read(text)
     if member(data, part.keys) is ABSENT:
         return text
     written = _without(text, _with_blank_lines(text, _spans(text, part.keys)))
     wanted = without_member(data, part.keys)
     # A header makes the tables above it, and they go with it, unless they are written out.
-    now, above = _data(written), part.keys[:-1]
+    now, above = read(written), part.keys[:-1]
     while above and member(now, above) is ABSENT and member(wanted, above) == {}:
         wanted, above = without_member(wanted, above), above[:-1]
     _check(written, wanted)
@@ -82,7 +82,8 @@ def snippet(part: TomlTable) -> str:
     return tomli_w.dumps(with_member({}, part.keys, part.value))
 
 
-def _data(text: str) -> dict[str, Any]:
+def read(text: str) -> dict[str, Any]:
+    """Read a text as data. Raises CannotMerge."""
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -90,7 +91,7 @@ def _data(text: str) -> dict[str, Any]:
 
 
 def _check(text: str, wanted: Any) -> None:
-    if _ordered(_data(text)) != _ordered(wanted):
+    if _ordered(read(text)) != _ordered(wanted):
         raise CannotMerge("it is laid out in a way that cannot be edited safely")
 
 

@@ -54,7 +54,7 @@ class _Places(yaml.SafeLoader):
 
 def state(text: str, part: YamlPart) -> Presence:
     """Say whether a part is there; one with comments inside counts as another than ours."""
-    data = _data(text)
+    data = read(text)
     found = presence(data, part, MARK)
     if found != "same" or member(data, part.keys) is ABSENT:
         return found
@@ -64,7 +64,7 @@ def state(text: str, part: YamlPart) -> Presence:
 
 def put(text: str, part: YamlPart) -> str:
     """Add a part, or put it in place of what stands there. Raises CannotMerge."""
-    data = _data(text)
+    data = read(text)
     wanted = with_part(data, part)
     there = member(data, part.keys)
     if isinstance(part, YamlItem):
@@ -83,11 +83,11 @@ def put(text: str, part: YamlPart) -> str:
 
 def take_out(text: str, part: YamlPart, original: str, by_mark: bool = False) -> str:
     """Remove a part, and what would be left empty around it; by mark also older items. Raises CannotMerge."""
-    data = _data(text)
+    data = read(text)
     found = member(data, part.keys)
     if found is ABSENT:
         return text
-    first = _data(original)
+    first = read(original)
     place = emptied(data, part.keys, first)[-1]
     if isinstance(part, YamlItem):
         there = list_of(found, part)
@@ -116,7 +116,8 @@ def snippet(part: YamlPart) -> str:
 # Reading.
 
 
-def _data(text: str) -> Any:
+def read(text: str) -> Any:
+    """Read a text as data. Raises CannotMerge."""
     try:
         data = yaml.load(text, Loader=_Data)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -156,7 +157,7 @@ def _there(data: Any, keys: Sequence[str]) -> bool:
 
 
 def _check(text: str, wanted: Any) -> None:
-    if repr(_data(text)) != repr(wanted):
+    if repr(read(text)) != repr(wanted):
         raise CannotMerge("it is laid out in a way that cannot be edited safely")
 
 
@@ -195,7 +196,7 @@ def _flow(value: Any) -> str:
 
 def _with_new(text: str, keys: Sequence[str], value: Any) -> str:
     """Add a member that is not there, in the deepest mapping that leads to it."""
-    root, data = _root(text), _data(text)
+    root, data = _root(text), read(text)
     depth = len(keys) - 1
     while depth and member(data, keys[:depth]) is ABSENT:
         depth -= 1
@@ -269,7 +270,7 @@ def _without_items(text: str, part: YamlItem, data: Any, ours: Sequence[Any]) ->
         if not isinstance(value, yaml.SequenceNode):
             raise CannotMerge(f"`{'.'.join(part.keys)}` is not a list of its own")
         text = _without_item(text, value, at)
-    now = _data(text)
+    now = read(text)
     if member(now, part.keys) is None and not list_of(member(data, part.keys), part):
         data = with_member(data, part.keys, None)
     _check(text, data)

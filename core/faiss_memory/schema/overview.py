@@ -181,6 +181,16 @@ class FilesAnswer(Answer):
     project: str
 
 
+class DiagnosisAnswer(Answer):
+    """How the service finds its surroundings; `not_writable` says why the data folder cannot be written."""
+
+    version: str
+    time: Time
+    data_folder: str
+    not_writable: str | None
+    free_bytes: int
+
+
 class ErrorAnswer(Answer):
     """What is wrong, and what to do."""
 
