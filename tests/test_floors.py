@@ -29,7 +29,7 @@ FLOORS = [
         "logs",
         "log_tail",
     },
-    {"ranking", "engine", "openapi"},
+    {"ranking", "engine", "packages", "openapi"},
     {"messages", "overview", "service", "hook_calls"},
     {"routes", "access", "public", "pages", "server"},
     {"app", "serve", "autostart"},
