@@ -179,6 +179,6 @@ class Overview:
             scope="user",
             command="",
             hook_command="",
-            has_token=self._settings.token is not None,
+            has_token=bool(self._settings.token),
         )
         return Page(zipped(package_files(self._plugins, name, context)), "application/zip")
