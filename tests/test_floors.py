@@ -30,6 +30,7 @@ FLOORS = [
         "log_tail",
     },
     {"ranking", "engine", "packages", "openapi", "install"},
+    {"messages", "overview", "service", "hook_calls"},
     {"routes", "access", "public", "pages", "server"},
     {"app", "serve", "autostart"},
     {"cli", "__main__"},
