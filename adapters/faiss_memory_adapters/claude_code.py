@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from faiss_memory import (
     service_address,
 )
 from faiss_memory_adapters.client_files import read_json
-from faiss_memory_adapters.texts import RULES, skill_files
+from faiss_memory_adapters.texts import RULES, skill_files, template
 
 NAME = "claude-code"
 SERVER = "faiss-memory"
@@ -50,14 +52,20 @@ def _server(context: InstallContext) -> dict[str, Any]:
     return {"type": "http", "url": service_address(context, "/mcp"), **headers, "alwaysLoad": True}
 
 
-def _server_file(context: InstallContext) -> JsonMember:
+def _server_files(context: InstallContext, settings: str) -> Sequence[ConfigFile]:
     entry = _server(context)
     if context.scope == "user":
-        return JsonMember("~/.claude.json", ("mcpServers", SERVER), entry)
-    if context.scope == "personal" and context.folder:
+        return (JsonMember("~/.claude.json", ("mcpServers", SERVER), entry),)
+    if context.scope == "personal" and context.folder and context.stands_alone:
         # Claude Code's own place for a server that is one person's in one project: never in git, nothing to approve.
-        return JsonMember("~/.claude.json", ("projects", context.folder, "mcpServers", SERVER), entry)
-    return JsonMember(".mcp.json", ("mcpServers", SERVER), entry)
+        # It reads the file again before each change of its own, so that ours is kept where it is running.
+        folder = context.folder.replace("\\", "/") if context.system == "windows" else context.folder
+        return (JsonMember("~/.claude.json", ("projects", folder, "mcpServers", SERVER), entry),)
+    # The approval counts as soon as the folder is trusted, and not before.
+    return (
+        JsonMember(".mcp.json", ("mcpServers", SERVER), entry),
+        JsonItems(settings, ("enabledMcpjsonServers",), (SERVER,)),
+    )
 
 
 def _hooks(context: InstallContext) -> dict[str, dict[str, Any]]:
@@ -88,7 +96,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     folder = "~/.claude" if context.scope == "user" else ".claude"
     settings = f"{folder}/settings.local.json" if context.scope == "personal" else f"{folder}/settings.json"
     return (
-        _server_file(context),
+        *_server_files(context, settings),
         JsonItems(settings, ("permissions", "allow"), (SEARCH_TOOL,)),
         *(JsonItems(settings, ("hooks", event), (hook,)) for event, hook in _hooks(context).items()),
         OwnFile(f"{folder}/rules/faiss-memory.md", RULES),
@@ -96,12 +104,28 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     )
 
 
+def _package(context: InstallContext) -> Sequence[OwnFile]:
+    described = json.loads(template("claude-code/plugin.json")) | {"version": version("faiss-memory")}
+    hooks = {event: [hook] for event, hook in _hooks(context).items()}
+    tools = (f"mcp__{SERVER}__", f"mcp__plugin_{SERVER}_memory__")
+    return (
+        OwnFile(".claude-plugin/marketplace.json", template("claude-code/marketplace.json")),
+        OwnFile(f"{SERVER}/.claude-plugin/plugin.json", _json(described)),
+        OwnFile(f"{SERVER}/.mcp.json", _json({"mcpServers": {"memory": _server(context)}})),
+        OwnFile(f"{SERVER}/hooks/hooks.json", _json({"hooks": hooks})),
+        OwnFile(f"{SERVER}/README.md", template("claude-code/README.md")),
+        *(replace(file, text=file.text.replace(*tools)) for file in skill_files(f"{SERVER}/skills")),
+    )
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
 def _steps(context: InstallContext) -> Sequence[str]:
     steps = ["Start Claude Code again where it runs already."]
     if context.scope != "user":
         steps.insert(0, "Start Claude Code in the project's folder and trust it, if you have not yet.")
-    if context.scope == "shared":
-        steps.insert(1, "Approve the server `faiss-memory` when Claude Code asks, or in /mcp.")
     if context.has_token:
         steps.insert(0, f"Set {context.token_variable} in the environment that Claude Code is started from.")
     return steps
@@ -136,4 +160,5 @@ adapter = Adapter(
     steps=_steps,
     obstacles=_obstacles,
     detection=Detection(("~/.claude",), ("claude",)),
+    package=_package,
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from faiss_memory.config_files import ConfigFile, Detection, InstallContext, PromptTemplate, Scope
+from faiss_memory.config_files import ConfigFile, Detection, InstallContext, OwnFile, PromptTemplate, Scope
 from faiss_memory.hook_dialect import HookDialect
 from faiss_memory.hookspecs import hookimpl
 from faiss_memory.parts import Route
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 
 def _no_files(context: InstallContext) -> Sequence[ConfigFile]:
+    return ()
+
+
+def _no_package(context: InstallContext) -> Sequence[OwnFile]:
     return ()
 
 
@@ -52,6 +56,8 @@ class Adapter:
     """The address, as a path, of what it is given about a query; for one that has neither hooks nor MCP."""
     hook: HookDialect | None = None
     """How its hooks speak, if it has any: they are then answered at `POST /adapters/NAME/hook`."""
+    package: Callable[[InstallContext], Sequence[OwnFile]] = _no_package
+    """The files of a package for the assistant's own plugin system; their paths begin at the package's folder."""
 
     @hookimpl
     def register_routes(self, service: MemoryService) -> Sequence[Route]:

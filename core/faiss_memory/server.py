@@ -160,7 +160,7 @@ def _bound(family: int, address: Any) -> socket.socket:
 
 
 class RunningFile:
-    """`service.json` in `settings.runtime_folder()` and in the state folder, where command line, hooks and shims find the service."""
+    """`service.json` in the runtime folder and in the state folder, where command line, hooks and shims look for it."""
 
     def __init__(self, url: str) -> None:
         # A program that an application starts may not know the session's folder: it looks into the state folder.

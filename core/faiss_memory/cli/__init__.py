@@ -35,6 +35,7 @@ COMMANDS = {
         _PLACE + "installing:status", "Show what is installed for assistants, and what is still to be done."
     ),
     "doctor": Home(_PLACE + "doctor.command:doctor", "Try the service, and each assistant's way to it."),
+    "package": Home(_PLACE + "packaging:package", "Make a package for an assistant's own plugin system."),
     "config": Home(_PLACE + "running:config", "Show the settings in force, and where each comes from."),
     "compile": Home(_PLACE + "running:compile_model", "Prepare a model now."),
     "plugins": Home(_PLACE + "running:plugins", "List the plugins and adapters that are installed."),

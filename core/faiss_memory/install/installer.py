@@ -22,7 +22,7 @@ from faiss_memory.install.commands import (
     trouble_with,
 )
 from faiss_memory.install.formats import Part
-from faiss_memory.install.places import folder_for, name_project, project_in
+from faiss_memory.install.places import folder_for, name_project, project_in, stands_alone
 from faiss_memory.install.plan import Plan, Refusal
 from faiss_memory.install.record import Owner, RecordFile
 from faiss_memory.install.speaking import holds, starts
@@ -159,6 +159,7 @@ def context_of(settings: Settings, scope: Scope, folder: str, project: str) -> I
         project=project,
         scope=scope,
         folder=folder,
+        stands_alone=stands_alone(folder),
         command=command_for(COMMAND, scope),
         hook_command=command_for(HOOK_COMMAND, scope),
         has_token=bool(settings.token),

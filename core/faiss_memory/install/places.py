@@ -34,6 +34,15 @@ def folder_for(scope: Scope, given: Path | None) -> str:
     return folder
 
 
+def stands_alone(folder: str) -> bool:
+    """Say whether a folder is no subfolder or further working tree of a repository."""
+    repository = find_repository(Path(folder)) if folder else None
+    if repository is None:
+        return True
+    top = os.path.realpath(repository.top)
+    return top == folder and os.path.realpath(repository.shared) == os.path.join(top, ".git")
+
+
 def project_in(installed: Installed, folder: str) -> str:
     """Name the project of a folder: as it was installed, else as the command line names it."""
     if not folder:
