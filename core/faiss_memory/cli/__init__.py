@@ -32,7 +32,7 @@ COMMANDS = {
     "install": Home(_PLACE + "installing:install", "Connect assistants to this project's memory."),
     "uninstall": Home(_PLACE + "installing:uninstall", "Disconnect assistants."),
     "status": Home(
-        _PLACE + "installing:status", "Show what is installed for assistants, and what is still to be done."
+        _PLACE + "installed:status", "Show what is installed for assistants, and what is still to be done."
     ),
     "config": Home(_PLACE + "running:config", "Show the settings in force, and where each comes from."),
     "compile": Home(_PLACE + "running:compile_model", "Prepare a model now."),
