@@ -32,7 +32,7 @@ COMMANDS = {
     "install": Home(_PLACE + "installing:install", "Connect assistants to this project's memory."),
     "uninstall": Home(_PLACE + "installing:uninstall", "Disconnect assistants."),
     "status": Home(
-        _PLACE + "installing:status", "Show what is installed for assistants, and what is still to be done."
+        _PLACE + "installed:status", "Show what is installed for assistants, and what is still to be done."
     ),
     "doctor": Home(_PLACE + "doctor.command:doctor", "Try the service, and each assistant's way to it."),
     "package": Home(_PLACE + "packaging:package", "Make a package for an assistant's own plugin system."),
