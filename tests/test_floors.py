@@ -29,7 +29,7 @@ FLOORS = [
         "logs",
         "log_tail",
     },
-    {"ranking", "engine", "packages", "openapi", "install"},
+    {"ranking", "engine", "packages", "openapi", "tools", "install"},
     {"messages", "overview", "service"},
     {"routes", "access", "public", "pages", "server"},
     {"app", "serve", "autostart"},

@@ -23,13 +23,7 @@ if TYPE_CHECKING:
         YamlItem,
         YamlMember,
     )
-    from faiss_memory.connecting import (
-        HOOK_SECONDS,
-        hook_address,
-        hook_arguments,
-        hook_line,
-        service_address,
-    )
+    from faiss_memory.connecting import HOOK_SECONDS, hook_address, hook_arguments, hook_line, service_address
     from faiss_memory.errors import (
         Conflict,
         EmbedderError,
@@ -55,21 +49,30 @@ if TYPE_CHECKING:
         SearchResult,
     )
     from faiss_memory.openapi import message_schema
-    from faiss_memory.parts import Embedder, Page, Route, Store
+    from faiss_memory.parts import Embedder, Mount, Page, Route, Store
     from faiss_memory.project_name import project_of
+    from faiss_memory.public import as_public, check_public_read
     from faiss_memory.schema import (
+        AddAnswer,
         AddRequest,
         Answer,
+        ForgetAnswer,
         ForgetRequest,
+        FoundMemory,
         ListRequest,
+        MemoryAnswer,
         Message,
         NovelRequest,
+        PatchRequest,
         ProjectName,
+        SearchAnswer,
         SearchRequest,
         Time,
+        convert,
     )
     from faiss_memory.service import MemoryService
-    from faiss_memory.settings import Settings
+    from faiss_memory.settings import Limits, Settings
+    from faiss_memory.tools import INSTRUCTIONS, TOOLS, Tool
 
 _HOMES = {
     "adapter": ("Adapter",),
@@ -80,7 +83,6 @@ _HOMES = {
         "JsonDefault",
         "JsonItems",
         "JsonMember",
-        "ListRequest",
         "MarkdownBlock",
         "OwnFile",
         "PromptTemplate",
@@ -88,7 +90,13 @@ _HOMES = {
         "YamlItem",
         "YamlMember",
     ),
-    "connecting": ("HOOK_SECONDS", "hook_address", "hook_arguments", "hook_line", "service_address"),
+    "connecting": (
+        "HOOK_SECONDS",
+        "hook_address",
+        "hook_arguments",
+        "hook_line",
+        "service_address",
+    ),
     "errors": (
         "Conflict",
         "EmbedderError",
@@ -99,7 +107,10 @@ _HOMES = {
         "NotReady",
         "StoreError",
     ),
-    "hook_dialect": ("HookDialect", "nested_context"),
+    "hook_dialect": (
+        "HookDialect",
+        "nested_context",
+    ),
     "hookspecs": ("hookimpl",),
     "memory": (
         "DEFAULT_PROJECT",
@@ -114,28 +125,56 @@ _HOMES = {
         "SearchResult",
     ),
     "openapi": ("message_schema",),
-    "parts": ("Embedder", "Page", "Route", "Store"),
+    "parts": (
+        "Embedder",
+        "Mount",
+        "Page",
+        "Route",
+        "Store",
+    ),
     "project_name": ("project_of",),
+    "public": (
+        "as_public",
+        "check_public_read",
+    ),
     "schema": (
+        "AddAnswer",
         "AddRequest",
         "Answer",
+        "ForgetAnswer",
         "ForgetRequest",
+        "FoundMemory",
         "ListRequest",
+        "MemoryAnswer",
         "Message",
         "NovelRequest",
+        "PatchRequest",
         "ProjectName",
+        "SearchAnswer",
         "SearchRequest",
         "Time",
+        "convert",
     ),
     "service": ("MemoryService",),
-    "settings": ("Settings",),
+    "settings": (
+        "Limits",
+        "Settings",
+    ),
+    "tools": (
+        "INSTRUCTIONS",
+        "TOOLS",
+        "Tool",
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DEFAULT_PROJECT",
     "HOOK_SECONDS",
+    "INSTRUCTIONS",
+    "TOOLS",
     "Adapter",
+    "AddAnswer",
     "AddRequest",
     "Answer",
     "Change",
@@ -146,20 +185,25 @@ __all__ = [
     "Embedder",
     "EmbedderError",
     "Filter",
+    "ForgetAnswer",
     "ForgetRequest",
+    "FoundMemory",
     "HookDialect",
     "InstallContext",
     "InvalidRequest",
     "JsonDefault",
     "JsonItems",
     "JsonMember",
+    "Limits",
     "ListRequest",
     "MarkdownBlock",
     "Memory",
+    "MemoryAnswer",
     "MemoryNotFound",
     "MemoryService",
     "MemoryServiceError",
     "Message",
+    "Mount",
     "NotAllowed",
     "NotReady",
     "NovelRequest",
@@ -167,11 +211,13 @@ __all__ = [
     "OwnFile",
     "Page",
     "Passage",
+    "PatchRequest",
     "ProjectName",
     "PromptTemplate",
     "Query",
     "Ranking",
     "Route",
+    "SearchAnswer",
     "SearchRequest",
     "SearchResult",
     "Settings",
@@ -179,8 +225,12 @@ __all__ = [
     "StoreError",
     "Time",
     "TomlTable",
+    "Tool",
     "YamlItem",
     "YamlMember",
+    "as_public",
+    "check_public_read",
+    "convert",
     "hook_address",
     "hook_arguments",
     "hook_line",

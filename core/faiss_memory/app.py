@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import time
@@ -17,7 +18,7 @@ from faiss_memory import errors, openapi, pages, schema
 from faiss_memory.access import AccessControl, is_public
 from faiss_memory.embedder import open_embedder
 from faiss_memory.engine import MemoryEngine
-from faiss_memory.parts import Embedder, Page, Route, Store
+from faiss_memory.parts import Embedder, Mount, Page, Route, Store
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.public import as_public
 from faiss_memory.routes import core_routes
@@ -65,7 +66,8 @@ def create_app(service: MemoryService) -> falcon.App[falcon.Request, falcon.Resp
     for more in service.plugins.hook.register_routes(service=service):
         routes += more
     routes += _described(service, routes)
-    public = {route.path for route in routes if route.public}
+    mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
+    public = {part.path for part in (*routes, *mounts) if part.public}
     unlocked = {route.path for route in routes if route.open}
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     app.add_middleware(AccessControl(service.settings, public, unlocked))
@@ -77,6 +79,11 @@ def create_app(service: MemoryService) -> falcon.App[falcon.Request, falcon.Resp
         here = [route for route in routes if route.path == path]
         responders = {f"on_{route.method.lower()}": _responder(route, service.settings) for route in here}
         app.add_route(path, SimpleNamespace(**responders))
+    for mount in mounts:
+        respond = _mounted(mount, service.settings.limits.body_bytes)
+        app.add_route(
+            mount.path, SimpleNamespace(**{f"on_{name.lower()}": respond for name in mount.methods})
+        )
     return app
 
 
@@ -126,6 +133,35 @@ def _responder(route: Route, settings: Settings) -> Callable[..., None]:
             response.data, response.content_type = answer.content, answer.content_type
         else:
             response.data = msgspec.json.encode(answer)
+
+    return respond
+
+
+def _mounted(mount: Mount, limit: int) -> Callable[..., None]:
+    def respond(request: falcon.Request, response: falcon.Response) -> None:
+        body = _read(request, limit)
+        environ = {
+            **request.env,
+            "SCRIPT_NAME": f"{request.env.get('SCRIPT_NAME', '')}{mount.path}",
+            "PATH_INFO": "",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            "faiss_memory.public": is_public(request),
+        }
+        response.set_header("Cache-Control", "no-store")
+        response.set_header("X-Content-Type-Options", "nosniff")
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            response.status = status
+            response.content_type = None  # falcon's own default, where the application gives none
+            for name, value in headers:
+                response.append_header(name, value)
+
+        chunks = mount.app(environ, start_response)
+        try:
+            response.data = b"".join(chunks)
+        finally:
+            getattr(chunks, "close", lambda: None)()
 
     return respond
 

@@ -14,7 +14,7 @@ import pluggy
 from faiss_memory.config_files import ConfigFile, InstallContext, PromptTemplate
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Draft, Memory, Query, Ranking, SearchResult
-from faiss_memory.parts import Embedder, Route, Store
+from faiss_memory.parts import Embedder, Mount, Route, Store
 
 if TYPE_CHECKING:
     from faiss_memory.service import MemoryService
@@ -38,6 +38,11 @@ def open_embedder(settings: Settings) -> Embedder | None:
 @hookspec
 def register_routes(service: MemoryService) -> Sequence[Route] | None:
     """Add calls to the HTTP interface; their requests are validated, documented and let in by the host."""
+
+
+@hookspec
+def register_mounts(service: MemoryService) -> Sequence[Mount] | None:
+    """Add WSGI applications, for a protocol of its own."""
 
 
 @hookspec

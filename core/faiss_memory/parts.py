@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
+from wsgiref.types import WSGIApplication
 
 import numpy as np
 import numpy.typing as npt
@@ -281,3 +282,20 @@ class Route:
     """Whether the call exists on the public address too."""
     open: bool = False
     """Whether it needs no token; for answers without private detail only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A WSGI application of a guest's own at one path, for a protocol that a Route cannot speak.
+
+    Who is let in, how large a body may be, the log and the draining are the host's, as for a Route. Besides what WSGI
+    says, the environ has the whole body in `wsgi.input`, and `faiss_memory.public`: whether the request came by the
+    public address. The answer is collected before it is sent, so it has to end. InvalidRequest and the other errors of
+    the service are answered as everywhere.
+    """
+
+    path: str
+    app: WSGIApplication
+    methods: tuple[Literal["GET", "POST", "PATCH", "DELETE"], ...] = ("POST",)
+    public: bool = False
+    """Whether it exists on the public address too."""

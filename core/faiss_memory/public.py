@@ -24,6 +24,11 @@ def as_public(message: Any, settings: Settings) -> Any:
     return message
 
 
+def check_public_read(project: str, settings: Settings) -> None:
+    """Let nobody on the public address read a memory of a project outside `read_projects`. Raises NotAllowed."""
+    _readable(project, settings.read_projects)
+
+
 def _readable(asked: str | list[str] | None, allowed: tuple[str, ...]) -> Any:
     if asked is None:
         return "*" if "*" in allowed else allowed[0] if len(allowed) == 1 else list(allowed)

@@ -36,6 +36,7 @@ COMMANDS = {
     ),
     "doctor": Home(_PLACE + "doctor.command:doctor", "Try the service, and each assistant's way to it."),
     "package": Home(_PLACE + "packaging:package", "Make a package for an assistant's own plugin system."),
+    "mcp": Home(_PLACE + "mcp:mcp", "Speak MCP on standard input and output, for an assistant."),
     "config": Home(_PLACE + "running:config", "Show the settings in force, and where each comes from."),
     "compile": Home(_PLACE + "running:compile_model", "Prepare a model now."),
     "plugins": Home(_PLACE + "running:plugins", "List the plugins and adapters that are installed."),

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from faiss_memory.address import ServiceAddress
-from faiss_memory.cli.failures import CommandFailed, Refused, Unreachable
+from faiss_memory.cli.failures import CommandFailed, NobodyThere, Refused, Unreachable
 from faiss_memory.cli.writing import clean
 from faiss_memory.errors import ConfigError
 from faiss_memory.settings import LOOPBACK
@@ -72,17 +72,34 @@ class Client:
                 return answer
             pause = _pause(headers) if status == http.client.SERVICE_UNAVAILABLE and patient else None
             if pause is None or waited + pause > PATIENCE:
-                raise Refused(self._words(status, answer), status)
+                raise Refused(self.words(status, answer), status)
             if not waited:
                 self._note(f"{self._explain(answer)} (trying again for a few seconds)")
             waited += pause
             self._sleep(pause)
 
+    def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Post a body as it is; gives the answer's status and body, whatever they are.
+
+        Raises NobodyThere if nothing was sent, and Unreachable where there is no answer of FAISS Memory.
+        """
+        status, _, raw = self._exchange("POST", f"{self._parts.path.rstrip('/')}{path}", body, False, headers)
+        return status, raw
+
     def _exchange(
-        self, method: str, target: str, body: bytes | None, endless: bool
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        endless: bool,
+        more: Mapping[str, str] | None = None,
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = self._connected(method)
-        headers: dict[str, str | bytes] = {"Accept": "application/json", "Connection": "close"}
+        headers: dict[str, str | bytes] = {
+            "Accept": "application/json",
+            "Connection": "close",
+            **(more or {}),
+        }
         if body is not None:
             headers["Content-Type"] = "application/json"
         if self._token:
@@ -115,7 +132,7 @@ class Client:
             connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout)
             connection.connect()
         except (OSError, http.client.InvalidURL, UnicodeError) as error:
-            raise Unreachable(self._nobody(error)) from None
+            raise NobodyThere(self._nobody(error)) from None
         return connection
 
     def _nobody(self, error: Exception) -> str:
@@ -148,7 +165,8 @@ class Client:
             raise Unreachable(self._somebody_else(f"it points to {clean(headers['Location'])[:200]}"))
         raise Unreachable(self._somebody_else(f"its answer, status {status}, is not JSON of ours"))
 
-    def _words(self, status: int, answer: Mapping[str, Any]) -> str:
+    def words(self, status: int, answer: Mapping[str, Any]) -> str:
+        """Say what an error answer means for a person."""
         said = self._explain(answer)
         if status != http.client.UNAUTHORIZED:
             return said

@@ -49,6 +49,10 @@ class Unreachable(CommandFailed):
     exit_code = EXIT_UNREACHABLE
 
 
+class NobodyThere(Unreachable):
+    """Nothing takes the connection, so nothing was sent."""
+
+
 class _InUse(CommandFailed):
     exit_code = EXIT_LOCKED
 

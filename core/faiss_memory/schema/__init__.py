@@ -13,6 +13,7 @@ from msgspec import Struct
 from faiss_memory.schema.decoding import convert, decode, fields_of
 from faiss_memory.schema.fields import (
     CURSOR_PATTERN,
+    NOT_BLANK,
     PROJECT_PATTERN,
     TIME_PATTERN,
     Answer,
@@ -98,6 +99,7 @@ __all__ = [
     "CURSOR_PATTERN",
     "EXTRA",
     "FORGET_CONDITIONS",
+    "NOT_BLANK",
     "PROJECT_PATTERN",
     "TIME_PATTERN",
     "AdapterEntry",

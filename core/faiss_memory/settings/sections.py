@@ -80,6 +80,12 @@ class Recall(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     keep_summaries: bool = False
 
 
+class Mcp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a model is answered by MCP."""
+
+    answer_tokens: Annotated[int, Meta(ge=200)] = 2000
+
+
 class Plugins(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which plugins and adapters take part."""
 
@@ -109,6 +115,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     limits: Limits = Limits()
     ingest: Ingest = Ingest()
     recall: Recall = Recall()
+    mcp: Mcp = Mcp()
     plugins: Plugins = Plugins()
 
     def __post_init__(self) -> None:

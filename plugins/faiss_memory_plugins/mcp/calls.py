@@ -1,0 +1,129 @@
+"""What the tools do: a model's arguments become a message of the service, its answer a text and a structure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from faiss_memory import (
+    TOOLS,
+    AddAnswer,
+    AddRequest,
+    Answer,
+    ForgetAnswer,
+    ForgetRequest,
+    MemoryService,
+    MemoryServiceError,
+    NotReady,
+    PatchRequest,
+    SearchRequest,
+    Tool,
+)
+from faiss_memory_plugins.mcp.caller import Caller
+from faiss_memory_plugins.mcp.notes import BYTES_A_TOKEN, Notes, as_text, counted, notes_of, shortened
+
+log = logging.getLogger("faiss_memory.mcp")
+
+ON_THE_PUBLIC_ADDRESS = ("memory_search", "memory_add")
+
+
+class Updated(Answer):
+    """Confirms that a memory was corrected."""
+
+    success: bool
+    id: int
+    project: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call gives: a text for the model, and the same as a structure. An error has the text alone."""
+
+    text: str
+    structure: dict[str, Any] | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the call failed; the text then says why, and what to do."""
+        return self.structure is None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool, the struct it answers with, and what it does."""
+
+    tool: Tool[Any]
+    answer: type[Answer]
+    do: Callable[[Any], tuple[str, Answer]]
+
+
+class Calls:
+    """The tools that one caller has."""
+
+    def __init__(self, service: MemoryService, caller: Caller, more: Mapping[str, Call]) -> None:
+        self._service = service
+        self._caller = caller
+        self._bytes = service.settings.mcp.answer_tokens * BYTES_A_TOKEN
+        done: dict[str, tuple[type[Answer], Callable[[Any], tuple[str, Answer]]]] = {
+            "memory_search": (Notes, self._search),
+            "memory_add": (AddAnswer, self._add),
+            "memory_update": (Updated, self._update),
+            "memory_forget": (ForgetAnswer, self._forget),
+        }
+        self.by_name = {
+            tool.name: Call(tool, *done[tool.name])
+            for tool in TOOLS
+            if not caller.public or tool.name in ON_THE_PUBLIC_ADDRESS
+        } | dict(more)
+
+    def call(self, name: str, arguments: Mapping[str, Any]) -> Outcome:
+        """Call a tool. Whatever goes wrong is told to the model, which can do something about it."""
+        if name not in self.by_name:
+            return Outcome(f"There is no tool `{name}`; there are {', '.join(self.by_name)}.")
+        call = self.by_name[name]
+        try:
+            text, answer = call.do(call.tool.read(arguments))
+        except NotReady as error:
+            return Outcome(f"{str(error).rstrip('.')}. Try again in {error.retry_after} seconds.")
+        except MemoryServiceError as error:
+            return Outcome(f"{name}: {error}")
+        except Exception:  # a model can go on without a memory; the log has what a person needs
+            log.exception("an error nobody foresaw, in %s", name)
+            return Outcome("The memory service met an error nobody foresaw; its log says more.")
+        return Outcome(text, msgspec.to_builtins(answer))
+
+    def _search(self, request: SearchRequest) -> tuple[str, Answer]:
+        found = self._service.search(self._caller.with_projects(request))
+        notes = notes_of(found, self._service.settings.mcp.answer_tokens)
+        return as_text(notes), notes
+
+    def _add(self, request: AddRequest) -> tuple[str, Answer]:
+        answer = self._service.add(self._caller.with_projects(request))
+        if answer.success or not answer.closest_match:
+            return f"Stored as memory {answer.id} in project {answer.project}.", answer
+        twin = answer.closest_match
+        twin.text = shortened(twin.text, self._bytes)
+        return (
+            f"Not stored: memory {twin.id} says nearly the same (similarity {twin.similarity:.2f}):\n{twin.text}\n"
+            "If it is wrong, correct it with memory_update.",
+            answer,
+        )
+
+    def _update(self, request: Any) -> tuple[str, Answer]:
+        fields = {name: getattr(request, name) for name in PatchRequest.__struct_fields__}
+        memory = self._service.patch(request.id, PatchRequest(**fields))
+        answer = Updated(success=True, id=memory.id, project=memory.project)
+        return f"Memory {memory.id} in project {memory.project} is corrected.", answer
+
+    def _forget(self, request: ForgetRequest) -> tuple[str, Answer]:
+        answer = self._service.forget(request)
+        ids = ", ".join(str(one) for one in answer.ids)
+        said = "Would forget" if answer.dry_run else "Forgot"
+        text = f"{said} {counted(answer.count)}{f': {ids}' if ids else ''}."
+        if answer.missing:
+            text += f" Not there: {', '.join(str(one) for one in answer.missing)}."
+        return text, answer

@@ -1,0 +1,14 @@
+"""The plugin: one mount."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from faiss_memory import MemoryService, Mount, hookimpl
+from faiss_memory_plugins.mcp.endpoint import Endpoint
+
+
+@hookimpl
+def register_mounts(service: MemoryService) -> Sequence[Mount]:
+    """Hand in `/mcp`. There is no stream to GET and no session to DELETE: both are answered 405, as MCP has it."""
+    return (Mount(path="/mcp", app=Endpoint(service), methods=("POST",), public=True),)

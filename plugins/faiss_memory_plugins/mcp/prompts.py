@@ -1,0 +1,105 @@
+"""Prompts, which a person chooses from a menu: remember, recall, review."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from faiss_memory import DEFAULT_PROJECT, InvalidRequest, ListRequest, MemoryService, SearchRequest
+from faiss_memory_plugins.mcp.caller import Caller
+from faiss_memory_plugins.mcp.notes import (
+    BYTES_A_TOKEN,
+    as_text,
+    counted,
+    notes_of,
+    share,
+    shortened,
+)
+
+REVIEWED = 30
+"""How many memories a review looks at: the newest, which is what the last sessions have brought."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt: `argument` is the name of its only one, with what it is for."""
+
+    name: str
+    title: str
+    description: str
+    argument: tuple[str, str] | None
+    required: bool
+    write: Callable[[str], str]
+
+
+class Prompts:
+    """The prompts that one caller has: none on the public address, whose clients have no menu for them."""
+
+    def __init__(self, service: MemoryService, caller: Caller) -> None:
+        self._service = service
+        self._caller = caller
+        self._tokens = service.settings.mcp.answer_tokens
+        what = ("what", "What to remember; what this conversation has brought, if you leave it out.")
+        question = ("question", "What you want to know, in plain words.")
+        found = (
+            Prompt("remember", "Remember", "Store what lasts of this conversation.", what, False, _remember),
+            Prompt("recall", "Recall", "Look up what is remembered.", question, True, self._recall),
+            Prompt(
+                "review",
+                "Review memories",
+                "Tidy up this project's newest memories.",
+                None,
+                False,
+                self._review,
+            ),
+        )
+        self.by_name = {} if caller.public else {prompt.name: prompt for prompt in found}
+
+    def write(self, name: str, arguments: Mapping[str, str]) -> tuple[str, str]:
+        """Give a prompt's description and text. Raises InvalidRequest for what it does not know."""
+        if name not in self.by_name:
+            raise InvalidRequest(
+                f"there is no prompt `{name}`; there are {', '.join(self.by_name) or 'none'}"
+            )
+        prompt = self.by_name[name]
+        known = prompt.argument[0] if prompt.argument else ""
+        for argument in arguments:
+            if argument != known:
+                raise InvalidRequest(f"`{argument}` is not an argument of the prompt `{name}`", argument)
+        given = arguments.get(known, "").strip()
+        if prompt.required and not given:
+            raise InvalidRequest(f"the prompt `{name}` needs `{known}`", known)
+        return prompt.description, prompt.write(given)
+
+    def _recall(self, question: str) -> str:
+        request = self._caller.with_projects(SearchRequest(query=question))
+        found = as_text(notes_of(self._service.search(request), self._tokens))
+        return (
+            f"What is remembered about: {question}\n\n{found}\n\nAnswer from this, and name the ids you used."
+        )
+
+    def _review(self, _: str) -> str:
+        project = self._caller.project or DEFAULT_PROJECT
+        memories = self._service.list_memories(ListRequest(project=project, limit=REVIEWED)).memories
+        if not memories:
+            return f"Project {project} has no memories yet. Say so."
+        rooms = share([len(memory.text.encode()) for memory in memories], self._tokens * BYTES_A_TOKEN)
+        shown = "\n".join(
+            f"[{memory.id}] {memory.timestamp[:10]} {memory.source}\n{shortened(memory.text, room)}"
+            for memory, room in zip(memories, rooms, strict=True)
+        )
+        return (
+            f"The newest {counted(len(memories))} of project {project}:\n\n{shown}\n\n"
+            "Find those that repeat or contradict each other, are out of date, or should not be stored. Propose what "
+            "to do with each: memory_update, memory_add with `supersedes`, or memory_forget. Change nothing before I "
+            "agree."
+        )
+
+
+def _remember(what: str) -> str:
+    asked = f"Remember this: {what}" if what else "Remember what this conversation has brought that lasts."
+    return (
+        f"{asked}\n\nSearch first with memory_search whether it is known. Then store each fact by itself with "
+        "memory_add, in one or two sentences that can be understood without this conversation, with its reason; or "
+        "correct what is there with memory_update. No secrets. Tell me what you stored."
+    )

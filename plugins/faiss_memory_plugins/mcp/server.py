@@ -1,0 +1,193 @@
+"""What the service offers by MCP, told to the official SDK. The only file that imports it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
+
+from faiss_memory import INSTRUCTIONS, Limits, MemoryService, MemoryServiceError, message_schema
+from faiss_memory_plugins.mcp.bridge import Application, Event
+from faiss_memory_plugins.mcp.caller import Caller
+from faiss_memory_plugins.mcp.calls import Call, Calls
+from faiss_memory_plugins.mcp.connector import connector_calls
+from faiss_memory_plugins.mcp.notes import title_of
+from faiss_memory_plugins.mcp.prompts import Prompts
+from faiss_memory_plugins.mcp.resources import TEMPLATE, Resources, uri_of
+
+# It tells of each request's beginning and end, which the service's own log does in one line.
+logging.getLogger("mcp").setLevel(logging.WARNING)
+
+Context = ServerRequestContext[Any, Any]
+Page = types.PaginatedRequestParams | None
+
+AN_HOUR = CacheHint(ttl_ms=60 * 60 * 1000, scope="private")
+"""Tools and prompts change with a release, and with who asks."""
+
+
+class Offer:
+    """Answers each request by a server of its own, made for who asks. Making one takes a fraction of a millisecond."""
+
+    def __init__(self, service: MemoryService) -> None:
+        self._service = service
+        self._described: dict[bool, list[types.Tool]] = {}
+
+    def to(self, caller: Caller) -> Application:
+        """Give the ASGI application for one request of a caller."""
+        server = self._server(caller)
+
+        async def app(
+            scope: MutableMapping[str, Any],
+            receive: Callable[[], Awaitable[Event]],
+            send: Callable[[Event], Awaitable[None]],
+        ) -> None:
+            manager = StreamableHTTPSessionManager(
+                server,
+                json_response=True,
+                stateless=True,
+                max_request_body_size=self._service.settings.limits.body_bytes,
+            )
+            async with manager.run():
+                await manager.handle_request(scope, receive, send)
+
+        return app
+
+    def _server(self, caller: Caller) -> Server[Any]:
+        calls = Calls(self._service, caller, connector_calls(self._service, caller))
+        if caller.public not in self._described:  # schemas take ten times as long as all the rest
+            limits = self._service.settings.limits
+            self._described[caller.public] = [_described(call, limits) for call in calls.by_name.values()]
+        tools = _Tools(calls, self._described[caller.public])
+        prompts = _Prompts(Prompts(self._service, caller))
+        resources = _Resources(Resources(self._service, caller))
+        return Server(
+            "faiss-memory",
+            version=self._service.overview.version,
+            title="FAISS Memory",
+            instructions=INSTRUCTIONS,
+            get_tool_input_schema=lambda name: (
+                None
+            ),  # it is asked for arguments that come as headers: ours do not
+            cache_hints={"tools/list": AN_HOUR, "prompts/list": AN_HOUR},
+            on_list_tools=tools.list,
+            on_call_tool=tools.call,
+            on_list_prompts=prompts.list,
+            on_get_prompt=prompts.get,
+            on_list_resources=resources.list,
+            on_list_resource_templates=resources.list_templates,
+            on_read_resource=resources.read,
+        )
+
+
+class _Tools:
+    # What these methods call may block: the event loop is this request's alone.
+
+    def __init__(self, calls: Calls, described: list[types.Tool]) -> None:
+        self._calls = calls
+        self._described = described
+
+    async def list(self, context: Context, params: Page) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=self._described)
+
+    async def call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        outcome = self._calls.call(params.name, params.arguments or {})
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=outcome.text)],
+            structured_content=outcome.structure,
+            is_error=outcome.is_error,
+        )
+
+
+def _described(call: Call, limits: Limits) -> types.Tool:
+    tool = call.tool
+    return types.Tool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=tool.input_schema(limits),
+        output_schema=message_schema(call.answer, limits),
+        annotations=types.ToolAnnotations.model_validate(tool.annotations),
+    )
+
+
+class _Prompts:
+    def __init__(self, prompts: Prompts) -> None:
+        self._prompts = prompts
+
+    async def list(self, context: Context, params: Page) -> types.ListPromptsResult:
+        return types.ListPromptsResult(
+            prompts=[
+                types.Prompt(
+                    name=prompt.name,
+                    title=prompt.title,
+                    description=prompt.description,
+                    arguments=[
+                        types.PromptArgument(name=name, description=text, required=prompt.required)
+                        for name, text in ([prompt.argument] if prompt.argument else [])
+                    ],
+                )
+                for prompt in self._prompts.by_name.values()
+            ]
+        )
+
+    async def get(self, context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        try:
+            description, text = self._prompts.write(params.name, params.arguments or {})
+        except MemoryServiceError as error:
+            raise _refusal(error) from None
+        message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
+        return types.GetPromptResult(description=description, messages=[message])
+
+
+class _Resources:
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    async def list(self, context: Context, params: Page) -> types.ListResourcesResult:
+        try:
+            memories, following = self._resources.page(params.cursor if params else None)
+        except MemoryServiceError as error:
+            raise _refusal(error) from None
+        return types.ListResourcesResult(
+            resources=[
+                types.Resource(
+                    uri=uri_of(memory.id),
+                    name=f"memory-{memory.id}",
+                    title=title_of(memory),
+                    description=" · ".join(
+                        part for part in (memory.timestamp[:10], memory.source, memory.project) if part
+                    ),
+                    mime_type="text/markdown",
+                    size=len(memory.text.encode()),
+                )
+                for memory in memories
+            ],
+            next_cursor=following,
+        )
+
+    async def list_templates(self, context: Context, params: Page) -> types.ListResourceTemplatesResult:
+        template = types.ResourceTemplate(
+            uri_template=TEMPLATE, name="memory", title="A memory, by its id", mime_type="text/markdown"
+        )
+        return types.ListResourceTemplatesResult(resource_templates=[template])
+
+    async def read(
+        self, context: Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        try:
+            memory = self._resources.read(params.uri)
+        except MemoryServiceError as error:
+            raise _refusal(error) from None
+        content = types.TextResourceContents(uri=params.uri, mime_type="text/markdown", text=memory.text)
+        return types.ReadResourceResult(contents=[content])
+
+
+def _refusal(error: MemoryServiceError) -> MCPError:
+    return MCPError(types.INVALID_PARAMS, str(error))
