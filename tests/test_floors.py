@@ -51,6 +51,7 @@ BROAD_EXCEPTS = {
     "store/committer.py _read": "it is raised in the caller's thread",
     "store/committer.py _attempt": "it is raised in the caller's thread",
     "plugins/faiss_memory_plugins/ingest/build.py _run": "it is raised where the build's result is asked for",
+    "cli/doctor/endpoints.py try_mcp": "whatever the client library raises, the person needs a word about it",
     "store/derived.py publish": "the write is safe: a derived file may only cost its own rebuild",
 }
 """Those that end by raising need no reason."""

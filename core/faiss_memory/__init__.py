@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
-    from faiss_memory.hook_dialect import HookDialect, nested_context
+    from faiss_memory.hook_dialect import TRIAL_SESSION, HookDialect, nested_context
     from faiss_memory.hookspecs import hookimpl
     from faiss_memory.memory import (
         DEFAULT_PROJECT,
@@ -163,6 +163,7 @@ _HOMES = {
     "tools": (
         "INSTRUCTIONS",
         "TOOLS",
+        "TRIAL_SESSION",
         "Tool",
     ),
 }
@@ -173,6 +174,7 @@ __all__ = [
     "HOOK_SECONDS",
     "INSTRUCTIONS",
     "TOOLS",
+    "TRIAL_SESSION",
     "Adapter",
     "AddAnswer",
     "AddRequest",

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+TRIAL_SESSION = "faiss-memory-doctor-"
+"""How the sessions of `faiss-memory doctor` begin: they are answered as any other, and not counted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookDialect:

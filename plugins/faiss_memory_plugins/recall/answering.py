@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from faiss_memory import HookDialect, MemoryNotFound, MemoryService, NotReady
+from faiss_memory import TRIAL_SESSION, HookDialect, MemoryNotFound, MemoryService, NotReady
 from faiss_memory_plugins.recall.choosing import digest_of, found_for, project_for
 from faiss_memory_plugins.recall.events import Event, HookParams, HookRequest, read_event
 from faiss_memory_plugins.recall.framing import DIGEST, FOUND, Note, count_tokens, framed
@@ -72,7 +72,8 @@ class Recall:
             late = bool(shown) and time.monotonic() > until
             if not late:
                 sessions.note_shown(assistant, event.session, [(note.id, note.digest) for note in shown])
-            self._count(assistant, project, event, text, shown, late)
+            if not event.session.startswith(TRIAL_SESSION):
+                self._count(assistant, project, event, text, shown, late)
         return dialect.context(event.name, text) if shown and not late else {}
 
     def _count(

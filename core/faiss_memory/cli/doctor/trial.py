@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.entries import Entry
+from faiss_memory.hook_dialect import TRIAL_SESSION
 from faiss_memory.install.commands import BARE_PATH
 from faiss_memory.settings import environment_with
 
@@ -68,7 +69,7 @@ class Trial:
 
 def try_hook(entry: Entry, memory: TestMemory, folder: str, prompt_event: str, token: str) -> None:
     """Fire a hook with the memory's text as the prompt. Raises NotRecalled."""
-    session = f"doctor-{secrets.token_hex(8)}"
+    session = TRIAL_SESSION + secrets.token_hex(8)
     event = {
         "hook_event_name": prompt_event,
         "session_id": session,
@@ -85,12 +86,12 @@ def try_hook(entry: Entry, memory: TestMemory, folder: str, prompt_event: str, t
             f"it asks for project `{entry.project}`, and this folder's is `{memory.project}`",
             "Install it again: faiss-memory install",
         )
-    raise NotRecalled(f"it brought {_excerpt(said)}, and not what was stored a moment ago")
+    raise NotRecalled(f"it brought {excerpt(said)}, and not what was stored a moment ago")
 
 
 def _run(entry: Entry, event: Mapping[str, object], folder: str, token: str) -> str:
     """Run a hook's command in a bare environment; gives what it prints."""
-    environment = _bare(token)
+    environment = bare_environment(token)
     line = len(entry.command) == 1
     try:
         ended = subprocess.run(
@@ -142,7 +143,7 @@ def _why_nothing(
 def _post(entry: Entry, event: Mapping[str, object], token: str) -> str:
     status, said = ask(entry, "POST", entry.url, json.dumps(event).encode(), token)
     if status != 200:
-        raise NotRecalled(f"{entry.url} answers {status}: {_excerpt(said)}", _advice(status))
+        raise NotRecalled(f"{entry.url} answers {status}: {excerpt(said)}", _advice(status))
     return said
 
 
@@ -151,9 +152,9 @@ def try_context(entry: Entry, memory: TestMemory, token: str) -> None:
     body = json.dumps({"query": memory.text, "fullInput": memory.text}).encode()
     status, said = ask(entry, "POST", entry.url, body, token)
     if status != 200:
-        raise NotRecalled(f"{entry.url} answers {status}: {_excerpt(said)}", _advice(status))
+        raise NotRecalled(f"{entry.url} answers {status}: {excerpt(said)}", _advice(status))
     if memory.text not in said:
-        raise NotRecalled(f"it brought {_excerpt(said)}, and not what was stored a moment ago")
+        raise NotRecalled(f"it brought {excerpt(said)}, and not what was stored a moment ago")
 
 
 def ask(entry: Entry, method: str, url: str, body: bytes | None, token: str) -> tuple[int, str]:
@@ -193,7 +194,8 @@ def expanded(text: str, token: str) -> str:
     return re.sub(r"\$\{(?:env:|\{ secrets\.)?(\w+)(?::-([^}]*))?(?: \})?\}|\$(\w+)", value, text)
 
 
-def _bare(token: str) -> dict[str, str]:
+def bare_environment(token: str) -> dict[str, str]:
+    """Give what a desktop app starts programs with."""
     bare = {"PATH": BARE_PATH, "HOME": str(Path.home())}
     if os.name == "nt":
         bare = dict(environment_with({}))
@@ -210,7 +212,8 @@ def _advice(status: int) -> str:
     return "See what the service checks above say"
 
 
-def _excerpt(said: str) -> str:
+def excerpt(said: str) -> str:
+    """Give the beginning of an answer."""
     words = " ".join(said.split())
     return "nothing" if words in ("", "{}", "[]") else f"{words[:80]}…" if len(words) > 80 else words
 
