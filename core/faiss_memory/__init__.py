@@ -108,6 +108,7 @@ _HOMES = {
         "StoreError",
     ),
     "hook_dialect": (
+        "TRIAL_SESSION",
         "HookDialect",
         "nested_context",
     ),
@@ -163,7 +164,6 @@ _HOMES = {
     "tools": (
         "INSTRUCTIONS",
         "TOOLS",
-        "TRIAL_SESSION",
         "Tool",
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AsyncExitStack
 from functools import partial
 
 from faiss_memory.cli.doctor.entries import Entry
@@ -49,17 +50,18 @@ async def _search(entry: Entry, query: str, folder: str, token: str) -> str:
     from mcp.client.streamable_http import streamable_http_client
 
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        if entry.url:
-            headers = {name: expanded(value, token) for name, value in entry.headers}
-            http = httpx2.AsyncClient(headers=headers, timeout=SECONDS)
-            transport = streamable_http_client(expanded(entry.url, token), http_client=http)
-        else:
-            program, *arguments = entry.command
-            process = StdioServerParameters(
-                command=program, args=arguments, env=bare_environment(token), cwd=folder or None
-            )
-            transport = stdio_client(process, errlog=nowhere)
-        async with Client(transport, read_timeout_seconds=SECONDS) as client:
+        async with AsyncExitStack() as stack:
+            if entry.url:
+                headers = {name: expanded(value, token) for name, value in entry.headers}
+                http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=SECONDS))
+                transport = streamable_http_client(expanded(entry.url, token), http_client=http)
+            else:
+                program, *arguments = entry.command
+                process = StdioServerParameters(
+                    command=program, args=arguments, env=bare_environment(token), cwd=folder or None
+                )
+                transport = stdio_client(process, errlog=nowhere)
+            client = await stack.enter_async_context(Client(transport, read_timeout_seconds=SECONDS))
             answer = await client.call_tool(TOOL, {"query": query})
     return "\n".join(getattr(part, "text", "") for part in answer.content)
 
