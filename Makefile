@@ -15,7 +15,7 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
-.PHONY: help serve test check docs faults shelf docker-check bench clean
+.PHONY: help serve test check docs faults shelf docker-check mcp-check bench clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,6 +44,9 @@ shelf: $(VENV)/.ready-for-tests    ## Build a shelf of real documentation and as
 # DOCKER_BUILD_OPTIONS goes to `docker build`, such as --network host.
 docker-check: $(VENV)/.ready-for-tests    ## The container, built and run with a real Docker engine
 	$(BIN)/pytest -m docker tests/docker $(ARGS)
+
+mcp-check: $(VENV)/.ready-for-tests       ## MCP: the official conformance suite (needs npm), and more
+	$(BIN)/pytest -m mcp tests/mcp $(ARGS)
 
 bench: $(VENV)/.ready-for-tests    ## The figures that README names
 	$(BIN)/python -m bench $(ARGS)

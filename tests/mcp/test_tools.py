@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 
 import jsonschema
 import pytest
 
 from faiss_memory import InvalidRequest, hookimpl
+from faiss_memory.app import build_service
+from faiss_memory.settings import load
+from tests.fakes import FakeEmbedder
 from tests.mcp.conftest import STATELESS, Assistant, text
 
 NAMES = ["memory_search", "memory_add", "memory_update", "memory_forget"]
@@ -32,21 +37,18 @@ def test_the_descriptions_and_schemas_are_short(tools):
     assert sum(len(json.dumps([tool["description"], tool["inputSchema"]])) for tool in tools.values()) < 6000
 
 
-@pytest.mark.parametrize(
-    ("name", "reads", "destroys", "repeatable"),
-    [
-        ("memory_search", True, False, True),
-        ("memory_add", False, False, False),
-        ("memory_update", False, True, True),
-        ("memory_forget", False, True, True),
-    ],
-)
-def test_a_client_can_tell_which_calls_a_person_should_allow(tools, name, reads, destroys, repeatable):
-    hints = tools[name]["annotations"]
-    assert hints["readOnlyHint"] is reads
-    assert hints["destructiveHint"] is destroys
-    assert hints["idempotentHint"] is repeatable
-    assert hints["openWorldHint"] is False
+def test_a_client_can_tell_which_calls_a_person_should_allow(tools):
+    hints = {
+        name: tuple(tool["annotations"][f"{hint}Hint"] for hint in ("readOnly", "destructive", "idempotent"))
+        for name, tool in tools.items()
+    }
+    assert hints == {
+        "memory_search": (True, False, True),
+        "memory_add": (False, False, False),
+        "memory_update": (False, True, True),
+        "memory_forget": (False, True, True),
+    }
+    assert all(tool["annotations"]["openWorldHint"] is False for tool in tools.values())
 
 
 def test_the_schemas_are_what_the_api_takes(tools, client):
@@ -238,28 +240,28 @@ def test_a_text_is_never_cut_within_a_character(assistant_of):
 # What a model is told when a call is wrong.
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "told"),
-    [
-        ("memory_search", {}, "`query` is missing: memory_search needs it"),
-        ("memory_search", {"query": " "}, "`query`: must not be empty"),
-        ("memory_search", {"query": "x", "treshold": 1}, "`treshold` is not an argument of memory_search, which takes"),
-        ("memory_search", {"query": "x", "k": 0}, "`k`"),
-        ("memory_search", {"query": "x", "k": 101}, "the most is 100"),
-        ("memory_search", {"query": "x", "project": "No Such Name"}, "`project`"),
-        ("memory_search", {"query": "x", "after": "yesterday"}, "`after`"),
-        ("memory_add", {"text": "x", "supersedes": 77}, "77"),
-        ("memory_add", {"text": "x" * 70_000}, "limits.text_bytes"),
-        ("memory_add", {"text": "x", "tags": "one"}, "`tags`"),
-        ("memory_update", {"id": 5, "text": "x"}, "there is no memory 5"),
-        ("memory_update", {"id": 1}, "nothing to change"),
-        ("memory_forget", {"tags": ["all"]}, "`tags` is not an argument of memory_forget"),
-        ("memory_forget", {"ids": []}, "`ids`"),
-        ("memory_nothing", {}, "There is no tool `memory_nothing`; there are memory_search, memory_add"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_is_told_to_the_model(assistant, name, arguments, told):
-    assert told in assistant.refused(name, **arguments)
+WRONG = [
+    ("memory_search", {}, "`query` is missing: memory_search needs it"),
+    ("memory_search", {"query": " "}, "`query`: must not be empty"),
+    ("memory_search", {"query": "x", "treshold": 1}, "`treshold` is not an argument of memory_search, which takes"),
+    ("memory_search", {"query": "x", "k": 0}, "`k`"),
+    ("memory_search", {"query": "x", "k": 101}, "the most is 100"),
+    ("memory_search", {"query": "x", "project": "No Such Name"}, "`project`"),
+    ("memory_search", {"query": "x", "after": "yesterday"}, "`after`"),
+    ("memory_add", {"text": "x", "supersedes": 77}, "77"),
+    ("memory_add", {"text": "x" * 70_000}, "limits.text_bytes"),
+    ("memory_add", {"text": "x", "tags": "one"}, "`tags`"),
+    ("memory_update", {"id": 5, "text": "x"}, "there is no memory 5"),
+    ("memory_update", {"id": 1}, "nothing to change"),
+    ("memory_forget", {"tags": ["all"]}, "`tags` is not an argument of memory_forget"),
+    ("memory_forget", {"ids": []}, "`ids`"),
+    ("memory_nothing", {}, "There is no tool `memory_nothing`; there are memory_search, memory_add"),
+]  # fmt: skip
+
+
+def test_what_is_wrong_is_told_to_the_model(assistant):
+    for name, arguments, told in WRONG:
+        assert told in assistant.refused(name, **arguments)
 
 
 def test_a_plugins_refusal_is_told_to_the_model(make_service, client_of, revision):
@@ -286,12 +288,24 @@ def test_an_unforeseen_error_is_logged_and_told_without_a_look_inside(
     assert "an error nobody foresaw, in memory_add" in caplog.text
 
 
-def test_a_model_that_is_not_ready_is_asked_to_come_back(make_service, client_of, revision):
-    service = make_service(startup_wait=0)
-    assistant = Assistant(client_of(service), revision)
-    assistant.done("memory_add", text="The ledger is in postgres")
-    service.engine._embedder = None  # no other way to an engine without its model
-    assert "Try again in" in assistant.refused("memory_search", query="ledger", mode="semantic")
+def test_a_model_that_is_not_ready_is_asked_to_come_back(tmp_path, client_of, revision):
+    arrived = threading.Event()
+
+    class LateModel:
+        @hookimpl(tryfirst=True)
+        def open_embedder(self):
+            arrived.wait(60)
+            return FakeEmbedder()
+
+    given = {"data_dir": str(tmp_path / "data"), "startup_wait": 0.2}
+    service = build_service(load(None, given, {}).settings, lambda _: None, [("late", LateModel())])
+    service.start()
+    try:
+        told = Assistant(client_of(service), revision).refused("memory_search", query="ledger")
+        assert re.search(r"Try again in \d+ seconds\.", told)
+    finally:
+        arrived.set()
+        service.stop()
 
 
 def test_the_stateless_revision_may_be_cached(assistant, revision):

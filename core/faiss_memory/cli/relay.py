@@ -26,11 +26,11 @@ from faiss_memory.settings import Limits
 
 Message = dict[str, Any]
 
-PATIENCE = 2.0
+PATIENCE = 3.0
 """Seconds to try again for when a service that was there takes no connection: about what a restart takes."""
 ROOTS_PATIENCE = 2.0
 """Seconds to wait for an assistant that has promised to say which folders it works in."""
-FAREWELL = 5.0
+FAREWELL = 3.0
 """Seconds that calls may still take when the input has ended."""
 AT_ONCE = 8
 """Calls that are under way at the same time; the next one is read when one of them has its answer."""

@@ -5,6 +5,7 @@ Elsewhere they would be a second search beside the first. A source is cited only
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,7 +88,7 @@ def connector_calls(service: MemoryService, caller: Caller) -> Mapping[str, Call
         )
 
     def fetch(request: FetchRequest) -> tuple[str, Answer]:
-        memory = service.get(int(request.id)) if request.id.isdecimal() and len(request.id) < 19 else None
+        memory = service.get(int(request.id)) if re.fullmatch("[0-9]{1,18}", request.id) else None
         if memory is None or not caller.may_read(memory.project):
             raise MemoryNotFound(f"there is no memory {request.id}; give an id that search has given")
         facts = {"source": memory.source, "date": memory.timestamp, "project": memory.project}
