@@ -85,10 +85,10 @@ def _hooks(context: InstallContext) -> dict[str, dict[str, Any]]:
     return {
         "SessionStart": {
             "matcher": "startup|resume|clear|compact",
-            "hooks": [{**started, "timeout": 5, "statusMessage": SERVER}],
+            "hooks": [{**started, "timeout": 5, "statusMessage": f"asking {SERVER}"}],
         },
-        "UserPromptSubmit": {"hooks": [{**asked, "statusMessage": SERVER}]},
-        "PostCompact": {"hooks": [{**asked, "statusMessage": SERVER}]},
+        "UserPromptSubmit": {"hooks": [{**asked, "statusMessage": f"asking {SERVER}"}]},
+        "PostCompact": {"hooks": [{**asked, "statusMessage": f"asking {SERVER}"}]},
     }
 
 

@@ -48,7 +48,12 @@ def _server(context: InstallContext) -> dict[str, Any]:
 def _files(context: InstallContext) -> Sequence[ConfigFile]:
     home = context.scope == "user"
     folder = "~/.codex" if home else ".codex"
-    hook = {"type": "command", "command": hook_line(context, NAME), "timeout": 5, "statusMessage": SERVER}
+    hook = {
+        "type": "command",
+        "command": hook_line(context, NAME),
+        "timeout": 5,
+        "statusMessage": f"asking {SERVER}",
+    }
     # AGENTS.md is everybody's: one person's own files leave it alone, and the skills say when to use them.
     agents = {"personal": (), "shared": ("AGENTS.md",), "user": ("~/.codex/AGENTS.md",)}[context.scope]
     return (

@@ -38,7 +38,7 @@ def holds(part: Part, secret: str) -> bool:
 
 def _value(part: Part) -> Any:
     if isinstance(part, JsonItems):
-        return part.items
+        return [item for item in part.items if not isinstance(item, str)]  # a name in a list is no command
     return part.item if isinstance(part, YamlItem) else getattr(part, "value", None)
 
 
