@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from bench import ingest
+from bench import hook, ingest
 from bench.measure import best_bare_loop, mapped, percentile, resident_mb, timed
 from bench.service import Service
 from bench.texts import sentences
@@ -75,6 +75,7 @@ def _measure(data: Path, texts: list[str]) -> list[tuple[str, str, str]]:
     again = [timed(lambda: _search(service, questions[0])) for _ in range(200)]
     rate, busy = _clients(service, _questions(texts, 800, seed=2), 8)
     used, torch = resident_mb(service.pid), mapped(service.pid, "libtorch")
+    hooks = hook.measure(service, data.parent)
     built = ingest.measure(service, data.parent)
     service.stop()
 
@@ -92,6 +93,7 @@ def _measure(data: Path, texts: list[str]) -> list[tuple[str, str, str]]:
         ("8 clients", f"{rate:.0f} searches/s, p99 {percentile(busy, 0.99):.0f} ms", ""),
         ("add one memory through REST, p50 / p95", _both(adds), ""),
         ("adding in batches of 500", f"{len(texts) / fill:.0f} memories/s", ""),
+        *hooks,
         *built,
     ]
 
