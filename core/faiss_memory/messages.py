@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from faiss_memory import schema
-from faiss_memory.config_files import ConfigFile, MarkdownBlock, OwnFile
+from faiss_memory.config_files import ConfigFile, JsonItems, MarkdownBlock, OwnFile, Snippet, YamlItem
 from faiss_memory.memory import DEFAULT_PROJECT, Memory, SearchResult
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,10 +65,16 @@ def closest_match(record: Memory, similarity: float) -> schema.ClosestMatch:
 
 def config_file(file: ConfigFile) -> schema.FileEntry:
     """Write a file that connects an assistant."""
-    if isinstance(file, OwnFile | MarkdownBlock):
-        kind = "own file" if isinstance(file, OwnFile) else "marked block"
+    if isinstance(file, OwnFile | MarkdownBlock | Snippet):
+        kind = {OwnFile: "own file", MarkdownBlock: "marked block", Snippet: "to paste"}[type(file)]
         return schema.FileEntry(path=file.path, kind=kind, text=file.text)
-    raise NotImplementedError(f"{type(file).__name__} cannot be shown yet")
+    inside: Any = {JsonItems: "items", YamlItem: "item"}.get(type(file), "value")
+    inside = getattr(file, inside)
+    for key in reversed(file.keys):
+        inside = {key: inside}
+    return schema.FileEntry(
+        path=file.path, kind="entry", text=msgspec.json.format(msgspec.json.encode(inside)).decode()
+    )
 
 
 def time_text(time: datetime) -> str:
