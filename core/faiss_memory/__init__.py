@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faiss_memory.adapter import Adapter
+    from faiss_memory.cli.failures import CommandFailed
+    from faiss_memory.cli.lazy import ExampleCommand
+    from faiss_memory.cli.session import open_session
     from faiss_memory.config_files import (
         ConfigFile,
         Detection,
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
         YamlMember,
     )
     from faiss_memory.errors import (
+        ConfigError,
         Conflict,
         EmbedderError,
         InvalidRequest,
@@ -50,14 +54,22 @@ if TYPE_CHECKING:
     )
     from faiss_memory.openapi import message_schema
     from faiss_memory.parts import Embedder, Page, Route, Store
+    from faiss_memory.project_name import find_repository, project_of
     from faiss_memory.schema import (
+        AddAnswer,
         AddRequest,
         Answer,
+        ErrorAnswer,
         ForgetRequest,
+        ListRequest,
         Message,
+        NovelAnswer,
         NovelRequest,
         ProjectName,
+        ScopeRequest,
+        SearchAnswer,
         SearchRequest,
+        StatsAnswer,
         Time,
     )
     from faiss_memory.service import MemoryService
@@ -82,6 +94,7 @@ _HOMES = {
         "YamlMember",
     ),
     "errors": (
+        "ConfigError",
         "Conflict",
         "EmbedderError",
         "InvalidRequest",
@@ -107,16 +120,30 @@ _HOMES = {
     "openapi": ("message_schema",),
     "parts": ("Embedder", "Page", "Route", "Store"),
     "schema": (
+        "AddAnswer",
         "AddRequest",
         "Answer",
+        "ErrorAnswer",
         "ForgetRequest",
+        "ListRequest",
         "Message",
+        "NovelAnswer",
         "NovelRequest",
         "ProjectName",
+        "ScopeRequest",
+        "SearchAnswer",
         "SearchRequest",
+        "StatsAnswer",
         "Time",
     ),
     "service": ("MemoryService",),
+    "project_name": (
+        "find_repository",
+        "project_of",
+    ),
+    "cli.failures": ("CommandFailed",),
+    "cli.lazy": ("ExampleCommand",),
+    "cli.session": ("open_session",),
     "settings": ("Settings",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -124,15 +151,20 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "DEFAULT_PROJECT",
     "Adapter",
+    "AddAnswer",
     "AddRequest",
     "Answer",
     "Change",
+    "CommandFailed",
+    "ConfigError",
     "ConfigFile",
     "Conflict",
     "Detection",
     "Draft",
     "Embedder",
     "EmbedderError",
+    "ErrorAnswer",
+    "ExampleCommand",
     "Filter",
     "ForgetRequest",
     "InstallContext",
@@ -140,6 +172,7 @@ __all__ = [
     "JsonDefault",
     "JsonItems",
     "JsonMember",
+    "ListRequest",
     "MarkdownBlock",
     "Memory",
     "MemoryNotFound",
@@ -148,6 +181,7 @@ __all__ = [
     "Message",
     "NotAllowed",
     "NotReady",
+    "NovelAnswer",
     "NovelRequest",
     "Origin",
     "OwnFile",
@@ -158,10 +192,13 @@ __all__ = [
     "Query",
     "Ranking",
     "Route",
+    "ScopeRequest",
+    "SearchAnswer",
     "SearchRequest",
     "SearchResult",
     "Settings",
     "Snippet",
+    "StatsAnswer",
     "Store",
     "StoreError",
     "Time",
@@ -169,8 +206,11 @@ __all__ = [
     "YamlDefault",
     "YamlItem",
     "YamlMember",
+    "find_repository",
     "hookimpl",
     "message_schema",
+    "open_session",
+    "project_of",
 ]
 
 

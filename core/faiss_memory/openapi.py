@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -132,7 +132,8 @@ def _without_null(parameter: Mapping[str, Any]) -> dict[str, Any]:
 def _response(message: type[Any] | None, references: Mapping[type[Any], Any]) -> dict[str, Any]:
     if message is None:
         return {"description": "A document", "content": {"*/*": {}}}
-    description = (message.__doc__ or message.__name__).strip().splitlines()[0]
+    one = get_args(message)[0] if get_origin(message) is list else message
+    description = (one.__doc__ or one.__name__).strip().splitlines()[0]
     return {"description": description, "content": {"application/json": {"schema": references[message]}}}
 
 
