@@ -40,7 +40,7 @@ BYTES_PER_TOKEN = 3
 MOST_FOUND, MOST_RECENT = 20, 20
 
 
-class ContextRequest(Message):
+class ContextFileRequest(Message):
     """What the file is about, whose it is, and how long it may be."""
 
     query: Annotated[
@@ -50,7 +50,7 @@ class ContextRequest(Message):
     tokens: Annotated[int, Meta(ge=300, le=100_000, description="The most that it may cost.")] = TOKENS
 
 
-def _context(service: MemoryService, request: ContextRequest) -> Page:
+def _context(service: MemoryService, request: ContextFileRequest) -> Page:
     project = request.project or DEFAULT_PROJECT
     head = filled(PROMPT.text, InstallContext(url="", project=project))
     room = request.tokens * BYTES_PER_TOKEN - _size(head)
@@ -99,7 +99,7 @@ def _routes(service: MemoryService) -> Sequence[Route]:
     return (
         Route(
             method="GET", path="/adapters/aider/context.md", summary="Give a context file for aider",
-            params=ContextRequest, handler=lambda request: _context(service, request),
+            params=ContextFileRequest, handler=lambda request: _context(service, request),
         ),
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ import faiss_memory
 from faiss_memory import ExampleCommand
 from faiss_memory_adapters.wording import template
 
-FOLDER, CONTEXT, LOAD = ".faiss-memory", "context.md", "load.aider"
+FOLDER, CONTEXT, LOAD, CONFIG = ".faiss-memory", "context.md", "load.aider", ".aider.conf.yml"
 PATIENCE = 5.0
 """Seconds to wait for the service before aider starts with what was there."""
 
@@ -124,6 +124,8 @@ def _with_load_file(top: Path, arguments: Sequence[str]) -> list[str]:
 
     A load file adds to what aider reads. `--read` would put the lists of its configuration files out of force.
     """
+    if _is_read_anyway(top, arguments):
+        return list(arguments)
     own, rest = taken(arguments, "--load")
     own = own or _configured_load_file(top)
     commands = template("aider/load.aider") + (f"/load {own}\n" if own else "")
@@ -131,18 +133,31 @@ def _with_load_file(top: Path, arguments: Sequence[str]) -> list[str]:
     return ["--load", str(top / FOLDER / LOAD), *rest]
 
 
+def _is_read_anyway(top: Path, arguments: Sequence[str]) -> bool:
+    """Say whether aider's own configuration names the file; paths there are taken from the current folder."""
+    if Path.cwd() != top or taken(arguments, "--read", "--config", "-c")[0]:
+        return False
+    return (
+        re.search(rf"^[^#\n]*{re.escape(f'{FOLDER}/{CONTEXT}')}", _text(top / CONFIG), re.MULTILINE)
+        is not None
+    )
+
+
 def _configured_load_file(top: Path) -> str:
     """Read the key `load` of the configuration file that has the last word; ours does not count."""
     for folder in dict.fromkeys((Path.cwd(), top, Path.home())):
-        try:
-            text = (folder / ".aider.conf.yml").read_text(encoding="utf-8")
-        except (OSError, ValueError):
-            continue
-        found = re.search(r"""^load:[ \t]*["']?([^"'#\s][^"'#\n]*)""", text, re.MULTILINE)
+        found = re.search(r"""^load:[ \t]*["']?([^"'#\s][^"'#\n]*)""", _text(folder / CONFIG), re.MULTILINE)
         if found:
             value = found[1].strip()
             return "" if value == f"{FOLDER}/{LOAD}" else value
     return ""
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
 def _start(command: Sequence[str]) -> None:

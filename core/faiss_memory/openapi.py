@@ -84,7 +84,7 @@ def _operation(
         "summary": route.summary,
         "responses": responses,
     }
-    parameters = _parameters(route, components)
+    parameters = _parameters(route, references, components)
     if route.body is not None:
         fields = msgspec.structs.fields(route.body)
         operation["requestBody"] = {
@@ -104,10 +104,13 @@ def operation_id(route: Route) -> str:
     return "_".join([route.method.lower(), *words])
 
 
-def _parameters(route: Route, components: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _parameters(
+    route: Route, references: Mapping[type[Any], Any], components: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     if route.params is None:
         return []
-    described = components[route.params.__name__]
+    # Not by the class's own name: two guests may have chosen the same one.
+    described = components[references[route.params]["$ref"].rsplit("/", 1)[-1]]
     in_path = re.findall(r"{(\w+)}", route.path)
     return [
         {
@@ -145,9 +148,10 @@ def _with_limits(node: Any, limits: Limits) -> Any:
         return node
     found = {key: _with_limits(value, limits) for key, value in node.items() if key != "x-limit"}
     name = node.get("x-limit")
-    keyword = {"string": "maxLength", "array": "maxItems", "integer": "maximum"}.get(node.get("type", ""))
-    if name is not None and keyword is not None:
-        found[keyword] = getattr(limits, name)
+    if isinstance(name, str):  # a field may be called so too
+        keyword = {"string": "maxLength", "array": "maxItems", "integer": "maximum"}.get(node.get("type", ""))
+        if keyword is not None:
+            found[keyword] = getattr(limits, name)
     return found
 
 
