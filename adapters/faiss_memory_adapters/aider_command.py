@@ -20,6 +20,8 @@ from faiss_memory import ExampleCommand
 from faiss_memory_adapters.wording import template
 
 FOLDER, CONTEXT, LOAD, CONFIG = ".faiss-memory", "context.md", "load.aider", ".aider.conf.yml"
+LONGEST = 1000
+"""Characters of what is searched for: a model reads little more than that."""
 PATIENCE = 5.0
 """Seconds to wait for the service before aider starts with what was there."""
 
@@ -58,10 +60,14 @@ def aider(project: str | None, tokens: int, refresh: bool, arguments: Sequence[s
         "project": project or faiss_memory.project_of(here),
         "tokens": str(tokens),
     }
-    _prepare(top / FOLDER)
-    _refresh(top / FOLDER / CONTEXT, asked, must=refresh)
-    if program is not None and not refresh:
-        _start([program, *_with_load_file(top, arguments)])
+    try:
+        _prepare(top / FOLDER)
+        _refresh(top / FOLDER / CONTEXT, asked, must=refresh)
+        command = [str(program), *_with_load_file(top, arguments)]
+    except OSError as error:
+        raise faiss_memory.CommandFailed(f"{top / FOLDER} cannot be written: {error.strerror}") from None
+    if not refresh:
+        _start(command)
 
 
 def taken(arguments: Sequence[str], *names: str) -> tuple[str, list[str]]:
@@ -78,7 +84,7 @@ def taken(arguments: Sequence[str], *names: str) -> tuple[str, list[str]]:
 
 def _query(name: str, branch: str, message: str) -> str:
     words = "" if branch in ("main", "master", "trunk", "develop") else re.sub(r"[^\w]+|_", " ", branch)
-    return f"{message or name} {words}".strip()
+    return f"{message or name} {words}".strip()[:LONGEST]
 
 
 def _branch() -> str:
