@@ -32,6 +32,8 @@ CALLS = [
     ("POST", "/backup"),
     ("DELETE", "/projects/default"),
     ("GET", "/adapters/generic/tools"),
+    ("GET", "/adapters/claude-code/package"),
+    ("POST", "/adapters/claude-code/hook"),
     ("OPTIONS", "/search"),
     ("OPTIONS", "/nowhere"),
     ("PUT", "/search"),

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core" / "faiss_memory"
 
 FLOORS = [
-    {"errors", "memory", "parts", "config_files", "hookspecs", "adapter"},
+    {"errors", "memory", "parts", "config_files", "connecting", "hookspecs", "adapter"},
     {
         "settings",
         "schema",
@@ -29,8 +29,8 @@ FLOORS = [
         "logs",
         "log_tail",
     },
-    {"ranking", "engine", "openapi"},
-    {"messages", "overview", "service"},
+    {"ranking", "engine", "packages", "openapi", "install"},
+    {"messages", "overview", "service", "hook_calls"},
     {"routes", "access", "public", "pages", "server"},
     {"app", "serve", "autostart"},
     {"cli", "__main__"},

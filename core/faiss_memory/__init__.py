@@ -28,6 +28,13 @@ if TYPE_CHECKING:
         YamlItem,
         YamlMember,
     )
+    from faiss_memory.connecting import (
+        HOOK_SECONDS,
+        hook_address,
+        hook_arguments,
+        hook_line,
+        service_address,
+    )
     from faiss_memory.errors import (
         ConfigError,
         Conflict,
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
+    from faiss_memory.hook_calls import hook_route
     from faiss_memory.hookspecs import hookimpl
     from faiss_memory.memory import (
         DEFAULT_PROJECT,
@@ -93,6 +101,7 @@ _HOMES = {
         "YamlItem",
         "YamlMember",
     ),
+    "connecting": ("HOOK_SECONDS", "hook_address", "hook_arguments", "hook_line", "service_address"),
     "errors": (
         "ConfigError",
         "Conflict",
@@ -104,6 +113,7 @@ _HOMES = {
         "NotReady",
         "StoreError",
     ),
+    "hook_calls": ("hook_route",),
     "hookspecs": ("hookimpl",),
     "memory": (
         "DEFAULT_PROJECT",
@@ -150,6 +160,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DEFAULT_PROJECT",
+    "HOOK_SECONDS",
     "Adapter",
     "AddAnswer",
     "AddRequest",
@@ -207,10 +218,15 @@ __all__ = [
     "YamlItem",
     "YamlMember",
     "find_repository",
+    "hook_address",
+    "hook_arguments",
+    "hook_line",
+    "hook_route",
     "hookimpl",
     "message_schema",
     "open_session",
     "project_of",
+    "service_address",
 ]
 
 

@@ -136,6 +136,9 @@ class InstallContext:
     scope: Scope = "personal"
     folder: str = ""
     """The project's folder, absolute; empty for the user's own files, and where the files are only shown."""
+    stands_alone: bool = True
+    """Whether assistants that keep settings by folder know this one: not a subfolder of a repository, nor a further
+    working tree, for which they take those of the first."""
     command: str = "faiss-memory"
     """How to start the command line: an absolute path in personal files, the bare name in shared ones.
     Empty where our package is not installed beside the assistant, and only the service's address can be used."""

@@ -15,6 +15,8 @@ from faiss_memory.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.limits import check_time
 from faiss_memory.memory import DEFAULT_PROJECT, Filter
+from faiss_memory.packages import package_files, zipped
+from faiss_memory.parts import Page
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import Settings
 
@@ -167,3 +169,16 @@ class Overview:
                 return schema.FilesAnswer(adapter=name, files=files, count=len(files), project=project)
         known = ", ".join(adapter.name for adapter in self.adapters().adapters)
         raise MemoryNotFound(f"there is no adapter `{name}`; there are {known}")
+
+    def adapter_package(self, name: str) -> Page:
+        """Give an assistant's package, zipped. Raises MemoryNotFound for an adapter that has none."""
+        port = self._settings.published_port or self._settings.port
+        context = InstallContext(
+            url=f"http://127.0.0.1:{port}",
+            project=DEFAULT_PROJECT,
+            scope="user",
+            command="",
+            hook_command="",
+            has_token=bool(self._settings.token),
+        )
+        return Page(zipped(package_files(self._plugins, name, context)), "application/zip")

@@ -116,6 +116,11 @@ def _overview(service: MemoryService) -> Sequence[Route]:
             params=schema.FilesRequest, answer=schema.FilesAnswer,
             handler=lambda params: service.overview.adapter_files(params.name, params.project),
         ),
+        Route(
+            method="GET", path="/adapters/{name}/package", params=schema.PackageRequest,
+            summary="Give a package for an assistant's own plugin system, as a zip archive",
+            handler=lambda params: service.overview.adapter_package(params.name),
+        ),
     )  # fmt: skip
 
 

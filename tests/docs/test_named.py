@@ -96,9 +96,8 @@ def test_every_request_field_is_documented_with_its_default(routes):
 
 
 def test_every_answer_field_is_documented(routes):
-    text = read(API)
-    for route in routes:
-        here = text if route.answer is None else section(API, f"### `{route.method} {route.path}`")
+    for route in (route for route in routes if route.answer is not None):
+        here = section(API, f"### `{route.method} {route.path}`")
         for field in msgspec.structs.fields(route.answer):
             named = f"`{field.name}`" in here or f'"{field.name}"' in here
             assert named or route.path == "/adapters/generic/tools", (route.path, field.name)

@@ -29,6 +29,12 @@ COMMANDS = {
     "health": Home(_PLACE + "overview:health", "Say whether the service answers."),
     "serve": Home(_PLACE + "running:serve", "Run the service until it is stopped."),
     "service": Home(_PLACE + "service:service", "Let the system start the service by itself."),
+    "install": Home(_PLACE + "installing:install", "Connect assistants to this project's memory."),
+    "uninstall": Home(_PLACE + "installing:uninstall", "Disconnect assistants."),
+    "status": Home(
+        _PLACE + "installing:status", "Show what is installed for assistants, and what is still to be done."
+    ),
+    "package": Home(_PLACE + "packaging:package", "Make a package for an assistant's own plugin system."),
     "config": Home(_PLACE + "running:config", "Show the settings in force, and where each comes from."),
     "compile": Home(_PLACE + "running:compile_model", "Prepare a model now."),
     "plugins": Home(_PLACE + "running:plugins", "List the plugins and adapters that are installed."),

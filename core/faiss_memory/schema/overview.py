@@ -164,6 +164,12 @@ class FilesRequest(Message):
     project: ProjectName | None = None
 
 
+class PackageRequest(Message):
+    """Names an adapter."""
+
+    name: str
+
+
 class FileEntry(Answer):
     """A file to put into a project: `kind` says whether it is wholly ours or a block in a file of the person's."""
 

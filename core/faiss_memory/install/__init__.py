@@ -1,0 +1,26 @@
+"""Writing the files that connect assistants, and removing them without a trace."""
+
+from faiss_memory.install.assistants import Assistants
+from faiss_memory.install.formats import KINDS, snippet, whole_file
+from faiss_memory.install.installer import Installer, by_path, context_of, system
+from faiss_memory.install.plan import Edit, Plan, Refusal
+from faiss_memory.install.record import Owner, RecordFile
+from faiss_memory.install.status import InstalledAssistant, report
+
+__all__ = [
+    "KINDS",
+    "Assistants",
+    "Edit",
+    "InstalledAssistant",
+    "Installer",
+    "Owner",
+    "Plan",
+    "RecordFile",
+    "Refusal",
+    "by_path",
+    "context_of",
+    "report",
+    "snippet",
+    "system",
+    "whole_file",
+]

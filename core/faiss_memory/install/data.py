@@ -1,0 +1,126 @@
+"""What a declaration means for the data in a file, whatever its syntax: the measure that every edited text is held to.
+
+Nothing is changed in place: a YAML alias makes one list stand in two places, and only one of them is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from faiss_memory.config_files import JsonDefault, JsonItems, JsonMember, TomlTable, YamlItem, YamlMember
+from faiss_memory.errors import CannotMerge
+
+Keyed: TypeAlias = JsonMember | JsonItems | JsonDefault | TomlTable | YamlItem | YamlMember
+"""The declarations that lead to a place in a file by keys."""
+
+Presence: TypeAlias = Literal["absent", "same", "other"]
+"""Whether a part of ours is in a file: as declared, or as something else."""
+
+ABSENT = object()
+
+
+def items_of(part: JsonItems | YamlItem) -> tuple[Any, ...]:
+    """Give the items that a declaration brings into a list."""
+    return part.items if isinstance(part, JsonItems) else (part.item,)
+
+
+def member(data: Any, keys: Sequence[str]) -> Any:
+    """Look a place up; ABSENT if it is not there. Raises CannotMerge where something else is in its way."""
+    for at, key in enumerate(keys):
+        if data is None and at:
+            return ABSENT
+        if not isinstance(data, Mapping):
+            raise CannotMerge(f"`{'.'.join(keys[:at]) or 'the file'}` holds {_kind(data)}, not members")
+        data = data.get(key, ABSENT)
+        if data is ABSENT:
+            return ABSENT
+    return data
+
+
+def with_member(data: Any, keys: Sequence[str], value: Any) -> Any:
+    """Set a place; what leads there is made."""
+    if not keys:
+        return value
+    inner = (data or {}).get(keys[0])
+    return {**(data or {}), keys[0]: with_member(inner, keys[1:], value)}
+
+
+def without_member(data: Any, keys: Sequence[str]) -> Any:
+    """Leave out a place that is there."""
+    if len(keys) == 1:
+        return {key: value for key, value in data.items() if key != keys[0]}
+    return {**data, keys[0]: without_member(data[keys[0]], keys[1:])}
+
+
+def with_part(data: Any, part: Keyed) -> Any:
+    """Say what the data must be once a part is there."""
+    found = member(data, part.keys)
+    if isinstance(part, JsonDefault):
+        return data if found is not ABSENT else with_member(data, part.keys, part.value)
+    if isinstance(part, JsonItems | YamlItem):
+        there = list_of(found, part)
+        more = [item for item in items_of(part) if item not in there]
+        return with_member(data, part.keys, [*there, *more])
+    return with_member(data, part.keys, part.value)
+
+
+def list_of(found: Any, part: JsonItems | YamlItem) -> list[Any]:
+    """Read what stands where a list should be. Raises CannotMerge for what cannot become one."""
+    if found is ABSENT or (found is None and isinstance(part, YamlItem)):
+        return []
+    if isinstance(found, list):
+        return found
+    if isinstance(part, YamlItem) and isinstance(found, str):
+        return [found]
+    raise CannotMerge(f"`{'.'.join(part.keys)}` holds {_kind(found)}, not a list")
+
+
+def presence(data: Any, part: Keyed, mark: str) -> Presence:
+    """Say whether a part is in the data. Of items, those that contain the mark are taken for an older form of ours."""
+    found = member(data, part.keys)
+    if found is ABSENT:
+        return "absent"
+    if isinstance(part, JsonDefault):
+        return "same"
+    if isinstance(part, JsonItems | YamlItem):
+        there = list_of(found, part)
+        if all(item in there for item in items_of(part)):
+            return "same"
+        return "other" if any(is_marked(item, mark) for item in there) else "absent"
+    return "same" if repr(found) == repr(part.value) else "other"
+
+
+def is_marked(item: Any, mark: str) -> bool:
+    """Say whether a mark occurs anywhere in an item's texts."""
+    if isinstance(item, Mapping):
+        return any(is_marked(inner, mark) for pair in item.items() for inner in pair)
+    if isinstance(item, list | tuple):
+        return any(is_marked(inner, mark) for inner in item)
+    return isinstance(item, str) and mark in item
+
+
+def emptied(data: Any, keys: Sequence[str], original: Any) -> list[Sequence[str]]:
+    """List the places that a removal may reach up to: the last one and, as long as they would be empty, those above.
+
+    What the original has stays, empty or not.
+    """
+    places: list[Sequence[str]] = [keys]
+    while len(places[-1]) > 1:
+        above = places[-1][:-1]
+        if len(member(data, above)) > 1 or _has(original, above):
+            break
+        places.append(above)
+    return places
+
+
+def _has(data: Any, keys: Sequence[str]) -> bool:
+    try:
+        return member(data, keys) is not ABSENT
+    except CannotMerge:
+        return False
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "members", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
+    return kinds.get(type(value), "a single value")

@@ -1,0 +1,153 @@
+"""One way to ask every kind of file: is a part of ours there, put it in, take it out, show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from faiss_memory.config_files import (
+    MARK,
+    ConfigFile,
+    JsonDefault,
+    JsonItems,
+    JsonMember,
+    MarkdownBlock,
+    OwnFile,
+    TomlTable,
+    YamlItem,
+    YamlMember,
+)
+from faiss_memory.errors import CannotMerge
+from faiss_memory.install import json_text, marked_text, toml_text, yaml_text
+from faiss_memory.install.data import Presence
+from faiss_memory.install.marked_text import IgnoredPaths
+
+Part = ConfigFile | IgnoredPaths
+"""What is written into a file for an assistant."""
+
+_SYNTAX: dict[type[Any], ModuleType] = {
+    MarkdownBlock: marked_text,
+    IgnoredPaths: marked_text,
+    JsonMember: json_text,
+    JsonItems: json_text,
+    JsonDefault: json_text,
+    TomlTable: toml_text,
+    YamlItem: yaml_text,
+    YamlMember: yaml_text,
+}
+
+KINDS: dict[type[Any], str] = {
+    OwnFile: "own file",
+    MarkdownBlock: "marked block",
+    JsonMember: "JSON member",
+    JsonItems: "JSON items",
+    JsonDefault: "JSON default",
+    TomlTable: "TOML table",
+    YamlItem: "YAML item",
+    YamlMember: "YAML member",
+    IgnoredPaths: "ignored paths",
+}
+"""Each kind of part in words."""
+
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds: bytes, or None where there is no file."""
+
+    raw: bytes | None
+
+    def text(self) -> tuple[str, str]:
+        """Give the byte order mark, if there is one, and the text. Raises CannotMerge."""
+        try:
+            text = (self.raw or b"").decode("utf-8")
+        except UnicodeDecodeError:
+            raise CannotMerge("it is not UTF-8") from None
+        return (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
+
+
+def state(content: Content, part: Part) -> Presence:
+    """Say whether a part is in a file. Raises CannotMerge for a file that cannot be read as what it should be."""
+    if isinstance(part, OwnFile):
+        if content.raw is None:
+            return "absent"
+        return "same" if content.raw == part.text.encode() else "other"
+    if content.raw is None:
+        return "absent"
+    found: Presence = _SYNTAX[type(part)].state(content.text()[1], part)
+    return found
+
+
+def put(content: Content, part: Part) -> Content:
+    """Add a part to a file, or put it in place of another form of it. Raises CannotMerge."""
+    if isinstance(part, OwnFile):
+        return Content(part.text.encode())
+    mark, text = content.text()
+    return Content((mark + _SYNTAX[type(part)].put(text, part)).encode())
+
+
+def take_out(content: Content, part: Part, original: Content, by_mark: bool = False) -> Content:
+    """Remove a part. What the original holds stays, and the file goes if nothing is left and there was none.
+
+    By mark also older forms of items are removed. Raises CannotMerge.
+    """
+    if content.raw is None:
+        return content
+    if isinstance(part, OwnFile):
+        return original
+    syntax = _SYNTAX[type(part)]
+    mark, text = content.text()
+    written = syntax.take_out(text, part, original.text()[1], by_mark)
+    if written == text:
+        return content
+    if original.raw is None and syntax.is_blank(written):
+        return Content(None)
+    return Content((mark + written).encode())
+
+
+def snippet(part: Part) -> str:
+    """Write a part in its file's own syntax, to be pasted."""
+    return part.text if isinstance(part, OwnFile) else str(_SYNTAX[type(part)].snippet(part))
+
+
+def whole_file(parts: list[Part]) -> str:
+    """Write a file that holds these parts and nothing else."""
+    content = Content(None)
+    for part in parts:
+        content = put(content, part)
+    return (content.raw or b"").decode()
+
+
+def is_ours(content: Content) -> bool:
+    """Say whether a file that is wholly ours may be taken for one, where no record is left of it."""
+    return MARK in (content.raw or b"").decode("utf-8", "replace")
+
+
+def place(part: Part) -> tuple[str, ...]:
+    """Name what a part takes up in its file: of two parts in the same place, the later one is there."""
+    if isinstance(part, OwnFile | MarkdownBlock | IgnoredPaths):
+        return (type(part).__name__,)
+    return (type(part).__name__, *part.keys)
+
+
+def shares_place(part: Part) -> bool:
+    """Say whether several assistants' parts can stand in the same place, beside each other."""
+    return isinstance(part, JsonItems | YamlItem | IgnoredPaths)
+
+
+def is_within(part: Part, others: list[Part]) -> bool:
+    """Say whether others bring the same into the same place."""
+    if isinstance(part, IgnoredPaths):
+        there = {line for other in others if isinstance(other, IgnoredPaths) for line in other.patterns}
+        return set(part.patterns) <= there
+    if isinstance(part, JsonItems):
+        items = [
+            i
+            for other in others
+            if isinstance(other, JsonItems) and other.keys == part.keys
+            for i in other.items
+        ]
+        return all(item in items for item in part.items)
+    return part in others
