@@ -112,7 +112,7 @@ class Snippet:
     """What to do with it, a sentence or two."""
 
 
-ConfigFile: TypeAlias = (
+Written: TypeAlias = (
     OwnFile
     | MarkdownBlock
     | JsonMember
@@ -122,8 +122,10 @@ ConfigFile: TypeAlias = (
     | YamlItem
     | YamlMember
     | YamlDefault
-    | Snippet
 )
+"""What is written into files."""
+
+ConfigFile: TypeAlias = Written | Snippet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
