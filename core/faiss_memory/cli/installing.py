@@ -88,9 +88,7 @@ def install(
         for remark in (*installer.steps(done), *installer.troubles(done)):
             out.remark(f"{done}: {remark}")
         if installer.snippets(done, name):
-            out.remark(
-                f"{done}: there is more to paste for others; `faiss-memory install {done} --print` shows it"
-            )
+            out.remark(f"{done}: `faiss-memory install {done} --print` shows what else there is, to paste")
     return EXIT_FAILED if problems else code
 
 
@@ -199,7 +197,7 @@ def _print_files(installer: Installer, names: Sequence[str], project: str | None
             click.echo(f"==> {path}")
             click.echo(_escaped(whole_file(parts)))
         for snippet in installer.snippets(name, project):
-            click.echo(f"==> to paste: {snippet.path}")
+            click.echo(f"=== to paste: {snippet.path}")
             click.echo(f"{snippet.note}\n\n{_escaped(snippet.text)}")
 
 

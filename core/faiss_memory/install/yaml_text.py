@@ -171,9 +171,8 @@ def _region(text: str, part: YamlPart) -> tuple[int, int]:
     """Say where a part stands, whole lines."""
     _, name, value = _entry(text, part.keys)
     if isinstance(part, YamlItem) and isinstance(value, yaml.SequenceNode):
-        for item in value.value:
-            if yaml.load(text[item.start_mark.index : item.end_mark.index], Loader=_Data) == part.item:
-                return _line_start(text, item.start_mark.index), _after(text, item)
+        item = value.value[list_of(member(_data(text), part.keys), part).index(part.item)]
+        return _line_start(text, item.start_mark.index), _after(text, item)
     if isinstance(part, YamlItem):
         return name.end_mark.index, name.end_mark.index
     return name.start_mark.index, _after(text, value)
