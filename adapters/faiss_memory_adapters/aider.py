@@ -27,7 +27,7 @@ from faiss_memory import (
     YamlItem,
     YamlMember,
 )
-from faiss_memory_adapters.wording import filled, template
+from faiss_memory_adapters.texts import filled, template
 
 PROMPT = PromptTemplate("aider", template("aider/head.md"))
 FOLDER = ".faiss-memory"

@@ -17,7 +17,7 @@ import click
 
 import faiss_memory
 from faiss_memory import ExampleCommand
-from faiss_memory_adapters.wording import template
+from faiss_memory_adapters.texts import template
 
 FOLDER, CONTEXT, LOAD, CONFIG = ".faiss-memory", "context.md", "load.aider", ".aider.conf.yml"
 LONGEST = 1000

@@ -27,7 +27,7 @@ from faiss_memory import (
     StatsAnswer,
     message_schema,
 )
-from faiss_memory_adapters.wording import template
+from faiss_memory_adapters.texts import template
 
 PROMPT = PromptTemplate("chatgpt", template("chatgpt/instructions.md"))
 DOCUMENT, PRIVACY = "/adapters/chatgpt/openapi.json", "/adapters/chatgpt/privacy"

@@ -30,8 +30,9 @@ from faiss_memory import (
     YamlDefault,
     YamlItem,
     project_of,
+    service_address,
 )
-from faiss_memory_adapters.wording import address, template
+from faiss_memory_adapters.texts import template
 
 PROMPT = PromptTemplate("continue", template("continue/rule.md"))
 PROMPTS = ("remember", "recall", "forget")
@@ -156,13 +157,13 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
-    server = {"name": "faiss-memory", "type": "streamable-http", "url": address(context, "/mcp")}
+    server = {"name": "faiss-memory", "type": "streamable-http", "url": service_address(context, "/mcp")}
     return {**server, **({"requestOptions": _headers(context)} if context.has_token else {})}
 
 
 def _provider(context: InstallContext) -> dict[str, Any]:
     params = {
-        "url": address(context, "/adapters/continue/context"),
+        "url": service_address(context, "/adapters/continue/context"),
         "title": "memory",
         "displayTitle": "Memory",
         "description": "Search FAISS Memory",
