@@ -74,6 +74,7 @@ def _operation(
     route: Route, references: Mapping[type[Any], Any], components: Mapping[str, Any]
 ) -> dict[str, Any]:
     responses = {str(route.status): _response(route.answer, references)}
+    responses[str(route.status)]["content"] |= {kind: {} for kind in route.other_content}
     for status, message in route.other_statuses.items():
         responses[str(status)] = _response(message, references)
     error = _response(schema.ErrorAnswer, references)

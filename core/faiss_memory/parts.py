@@ -275,6 +275,8 @@ class Route:
     status: int = 200
     other_statuses: Mapping[int, type[Any]] = field(default_factory=dict)
     """Further successful statuses, with their structs."""
+    other_content: tuple[str, ...] = ()
+    """Further content types that it can answer with, as a Page."""
     public: bool = False
     """Whether the call exists on the public address too."""
     open: bool = False

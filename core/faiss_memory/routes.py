@@ -113,8 +113,8 @@ def _overview(service: MemoryService) -> Sequence[Route]:
         ),
         Route(
             method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
-            params=schema.FilesRequest, answer=schema.FilesAnswer,
-            handler=lambda params: service.overview.adapter_files(params.name, params.project),
+            params=schema.FilesRequest, answer=schema.FilesAnswer, other_content=("application/zip",),
+            handler=service.overview.adapter_files,
         ),
         Route(
             method="GET", path="/adapters/{name}/package", params=schema.PackageRequest,

@@ -31,9 +31,7 @@ COMMANDS = {
     "service": Home(_PLACE + "service:service", "Let the system start the service by itself."),
     "install": Home(_PLACE + "installing:install", "Connect assistants to this project's memory."),
     "uninstall": Home(_PLACE + "installing:uninstall", "Disconnect assistants."),
-    "status": Home(
-        _PLACE + "installing:status", "Show what is installed for assistants, and what is still to be done."
-    ),
+    "status": Home(_PLACE + "installed:status", "Show what is installed for assistants."),
     "package": Home(_PLACE + "packaging:package", "Make a package for an assistant's own plugin system."),
     "config": Home(_PLACE + "running:config", "Show the settings in force, and where each comes from."),
     "compile": Home(_PLACE + "running:compile_model", "Prepare a model now."),

@@ -1,4 +1,4 @@
-"""The commands that write assistants' files and remove them again."""
+"""The commands that write assistants' files, and those that remove them again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from faiss_memory.cli.lazy import ExampleCommand
 
 if TYPE_CHECKING:
     from faiss_memory.cli.output import Output
-    from faiss_memory.install import Assistants, Installer, Plan
-    from faiss_memory.settings import Settings
+    from faiss_memory.install import Installer, Plan
 
 _WHERE = [
     click.option(
@@ -131,80 +130,18 @@ def uninstall(
     return EXIT_FAILED if problems or plan.refusals else 0
 
 
-@click.command(cls=ExampleCommand, examples=["faiss-memory status", "faiss-memory status --json"])
-@click.option("--json", "wants_json", is_flag=True, help="For scripts.")
-def status(wants_json: bool) -> None:
-    """Show what is installed for assistants, and what is still to be done.
-
-    A file is `installed`, `edited` by you since, `outdated` if a newer version would write something else, or
-    `missing`. Piped, each is a line: assistant, place, project, state, file.
-    """
-    from faiss_memory.cli.output import open_output
-    from faiss_memory.cli.records import Cell, Column
-    from faiss_memory.cli.writing import as_json
-    from faiss_memory.install import RecordFile, report
-
-    settings, assistants = _load()
-    installed = RecordFile().load()
-    found = report(installed, assistants, settings)
-    if wants_json:
-        files = [
-            {
-                "assistant": one.owner.assistant,
-                "scope": one.owner.scope,
-                "folder": one.owner.folder or None,
-                "project": one.project,
-                "files": [{"path": file.path, "state": file.state} for file in one.files],
-                "steps": list(one.steps),
-            }
-            for one in found
-        ]
-        click.echo(as_json({"installed": files, "count": len(files), "unfinished": bool(installed.pending)}))
-        return
-    columns = (Column("assistant", style="cyan"), Column("for", spare=1), Column("project"), Column("state"),
-               Column("file", style="dim", wide=True))  # fmt: skip
-    rows = [
-        (
-            one.owner.assistant,
-            one.owner.scope,
-            one.project,
-            Cell(file.state, file.state, style="green" if file.state == "installed" else "yellow"),
-            file.path,
-        )
-        for one in found
-        for file in one.files
-    ]
-    out = open_output()
-    out.table(columns, rows)
-    if installed.pending:
-        out.remark("An install was cut short; the next `install` or `uninstall` finishes it.")
-    for one in found:
-        for step in one.steps:
-            out.remark(f"{one.owner.assistant}: {step}")
-    if not found:
-        out.remark("Nothing is installed: `faiss-memory install ASSISTANT` does that.")
-
-
 def _check_choice(assistant: Sequence[str], everything: bool) -> None:
     if bool(assistant) == everything:
         raise click.UsageError("Name assistants, or give --all.")
 
 
-def _load() -> tuple[Settings, Assistants]:
-    from faiss_memory.install import Assistants
-    from faiss_memory.plugin_host import PluginHost
-    from faiss_memory.settings import load
-
-    settings = load().settings
-    return settings, Assistants(PluginHost(settings.plugins.disabled))
-
-
 def _open(folder: Path | None, shared: bool, user: bool) -> Installer:
+    from faiss_memory.cli.installed import load_assistants
     from faiss_memory.install import Installer
 
     if user and (shared or folder is not None):
         raise click.UsageError("--user is for all projects: give it without --project and --shared.")
-    settings, assistants = _load()
+    settings, assistants = load_assistants()
     return Installer(settings, assistants, "user" if user else "shared" if shared else "personal", folder)
 
 

@@ -133,7 +133,7 @@ def _leads_to(text: str, at: int, keys: Sequence[str]) -> bool:
 
 def _header(text: str, at: int) -> list[str] | None:
     """Read a line as a table's header; None if it is none, but part of a text or list that spans several lines."""
-    line = text[at:].partition("\n")[0]
+    line = text[at:].partition("\n")[0].rstrip("\r")
     try:
         data: Any = tomllib.loads(line)
         tomllib.loads(text[:at])

@@ -200,7 +200,7 @@ def _with_new(text: str, keys: Sequence[str], value: Any) -> str:
     while depth and member(data, keys[:depth]) is ABSENT:
         depth -= 1
     fresh = with_member({}, keys[depth:], value)
-    if root is None:
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
         return _add_lines(text, len(text), _block(fresh), "")
     mapping = _entry(text, keys[:depth])[2] if depth else root
     if isinstance(mapping, yaml.MappingNode) and not mapping.flow_style:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -162,6 +162,8 @@ class FilesRequest(Message):
 
     name: str
     project: ProjectName | None = None
+    scope: Literal["personal", "shared", "user"] = "personal"
+    format: Literal["json", "zip"] = "json"
 
 
 class PackageRequest(Message):
@@ -171,10 +173,11 @@ class PackageRequest(Message):
 
 
 class FileEntry(Answer):
-    """A file to put into a project: `kind` says whether it is wholly ours or a block in a file of the person's."""
+    """A file that is wholly ours, or an entry for a file of the person's; `text` is in the file's own syntax."""
 
     path: str
     kind: str
+    keys: list[str]
     text: str
 
 
@@ -185,6 +188,7 @@ class FilesAnswer(Answer):
     files: list[FileEntry]
     count: int
     project: str
+    scope: str
 
 
 class ErrorAnswer(Answer):
