@@ -24,9 +24,13 @@ GUIDED = sorted(
 
 PATHS = "its_paths_lead_into_the_project_or_the_home_folder"
 GOOD = """
+from itertools import count
+
 from faiss_memory import Adapter, Answer, JsonItems, JsonMember, OwnFile, PromptTemplate, Route
 
 TEXT = "Search $url for what is known about $project, and store there what was decided, with the reason for it. " * 2
+
+ticks = count()
 
 def made(name, **given):
     return Adapter(**{"name": name, "title": name.title(), "prompt": PromptTemplate(name, TEXT),
@@ -52,7 +56,7 @@ BROKEN = {
     "unguided": ("", "it_has_a_guide"),
     "unfinished": ("steps=lambda context: ['trust the folder']", "its_steps_are_sentences-personal"),
     "random": (
-        "files=lambda context: [OwnFile('a', repr(object()))]",
+        "files=lambda context: [OwnFile('a', str(next(ticks)))]",
         "the_same_context_gives_the_same_files-personal",
     ),
     "outside": ("files=lambda context: [OwnFile('../x', '')]", f"{PATHS}-shared"),
