@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faiss_memory.adapter import Adapter
+    from faiss_memory.cli.failures import CommandFailed
+    from faiss_memory.cli.lazy import ExampleCommand
+    from faiss_memory.cli.session import open_session
     from faiss_memory.config_files import (
         ConfigFile,
         Detection,
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
         MarkdownBlock,
         OwnFile,
         PromptTemplate,
+        Snippet,
         TomlTable,
+        YamlDefault,
         YamlItem,
         YamlMember,
     )
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
         service_address,
     )
     from faiss_memory.errors import (
+        ConfigError,
         Conflict,
         EmbedderError,
         InvalidRequest,
@@ -56,14 +62,22 @@ if TYPE_CHECKING:
     )
     from faiss_memory.openapi import message_schema
     from faiss_memory.parts import Embedder, Page, Route, Store
+    from faiss_memory.project_name import find_repository, project_of
     from faiss_memory.schema import (
+        AddAnswer,
         AddRequest,
         Answer,
+        ErrorAnswer,
         ForgetRequest,
+        ListRequest,
         Message,
+        NovelAnswer,
         NovelRequest,
         ProjectName,
+        ScopeRequest,
+        SearchAnswer,
         SearchRequest,
+        StatsAnswer,
         Time,
     )
     from faiss_memory.service import MemoryService
@@ -81,12 +95,15 @@ _HOMES = {
         "MarkdownBlock",
         "OwnFile",
         "PromptTemplate",
+        "Snippet",
         "TomlTable",
+        "YamlDefault",
         "YamlItem",
         "YamlMember",
     ),
     "connecting": ("HOOK_SECONDS", "hook_address", "hook_arguments", "hook_line", "service_address"),
     "errors": (
+        "ConfigError",
         "Conflict",
         "EmbedderError",
         "InvalidRequest",
@@ -113,16 +130,30 @@ _HOMES = {
     "openapi": ("message_schema",),
     "parts": ("Embedder", "Page", "Route", "Store"),
     "schema": (
+        "AddAnswer",
         "AddRequest",
         "Answer",
+        "ErrorAnswer",
         "ForgetRequest",
+        "ListRequest",
         "Message",
+        "NovelAnswer",
         "NovelRequest",
         "ProjectName",
+        "ScopeRequest",
+        "SearchAnswer",
         "SearchRequest",
+        "StatsAnswer",
         "Time",
     ),
     "service": ("MemoryService",),
+    "project_name": (
+        "find_repository",
+        "project_of",
+    ),
+    "cli.failures": ("CommandFailed",),
+    "cli.lazy": ("ExampleCommand",),
+    "cli.session": ("open_session",),
     "settings": ("Settings",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -131,15 +162,20 @@ __all__ = [
     "DEFAULT_PROJECT",
     "HOOK_SECONDS",
     "Adapter",
+    "AddAnswer",
     "AddRequest",
     "Answer",
     "Change",
+    "CommandFailed",
+    "ConfigError",
     "ConfigFile",
     "Conflict",
     "Detection",
     "Draft",
     "Embedder",
     "EmbedderError",
+    "ErrorAnswer",
+    "ExampleCommand",
     "Filter",
     "ForgetRequest",
     "InstallContext",
@@ -147,6 +183,7 @@ __all__ = [
     "JsonDefault",
     "JsonItems",
     "JsonMember",
+    "ListRequest",
     "MarkdownBlock",
     "Memory",
     "MemoryNotFound",
@@ -155,6 +192,7 @@ __all__ = [
     "Message",
     "NotAllowed",
     "NotReady",
+    "NovelAnswer",
     "NovelRequest",
     "Origin",
     "OwnFile",
@@ -165,21 +203,29 @@ __all__ = [
     "Query",
     "Ranking",
     "Route",
+    "ScopeRequest",
+    "SearchAnswer",
     "SearchRequest",
     "SearchResult",
     "Settings",
+    "Snippet",
+    "StatsAnswer",
     "Store",
     "StoreError",
     "Time",
     "TomlTable",
+    "YamlDefault",
     "YamlItem",
     "YamlMember",
+    "find_repository",
     "hook_address",
     "hook_arguments",
     "hook_line",
     "hook_route",
     "hookimpl",
     "message_schema",
+    "open_session",
+    "project_of",
     "service_address",
 ]
 

@@ -26,6 +26,7 @@ SOURCES = sorted(
     [
         *(ROOT / "core/faiss_memory").rglob("*.py"),
         *(ROOT / "plugins/faiss_memory_plugins/ingest").rglob("*.py"),
+        *(ROOT / "adapters/faiss_memory_adapters").rglob("*.py"),
     ]
 )
 HOLE = "\0"

@@ -87,6 +87,8 @@ def install(
     for done in (name for name in names if name not in refused):
         for remark in (*installer.steps(done), *installer.troubles(done)):
             out.remark(f"{done}: {remark}")
+        if installer.snippets(done, name):
+            out.remark(f"{done}: `faiss-memory install {done} --print` shows what else there is, to paste")
     return EXIT_FAILED if problems else code
 
 
@@ -194,6 +196,9 @@ def _print_files(installer: Installer, names: Sequence[str], project: str | None
         for path, parts in installer.content(name, project).items():
             click.echo(f"==> {path}")
             click.echo(_escaped(whole_file(parts)))
+        for snippet in installer.snippets(name, project):
+            click.echo(f"=== to paste: {snippet.path}")
+            click.echo(f"{snippet.note}\n\n{_escaped(snippet.text)}")
 
 
 def _differences(path: str, before: bytes | None, after: bytes | None) -> list[str]:

@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from faiss_memory.config_files import JsonDefault, JsonItems, JsonMember, TomlTable, YamlItem, YamlMember
+from faiss_memory.config_files import (
+    JsonDefault,
+    JsonItems,
+    JsonMember,
+    TomlTable,
+    YamlDefault,
+    YamlItem,
+    YamlMember,
+)
 from faiss_memory.errors import CannotMerge
 
-Keyed: TypeAlias = JsonMember | JsonItems | JsonDefault | TomlTable | YamlItem | YamlMember
+Keyed: TypeAlias = JsonMember | JsonItems | JsonDefault | TomlTable | YamlItem | YamlMember | YamlDefault
 """The declarations that lead to a place in a file by keys."""
 
 Presence: TypeAlias = Literal["absent", "same", "other"]
@@ -56,7 +64,7 @@ def without_member(data: Any, keys: Sequence[str]) -> Any:
 def with_part(data: Any, part: Keyed) -> Any:
     """Say what the data must be once a part is there."""
     found = member(data, part.keys)
-    if isinstance(part, JsonDefault):
+    if isinstance(part, JsonDefault | YamlDefault):
         return data if found is not ABSENT else with_member(data, part.keys, part.value)
     if isinstance(part, JsonItems | YamlItem):
         there = list_of(found, part)
@@ -81,7 +89,7 @@ def presence(data: Any, part: Keyed, mark: str) -> Presence:
     found = member(data, part.keys)
     if found is ABSENT:
         return "absent"
-    if isinstance(part, JsonDefault):
+    if isinstance(part, JsonDefault | YamlDefault):
         return "same"
     if isinstance(part, JsonItems | YamlItem):
         there = list_of(found, part)

@@ -8,13 +8,15 @@ from typing import Any
 
 from faiss_memory.config_files import (
     MARK,
-    ConfigFile,
     JsonDefault,
     JsonItems,
     JsonMember,
     MarkdownBlock,
     OwnFile,
+    Snippet,
     TomlTable,
+    Written,
+    YamlDefault,
     YamlItem,
     YamlMember,
 )
@@ -23,7 +25,7 @@ from faiss_memory.install import json_text, marked_text, toml_text, yaml_text
 from faiss_memory.install.data import Presence
 from faiss_memory.install.marked_text import IgnoredPaths
 
-Part = ConfigFile | IgnoredPaths
+Part = Written | IgnoredPaths
 """What is written into a file for an assistant."""
 
 _SYNTAX: dict[type[Any], ModuleType] = {
@@ -35,6 +37,7 @@ _SYNTAX: dict[type[Any], ModuleType] = {
     TomlTable: toml_text,
     YamlItem: yaml_text,
     YamlMember: yaml_text,
+    YamlDefault: yaml_text,
 }
 
 KINDS: dict[type[Any], str] = {
@@ -46,6 +49,7 @@ KINDS: dict[type[Any], str] = {
     TomlTable: "TOML table",
     YamlItem: "YAML item",
     YamlMember: "YAML member",
+    YamlDefault: "YAML default",
     IgnoredPaths: "ignored paths",
 }
 """Each kind of part in words."""
@@ -73,7 +77,7 @@ def state(content: Content, part: Part) -> Presence:
     if isinstance(part, OwnFile):
         if content.raw is None:
             return "absent"
-        return "same" if content.raw == part.text.encode() else "other"
+        return "same" if part.refreshed or content.raw == part.text.encode() else "other"
     if content.raw is None:
         return "absent"
     found: Presence = _SYNTAX[type(part)].state(content.text()[1], part)
@@ -83,7 +87,7 @@ def state(content: Content, part: Part) -> Presence:
 def put(content: Content, part: Part) -> Content:
     """Add a part to a file, or put it in place of another form of it. Raises CannotMerge."""
     if isinstance(part, OwnFile):
-        return Content(part.text.encode())
+        return content if part.refreshed and content.raw is not None else Content(part.text.encode())
     mark, text = content.text()
     return Content((mark + _SYNTAX[type(part)].put(text, part)).encode())
 
@@ -107,9 +111,9 @@ def take_out(content: Content, part: Part, original: Content, by_mark: bool = Fa
     return Content((mark + written).encode())
 
 
-def snippet(part: Part) -> str:
+def snippet(part: Part | Snippet) -> str:
     """Write a part in its file's own syntax, to be pasted."""
-    return part.text if isinstance(part, OwnFile) else str(_SYNTAX[type(part)].snippet(part))
+    return part.text if isinstance(part, OwnFile | Snippet) else str(_SYNTAX[type(part)].snippet(part))
 
 
 def whole_file(parts: list[Part]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from faiss_memory.address import service_address
-from faiss_memory.config_files import InstallContext, Scope
+from faiss_memory.config_files import InstallContext, Scope, Snippet
 from faiss_memory.errors import InstallError
 from faiss_memory.install.applying import carry_out, finish
 from faiss_memory.install.assistants import Assistants
@@ -104,6 +104,12 @@ class Installer:
         """Give an assistant's files, by declared path, without looking at what is there."""
         project = name or project_in(self._records.load(), self.folder)
         return by_path(self._assistants.files(assistant, self.context(project)))
+
+    def snippets(self, assistant: str, name: str | None = None) -> list[Snippet]:
+        """Give what an assistant's adapter has for the person to paste."""
+        project = name or project_in(self._records.load(), self.folder)
+        declared = self._assistants.declared(assistant, self.context(project))
+        return [part for part in declared if isinstance(part, Snippet)]
 
     def steps(self, assistant: str) -> Sequence[str]:
         """Say what the person still has to do."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from faiss_memory.config_files import JsonDefault, OwnFile
+from faiss_memory.config_files import JsonDefault, OwnFile, YamlDefault
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.formats import (
     KINDS,
@@ -186,7 +186,7 @@ def _for_removal(parts: Sequence[Part], kept: Sequence[Part], others: Sequence[P
         part for part in reversed(parts)
         if place(part) not in staying and not is_within(part, [*kept, *others])
     ]  # fmt: skip
-    return sorted(going, key=lambda part: isinstance(part, JsonDefault))
+    return sorted(going, key=lambda part: isinstance(part, JsonDefault | YamlDefault))
 
 
 def _excludes(part: Part, other: Part) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from faiss_memory.config_files import MARK, YamlItem, YamlMember
+from faiss_memory.config_files import MARK, YamlDefault, YamlItem, YamlMember
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
@@ -24,7 +24,7 @@ from faiss_memory.install.data import (
     without_member,
 )
 
-YamlPart = YamlItem | YamlMember
+YamlPart = YamlItem | YamlMember | YamlDefault
 
 
 class _Data(yaml.SafeLoader):
@@ -56,7 +56,7 @@ def state(text: str, part: YamlPart) -> Presence:
     """Say whether a part is there; one with comments inside counts as another than ours."""
     data = _data(text)
     found = presence(data, part, MARK)
-    if found != "same" or member(data, part.keys) is ABSENT:
+    if found != "same" or isinstance(part, YamlDefault):
         return found
     start, end = _region(text, part)
     return "other" if _comment_in(text[start:end], snippet(part)) else "same"
@@ -72,7 +72,7 @@ def put(text: str, part: YamlPart) -> str:
             return text
         written = _with_new(text, part.keys, [part.item]) if there is ABSENT else _with_item(text, part)
     elif there is not ABSENT:
-        if repr(there) == repr(part.value):
+        if isinstance(part, YamlDefault) or repr(there) == repr(part.value):
             return text
         written = _with_new(_removed_member(text, part.keys), part.keys, part.value)
     else:
@@ -82,12 +82,19 @@ def put(text: str, part: YamlPart) -> str:
 
 
 def take_out(text: str, part: YamlPart, original: str, by_mark: bool = False) -> str:
-    """Remove a part, and what would be left empty around it; by mark also older items. Raises CannotMerge."""
+    """Remove a part, and what would be left empty around it; by mark also older items. Raises CannotMerge.
+
+    A default goes only with the rest of the file.
+    """
     data = _data(text)
     found = member(data, part.keys)
     if found is ABSENT:
         return text
     first = _data(original)
+    if isinstance(part, YamlDefault) and (
+        _there(first, part.keys) or data != with_member({}, part.keys, part.value)
+    ):
+        return text
     place = emptied(data, part.keys, first)[-1]
     if isinstance(part, YamlItem):
         there = list_of(found, part)
@@ -164,9 +171,8 @@ def _region(text: str, part: YamlPart) -> tuple[int, int]:
     """Say where a part stands, whole lines."""
     _, name, value = _entry(text, part.keys)
     if isinstance(part, YamlItem) and isinstance(value, yaml.SequenceNode):
-        for item in value.value:
-            if yaml.load(text[item.start_mark.index : item.end_mark.index], Loader=_Data) == part.item:
-                return _line_start(text, item.start_mark.index), _after(text, item)
+        item = value.value[list_of(member(_data(text), part.keys), part).index(part.item)]
+        return _line_start(text, item.start_mark.index), _after(text, item)
     if isinstance(part, YamlItem):
         return name.end_mark.index, name.end_mark.index
     return name.start_mark.index, _after(text, value)
