@@ -54,7 +54,7 @@ BROKEN = {
     "wordy": ("prompt=PromptTemplate('wordy', TEXT * 60)", "its_prompt_says_when_to_search_and_when_to_store"),
     "mute": ("prompt=PromptTemplate('mute', 'Be nice. ' * 20)", "its_prompt_says_when_to_search_and_when_to_store"),
     "unguided": ("", "it_has_a_guide"),
-    "unfinished": ("steps=lambda context: ['trust the folder']", "its_steps_are_sentences-personal"),
+    "unfinished": ("steps=lambda context: ['trust the folder.']", "its_steps_are_sentences-personal"),
     "random": (
         "files=lambda context: [OwnFile('a', str(next(ticks)))]",
         "the_same_context_gives_the_same_files-personal",
