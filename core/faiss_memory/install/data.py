@@ -5,7 +5,7 @@ Nothing is changed in place: a YAML alias makes one list stand in two places, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from faiss_memory.config_files import JsonDefault, JsonItems, JsonMember, TomlTable, YamlItem, YamlMember
@@ -124,3 +124,13 @@ def _has(data: Any, keys: Sequence[str]) -> bool:
 def _kind(value: Any) -> str:
     kinds = {dict: "members", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
     return kinds.get(type(value), "a single value")
+
+
+def check(read: Callable[[], Any], wanted: Any, compared: Callable[[Any], Any] = repr) -> None:
+    """Hold an edited text to what it must say. Raises CannotMerge if it says something else, or nothing any more."""
+    try:
+        is_as_wanted = compared(read()) == compared(wanted)
+    except CannotMerge:
+        is_as_wanted = False
+    if not is_as_wanted:
+        raise CannotMerge("it is laid out in a way that cannot be edited safely")

@@ -16,6 +16,7 @@ from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
+    check,
     emptied,
     items_of,
     list_of,
@@ -255,8 +256,7 @@ def _spliced(document: Document, splices: Sequence[Splice]) -> str:
 
 
 def _check(text: str, comments: bool, wanted: Any) -> None:
-    if repr(_data(_parse(text, comments).root)) != repr(wanted):
-        raise CannotMerge("it is laid out in a way that cannot be edited safely")
+    check(lambda: _data(_parse(text, comments).root), wanted)
 
 
 def _new_member(document: Document, data: Any, part: JsonPart) -> list[Splice]:

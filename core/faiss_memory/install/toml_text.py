@@ -14,6 +14,7 @@ from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
+    check,
     member,
     presence,
     with_member,
@@ -90,8 +91,7 @@ def _data(text: str) -> dict[str, Any]:
 
 
 def _check(text: str, wanted: Any) -> None:
-    if _ordered(_data(text)) != _ordered(wanted):
-        raise CannotMerge("it is laid out in a way that cannot be edited safely")
+    check(lambda: _data(text), wanted, _ordered)
 
 
 def _ordered(value: Any) -> Any:

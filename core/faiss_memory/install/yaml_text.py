@@ -14,6 +14,7 @@ from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
+    check,
     emptied,
     is_marked,
     list_of,
@@ -156,17 +157,15 @@ def _there(data: Any, keys: Sequence[str]) -> bool:
 
 
 def _check(text: str, wanted: Any) -> None:
-    if repr(_data(text)) != repr(wanted):
-        raise CannotMerge("it is laid out in a way that cannot be edited safely")
+    check(lambda: _data(text), wanted)
 
 
 def _region(text: str, part: YamlPart) -> tuple[int, int]:
     """Say where a part stands, whole lines."""
     _, name, value = _entry(text, part.keys)
     if isinstance(part, YamlItem) and isinstance(value, yaml.SequenceNode):
-        for item in value.value:
-            if yaml.load(text[item.start_mark.index : item.end_mark.index], Loader=_Data) == part.item:
-                return _line_start(text, item.start_mark.index), _after(text, item)
+        item = value.value[list_of(member(_data(text), part.keys), part).index(part.item)]
+        return _line_start(text, item.start_mark.index), _after(text, item)
     if isinstance(part, YamlItem):
         return name.end_mark.index, name.end_mark.index
     return name.start_mark.index, _after(text, value)
