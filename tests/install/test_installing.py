@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from faiss_memory import JsonMember, OwnFile
@@ -29,8 +29,11 @@ PROJECTS = st.fixed_dictionaries(
         "three.yml": yaml_files(),
     }
 )
-generated = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)
-thoroughly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=1500)
+# Shrinking takes minutes: each example is an install on the disk.
+slowly = [HealthCheck.too_slow, HealthCheck.data_too_large]
+phases = [Phase.explicit, Phase.reuse, Phase.generate]
+generated = settings(deadline=None, suppress_health_check=slowly, max_examples=20, phases=phases)
+thoroughly = settings(deadline=None, suppress_health_check=slowly, max_examples=1500, phases=phases)
 
 
 @pytest.fixture
@@ -205,7 +208,7 @@ def test_what_was_edited_around_ours_stays_and_only_ours_goes(place):
 
 
 def test_a_part_of_ours_that_was_edited_is_left_and_named_unless_forced(place):
-    place.write({".one/settings.json": b"{}\n"})
+    place.write({".one/settings.json": b'{"mine": 1}\n'})
     place.install("one")
     path = place.folder / ".one/settings.json"
     path.write_text(path.read_text().replace("127.0.0.1:8900", "example.com"))

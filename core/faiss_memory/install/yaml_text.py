@@ -9,15 +9,15 @@ from typing import Any
 
 import yaml
 
-from faiss_memory.config_files import MARK, YamlItem, YamlMember
+from faiss_memory.config_files import YamlItem, YamlMember
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
     check,
     emptied,
-    is_marked,
     list_of,
+    marked_items,
     member,
     presence,
     with_member,
@@ -56,7 +56,7 @@ class _Places(yaml.SafeLoader):
 def state(text: str, part: YamlPart) -> Presence:
     """Say whether a part is there; one with comments inside counts as another than ours."""
     data = _data(text)
-    found = presence(data, part, MARK)
+    found = presence(data, part)
     if found != "same" or member(data, part.keys) is ABSENT:
         return found
     start, end = _region(text, part)
@@ -82,8 +82,8 @@ def put(text: str, part: YamlPart) -> str:
     return written
 
 
-def take_out(text: str, part: YamlPart, original: str, by_mark: bool = False) -> str:
-    """Remove a part, and what would be left empty around it; by mark also older items. Raises CannotMerge."""
+def take_out(text: str, part: YamlPart, original: str) -> str:
+    """Remove a part, and what would be left empty around it. Raises CannotMerge."""
     data = _data(text)
     found = member(data, part.keys)
     if found is ABSENT:
@@ -92,7 +92,7 @@ def take_out(text: str, part: YamlPart, original: str, by_mark: bool = False) ->
     place = emptied(data, part.keys, first)[-1]
     if isinstance(part, YamlItem):
         there = list_of(found, part)
-        ours = [item for item in there if item == part.item or (by_mark and is_marked(item, MARK))]
+        ours = [item for item in there if item == part.item]
         if not ours:
             return text
         rest = [item for item in there if item not in ours]
@@ -101,6 +101,11 @@ def take_out(text: str, part: YamlPart, original: str, by_mark: bool = False) ->
     written = _removed_member(text, place)
     _check(written, without_member(data, place))
     return written
+
+
+def marked(text: str, part: YamlItem) -> list[Any]:
+    """List the items with our mark, in the list that a part is for."""
+    return marked_items(_data(text), part)
 
 
 def is_blank(text: str) -> bool:
