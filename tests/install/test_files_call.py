@@ -28,19 +28,20 @@ def files(context):
 
 
 @pytest.fixture
-def client(client_of, make_service, tmp_path):
+def client(client_of, make_service):
     made = Adapter(
         name="made", title="Made", prompt=PromptTemplate("made", ""), files=files, scopes=("personal", "user")
     )
-    return client_of(make_service(data_dir=str(tmp_path / "data"), plugins=[("made", made)]))
+    return client_of(make_service(made))
 
 
 def test_every_kind_of_part_is_shown_in_its_own_syntax(client):
     answer = client.get("/adapters/made/files?project=website").json
     kinds = {(entry["kind"], entry["path"]): entry for entry in answer["files"]}
     assert {kind for kind, _ in kinds} == {
-        "own file", "marked block", "JSON member", "JSON items", "JSON default", "TOML table", "YAML item", "YAML member",
-    }  # fmt: skip
+        *("own file", "marked block", "JSON member", "JSON items"),
+        *("JSON default", "TOML table", "YAML item", "YAML member"),
+    }
     server = kinds["JSON member", ".made/settings.json"]
     assert server["keys"] == ["mcpServers", "faiss-memory"]
     assert json.loads(server["text"])["mcpServers"]["faiss-memory"]["type"] == "http"
