@@ -1,4 +1,4 @@
-"""What Claude Code, Cursor and Codex are given is what their readers take, as far as that can be judged without them."""
+"""What Claude Code, Cursor and Codex are given has the form their readers take, as far as we can judge without them."""
 
 from __future__ import annotations
 
