@@ -148,7 +148,7 @@ def _config(folder: Path) -> dict[str, Any]:
 def _steps(context: InstallContext) -> Sequence[str]:
     if not context.command:
         call = f"{context.url}/adapters/aider/context.md?project={context.project}"
-        return (f'Before you start aider, refresh the file it reads: curl -s "{call}" -o {CONTEXT}',)
+        return (f'Before you start aider, refresh the file it reads: `curl -sf "{call}" -o {CONTEXT}`.',)
     return (
         "Start aider with `faiss-memory aider -- ARGUMENTS` in place of `aider ARGUMENTS`: it refreshes the file.",
     )

@@ -114,8 +114,10 @@ def _refresh(file: Path, asked: Mapping[str, str], must: bool) -> None:
     except (faiss_memory.CommandFailed, faiss_memory.ConfigError) as error:
         if must:
             raise
-        has = "reads what was found the last time" if file.exists() else "starts without memories"
-        click.echo(f"faiss-memory: {error}\nfaiss-memory: aider {has}", err=True)
+        otherwise = "aider starts without memories"
+        if file.exists():
+            otherwise = "aider reads what was found the last time"
+        click.echo(f"faiss-memory: {error}\nfaiss-memory: {otherwise}", err=True)
         if file.exists():
             return
         text = "Nothing was found yet: the memory service did not run.\n"

@@ -191,9 +191,9 @@ def _steps(context: InstallContext) -> Sequence[str]:
     )  # fmt: skip
     return (
         *address,
-        f"In ChatGPT, make a GPT, and under Actions paste what this gives: curl -s {context.url}{DOCUMENT}",
+        f"In ChatGPT, make a GPT, and under Actions paste what `curl -s {context.url}{DOCUMENT}` gives.",
         "As authentication choose API key, Bearer, and paste the public token.",
-        f"As privacy policy give {public}{PRIVACY}",
+        f"As privacy policy give the address {public}{PRIVACY}.",
     )
 
 

@@ -174,7 +174,8 @@ def test_the_lines_for_the_configuration_file_are_settings(tmp_path):
 
 
 # They change the machine, wait for a person, or are run by other tests.
-NOT_RUN = ("faiss-memory serve", "faiss-memory service", "faiss-memory compile", "faiss-memory edit")
+NOT_RUN = ("faiss-memory serve", "faiss-memory service", "faiss-memory compile", "faiss-memory edit",
+           "faiss-memory aider")  # fmt: skip
 
 
 def test_its_commands_run(tmp_path):

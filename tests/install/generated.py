@@ -6,10 +6,28 @@ import json
 
 from hypothesis import strategies as st
 
-WORDS = st.sampled_from(["files", "github", "a b", "ünï", "x", "", "faiss", "url", "1", "#", "//", "/*", "a,b", "}", "'"])
-LOOKALIKES = ["faiss-memory ", "Faiss-Memory", "faiss-memory-2", "faiss_memory", "mcpservers", "Hooks", "read ", "mcpServers2"]
+WORDS = st.sampled_from(
+    ["files", "github", "a b", "ünï", "x", "", "faiss", "url", "1", "#", "//", "/*", "a,b", "}", "'"]
+)
+LOOKALIKES = [
+    "faiss-memory ",
+    "Faiss-Memory",
+    "faiss-memory-2",
+    "faiss_memory",
+    "mcpservers",
+    "Hooks",
+    "read ",
+    "mcpServers2",
+]
 KEYS = st.one_of(WORDS, st.sampled_from(LOOKALIKES))
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.just(1.5), WORDS, st.sampled_from(['say "hi"', "C:\\x", "\t"]))
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-9, 9),
+    st.just(1.5),
+    WORDS,
+    st.sampled_from(['say "hi"', "C:\\x", "\t"]),
+)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
@@ -25,7 +43,11 @@ def json_data(draw):
     if draw(st.booleans()):
         data["mcpServers"] = draw(st.dictionaries(KEYS, VALUES, max_size=3))
     if draw(st.booleans()):
-        hooks = draw(st.dictionaries(st.sampled_from(["Stop", "SessionStart", "PreToolUse"]), st.lists(VALUES, max_size=3)))
+        hooks = draw(
+            st.dictionaries(
+                st.sampled_from(["Stop", "SessionStart", "PreToolUse"]), st.lists(VALUES, max_size=3)
+            )
+        )
         data["hooks"] = hooks
     if draw(st.booleans()):
         data["version"] = draw(st.sampled_from([1, 2, "1"]))
@@ -56,7 +78,8 @@ class JsonWriter:
         brackets = "{}" if isinstance(value, dict) else "[]"
         if isinstance(value, dict):
             elements = [
-                json.dumps(key, ensure_ascii=False) + self.colon + self.write(inner, depth + 1) for key, inner in value.items()
+                json.dumps(key, ensure_ascii=False) + self.colon + self.write(inner, depth + 1)
+                for key, inner in value.items()
             ]
         else:
             elements = [self.write(inner, depth + 1) for inner in value]
@@ -99,8 +122,13 @@ def json_files(draw, loose):
 
 
 TOML_PIECES = [
-    "model = 'o3'", "# a comment", "", "a.b = 1", 'text = """\n[mcp_servers.faiss-memory]\nurl = 1\n"""', "list = [\n  [1],\n  [2],\n]",
-]  # fmt: skip
+    "model = 'o3'",
+    "# a comment",
+    "",
+    "a.b = 1",
+    'text = """\n[mcp_servers.faiss-memory]\nurl = 1\n"""',
+    "list = [\n  [1],\n  [2],\n]",
+]
 TOML_TABLES = [
     "[mcp_servers.other]\ncommand = 'npx' # run\nargs = ['-y']",
     "[mcp_servers.\"faiss-memory \"]\nurl = 'x'",
@@ -129,23 +157,55 @@ def toml_files(draw):
 
 
 YAML_READS = [
-    "", "read: one.md", "read: one.md # why", 'read: "a, b"', "read: [a, b]", "read: [ 'a', b, ]", "read: []", "read:", "read: # none",
-    "read:\n  - a\n  - b # x", "read:\n- a\n- b", "read:\n    -   a\n    # between\n    -   b\n    # after", "read: &r\n  - a",
-    "read: [a,\n  b]", "read: &one one.md", "read:\n  - 'it''s'\n  - |\n    long\n\n    text", "read:\n  - *anchored", "? read\n: - a",
-]  # fmt: skip
+    "",
+    "read: one.md",
+    "read: one.md # why",
+    'read: "a, b"',
+    "read: [a, b]",
+    "read: [ 'a', b, ]",
+    "read: []",
+    "read:",
+    "read: # none",
+    "read:\n  - a\n  - b # x",
+    "read:\n- a\n- b",
+    "read:\n    -   a\n    # between\n    -   b\n    # after",
+    "read: &r\n  - a",
+    "read: [a,\n  b]",
+    "read: &one one.md",
+    "read:\n  - 'it''s'\n  - |\n    long\n\n    text\n  - z",
+    "read:\n  - *anchored",
+]
 YAML_PIECES = [
-    "model: sonnet # the best", "# a comment", "anchor: &anchored value", "map: &map\n  k: 1\n  # inside\n  l: [x, {y: z}]",
-    "other:\n  <<: *map\n  m: 2", "text: |\n  lines\n    more\n\n", "folded: >-\n  a\n  b", "Read: x", "'read ': y", "read-only: [z]",
-    "faiss-memory-2: 1", "list:\n- 1\n-\n  - 2", "empty:", "tagged: !secret x", "date: 2024-01-01", "quoted: \"a # b\"", "mcp: {}",
+    "model: sonnet # the best",
+    "# a comment",
+    "anchor: &anchored value",
+    "map: &map\n  k: 1\n  # inside\n  l: [x, {y: z}]",
+    "other:\n  <<: *map\n  m: 2",
+    "text: |\n  lines\n    more\n\n",
+    "folded: >-\n  a\n  b",
+    "Read: x",
+    "'read ': y",
+    "read-only: [z]",
+    "faiss-memory-2: 1",
+    "list:\n- 1\n-\n  - 2",
+    "empty:",
+    "tagged: !secret x",
+    "date: 2024-01-01",
+    'quoted: "a # b"',
+    "mcp: {}",
     "mcp:\n  # only a comment\n  x: 1",
-]  # fmt: skip
+]
 
 
 @st.composite
 def yaml_files(draw):
     """The bytes of a YAML config, or None."""
     if draw(st.integers(0, 20)) == 0:
-        return draw(st.sampled_from([None, b"", b"\n", b"# only\n", b"---\n", b"---\na: 1\n...\n", b"{}", b"{read: x, y: [1]}\n"]))
+        return draw(
+            st.sampled_from(
+                [None, b"", b"\n", b"# only\n", b"---\n", b"---\na: 1\n...\n", b"{}", b"{read: x, y: [1]}\n"]
+            )
+        )
     pieces = [piece for piece in YAML_PIECES if draw(st.booleans())]
     if "map: &map\n  k: 1\n  # inside\n  l: [x, {y: z}]" not in pieces:
         pieces = [piece for piece in pieces if "*map" not in piece]
@@ -162,8 +222,16 @@ def yaml_files(draw):
 
 
 MARKDOWN_LINES = [
-    "# Rules", "", "Use tabs.", "  - item", "<!-- a comment -->", "```", "`<!-- faiss-memory:start -->`", "é\u2028x", "   ",
-]  # fmt: skip
+    "# Rules",
+    "",
+    "Use tabs.",
+    "  - item",
+    "<!-- a comment -->",
+    "```",
+    "`<!-- faiss-memory:start -->`",
+    "é\u2028x",
+    "   ",
+]
 
 
 @st.composite

@@ -12,8 +12,16 @@ from faiss_memory import (
     YamlMember,
 )
 
-HOOK = {"matcher": "startup", "hooks": [{"type": "command", "command": "/opt/x/faiss-memory-hook one", "timeout": 10}]}
-SERVER = {"type": "http", "url": "http://127.0.0.1:8900/mcp", "headers": {"A": "${B:-c}"}, "args": ["é", 'say "hi"']}
+HOOK = {
+    "matcher": "startup",
+    "hooks": [{"type": "command", "command": "/opt/x/faiss-memory-hook one", "timeout": 10}],
+}
+SERVER = {
+    "type": "http",
+    "url": "http://127.0.0.1:8900/mcp",
+    "headers": {"A": "${B:-c}"},
+    "args": ["é", 'say "hi"'],
+}
 
 
 def json_parts(comments: bool, path: str = "settings.json"):
@@ -21,7 +29,9 @@ def json_parts(comments: bool, path: str = "settings.json"):
         JsonDefault(path, ("version",), 1, comments),
         JsonMember(path, ("mcpServers", "faiss-memory"), SERVER, comments),
         JsonItems(path, ("hooks", "SessionStart"), (HOOK,), comments),
-        JsonItems(path, ("permissions", "allow"), ("mcp__faiss-memory__search", "mcp__faiss-memory__add"), comments),
+        JsonItems(
+            path, ("permissions", "allow"), ("mcp__faiss-memory__search", "mcp__faiss-memory__add"), comments
+        ),
     ]
 
 

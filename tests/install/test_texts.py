@@ -111,6 +111,7 @@ def test_toml_stays_toml(raw):
         (b"a: &a [x]\nread: *a\n", yaml_parts()[0]),
         (b"read: {a: 1}\n", yaml_parts()[0]),
         (b"read: a\nread: b\n", yaml_parts()[0]),
+        (b"read:\n  - |\n    kept without a line break", yaml_parts()[0]),
         (b"<!-- faiss-memory:start -->\n", markdown_parts()[0]),
         (b"<!-- faiss-memory:end -->\n<!-- faiss-memory:start -->\n", markdown_parts()[0]),
     ],
@@ -120,9 +121,13 @@ def test_a_file_that_is_not_as_it_should_be_is_refused(raw, part):
         put(Content(raw), part)
 
 
-@pytest.mark.parametrize("part", [*json_parts(True), *toml_parts(), *yaml_parts(), *markdown_parts()], ids=repr)
+@pytest.mark.parametrize(
+    "part", [*json_parts(True), *toml_parts(), *yaml_parts(), *markdown_parts()], ids=repr
+)
 def test_a_snippet_stands_alone_and_is_what_an_empty_file_would_hold(part):
-    read = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load, "md": str}[part.path.split(".")[1]]
+    read = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load, "md": str}[
+        part.path.split(".")[1]
+    ]
     assert read(formats.snippet(part)) == read(formats.whole_file([part]))
 
 

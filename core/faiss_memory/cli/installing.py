@@ -87,8 +87,6 @@ def install(
     for done in (name for name in names if name not in refused):
         for remark in (*installer.steps(done), *installer.troubles(done)):
             out.remark(f"{done}: {remark}")
-        if installer.snippets(done, name):
-            out.remark(f"{done}: `faiss-memory install {done} --print` shows what else there is, to paste")
     return EXIT_FAILED if problems else code
 
 

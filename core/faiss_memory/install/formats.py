@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -92,10 +93,10 @@ def put(content: Content, part: Part) -> Content:
     return Content((mark + _SYNTAX[type(part)].put(text, part)).encode())
 
 
-def take_out(content: Content, part: Part, original: Content, by_mark: bool = False) -> Content:
+def take_out(content: Content, part: Part, original: Content) -> Content:
     """Remove a part. What the original holds stays, and the file goes if nothing is left and there was none.
 
-    By mark also older forms of items are removed. Raises CannotMerge.
+    Raises CannotMerge.
     """
     if content.raw is None:
         return content
@@ -103,7 +104,7 @@ def take_out(content: Content, part: Part, original: Content, by_mark: bool = Fa
         return original
     syntax = _SYNTAX[type(part)]
     mark, text = content.text()
-    written = syntax.take_out(text, part, original.text()[1], by_mark)
+    written = syntax.take_out(text, part, original.text()[1])
     if written == text:
         return content
     if original.raw is None and syntax.is_blank(written):
@@ -111,12 +112,24 @@ def take_out(content: Content, part: Part, original: Content, by_mark: bool = Fa
     return Content((mark + written).encode())
 
 
+def marked_items(content: Content, part: Part) -> list[Part]:
+    """List what bears our mark in the list that a part is for, as parts: those there, and older forms of them."""
+    if content.raw is None or not isinstance(part, JsonItems | YamlItem | IgnoredPaths):
+        return []
+    if isinstance(part, IgnoredPaths):
+        return [replace(part, patterns=(line,)) for line in marked_text.patterns(content.text()[1])]
+    items = _SYNTAX[type(part)].marked(content.text()[1], part)
+    if isinstance(part, JsonItems):
+        return [replace(part, items=(item,)) for item in items]
+    return [replace(part, item=item) for item in items]
+
+
 def snippet(part: Part | Snippet) -> str:
     """Write a part in its file's own syntax, to be pasted."""
     return part.text if isinstance(part, OwnFile | Snippet) else str(_SYNTAX[type(part)].snippet(part))
 
 
-def whole_file(parts: list[Part]) -> str:
+def whole_file(parts: Sequence[Part]) -> str:
     """Write a file that holds these parts and nothing else."""
     content = Content(None)
     for part in parts:
@@ -141,17 +154,21 @@ def shares_place(part: Part) -> bool:
     return isinstance(part, JsonItems | YamlItem | IgnoredPaths)
 
 
-def is_within(part: Part, others: list[Part]) -> bool:
+def singly(part: Part) -> list[Part]:
+    """Take a part apart, item by item: some of them may be there without the others."""
+    if isinstance(part, JsonItems):
+        return [replace(part, items=(item,)) for item in part.items]
+    if isinstance(part, IgnoredPaths):
+        return [replace(part, patterns=(pattern,)) for pattern in part.patterns]
+    return [part]
+
+
+def is_within(part: Part, others: Sequence[Part]) -> bool:
     """Say whether others bring the same into the same place."""
     if isinstance(part, IgnoredPaths):
         there = {line for other in others if isinstance(other, IgnoredPaths) for line in other.patterns}
         return set(part.patterns) <= there
     if isinstance(part, JsonItems):
-        items = [
-            i
-            for other in others
-            if isinstance(other, JsonItems) and other.keys == part.keys
-            for i in other.items
-        ]
-        return all(item in items for item in part.items)
+        lists = [other.items for other in others if isinstance(other, JsonItems) and other.keys == part.keys]
+        return all(any(item in items for items in lists) for item in part.items)
     return part in others

@@ -113,7 +113,9 @@ class Installer:
 
     def steps(self, assistant: str) -> Sequence[str]:
         """Say what the person still has to do."""
-        return self._assistants.steps(assistant, self.context(project_in(self._records.load(), self.folder)))
+        steps = self._assistants.steps(assistant, self.context(project_in(self._records.load(), self.folder)))
+        pasting = f"`faiss-memory install {assistant} --print` shows what there is to paste besides."
+        return [*steps, *([pasting] if self.snippets(assistant) else [])]
 
     def detected(self) -> list[str]:
         """List the assistants that are found on this machine. Raises InstallError if there is none."""

@@ -9,14 +9,15 @@ from typing import Any
 
 import yaml
 
-from faiss_memory.config_files import MARK, YamlDefault, YamlItem, YamlMember
+from faiss_memory.config_files import YamlDefault, YamlItem, YamlMember
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
+    check,
     emptied,
-    is_marked,
     list_of,
+    marked_items,
     member,
     presence,
     with_member,
@@ -55,7 +56,7 @@ class _Places(yaml.SafeLoader):
 def state(text: str, part: YamlPart) -> Presence:
     """Say whether a part is there; one with comments inside counts as another than ours."""
     data = _data(text)
-    found = presence(data, part, MARK)
+    found = presence(data, part)
     if found != "same" or isinstance(part, YamlDefault):
         return found
     start, end = _region(text, part)
@@ -81,8 +82,8 @@ def put(text: str, part: YamlPart) -> str:
     return written
 
 
-def take_out(text: str, part: YamlPart, original: str, by_mark: bool = False) -> str:
-    """Remove a part, and what would be left empty around it; by mark also older items. Raises CannotMerge.
+def take_out(text: str, part: YamlPart, original: str) -> str:
+    """Remove a part, and what would be left empty around it. Raises CannotMerge.
 
     A default goes only with the rest of the file.
     """
@@ -98,7 +99,7 @@ def take_out(text: str, part: YamlPart, original: str, by_mark: bool = False) ->
     place = emptied(data, part.keys, first)[-1]
     if isinstance(part, YamlItem):
         there = list_of(found, part)
-        ours = [item for item in there if item == part.item or (by_mark and is_marked(item, MARK))]
+        ours = [item for item in there if item == part.item]
         if not ours:
             return text
         rest = [item for item in there if item not in ours]
@@ -107,6 +108,11 @@ def take_out(text: str, part: YamlPart, original: str, by_mark: bool = False) ->
     written = _removed_member(text, place)
     _check(written, without_member(data, place))
     return written
+
+
+def marked(text: str, part: YamlItem) -> list[Any]:
+    """List the items with our mark, in the list that a part is for."""
+    return marked_items(_data(text), part)
 
 
 def is_blank(text: str) -> bool:
@@ -163,8 +169,7 @@ def _there(data: Any, keys: Sequence[str]) -> bool:
 
 
 def _check(text: str, wanted: Any) -> None:
-    if repr(_data(text)) != repr(wanted):
-        raise CannotMerge("it is laid out in a way that cannot be edited safely")
+    check(lambda: _data(text), wanted)
 
 
 def _region(text: str, part: YamlPart) -> tuple[int, int]:
