@@ -35,7 +35,7 @@ FEWEST = 6
 """Letters that a quotation must have: fewer are found anywhere."""
 
 ERRORS = {
-    "AutostartError", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError", "NotAllowed", "NotReady",
+    "AutostartError", "CannotMerge", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError", "InstallError", "NotAllowed", "NotReady",
     "PluginError", "StoreCorrupt", "StoreError", "StoreLocked", "Unreachable", "Unreadable",
 }  # fmt: skip
 """Those that tell of something outside the request; an InvalidRequest says itself what to write instead."""
