@@ -120,7 +120,7 @@ def _refresh(file: Path, asked: Mapping[str, str], must: bool) -> None:
         click.echo(f"faiss-memory: {error}\nfaiss-memory: {otherwise}", err=True)
         if file.exists():
             return
-        text = "Nothing was found yet: the memory service did not run.\n"
+        text = "Nothing was found yet: the service of faiss-memory did not run.\n"
     # In one step, for a chat that is open reads the file with every message.
     new = file.with_name(f"{CONTEXT}.{os.getpid()}")
     new.write_text(text, encoding="utf-8")
