@@ -103,7 +103,9 @@ def test_a_guide_that_is_followed_writes_what_it_shows_and_takes_it_away_again(n
             assert read_it(path.read_text()) == read_it(_as_here(block.text, home, running)), block.path
             shown.append(block.path)
     assert shown
-    left = {path: raw for path, raw in _there(home).items() if not path.startswith(("claude-plugin", "files.zip"))}
+    left = {
+        path: raw for path, raw in _there(home).items() if not path.startswith(("claude-plugin", "files.zip"))
+    }
     assert left == before
 
 
