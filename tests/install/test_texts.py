@@ -11,9 +11,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from faiss_memory import JsonMember, TomlTable, YamlMember
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install import formats
 from faiss_memory.install.formats import Content, put, state, take_out
+from faiss_memory.install.merging import with_owner, without_owner
+from faiss_memory.install.record import Owner
 from tests.install.generated import json_files, markdown_files, toml_files, yaml_files
 from tests.install.parts import json_parts, markdown_parts, toml_parts, yaml_parts
 
@@ -122,3 +125,42 @@ def test_a_snippet_stands_alone_and_is_what_an_empty_file_would_hold(part):
 )
 def test_an_item_is_laid_out_as_those_beside_it(before, after):
     assert put(Content(before), yaml_parts()[0]).raw == after
+
+
+# Edited since: nothing of the person's is lost, and nothing of ours stays.
+
+OWNER, OTHER = Owner("one", "personal", "/x"), Owner("two", "personal", "/x")
+EDITS = {
+    "settings.json": JsonMember("settings.json", ("mcpServers", "mine"), {"x": [1]}, comments=True),
+    "config.toml": TomlTable("config.toml", ("mine",), {"x": 1}),
+    "config.yaml": YamlMember("config.yaml", ("mine",), 1),
+    "AGENTS.md": None,
+}
+
+
+def edited(content, path):
+    """The same file after the person has added something."""
+    if EDITS[path] is None:
+        return Content((content.raw or b"") + b"Mine.\n")
+    return put(content, EDITS[path])
+
+
+@generated
+@given(FILES, st.booleans())
+def test_what_was_edited_since_keeps_every_word_of_the_person(file, twice):
+    raw, parts = file
+    path = parts[0].path
+    merged = with_owner(Content(raw), None, OWNER, parts, force=False)
+    if twice:
+        merged = with_owner(merged.content, merged.record, OTHER, parts[:2], force=False)
+    content = edited(merged.content, path)
+    expected = edited(Content(raw), path)
+    if twice:
+        merged = without_owner(content, merged.record, OTHER, parts[:2], force=False)
+        assert [state(merged.content, part) for part in parts] == ["same"] * len(parts)
+        content = merged.content
+    left = without_owner(content, merged.record, OWNER, parts, force=False)
+    if state(left.content, parts[0]) == "same":
+        expected = put(expected, parts[0])  # a default may stay
+    assert sorted(said(left.content).replace("{}", "")) == sorted(said(expected).replace("{}", ""))
+    assert (left.record, left.edited) == (None, [])
