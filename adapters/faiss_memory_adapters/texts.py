@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from string import Template
 
-from faiss_memory import OwnFile
+from faiss_memory import InstallContext, OwnFile
 
 SKILLS = ("recall", "remember", "forget")
 
@@ -12,6 +13,11 @@ SKILLS = ("recall", "remember", "forget")
 def template(name: str) -> str:
     """Read a text of `templates/`."""
     return files("faiss_memory_adapters").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def filled(text: str, context: InstallContext) -> str:
+    """Fill in where the service is and which project is meant."""
+    return Template(text).substitute(url=context.url, project=context.project)
 
 
 RULES = template("rules.md")

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faiss_memory.adapter import Adapter
+    from faiss_memory.cli.failures import CommandFailed
+    from faiss_memory.cli.lazy import ExampleCommand
+    from faiss_memory.cli.session import open_session
     from faiss_memory.config_files import (
         ConfigFile,
         Detection,
@@ -19,12 +22,15 @@ if TYPE_CHECKING:
         MarkdownBlock,
         OwnFile,
         PromptTemplate,
+        Snippet,
         TomlTable,
+        YamlDefault,
         YamlItem,
         YamlMember,
     )
     from faiss_memory.connecting import HOOK_SECONDS, hook_address, hook_arguments, hook_line, service_address
     from faiss_memory.errors import (
+        ConfigError,
         Conflict,
         EmbedderError,
         InvalidRequest,
@@ -50,23 +56,27 @@ if TYPE_CHECKING:
     )
     from faiss_memory.openapi import message_schema
     from faiss_memory.parts import Embedder, Mount, Page, Route, Store
-    from faiss_memory.project_name import project_of
+    from faiss_memory.project_name import find_repository, project_of
     from faiss_memory.public import as_public, check_public_read
     from faiss_memory.schema import (
         AddAnswer,
         AddRequest,
         Answer,
+        ErrorAnswer,
         ForgetAnswer,
         ForgetRequest,
         FoundMemory,
         ListRequest,
         MemoryAnswer,
         Message,
+        NovelAnswer,
         NovelRequest,
         PatchRequest,
         ProjectName,
+        ScopeRequest,
         SearchAnswer,
         SearchRequest,
+        StatsAnswer,
         Time,
         convert,
     )
@@ -76,6 +86,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "adapter": ("Adapter",),
+    "cli.failures": ("CommandFailed",),
+    "cli.lazy": ("ExampleCommand",),
+    "cli.session": ("open_session",),
     "config_files": (
         "ConfigFile",
         "Detection",
@@ -86,7 +99,9 @@ _HOMES = {
         "MarkdownBlock",
         "OwnFile",
         "PromptTemplate",
+        "Snippet",
         "TomlTable",
+        "YamlDefault",
         "YamlItem",
         "YamlMember",
     ),
@@ -98,6 +113,7 @@ _HOMES = {
         "service_address",
     ),
     "errors": (
+        "ConfigError",
         "Conflict",
         "EmbedderError",
         "InvalidRequest",
@@ -133,7 +149,10 @@ _HOMES = {
         "Route",
         "Store",
     ),
-    "project_name": ("project_of",),
+    "project_name": (
+        "find_repository",
+        "project_of",
+    ),
     "public": (
         "as_public",
         "check_public_read",
@@ -142,17 +161,21 @@ _HOMES = {
         "AddAnswer",
         "AddRequest",
         "Answer",
+        "ErrorAnswer",
         "ForgetAnswer",
         "ForgetRequest",
         "FoundMemory",
         "ListRequest",
         "MemoryAnswer",
         "Message",
+        "NovelAnswer",
         "NovelRequest",
         "PatchRequest",
         "ProjectName",
+        "ScopeRequest",
         "SearchAnswer",
         "SearchRequest",
+        "StatsAnswer",
         "Time",
         "convert",
     ),
@@ -180,12 +203,16 @@ __all__ = [
     "AddRequest",
     "Answer",
     "Change",
+    "CommandFailed",
+    "ConfigError",
     "ConfigFile",
     "Conflict",
     "Detection",
     "Draft",
     "Embedder",
     "EmbedderError",
+    "ErrorAnswer",
+    "ExampleCommand",
     "Filter",
     "ForgetAnswer",
     "ForgetRequest",
@@ -208,6 +235,7 @@ __all__ = [
     "Mount",
     "NotAllowed",
     "NotReady",
+    "NovelAnswer",
     "NovelRequest",
     "Origin",
     "OwnFile",
@@ -219,26 +247,32 @@ __all__ = [
     "Query",
     "Ranking",
     "Route",
+    "ScopeRequest",
     "SearchAnswer",
     "SearchRequest",
     "SearchResult",
     "Settings",
+    "Snippet",
+    "StatsAnswer",
     "Store",
     "StoreError",
     "Time",
     "TomlTable",
     "Tool",
+    "YamlDefault",
     "YamlItem",
     "YamlMember",
     "as_public",
     "check_public_read",
     "convert",
+    "find_repository",
     "hook_address",
     "hook_arguments",
     "hook_line",
     "hookimpl",
     "message_schema",
     "nested_context",
+    "open_session",
     "project_of",
     "service_address",
 ]

@@ -10,7 +10,7 @@ from zipfile import ZipFile, ZipInfo
 from msgspec import UNSET
 
 from faiss_memory import schema
-from faiss_memory.config_files import ConfigFile
+from faiss_memory.config_files import ConfigFile, Snippet
 from faiss_memory.install import KINDS, by_path, snippet, whole_file
 from faiss_memory.memory import DEFAULT_PROJECT, Memory, SearchResult
 from faiss_memory.parts import Page
@@ -68,14 +68,15 @@ def closest_match(record: Memory, similarity: float) -> schema.ClosestMatch:
 def config_file(file: ConfigFile) -> schema.FileEntry:
     """Write a file that connects an assistant."""
     keys = list(getattr(file, "keys", ()))
-    return schema.FileEntry(path=file.path, kind=KINDS[type(file)], keys=keys, text=snippet(file))
+    kind = "to paste" if isinstance(file, Snippet) else KINDS[type(file)]
+    return schema.FileEntry(path=file.path, kind=kind, keys=keys, text=snippet(file))
 
 
 def config_archive(files: Sequence[ConfigFile]) -> Page:
     """Pack files as a zip; those of the user's own lie in a folder `home`."""
     packed = BytesIO()
     with ZipFile(packed, "w") as archive:
-        for path, parts in by_path(files).items():
+        for path, parts in by_path(file for file in files if not isinstance(file, Snippet)).items():
             name = f"home/{path[2:]}" if path.startswith("~/") else path
             archive.writestr(ZipInfo(name), whole_file(parts))  # a fixed date: the same files, the same bytes
     return Page(packed.getvalue(), "application/zip")

@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from faiss_memory import messages, schema
 from faiss_memory.adapter import Adapter
-from faiss_memory.config_files import ConfigFile, InstallContext
+from faiss_memory.config_files import ConfigFile, InstallContext, Scope
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.limits import check_time
@@ -178,21 +178,9 @@ class Overview:
         return schema.AdaptersAnswer(adapters=found, count=len(found))
 
     def adapter_files(self, request: schema.FilesRequest) -> schema.FilesAnswer | Page:
-        """Give the files that connect an assistant, as JSON or as a zip. Raises MemoryNotFound for an unknown adapter.
-
-        Whoever asks may have the service in a container, and our package nowhere: the files name no command of ours.
-        """
+        """Give the files that connect an assistant, as JSON or a zip. Raises MemoryNotFound for an unknown adapter."""
         project = request.project or DEFAULT_PROJECT
-        port = self._settings.published_port or self._settings.port
-        context = InstallContext(
-            url=f"http://127.0.0.1:{port}",
-            project=project,
-            scope=request.scope,
-            command="",
-            hook_command="",
-            has_token=bool(self._settings.token),
-            public_url=self._settings.public_url,
-        )
+        context = self._context(project, request.scope)
         files = self._config_files(request.name, context)
         if request.format == "zip":
             return messages.config_archive(files)
@@ -218,16 +206,21 @@ class Overview:
 
     def adapter_package(self, name: str) -> Page:
         """Give an assistant's package, zipped. Raises MemoryNotFound for an adapter that has none."""
+        files = package_files(self._plugins, name, self._context(DEFAULT_PROJECT, "user"))
+        return Page(zipped(files), "application/zip")
+
+    def _context(self, project: str, scope: Scope) -> InstallContext:
+        """Whoever asks may have the service in a container, and our package nowhere: no command of ours is named."""
         port = self._settings.published_port or self._settings.port
-        context = InstallContext(
+        return InstallContext(
             url=f"http://127.0.0.1:{port}",
-            project=DEFAULT_PROJECT,
-            scope="user",
+            project=project,
+            scope=scope,
             command="",
             hook_command="",
             has_token=bool(self._settings.token),
+            public_url=self._settings.public_url,
         )
-        return Page(zipped(package_files(self._plugins, name, context)), "application/zip")
 
 
 def _not_writable(folder: Path) -> str | None:

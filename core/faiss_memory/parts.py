@@ -272,7 +272,7 @@ class Route:
     params: type[Any] | None = None
     body: type[Any] | None = None
     answer: type[Any] | None = None
-    """The struct of the answer; None for a Page."""
+    """The struct of the answer, or `list[…]` of one; None for a Page."""
     status: int = 200
     other_statuses: Mapping[int, type[Any]] = field(default_factory=dict)
     """Further successful statuses, with their structs."""

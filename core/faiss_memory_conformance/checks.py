@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -22,6 +22,8 @@ from faiss_memory.config_files import (
     MarkdownBlock,
     OwnFile,
     Scope,
+    Snippet,
+    YamlDefault,
     YamlItem,
 )
 from faiss_memory.install import Assistants, Installer, RecordFile, report
@@ -106,9 +108,9 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(getattr(value, name, ()))
 
 
-def _written(files: Iterator[ConfigFile] | Any) -> list[Any]:
+def _written(files: Sequence[ConfigFile]) -> list[Any]:
     """The files that are written; a text that is only shown is not."""
-    return [file for file in files if type(file).__name__ != "Snippet"]
+    return [file for file in files if not isinstance(file, Snippet)]
 
 
 # What it says of itself.
@@ -126,7 +128,7 @@ def test_its_prompt_says_when_to_search_and_when_to_store(adapter: Adapter) -> N
     assert 100 < len(text) <= LONGEST_PROMPT
     assert "$url" not in text
     assert "$project" not in text
-    assert re.search(r"search|recall", text, re.IGNORECASE)
+    assert re.search(r"search|recall|look", text, re.IGNORECASE)
     assert re.search(r"stor|remember|add", text, re.IGNORECASE)
 
 
@@ -134,7 +136,7 @@ def test_its_steps_are_sentences(adapter: Adapter, scope: Scope) -> None:
     for has_token in (False, True):
         for step in adapter.steps(_context(scope, has_token=has_token)):
             assert step[:1].isupper(), step
-            assert step.endswith("."), step
+            assert step == " ".join(step.split()), step
 
 
 def test_it_has_a_guide(adapter: Adapter, pytestconfig: pytest.Config) -> None:
@@ -180,7 +182,7 @@ def test_its_entries_are_recognised_as_ours(adapter: Adapter, scope: Scope) -> N
             assert all(any(MARK in text for text in _texts(item)) for item in items), (
                 f"{file.keys} without {MARK}"
             )
-        elif not isinstance(file, JsonDefault | MarkdownBlock) and "Default" not in type(file).__name__:
+        elif not isinstance(file, JsonDefault | YamlDefault | MarkdownBlock):
             assert MARK in file.path or any(MARK in text for text in _texts(file)), (
                 f"{file.path} without {MARK}"
             )
@@ -305,7 +307,7 @@ def test_a_persons_file_in_the_place_of_ours_is_left_alone(adapter: Adapter, per
 
 
 def _is_ours_alone(part: object) -> bool:
-    return isinstance(part, OwnFile) and not getattr(part, "refreshed", False)
+    return isinstance(part, OwnFile) and not part.refreshed
 
 
 # Its calls.

@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take the checks in."""
-    if not config.getoption("faiss_memory_adapter") or CHECKS in config.args:
+    if not config.getoption("faiss_memory_adapter") or any(arg.startswith(CHECKS) for arg in config.args):
         return
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args.clear()

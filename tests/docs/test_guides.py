@@ -11,17 +11,30 @@ import re
 import shutil
 import subprocess
 import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import yaml
 
+from faiss_memory import Adapter, InstallContext, Snippet
 from faiss_memory.install.commands import script
+from faiss_memory.settings import load
 from tests.cli.terminals import SCRIPT
 from tests.docs.documents import ROOT, anchors, blocks, read
 from tests.running import RunningService
 
-NAMES = ["claude-code", "cursor", "codex"]
-READ = {"json": json.loads, "toml": tomllib.loads, "markdown": lambda text: text}
+NAMES = ["claude-code", "cursor", "codex", "continue", "aider", "generic"]
+GUIDES = [*NAMES, "chatgpt"]
+READ = {
+    "json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load,
+    "markdown": lambda text: text, "text": lambda text: text,
+}  # fmt: skip
+PUBLIC = {"public_url": "https://memory.example.com", "public_token": "a-token-of-its-own"}
+ADAPTERS = [
+    plugin for point in entry_points(group="faiss_memory")
+    if point.dist.name == "faiss-memory" and isinstance(plugin := point.load(), Adapter)
+]  # fmt: skip
 SECTIONS = {"set-up", "the-files-it-writes", "example-prompts", "best-practices", "limits", "uninstall"}
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
@@ -29,7 +42,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not in
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    with RunningService(tmp_path_factory.mktemp("guides") / "data", fake=True) as service:
+    with RunningService(tmp_path_factory.mktemp("guides") / "data", fake=True, **PUBLIC) as service:
         yield service
 
 
@@ -49,8 +62,9 @@ def shell(tmp_path, home, running):
     """Run a block of shell commands."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "claude").write_text("#!/bin/sh\nexit 0\n")
-    (programs / "claude").chmod(0o755)
+    for name in ("claude", "aider"):
+        (programs / name).write_text("#!/bin/sh\nexit 0\n")
+        (programs / name).chmod(0o755)
     path = os.pathsep.join([str(programs), str(Path(SCRIPT).parent), os.environ["PATH"]])
     environment = {"PATH": path, "HOME": str(home), "XDG_RUNTIME_DIR": str(running.data.parent)}
 
@@ -88,8 +102,10 @@ def test_a_guide_that_is_followed_writes_what_it_shows_and_takes_it_away_again(n
             read_it = READ[block.language]
             assert read_it(path.read_text()) == read_it(_as_here(block.text, home, running)), block.path
             shown.append(block.path)
-    assert len(shown) >= 2
-    left = {path: raw for path, raw in _there(home).items() if not path.startswith("claude-plugin")}
+    assert shown
+    left = {
+        path: raw for path, raw in _there(home).items() if not path.startswith(("claude-plugin", "files.zip"))
+    }
     assert left == before
 
 
@@ -104,7 +120,29 @@ def test_a_guide_names_every_file_that_is_written(name, shell):
             assert named, path
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_the_guide_of_chatgpt_writes_nothing_and_its_settings_are_settings(shell, home, tmp_path):
+    before = _there(home)
+    answers = [shell(block.text) for block in blocks("docs/integrations/chatgpt.md", "bash")]
+    assert _there(home) == before
+    assert json.loads(answers[-1])["servers"] == [{"url": PUBLIC["public_url"]}]
+    (block,) = blocks("docs/integrations/chatgpt.md", "yaml")
+    (tmp_path / "settings.yaml").write_text(block.text)
+    assert load(tmp_path / "settings.yaml", {}, {}).settings.public_url == PUBLIC["public_url"]
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_a_guide_shows_what_there_is_to_paste(name, shell):
+    shown = [block.text for block in blocks(f"docs/integrations/{name}.md")]
+    service = InstallContext(url="http://127.0.0.1:8900", project="acme.website")
+    adapter = next(adapter for adapter in ADAPTERS if adapter.name == name)
+    pasted = [file for file in adapter.files(service) if isinstance(file, Snippet)]
+    assert bool(pasted) == (name in ("generic", "chatgpt"))
+    for snippet in pasted:
+        assert snippet.text in shown, snippet.path
+        assert f"=== to paste: {snippet.path}" in shell(f"cd ~/website; faiss-memory install {name} --print")
+
+
+@pytest.mark.parametrize("name", GUIDES)
 def test_a_guide_has_every_part_and_is_linked(name):
     assert anchors(read(f"docs/integrations/{name}.md")) >= SECTIONS
     assert f"(docs/integrations/{name}.md)" in read("README.md")
@@ -112,4 +150,4 @@ def test_a_guide_has_every_part_and_is_linked(name):
 
 def test_the_files_of_this_folder_are_the_guides_of_adapters():
     guides = {path.stem for path in (ROOT / "docs/integrations").glob("*.md")}
-    assert guides >= set(NAMES)
+    assert guides == {adapter.name for adapter in ADAPTERS} == set(GUIDES)

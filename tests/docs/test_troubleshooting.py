@@ -26,6 +26,7 @@ SOURCES = sorted(
     [
         *(ROOT / "core/faiss_memory").rglob("*.py"),
         *(ROOT / "plugins").rglob("*.py"),
+        *(ROOT / "adapters/faiss_memory_adapters").rglob("*.py"),
     ]
 )
 HOLE = "\0"
@@ -34,8 +35,9 @@ FEWEST = 6
 """Letters that a quotation must have: fewer are found anywhere."""
 
 ERRORS = {
-    "AutostartError", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError", "NotAllowed", "NotReady",
-    "PluginError", "StoreCorrupt", "StoreError", "StoreLocked", "Unreachable", "Unreadable",
+    "AutostartError", "CannotMerge", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError",
+    "InstallError", "NotAllowed", "NotReady", "PluginError", "StoreCorrupt", "StoreError", "StoreLocked", "Unreachable",
+    "Unreadable",
 }  # fmt: skip
 """Those that tell of something outside the request; an InvalidRequest says itself what to write instead."""
 LOGGED = {"critical", "error", "exception", "warning"}
@@ -173,7 +175,8 @@ def test_the_lines_for_the_configuration_file_are_settings(tmp_path):
 
 
 # They change the machine, wait for a person, or are run by other tests.
-NOT_RUN = ("faiss-memory serve", "faiss-memory service", "faiss-memory compile", "faiss-memory edit")
+NOT_RUN = ("faiss-memory serve", "faiss-memory service", "faiss-memory compile", "faiss-memory edit",
+           "faiss-memory aider")  # fmt: skip
 
 
 def test_its_commands_run(tmp_path):

@@ -31,9 +31,7 @@ COMMANDS = {
     "service": Home(_PLACE + "service:service", "Let the system start the service by itself."),
     "install": Home(_PLACE + "installing:install", "Connect assistants to this project's memory."),
     "uninstall": Home(_PLACE + "installing:uninstall", "Disconnect assistants."),
-    "status": Home(
-        _PLACE + "installed:status", "Show what is installed for assistants, and what is still to be done."
-    ),
+    "status": Home(_PLACE + "installed:status", "Show what is installed for assistants."),
     "doctor": Home(_PLACE + "doctor.command:doctor", "Try the service, and each assistant's way to it."),
     "package": Home(_PLACE + "packaging:package", "Make a package for an assistant's own plugin system."),
     "mcp": Home(_PLACE + "mcp:mcp", "Speak MCP on standard input and output, for an assistant."),

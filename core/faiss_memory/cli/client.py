@@ -62,8 +62,7 @@ class Client:
         `patient` tries again while the service is not ready, `endless` waits for the answer as long as it takes.
         Raises Refused with what the service says, and Unreachable where there is no answer of FAISS Memory.
         """
-        query = urlencode({key: value for key, value in (params or {}).items() if value is not None})
-        target = f"{self._parts.path.rstrip('/')}{path}{f'?{query}' if query else ''}"
+        target = self._target(path, params)
         waited = 0.0
         while True:
             status, headers, raw = self._exchange(method, target, _encoded(body), endless)
@@ -85,6 +84,17 @@ class Client:
         """
         status, _, raw = self._exchange("POST", f"{self._parts.path.rstrip('/')}{path}", body, False, headers)
         return status, raw
+
+    def text(self, path: str, params: Mapping[str, Any] | None = None) -> str:
+        """Get a page, which is not JSON; raises as `call` does, and tries once."""
+        status, headers, raw = self._exchange("GET", self._target(path, params), None, False)
+        if status >= 300:
+            raise Refused(self.words(status, self._read(status, headers, raw)), status)
+        return raw.decode("utf-8", "replace")
+
+    def _target(self, path: str, params: Mapping[str, Any] | None) -> str:
+        query = urlencode({key: value for key, value in (params or {}).items() if value is not None})
+        return f"{self._parts.path.rstrip('/')}{path}{f'?{query}' if query else ''}"
 
     def _exchange(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from faiss_memory.adapter import Adapter
-from faiss_memory.config_files import ConfigFile, InstallContext, Scope
+from faiss_memory.config_files import ConfigFile, InstallContext, Scope, Snippet, Written
 from faiss_memory.errors import InstallError
 from faiss_memory.plugin_host import PluginHost
 
@@ -22,12 +22,16 @@ class Assistants:
             adapter.name: adapter for _, adapter in plugins.plugins if isinstance(adapter, Adapter)
         }
 
-    def files(self, name: str, context: InstallContext) -> Sequence[ConfigFile]:
-        """Give an assistant's files. Raises InstallError if it has none of this scope."""
+    def files(self, name: str, context: InstallContext) -> Sequence[Written]:
+        """Give an assistant's files, without what is only shown. Raises InstallError if it has none of this scope."""
+        return [file for file in self.declared(name, context) if not isinstance(file, Snippet)]
+
+    def declared(self, name: str, context: InstallContext) -> Sequence[ConfigFile]:
+        """Give all that an assistant declares. Raises InstallError if it has nothing of this scope."""
         adapter = self.adapters.get(name)
         if adapter is not None:
             if context.scope not in adapter.scopes:
-                raise InstallError(f"{name} has no {_IN_WORDS[context.scope]}; {_offered(adapter)}")
+                raise InstallError(f"{name} has none of the {_IN_WORDS[context.scope]}: {_offered(adapter)}")
             return adapter.files(context)
         others: list[str] = []
         for given in self._plugins.hook.register_config_files(context=context):
@@ -56,9 +60,9 @@ class Assistants:
 
 
 _IN_WORDS = {
-    "personal": "personal files in a project",
+    "personal": "files for oneself in a project",
     "shared": "files that a project shares",
-    "user": "files of the user's own",
+    "user": "user's own files",
 }
 _OPTIONS = {"personal": "neither --shared nor --user", "shared": "--shared", "user": "--user"}
 

@@ -5,13 +5,23 @@ Nothing is changed in place: a YAML alias makes one list stand in two places, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from faiss_memory.config_files import JsonDefault, JsonItems, JsonMember, TomlTable, YamlItem, YamlMember
+from faiss_memory.config_files import (
+    MARK,
+    JsonDefault,
+    JsonItems,
+    JsonMember,
+    TomlTable,
+    YamlDefault,
+    YamlItem,
+    YamlMember,
+)
 from faiss_memory.errors import CannotMerge
 
-Keyed: TypeAlias = JsonMember | JsonItems | JsonDefault | TomlTable | YamlItem | YamlMember
+Keyed: TypeAlias = JsonMember | JsonItems | JsonDefault | TomlTable | YamlItem | YamlMember | YamlDefault
 """The declarations that lead to a place in a file by keys."""
 
 Presence: TypeAlias = Literal["absent", "same", "other"]
@@ -56,7 +66,7 @@ def without_member(data: Any, keys: Sequence[str]) -> Any:
 def with_part(data: Any, part: Keyed) -> Any:
     """Say what the data must be once a part is there."""
     found = member(data, part.keys)
-    if isinstance(part, JsonDefault):
+    if isinstance(part, JsonDefault | YamlDefault):
         return data if found is not ABSENT else with_member(data, part.keys, part.value)
     if isinstance(part, JsonItems | YamlItem):
         there = list_of(found, part)
@@ -76,28 +86,35 @@ def list_of(found: Any, part: JsonItems | YamlItem) -> list[Any]:
     raise CannotMerge(f"`{'.'.join(part.keys)}` holds {_kind(found)}, not a list")
 
 
-def presence(data: Any, part: Keyed, mark: str) -> Presence:
-    """Say whether a part is in the data. Of items, those that contain the mark are taken for an older form of ours."""
+def presence(data: Any, part: Keyed) -> Presence:
+    """Say whether a part is in the data. Of a list, it is only known whether the items are there as declared."""
     found = member(data, part.keys)
     if found is ABSENT:
         return "absent"
-    if isinstance(part, JsonDefault):
+    if isinstance(part, JsonDefault | YamlDefault):
         return "same"
     if isinstance(part, JsonItems | YamlItem):
         there = list_of(found, part)
-        if all(item in there for item in items_of(part)):
-            return "same"
-        return "other" if any(is_marked(item, mark) for item in there) else "absent"
+        return "same" if all(item in there for item in items_of(part)) else "absent"
     return "same" if repr(found) == repr(part.value) else "other"
 
 
-def is_marked(item: Any, mark: str) -> bool:
-    """Say whether a mark occurs anywhere in an item's texts."""
+def marked_items(data: Any, part: JsonItems | YamlItem) -> list[Any]:
+    """List the items that contain our mark, in the list that a part is for: those there and older forms of them."""
+    found = member(data, part.keys)
+    return [] if found is ABSENT else [item for item in list_of(found, part) if is_marked(item)]
+
+
+def is_marked(item: Any) -> bool:
+    """Say whether one of an item's texts names a command or server of ours; a name like ours is not enough."""
     if isinstance(item, Mapping):
-        return any(is_marked(inner, mark) for pair in item.items() for inner in pair)
+        return any(is_marked(inner) for inner in item.values())
     if isinstance(item, list | tuple):
-        return any(is_marked(inner, mark) for inner in item)
-    return isinstance(item, str) and mark in item
+        return any(is_marked(inner) for inner in item)
+    return isinstance(item, str) and _OURS.search(item) is not None
+
+
+_OURS = re.compile(rf"(?<![A-Za-z0-9.-]){MARK}(-hook)?(\.exe)?(?![A-Za-z0-9./\\-])")
 
 
 def emptied(data: Any, keys: Sequence[str], original: Any) -> list[Sequence[str]]:
@@ -124,3 +141,13 @@ def _has(data: Any, keys: Sequence[str]) -> bool:
 def _kind(value: Any) -> str:
     kinds = {dict: "members", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
     return kinds.get(type(value), "a single value")
+
+
+def check(read: Callable[[], Any], wanted: Any, compared: Callable[[Any], Any] = repr) -> None:
+    """Hold an edited text to what it must say. Raises CannotMerge if it says something else, or nothing any more."""
+    try:
+        is_as_wanted = compared(read()) == compared(wanted)
+    except CannotMerge:
+        is_as_wanted = False
+    if not is_as_wanted:
+        raise CannotMerge("it is laid out in a way that cannot be edited safely")

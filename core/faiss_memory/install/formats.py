@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
 from faiss_memory.config_files import (
     MARK,
-    ConfigFile,
     JsonDefault,
     JsonItems,
     JsonMember,
     MarkdownBlock,
     OwnFile,
+    Snippet,
     TomlTable,
+    Written,
+    YamlDefault,
     YamlItem,
     YamlMember,
 )
@@ -23,7 +26,7 @@ from faiss_memory.install import json_text, marked_text, toml_text, yaml_text
 from faiss_memory.install.data import Presence
 from faiss_memory.install.marked_text import IgnoredPaths
 
-Part = ConfigFile | IgnoredPaths
+Part = Written | IgnoredPaths
 """What is written into a file for an assistant."""
 
 _SYNTAX: dict[type[Any], ModuleType] = {
@@ -35,6 +38,7 @@ _SYNTAX: dict[type[Any], ModuleType] = {
     TomlTable: toml_text,
     YamlItem: yaml_text,
     YamlMember: yaml_text,
+    YamlDefault: yaml_text,
 }
 
 KINDS: dict[type[Any], str] = {
@@ -46,6 +50,7 @@ KINDS: dict[type[Any], str] = {
     TomlTable: "TOML table",
     YamlItem: "YAML item",
     YamlMember: "YAML member",
+    YamlDefault: "YAML default",
     IgnoredPaths: "ignored paths",
 }
 """Each kind of part in words."""
@@ -73,7 +78,7 @@ def state(content: Content, part: Part) -> Presence:
     if isinstance(part, OwnFile):
         if content.raw is None:
             return "absent"
-        return "same" if content.raw == part.text.encode() else "other"
+        return "same" if part.refreshed or content.raw == part.text.encode() else "other"
     if content.raw is None:
         return "absent"
     found: Presence = _SYNTAX[type(part)].state(content.text()[1], part)
@@ -83,15 +88,15 @@ def state(content: Content, part: Part) -> Presence:
 def put(content: Content, part: Part) -> Content:
     """Add a part to a file, or put it in place of another form of it. Raises CannotMerge."""
     if isinstance(part, OwnFile):
-        return Content(part.text.encode())
+        return content if part.refreshed and content.raw is not None else Content(part.text.encode())
     mark, text = content.text()
     return Content((mark + _SYNTAX[type(part)].put(text, part)).encode())
 
 
-def take_out(content: Content, part: Part, original: Content, by_mark: bool = False) -> Content:
+def take_out(content: Content, part: Part, original: Content) -> Content:
     """Remove a part. What the original holds stays, and the file goes if nothing is left and there was none.
 
-    By mark also older forms of items are removed. Raises CannotMerge.
+    Raises CannotMerge.
     """
     if content.raw is None:
         return content
@@ -99,7 +104,7 @@ def take_out(content: Content, part: Part, original: Content, by_mark: bool = Fa
         return original
     syntax = _SYNTAX[type(part)]
     mark, text = content.text()
-    written = syntax.take_out(text, part, original.text()[1], by_mark)
+    written = syntax.take_out(text, part, original.text()[1])
     if written == text:
         return content
     if original.raw is None and syntax.is_blank(written):
@@ -107,12 +112,24 @@ def take_out(content: Content, part: Part, original: Content, by_mark: bool = Fa
     return Content((mark + written).encode())
 
 
-def snippet(part: Part) -> str:
+def marked_items(content: Content, part: Part) -> list[Part]:
+    """List what bears our mark in the list that a part is for, as parts: those there, and older forms of them."""
+    if content.raw is None or not isinstance(part, JsonItems | YamlItem | IgnoredPaths):
+        return []
+    if isinstance(part, IgnoredPaths):
+        return [replace(part, patterns=(line,)) for line in marked_text.patterns(content.text()[1])]
+    items = _SYNTAX[type(part)].marked(content.text()[1], part)
+    if isinstance(part, JsonItems):
+        return [replace(part, items=(item,)) for item in items]
+    return [replace(part, item=item) for item in items]
+
+
+def snippet(part: Part | Snippet) -> str:
     """Write a part in its file's own syntax, to be pasted."""
-    return part.text if isinstance(part, OwnFile) else str(_SYNTAX[type(part)].snippet(part))
+    return part.text if isinstance(part, OwnFile | Snippet) else str(_SYNTAX[type(part)].snippet(part))
 
 
-def whole_file(parts: list[Part]) -> str:
+def whole_file(parts: Sequence[Part]) -> str:
     """Write a file that holds these parts and nothing else."""
     content = Content(None)
     for part in parts:
@@ -137,17 +154,21 @@ def shares_place(part: Part) -> bool:
     return isinstance(part, JsonItems | YamlItem | IgnoredPaths)
 
 
-def is_within(part: Part, others: list[Part]) -> bool:
+def singly(part: Part) -> list[Part]:
+    """Take a part apart, item by item: some of them may be there without the others."""
+    if isinstance(part, JsonItems):
+        return [replace(part, items=(item,)) for item in part.items]
+    if isinstance(part, IgnoredPaths):
+        return [replace(part, patterns=(pattern,)) for pattern in part.patterns]
+    return [part]
+
+
+def is_within(part: Part, others: Sequence[Part]) -> bool:
     """Say whether others bring the same into the same place."""
     if isinstance(part, IgnoredPaths):
         there = {line for other in others if isinstance(other, IgnoredPaths) for line in other.patterns}
         return set(part.patterns) <= there
     if isinstance(part, JsonItems):
-        items = [
-            i
-            for other in others
-            if isinstance(other, JsonItems) and other.keys == part.keys
-            for i in other.items
-        ]
-        return all(item in items for item in part.items)
+        lists = [other.items for other in others if isinstance(other, JsonItems) and other.keys == part.keys]
+        return all(any(item in items for items in lists) for item in part.items)
     return part in others

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from faiss_memory.address import service_address
-from faiss_memory.config_files import InstallContext, Scope
+from faiss_memory.config_files import InstallContext, Scope, Snippet
 from faiss_memory.errors import InstallError
 from faiss_memory.install.applying import carry_out, finish
 from faiss_memory.install.assistants import Assistants
@@ -105,9 +105,17 @@ class Installer:
         project = name or project_in(self._records.load(), self.folder)
         return by_path(self._assistants.files(assistant, self.context(project)))
 
+    def snippets(self, assistant: str, name: str | None = None) -> list[Snippet]:
+        """Give what an assistant's adapter has for the person to paste."""
+        project = name or project_in(self._records.load(), self.folder)
+        declared = self._assistants.declared(assistant, self.context(project))
+        return [part for part in declared if isinstance(part, Snippet)]
+
     def steps(self, assistant: str) -> Sequence[str]:
         """Say what the person still has to do."""
-        return self._assistants.steps(assistant, self.context(project_in(self._records.load(), self.folder)))
+        steps = self._assistants.steps(assistant, self.context(project_in(self._records.load(), self.folder)))
+        pasting = f"`faiss-memory install {assistant} --print` shows what there is to paste besides."
+        return [*steps, *([pasting] if self.snippets(assistant) else [])]
 
     def detected(self) -> list[str]:
         """List the assistants that are found on this machine. Raises InstallError if there is none."""

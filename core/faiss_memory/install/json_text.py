@@ -11,14 +11,16 @@ from typing import Any
 import tree_sitter_json
 from tree_sitter import Language, Node, Parser
 
-from faiss_memory.config_files import MARK, JsonDefault, JsonItems, JsonMember
+from faiss_memory.config_files import JsonDefault, JsonItems, JsonMember
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
+    check,
     emptied,
     items_of,
     list_of,
+    marked_items,
     member,
     presence,
     with_member,
@@ -54,7 +56,7 @@ def state(text: str, part: JsonPart) -> Presence:
     if not text.strip():
         return "absent"
     document = _parse(text, part.comments)
-    found = presence(_data(document.root), part, MARK)
+    found = presence(_data(document.root), part)
     if found == "same" and isinstance(part, JsonMember):
         node = _find(document.root, part.keys)
         return "other" if _has_comment(node) else "same"
@@ -90,8 +92,8 @@ def put(text: str, part: JsonPart) -> str:
     return written if text.strip() else written + "\n"
 
 
-def take_out(text: str, part: JsonPart, original: str, by_mark: bool = False) -> str:
-    """Remove a part, and what would be left empty around it; by mark also older forms of its items.
+def take_out(text: str, part: JsonPart, original: str) -> str:
+    """Remove a part, and what would be left empty around it.
 
     A default goes only with the rest of the file. Raises CannotMerge.
     """
@@ -104,7 +106,7 @@ def take_out(text: str, part: JsonPart, original: str, by_mark: bool = False) ->
     if found is ABSENT or (isinstance(part, JsonDefault) and not _is_last(data, part, first, document)):
         return text
     if isinstance(part, JsonItems):
-        ours = [item for item in list_of(found, part) if item in part.items or (by_mark and _marked(item))]
+        ours = [item for item in list_of(found, part) if item in part.items]
         rest = [item for item in found if item not in ours]
         if not ours:
             return text
@@ -116,6 +118,11 @@ def take_out(text: str, part: JsonPart, original: str, by_mark: bool = False) ->
     written = _spliced(document, _removal(document, _pair(document.root, place)))
     _check(written, part.comments, without_member(data, place))
     return written
+
+
+def marked(text: str, part: JsonItems) -> list[Any]:
+    """List the items with our mark, in the list that a part is for."""
+    return marked_items(_data(_parse(text, part.comments).root), part) if text.strip() else []
 
 
 def is_blank(text: str) -> bool:
@@ -136,10 +143,6 @@ def member_or_none(data: Any, keys: Sequence[str]) -> Any:
     except CannotMerge:
         return None
     return None if found is ABSENT else found
-
-
-def _marked(item: Any) -> bool:
-    return MARK in json.dumps(item, ensure_ascii=False)
 
 
 def _is_last(data: Any, part: JsonDefault, first: Any, document: Document) -> bool:
@@ -260,8 +263,7 @@ def _spliced(document: Document, splices: Sequence[Splice]) -> str:
 
 
 def _check(text: str, comments: bool, wanted: Any) -> None:
-    if repr(_data(_parse(text, comments).root)) != repr(wanted):
-        raise CannotMerge("it is laid out in a way that cannot be edited safely")
+    check(lambda: _data(_parse(text, comments).root), wanted)
 
 
 def _new_member(document: Document, data: Any, part: JsonPart) -> list[Splice]:

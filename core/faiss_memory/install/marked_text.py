@@ -58,7 +58,7 @@ def put(text: str, part: Block) -> str:
     return ended + (newline if text.strip() else "") + block + newline
 
 
-def take_out(text: str, part: Block, original: str, by_mark: bool = False) -> str:
+def take_out(text: str, part: Block, original: str) -> str:
     """Remove a block with the blank line before it; of patterns only the given ones."""
     marks = _marks(part)
     span = _span(text, marks)
@@ -73,6 +73,11 @@ def take_out(text: str, part: Block, original: str, by_mark: bool = False) -> st
     before, after = text[: span[0]], text[span[1] :]
     before = re.sub(r"(\A|(?<=\n))[ \t]*\r?\n\Z", "", before)
     return before + re.sub(r"\A[ \t]*\r?\n", "", after)
+
+
+def patterns(text: str) -> list[str]:
+    """List the patterns in our block of git's list."""
+    return (_inner(text, IN_EXCLUDE) or "").splitlines()
 
 
 def is_blank(text: str) -> bool:

@@ -127,7 +127,7 @@ class Plan:
             try:
                 found.setdefault(locate(declared, owner.folder), []).extend(as_recorded(parts))
             except CannotMerge as error:
-                self.refusals.append(Refusal(owner, declared, str(error), whole_file([*parts])))
+                self.refusals.append(Refusal(owner, declared, str(error), whole_file(parts)))
         return found
 
     def _put(self, owner: Owner, path: str, parts: Sequence[Part], force: bool) -> None:
@@ -144,7 +144,7 @@ class Plan:
             if merged.content != content:
                 check_writable(Path(path))
         except CannotMerge as error:
-            self.refusals.append(Refusal(owner, path, str(error), whole_file([*parts])))
+            self.refusals.append(Refusal(owner, path, str(error), whole_file(parts)))
             return
         self._after[path] = merged.content
         self._keep(path, merged)

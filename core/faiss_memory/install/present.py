@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory.config_files import (
-    MARK,
     JsonDefault,
     JsonItems,
     JsonMember,
@@ -39,7 +38,7 @@ def current(path: Path, part: Part) -> Any:
     else:
         return ABSENT
     if isinstance(part, JsonItems | YamlItem) and isinstance(found, list):
-        return [item for item in found if is_marked(item, MARK)]
+        return [item for item in found if is_marked(item)]
     return found
 
 

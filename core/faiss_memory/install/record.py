@@ -40,10 +40,16 @@ class Entry(Struct):
 
     owner: Owner
     parts: list[dict[str, Any]]
+    edited: list[dict[str, Any]] = []
+    """Those that the person has edited, which are left alone."""
 
     def read(self) -> list[Part]:
         """Give the parts as values."""
         return [restored(part) for part in self.parts]
+
+    def untouched(self) -> list[Part]:
+        """Give the parts that are there as declared."""
+        return [restored(part) for part in self.parts if part not in self.edited]
 
 
 class FileRecord(Struct):
@@ -169,8 +175,9 @@ def digest(content: Content) -> str:
 
 
 def stored(part: Part) -> dict[str, Any]:
-    """Write a part for the record."""
-    return {"kind": type(part).__name__, **msgspec.to_builtins(part)}
+    """Write a part for the record, as it comes back from there: with lists for tuples."""
+    fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(part))
+    return {"kind": type(part).__name__, **fields}
 
 
 def restored(stored_part: dict[str, Any]) -> Part:
@@ -182,7 +189,7 @@ def restored(stored_part: dict[str, Any]) -> Part:
 
 def as_recorded(parts: Sequence[Part]) -> list[Part]:
     """Give parts as they come back from the record: lists for tuples in their values."""
-    return [restored(msgspec.json.decode(msgspec.json.encode(stored(part)))) for part in parts]
+    return [restored(stored(part)) for part in parts]
 
 
 def is_below(path: str, folder: str) -> bool:

@@ -76,10 +76,12 @@ def _state(
 ) -> FileState:
     try:
         content = read_file(Path(path))
-        if any(_is_gone(content, part) for part in parts):
+        if content.raw is None:
             return "missing"
         if any(is_edited(content, record, part) for part in parts):
             return "edited"
+        if any(_is_gone(content, part) for part in parts):
+            return "missing"
     except CannotMerge:
         return "unreadable"
     if wanted is not None and [stored(part) for part in wanted.get(path, [])] != [

@@ -9,11 +9,12 @@ from typing import Any
 
 import tomli_w
 
-from faiss_memory.config_files import MARK, TomlTable
+from faiss_memory.config_files import TomlTable
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
+    check,
     member,
     presence,
     with_member,
@@ -26,7 +27,7 @@ _HEADER = re.compile(r"^[ \t]*\[.*$", re.MULTILINE)
 
 def state(text: str, part: TomlTable) -> Presence:
     """Say whether a table is there; one with comments inside counts as another than ours."""
-    found = presence(read(text), part, MARK)
+    found = presence(read(text), part)
     if found == "same" and any("#" in text[start:end] for start, end in _spans(text, part.keys)):
         return "same" if "#" in snippet(part) else "other"
     return found
@@ -57,7 +58,7 @@ def put(text: str, part: TomlTable) -> str:
     return written
 
 
-def take_out(text: str, part: TomlTable, original: str, by_mark: bool = False) -> str:
+def take_out(text: str, part: TomlTable, original: str) -> str:
     """Remove a table with its sub-tables, and the blank line before it. Raises CannotMerge."""
     data = read(text)
     if member(data, part.keys) is ABSENT:
@@ -91,8 +92,7 @@ def read(text: str) -> dict[str, Any]:
 
 
 def _check(text: str, wanted: Any) -> None:
-    if _ordered(read(text)) != _ordered(wanted):
-        raise CannotMerge("it is laid out in a way that cannot be edited safely")
+    check(lambda: read(text), wanted, _ordered)
 
 
 def _ordered(value: Any) -> Any:
@@ -134,7 +134,7 @@ def _leads_to(text: str, at: int, keys: Sequence[str]) -> bool:
 
 def _header(text: str, at: int) -> list[str] | None:
     """Read a line as a table's header; None if it is none, but part of a text or list that spans several lines."""
-    line = text[at:].partition("\n")[0]
+    line = text[at:].partition("\n")[0].rstrip("\r")
     try:
         data: Any = tomllib.loads(line)
         tomllib.loads(text[:at])

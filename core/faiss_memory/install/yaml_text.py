@@ -9,14 +9,15 @@ from typing import Any
 
 import yaml
 
-from faiss_memory.config_files import MARK, YamlItem, YamlMember
+from faiss_memory.config_files import YamlDefault, YamlItem, YamlMember
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
+    check,
     emptied,
-    is_marked,
     list_of,
+    marked_items,
     member,
     presence,
     with_member,
@@ -24,7 +25,7 @@ from faiss_memory.install.data import (
     without_member,
 )
 
-YamlPart = YamlItem | YamlMember
+YamlPart = YamlItem | YamlMember | YamlDefault
 
 
 class _Data(yaml.SafeLoader):
@@ -55,8 +56,8 @@ class _Places(yaml.SafeLoader):
 def state(text: str, part: YamlPart) -> Presence:
     """Say whether a part is there; one with comments inside counts as another than ours."""
     data = read(text)
-    found = presence(data, part, MARK)
-    if found != "same" or member(data, part.keys) is ABSENT:
+    found = presence(data, part)
+    if found != "same" or isinstance(part, YamlDefault):
         return found
     start, end = _region(text, part)
     return "other" if _comment_in(text[start:end], snippet(part)) else "same"
@@ -72,7 +73,7 @@ def put(text: str, part: YamlPart) -> str:
             return text
         written = _with_new(text, part.keys, [part.item]) if there is ABSENT else _with_item(text, part)
     elif there is not ABSENT:
-        if repr(there) == repr(part.value):
+        if isinstance(part, YamlDefault) or repr(there) == repr(part.value):
             return text
         written = _with_new(_removed_member(text, part.keys), part.keys, part.value)
     else:
@@ -81,17 +82,24 @@ def put(text: str, part: YamlPart) -> str:
     return written
 
 
-def take_out(text: str, part: YamlPart, original: str, by_mark: bool = False) -> str:
-    """Remove a part, and what would be left empty around it; by mark also older items. Raises CannotMerge."""
+def take_out(text: str, part: YamlPart, original: str) -> str:
+    """Remove a part, and what would be left empty around it. Raises CannotMerge.
+
+    A default goes only with the rest of the file.
+    """
     data = read(text)
     found = member(data, part.keys)
     if found is ABSENT:
         return text
     first = read(original)
+    if isinstance(part, YamlDefault) and (
+        _there(first, part.keys) or data != with_member({}, part.keys, part.value)
+    ):
+        return text
     place = emptied(data, part.keys, first)[-1]
     if isinstance(part, YamlItem):
         there = list_of(found, part)
-        ours = [item for item in there if item == part.item or (by_mark and is_marked(item, MARK))]
+        ours = [item for item in there if item == part.item]
         if not ours:
             return text
         rest = [item for item in there if item not in ours]
@@ -100,6 +108,11 @@ def take_out(text: str, part: YamlPart, original: str, by_mark: bool = False) ->
     written = _removed_member(text, place)
     _check(written, without_member(data, place))
     return written
+
+
+def marked(text: str, part: YamlItem) -> list[Any]:
+    """List the items with our mark, in the list that a part is for."""
+    return marked_items(read(text), part)
 
 
 def is_blank(text: str) -> bool:
@@ -157,17 +170,15 @@ def _there(data: Any, keys: Sequence[str]) -> bool:
 
 
 def _check(text: str, wanted: Any) -> None:
-    if repr(read(text)) != repr(wanted):
-        raise CannotMerge("it is laid out in a way that cannot be edited safely")
+    check(lambda: read(text), wanted)
 
 
 def _region(text: str, part: YamlPart) -> tuple[int, int]:
     """Say where a part stands, whole lines."""
     _, name, value = _entry(text, part.keys)
     if isinstance(part, YamlItem) and isinstance(value, yaml.SequenceNode):
-        for item in value.value:
-            if yaml.load(text[item.start_mark.index : item.end_mark.index], Loader=_Data) == part.item:
-                return _line_start(text, item.start_mark.index), _after(text, item)
+        item = value.value[list_of(member(read(text), part.keys), part).index(part.item)]
+        return _line_start(text, item.start_mark.index), _after(text, item)
     if isinstance(part, YamlItem):
         return name.end_mark.index, name.end_mark.index
     return name.start_mark.index, _after(text, value)
@@ -201,7 +212,7 @@ def _with_new(text: str, keys: Sequence[str], value: Any) -> str:
     while depth and member(data, keys[:depth]) is ABSENT:
         depth -= 1
     fresh = with_member({}, keys[depth:], value)
-    if root is None:
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
         return _add_lines(text, len(text), _block(fresh), "")
     mapping = _entry(text, keys[:depth])[2] if depth else root
     if isinstance(mapping, yaml.MappingNode) and not mapping.flow_style:
