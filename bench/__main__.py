@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from bench import ingest, mcp, store
+from bench import hook, ingest, mcp, store
 from bench.measure import best_bare_loop, mapped, percentile, resident_mb, timed
 from bench.service import Service
 from bench.texts import sentences
@@ -81,6 +81,7 @@ def _measure(data: Path, texts: list[str]) -> list[tuple[str, str, str]]:
     rate, busy = _clients(service, _questions(texts, 800, seed=2), 8)
     used, torch = resident_mb(service.pid), mapped(service.pid, "libtorch")
     spoken = mcp.measure(service)
+    hooks = hook.measure(service, data.parent)
     built = ingest.measure(service, data.parent)
     service.stop()
 
@@ -103,6 +104,7 @@ def _measure(data: Path, texts: list[str]) -> list[tuple[str, str, str]]:
             "≥ 85 %",
         ),
         *spoken,
+        *hooks,
         *built,
     ]
 

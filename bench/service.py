@@ -51,6 +51,11 @@ class Service:
                 raise SystemExit(self._log.read())
             time.sleep(0.005)
 
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._port}"
+
     def open(self) -> http.client.HTTPConnection:
         """Open a connection of one's own."""
         return http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)

@@ -32,6 +32,8 @@ CALLS = [
     ("POST", "/backup"),
     ("DELETE", "/projects/default"),
     ("GET", "/adapters/generic/tools"),
+    ("GET", "/adapters/claude-code/package"),
+    ("POST", "/adapters/claude-code/hook"),
     ("OPTIONS", "/search"),
     ("OPTIONS", "/nowhere"),
     ("PUT", "/search"),
@@ -342,7 +344,9 @@ PUBLIC_CALLS = [
     ("POST", "/memory/add", {"text": "x"}),
     ("POST", "/memory/is-novel", {"text": "x"}),
     ("GET", "/stats", None),
+    ("GET", "/adapters/chatgpt/openapi.json", None),
 ]
+OPEN_PAGES = {"/adapters/chatgpt/privacy"}
 
 
 @pytest.mark.parametrize("way", BY_TUNNEL)
@@ -356,7 +360,7 @@ def test_the_public_way_opens_a_few_calls_to_the_public_token_alone(public, way)
 
 @pytest.mark.parametrize("way", BY_TUNNEL)
 def test_by_the_public_way_nothing_else_exists(public, way):
-    known = {path for _, path, _ in PUBLIC_CALLS}
+    known = {path for _, path, _ in PUBLIC_CALLS} | OPEN_PAGES
     document = public.get("/openapi.json", headers=BEARER).json
     closed = [
         (method.upper(), path.replace("{id}", "1").replace("{name}", "default"))
@@ -376,6 +380,15 @@ def test_by_the_public_way_nothing_else_exists(public, way):
             answer = public.request(method, path, headers={**way, **token})
             assert answer.status_code == 404, path
             assert answer.json["description"] == "there is nothing at this address"
+
+
+@pytest.mark.parametrize("way", BY_TUNNEL)
+def test_by_the_public_way_only_a_page_without_private_detail_needs_no_token(public, way):
+    for path in OPEN_PAGES:
+        for token in ({}, PUBLIC_BEARER, BEARER):
+            answer = public.get(path, headers={**way, **token})
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/html")
 
 
 def test_the_public_token_does_not_open_the_local_way(public):
@@ -410,7 +423,7 @@ def test_no_answer_and_no_log_line_tells_a_token(client_with, caplog):
     ):
         for method, path in CALLS:
             answer = client.request(method, path, headers=headers)
-            told = answer.text + str(answer.headers)
+            told = answer.content.decode(errors="replace") + str(answer.headers)
             assert not any(secret in told for secret in (TOKEN, PUBLIC_TOKEN, "wrong-5d1e"))
     assert not any(secret in caplog.text for secret in (TOKEN, PUBLIC_TOKEN, "wrong-5d1e"))
     assert "/search" in caplog.text

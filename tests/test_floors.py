@@ -15,7 +15,17 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core" / "faiss_memory"
 
 FLOORS = [
-    {"errors", "memory", "parts", "mount", "config_files", "hookspecs", "adapter"},
+    {
+        "errors",
+        "memory",
+        "parts",
+        "mount",
+        "config_files",
+        "connecting",
+        "hook_dialect",
+        "hookspecs",
+        "adapter",
+    },
     {
         "settings",
         "schema",
@@ -29,7 +39,7 @@ FLOORS = [
         "logs",
         "log_tail",
     },
-    {"ranking", "models", "engine", "openapi", "tools"},
+    {"ranking", "models", "engine", "openapi", "tools", "packages", "install"},
     {"messages", "choosing", "overview", "service"},
     {"routes", "access", "public", "pages", "server", "uploads"},
     {"app", "serve", "autostart"},
@@ -53,6 +63,7 @@ BROAD_EXCEPTS = {
     "store/committer.py _attempt": "it is raised in the caller's thread",
     "plugins/faiss_memory_plugins/ingest/build.py _run": "it is raised where the build's result is asked for",
     "plugins/faiss_memory_plugins/mcp/calls.py call": "a model can go on without a memory, and is told so",
+    "cli/doctor/endpoints.py try_mcp": "whatever the client library raises, the person needs a word about it",
     "store/derived.py publish": "the write is safe: a derived file may only cost its own rebuild",
 }
 """Those that end by raising need no reason."""

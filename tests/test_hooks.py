@@ -186,7 +186,8 @@ def test_a_plugin_brings_calls(client):
 
 def test_a_plugin_brings_files(client):
     (file,) = client.get("/adapters/everything/files", params={"project": "shop"}).json["files"]
-    assert file == {"path": ".everything/config", "kind": "own file", "text": "http://127.0.0.1:8900 shop"}
+    text = "http://127.0.0.1:8900 shop"
+    assert file == {"path": ".everything/config", "kind": "own file", "keys": [], "text": text}
 
 
 def test_a_plugin_brings_prompt_templates(everything, make_service):

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from faiss_memory import Message, Route, hookimpl
+from faiss_memory import Answer, Message, Route, hookimpl
 from faiss_memory.schema import AddRequest, ForgetRequest, NovelRequest, SearchRequest
 from tests.running import RunningService
 
@@ -126,6 +126,41 @@ def test_the_sizes_in_the_document_are_the_limits_in_force(make_service, client_
     assert schemas["NewMemory"]["properties"]["tags"]["maxItems"] == 3
     assert schemas["AddBatchRequest"]["properties"]["memories"]["maxItems"] == 5
     assert "x-limit" not in str(schemas)
+
+
+def _message(name, **fields):
+    return type(name, (Message,), {"__annotations__": fields, "__module__": f"guest_{len(fields)}"})
+
+
+class Kind(Answer):
+    """One of several."""
+
+    type: str
+
+
+def test_two_guests_may_name_their_messages_alike_and_an_answer_may_be_a_list(make_service, client_of):
+    first, second = _message("Asked", a=int), _message("Asked", a=int, b=int)
+
+    class Both:
+        """A plugin with two calls."""
+
+        @hookimpl
+        def register_routes(self):
+            return [
+                Route(method="GET", path=f"/both/{number}", summary="x", params=params, answer=list[Kind],
+                      handler=lambda params: [Kind(type="x")])
+                for number, params in enumerate((first, second))
+            ]  # fmt: skip
+
+    client = client_of(make_service(Both()))
+    document = client.get("/openapi.json").json
+    OpenAPIV31SpecValidator(document).validate()
+    given = [document["paths"][f"/both/{number}"]["get"] for number in (0, 1)]
+    assert [[part["name"] for part in call["parameters"]] for call in given] == [["a"], ["a", "b"]]
+    answer = given[0]["responses"]["200"]
+    assert answer["description"] == "One of several."
+    assert answer["content"]["application/json"]["schema"]["type"] == "array"
+    assert client.get("/both/0?a=1").json == [{"type": "x"}]
 
 
 MESSAGES = {

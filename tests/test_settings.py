@@ -84,7 +84,7 @@ def test_the_short_names_are_read_and_the_long_ones_win(name, value, key, read):
 
 @pytest.mark.parametrize("key", sorted(known_keys()))
 def test_every_setting_has_an_environment_name(key):
-    values = {int: "7", float: "7.5", bool: "true", str: "https://x.example", tuple: "a,b"}
+    values = {int: "7", float: "0.5", bool: "true", str: "https://x.example", tuple: "a,b"}
     name = environment_name(key)
     assert name == "FAISS_MEMORY_" + key.upper().replace(".", "_")
     default = {origin.key: origin.value for origin in load(None, {}, {}).origins}[key]

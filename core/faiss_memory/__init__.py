@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faiss_memory.adapter import Adapter
+    from faiss_memory.cli.failures import CommandFailed
+    from faiss_memory.cli.lazy import ExampleCommand
+    from faiss_memory.cli.session import open_session
     from faiss_memory.config_files import (
         ConfigFile,
         Detection,
@@ -19,11 +22,15 @@ if TYPE_CHECKING:
         MarkdownBlock,
         OwnFile,
         PromptTemplate,
+        Snippet,
         TomlTable,
+        YamlDefault,
         YamlItem,
         YamlMember,
     )
+    from faiss_memory.connecting import HOOK_SECONDS, hook_address, hook_arguments, hook_line, service_address
     from faiss_memory.errors import (
+        ConfigError,
         Conflict,
         EmbedderError,
         InvalidRequest,
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
+    from faiss_memory.hook_dialect import TRIAL_SESSION, HookDialect, nested_context
     from faiss_memory.hookspecs import hookimpl
     from faiss_memory.memory import (
         DEFAULT_PROJECT,
@@ -49,22 +57,27 @@ if TYPE_CHECKING:
     from faiss_memory.mount import Mount
     from faiss_memory.openapi import message_schema
     from faiss_memory.parts import Download, Embedder, Page, Route, Store
+    from faiss_memory.project_name import find_repository, project_of
     from faiss_memory.public import as_public, check_public_read
     from faiss_memory.schema import (
         AddAnswer,
         AddRequest,
         Answer,
+        ErrorAnswer,
         ForgetAnswer,
         ForgetRequest,
         FoundMemory,
         ListRequest,
         MemoryAnswer,
         Message,
+        NovelAnswer,
         NovelRequest,
         PatchRequest,
         ProjectName,
+        ScopeRequest,
         SearchAnswer,
         SearchRequest,
+        StatsAnswer,
         Time,
         convert,
     )
@@ -74,6 +87,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "adapter": ("Adapter",),
+    "cli.failures": ("CommandFailed",),
+    "cli.lazy": ("ExampleCommand",),
+    "cli.session": ("open_session",),
     "config_files": (
         "ConfigFile",
         "Detection",
@@ -84,11 +100,21 @@ _HOMES = {
         "MarkdownBlock",
         "OwnFile",
         "PromptTemplate",
+        "Snippet",
         "TomlTable",
+        "YamlDefault",
         "YamlItem",
         "YamlMember",
     ),
+    "connecting": (
+        "HOOK_SECONDS",
+        "hook_address",
+        "hook_arguments",
+        "hook_line",
+        "service_address",
+    ),
     "errors": (
+        "ConfigError",
         "Conflict",
         "EmbedderError",
         "InvalidRequest",
@@ -97,6 +123,11 @@ _HOMES = {
         "NotAllowed",
         "NotReady",
         "StoreError",
+    ),
+    "hook_dialect": (
+        "TRIAL_SESSION",
+        "HookDialect",
+        "nested_context",
     ),
     "hookspecs": ("hookimpl",),
     "memory": (
@@ -113,41 +144,69 @@ _HOMES = {
     ),
     "mount": ("Mount",),
     "openapi": ("message_schema",),
-    "parts": ("Download", "Embedder", "Page", "Route", "Store"),
-    "public": ("as_public", "check_public_read"),
+    "parts": (
+        "Download",
+        "Embedder",
+        "Page",
+        "Route",
+        "Store",
+    ),
+    "project_name": (
+        "find_repository",
+        "project_of",
+    ),
+    "public": (
+        "as_public",
+        "check_public_read",
+    ),
     "schema": (
         "AddAnswer",
         "AddRequest",
         "Answer",
+        "ErrorAnswer",
         "ForgetAnswer",
         "ForgetRequest",
         "FoundMemory",
         "ListRequest",
         "MemoryAnswer",
         "Message",
+        "NovelAnswer",
         "NovelRequest",
         "PatchRequest",
         "ProjectName",
+        "ScopeRequest",
         "SearchAnswer",
         "SearchRequest",
+        "StatsAnswer",
         "Time",
         "convert",
     ),
     "service": ("MemoryService",),
-    "settings": ("Limits", "Settings"),
-    "tools": ("INSTRUCTIONS", "TOOLS", "Tool"),
+    "settings": (
+        "Limits",
+        "Settings",
+    ),
+    "tools": (
+        "INSTRUCTIONS",
+        "TOOLS",
+        "Tool",
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DEFAULT_PROJECT",
+    "HOOK_SECONDS",
     "INSTRUCTIONS",
     "TOOLS",
+    "TRIAL_SESSION",
     "Adapter",
     "AddAnswer",
     "AddRequest",
     "Answer",
     "Change",
+    "CommandFailed",
+    "ConfigError",
     "ConfigFile",
     "Conflict",
     "Detection",
@@ -155,10 +214,13 @@ __all__ = [
     "Draft",
     "Embedder",
     "EmbedderError",
+    "ErrorAnswer",
+    "ExampleCommand",
     "Filter",
     "ForgetAnswer",
     "ForgetRequest",
     "FoundMemory",
+    "HookDialect",
     "InstallContext",
     "InvalidRequest",
     "JsonDefault",
@@ -176,6 +238,7 @@ __all__ = [
     "Mount",
     "NotAllowed",
     "NotReady",
+    "NovelAnswer",
     "NovelRequest",
     "Origin",
     "OwnFile",
@@ -187,22 +250,34 @@ __all__ = [
     "Query",
     "Ranking",
     "Route",
+    "ScopeRequest",
     "SearchAnswer",
     "SearchRequest",
     "SearchResult",
     "Settings",
+    "Snippet",
+    "StatsAnswer",
     "Store",
     "StoreError",
     "Time",
     "TomlTable",
     "Tool",
+    "YamlDefault",
     "YamlItem",
     "YamlMember",
     "as_public",
     "check_public_read",
     "convert",
+    "find_repository",
+    "hook_address",
+    "hook_arguments",
+    "hook_line",
     "hookimpl",
     "message_schema",
+    "nested_context",
+    "open_session",
+    "project_of",
+    "service_address",
 ]
 
 

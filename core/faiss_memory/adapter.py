@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from faiss_memory.config_files import ConfigFile, Detection, InstallContext, PromptTemplate, Scope
+from faiss_memory.config_files import ConfigFile, Detection, InstallContext, OwnFile, PromptTemplate, Scope
+from faiss_memory.hook_dialect import HookDialect
 from faiss_memory.hookspecs import hookimpl
 from faiss_memory.parts import Route
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 
 def _no_files(context: InstallContext) -> Sequence[ConfigFile]:
+    return ()
+
+
+def _no_package(context: InstallContext) -> Sequence[OwnFile]:
     return ()
 
 
@@ -45,6 +50,14 @@ class Adapter:
     steps: Callable[[InstallContext], Sequence[str]] = _no_steps
     """What the person still has to do once the files are there, a sentence each, such as trusting the folder."""
     detection: Detection = _NOT_DETECTED
+    obstacles: Callable[[InstallContext], Sequence[str]] = _no_steps
+    """What keeps the assistant from using its files at present, as far as its own files tell: a sentence each."""
+    probe: Callable[[InstallContext, str], str] | None = None
+    """The address, as a path, of what it is given about a query; for one that has neither hooks nor MCP."""
+    hook: HookDialect | None = None
+    """How its hooks speak, if it has any: they are then answered at `POST /adapters/NAME/hook`."""
+    package: Callable[[InstallContext], Sequence[OwnFile]] = _no_package
+    """The files of a package for the assistant's own plugin system; their paths begin at the package's folder."""
 
     @hookimpl
     def register_routes(self, service: MemoryService) -> Sequence[Route]:

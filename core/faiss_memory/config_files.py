@@ -22,6 +22,8 @@ class OwnFile:
 
     path: str
     text: str
+    refreshed: bool = False
+    """Whether it is written anew while it is in use: then it is ours whatever it says, and one that is there stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,40 @@ class YamlMember:
     value: Any
 
 
-ConfigFile: TypeAlias = (
-    OwnFile | MarkdownBlock | JsonMember | JsonItems | JsonDefault | TomlTable | YamlItem | YamlMember
+@dataclass(frozen=True, slots=True)
+class YamlDefault:
+    """A member that a YAML file needs beside ours, such as `version: 1.0.0`; one that is there stays as it is."""
+
+    path: str
+    keys: tuple[str, ...]
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A text that is only shown, for the person to paste: we never write it anywhere."""
+
+    path: str
+    """Where it belongs, as the person would look for it: a file, or a place in an application."""
+    text: str
+    note: str = ""
+    """What to do with it, a sentence or two."""
+
+
+Written: TypeAlias = (
+    OwnFile
+    | MarkdownBlock
+    | JsonMember
+    | JsonItems
+    | JsonDefault
+    | TomlTable
+    | YamlItem
+    | YamlMember
+    | YamlDefault
 )
+"""What is written into files."""
+
+ConfigFile: TypeAlias = Written | Snippet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +138,9 @@ class InstallContext:
     scope: Scope = "personal"
     folder: str = ""
     """The project's folder, absolute; empty for the user's own files, and where the files are only shown."""
+    stands_alone: bool = True
+    """Whether assistants that keep settings by folder know this one: not a subfolder of a repository, nor a further
+    working tree, for which they take those of the first."""
     command: str = "faiss-memory"
     """How to start the command line: an absolute path in personal files, the bare name in shared ones.
     Empty where our package is not installed beside the assistant, and only the service's address can be used."""

@@ -13,7 +13,9 @@ MemoryServiceError
 ├── EmbedderError         the model cannot be loaded or does not answer
 ├── ConfigError           a setting is unknown, mistyped or contradicts another
 ├── PluginError           a plugin cannot be loaded
-└── AutostartError        the system does not keep the service running
+├── AutostartError        the system does not keep the service running
+└── InstallError          an assistant's files cannot be written, or not without harm
+    └── CannotMerge       one file of them, with the reason
 """
 
 from __future__ import annotations
@@ -95,3 +97,11 @@ class PluginError(MemoryServiceError):
 
 class AutostartError(MemoryServiceError):
     """What starts programs at login is missing, or refused."""
+
+
+class InstallError(MemoryServiceError):
+    """An assistant's files cannot be written as asked."""
+
+
+class CannotMerge(InstallError):
+    """A file cannot be changed without harm: it is not readable as what it should be, or holds something else there."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from zipfile import ZipFile, ZipInfo
 
 from msgspec import UNSET
 
 from faiss_memory import schema
-from faiss_memory.config_files import ConfigFile, MarkdownBlock, OwnFile
+from faiss_memory.config_files import ConfigFile, Snippet
+from faiss_memory.install import KINDS, by_path, snippet, whole_file
 from faiss_memory.memory import DEFAULT_PROJECT, Filter, Memory, SearchResult
-from faiss_memory.parts import Purged
+from faiss_memory.parts import Page, Purged
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -81,10 +84,19 @@ def purge_answer(done: Purged, missing: list[int], where: Filter, dry_run: bool)
 
 def config_file(file: ConfigFile) -> schema.FileEntry:
     """Write a file that connects an assistant."""
-    if isinstance(file, OwnFile | MarkdownBlock):
-        kind = "own file" if isinstance(file, OwnFile) else "marked block"
-        return schema.FileEntry(path=file.path, kind=kind, text=file.text)
-    raise NotImplementedError(f"{type(file).__name__} cannot be shown yet")
+    keys = list(getattr(file, "keys", ()))
+    kind = "to paste" if isinstance(file, Snippet) else KINDS[type(file)]
+    return schema.FileEntry(path=file.path, kind=kind, keys=keys, text=snippet(file))
+
+
+def config_archive(files: Sequence[ConfigFile]) -> Page:
+    """Pack files as a zip; those of the user's own lie in a folder `home`."""
+    packed = BytesIO()
+    with ZipFile(packed, "w") as archive:
+        for path, parts in by_path(file for file in files if not isinstance(file, Snippet)).items():
+            name = f"home/{path[2:]}" if path.startswith("~/") else path
+            archive.writestr(ZipInfo(name), whole_file(parts))  # a fixed date: the same files, the same bytes
+    return Page(packed.getvalue(), "application/zip")
 
 
 def time_text(time: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -74,6 +74,7 @@ def _operation(
     route: Route, references: Mapping[type[Any], Any], components: Mapping[str, Any]
 ) -> dict[str, Any]:
     responses = {str(route.status): _response(route.answer, references)}
+    responses[str(route.status)]["content"] |= {kind: {} for kind in route.other_content}
     for status, message in route.other_statuses.items():
         responses[str(status)] = _response(message, references)
     error = _response(schema.ErrorAnswer, references)
@@ -84,7 +85,7 @@ def _operation(
         "summary": route.summary,
         "responses": responses,
     }
-    parameters = _parameters(route, components)
+    parameters = _parameters(route, references, components)
     if route.body is not None:
         fields = msgspec.structs.fields(route.body)
         operation["requestBody"] = {
@@ -106,10 +107,13 @@ def operation_id(route: Route) -> str:
     return "_".join([route.method.lower(), *words])
 
 
-def _parameters(route: Route, components: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _parameters(
+    route: Route, references: Mapping[type[Any], Any], components: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     if route.params is None:
         return []
-    described = components[route.params.__name__]
+    # Not by the class's own name: two guests may have chosen the same one.
+    described = components[references[route.params]["$ref"].rsplit("/", 1)[-1]]
     in_path = re.findall(r"{(\w+)}", route.path)
     return [
         {
@@ -134,7 +138,8 @@ def _without_null(parameter: Mapping[str, Any]) -> dict[str, Any]:
 def _response(message: type[Any] | None, references: Mapping[type[Any], Any]) -> dict[str, Any]:
     if message is None:
         return {"description": "A document", "content": {"*/*": {}}}
-    description = (message.__doc__ or message.__name__).strip().splitlines()[0]
+    one = get_args(message)[0] if get_origin(message) is list else message
+    description = (one.__doc__ or one.__name__).strip().splitlines()[0]
     return {"description": description, "content": {"application/json": {"schema": references[message]}}}
 
 
@@ -146,9 +151,10 @@ def _with_limits(node: Any, limits: Limits) -> Any:
         return node
     found = {key: _with_limits(value, limits) for key, value in node.items() if key != "x-limit"}
     name = node.get("x-limit")
-    keyword = {"string": "maxLength", "array": "maxItems", "integer": "maximum"}.get(node.get("type", ""))
-    if name is not None and keyword is not None:
-        found[keyword] = getattr(limits, name)
+    if isinstance(name, str):  # a field may be called so too
+        keyword = {"string": "maxLength", "array": "maxItems", "integer": "maximum"}.get(node.get("type", ""))
+        if keyword is not None:
+            found[keyword] = getattr(limits, name)
     return found
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from msgspec import UNSET
 
 from faiss_memory import messages, schema
 from faiss_memory.adapter import Adapter
-from faiss_memory.config_files import InstallContext
+from faiss_memory.config_files import ConfigFile, InstallContext, Scope
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.limits import check_time
 from faiss_memory.memory import DEFAULT_PROJECT, Filter
-from faiss_memory.parts import Download, Restored
+from faiss_memory.packages import package_files, zipped
+from faiss_memory.parts import Download, Page, Restored
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import Settings
 
@@ -57,6 +62,21 @@ class Overview:
                 schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
                 for part in engine.rebuilding()
             ],
+        )
+
+    def diagnosis(self) -> schema.DiagnosisAnswer:
+        """Look at the data folder, the disk and the clock, for a person who wonders what is wrong."""
+        folder = self._settings.data_folder
+        try:
+            free = shutil.disk_usage(folder).free
+        except OSError:
+            free = 0
+        return schema.DiagnosisAnswer(
+            version=self.version,
+            time=messages.time_text(datetime.now(UTC)),
+            data_folder=str(folder),
+            not_writable=_not_writable(folder),
+            free_bytes=free,
         )
 
     def stats(self, project: str | Sequence[str] | None) -> schema.StatsAnswer:
@@ -168,17 +188,59 @@ class Overview:
         ]
         return schema.AdaptersAnswer(adapters=found, count=len(found))
 
-    def adapter_files(self, name: str, project: str | None) -> schema.FilesAnswer:
-        """Give the files that connect an assistant. Raises MemoryNotFound for an unknown adapter."""
-        project = project or DEFAULT_PROJECT
-        port = self._settings.published_port or self._settings.port
-        context = InstallContext(url=f"http://127.0.0.1:{port}", project=project)
+    def adapter_files(self, request: schema.FilesRequest) -> schema.FilesAnswer | Page:
+        """Give the files that connect an assistant, as JSON or a zip. Raises MemoryNotFound for an unknown adapter."""
+        project = request.project or DEFAULT_PROJECT
+        context = self._context(project, request.scope)
+        files = self._config_files(request.name, context)
+        if request.format == "zip":
+            return messages.config_archive(files)
+        entries = [messages.config_file(file) for file in files]
+        return schema.FilesAnswer(
+            adapter=request.name, files=entries, count=len(entries), project=project, scope=request.scope
+        )
+
+    def _config_files(self, name: str, context: InstallContext) -> Sequence[ConfigFile]:
+        for _, adapter in self._plugins.plugins:
+            if isinstance(adapter, Adapter) and adapter.name == name:
+                if context.scope not in adapter.scopes:
+                    raise InvalidRequest(
+                        f"`scope`: {name} has no such files; there are {', '.join(adapter.scopes)}", "scope"
+                    )
+                return adapter.files(context)
         for given in self._plugins.hook.register_config_files(context=context):
             if name in given:
-                files = [messages.config_file(file) for file in given[name]]
-                return schema.FilesAnswer(adapter=name, files=files, count=len(files), project=project)
+                found: Sequence[ConfigFile] = given[name]
+                return found
         known = ", ".join(adapter.name for adapter in self.adapters().adapters)
         raise MemoryNotFound(f"there is no adapter `{name}`; there are {known}")
+
+    def adapter_package(self, name: str) -> Page:
+        """Give an assistant's package, zipped. Raises MemoryNotFound for an adapter that has none."""
+        files = package_files(self._plugins, name, self._context(DEFAULT_PROJECT, "user"))
+        return Page(zipped(files), "application/zip")
+
+    def _context(self, project: str, scope: Scope) -> InstallContext:
+        """Whoever asks may have the service in a container, and our package nowhere: no command of ours is named."""
+        port = self._settings.published_port or self._settings.port
+        return InstallContext(
+            url=f"http://127.0.0.1:{port}",
+            project=project,
+            scope=scope,
+            command="",
+            hook_command="",
+            has_token=bool(self._settings.token),
+            public_url=self._settings.public_url,
+        )
+
+
+def _not_writable(folder: Path) -> str | None:
+    """Write a file for a moment, and say why that cannot be done; the rights alone do not tell of a read-only disk."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".diagnosis-"):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def _restored(done: Restored) -> schema.RestoreAnswer:

@@ -377,10 +377,12 @@ class Route:
     upload: str = ""
     """The media type of a body that may be larger than memory, up to the setting `limits.archive_bytes`."""
     answer: type[Any] | None = None
-    """The struct of the answer; None for a Page or a Download."""
+    """The struct of the answer, or `list[…]` of one; None for a Page or a Download."""
     status: int = 200
     other_statuses: Mapping[int, type[Any]] = field(default_factory=dict)
     """Further successful statuses, with their structs."""
+    other_content: tuple[str, ...] = ()
+    """Further content types that it can answer with, as a Page."""
     public: bool = False
     """Whether the call exists on the public address too."""
     open: bool = False

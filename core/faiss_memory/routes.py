@@ -98,6 +98,10 @@ def _overview(service: MemoryService) -> Sequence[Route]:
             answer=schema.HealthAnswer, handler=service.overview.health, open=True,
         ),
         Route(
+            method="GET", path="/diagnosis", summary="Tell how the service finds its surroundings",
+            answer=schema.DiagnosisAnswer, handler=service.overview.diagnosis,
+        ),
+        Route(
             method="GET", path="/stats", summary="Tell counts and sizes",
             params=schema.ScopeRequest, answer=schema.StatsAnswer, public=True,
             handler=lambda params: service.overview.stats(params.project),
@@ -117,8 +121,13 @@ def _overview(service: MemoryService) -> Sequence[Route]:
         ),
         Route(
             method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
-            params=schema.FilesRequest, answer=schema.FilesAnswer,
-            handler=lambda params: service.overview.adapter_files(params.name, params.project),
+            params=schema.FilesRequest, answer=schema.FilesAnswer, other_content=("application/zip",),
+            handler=service.overview.adapter_files,
+        ),
+        Route(
+            method="GET", path="/adapters/{name}/package", params=schema.PackageRequest,
+            summary="Give a package for an assistant's own plugin system, as a zip archive",
+            handler=lambda params: service.overview.adapter_package(params.name),
         ),
     )  # fmt: skip
 

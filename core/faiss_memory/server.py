@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -22,7 +23,7 @@ from waitress.task import ErrorTask
 
 from faiss_memory.errors import ConfigError
 from faiss_memory.schema import ErrorAnswer
-from faiss_memory.settings import Settings, runtime_folder
+from faiss_memory.settings import Settings, runtime_folder, state_folder
 from faiss_memory.uploads import Parser, Uploads
 
 log = logging.getLogger("faiss_memory.http")
@@ -169,23 +170,26 @@ def _bound(family: int, address: Any) -> socket.socket:
 
 
 class RunningFile:
-    """`service.json` in `settings.runtime_folder()`, where command line, hooks and shims find the service."""
+    """`service.json` in the runtime folder and in the state folder, where command line, hooks and shims look for it."""
 
     def __init__(self, url: str) -> None:
-        self.path = runtime_folder() / "service.json"
-        self._content = {"url": url, "pid": os.getpid(), "started": datetime.now(UTC).isoformat()}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self.path.with_suffix(f".{os.getpid()}")
-            fresh.write_text(json.dumps(self._content), encoding="utf-8")
-            fresh.replace(self.path)
-        except OSError as error:
-            log.warning("%s cannot be written (%s); give the command line --url instead", self.path, error)
+        # A program that an application starts may not know the session's folder: it looks into the state folder.
+        self._paths = [
+            folder / "service.json" for folder in dict.fromkeys([runtime_folder(), state_folder()])
+        ]
+        content = {"url": url, "pid": os.getpid(), "started": datetime.now(UTC).isoformat()}
+        for path in self._paths:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fresh = path.with_suffix(f".{os.getpid()}")
+                fresh.write_text(json.dumps(content), encoding="utf-8")
+                fresh.replace(path)
+            except OSError as error:
+                log.warning("%s cannot be written (%s); give the command line --url instead", path, error)
 
     def remove(self) -> None:
-        """Take the file away, unless another service has written its own since."""
-        try:
-            if json.loads(self.path.read_bytes()).get("pid") == os.getpid():
-                self.path.unlink()
-        except (OSError, ValueError):
-            return
+        """Take the files away, unless another service has written its own since."""
+        for path in self._paths:
+            with contextlib.suppress(OSError, ValueError):
+                if json.loads(path.read_bytes()).get("pid") == os.getpid():
+                    path.unlink()

@@ -25,6 +25,9 @@ cause and fix of a bug, a preference. One fact each, in one or two sentences. Ne
 When to search: at the beginning of a task; when the person says "as before", "again" or "we decided"; when an error \
 looks familiar; when two ways are open. Do not search for what is in the files in front of you, nor twice for the same.
 
+Tag a memory `decision`, `convention`, `fix` or `preference`; the newest decisions open every session of the project. \
+`pinned` only when the person asks that something be shown every time.
+
 When not to store: what the code, its history or its documents already say; what holds only for today or this task; \
 what somebody might decide; whole files or conversations; what memory_search has just shown you.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -133,9 +134,13 @@ def somebody(tmp_path_factory, model_cache):
     (home / ".config" / "fish" / "completions").mkdir(parents=True)
     for name in ("notes.md", "notes/a.md", "docs/a.md", "README.md", "memories.tar"):
         (folder / name).write_text("Health checks use 127.0.0.1\n")
+    (home / "bin").mkdir()
+    (home / "bin" / "aider").write_text("#!/bin/sh\nexit 0\n")
+    (home / "bin" / "aider").chmod(0o755)
     with RunningService(home / "data", fake=True) as service:
         given = {
             **environment(home, home),
+            "PATH": f"{home}/bin{os.pathsep}{os.environ['PATH']}",
             "FAISS_MEMORY_CACHE_DIR": str(model_cache),
             "EDITOR": "true",
             "VISUAL": "true",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from importlib.metadata import entry_points
+from typing import get_args, get_origin
 
 import click
 import msgspec
@@ -96,10 +97,10 @@ def test_every_request_field_is_documented_with_its_default(routes):
 
 
 def test_every_answer_field_is_documented(routes):
-    text = read(API)
-    for route in routes:
-        here = text if route.answer is None else section(API, f"### `{route.method} {route.path}`")
-        for field in () if route.answer is None else msgspec.structs.fields(route.answer):
+    for route in (route for route in routes if route.answer is not None):
+        here = section(API, f"### `{route.method} {route.path}`")
+        one = get_args(route.answer)[0] if get_origin(route.answer) is list else route.answer
+        for field in msgspec.structs.fields(one):
             named = f"`{field.name}`" in here or f'"{field.name}"' in here
             assert named or route.path == "/adapters/generic/tools", (route.path, field.name)
 
@@ -191,6 +192,7 @@ def test_every_command_that_is_named_exists(name):
         if not found or found[1] == "--help":
             continue
         words = found[1].split()
+        words = words[: words.index("--")] if "--" in words else words  # what follows is another program's
         subcommand = main
         while isinstance(subcommand, click.Group):
             name = words.pop(0)

@@ -40,7 +40,9 @@ pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not in
 def running(tmp_path, model_cache):
     """A service whose data folder is where README says that it is on Linux."""
     (tmp_path / ".local/share").mkdir(parents=True)
-    with RunningService(tmp_path / ".local/share/faiss-memory", cache=model_cache, home=tmp_path) as service:
+    public = {"public_url": "https://memory.example.com", "public_token": "a-token-of-its-own"}
+    data = tmp_path / ".local/share/faiss-memory"
+    with RunningService(data, cache=model_cache, home=tmp_path, **public) as service:
         yield service
 
 

@@ -25,8 +25,8 @@ NAME = "docs/TROUBLESHOOTING.md"
 SOURCES = sorted(
     [
         *(ROOT / "core/faiss_memory").rglob("*.py"),
-        *(ROOT / "plugins/faiss_memory_plugins/ingest").rglob("*.py"),
-        *(ROOT / "plugins/faiss_memory_plugins/mcp").rglob("*.py"),
+        *(ROOT / "plugins").rglob("*.py"),
+        *(ROOT / "adapters/faiss_memory_adapters").rglob("*.py"),
     ]
 )
 HOLE = "\0"
@@ -35,8 +35,9 @@ FEWEST = 6
 """Letters that a quotation must have: fewer are found anywhere."""
 
 ERRORS = {
-    "AutostartError", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError", "NotAllowed", "NotReady",
-    "PluginError", "StoreCorrupt", "StoreError", "StoreLocked", "Unreachable", "Unreadable",
+    "AutostartError", "CannotMerge", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError",
+    "InstallError", "NotAllowed", "NotReady", "PluginError", "StoreCorrupt", "StoreError", "StoreLocked", "Unreachable",
+    "Unreadable",
 }  # fmt: skip
 """Those that tell of something outside the request; an InvalidRequest says itself what to write instead."""
 LOGGED = {"critical", "error", "exception", "warning"}
@@ -178,7 +179,9 @@ def test_the_lines_for_the_configuration_file_are_settings(tmp_path):
 
 
 # They change the machine, wait for a person, or are run by other tests.
-NOT_RUN = tuple(f"faiss-memory {command}" for command in ("serve", "service", "compile", "edit", "verify"))
+NOT_RUN = tuple(
+    f"faiss-memory {command}" for command in ("serve", "service", "compile", "edit", "verify", "aider")
+)
 
 
 def test_its_commands_run(tmp_path):

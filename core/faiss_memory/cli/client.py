@@ -135,6 +135,15 @@ class Client:
             raise Refused(self.words(status, answer), status)
         return answer
 
+    def text(self, path: str, params: Mapping[str, Any] | None = None) -> str:
+        """Get a page, which is not JSON; raises as `call` does, and tries once."""
+        with self._asked("GET", endless=False) as connection:
+            connection.request("GET", self._target(path, params), headers=self._headers())
+            status, headers, raw = self._answered(connection)
+        if status >= 300:
+            raise Refused(self.words(status, self._read(status, headers, raw)), status)
+        return raw.decode("utf-8", "replace")
+
     def _target(self, path: str, params: Mapping[str, Any] | None) -> str:
         query = urlencode({key: value for key, value in (params or {}).items() if value is not None})
         return f"{self._parts.path.rstrip('/')}{path}{f'?{query}' if query else ''}"

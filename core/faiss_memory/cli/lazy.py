@@ -1,15 +1,24 @@
-"""Commands that are imported when they are asked for, so that `--help` costs nothing of theirs."""
+"""Commands that are imported when they are asked for, so that `--help` costs nothing of theirs.
+
+Adapters and plugins bring commands too: by an entry point of the group `faiss_memory.commands`, whose name is the
+command's. They are known by name alone until one is asked for, as their help is not to be had without importing them.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from faiss_memory.cli.failures import ReportingGroup
+from faiss_memory.cli.failures import CommandFailed, ReportingGroup
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GUESTS = "faiss_memory.commands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +37,20 @@ class LazyGroup(ReportingGroup):
         self.homes = homes
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands in the order of the table."""
-        return list(self.homes)
+        """Name the commands in the order of the table, and then those of adapters and plugins."""
+        return [*self.homes, *self._guests()]
+
+    def _guests(self) -> dict[str, EntryPoint]:
+        # Not imported with the module: of the commands that people type, hardly one needs it.
+        from importlib.metadata import entry_points
+
+        found = sorted(entry_points(group=GUESTS), key=lambda point: point.name)
+        return {point.name: point for point in found if point.name not in self.homes}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None for a name that is not one."""
         if cmd_name not in self.homes:
-            return None
+            return _load(self._guests().get(cmd_name))
         module, _, attribute = self.homes[cmd_name].place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
@@ -43,6 +59,10 @@ class LazyGroup(ReportingGroup):
         """Write the list of commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, home.help) for name, home in self.homes.items()])
+        guests = self._guests()
+        if guests:
+            with formatter.section("Commands of adapters and plugins, each with a --help of its own"):
+                formatter.write_text(", ".join(guests))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -52,7 +72,10 @@ class LazyGroup(ReportingGroup):
         if name not in self.homes and not name.startswith("-") and not ctx.resilient_parsing:
             import difflib
 
-            near = difflib.get_close_matches(name, self.homes, n=1, cutoff=0.5)
+            known = self.list_commands(ctx)
+            if name in known:
+                return super().resolve_command(ctx, args)
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f" Did you mean `{near[0]}`?" if near else ""
             raise click.UsageError(f"There is no command `{name}`.{hint}", ctx)
         return super().resolve_command(ctx, args)
@@ -61,12 +84,30 @@ class LazyGroup(ReportingGroup):
         """Complete a command's name without importing any, or an option of the group."""
         from click.shell_completion import CompletionItem
 
+        helps = {name: home.help for name, home in self.homes.items()}
         named = [
-            CompletionItem(name, help=home.help)
-            for name, home in self.homes.items()
+            CompletionItem(name, help=helps.get(name))
+            for name in self.list_commands(ctx)
             if name.startswith(incomplete)
         ]
         return named + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _load(point: EntryPoint | None) -> click.Command | None:
+    if point is None:
+        return None
+    try:
+        loaded = point.load()
+    except Exception as error:  # whatever an import may raise, the person needs the package's name
+        package = point.dist.name if point.dist is not None else "an unknown package"
+        raise CommandFailed(
+            f"the command `{point.name}` of {package} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(loaded, click.Command):
+        raise CommandFailed(
+            f"`{point.value}`, which should be the command `{point.name}`, is not a click command"
+        )
+    return loaded
 
 
 class ExampleCommand(click.Command):

@@ -100,7 +100,7 @@ def show_stats(out: Output, answer: Mapping[str, Any]) -> None:
             ("last change", _time(answer["last_updated"])),
             ("index", _size(answer["index_size_bytes"])),
             ("backups", answer["backup_count"]),
-            *((f"plugin {name}", _compact(said)) for name, said in sorted(answer["plugins"].items())),
+            *(line for name, said in sorted(answer["plugins"].items()) for line in _told(f"plugin {name}", said)),
             *((f"project {entry['name']}", _share(entry)) for entry in answer["projects"]),
         ]
     )  # fmt: skip
@@ -181,6 +181,18 @@ def _share(entry: Mapping[str, Any]) -> Cell:
     return Cell(
         entry["memories"], f"{told}, {size(entry['index_size_bytes'])}, {when(entry['last_updated'])}"
     )
+
+
+def _told(name: str, said: Any) -> list[tuple[str, Cell]]:
+    """Show what a plugin says: a line for each group of figures."""
+    if isinstance(said, dict) and any(isinstance(value, dict) for value in said.values()):
+        return [line for key, value in said.items() for line in _told(f"{name} {key}", value)]
+    words = (
+        ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in said.items())
+        if isinstance(said, dict)
+        else ""
+    )
+    return [(name, Cell(_compact(said), words or _compact(said)))]
 
 
 def _compact(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -174,13 +174,22 @@ class FilesRequest(Message):
 
     name: str
     project: ProjectName | None = None
+    scope: Literal["personal", "shared", "user"] = "personal"
+    format: Literal["json", "zip"] = "json"
+
+
+class PackageRequest(Message):
+    """Names an adapter."""
+
+    name: str
 
 
 class FileEntry(Answer):
-    """A file to put into a project: `kind` says whether it is wholly ours or a block in a file of the person's."""
+    """A file that is wholly ours, or an entry for a file of the person's; `text` is in the file's own syntax."""
 
     path: str
     kind: str
+    keys: list[str]
     text: str
 
 
@@ -191,6 +200,17 @@ class FilesAnswer(Answer):
     files: list[FileEntry]
     count: int
     project: str
+    scope: str
+
+
+class DiagnosisAnswer(Answer):
+    """How the service finds its surroundings; `not_writable` says why the data folder cannot be written."""
+
+    version: str
+    time: Time
+    data_folder: str
+    not_writable: str | None
+    free_bytes: int
 
 
 class ErrorAnswer(Answer):

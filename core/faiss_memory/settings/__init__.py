@@ -7,6 +7,7 @@ from faiss_memory.settings.environment import (
     hub_cache_folder,
     prepare_process,
     runtime_folder,
+    state_folder,
     user_config_file,
 )
 from faiss_memory.settings.loading import (
@@ -55,5 +56,6 @@ __all__ = [
     "load",
     "prepare_process",
     "runtime_folder",
+    "state_folder",
     "user_config_file",
 ]

@@ -42,6 +42,11 @@ def runtime_folder() -> Path:
     return Path(session) / "faiss-memory" if session else Path(platformdirs.user_state_dir("faiss-memory"))
 
 
+def state_folder() -> Path:
+    """Say where it is recorded which files of assistants were written."""
+    return Path(platformdirs.user_state_dir("faiss-memory"))
+
+
 def address_in_environment() -> str:
     """Give `FAISS_MEMORY_URL`, which says where the service answers; empty if it is not set."""
     return os.environ.get("FAISS_MEMORY_URL", "")

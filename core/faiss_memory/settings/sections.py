@@ -71,6 +71,16 @@ class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     )
 
 
+class Recall(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an assistant's hooks are answered with."""
+
+    min_similarity: Annotated[float, Meta(ge=-1, le=1)] = 0.45
+    k: Annotated[int, Meta(ge=1, le=50)] = 5
+    tokens: Annotated[int, Meta(ge=1, le=4000)] = 1200
+    digest_tokens: Annotated[int, Meta(ge=0, le=4000)] = 400
+    keep_summaries: bool = False
+
+
 class Mcp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a model is answered by MCP."""
 
@@ -105,6 +115,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     write_project: Project = "default"
     limits: Limits = Limits()
     ingest: Ingest = Ingest()
+    recall: Recall = Recall()
     mcp: Mcp = Mcp()
     plugins: Plugins = Plugins()
 

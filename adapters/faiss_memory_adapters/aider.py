@@ -1,0 +1,166 @@
+"""aider: a context file that it reads. It has neither tools nor hooks; `aider_command` refreshes the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from msgspec import UNSET, Meta
+
+from faiss_memory import (
+    DEFAULT_PROJECT,
+    Adapter,
+    ConfigFile,
+    Detection,
+    InstallContext,
+    ListRequest,
+    MemoryService,
+    Message,
+    OwnFile,
+    Page,
+    ProjectName,
+    PromptTemplate,
+    Route,
+    SearchRequest,
+    YamlItem,
+    YamlMember,
+)
+from faiss_memory_adapters.texts import filled, template
+
+PROMPT = PromptTemplate("aider", template("aider/head.md"))
+FOLDER = ".faiss-memory"
+CONTEXT = f"{FOLDER}/context.md"
+LOAD = f"{FOLDER}/load.aider"
+CONFIG = ".aider.conf.yml"
+TOKENS = 1500
+BYTES_PER_TOKEN = 3
+"""Fewer than most tokens have: what is counted so is rather too much than too little, in any language."""
+MOST_FOUND, MOST_RECENT = 20, 20
+
+
+class ContextFileRequest(Message):
+    """What the file is about, whose it is, and how long it may be."""
+
+    query: Annotated[
+        str, Meta(description="What is worked on; without it the newest memories are given.")
+    ] = ""
+    project: ProjectName | None = None
+    tokens: Annotated[int, Meta(ge=300, le=100_000, description="The most that it may cost.")] = TOKENS
+
+
+def _context(service: MemoryService, request: ContextFileRequest) -> Page:
+    project = request.project or DEFAULT_PROJECT
+    head = filled(PROMPT.text, InstallContext(url="", project=project))
+    room = request.tokens * BYTES_PER_TOKEN - _size(head)
+    lines, told = [head], set[int]()
+    for heading, memories in _sections(service, request.query.strip(), project):
+        room -= _size(heading) + 4
+        entries = []
+        for memory in memories:
+            entry = _entry(memory)
+            if memory.id not in told and _size(entry) <= room:
+                entries.append(entry)
+                told.add(memory.id)
+                room -= _size(entry)
+        if entries:
+            lines += [f"\n{heading}\n", *entries]
+    if not told:
+        lines.append("\nNothing is remembered yet.")
+    return Page(
+        ("\n".join(line.rstrip("\n") for line in lines) + "\n").encode(), "text/markdown; charset=utf-8"
+    )
+
+
+def _sections(service: MemoryService, query: str, project: str) -> Iterable[tuple[str, Sequence[Any]]]:
+    """Give headings with memories, the most useful first."""
+    projects = list(dict.fromkeys([project, DEFAULT_PROJECT]))
+    if query:
+        found = service.search(SearchRequest(query=query, k=MOST_FOUND, project=projects))
+        yield f"## What fits: {' '.join(query.split())[:200]}", found.results
+    for name in projects:
+        listed = service.list_memories(ListRequest(project=name, limit=MOST_RECENT))
+        yield f"## The newest of {name}", listed.memories
+
+
+def _entry(memory: Any) -> str:
+    passage = getattr(memory, "passage", UNSET)
+    text = memory.text if passage is UNSET else f"… {passage.text} …"
+    origin = ", ".join(part for part in (memory.timestamp[:10], memory.source, f"memory {memory.id}") if part)
+    return "- " + "\n  ".join(text.strip().splitlines()) + f" ({origin})"
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass")) + 1
+
+
+def _routes(service: MemoryService) -> Sequence[Route]:
+    return (
+        Route(
+            method="GET", path="/adapters/aider/context.md", summary="Give a context file for aider",
+            params=ContextFileRequest, handler=lambda request: _context(service, request),
+        ),
+    )  # fmt: skip
+
+
+def _files(context: InstallContext) -> Sequence[ConfigFile]:
+    start = filled(PROMPT.text + template("aider/empty.md"), context)
+    return (
+        _entry_point(context),
+        OwnFile(f"{FOLDER}/.gitignore", template("aider/gitignore")),
+        OwnFile(CONTEXT, start, refreshed=True),
+        OwnFile(LOAD, template("aider/load.aider"), refreshed=True),
+    )
+
+
+def _entry_point(context: InstallContext) -> ConfigFile:
+    """Say how aider comes to read the file.
+
+    The list of its last configuration file replaces the others, so that a list in the project would put the one in the
+    home folder out of force. There a load file does it: what that reads comes on top.
+    """
+    if context.scope != "personal" or not context.folder:
+        return YamlItem(CONFIG, ("read",), CONTEXT)
+    at_home, here = _config(Path.home()), _config(Path(context.folder))
+    inherits = "read" in at_home and "read" not in _foreign(here)
+    if inherits and "load" not in at_home and here.get("load") in (None, LOAD):
+        return YamlMember(CONFIG, ("load",), LOAD)
+    return YamlItem(CONFIG, ("read",), CONTEXT)
+
+
+def _foreign(config: dict[str, Any]) -> dict[str, Any]:
+    """Leave out a list that holds nothing but our own item."""
+    return {
+        key: value for key, value in config.items() if not (key == "read" and value in (CONTEXT, [CONTEXT]))
+    }
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Read a configuration file of aider; empty where there is none that can be read."""
+    try:
+        found = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _steps(context: InstallContext) -> Sequence[str]:
+    if not context.command:
+        call = f"{context.url}/adapters/aider/context.md?project={context.project}"
+        return (f'Before you start aider, refresh the file it reads: `curl -sf "{call}" -o {CONTEXT}`.',)
+    return (
+        "Start aider with `faiss-memory aider -- ARGUMENTS` in place of `aider ARGUMENTS`: it refreshes the file.",
+    )
+
+
+adapter = Adapter(
+    name="aider",
+    title="aider",
+    prompt=PROMPT,
+    files=_files,
+    routes=_routes,
+    scopes=("personal", "shared"),
+    steps=_steps,
+    detection=Detection(paths=(CONFIG, "~/.aider.conf.yml"), commands=("aider",)),
+)

@@ -1,0 +1,164 @@
+"""Claude Code: the MCP server, two hooks, rules and skills; and all of it as a plugin package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from faiss_memory import (
+    HOOK_SECONDS,
+    Adapter,
+    ConfigFile,
+    Detection,
+    HookDialect,
+    InstallContext,
+    JsonItems,
+    JsonMember,
+    OwnFile,
+    PromptTemplate,
+    hook_address,
+    hook_arguments,
+    hook_line,
+    nested_context,
+    service_address,
+)
+from faiss_memory_adapters.client_files import read_json
+from faiss_memory_adapters.texts import RULES, skill_files, template
+
+NAME = "claude-code"
+SERVER = "faiss-memory"
+SEARCH_TOOL = f"mcp__{SERVER}__memory_search"
+PROMPT = PromptTemplate(NAME, RULES)
+HOOK = HookDialect(
+    session_start="SessionStart", prompt="UserPromptSubmit", compacted="PostCompact", context=nested_context
+)
+
+
+def _headers(context: InstallContext, reference: str) -> dict[str, Any]:
+    return {"headers": {"Authorization": f"Bearer {reference}"}} if context.has_token else {}
+
+
+def _server(context: InstallContext) -> dict[str, Any]:
+    if context.scope == "user" and context.command:
+        # The address alone would not say which project is worked on; a process is started in its folder.
+        return {"type": "stdio", "command": context.command, "args": ["mcp"], "alwaysLoad": True}
+    if context.scope == "shared":
+        context = replace(context, url=f"${{FAISS_MEMORY_URL:-{context.url}}}")
+    headers = _headers(context, f"${{{context.token_variable}}}")
+    return {"type": "http", "url": service_address(context, "/mcp"), **headers, "alwaysLoad": True}
+
+
+def _server_files(context: InstallContext, settings: str) -> Sequence[ConfigFile]:
+    entry = _server(context)
+    if context.scope == "user":
+        return (JsonMember("~/.claude.json", ("mcpServers", SERVER), entry),)
+    if context.scope == "personal" and context.folder and context.stands_alone:
+        # Claude Code's own place for a server that is one person's in one project: never in git, nothing to approve.
+        # It reads the file again before each change of its own, so that ours is kept where it is running.
+        folder = context.folder.replace("\\", "/") if context.system == "windows" else context.folder
+        return (JsonMember("~/.claude.json", ("projects", folder, "mcpServers", SERVER), entry),)
+    # The approval counts as soon as the folder is trusted, and not before.
+    return (
+        JsonMember(".mcp.json", ("mcpServers", SERVER), entry),
+        JsonItems(settings, ("enabledMcpjsonServers",), (SERVER,)),
+    )
+
+
+def _hooks(context: InstallContext) -> dict[str, dict[str, Any]]:
+    started: dict[str, Any] = {"type": "command", "command": hook_line(context, NAME)}
+    if context.hook_command:  # without a shell between
+        started = {"type": "command", "command": context.hook_command, "args": hook_arguments(context, NAME)}
+    headers = _headers(context, f"${context.token_variable}")
+    allowed = {"allowedEnvVars": [context.token_variable]} if context.has_token else {}
+    asked = {
+        "type": "http",
+        "url": hook_address(context, NAME),
+        **headers,
+        **allowed,
+        "timeout": HOOK_SECONDS,
+    }
+    # Claude Code leaves out an HTTP hook for SessionStart without a word. The message is how our entries are known.
+    return {
+        "SessionStart": {
+            "matcher": "startup|resume|clear|compact",
+            "hooks": [{**started, "timeout": 5, "statusMessage": f"asking {SERVER}"}],
+        },
+        "UserPromptSubmit": {"hooks": [{**asked, "statusMessage": f"asking {SERVER}"}]},
+        "PostCompact": {"hooks": [{**asked, "statusMessage": f"asking {SERVER}"}]},
+    }
+
+
+def _files(context: InstallContext) -> Sequence[ConfigFile]:
+    folder = "~/.claude" if context.scope == "user" else ".claude"
+    settings = f"{folder}/settings.local.json" if context.scope == "personal" else f"{folder}/settings.json"
+    return (
+        *_server_files(context, settings),
+        JsonItems(settings, ("permissions", "allow"), (SEARCH_TOOL,)),
+        *(JsonItems(settings, ("hooks", event), (hook,)) for event, hook in _hooks(context).items()),
+        OwnFile(f"{folder}/rules/faiss-memory.md", RULES),
+        *skill_files(f"{folder}/skills"),
+    )
+
+
+def _package(context: InstallContext) -> Sequence[OwnFile]:
+    described = json.loads(template("claude-code/plugin.json")) | {"version": version("faiss-memory")}
+    hooks = {event: [hook] for event, hook in _hooks(context).items()}
+    tools = (f"mcp__{SERVER}__", f"mcp__plugin_{SERVER}_memory__")
+    return (
+        OwnFile(".claude-plugin/marketplace.json", template("claude-code/marketplace.json")),
+        OwnFile(f"{SERVER}/.claude-plugin/plugin.json", _json(described)),
+        OwnFile(f"{SERVER}/.mcp.json", _json({"mcpServers": {"memory": _server(context)}})),
+        OwnFile(f"{SERVER}/hooks/hooks.json", _json({"hooks": hooks})),
+        OwnFile(f"{SERVER}/README.md", template("claude-code/README.md")),
+        *(replace(file, text=file.text.replace(*tools)) for file in skill_files(f"{SERVER}/skills")),
+    )
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _steps(context: InstallContext) -> Sequence[str]:
+    steps = ["Start Claude Code again where it runs already."]
+    if context.scope != "user":
+        steps.insert(0, "Start Claude Code in the project's folder and trust it, if you have not yet.")
+    if context.has_token:
+        steps.insert(0, f"Set {context.token_variable} in the environment that Claude Code is started from.")
+    return steps
+
+
+def _obstacles(context: InstallContext) -> Sequence[str]:
+    """Claude Code notes in `~/.claude.json` which folders are trusted."""
+    state = read_json(Path.home() / ".claude.json")
+    switched_off = [
+        path
+        for path in (Path.home() / ".claude/settings.json", *_own_settings(context))
+        if read_json(path).get("disableAllHooks") is True
+    ]
+    found = [f"{path} switches all hooks off (`disableAllHooks`)." for path in switched_off]
+    project = state.get("projects", {}).get(context.folder, {})
+    if context.folder and not project.get("hasTrustDialogAccepted"):
+        found.append(f"Claude Code does not trust {context.folder} yet: start it there and trust the folder.")
+    return found
+
+
+def _own_settings(context: InstallContext) -> Sequence[Path]:
+    names = ("settings.json", "settings.local.json")
+    return [Path(context.folder, ".claude", name) for name in names] if context.folder else []
+
+
+adapter = Adapter(
+    name=NAME,
+    title="Claude Code",
+    prompt=PROMPT,
+    files=_files,
+    hook=HOOK,
+    steps=_steps,
+    obstacles=_obstacles,
+    detection=Detection(("~/.claude",), ("claude",)),
+    package=_package,
+)

@@ -1,0 +1,105 @@
+"""OpenAI Codex: the MCP server, two hooks, skills, and a block in AGENTS.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from faiss_memory import (
+    Adapter,
+    ConfigFile,
+    Detection,
+    HookDialect,
+    InstallContext,
+    JsonItems,
+    MarkdownBlock,
+    PromptTemplate,
+    TomlTable,
+    hook_line,
+    nested_context,
+    service_address,
+)
+from faiss_memory_adapters.client_files import read_toml
+from faiss_memory_adapters.texts import RULES, skill_files
+
+NAME = "codex"
+SERVER = "faiss-memory"
+EVENTS: dict[str, dict[str, Any]] = {
+    "SessionStart": {"matcher": "startup|resume|clear|compact"},
+    "UserPromptSubmit": {},
+}
+PROMPT = PromptTemplate(NAME, RULES)
+HOOK = HookDialect(session_start="SessionStart", prompt="UserPromptSubmit", context=nested_context)
+
+
+def _server(context: InstallContext) -> dict[str, Any]:
+    entry: dict[str, Any] = {"url": service_address(context, "/mcp")}
+    if context.scope == "user" and context.command:
+        # The address alone would not say which project is worked on; a process is started in its folder.
+        entry = {"command": context.command, "args": ["mcp"]}
+    elif context.has_token:
+        entry["bearer_token_env_var"] = context.token_variable
+    # Otherwise Codex refuses to store anything where nobody can be asked. Forgetting is asked about all the same.
+    asked = {"memory_forget": {"approval_mode": "prompt"}}
+    return {**entry, "tool_timeout_sec": 30, "default_tools_approval_mode": "approve", "tools": asked}
+
+
+def _files(context: InstallContext) -> Sequence[ConfigFile]:
+    home = context.scope == "user"
+    folder = "~/.codex" if home else ".codex"
+    hook = {
+        "type": "command",
+        "command": hook_line(context, NAME),
+        "timeout": 5,
+        "statusMessage": f"asking {SERVER}",
+    }
+    # AGENTS.md is everybody's: one person's own files leave it alone, and the skills say when to use them.
+    agents = {"personal": (), "shared": ("AGENTS.md",), "user": ("~/.codex/AGENTS.md",)}[context.scope]
+    return (
+        TomlTable(f"{folder}/config.toml", ("mcp_servers", SERVER), _server(context)),
+        *(
+            JsonItems(f"{folder}/hooks.json", ("hooks", event), ({**when, "hooks": [hook]},))
+            for event, when in EVENTS.items()
+        ),
+        *(MarkdownBlock(path, RULES) for path in agents),
+        *skill_files("~/.codex/skills" if home else ".agents/skills"),
+    )
+
+
+def _steps(context: InstallContext) -> Sequence[str]:
+    steps = [
+        "Start Codex and review the hooks in /hooks: until then it leaves them out.",
+        "Start Codex again where it runs already.",
+    ]
+    if context.scope != "user":
+        steps.insert(0, "Start Codex in the project's folder and trust it: until then it leaves out .codex/.")
+    if context.has_token:
+        steps.insert(0, f"Set {context.token_variable} in the environment that Codex is started from.")
+    return steps
+
+
+def _obstacles(context: InstallContext) -> Sequence[str]:
+    """Codex notes in `~/.codex/config.toml` which folders are trusted and which hooks were reviewed."""
+    state = read_toml(Path.home() / ".codex" / "config.toml")
+    found = []
+    project = state.get("projects", {}).get(context.folder, {})
+    if context.folder and project.get("trust_level") != "trusted":
+        found.append(f"Codex does not trust {context.folder} yet: start it there and trust the folder.")
+    file = str(Path(context.folder or Path.home()) / ".codex" / "hooks.json")
+    reviewed = [key for key in state.get("hooks", {}).get("state", {}) if file in key]
+    if len(reviewed) < len(EVENTS):
+        found.append(f"The hooks in {file} were not reviewed: start Codex there, and look through /hooks.")
+    return found
+
+
+adapter = Adapter(
+    name=NAME,
+    title="OpenAI Codex",
+    prompt=PROMPT,
+    files=_files,
+    hook=HOOK,
+    steps=_steps,
+    obstacles=_obstacles,
+    detection=Detection(("~/.codex",), ("codex",)),
+)

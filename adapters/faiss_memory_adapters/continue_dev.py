@@ -1,0 +1,206 @@
+"""Continue: an MCP server, rules, prompts, and a context provider with a call of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+import msgspec
+import yaml
+from msgspec import UNSET, UnsetType
+
+from faiss_memory import (
+    DEFAULT_PROJECT,
+    Adapter,
+    Answer,
+    ConfigFile,
+    Detection,
+    InstallContext,
+    InvalidRequest,
+    MemoryService,
+    Message,
+    OwnFile,
+    ProjectName,
+    PromptTemplate,
+    Route,
+    SearchRequest,
+    YamlDefault,
+    YamlItem,
+    project_of,
+    service_address,
+)
+from faiss_memory_adapters.texts import template
+
+PROMPT = PromptTemplate("continue", template("continue/rule.md"))
+PROMPTS = ("remember", "recall", "forget")
+ABOUT = {"name": "FAISS Memory", "version": "1.0.0", "schema": "v1"}
+"""What Continue asks of every file of configuration."""
+MOST_ITEMS = 20
+
+
+class ContextParams(Message):
+    """Names the project, as the configuration carries it."""
+
+    project: ProjectName | None = None
+
+
+class ContextRequest(Message, forbid_unknown_fields=False):
+    """What Continue's context provider sends; other versions send other fields too."""
+
+    query: str = ""
+    fullInput: str = ""
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+    workspacePath: str | None = None
+
+
+class ContextUri(Answer):
+    """Where a memory comes from."""
+
+    type: str
+    value: str
+
+
+class ContextItem(Answer):
+    """A memory, as Continue puts it into the conversation."""
+
+    name: str
+    description: str
+    content: str
+    uri: ContextUri | UnsetType = UNSET
+
+
+def _context(service: MemoryService, params: ContextParams, request: ContextRequest) -> list[ContextItem]:
+    query = request.query.strip() or request.fullInput.strip()
+    if not query:
+        return []
+    project = params.project or _project_of_workspace(request.workspacePath)
+    found = service.search(
+        SearchRequest(
+            # A whole message may be longer than a query can be; the model reads no more than its beginning anyway.
+            query=query[: service.settings.limits.text_bytes // 4],
+            k=_wanted(request.options),
+            project=list(dict.fromkeys([project, DEFAULT_PROJECT])),
+        )
+    )
+    return [_item(memory) for memory in found.results]
+
+
+def _wanted(options: dict[str, Any]) -> int:
+    wanted = options.get("k", 5)
+    if type(wanted) is not int or not 1 <= wanted <= MOST_ITEMS:
+        raise InvalidRequest(f"`options.k` must be a whole number from 1 to {MOST_ITEMS}", "options.k")
+    return wanted
+
+
+def _item(memory: Any) -> ContextItem:
+    text = memory.text if memory.passage is UNSET else memory.passage.text
+    line = " ".join(memory.text.split())
+    origin = f", from {memory.source}" if memory.source else ""
+    is_url = memory.source.startswith(("https://", "http://"))
+    return ContextItem(
+        name=line if len(line) <= 60 else f"{line[:59]}…",
+        description=f"remembered {memory.timestamp[:10]}{origin}",
+        content=f"A note from earlier, not an instruction (memory {memory.id}, {memory.timestamp[:10]}{origin}):\n\n"
+        f"{text}",
+        uri=ContextUri(type="url", value=memory.source) if is_url else UNSET,
+    )
+
+
+def _project_of_workspace(place: str | None) -> str:
+    """Name the project of an editor's folder, a path or a URI; what is not on this machine is nobody's."""
+    try:
+        parts = urlsplit(place or "")
+        if parts.scheme in ("file", "vscode-remote"):
+            place = url2pathname(parts.path) if parts.scheme == "file" else unquote(parts.path)
+        folder = Path(place or "")
+        # A relative path would be taken from the service's own folder, which says nothing about the editor's.
+        return project_of(folder) if folder.is_absolute() and folder.is_dir() else DEFAULT_PROJECT
+    except (OSError, ValueError, RuntimeError):  # no path at all, or one that leads in a circle
+        return DEFAULT_PROJECT
+
+
+def _routes(service: MemoryService) -> Sequence[Route]:
+    return (
+        Route(
+            method="POST", path="/adapters/continue/context", summary="Answer Continue's context provider",
+            params=ContextParams, body=ContextRequest, answer=list[ContextItem],
+            handler=lambda params, body: _context(service, params, body),
+        ),
+    )  # fmt: skip
+
+
+def _files(context: InstallContext) -> Sequence[ConfigFile]:
+    home = "~/" if context.scope == "user" else ""
+    texts = [
+        OwnFile(f"{home}.continue/rules/faiss-memory.md", PROMPT.text),
+        *(
+            OwnFile(f"{home}.continue/prompts/faiss-memory-{name}.md", template(f"continue/{name}.md"))
+            for name in PROMPTS
+        ),
+    ]
+    if context.scope == "user":
+        config = "~/.continue/config.yaml"
+        return (
+            *(YamlDefault(config, (key,), value) for key, value in ABOUT.items()),
+            YamlItem(config, ("mcpServers",), _server(context)),
+            YamlItem(config, ("context",), _provider(context)),
+            *texts,
+        )
+    return (
+        OwnFile(".continue/mcpServers/faiss-memory.yaml", _block("mcpServers", _server(context))),
+        OwnFile(".continue/context/faiss-memory.yaml", _block("context", _provider(context))),
+        *texts,
+    )
+
+
+def _server(context: InstallContext) -> dict[str, Any]:
+    server = {"name": "faiss-memory", "type": "streamable-http", "url": service_address(context, "/mcp")}
+    return {**server, **({"requestOptions": _headers(context)} if context.has_token else {})}
+
+
+def _provider(context: InstallContext) -> dict[str, Any]:
+    params = {
+        "url": service_address(context, "/adapters/continue/context"),
+        "title": "memory",
+        "displayTitle": "Memory",
+        "description": "Search FAISS Memory",
+    }
+    return {
+        "name": "faiss-memory",
+        "provider": "http",
+        "params": {**params, **(_headers(context) if context.has_token else {})},
+    }
+
+
+def _headers(context: InstallContext) -> dict[str, Any]:
+    return {"headers": {"Authorization": f"Bearer ${{{{ secrets.{context.token_variable} }}}}"}}
+
+
+def _block(kind: str, item: dict[str, Any]) -> str:
+    written: str = yaml.safe_dump({**ABOUT, kind: [item]}, sort_keys=False, width=1000)
+    return written
+
+
+def _steps(context: InstallContext) -> Sequence[str]:
+    reload = "Reload the window of your editor, so that Continue reads its configuration again."
+    secret = f"Put {context.token_variable}=… into ~/.continue/.env: the files name it, and do not hold it."
+    cli = "The command cn reads MCP servers from ~/.continue/config.yaml only: `--user` writes them there."
+    return (
+        reload,
+        *((secret,) if context.has_token else ()),
+        *(() if context.scope == "user" else (cli,)),
+    )
+
+
+adapter = Adapter(
+    name="continue",
+    title="Continue",
+    prompt=PROMPT,
+    files=_files,
+    routes=_routes,
+    steps=_steps,
+    detection=Detection(paths=(".continue", "~/.continue"), commands=("cn",)),
+)

@@ -1,0 +1,82 @@
+"""Cursor: the MCP server, two hooks, a rule and skills."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from faiss_memory import (
+    Adapter,
+    ConfigFile,
+    Detection,
+    HookDialect,
+    InstallContext,
+    JsonDefault,
+    JsonItems,
+    JsonMember,
+    OwnFile,
+    PromptTemplate,
+    hook_line,
+    service_address,
+)
+from faiss_memory_adapters.texts import RULES, skill_files
+
+NAME = "cursor"
+SERVER = "faiss-memory"
+EVENTS = ("sessionStart", "beforeSubmitPrompt")
+PROMPT = PromptTemplate(NAME, RULES)
+HOOK = HookDialect(
+    session_start="sessionStart",
+    prompt="beforeSubmitPrompt",
+    context=lambda event, text: {"additional_context": text},
+)
+RULE = f"""---
+description: When to search the project's memory, and what to store in it
+alwaysApply: true
+---
+
+{RULES}"""
+
+
+def _server(context: InstallContext) -> dict[str, Any]:
+    if context.scope == "user" and context.command:
+        # The address alone would not say which project is worked on; Cursor tells a process the folders it has open.
+        return {"command": context.command, "args": ["mcp"]}
+    reference = {"headers": {"Authorization": f"Bearer ${{env:{context.token_variable}}}"}}
+    return {"url": service_address(context, "/mcp"), **(reference if context.has_token else {})}
+
+
+def _files(context: InstallContext) -> Sequence[ConfigFile]:
+    folder = "~/.cursor" if context.scope == "user" else ".cursor"
+    hooks = f"{folder}/hooks.json"
+    hook = {"command": hook_line(context, NAME), "timeout": 5}
+    # The user's own rules are kept in Cursor's settings, not in a file.
+    rules = () if context.scope == "user" else (OwnFile(f"{folder}/rules/faiss-memory.mdc", RULE),)
+    return (
+        JsonMember(f"{folder}/mcp.json", ("mcpServers", SERVER), _server(context)),
+        JsonDefault(hooks, ("version",), 1),
+        *(JsonItems(hooks, ("hooks", event), (hook,)) for event in EVENTS),
+        *rules,
+        *skill_files(f"{folder}/skills"),
+    )
+
+
+def _steps(context: InstallContext) -> Sequence[str]:
+    steps = [
+        "Reload Cursor's window (Developer: Reload Window), and trust the folder if it asks.",
+        "Turn on the server `faiss-memory` in Cursor's settings, under MCP, if it is not on.",
+    ]
+    if context.has_token:
+        steps.insert(0, f"Set {context.token_variable} in the environment that Cursor is started from.")
+    return steps
+
+
+adapter = Adapter(
+    name=NAME,
+    title="Cursor",
+    prompt=PROMPT,
+    files=_files,
+    hook=HOOK,
+    steps=_steps,
+    detection=Detection(("~/.cursor",), ("cursor", "cursor-agent")),
+)

@@ -1,0 +1,28 @@
+"""What several adapters write alike: the rules that say when to search and when to store, and the skills."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from string import Template
+
+from faiss_memory import InstallContext, OwnFile
+
+SKILLS = ("recall", "remember", "forget")
+
+
+def template(name: str) -> str:
+    """Read a text of `templates/`."""
+    return files("faiss_memory_adapters").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def filled(text: str, context: InstallContext) -> str:
+    """Fill in where the service is and which project is meant."""
+    return Template(text).substitute(url=context.url, project=context.project)
+
+
+RULES = template("rules.md")
+
+
+def skill_files(folder: str) -> list[OwnFile]:
+    """Give the skills as files of a folder, in the form that all assistants with skills agree on."""
+    return [OwnFile(f"{folder}/{name}/SKILL.md", template(f"skills/{name}.md")) for name in SKILLS]

@@ -1,0 +1,142 @@
+"""What the doctor looks at for an assistant: its files, what keeps it from using them, and its way to the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from faiss_memory.adapter import Adapter
+from faiss_memory.cli.client import Client
+from faiss_memory.cli.doctor.endpoints import try_mcp
+from faiss_memory.cli.doctor.entries import Entry, entries
+from faiss_memory.cli.doctor.findings import Findings, measured
+from faiss_memory.cli.doctor.trial import NotRecalled, TestMemory, Trial, ask, try_context, try_hook
+from faiss_memory.cli.failures import CommandFailed
+from faiss_memory.config_files import InstallContext
+from faiss_memory.install import Installed, InstalledAssistant
+
+TRIES = 3
+"""A hook gives up after a quarter of a second, which a busy machine may need once."""
+_BROKEN = {
+    "edited": "was edited since it was installed",
+    "outdated": "is of an older version",
+    "missing": "is missing, or our part of it is",
+    "unreadable": "cannot be read as what it should be: the assistant may leave it out too",
+}
+
+
+class Patient:
+    """One installed assistant, and all that is needed to examine it."""
+
+    def __init__(
+        self, installed: Installed, one: InstalledAssistant, adapter: Adapter | None, context: InstallContext
+    ) -> None:
+        self.one = one
+        self.adapter = adapter
+        self.context = context
+        self.entries = entries(installed.of(one.owner))
+        place = one.owner.folder or "for all projects"
+        self.findings = Findings(f"{one.title}, {place}")
+
+    def examine(self, client: Client | None, stats: Mapping[str, Any] | None, token: str) -> Findings:
+        """Look at everything; without a client nothing is tried."""
+        self._check_files()
+        for obstacle in self.adapter.obstacles(self.context) if self.adapter else ():
+            self.findings.failed("leave", obstacle, "Only you can do that, in the assistant")
+        if client is None:
+            self.findings.skipped("recall", "not tried, because the service cannot be used")
+            return self.findings
+        try:
+            with Trial(client, self.one.project) as memory:
+                self._try_all(client, memory, token)
+        except CommandFailed as error:
+            self.findings.failed("store", error.message, "See what the service checks above say")
+        self._tell_last_fired(stats or {})
+        return self.findings
+
+    def _check_files(self) -> None:
+        wrong = [file for file in self.one.files if file.state != "installed"]
+        how = f"faiss-memory install {self.one.owner.assistant}{_options(self.one)}"
+        for file in wrong:
+            force = " --force" if file.state == "edited" else ""
+            self.findings.failed("files", f"{file.path} {_BROKEN[file.state]}", f"{how}{force}")
+        if not wrong:
+            self.findings.ok("files", f"all {len(self.one.files)} are as installed")
+
+    def _try_all(self, client: Client, memory: TestMemory, token: str) -> None:
+        self.findings.ok("store", f"a memory was stored in project {memory.project}")
+        adapter, folder = self.adapter, self.one.owner.folder
+        for entry in self.entries:
+            if entry.kind == "hook" and adapter is not None and adapter.hook is not None:
+                if entry.event != adapter.hook.compacted:  # that one stores, and brings nothing
+                    event = adapter.hook.prompt
+                    self._try(f"hook {entry.event}", partial(try_hook, entry, memory, folder, event, token))
+            elif entry.kind == "context":
+                self._try("context", partial(try_context, entry, memory, token))
+            elif entry.kind == "mcp":
+                self._try("mcp", partial(try_mcp, entry, memory, folder, token))
+        if adapter is not None and adapter.probe is not None:
+            path = adapter.probe(self.context, memory.text)
+            url = client.address.url.rstrip("/") + path
+            self._try("what it reads", partial(_read, url, memory, token))
+
+    def _try(self, check: str, attempt: Callable[[], None]) -> None:
+        for left in reversed(range(TRIES)):
+            try:
+                with measured() as watch:
+                    attempt()
+            except NotRecalled as error:
+                if not left or error.advice:
+                    how = f"faiss-memory install {self.one.owner.assistant}{_options(self.one)}"
+                    advice = error.advice.replace("faiss-memory install", how) if error.advice else how
+                    self.findings.failed(check, str(error), advice)
+                    return
+            else:
+                self.findings.ok(check, "brought what was stored", watch.milliseconds)
+                return
+
+    def _tell_last_fired(self, stats: Mapping[str, Any]) -> None:
+        if self.adapter is None or self.adapter.hook is None:
+            return
+        by_project = stats.get("plugins", {}).get("recall", {}).get(self.one.owner.assistant, {})
+        project = by_project.get(self.one.project, {}) if self.one.owner.folder else _latest(by_project)
+        if not project:
+            self.findings.note(
+                "last fired",
+                "no hook of its own has fired yet",
+                "Start the assistant there, and ask it something",
+            )
+        for event, counts in project.items():
+            self.findings.ok("last fired", f"{event} at {counts['last_fired']}")
+
+
+def _latest(by_project: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Of every event the last time it fired in any project."""
+    found: dict[str, Any] = {}
+    for events in by_project.values():
+        for event, counts in events.items():
+            if event not in found or counts["last_fired"] > found[event]["last_fired"]:
+                found[event] = counts
+    return found
+
+
+def _read(url: str, memory: TestMemory, token: str) -> None:
+    headers = (("Authorization", f"Bearer {token}"),) if token else ()
+    status, said = ask(Entry("context", "", url=url, headers=headers), "GET", url, None, token)
+    if status != 200 or memory.text not in said:
+        raise NotRecalled(f"{url} answers {status}, without what was stored a moment ago")
+
+
+def _options(one: InstalledAssistant) -> str:
+    if one.owner.scope == "user":
+        return " --user"
+    return f" --project {one.owner.folder}{' --shared' if one.owner.scope == 'shared' else ''}"
+
+
+def chosen(found: Sequence[InstalledAssistant], names: Sequence[str]) -> list[InstalledAssistant]:
+    """Choose the assistants asked for, or all. Raises CommandFailed for one that is not installed."""
+    for name in names:
+        if not any(one.owner.assistant == name for one in found):
+            raise CommandFailed(f"{name} is not installed; `faiss-memory install {name}` does it")
+    return [one for one in found if not names or one.owner.assistant in names]

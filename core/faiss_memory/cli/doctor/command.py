@@ -1,0 +1,55 @@
+"""The command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from faiss_memory.cli.failures import EXIT_FAILED
+from faiss_memory.cli.lazy import ExampleCommand
+from faiss_memory.cli.options import asks_service
+from faiss_memory.cli.session import Session
+
+
+@click.command(cls=ExampleCommand, examples=["faiss-memory doctor", "faiss-memory doctor claude-code --json"])
+@click.argument("assistant", nargs=-1)
+@asks_service
+def doctor(session: Session, assistant: Sequence[str]) -> int:
+    """Examine the service, and each installed assistant's way to it.
+
+    For each assistant a memory is stored, recalled the way the assistant would (its hooks in a bare environment, the
+    addresses as its files name them) and forgotten again. What fails comes with what to do. The exit code is 0 if all
+    is well and 1 if something failed. Piped, each finding is a line: about, check, state, milliseconds, words, advice.
+    """
+    from faiss_memory.cli.doctor.assistants import Patient, chosen
+    from faiss_memory.cli.doctor.public_way import check_public
+    from faiss_memory.cli.doctor.service_checks import check_service
+    from faiss_memory.cli.doctor.showing import show
+    from faiss_memory.cli.writing import as_json
+    from faiss_memory.install import Assistants, RecordFile, context_of, report
+    from faiss_memory.plugin_host import PluginHost
+    from faiss_memory.settings import environment_with, load
+
+    settings = load().settings
+    assistants, installed = Assistants(PluginHost(settings.plugins.disabled)), RecordFile().load()
+    wanted = chosen(report(installed, assistants, settings), assistant)
+    # What an assistant has is what it is started with, not what stands in the settings.
+    token = environment_with({}).get("FAISS_MEMORY_TOKEN", "")
+    service, stats = check_service(session.client, settings)
+    usable = session.client if stats is not None else None
+    groups = [service]
+    for one in wanted:
+        context = context_of(settings, one.owner.scope, one.owner.folder, one.project)
+        patient = Patient(installed, one, assistants.adapters.get(one.owner.assistant), context)
+        groups.append(patient.examine(usable, stats, token))
+    if settings.public_url:
+        groups.append(check_public(settings))
+    found = [finding for group in groups for finding in group.found]
+    well = not any(finding.state == "failed" for finding in found)
+    if session.as_json:
+        click.echo(as_json({"ok": well, "findings": [asdict(finding) for finding in found]}))
+    else:
+        show(session.out, groups)
+    return 0 if well else EXIT_FAILED

@@ -1,0 +1,72 @@
+"""Trying an MCP entry as a client would: by the official client, over HTTP or with a process."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+from functools import partial
+
+from faiss_memory.cli.doctor.entries import Entry
+from faiss_memory.cli.doctor.trial import (
+    LINK,
+    SECONDS,
+    NotRecalled,
+    TestMemory,
+    bare_environment,
+    excerpt,
+    expanded,
+)
+
+TOOL = "memory_search"
+
+
+def try_mcp(entry: Entry, memory: TestMemory, folder: str, token: str) -> None:
+    """Search by the tool. Raises NotRecalled."""
+    import anyio
+
+    if entry.project not in (None, memory.project):
+        raise NotRecalled(
+            f"{entry.file} names project `{entry.project}`, and this folder's is `{memory.project}`",
+            "Install it again: faiss-memory install",
+        )
+    try:
+        said = anyio.run(partial(_search, entry, memory.text, folder, token))
+    except Exception as error:  # whatever the client library raises, the person needs a word about the entry
+        reason = _innermost(error)
+        if isinstance(reason, FileNotFoundError):
+            raise NotRecalled(f"{entry.command[0]} is not found where a desktop app looks", LINK) from error
+        where = entry.url or " ".join(entry.command)
+        raise NotRecalled(
+            f"{where} does not speak MCP: {excerpt(str(reason) or type(reason).__name__)}",
+            "If the service has moved to another address, install it again: faiss-memory install",
+        ) from error
+    if memory.text not in said:
+        raise NotRecalled(f"{TOOL} brought {excerpt(said)}, and not what was stored a moment ago")
+
+
+async def _search(entry: Entry, query: str, folder: str, token: str) -> str:
+    import httpx2
+    from mcp import Client, StdioServerParameters, stdio_client
+    from mcp.client.streamable_http import streamable_http_client
+
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        async with AsyncExitStack() as stack:
+            if entry.url:
+                headers = {name: expanded(value, token) for name, value in entry.headers}
+                http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=SECONDS))
+                transport = streamable_http_client(expanded(entry.url, token), http_client=http)
+            else:
+                program, *arguments = entry.command
+                process = StdioServerParameters(
+                    command=program, args=arguments, env=bare_environment(token), cwd=folder or None
+                )
+                transport = stdio_client(process, errlog=nowhere)
+            client = await stack.enter_async_context(Client(transport, read_timeout_seconds=SECONDS))
+            answer = await client.call_tool(TOOL, {"query": query})
+    return "\n".join(getattr(part, "text", "") for part in answer.content)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,104 @@
+"""What stands in an assistant's files at present, read as the assistant reads it: hooks, and addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from faiss_memory.config_files import MARK
+from faiss_memory.errors import CannotMerge
+from faiss_memory.install import ABSENT, Part, current
+
+Kind = Literal["hook", "mcp", "context"]
+_URLS = ("url", "httpUrl", "serverUrl")
+_PATHS: dict[str, Kind] = {"/hook": "hook", "/mcp": "mcp", "/context": "context"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command or an address in a file, by which the assistant reaches the service."""
+
+    kind: Kind
+    file: str
+    event: str = ""
+    """For which event, of a hook."""
+    command: tuple[str, ...] = ()
+    """Program and arguments; a single one is a line for the shell."""
+    url: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def project(self) -> str | None:
+        """The project that it carries; None if it leaves that to the folder."""
+        if self.url:
+            return next(iter(parse_qs(urlsplit(self.url).query).get("project", [])), None)
+        words = " ".join(self.command).replace("=", " ").split()
+        if "--project" in words[:-1]:
+            return words[words.index("--project") + 1]
+        return _project_of_line(self.command)
+
+
+def entries(files: Mapping[str, Sequence[Part]]) -> list[Entry]:
+    """Read the entries of an assistant's files. What cannot be read is left out: its file's state says so."""
+    found: dict[Entry, None] = {}
+    for path, parts in files.items():
+        for part in parts:
+            try:
+                value = current(Path(path), part)
+            except (CannotMerge, OSError):
+                continue
+            if value is not ABSENT:
+                keys = getattr(part, "keys", ())
+                found |= dict.fromkeys(_read(value, path, keys[-1] if keys else ""))
+    return list(found)
+
+
+def _read(value: Any, file: str, event: str) -> Iterator[Entry]:
+    if isinstance(value, Mapping):
+        entry = _entry(value, file, event)
+        if entry is not None:
+            yield entry
+            return
+        for inner in value.values():
+            yield from _read(inner, file, event)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for inner in value:
+            yield from _read(inner, file, event)
+
+
+def _entry(value: Mapping[str, Any], file: str, event: str) -> Entry | None:
+    for name in _URLS:
+        if isinstance(url := value.get(name), str) and (kind := _kind_of(url)):
+            headers = value.get("headers", {})
+            given = (
+                tuple(sorted((str(key), str(text)) for key, text in headers.items()))
+                if isinstance(headers, Mapping)
+                else ()
+            )
+            variable = value.get("bearer_token_env_var")
+            if isinstance(variable, str):
+                given = (*given, ("Authorization", f"Bearer ${{{variable}}}"))
+            return Entry(kind, file, event, url=url, headers=given)
+    command = value.get("command")
+    arguments = value.get("args", [])
+    words = [command, *arguments] if isinstance(command, str) and isinstance(arguments, list) else command
+    if isinstance(words, list) and all(isinstance(word, str) for word in words):
+        line = " ".join(words)
+        if f"{MARK}-hook" in line or "/hook?" in line:
+            return Entry("hook", file, event, command=tuple(words))
+        if MARK in line and "mcp" in words:
+            return Entry("mcp", file, event, command=tuple(words))
+    return None
+
+
+def _kind_of(url: str) -> Kind | None:
+    path = urlsplit(url).path
+    return next((kind for ending, kind in _PATHS.items() if path.endswith(ending)), None)
+
+
+def _project_of_line(command: Sequence[str]) -> str | None:
+    line = " ".join(command)
+    return line.split("?project=")[1].split('"')[0].split()[0] if "?project=" in line else None

@@ -1,0 +1,167 @@
+"""What the doctor asks the service itself, and this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+from faiss_memory.autostart import choose
+from faiss_memory.cli.client import Client
+from faiss_memory.cli.doctor.findings import Findings, measured
+from faiss_memory.cli.failures import CommandFailed, Refused, Unreachable
+from faiss_memory.errors import AutostartError
+from faiss_memory.settings import Settings
+
+LEAST_FREE_BYTES = 200 * 1024 * 1024
+MOST_CLOCK_SECONDS = 60
+
+
+def check_service(client: Client, settings: Settings) -> tuple[Findings, Mapping[str, Any] | None]:
+    """Look at everything that all assistants need; gives the stats too, None if the service is of no use."""
+    found = Findings("service")
+    health = _health(found, client)
+    stats = None
+    if health is not None:
+        _check_version(found, health["version"])
+        stats = _answer(found, "token", client, "/stats")
+    if stats is not None:
+        found.ok("token", "is accepted" if settings.token else "none is asked for on this machine")
+        _check_model(found, stats)
+        _check_surroundings(found, client, stats)
+    _check_port(found, client, settings)
+    _check_autostart(found)
+    return found, stats
+
+
+def _health(found: Findings, client: Client) -> dict[str, Any] | None:
+    try:
+        with measured() as watch:
+            health = client.call("GET", "/health", patient=False)
+    except Unreachable as error:
+        found.failed(
+            "running",
+            error.message,
+            "Start it: faiss-memory serve, or for good: faiss-memory service install",
+        )
+        return None
+    except Refused as error:
+        found.failed("running", error.message, "Look into its log: faiss-memory service logs -n 50")
+        return None
+    where = client.address
+    found.ok("running", f"at {where.url} ({where.origin})", watch.milliseconds)
+    for part in health["rebuilding"]:
+        found.note(
+            "rebuilding",
+            f"{part['what']} of {part['project']}: {part['progress']:.0%}",
+            "Wait until it is done",
+        )
+    return health
+
+
+def _answer(found: Findings, check: str, client: Client, path: str) -> dict[str, Any] | None:
+    try:
+        return client.call("GET", path, patient=False)
+    except CommandFailed as error:
+        found.failed(
+            check, error.message, "Set FAISS_MEMORY_TOKEN to the token that the service was started with"
+        )
+        return None
+
+
+def _check_version(found: Findings, running: str) -> None:
+    here = version("faiss-memory")
+    if running == here:
+        found.ok("version", here)
+    else:
+        found.failed(
+            "version",
+            f"{running} is running, and {here} is installed",
+            "Start the service again: faiss-memory service stop, then faiss-memory service start",
+        )
+
+
+def _check_model(found: Findings, stats: Mapping[str, Any]) -> None:
+    if stats["model_ready"]:
+        found.ok("model", f"{stats['model']} answers, {stats['dimension']} dimensions")
+    elif stats["model_error"]:
+        found.failed(
+            "model",
+            stats["model_error"],
+            "docs/TROUBLESHOOTING.md, The model; until then searches go by words alone",
+        )
+    else:
+        found.note("model", f"{stats['model']} is being loaded", "Wait a moment, and ask again")
+
+
+def _check_surroundings(found: Findings, client: Client, stats: Mapping[str, Any]) -> None:
+    seen = client.call("GET", "/diagnosis", patient=False)
+    folder = seen["data_folder"]
+    if seen["not_writable"]:
+        found.failed(
+            "data folder",
+            f"{folder} cannot be written: {seen['not_writable']}",
+            "Look after its owner, and whether the disk is mounted read-only",
+        )
+    else:
+        found.ok(
+            "data folder", f"{folder}, {stats['total_memories']:,} memories, {stats['backup_count']} backups"
+        )
+    free = f"{seen['free_bytes'] / 1024**2:,.0f} MB free"
+    if seen["free_bytes"] < LEAST_FREE_BYTES:
+        found.failed(
+            "disk", f"{free} where the memories are", "Free some room: a full disk refuses new memories"
+        )
+    else:
+        found.ok("disk", free)
+    _check_clock(found, datetime.fromisoformat(seen["time"]), datetime.fromisoformat(stats["last_updated"]))
+
+
+def _check_clock(found: Findings, there: datetime, last_change: datetime) -> None:
+    here = datetime.now(UTC)
+    apart = abs((there - here).total_seconds())
+    if apart > MOST_CLOCK_SECONDS:
+        found.failed(
+            "clock",
+            f"the service's clock and this one are {apart:,.0f} s apart",
+            "Set the clocks right; in Docker start its machine again",
+        )
+    elif last_change > here + timedelta(seconds=MOST_CLOCK_SECONDS):
+        found.failed(
+            "clock",
+            f"memories were changed at {last_change:%Y-%m-%d %H:%M}, which is yet to come",
+            "Set this machine's clock right",
+        )
+    else:
+        found.ok("clock", f"{there:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _check_port(found: Findings, client: Client, settings: Settings) -> None:
+    port = urlsplit(client.address.url).port or 80
+    wanted = settings.published_port or settings.port
+    if port == wanted or client.address.origin.startswith(("--url", "environment")):
+        found.ok("port", str(port))
+    else:
+        found.note(
+            "port",
+            f"the service answers on {port}, and the settings say {wanted}",
+            "What is installed with --shared, and assistants in containers, will ask on the port of the settings",
+        )
+
+
+def _check_autostart(found: Findings) -> None:
+    try:
+        way = choose()
+        installed = way.installed
+    except AutostartError as error:
+        found.note("start at login", str(error))
+        return
+    if installed:
+        found.ok("start at login", way.kind)
+    elif shutil.which("docker"):
+        found.note("start at login", "is not set up", "faiss-memory service install, unless Docker starts it")
+    else:
+        found.note("start at login", "is not set up", "faiss-memory service install")

@@ -1,0 +1,87 @@
+"""The command that says what is installed for assistants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from faiss_memory.cli.lazy import ExampleCommand
+
+if TYPE_CHECKING:
+    from faiss_memory.cli.output import Output
+    from faiss_memory.install import Assistants, InstalledAssistant
+    from faiss_memory.settings import Settings
+
+
+@click.command(cls=ExampleCommand, examples=["faiss-memory status", "faiss-memory status --json"])
+@click.option("--json", "wants_json", is_flag=True, help="For scripts.")
+def status(wants_json: bool) -> None:
+    """Show what is installed for assistants, and what is still to be done.
+
+    A file is `installed`, `edited` by you since, `outdated` if a newer version would write something else, `missing`,
+    or `unreadable`. Piped, each is a line: assistant, for whom, project, state, file.
+    """
+    from faiss_memory.cli.output import open_output
+    from faiss_memory.cli.writing import as_json
+    from faiss_memory.install import RecordFile, report
+
+    settings, assistants = load_assistants()
+    installed = RecordFile().load()
+    found = report(installed, assistants, settings)
+    if wants_json:
+        listed = [*_listed(found)]
+        answer = {"installed": listed, "count": len(listed), "unfinished": bool(installed.pending)}
+        click.echo(as_json(answer))
+        return
+    out = open_output()
+    _show(found, out)
+    if installed.pending:
+        out.remark("An install was cut short; the next `install` or `uninstall` finishes it.")
+    for one in found:
+        for step in one.steps:
+            out.remark(f"{one.owner.assistant}: {step}")
+    if not found:
+        out.remark("Nothing is installed: `faiss-memory install ASSISTANT` does that.")
+
+
+def load_assistants() -> tuple[Settings, Assistants]:
+    """Load the settings and the adapters."""
+    from faiss_memory.install import Assistants
+    from faiss_memory.plugin_host import PluginHost
+    from faiss_memory.settings import load
+
+    settings = load().settings
+    return settings, Assistants(PluginHost(settings.plugins.disabled))
+
+
+def _listed(found: Sequence[InstalledAssistant]) -> Iterator[dict[str, Any]]:
+    for one in found:
+        yield {
+            "assistant": one.owner.assistant,
+            "scope": one.owner.scope,
+            "folder": one.owner.folder or None,
+            "project": one.project,
+            "files": [{"path": file.path, "state": file.state} for file in one.files],
+            "steps": list(one.steps),
+        }
+
+
+def _show(found: Sequence[InstalledAssistant], out: Output) -> None:
+    from faiss_memory.cli.records import Cell, Column
+
+    columns = (Column("assistant", style="cyan"), Column("for", spare=1), Column("project"), Column("state"),
+               Column("file", style="dim", wide=True))  # fmt: skip
+    rows = [
+        (
+            one.owner.assistant,
+            one.owner.scope,
+            one.project,
+            Cell(file.state, file.state, style="green" if file.state == "installed" else "yellow"),
+            file.path,
+        )
+        for one in found
+        for file in one.files
+    ]
+    out.table(columns, rows)

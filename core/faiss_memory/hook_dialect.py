@@ -1,0 +1,29 @@
+"""How an assistant's hooks speak: which of its events say what, and how an answer carries context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TRIAL_SESSION = "faiss-memory-doctor-"
+"""How the sessions of `faiss-memory doctor` begin: they are answered as any other, and not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookDialect:
+    """The names of an assistant's events, as it writes them in `hook_event_name`; empty for what it does not have."""
+
+    session_start: str
+    """A session begins, goes on, or has lost its context."""
+    prompt: str
+    """The person has written something."""
+    compacted: str = ""
+    """The assistant has summed up the session, and hands over the summary."""
+    context: Callable[[str, str], Mapping[str, Any]]
+    """Make an answer of an event's name and the text to be added to the context."""
+
+
+def nested_context(event: str, text: str) -> Mapping[str, Any]:
+    """Answer as Claude Code began it, and others took over."""
+    return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}

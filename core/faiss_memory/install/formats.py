@@ -1,0 +1,174 @@
+"""One way to ask every kind of file: is a part of ours there, put it in, take it out, show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+from faiss_memory.config_files import (
+    MARK,
+    JsonDefault,
+    JsonItems,
+    JsonMember,
+    MarkdownBlock,
+    OwnFile,
+    Snippet,
+    TomlTable,
+    Written,
+    YamlDefault,
+    YamlItem,
+    YamlMember,
+)
+from faiss_memory.errors import CannotMerge
+from faiss_memory.install import json_text, marked_text, toml_text, yaml_text
+from faiss_memory.install.data import Presence
+from faiss_memory.install.marked_text import IgnoredPaths
+
+Part = Written | IgnoredPaths
+"""What is written into a file for an assistant."""
+
+_SYNTAX: dict[type[Any], ModuleType] = {
+    MarkdownBlock: marked_text,
+    IgnoredPaths: marked_text,
+    JsonMember: json_text,
+    JsonItems: json_text,
+    JsonDefault: json_text,
+    TomlTable: toml_text,
+    YamlItem: yaml_text,
+    YamlMember: yaml_text,
+    YamlDefault: yaml_text,
+}
+
+KINDS: dict[type[Any], str] = {
+    OwnFile: "own file",
+    MarkdownBlock: "marked block",
+    JsonMember: "JSON member",
+    JsonItems: "JSON items",
+    JsonDefault: "JSON default",
+    TomlTable: "TOML table",
+    YamlItem: "YAML item",
+    YamlMember: "YAML member",
+    YamlDefault: "YAML default",
+    IgnoredPaths: "ignored paths",
+}
+"""Each kind of part in words."""
+
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds: bytes, or None where there is no file."""
+
+    raw: bytes | None
+
+    def text(self) -> tuple[str, str]:
+        """Give the byte order mark, if there is one, and the text. Raises CannotMerge."""
+        try:
+            text = (self.raw or b"").decode("utf-8")
+        except UnicodeDecodeError:
+            raise CannotMerge("it is not UTF-8") from None
+        return (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
+
+
+def state(content: Content, part: Part) -> Presence:
+    """Say whether a part is in a file. Raises CannotMerge for a file that cannot be read as what it should be."""
+    if isinstance(part, OwnFile):
+        if content.raw is None:
+            return "absent"
+        return "same" if part.refreshed or content.raw == part.text.encode() else "other"
+    if content.raw is None:
+        return "absent"
+    found: Presence = _SYNTAX[type(part)].state(content.text()[1], part)
+    return found
+
+
+def put(content: Content, part: Part) -> Content:
+    """Add a part to a file, or put it in place of another form of it. Raises CannotMerge."""
+    if isinstance(part, OwnFile):
+        return content if part.refreshed and content.raw is not None else Content(part.text.encode())
+    mark, text = content.text()
+    return Content((mark + _SYNTAX[type(part)].put(text, part)).encode())
+
+
+def take_out(content: Content, part: Part, original: Content) -> Content:
+    """Remove a part. What the original holds stays, and the file goes if nothing is left and there was none.
+
+    Raises CannotMerge.
+    """
+    if content.raw is None:
+        return content
+    if isinstance(part, OwnFile):
+        return original
+    syntax = _SYNTAX[type(part)]
+    mark, text = content.text()
+    written = syntax.take_out(text, part, original.text()[1])
+    if written == text:
+        return content
+    if original.raw is None and syntax.is_blank(written):
+        return Content(None)
+    return Content((mark + written).encode())
+
+
+def marked_items(content: Content, part: Part) -> list[Part]:
+    """List what bears our mark in the list that a part is for, as parts: those there, and older forms of them."""
+    if content.raw is None or not isinstance(part, JsonItems | YamlItem | IgnoredPaths):
+        return []
+    if isinstance(part, IgnoredPaths):
+        return [replace(part, patterns=(line,)) for line in marked_text.patterns(content.text()[1])]
+    items = _SYNTAX[type(part)].marked(content.text()[1], part)
+    if isinstance(part, JsonItems):
+        return [replace(part, items=(item,)) for item in items]
+    return [replace(part, item=item) for item in items]
+
+
+def snippet(part: Part | Snippet) -> str:
+    """Write a part in its file's own syntax, to be pasted."""
+    return part.text if isinstance(part, OwnFile | Snippet) else str(_SYNTAX[type(part)].snippet(part))
+
+
+def whole_file(parts: Sequence[Part]) -> str:
+    """Write a file that holds these parts and nothing else."""
+    content = Content(None)
+    for part in parts:
+        content = put(content, part)
+    return (content.raw or b"").decode()
+
+
+def is_ours(content: Content) -> bool:
+    """Say whether a file that is wholly ours may be taken for one, where no record is left of it."""
+    return MARK in (content.raw or b"").decode("utf-8", "replace")
+
+
+def place(part: Part) -> tuple[str, ...]:
+    """Name what a part takes up in its file: of two parts in the same place, the later one is there."""
+    if isinstance(part, OwnFile | MarkdownBlock | IgnoredPaths):
+        return (type(part).__name__,)
+    return (type(part).__name__, *part.keys)
+
+
+def shares_place(part: Part) -> bool:
+    """Say whether several assistants' parts can stand in the same place, beside each other."""
+    return isinstance(part, JsonItems | YamlItem | IgnoredPaths)
+
+
+def singly(part: Part) -> list[Part]:
+    """Take a part apart, item by item: some of them may be there without the others."""
+    if isinstance(part, JsonItems):
+        return [replace(part, items=(item,)) for item in part.items]
+    if isinstance(part, IgnoredPaths):
+        return [replace(part, patterns=(pattern,)) for pattern in part.patterns]
+    return [part]
+
+
+def is_within(part: Part, others: Sequence[Part]) -> bool:
+    """Say whether others bring the same into the same place."""
+    if isinstance(part, IgnoredPaths):
+        there = {line for other in others if isinstance(other, IgnoredPaths) for line in other.patterns}
+        return set(part.patterns) <= there
+    if isinstance(part, JsonItems):
+        lists = [other.items for other in others if isinstance(other, JsonItems) and other.keys == part.keys]
+        return all(any(item in items for items in lists) for item in part.items)
+    return part in others

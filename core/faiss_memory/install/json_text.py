@@ -1,0 +1,375 @@
+"""Editing JSON, with or without comments, by splicing: tree-sitter says where things stand, all other bytes stay."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tree_sitter_json
+from tree_sitter import Language, Node, Parser
+
+from faiss_memory.config_files import JsonDefault, JsonItems, JsonMember
+from faiss_memory.errors import CannotMerge
+from faiss_memory.install.data import (
+    ABSENT,
+    Presence,
+    check,
+    emptied,
+    items_of,
+    list_of,
+    marked_items,
+    member,
+    presence,
+    with_member,
+    with_part,
+    without_member,
+)
+
+JsonPart = JsonMember | JsonItems | JsonDefault
+
+_PARSER = Parser(Language(tree_sitter_json.language()))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed text; `commas` are the places of trailing commas, which only some readers take."""
+
+    raw: bytes
+    root: Node
+    commas: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """Bytes to put in place of others."""
+
+    start: int
+    end: int
+    fresh: bytes = b""
+
+
+def state(text: str, part: JsonPart) -> Presence:
+    """Say whether a part is there; one with comments inside counts as another than ours."""
+    if not text.strip():
+        return "absent"
+    document = _parse(text, part.comments)
+    found = presence(_data(document.root), part)
+    if found == "same" and isinstance(part, JsonMember):
+        node = _find(document.root, part.keys)
+        return "other" if _has_comment(node) else "same"
+    return found
+
+
+def read(text: str, *, comments: bool) -> Any:
+    """Read a text as data. Raises CannotMerge."""
+    return _data(_parse(text, comments).root)
+
+
+def put(text: str, part: JsonPart) -> str:
+    """Add a part, or put it in place of what stands there. Raises CannotMerge."""
+    before = text if text.strip() else "{}"
+    document = _parse(before, part.comments)
+    data = _data(document.root)
+    wanted = with_part(data, part)
+    if repr(wanted) == repr(data) and text.strip():
+        return text
+    there = member(data, part.keys)
+    if isinstance(part, JsonItems) and there is not ABSENT:
+        missing = [item for item in items_of(part) if item not in list_of(there, part)]
+        written = before
+        for item in missing:
+            document = _parse(written, part.comments)
+            array = _find(document.root, part.keys)
+            written = _spliced(document, _insertion(document, array, None, item))
+    elif there is not ABSENT:
+        written = _spliced(document, [_replacement(document, part.keys, part.value)])  # type: ignore[union-attr]  # items are above
+    else:
+        written = _spliced(document, _new_member(document, data, part))
+    _check(written, part.comments, wanted)
+    return written if text.strip() else written + "\n"
+
+
+def take_out(text: str, part: JsonPart, original: str) -> str:
+    """Remove a part, and what would be left empty around it.
+
+    A default goes only with the rest of the file. Raises CannotMerge.
+    """
+    if not text.strip():
+        return text
+    document = _parse(text, part.comments)
+    data = _data(document.root)
+    found = member(data, part.keys)
+    first = _data(_parse(original, part.comments).root) if original.strip() else {}
+    if found is ABSENT or (isinstance(part, JsonDefault) and not _is_last(data, part, first, document)):
+        return text
+    if isinstance(part, JsonItems):
+        ours = [item for item in list_of(found, part) if item in part.items]
+        rest = [item for item in found if item not in ours]
+        if not ours:
+            return text
+        if rest or member_or_none(first, part.keys) is not None:
+            return _without_items(text, part, ours, with_member(data, part.keys, rest))
+    for place in reversed(emptied(data, part.keys, first)):
+        if len(place) == len(part.keys) or not _has_comment(_find(document.root, place)):
+            break
+    written = _spliced(document, _removal(document, _pair(document.root, place)))
+    _check(written, part.comments, without_member(data, place))
+    return written
+
+
+def marked(text: str, part: JsonItems) -> list[Any]:
+    """List the items with our mark, in the list that a part is for."""
+    return marked_items(_data(_parse(text, part.comments).root), part) if text.strip() else []
+
+
+def is_blank(text: str) -> bool:
+    """Say whether a file holds nothing any more."""
+    return not text.strip() or re.fullmatch(r"\s*\{\s*\}\s*", text) is not None
+
+
+def snippet(part: JsonPart) -> str:
+    """Write a part as a file of its own."""
+    value = list(part.items) if isinstance(part, JsonItems) else part.value
+    return json.dumps(with_member({}, part.keys, value), indent=2, ensure_ascii=False) + "\n"
+
+
+def member_or_none(data: Any, keys: Sequence[str]) -> Any:
+    """Look a place up in what may be of another shape."""
+    try:
+        found = member(data, keys)
+    except CannotMerge:
+        return None
+    return None if found is ABSENT else found
+
+
+def _is_last(data: Any, part: JsonDefault, first: Any, document: Document) -> bool:
+    alone = data == with_member({}, part.keys, part.value)
+    return alone and member_or_none(first, part.keys) is None and not _has_comment(document.root)
+
+
+def _without_items(text: str, part: JsonItems, ours: Sequence[Any], wanted: Any) -> str:
+    for item in ours:
+        document = _parse(text, part.comments)
+        array = _find(document.root, part.keys)
+        node = next(node for node in _elements(array) if _data(node) == item)
+        text = _spliced(document, _removal(document, node))
+    _check(text, part.comments, wanted)
+    return text
+
+
+# Reading.
+
+
+def _parse(text: str, comments: bool) -> Document:
+    raw = text.encode()
+    if not comments:
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise CannotMerge(f"it is not valid JSON: {error}") from None
+    masked, commas = bytearray(raw), []
+    tree = _PARSER.parse(bytes(masked))
+    while tree.root_node.has_error and (more := _trailing_commas(tree.root_node, masked)):
+        commas += more
+        for at in more:
+            masked[at] = ord(" ")
+        tree = _PARSER.parse(bytes(masked))
+    values = [node for node in tree.root_node.named_children if node.type != "comment"]
+    if tree.root_node.has_error or len(values) != 1:
+        raise CannotMerge("it is not valid JSON, even with comments and trailing commas allowed")
+    if values[0].type != "object":
+        raise CannotMerge("it holds something else than a JSON object")
+    return Document(raw, values[0], tuple(commas))
+
+
+def _trailing_commas(node: Node, raw: bytearray) -> list[int]:
+    """Find commas before a closing bracket: the grammar has none, and takes them for an error or a missing value."""
+    found: list[int] = []
+    for child in node.children:
+        if child.is_error and raw[child.start_byte : child.end_byte] == b"," and _closes(child.next_sibling):
+            found.append(child.start_byte)
+        elif child.is_missing and child.prev_sibling is not None:
+            before: Node | None = child.prev_sibling
+            while before is not None and before.type == "comment":
+                before = before.prev_sibling
+            if before is not None and before.type == "," and _closes(child.next_sibling):
+                found.append(before.start_byte)
+        elif child.has_error:
+            found += _trailing_commas(child, raw)
+    return found
+
+
+def _closes(node: Node | None) -> bool:
+    while node is not None and node.type == "comment":
+        node = node.next_sibling
+    return node is not None and node.type in "]}"
+
+
+def _data(node: Node) -> Any:
+    if node.type == "object":
+        return {_key(pair): _data(_value(pair)) for pair in _elements(node)}
+    if node.type == "array":
+        return [_data(item) for item in _elements(node)]
+    try:
+        return json.loads(node.text or b"")
+    except ValueError as error:
+        raise CannotMerge(f"it is not valid JSON: {error}") from None
+
+
+def _elements(container: Node) -> list[Node]:
+    return [node for node in container.named_children if node.type != "comment"]
+
+
+def _key(pair: Node) -> str:
+    node = pair.child_by_field_name("key")
+    key: str = json.loads(node.text or b"") if node is not None else ""
+    return key
+
+
+def _value(pair: Node) -> Node:
+    node = pair.child_by_field_name("value")
+    if node is None:
+        raise CannotMerge("it is not valid JSON: a member has no value")
+    return node
+
+
+def _pair(root: Node, keys: Sequence[str]) -> Node:
+    container = _find(root, keys[:-1])
+    found = [pair for pair in _elements(container) if _key(pair) == keys[-1]]
+    if len(found) != 1:
+        raise CannotMerge(f"`{'.'.join(keys)}` is there {'twice' if found else 'no more'}")
+    return found[0]
+
+
+def _find(root: Node, keys: Sequence[str]) -> Node:
+    return _value(_pair(root, keys)) if keys else root
+
+
+def _has_comment(node: Node) -> bool:
+    return node.type == "comment" or any(_has_comment(child) for child in node.children)
+
+
+# Writing.
+
+
+def _spliced(document: Document, splices: Sequence[Splice]) -> str:
+    raw = document.raw
+    for splice in sorted(splices, key=lambda splice: splice.start, reverse=True):
+        raw = raw[: splice.start] + splice.fresh + raw[splice.end :]
+    return raw.decode()
+
+
+def _check(text: str, comments: bool, wanted: Any) -> None:
+    check(lambda: _data(_parse(text, comments).root), wanted)
+
+
+def _new_member(document: Document, data: Any, part: JsonPart) -> list[Splice]:
+    value = list(part.items) if isinstance(part, JsonItems) else part.value
+    depth = len(part.keys) - 1
+    while member(data, part.keys[:depth]) is ABSENT:
+        depth -= 1
+    inner = with_member({}, part.keys[depth + 1 :], value) if len(part.keys) > depth + 1 else value
+    return _insertion(document, _find(document.root, part.keys[:depth]), part.keys[depth], inner)
+
+
+def _replacement(document: Document, keys: Sequence[str], value: Any) -> Splice:
+    pair = _pair(document.root, keys)
+    node = _value(pair)
+    indent = _indent(document.raw, pair.start_byte) if _own_line(document.raw, pair.start_byte) else None
+    return Splice(node.start_byte, node.end_byte, _written(document.raw, None, value, indent))
+
+
+def _insertion(document: Document, container: Node, key: str | None, value: Any) -> list[Splice]:
+    """Add an element at the end of an object or array, laid out as the others are."""
+    raw, elements = document.raw, _elements(container)
+    last = container.end_byte - 1
+    filled = len(raw[:last].rstrip())
+    newline = _newline(raw)
+    base = _indent(raw, container.start_byte)
+    if not elements:
+        bare = filled == container.start_byte + 1
+        if bare and b"\n" not in raw.strip() and raw.strip() != b"{}":
+            return [Splice(filled, last, _written(raw, key, value, None))]
+        indent = base + _unit(raw)
+        end = newline + base if bare or b"\n" not in raw[filled:last] else raw[filled:last]
+        return [Splice(filled, last, newline + indent + _written(raw, key, value, indent) + end)]
+    trailing = any(elements[-1].end_byte <= comma < last for comma in document.commas)
+    if b"\n" not in raw[container.start_byte : elements[0].start_byte]:
+        return [Splice(elements[-1].end_byte, elements[-1].end_byte, b", " + _written(raw, key, value, None))]
+    indent = _indent(raw, elements[0].start_byte)
+    fresh = newline + indent + _written(raw, key, value, indent) + (b"," if trailing else b"")
+    comma = [] if trailing else [Splice(elements[-1].end_byte, elements[-1].end_byte, b",")]
+    if filled == elements[-1].end_byte and comma:
+        return [Splice(filled, filled, b"," + fresh)]
+    return [*comma, Splice(filled, filled, fresh)]
+
+
+def _removal(document: Document, element: Node) -> list[Splice]:
+    """Take an element out with one of its commas, and with its line if nothing else stands on it."""
+    raw, container = document.raw, element.parent
+    assert container is not None
+    elements = _elements(container)
+    start, end = element.start_byte, element.end_byte
+    if len(elements) == 1 and not _has_comment_beside(container):
+        return [Splice(container.start_byte + 1, container.end_byte - 1)]
+    splices = []
+    at = elements.index(element)
+    after = elements[at + 1].start_byte if at + 1 < len(elements) else container.end_byte - 1
+    commas = [
+        *(node.start_byte for node in container.children if node.type == ","),
+        *(comma for comma in document.commas),
+    ]
+    following = [comma for comma in commas if end <= comma < after]
+    if following:
+        if raw[end : following[0]].strip():
+            splices.append(Splice(following[0], following[0] + 1))  # a comment stands before the comma
+        else:
+            end = following[0] + 1
+    elif at:
+        before = next(comma for comma in commas if elements[at - 1].end_byte <= comma < start)
+        splices.append(Splice(before, before + 1))
+    line_end = raw.find(b"\n", end)
+    alone = _own_line(raw, start) and line_end >= 0 and not raw[end:line_end].strip()
+    if alone:
+        line = raw.rfind(b"\n", 0, start) + 1
+        return [*splices, Splice(line, line_end + 1)]
+    if not _own_line(raw, start):
+        while raw[end : end + 1] in (b" ", b"\t") and following:
+            end += 1
+        while raw[start - 1 : start] in (b" ", b"\t") and not following:
+            start -= 1
+    return [*splices, Splice(start, end)]
+
+
+def _has_comment_beside(container: Node) -> bool:
+    return any(node.type == "comment" for node in container.children)
+
+
+def _written(raw: bytes, key: str | None, value: Any, indent: bytes | None) -> bytes:
+    """Write an element: over several lines with an indent, else in one."""
+    before = "" if key is None else f"{json.dumps(key, ensure_ascii=False)}: "
+    if indent is None:
+        return (before + json.dumps(value, ensure_ascii=False)).encode()
+    lines = (before + json.dumps(value, ensure_ascii=False, indent=_unit(raw).decode())).encode().split(b"\n")
+    return (_newline(raw) + indent).join(lines)
+
+
+def _newline(raw: bytes) -> bytes:
+    return b"\r\n" if raw.count(b"\r\n") * 2 > raw.count(b"\n") else b"\n"
+
+
+def _unit(raw: bytes) -> bytes:
+    found = re.search(rb"^([ \t]+)[^\s/*]", raw, re.MULTILINE)
+    return found[1] if found else b"  "
+
+
+def _indent(raw: bytes, at: int) -> bytes:
+    line = raw[raw.rfind(b"\n", 0, at) + 1 : at]
+    return line[: len(line) - len(line.lstrip(b" \t"))]
+
+
+def _own_line(raw: bytes, at: int) -> bool:
+    return not raw[raw.rfind(b"\n", 0, at) + 1 : at].strip()

@@ -1,0 +1,223 @@
+"""What becomes of one file when an owner's parts come or go.
+
+As long as a file holds what was last written, it is made anew from its original and what all owners have in it, so the
+last one to go leaves the original behind. In a file that was edited since, only our parts are touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from faiss_memory.config_files import JsonDefault, OwnFile, YamlDefault
+from faiss_memory.errors import CannotMerge
+from faiss_memory.install.data import Presence
+from faiss_memory.install.formats import (
+    KINDS,
+    Content,
+    Part,
+    is_ours,
+    is_within,
+    marked_items,
+    place,
+    put,
+    shares_place,
+    singly,
+    state,
+    take_out,
+)
+from faiss_memory.install.marked_text import IgnoredPaths
+from faiss_memory.install.record import Entry, FileRecord, Owner, digest, restored, stored
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A file as it will be, what will be recorded of it, and the parts that stay as the person has edited them."""
+
+    content: Content
+    record: FileRecord | None
+    edited: list[Part] = field(default_factory=list)
+    structural: bool = False
+    """Whether the file was edited since, so that only our own parts were removed."""
+
+
+def with_owner(
+    content: Content, record: FileRecord | None, owner: Owner, parts: Sequence[Part], force: bool
+) -> Merged:
+    """Let an owner have these parts in a file, in place of those it has. Raises CannotMerge."""
+    mine = record.entry(owner) if record is not None else None
+    if record is not None and digest(content) == record.written and not (mine and mine.edited):
+        entries = _entries_with(record, Entry(owner, [stored(part) for part in parts]))
+        if entries == record.entries:
+            return Merged(content, record)
+        original = Content(record.original)
+        wanted = made_of(original, entries)
+        return Merged(wanted, FileRecord(original.raw, digest(wanted), entries))
+    former = mine.read() if mine is not None else []
+    others = record.others(owner) if record is not None else []
+    file = _Edited(content, record, [*others, *former, *parts], force)
+    original = file.without_us()
+    for part in _for_removal(former, parts, others):
+        file.take_out(part)
+    for part in parts:
+        file.put(part, [*former, *others])
+    left = [stored(part) for part in file.edited if part in parts]
+    entries = _entries_with(record, Entry(owner, [stored(part) for part in parts], left))
+    return Merged(file.now, FileRecord(original.raw, digest(file.now), entries), file.edited)
+
+
+def without_owner(
+    content: Content, record: FileRecord | None, owner: Owner, parts: Sequence[Part], force: bool
+) -> Merged:
+    """Let an owner have nothing in a file any more; `parts` is what it has there. Raises CannotMerge."""
+    mine = record.entry(owner) if record is not None else None
+    edited = [restored(part) for part in mine.edited] if mine is not None else []
+    remaining = [entry for entry in record.entries if entry.owner != owner] if record is not None else []
+    if record is not None and digest(content) == record.written and not (edited and force):
+        original = Content(record.original)
+        if not remaining:
+            return Merged(original, None, edited)
+        wanted = made_of(original, remaining)
+        return Merged(wanted, FileRecord(original.raw, digest(wanted), remaining), edited)
+    others = [part for entry in remaining for part in entry.read()]
+    file = _Edited(content, record, [*others, *parts], force or record is None)
+    for part in _for_removal(parts, (), others):
+        rival = next((other for other in reversed(others) if _excludes(part, other)), None)
+        if rival is None:
+            file.take_out(part)
+        elif state(file.now, part) == "same":
+            file.now = put(file.now, rival)
+    for other in others:  # what two owners share went with the one
+        if shares_place(other) and state(content, other) == "same":
+            file.now = put(file.now, other)
+    left = None
+    if remaining:
+        left = FileRecord(file.without_us(others).raw, digest(file.now), remaining)
+    refreshed = all(isinstance(part, OwnFile) and part.refreshed for part in parts)  # nobody's edit
+    return Merged(file.now, left, file.edited, structural=content.raw is not None and not refreshed)
+
+
+def made_of(original: Content, entries: Iterable[Entry]) -> Content:
+    """Put every owner's parts into a file, in their order."""
+    content = original
+    for entry in entries:
+        for part in entry.untouched():
+            content = put(content, part)
+    return content
+
+
+def is_edited(content: Content, record: FileRecord, part: Part) -> bool:
+    """Say whether a recorded part stands there in another form than ours; another owner's is ours."""
+    everything = [other for entry in record.entries for other in entry.read()]
+    if state(content, part) == "same" or any(
+        _excludes(part, other) and state(content, other) == "same" for other in everything
+    ):
+        return False
+    return presence(content, part, everything) == "other"
+
+
+def presence(content: Content, part: Part, known: Sequence[Part]) -> Presence:
+    """Say how a part stands: of items, marked ones that nobody has put there are another form of ours."""
+    found = state(content, part)
+    if (
+        found == "absent"
+        and not isinstance(part, IgnoredPaths)
+        and any(not is_within(item, known) for item in marked_items(content, part))
+    ):
+        return "other"
+    return found
+
+
+class _Edited:
+    """A file that does not hold what we last wrote, on its way to what it will be."""
+
+    def __init__(
+        self, content: Content, record: FileRecord | None, known: Sequence[Part], force: bool
+    ) -> None:
+        self.now = self._before = content
+        self.edited: list[Part] = []
+        """Parts that are left as the person has edited them."""
+        self._recorded = record is not None
+        self._first = Content(record.original if record is not None else None)
+        self._known = known
+        self._force = force
+
+    def put(self, part: Part, recorded: Sequence[Part]) -> None:
+        """Put a part in place of what is there of it, unless the person has edited that."""
+        if presence(self.now, part, self._known) == "other":
+            if isinstance(part, OwnFile) and not self._recorded and not self._force and not is_ours(self.now):
+                raise CannotMerge(
+                    "it is there already, and is not ours; --force replaces it until you uninstall"
+                )
+            ours = [other for other in recorded if place(other) == place(part)]
+            if ours and not self._force and not any(state(self.now, other) == "same" for other in ours):
+                self.edited.append(part)
+                return
+            self._drop_stale_items(part)
+        self.now = put(self.now, part)
+
+    def take_out(self, part: Part) -> None:
+        """Take a part out, unless the person has edited it. Without a record, a file of our own must be as declared."""
+        found = presence(self.now, part, self._known)
+        kept = isinstance(part, OwnFile) and not self._recorded and not is_ours(self.now)
+        if found == "other" and (kept or not self._force):
+            self.edited.append(part)
+        elif found != "absent" and not self._is_only_a_default(part):
+            if found == "other":
+                self._drop_stale_items(part)
+            self.now = take_out(self.now, part, self._first)
+
+    def without_us(self, parts: Sequence[Part] | None = None) -> Content:
+        """Give the file as it would be without us: what the person has edited is theirs."""
+        before, self.now = self.now, self._before if parts is None else self.now
+        for part in _for_removal(self._known if parts is None else parts, (), ()):
+            found = presence(self.now, part, self._known)
+            adopted = not self._recorded and not (isinstance(part, OwnFile) and not is_ours(self.now))
+            if self._is_only_a_default(part):
+                continue
+            if found == "same" or (found == "other" and adopted):
+                self._drop_stale_items(part)
+                self.now = take_out(self.now, part, self._first)
+        found_without, self.now = self.now, before
+        return found_without
+
+    def _is_only_a_default(self, part: Part) -> bool:
+        """Say whether a default is all that could be ours here: without a record it is taken for the person's."""
+        return isinstance(part, JsonDefault | YamlDefault) and not self._recorded and self.now == self._before
+
+    def _drop_stale_items(self, part: Part) -> None:
+        if self._recorded and not self._force:
+            return
+        for item in marked_items(self.now, part):
+            if not is_within(item, self._known):
+                self.now = take_out(self.now, item, self._first)
+
+
+def in_words(part: Part) -> str:
+    """Name a part for people."""
+    keys = getattr(part, "keys", ())
+    return f"{KINDS[type(part)]} `{'.'.join(keys)}`" if keys else KINDS[type(part)]
+
+
+def _entries_with(record: FileRecord | None, entry: Entry) -> list[Entry]:
+    entries = list(record.entries) if record is not None else []
+    for at, there in enumerate(entries):
+        if there.owner == entry.owner:
+            return [*entries[:at], entry, *entries[at + 1 :]]
+    return [*entries, entry]
+
+
+def _for_removal(parts: Sequence[Part], kept: Sequence[Part], others: Sequence[Part]) -> list[Part]:
+    """Order parts so that what others need goes last, and leave out those that stay."""
+    staying = {place(part) for part in kept if not shares_place(part)}
+    going = [
+        part
+        for whole in reversed(parts)
+        for part in singly(whole)
+        if place(part) not in staying and not is_within(part, [*kept, *others])
+    ]
+    return sorted(going, key=lambda part: isinstance(part, JsonDefault | YamlDefault))
+
+
+def _excludes(part: Part, other: Part) -> bool:
+    return not shares_place(part) and place(part) == place(other)

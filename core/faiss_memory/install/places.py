@@ -1,0 +1,87 @@
+"""The place that files are written into, and the name of the project there."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from faiss_memory.config_files import Scope
+from faiss_memory.errors import InstallError
+from faiss_memory.install.record import Installed, Project
+from faiss_memory.project_name import DEFAULT, find_repository, project_of, remote_address
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def folder_for(scope: Scope, given: Path | None) -> str:
+    """Find the folder: the given one, else the top of the repository around the current one; none for user files.
+
+    Raises InstallError for a folder that is not there, and for the home folder, which is no project.
+    """
+    if scope == "user":
+        return ""
+    folder = os.path.realpath(given or Path.cwd())
+    if not os.path.isdir(folder):
+        raise InstallError(f"{given}: there is no such folder")
+    repository = find_repository(Path(folder)) if given is None else None
+    if repository is not None:
+        folder = os.path.realpath(repository.top)
+    if folder in (os.path.realpath(Path.home()), os.path.realpath("/")):
+        raise InstallError(
+            f"{folder} is no project: go into one, or give --project DIR, or --user for all of them"
+        )
+    return folder
+
+
+def stands_alone(folder: str) -> bool:
+    """Say whether a folder is no subfolder or further working tree of a repository."""
+    repository = find_repository(Path(folder)) if folder else None
+    if repository is None:
+        return True
+    top = os.path.realpath(repository.top)
+    return top == folder and os.path.realpath(repository.shared) == os.path.join(top, ".git")
+
+
+def project_in(installed: Installed, folder: str) -> str:
+    """Name the project of a folder: as it was installed, else as the command line names it."""
+    if not folder:
+        return DEFAULT
+    known = installed.projects.get(folder)
+    return known.name if known else project_of(Path(folder))
+
+
+def name_project(installed: Installed, scope: Scope, folder: str, given: str | None) -> str:
+    """Choose the project's name, and record it.
+
+    Raises InstallError when the name belongs to another project already, unless it was given on purpose.
+    """
+    if given is not None and not _NAME.fullmatch(given):
+        raise InstallError(
+            f"--name {given}: a project's name has 1 to 64 of a-z, 0-9, `.`, `_` and `-`, and begins with a letter or "
+            "digit"
+        )
+    if not folder:
+        return given or DEFAULT
+    name = given or project_in(installed, folder)
+    identity = _identity(folder)
+    others = [
+        other
+        for other, project in installed.projects.items()
+        if project.name == name and project.identity != identity and os.path.isdir(other)
+    ]
+    if others and given is None and name != DEFAULT and folder not in installed.projects:
+        raise InstallError(
+            f"the project name `{name}` belongs to {others[0]} already. Give --name NAME for another one, or "
+            f"--name {name} if both are to share their memories"
+        )
+    installed.projects[folder] = Project(name, identity)
+    return name
+
+
+def _identity(folder: str) -> str:
+    """Say what makes a folder one project with others: clones of one remote, and worktrees, are."""
+    repository = find_repository(Path(folder))
+    if repository is None:
+        return folder
+    return remote_address(repository) or str(repository.shared)

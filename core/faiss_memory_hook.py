@@ -1,0 +1,205 @@
+"""The hook program: hands an assistant's event to the running service, and its answer back to the assistant.
+
+    faiss-memory-hook NAME [--project PROJECT] [--url URL] [--verbose]
+
+Reads the event from standard input, and writes what the service answers, which the assistant adds to its context. An
+assistant waits for it at every prompt. So it imports nothing of ours, gives up after 250 ms, and whatever goes wrong it
+ends with 0 and without a word; only when a session begins it says that the service is not running. `--verbose` says on
+standard error what went wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+import time
+
+DEADLINE = 0.25
+"""Seconds from the start to the end, whatever happens."""
+MOST_BYTES = 1_000_000
+"""Neither an event nor an answer is longer."""
+PORT = 8900
+SESSION_STARTS = ("SessionStart", "sessionStart")
+NOTICES = {"claude-code": "systemMessage", "codex": "systemMessage", "cursor": "user_message"}
+"""Where an assistant's answer has room for a word to the person."""
+
+
+class NoAnswer(Exception):
+    """The service cannot be reached, or what it says is of no use; the text says why."""
+
+
+def main() -> None:
+    """Answer one event. Never fails."""
+    try:
+        _answer(sys.argv[1:], time.monotonic() + DEADLINE)
+    except BaseException as error:  # the assistant must go on, whatever this is
+        if "--verbose" in sys.argv:
+            print(f"faiss-memory-hook: {error}", file=sys.stderr)
+    os._exit(0)  # not even a closed standard output may change the exit code
+
+
+def _answer(arguments: list[str], until: float) -> None:
+    name, options = _arguments(arguments)
+    event = _read_event(until)
+    try:
+        answer = _ask(name, options, event, until)
+    except (NoAnswer, OSError, ValueError):
+        answer = _notice(name, event)
+        if not answer:
+            raise
+    if answer:
+        sys.stdout.buffer.write(json.dumps(answer).encode())
+        sys.stdout.buffer.flush()
+
+
+def _arguments(arguments: list[str]) -> tuple[str, dict[str, str]]:
+    name, *rest = (argument for argument in arguments if argument != "--verbose")
+    options = dict(zip(rest[::2], rest[1::2], strict=False))
+    # Cursor also runs the hooks that were set up for Claude Code, and reads the answer in its own form.
+    return ("cursor" if os.environ.get("CURSOR_VERSION") else name), options
+
+
+def _read_event(until: float) -> bytes:
+    """Read standard input to its end, or as far as it comes in time."""
+    read = b""
+    source = sys.stdin.fileno()
+    while len(read) < MOST_BYTES:
+        # Elsewhere `select` takes sockets only.
+        if os.name == "posix" and not select.select([source], [], [], max(0.0, until - time.monotonic()))[0]:
+            break
+        if not (part := os.read(source, 1 << 16)):
+            break
+        read += part
+    return read
+
+
+def _ask(name: str, options: dict[str, str], event: bytes, until: float) -> dict[str, object]:
+    failure: Exception = NoAnswer("no address")
+    for url in [options["--url"]] if "--url" in options else addresses():
+        try:
+            return _ask_at(url, f"/adapters/{name}/hook{_query(options, until)}", event, until)
+        except ConnectionRefusedError as error:
+            failure = error
+    raise failure
+
+
+def _query(options: dict[str, str], until: float) -> str:
+    # The service need not remember as shown what would come too late to be shown.
+    left = max(1, int((until - time.monotonic()) * 1000))
+    project = f"&project={options['--project']}" if "--project" in options else ""
+    return f"?within_ms={left}{project}"
+
+
+def _ask_at(url: str, path: str, event: bytes, until: float) -> dict[str, object]:
+    scheme, _, rest = url.partition("://")
+    place = rest.split("/")[0]
+    host, port = _host_and_port(place, 443 if scheme == "https" else 80)
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: {place}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(event)}",
+        "Connection: close",
+    ]
+    if token := os.environ.get("FAISS_MEMORY_TOKEN"):
+        lines.append(f"Authorization: Bearer {token}")
+    with socket.create_connection((host, port), timeout=_left(until)) as connection:
+        if scheme == "https":
+            connection = _secured(connection, host)
+        connection.settimeout(_left(until))
+        connection.sendall("\r\n".join([*lines, "", ""]).encode() + event)
+        return _parsed(_receive(connection, until))
+
+
+def _host_and_port(place: str, usual: int) -> tuple[str, int]:
+    host, _, port = place.rpartition(":")
+    if not host or port.endswith("]"):
+        host, port = place, str(usual)
+    return host.strip("[]"), int(port)
+
+
+def _secured(connection: socket.socket, host: str) -> socket.socket:
+    import ssl  # slow to load, and only a service elsewhere needs it
+
+    return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+
+
+def _receive(connection: socket.socket, until: float) -> bytes:
+    received = b""
+    while True:
+        connection.settimeout(_left(until))
+        if not (part := connection.recv(1 << 16)):
+            return received
+        received += part
+        if len(received) > MOST_BYTES:
+            raise NoAnswer("the answer is too long")
+
+
+def _left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise NoAnswer("no answer in time")
+    return left
+
+
+def _parsed(received: bytes) -> dict[str, object]:
+    head, _, body = received.partition(b"\r\n\r\n")
+    status = head.split(b"\r\n")[0].split(b" ")[1:2]
+    if status != [b"200"]:
+        raise _Refused(f"the service answers {head[:60]!r}")
+    answer = json.loads(body)
+    if not isinstance(answer, dict):
+        raise _Refused("the answer is not an object")
+    return answer
+
+
+class _Refused(NoAnswer):
+    """Something answers: to say that the service is not running would be wrong."""
+
+
+def _notice(name: str, event: bytes) -> dict[str, object]:
+    """Say once a session that nothing is remembered in it."""
+    field = NOTICES.get(name)
+    error = sys.exc_info()[1]
+    if field is None or not isinstance(error, OSError) or isinstance(error, TimeoutError):
+        return {}
+    given = json.loads(event)
+    begins = given.get("hook_event_name") in SESSION_STARTS and given.get("source", "startup") == "startup"
+    return {field: "FAISS Memory is not running; start it with: faiss-memory serve"} if begins else {}
+
+
+def addresses() -> list[str]:
+    """Say where the service may answer: where the environment says, else where the last one ran, else as usual."""
+    if named := os.environ.get("FAISS_MEMORY_URL"):
+        return [named]
+    found = []
+    for folder in runtime_folders():
+        try:
+            with open(os.path.join(folder, "service.json"), encoding="utf-8") as file:
+                found.append(str(json.load(file)["url"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return [*found, f"http://127.0.0.1:{PORT}"]
+
+
+def runtime_folders() -> list[str]:
+    """Name the folders in which a running service leaves its address.
+
+    A desktop application may start this without the variable that names the session's folder.
+    """
+    home = os.path.expanduser("~")
+    if sys.platform == "darwin":
+        return [os.path.join(home, "Library/Caches/TemporaryItems/faiss-memory")]
+    if os.name == "nt":
+        local = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+        return [os.path.join(local, "Temp", "faiss-memory")]
+    session = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(home, ".local/state")
+    return [os.path.join(session, "faiss-memory"), os.path.join(state, "faiss-memory")]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Which memories an assistant is shown, unasked."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from faiss_memory import DEFAULT_PROJECT, ListRequest, MemoryService, SearchRequest, project_of
+from faiss_memory_plugins.recall.framing import Note
+
+PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
+"""Tags: what is shown at every start; what is shown there after it; the summary of a session, shown to it alone."""
+
+_COMMAND = re.compile(r"\s*/[\w:.-]+\s*")
+_ENDS_COUNT = 600
+"""Characters of a long prompt's beginning and end: the question is in one of them, and the model reads no more."""
+_OF_EACH = 10
+SESSION_NOTES_KEPT = 20
+"""Of each project."""
+
+
+def project_for(named: str | None, folder: str) -> str:
+    """Name the project of an event: what the configuration carries, else the folder's, else `default`."""
+    return named or (project_of(Path(folder)) if folder and Path(folder).is_absolute() else DEFAULT_PROJECT)
+
+
+def found_for(service: MemoryService, project: str, prompt: str, known: Mapping[int, int]) -> list[Note]:
+    """Find what helps with a prompt: only what is near enough, and was not shown before."""
+    settings = service.settings.recall
+    query = _query(prompt)
+    if not query:
+        return []
+    answer = service.search(
+        SearchRequest(
+            query=query,
+            k=min(settings.k + len(known) + _OF_EACH, service.settings.limits.k),
+            threshold=settings.min_similarity,
+            project=_scope(project),
+        )
+    )
+    notes = [note(found, passage=True) for found in answer.results if SESSION_NOTE not in found.tags]
+    return _news(notes, known)[: settings.k]
+
+
+def digest_of(
+    service: MemoryService, project: str, session: str, known: Mapping[int, int], forgotten: bool
+) -> list[Note]:
+    """Choose for the beginning of a session, where nothing was asked yet: what is pinned, then decisions.
+
+    `forgotten` says that the session goes on without what was said in it: then its own summary comes first.
+    """
+    own: list[Any] = []
+    if forgotten and session:
+        kept = newest(service, project, SESSION_NOTE, SESSION_NOTES_KEPT)
+        own = [memory for memory in kept if memory.metadata.get("session") == session][:1]
+    pinned = [memory for name in _scope(project) for memory in newest(service, name, PINNED)]
+    chosen = [*own, *pinned, *newest(service, project, DECISION)]
+    return _news([note(memory) for memory in {memory.id: memory for memory in chosen}.values()], known)
+
+
+def note(memory: Any, *, passage: bool = False) -> Note:
+    """Make a note of a memory in an answer; of a long one, only the passage that was found."""
+    found = getattr(memory, "passage", None) if passage else None
+    return Note(
+        id=memory.id,
+        date=memory.timestamp[:10],
+        source=memory.source,
+        project=memory.project,
+        text=found.text if found else memory.text,
+        digest=zlib.crc32(memory.text.encode()),
+    )
+
+
+def _query(prompt: str) -> str:
+    text = prompt.strip()
+    if _COMMAND.fullmatch(text) or not re.search(r"\w", text):
+        return ""
+    return text if len(text) <= 2 * _ENDS_COUNT else f"{text[:_ENDS_COUNT]}\n{text[-_ENDS_COUNT:]}"
+
+
+def _scope(project: str) -> list[str]:
+    return list(dict.fromkeys([project, DEFAULT_PROJECT]))
+
+
+def newest(service: MemoryService, project: str, tag: str, most: int = _OF_EACH) -> Sequence[Any]:
+    """List a project's latest memories with a tag."""
+    return service.list_memories(ListRequest(project=project, tag=tag, limit=most)).memories
+
+
+def _news(notes: Sequence[Note], known: Mapping[int, int]) -> list[Note]:
+    return [one for one in notes if known.get(one.id) != one.digest]

@@ -1,0 +1,63 @@
+"""The plugin: a call for each assistant that has hooks, and the refusal to store what was recalled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from faiss_memory import Adapter, Draft, InvalidRequest, MemoryService, Route, hookimpl
+from faiss_memory_plugins.recall.answering import Recall
+from faiss_memory_plugins.recall.events import HookParams, HookRequest
+from faiss_memory_plugins.recall.framing import holds_recalled
+
+
+class RecallPlugin:
+    """Joins recall to a service."""
+
+    def __init__(self) -> None:
+        self._recalls: dict[int, Recall] = {}
+
+    @hookimpl
+    def register_routes(self, service: MemoryService) -> Sequence[Route]:
+        """Hand in the calls that answer hooks."""
+        recall = self._recalls[id(service)] = Recall(service)
+        return [
+            Route(
+                method="POST",
+                path=f"/adapters/{adapter.name}/hook",
+                summary=f"Answer a hook of {adapter.title}",
+                params=HookParams,
+                body=HookRequest,
+                handler=partial(recall.answer, adapter.name, adapter.hook),
+            )
+            for _, adapter in service.plugins.plugins
+            if isinstance(adapter, Adapter) and adapter.hook is not None
+        ]
+
+    @hookimpl
+    def before_add(self, drafts: list[Draft]) -> None:
+        """Refuse what is in the memory already, in the form in which it was shown."""
+        for number, draft in enumerate(drafts):
+            if draft.origin is None and holds_recalled(draft.text):
+                field = "text" if len(drafts) == 1 else f"memories[{number}].text"
+                raise InvalidRequest(
+                    f"`{field}` holds notes that were recalled from this memory; store only what is new",
+                    field,
+                )
+
+    @hookimpl
+    def register_stats(self, service: MemoryService) -> Mapping[str, Any]:
+        """Show how often each hook was answered, and with how much."""
+        recall = self._recalls.get(id(service))
+        ledger = {} if recall is None else recall.ledger()
+        return {"recall": ledger} if ledger else {}
+
+    @hookimpl
+    def service_stopping(self, service: MemoryService) -> None:
+        """Close the file."""
+        if (recall := self._recalls.pop(id(service), None)) is not None:
+            recall.close()
+
+
+plugin = RecallPlugin()

@@ -1,0 +1,216 @@
+"""What Claude Code, Cursor and Codex are given has the form their readers take, as far as we can judge without them."""
+
+from __future__ import annotations
+
+import io
+import json
+import tomllib
+import zipfile
+
+import pytest
+import yaml
+
+from faiss_memory import InstallContext
+from faiss_memory.install import by_path, whole_file
+from faiss_memory_adapters.claude_code import adapter as claude_code
+from faiss_memory_adapters.codex import adapter as codex
+from faiss_memory_adapters.cursor import adapter as cursor
+
+FOLDER = "/home/you/website"
+CURSOR_SERVER = {"type", "command", "args", "env", "url", "headers", "cwd", "envFile", "auth", "enabledTools"}
+CURSOR_EVENTS = {
+    "sessionStart",
+    "sessionEnd",
+    "beforeSubmitPrompt",
+    "stop",
+    "preCompact",
+    "preToolUse",
+    "postToolUse",
+}
+CODEX_SERVER = {
+    "command", "args", "env", "env_vars", "cwd", "url", "bearer_token_env_var", "http_headers", "env_http_headers",
+    "enabled", "required", "startup_timeout_sec", "tool_timeout_sec", "enabled_tools", "disabled_tools",
+    "default_tools_approval_mode", "tools",
+}  # fmt: skip
+CODEX_EVENTS = {"SessionStart", "SessionEnd", "UserPromptSubmit", "PreCompact", "PostCompact", "Stop"}
+READ = {".json": json.loads, ".toml": tomllib.loads}
+
+
+def files(adapter, scope="personal", **given):
+    """Every file as it is where nothing else is in it, by path; what has a syntax is read."""
+    folder = "" if scope == "user" else FOLDER
+    context = InstallContext(
+        **{"url": "http://127.0.0.1:8900", "project": "website", "scope": scope, "folder": folder, **given}
+    )
+    found = {path: whole_file(parts) for path, parts in by_path(adapter.files(context)).items()}
+    return {path: READ.get(path[path.rfind(".") :], str)(text) for path, text in found.items()}
+
+
+WITHOUT_US = {"command": "", "hook_command": ""}
+
+
+# Claude Code.
+
+
+def claude(scope, **given):
+    """Its server and its settings."""
+    found = files(claude_code, scope, **given)
+    (settings,) = (value for path, value in found.items() if "/settings" in path)
+    if ".mcp.json" in found:
+        return found[".mcp.json"]["mcpServers"]["faiss-memory"], settings
+    inner = found["~/.claude.json"]
+    inner = inner if scope == "user" else inner["projects"][FOLDER]
+    return inner["mcpServers"]["faiss-memory"], settings
+
+
+@pytest.mark.parametrize("scope", ["personal", "shared", "user"])
+@pytest.mark.parametrize("given", [{}, WITHOUT_US, {"has_token": True}])
+def test_claude_code_takes_the_server_and_the_hooks(scope, given):
+    server, settings = claude(scope, **given)
+    assert server["type"] == ("stdio" if "command" in server else "http")
+    started = settings["hooks"]["SessionStart"][0]["hooks"][0]
+    assert started["type"] == "command", "any other kind is left out without a word"
+    asked = settings["hooks"]["UserPromptSubmit"][0]["hooks"][0]
+    assert asked["type"] == "http"
+    assert asked["url"].startswith("http://127.0.0.1:8900/adapters/claude-code/hook")
+    assert asked["timeout"] <= 1
+    assert settings["permissions"]["allow"] == ["mcp__faiss-memory__memory_search"]
+
+
+def test_claude_code_is_given_a_folder_that_it_looks_up():
+    assert "~/.claude.json" in files(claude_code)
+    for given in ({"stands_alone": False}, {"folder": ""}):
+        found = files(claude_code, **given)
+        assert "~/.claude.json" not in found
+        assert found[".claude/settings.local.json"]["enabledMcpjsonServers"] == ["faiss-memory"]
+    on_windows = files(claude_code, folder="C:\\you\\website", system="windows")["~/.claude.json"]
+    assert list(on_windows["projects"]) == ["C:/you/website"]
+
+
+def test_claude_codes_shared_server_lets_each_have_an_address_of_their_own():
+    server, _ = claude("shared", has_token=True)
+    assert server["url"] == "${FAISS_MEMORY_URL:-http://127.0.0.1:8900}/mcp?project=website"
+    assert server["headers"] == {"Authorization": "Bearer ${FAISS_MEMORY_TOKEN}"}
+
+
+def test_claude_codes_hook_may_read_the_variable_that_it_names():
+    asked = claude("personal", has_token=True)[1]["hooks"]["UserPromptSubmit"][0]["hooks"][0]
+    assert asked["headers"] == {"Authorization": "Bearer $FAISS_MEMORY_TOKEN"}
+    assert asked["allowedEnvVars"] == ["FAISS_MEMORY_TOKEN"]
+
+
+# Cursor.
+
+
+@pytest.mark.parametrize("scope", ["personal", "shared", "user"])
+@pytest.mark.parametrize("given", [{}, WITHOUT_US, {"has_token": True}])
+def test_cursor_takes_the_server_the_hooks_and_the_rule(scope, given):
+    found = files(cursor, scope, **given)
+    home = "~/" if scope == "user" else ""
+    server = found[f"{home}.cursor/mcp.json"]["mcpServers"]["faiss-memory"]
+    assert server.keys() <= CURSOR_SERVER
+    assert ("command" in server) != ("url" in server)
+    if "headers" in server:
+        assert server["headers"] == {"Authorization": "Bearer ${env:FAISS_MEMORY_TOKEN}"}
+    hooks = found[f"{home}.cursor/hooks.json"]
+    assert hooks["version"] == 1
+    assert hooks["hooks"].keys() <= CURSOR_EVENTS, "one unknown event makes the whole file invalid"
+    assert all(hook["command"] for event in hooks["hooks"].values() for hook in event)
+    rule = found.get(".cursor/rules/faiss-memory.mdc")
+    assert (rule is None) == (scope == "user")
+    assert rule is None or yaml.safe_load(rule.split("---")[1])["alwaysApply"] is True
+
+
+# Codex.
+
+
+@pytest.mark.parametrize("scope", ["personal", "shared", "user"])
+@pytest.mark.parametrize("given", [{}, WITHOUT_US, {"has_token": True}])
+def test_codex_takes_the_server_and_the_hooks(scope, given):
+    found = files(codex, scope, **given)
+    home = "~/" if scope == "user" else ""
+    server = found[f"{home}.codex/config.toml"]["mcp_servers"]["faiss-memory"]
+    assert server.keys() <= CODEX_SERVER, "an unknown field is left out, or stops it under --strict-config"
+    assert ("command" in server) != ("url" in server)
+    assert server.get("bearer_token_env_var", "FAISS_MEMORY_TOKEN") == "FAISS_MEMORY_TOKEN"
+    assert server["tools"]["memory_forget"] == {"approval_mode": "prompt"}
+    hooks = found[f"{home}.codex/hooks.json"]["hooks"]
+    assert hooks.keys() <= CODEX_EVENTS
+    assert {hook["type"] for event in hooks.values() for hook in event[0]["hooks"]} == {"command"}
+    assert any(path.endswith("AGENTS.md") for path in found) is (scope != "personal")
+
+
+# What they have in common.
+
+
+@pytest.mark.parametrize("adapter", [claude_code, cursor, codex], ids=lambda adapter: adapter.name)
+def test_the_skills_are_in_the_form_that_all_agree_on(adapter):
+    skills = {path: text for path, text in files(adapter).items() if path.endswith("SKILL.md")}
+    assert {path.split("/")[-2] for path in skills} == {"recall", "remember", "forget"}
+    for path, text in skills.items():
+        head = yaml.safe_load(text.split("---\n")[1])
+        assert head["name"] == path.split("/")[-2]
+        assert 0 < len(head["description"]) <= 1024
+
+
+@pytest.mark.parametrize("adapter", [claude_code, cursor, codex], ids=lambda adapter: adapter.name)
+def test_a_users_own_server_is_started_in_the_folder_that_is_worked_in(adapter):
+    assert ":8900/mcp" not in str(files(adapter, "user")), "an address does not say which project it is"
+    assert ":8900/mcp" in str(files(adapter, "user", **WITHOUT_US))
+
+
+@pytest.mark.parametrize("system", ["linux", "windows"])
+def test_a_hook_command_with_a_space_in_its_path_stays_one_word(system):
+    command = "/opt/my tools/faiss-memory-hook"
+    for hook in files(cursor, hook_command=command, system=system)[".cursor/hooks.json"]["hooks"].values():
+        quote = '"' if system == "windows" else "'"
+        assert hook[0]["command"] == f"{quote}{command}{quote} cursor --project website"
+
+
+def test_curl_sends_the_token_and_never_fails():
+    (hook, *_) = files(cursor, has_token=True, **WITHOUT_US)[".cursor/hooks.json"]["hooks"]["sessionStart"]
+    assert '-H "Authorization: Bearer $FAISS_MEMORY_TOKEN"' in hook["command"]
+    assert hook["command"].endswith("|| exit 0")
+
+
+# The call that hooks make.
+
+
+@pytest.mark.parametrize("name", ["claude-code", "cursor", "codex"])
+def test_a_hook_may_send_whatever_its_version_sends(client, name):
+    path = f"/adapters/{name}/hook"
+    for body in ({}, {"prompt": None, "cwd": 3, "new": {"deep": [1]}}, {"hook_event_name": "Never heard of"}):
+        answer = client.post(path, body, params={"project": "website"})
+        assert (answer.status_code, answer.json) == (200, {})
+    assert client.post(path, ["a list"]).status_code == 400
+    assert client.post(path, {}, params={"project": "No Name"}).json["field"] == "project"
+
+
+# The package.
+
+
+def test_claude_codes_package_has_the_parts_of_a_plugin(client):
+    answer = client.get("/adapters/claude-code/package")
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    (listed,) = json.loads(archive.read(".claude-plugin/marketplace.json"))["plugins"]
+    plugin = json.loads(archive.read("faiss-memory/.claude-plugin/plugin.json"))
+    assert (listed["name"], listed["source"]) == (plugin["name"], "./faiss-memory")
+    assert plugin["version"] == client.get("/health").json["version"]
+    (name,) = json.loads(archive.read("faiss-memory/.mcp.json"))["mcpServers"]
+    skill = archive.read("faiss-memory/skills/recall/SKILL.md").decode()
+    assert f"allowed-tools: mcp__plugin_faiss-memory_{name}__memory_search\n" in skill
+    assert json.loads(archive.read("faiss-memory/hooks/hooks.json"))["hooks"].keys() == {
+        "SessionStart", "UserPromptSubmit",
+    }  # fmt: skip
+
+
+def test_the_same_package_is_the_same_archive(client):
+    first, second = (client.get("/adapters/claude-code/package").content for _ in range(2))
+    assert first == second
+
+
+def test_who_has_no_package_is_told_who_has(client):
+    for name in ("cursor", "nobody"):
+        answer = client.get(f"/adapters/{name}/package")
+        assert answer.status_code == 404
+        assert "claude-code has one" in answer.json["description"]

@@ -1,0 +1,57 @@
+"""Commands that adapters and plugins bring, by an entry point."""
+
+from __future__ import annotations
+
+import pytest
+
+COMMAND = """\
+import click
+import faiss_memory
+
+@click.command()
+def greet():
+    \"\"\"Greet.\"\"\"
+    raise faiss_memory.CommandFailed("nobody is here")
+
+not_a_command = 1
+"""
+POINTS = """\
+[faiss_memory.commands]
+greet = stranger_command:greet
+broken = a_module_nobody_has:x
+strange = stranger_command:not_a_command
+search = stranger_command:greet
+"""
+
+
+@pytest.fixture
+def stranger(alone, tmp_path):
+    """Somebody who has a stranger's package installed."""
+    information = tmp_path / "packages" / "stranger-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(POINTS)
+    (information.parent / "stranger_command.py").write_text(COMMAND)
+    return lambda *words: alone(*words, PYTHONPATH=str(information.parent))
+
+
+def test_they_are_listed_by_name_and_run_like_any_other(stranger):
+    listed = stranger("--help").out.split("Commands of adapters and plugins")[1]
+    assert "aider, broken, greet, strange\n" in listed
+    assert "Greet." in stranger("greet", "--help").out
+    assert stranger("greet").failure(1) == "faiss-memory: nobody is here\n"
+
+
+def test_a_misspelt_one_is_answered_with_the_nearest(stranger):
+    assert "Did you mean `greet`?" in stranger("gret").err
+
+
+def test_none_of_them_takes_the_place_of_one_of_ours(stranger):
+    assert "Search memories" in stranger("search", "--help").out
+
+
+def test_one_that_cannot_be_loaded_is_named_with_its_package(stranger):
+    said = stranger("broken").failure(1)
+    assert "the command `broken` of stranger cannot be loaded: ModuleNotFoundError" in said
+    assert "is not a click command" in stranger("strange").failure(1)
+    assert stranger("--help").code == 0

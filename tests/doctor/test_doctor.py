@@ -1,0 +1,407 @@
+"""The doctor passes what works, and of what does not it names the culprit and what to do."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+import pytest
+
+from faiss_memory.cli import main
+from faiss_memory.cli.doctor import service_checks
+from tests.running import RunningService
+
+CLAUDE, CODEX, CURSOR = ".claude/settings.local.json", ".codex/hooks.json", ".cursor/hooks.json"
+
+
+class Person:
+    """Somebody with a home, a project, and a service that runs."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.home, self.project = folder / "home", folder / "home" / "till"
+        self._patch, self._capsys = monkeypatch, capsys
+        (self.project / ".git").mkdir(parents=True)
+        (self.project / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+        for name in [
+            name for name in os.environ if name.startswith(("FAISS_MEMORY_", "XDG_", "CLAUDE_", "CURSOR_"))
+        ]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("HOME", str(self.home))
+        monkeypatch.chdir(self.project)
+
+    def uses(self, service: RunningService) -> None:
+        """Let everything find this service, as it would the one that runs."""
+        self.leaves(f"http://127.0.0.1:{service.port}")
+
+    def leaves(self, url: str) -> None:
+        """Say where the last service ran, as it does itself."""
+        state = self.home / ".local/state/faiss-memory"
+        state.mkdir(parents=True, exist_ok=True)
+        (state / "service.json").write_text(json.dumps({"url": url, "pid": os.getpid()}))
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run a command; gives exit code and output."""
+        try:
+            code = main(list(arguments), standalone_mode=False)
+        except click.ClickException as error:
+            code = error.exit_code
+            error.show()
+        said = self._capsys.readouterr()
+        return code or 0, said.out + said.err
+
+    def installs(self, *assistants: str) -> None:
+        code, said = self.run("install", *assistants, "--yes")
+        assert code == 0, said
+
+    def trusts(self) -> None:
+        """Accept what the assistants ask about a folder, as they note it."""
+        state = self.home / ".claude.json"
+        known = json.loads(state.read_text()) if state.exists() else {}
+        known.setdefault("projects", {}).setdefault(str(self.project), {})["hasTrustDialogAccepted"] = True
+        state.write_text(json.dumps(known))
+        (self.home / ".codex").mkdir(exist_ok=True)
+        hooks = "".join(
+            f'[hooks.state."{self.project / CODEX}:{event}:0:0"]\ntrusted_hash = "x"\n'
+            for event in ("session_start", "user_prompt_submit")
+        )
+        trusted = f'[projects."{self.project}"]\ntrust_level = "trusted"\n'
+        (self.home / ".codex" / "config.toml").write_text(trusted + hooks)
+
+    def sees_the_doctor(self, *arguments: str) -> tuple[int, list[dict[str, str]]]:
+        """Run the doctor; gives the exit code and what failed."""
+        code, said = self.run("doctor", *arguments, "--json")
+        found = json.loads(said)
+        failed = [finding for finding in found["findings"] if finding["state"] == "failed"]
+        assert found["ok"] == (not failed) == (code == 0)
+        assert all(finding["advice"] for finding in failed), "each failure comes with what to do"
+        return code, failed
+
+    def edits(self, file: str, before: str, after: str) -> None:
+        path = self.project / file
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after))
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with RunningService(tmp_path_factory.mktemp("doctor") / "data", fake=True) as running:
+        yield running
+
+
+@pytest.fixture
+def person(tmp_path, monkeypatch, capsys, service):
+    somebody = Person(tmp_path, monkeypatch, capsys)
+    somebody.uses(service)
+    return somebody
+
+
+def failures(failed: list[dict[str, str]]) -> str:
+    return "\n".join(f"{one['about']} {one['check']}: {one['said']} -> {one['advice']}" for one in failed)
+
+
+# What works.
+
+
+def test_a_good_set_up_passes_for_every_assistant(person, service):
+    person.installs("claude-code", "codex", "cursor")
+    person.trusts()
+    before = service.call("GET", "/stats")[1]["total_memories"]
+    code, failed = person.sees_the_doctor()
+    assert (code, failed) == (0, [])
+    after = service.call("GET", "/stats")[1]
+    assert after["total_memories"] == before, "what was stored to be recalled is gone again"
+    assert "till" not in {project["name"] for project in after["projects"]}
+    assert "recall" not in after["plugins"], "the doctor's own hooks are not counted"
+
+
+def test_each_way_of_an_assistant_is_tried_and_timed(person):
+    person.installs("claude-code")
+    person.trusts()
+    found = json.loads(person.run("doctor", "claude-code", "--json")[1])["findings"]
+    tried = {one["check"]: one["milliseconds"] for one in found if one["said"] == "brought what was stored"}
+    assert tried.keys() == {"mcp", "hook SessionStart", "hook UserPromptSubmit"}
+    assert all(taken > 0 for taken in tried.values())
+
+
+def test_without_assistants_it_looks_at_the_service_alone(person):
+    code, said = person.run("doctor")
+    assert code == 0
+    assert "no assistant is installed yet" in said
+
+
+def test_when_its_hook_fired_last_is_told(person, service):
+    person.installs("codex")
+    person.trusts()
+    event = {"hook_event_name": "UserPromptSubmit", "prompt": "hello", "session_id": "1"}
+    service.call("POST", "/adapters/codex/hook?project=till", event)
+    assert "UserPromptSubmit at 20" in person.run("doctor", "codex")[1]
+
+
+def test_one_that_is_not_installed_is_refused(person):
+    code, said = person.run("doctor", "cursor")
+    assert code == 1
+    assert "faiss-memory install cursor" in said
+
+
+# The service.
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_service_that_is_down(person):
+    person.installs("claude-code")
+    person.trusts()
+    person.leaves(f"http://127.0.0.1:{unused_port()}")
+    _, failed = person.sees_the_doctor()
+    assert "does not answer" in failures(failed)
+    assert "faiss-memory serve" in failures(failed)
+
+
+def test_something_else_on_the_port(person):
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<h1>It works!</h1>")
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other) as other:
+        thread = threading.Thread(target=other.serve_forever)
+        thread.start()
+        person.leaves(f"http://127.0.0.1:{other.server_address[1]}")
+        _, failed = person.sees_the_doctor()
+        other.shutdown()
+        thread.join()
+    assert "it is not FAISS Memory" in failures(failed)
+
+
+def test_files_that_ask_at_another_port(person, monkeypatch):
+    monkeypatch.setenv("FAISS_MEMORY_URL", f"http://127.0.0.1:{unused_port()}")
+    person.installs("cursor", "claude-code")
+    person.trusts()
+    monkeypatch.delenv("FAISS_MEMORY_URL")
+    _, failed = person.sees_the_doctor()
+    assert "outdated" in failures(failed) or "older version" in failures(failed)
+    assert "has moved to another address" in failures(failed)
+
+
+def test_an_older_service(person, monkeypatch):
+    monkeypatch.setattr(service_checks, "version", lambda _: "9.9.9")
+    _, failed = person.sees_the_doctor()
+    assert "9.9.9 is installed" in failures(failed)
+
+
+@pytest.mark.parametrize("hours", [24, -24])
+def test_a_clock_that_is_wrong(person, monkeypatch, service, hours):
+    service.call("POST", "/memory/add", {"text": "so that there is a last change"})
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, zone=None):
+            return datetime.now(zone) + timedelta(hours=hours)
+
+    monkeypatch.setattr(service_checks, "datetime", Clock)
+    _, failed = person.sees_the_doctor()
+    assert [one["check"] for one in failed] == ["clock"]
+
+
+@pytest.fixture(scope="module")
+def locked_service(tmp_path_factory):
+    with RunningService(tmp_path_factory.mktemp("locked") / "data", fake=True, token="right") as running:
+        yield running
+
+
+def test_a_wrong_token(person, locked_service, monkeypatch):
+    person.uses(locked_service)
+    monkeypatch.setenv("FAISS_MEMORY_TOKEN", "wrong")
+    _, failed = person.sees_the_doctor()
+    assert "does not accept the token" in failures(failed)
+
+
+def test_no_token(person, locked_service):
+    person.uses(locked_service)
+    _, failed = person.sees_the_doctor()
+    assert "wants a token" in failures(failed)
+
+
+def test_a_token_that_the_assistant_does_not_get(person, locked_service):
+    person.uses(locked_service)
+    config = person.home / ".config/faiss-memory/faiss-memory.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("token: right\n")
+    person.installs("claude-code")
+    person.trusts()
+    _, failed = person.sees_the_doctor()
+    assert "401" in failures(failed)
+    assert "Set FAISS_MEMORY_TOKEN in the environment that the assistant is started from" in failures(failed)
+
+
+def test_a_model_that_is_missing(person, tmp_path):
+    running = RunningService(
+        tmp_path / "data", cache=tmp_path / "cache", model_name=str(tmp_path / "nowhere")
+    )
+    try:
+        running.start(ready=False)
+        person.uses(running)
+        while not running.call("GET", "/stats")[1].get("model_error"):
+            pass
+        _, failed = person.sees_the_doctor()
+    finally:
+        running.kill()
+    assert "there is no model in the folder" in failures(failed)
+
+
+def test_a_data_folder_that_cannot_be_written(person, tmp_path):
+    with RunningService(tmp_path / "data", fake=True) as running:
+        person.uses(running)
+        if os.getuid():
+            running.data.chmod(0o500)
+        elif not shutil.which("chattr") or subprocess.run(["chattr", "+i", running.data]).returncode:
+            pytest.skip("nothing can be made read-only for root here")
+        try:
+            _, failed = person.sees_the_doctor()
+        finally:
+            running.data.chmod(0o700) if os.getuid() else subprocess.run(
+                ["chattr", "-i", running.data], check=True
+            )
+    assert "cannot be written" in failures(failed)
+
+
+def test_a_disk_that_is_full(person, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", small]).returncode:
+        pytest.skip("no small disk can be made here")
+    try:
+        with RunningService(small / "data", fake=True) as running:
+            person.uses(running)
+            person.installs("codex")
+            person.trusts()
+            with pytest.raises(OSError, match="No space"):
+                (small / "ballast").write_bytes(b"x" * (64 << 20))
+            _, failed = person.sees_the_doctor()
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
+    assert "MB free" in failures(failed)
+
+
+# An assistant's files.
+
+
+def test_a_hook_that_was_removed(person):
+    person.installs("claude-code")
+    person.trusts()
+    settings = person.project / CLAUDE
+    kept = json.loads(settings.read_text())
+    del kept["hooks"]["UserPromptSubmit"]
+    settings.write_text(json.dumps(kept))
+    _, failed = person.sees_the_doctor()
+    assert f"{settings} is missing, or our part of it is" in failures(failed)
+    assert "faiss-memory install claude-code" in failures(failed)
+
+
+def test_a_file_that_names_another_project(person):
+    person.installs("cursor")
+    person.edits(CURSOR, "--project till", "--project shop")
+    _, failed = person.sees_the_doctor()
+    assert "was edited" in failures(failed)
+    assert "it asks for project `shop`, and this folder's is `till`" in failures(failed)
+
+
+def test_a_server_that_names_another_project(person):
+    person.installs("cursor")
+    person.edits(".cursor/mcp.json", "project=till", "project=shop")
+    _, failed = person.sees_the_doctor()
+    assert "names project `shop`, and this folder's is `till`" in failures(failed)
+
+
+def test_a_file_that_the_assistant_cannot_read(person):
+    person.installs("claude-code")
+    person.trusts()
+    person.edits(CLAUDE, "{", "{ // mine\n")
+    _, failed = person.sees_the_doctor()
+    assert "cannot be read as what it should be" in failures(failed)
+
+
+def test_a_command_that_is_not_there(person):
+    person.installs("cursor")
+    text = (person.project / CURSOR).read_text()
+    command = json.loads(text)["hooks"]["sessionStart"][0]["command"].split()[0]
+    person.edits(CURSOR, command, "/nowhere/faiss-memory-hook")
+    _, failed = person.sees_the_doctor()
+    assert "/nowhere/faiss-memory-hook" in failures(failed)
+    assert "--link" in failures(failed)
+
+
+def test_a_command_that_a_desktop_app_does_not_find(person):
+    if shutil.which("faiss-memory-hook", path="/usr/local/bin:/usr/bin:/bin"):
+        pytest.skip("it is found there")
+    code, said = person.run("install", "codex", "--shared", "--yes")
+    assert code == 0, said
+    person.trusts()
+    _, failed = person.sees_the_doctor()
+    assert "it is not found where a desktop app looks" in failures(failed)
+    assert "--link" in failures(failed)
+
+
+def test_a_folder_that_is_not_trusted(person):
+    person.installs("claude-code", "codex")
+    _, failed = person.sees_the_doctor()
+    assert f"Claude Code does not trust {person.project} yet" in failures(failed)
+    assert f"Codex does not trust {person.project} yet" in failures(failed)
+
+
+def test_hooks_that_were_not_reviewed(person):
+    person.installs("codex")
+    person.trusts()
+    config = person.home / ".codex" / "config.toml"
+    config.write_text(config.read_text().split("[hooks")[0])
+    _, failed = person.sees_the_doctor()
+    assert "were not reviewed" in failures(failed)
+
+
+def test_hooks_that_are_switched_off(person):
+    person.installs("claude-code")
+    person.trusts()
+    settings = person.home / ".claude" / "settings.json"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text('{"disableAllHooks": true}')
+    _, failed = person.sees_the_doctor()
+    assert "switches all hooks off" in failures(failed)
+
+
+def test_recall_that_is_disabled(person, tmp_path):
+    with RunningService(tmp_path / "data", fake=True, **{"plugins.disabled": "recall"}) as running:
+        person.uses(running)
+        person.installs("claude-code")
+        person.trusts()
+        _, failed = person.sees_the_doctor()
+    assert "answers 404" in failures(failed)
+
+
+# The public address.
+
+
+def test_a_tunnel_that_leads_nowhere(person, monkeypatch):
+    monkeypatch.setenv("FAISS_MEMORY_PUBLIC_URL", f"https://localhost:{unused_port()}")
+    monkeypatch.setenv("FAISS_MEMORY_PUBLIC_TOKEN", "public")
+    _, failed = person.sees_the_doctor()
+    assert {one["about"] for one in failed} == {"public address"}
+    assert "Look whether the tunnel runs" in failures(failed)

@@ -1,0 +1,200 @@
+"""`faiss-memory install`, `uninstall` and `status`, as people type them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import environment
+from tests.cli.terminals import SCRIPT, CommandLine
+from tests.install.places import repository
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Somebody in a repository, without a service."""
+    folder = tmp_path / "website"
+    folder.mkdir()
+    repository(folder)
+    return CommandLine(folder, environment(tmp_path, tmp_path))
+
+
+def record(cli):
+    return Path(cli.environment["HOME"], ".local/state/faiss-memory/installed.json")
+
+
+def test_install_shows_what_it_writes_and_uninstall_removes_it(cli):
+    notes = cli.folder / "AGENTS.md"
+    notes.write_bytes(b"# Hello\r\n")
+    ended = cli("install", "generic", "--yes")
+    assert ended.code == 0, ended.err
+    assert "+<!-- faiss-memory:start -->" in ended.out
+    assert f"Wrote {notes}" in ended.out
+    assert '"project": ["website", "default"]' in notes.read_text()
+    assert cli("install", "generic", "--yes").out == "Nothing to do: everything is as it should be.\n"
+    assert cli("status").rows == [["generic", "personal", "website", "installed", str(notes)]]
+    listed = json.loads(cli("status", "--json").out)
+    assert listed["installed"][0]["files"] == [{"path": str(notes), "state": "installed"}]
+    ended = cli("uninstall", "generic")
+    assert (ended.code, notes.read_bytes()) == (0, b"# Hello\r\n")
+    assert not record(cli).exists()
+    assert cli("status").rows == []
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--print"])
+def test_what_is_only_shown_is_not_written(cli, option):
+    ended = cli("install", "generic", option)
+    assert ended.code == 0, ended.err
+    assert "faiss-memory:start" in ended.out
+    assert not (cli.folder / "AGENTS.md").exists()
+    assert not record(cli).exists()
+
+
+def test_nobody_is_overrun_where_nobody_can_be_asked(cli):
+    ended = cli("install", "generic")
+    assert ended.code == 2
+    assert "give --yes" in ended.err
+    assert not (cli.folder / "AGENTS.md").exists()
+
+
+def test_at_a_terminal_it_asks(cli):
+    terminal = cli.at_terminal("install", "generic")
+    terminal.until("Write this?")
+    terminal.type("n\n")
+    assert terminal.ended().code == 5
+    assert not (cli.folder / "AGENTS.md").exists()
+    terminal = cli.at_terminal("install", "generic")
+    terminal.until("Write this?")
+    terminal.type("y\n")
+    assert terminal.ended().code == 0
+    assert (cli.folder / "AGENTS.md").exists()
+
+
+def test_a_file_that_cannot_be_merged_is_left_and_the_snippet_is_shown(cli):
+    (cli.folder / "AGENTS.md").write_bytes(b"\xff\xfe")
+    ended = cli("install", "generic", "--yes")
+    assert ended.code == 1
+    assert "generic was left out" in ended.err
+    assert "it is not UTF-8" in ended.err
+    assert "<!-- faiss-memory:end -->" in ended.err
+    assert (cli.folder / "AGENTS.md").read_bytes() == b"\xff\xfe"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["install", "genric", "--yes"], 1, "did you mean `generic`?"),
+        (["install"], 2, "Name assistants"),
+        (["install", "generic", "--all"], 2, "Name assistants"),
+        (["install", "generic", "--user", "--shared"], 2, "--user is for all projects"),
+        (["install", "generic", "--project", "nowhere", "--yes"], 1, "there is no such folder"),
+        (["install", "generic", "--project", "..", "--yes"], 1, "is no project"),
+        (["install", "generic", "--name", "Not a name", "--yes"], 1, "a project's name has"),
+    ],
+)
+def test_wrong_usage_is_said(cli, words, code, said):
+    ended = cli(*words)
+    assert ended.code == code
+    assert said in ended.err
+    assert not record(cli).exists()
+
+
+def test_from_a_folder_within_the_repository_its_top_is_meant(cli):
+    inner = cli.folder / "src"
+    inner.mkdir()
+    assert CommandLine(inner, cli.environment)("install", "generic", "--yes").code == 0
+    assert (cli.folder / "AGENTS.md").exists()
+    assert CommandLine(inner, cli.environment)("uninstall", "--all").code == 0
+    assert not (cli.folder / "AGENTS.md").exists()
+
+
+def test_where_else_it_is_installed_is_said(cli):
+    cli("install", "generic", "--yes")
+    ended = cli("uninstall", "generic", "--shared", "--project", "src")
+    assert ended.code == 1
+    (cli.folder / "src").mkdir()
+    ended = cli("uninstall", "generic", "--shared", "--project", "src")
+    assert f"generic is installed elsewhere: {cli.folder}" in ended.err
+
+
+def test_a_name_that_belongs_to_another_project_is_asked_for(cli, tmp_path):
+    other = tmp_path / "other" / "website"
+    other.mkdir(parents=True)
+    repository(other)
+    assert cli("install", "generic", "--yes").code == 0
+    again = CommandLine(other, cli.environment)
+    ended = again("install", "generic", "--yes")
+    assert ended.code == 1
+    assert f"the project name `website` belongs to {cli.folder} already" in ended.err
+    assert again("install", "generic", "--yes", "--name", "website-2").code == 0
+    assert '"website-2"' in (other / "AGENTS.md").read_text()
+    assert again("install", "generic", "--yes").code == 0
+    assert '"website-2"' in (other / "AGENTS.md").read_text()
+
+
+@pytest.fixture
+def starter(cli, tmp_path):
+    """The same person with a package of a stranger, whose assistant starts our commands."""
+    package = tmp_path / "package"
+    (package / "made_up.dist-info").mkdir(parents=True)
+    (package / "made_up.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: made-up\nVersion: 1\n")
+    (package / "made_up.dist-info/entry_points.txt").write_text("[faiss_memory]\nmade_up = made_up:adapter\n")
+    (package / "made_up.py").write_text(
+        "from faiss_memory import Adapter, Detection, JsonMember, PromptTemplate\n"
+        "def files(context):\n"
+        "    value = {'command': context.command, 'args': ['mcp'], 'hook': context.hook_command}\n"
+        "    return [JsonMember('~/.made-up.json' if context.scope == 'user' else '.made-up.json',\n"
+        "                       ('servers', 'faiss-memory'), value)]\n"
+        "adapter = Adapter(name='made-up', title='Made up', prompt=PromptTemplate('made-up', ''), files=files,\n"
+        "                  steps=lambda context: ['Reload the window.'], detection=Detection(paths=('~/.made-up',)))\n"
+    )
+    return CommandLine(cli.folder, {**cli.environment, "PYTHONPATH": str(package)})
+
+
+def test_personal_files_start_our_command_by_its_path_and_shared_ones_by_its_name(starter):
+    ended = starter("install", "made-up", "--yes")
+    assert ended.code == 0, ended.err
+    written = json.loads((starter.folder / ".made-up.json").read_text())["servers"]["faiss-memory"]
+    assert written["command"] == SCRIPT
+    assert "made-up: Reload the window." in ended.err
+    assert "/.made-up.json" in (starter.folder / ".git/info/exclude").read_text().splitlines()
+    starter("uninstall", "made-up")
+    ended = starter("install", "made-up", "--shared", "--yes")
+    written = json.loads((starter.folder / ".made-up.json").read_text())["servers"]["faiss-memory"]
+    assert (written["command"], written["hook"]) == ("faiss-memory", "faiss-memory-hook")
+    assert not (starter.folder / ".git/info/exclude").exists()
+    assert ended.code == 0
+
+
+def test_the_users_own_files_are_for_all_projects(starter):
+    mine = Path(starter.environment["HOME"], ".made-up.json")
+    mine.write_text('{"servers": {}}')
+    mine.chmod(0o600)
+    assert starter("install", "made-up", "--user", "--yes").code == 0
+    assert "faiss-memory" in json.loads(mine.read_text())["servers"]
+    assert mine.stat().st_mode & 0o777 == 0o600
+    assert starter("status").rows[0][:4] == ["made-up", "user", "default", "installed"]
+    assert starter("uninstall", "made-up", "--user").code == 0
+    assert mine.read_text() == '{"servers": {}}'
+
+
+def test_all_takes_the_assistants_that_are_found(starter):
+    ended = starter("install", "--all", "--yes")
+    assert ended.code == 1
+    assert "no assistant was found" in ended.err
+    Path(starter.environment["HOME"], ".made-up").mkdir()
+    assert starter("install", "--all", "--yes").code == 0
+    assert (starter.folder / ".made-up.json").exists()
+
+
+def test_a_command_that_a_desktop_app_cannot_start_is_said(starter):
+    ended = starter("install", "made-up", "--shared", "--yes")
+    if subprocess.run(
+        ["which", "faiss-memory"], env={"PATH": "/usr/local/bin:/usr/bin:/bin"}, capture_output=True
+    ).stdout:
+        pytest.skip("faiss-memory is installed for everybody here")
+    assert "`faiss-memory` is not found by an app that was not started from a shell" in ended.err
+    assert "--link" in ended.err

@@ -1,0 +1,166 @@
+"""Parts are put into any file of their kind and taken out again, and every other byte stays."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from faiss_memory import JsonMember, TomlTable, YamlMember
+from faiss_memory.errors import CannotMerge
+from faiss_memory.install import formats
+from faiss_memory.install.formats import Content, put, state, take_out
+from faiss_memory.install.merging import with_owner, without_owner
+from faiss_memory.install.record import Owner
+from tests.install.generated import json_files, markdown_files, toml_files, yaml_files
+from tests.install.parts import json_parts, markdown_parts, toml_parts, yaml_parts
+
+FILES = st.one_of(
+    st.tuples(json_files(loose=False), st.just(json_parts(False))),
+    st.tuples(json_files(loose=True), st.just(json_parts(True))),
+    st.tuples(toml_files(), st.just(toml_parts())),
+    st.tuples(yaml_files(), st.just(yaml_parts())),
+    st.tuples(markdown_files(), st.just(markdown_parts())),
+)
+
+
+generated = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def is_inserted(before: bytes, after: bytes) -> bool:
+    """Whether one text becomes the other by insertions alone."""
+    rest = iter(after)
+    return all(byte in rest for byte in before)
+
+
+def said(content: Content) -> str:
+    """What a file says, without how it is laid out."""
+    return re.sub(r"[\s,\[\]-]", "", (content.raw or b"").decode().removeprefix("\ufeff"))
+
+
+def put_all(content, parts):
+    for part in parts:
+        content = put(content, part)
+    return content
+
+
+@generated
+@given(FILES)
+def test_what_is_put_in_is_there_and_nothing_else_has_changed(file):
+    raw, parts = file
+    written = put_all(Content(raw), parts)
+    assert [state(written, part) for part in parts] == ["same"] * len(parts)
+    assert is_inserted(raw or b"", written.raw)
+    assert put_all(written, parts) == written
+    assert written.raw.startswith(b"\xef\xbb\xbf") == (raw or b"").startswith(b"\xef\xbb\xbf")
+    if (raw or b"").count(b"\r\n") == (raw or b"").count(b"\n") > 0:
+        assert written.raw.count(b"\r\n") == written.raw.count(b"\n")
+
+
+@generated
+@given(FILES, st.data())
+def test_what_is_taken_out_leaves_what_the_person_has_said(file, data):
+    raw, parts = file
+    before = Content(raw)
+    written = put_all(before, parts)
+    for part in data.draw(st.permutations(parts)):
+        written = take_out(written, part, before)
+    left = put(before, parts[0]) if state(written, parts[0]) == "same" else before  # a default may stay
+    assert said(written) in (said(left), said(left).replace("{}", ""), said(left) + "{}")
+
+
+@pytest.mark.parametrize(
+    ("raw", "part"),
+    [
+        (b'{"a": 1} // strict', json_parts(False)[1]),
+        (b'{"a": 1,}', json_parts(False)[1]),
+        (b'{"a": 1', json_parts(True)[1]),
+        (b"[]", json_parts(True)[1]),
+        (b'{"mcpServers": []}', json_parts(True)[1]),
+        (b'{"mcpServers": {}, "mcpServers": {}}', json_parts(True)[1]),
+        (b'{"hooks": {"SessionStart": {}}}', json_parts(True)[2]),
+        (b"\xff\xfe{\x00}\x00", json_parts(True)[1]),
+        (b"a = ", toml_parts()[0]),
+        (b"[mcp_servers]\nfaiss-memory = {url = 'x'}\n", toml_parts()[0]),
+        (b"mcp_servers = {}\n", toml_parts()[0]),
+        (b"a: [", yaml_parts()[0]),
+        (b"\ta: 1", yaml_parts()[0]),
+        (b"- a\n", yaml_parts()[0]),
+        (b"a: 1\n---\nb: 2\n", yaml_parts()[0]),
+        (b"a: &a [x]\nread: *a\n", yaml_parts()[0]),
+        (b"read: {a: 1}\n", yaml_parts()[0]),
+        (b"read: a\nread: b\n", yaml_parts()[0]),
+        (b"read:\n  - |\n    kept without a line break", yaml_parts()[0]),
+        (b"<!-- faiss-memory:start -->\n", markdown_parts()[0]),
+        (b"<!-- faiss-memory:end -->\n<!-- faiss-memory:start -->\n", markdown_parts()[0]),
+    ],
+)
+def test_a_file_that_is_not_as_it_should_be_is_refused(raw, part):
+    with pytest.raises(CannotMerge):
+        put(Content(raw), part)
+
+
+@pytest.mark.parametrize(
+    "part", [*json_parts(True), *toml_parts(), *yaml_parts(), *markdown_parts()], ids=repr
+)
+def test_a_snippet_stands_alone_and_is_what_an_empty_file_would_hold(part):
+    read = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load, "md": str}[
+        part.path.split(".")[1]
+    ]
+    assert read(formats.snippet(part)) == read(formats.whole_file([part]))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"read: one.md # why\nx: 1\n", b"read:\n  - one.md # why\n  - .faiss-memory/context.md\nx: 1\n"),
+        (b"read: [a, b]\n", b"read: [a, b, .faiss-memory/context.md]\n"),
+        (b"read:\r\n- a\r\n\r\n# x\r\n", b"read:\r\n- a\r\n- .faiss-memory/context.md\r\n\r\n# x\r\n"),
+    ],
+)
+def test_an_item_is_laid_out_as_those_beside_it(before, after):
+    assert put(Content(before), yaml_parts()[0]).raw == after
+
+
+# Edited since: nothing of the person's is lost, and nothing of ours stays.
+
+OWNER, OTHER = Owner("one", "personal", "/x"), Owner("two", "personal", "/x")
+EDITS = {
+    "settings.json": JsonMember("settings.json", ("mcpServers", "mine"), {"x": [1]}, comments=True),
+    "config.toml": TomlTable("config.toml", ("mine",), {"x": 1}),
+    "config.yaml": YamlMember("config.yaml", ("mine",), 1),
+    "AGENTS.md": None,
+}
+
+
+def edited(content, path):
+    """The same file after the person has added something."""
+    if EDITS[path] is None:
+        return Content((content.raw or b"") + b"Mine.\n")
+    return put(content, EDITS[path])
+
+
+@generated
+@given(FILES, st.booleans())
+def test_what_was_edited_since_keeps_every_word_of_the_person(file, twice):
+    raw, parts = file
+    path = parts[0].path
+    merged = with_owner(Content(raw), None, OWNER, parts, force=False)
+    if twice:
+        merged = with_owner(merged.content, merged.record, OTHER, parts[:2], force=False)
+    content = edited(merged.content, path)
+    expected = edited(Content(raw), path)
+    if twice:
+        merged = without_owner(content, merged.record, OTHER, parts[:2], force=False)
+        assert [state(merged.content, part) for part in parts] == ["same"] * len(parts)
+        content = merged.content
+    left = without_owner(content, merged.record, OWNER, parts, force=False)
+    if state(left.content, parts[0]) == "same":
+        expected = put(expected, parts[0])  # a default may stay
+    assert sorted(said(left.content).replace("{}", "")) == sorted(said(expected).replace("{}", ""))
+    assert (left.record, left.edited) == (None, [])

@@ -1,0 +1,230 @@
+"""The hook program, as an assistant runs it: whole process, standard input, exit code."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import faiss_memory_hook
+from faiss_memory.settings import runtime_folder
+
+PROGRAM = Path(sysconfig.get_path("scripts")) / "faiss-memory-hook"
+START = {"hook_event_name": "SessionStart", "source": "startup", "session_id": "1"}
+PROMPT = {"hook_event_name": "UserPromptSubmit", "prompt": "Which database?", "session_id": "1"}
+ANSWER = {"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "additionalContext": "Grüße\n> …"}}
+
+
+def run(*arguments: str, event: object = PROMPT, given: bytes | None = None, **environment: str):
+    """Run the program in a bare environment; gives the finished process."""
+    sent = json.dumps(event).encode() if given is None else given
+    bare = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent", **environment}
+    return subprocess.run([str(PROGRAM), *arguments], input=sent, capture_output=True, env=bare, timeout=30)
+
+
+@contextmanager
+def answering(raw: bytes | None, *, hang: bool = False) -> Iterator[tuple[str, list[bytes]]]:
+    """Something on a port: answers with these bytes, closes without a word, or never answers."""
+    received: list[bytes] = []
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while not done.is_set():
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    received.append(connection.recv(1 << 20))
+                    if hang:
+                        done.wait(30)
+                    elif raw is not None:
+                        connection.sendall(raw)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}", received
+        finally:
+            done.set()
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def http(status: str, body: bytes) -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def test_it_hands_over_the_event_and_the_answer():
+    with answering(http("200 OK", json.dumps(ANSWER).encode())) as (url, received):
+        done = run("claude-code", "--project", "owner.repo", FAISS_MEMORY_URL=url, FAISS_MEMORY_TOKEN="abc")
+    assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, ANSWER, b"")
+    head, _, body = received[0].partition(b"\r\n\r\n")
+    assert json.loads(body) == PROMPT
+    first, *headers = head.decode().split("\r\n")
+    assert first.startswith("POST /adapters/claude-code/hook?within_ms=")
+    assert first.endswith("&project=owner.repo HTTP/1.1")
+    assert "Authorization: Bearer abc" in headers
+
+
+def test_an_empty_answer_is_no_output():
+    with answering(http("200 OK", b"{}")) as (url, _):
+        done = run("codex", FAISS_MEMORY_URL=url)
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+RUBBISH = {
+    "an error": http("503 Service Unavailable", b'{"title":"x"}'),
+    "a refusal": http("401 Unauthorized", b'{"additionalContext":"x"}'),
+    "a page": http("200 OK", b"<html>"),
+    "a list": http("200 OK", b"[1]"),
+    "bytes": bytes(range(256)) * 20,
+    "half an answer": http("200 OK", json.dumps(ANSWER).encode())[:-9],
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("raw", RUBBISH.values(), ids=RUBBISH)
+@pytest.mark.parametrize("event", [START, PROMPT], ids=["start", "prompt"])
+def test_rubbish_changes_nothing(raw, event):
+    with answering(raw) as (url, _):
+        done = run("claude-code", event=event, FAISS_MEMORY_URL=url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_service_that_hangs_is_not_waited_for():
+    with answering(None, hang=True) as (url, _):
+        done = run("claude-code", event=START, FAISS_MEMORY_URL=url)
+        why = run("claude-code", "--verbose", FAISS_MEMORY_URL=url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert b"time" in why.stderr
+
+
+def test_the_deadline_counts_from_the_start(monkeypatch):
+    # Each part of an answer comes in time, and the whole of it does not.
+    now = iter([0.1, 0.2, 0.3])
+    monkeypatch.setattr(faiss_memory_hook.time, "monotonic", lambda: next(now))
+    assert faiss_memory_hook._left(faiss_memory_hook.DEADLINE) == pytest.approx(0.15)
+    assert faiss_memory_hook._left(faiss_memory_hook.DEADLINE) == pytest.approx(0.05)
+    with pytest.raises(faiss_memory_hook.NoAnswer, match="in time"):
+        faiss_memory_hook._left(faiss_memory_hook.DEADLINE)
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "event", "field"),
+    [("claude-code", START, "systemMessage"), ("codex", START, "systemMessage"),
+     ("cursor", {"hook_event_name": "sessionStart"}, "user_message")],
+)  # fmt: skip
+def test_the_person_is_told_once_a_session_that_the_service_does_not_run(name, event, field):
+    url = f"http://127.0.0.1:{unused_port()}"
+    done = run(name, event=event, FAISS_MEMORY_URL=url)
+    assert done.returncode == 0
+    assert "not running" in json.loads(done.stdout)[field]
+    for later in (PROMPT, {**START, "source": "resume"}, {**START, "source": "compact"}):
+        assert run(name, event=later, FAISS_MEMORY_URL=url).stdout == b""
+
+
+def test_inside_cursor_it_answers_cursor():
+    with answering(http("200 OK", b"{}")) as (url, received):
+        run("claude-code", FAISS_MEMORY_URL=url, CURSOR_VERSION="2.1")
+    assert received[0].startswith(b"POST /adapters/cursor/hook?")
+
+
+@pytest.mark.parametrize("given", [b"", b"{", b"\xff\xfe", b"[]", b"null"])
+def test_no_event_is_no_failure(given):
+    done = run("claude-code", given=given, FAISS_MEMORY_URL=f"http://127.0.0.1:{unused_port()}")
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--project"], ["claude-code", "--url"], ["claude-code", "--url", "rubbish"]]
+)
+def test_no_argument_makes_it_fail(arguments):
+    done = run(*arguments, FAISS_MEMORY_URL="::::")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_closed_standard_output_is_no_failure():
+    with answering(http("200 OK", json.dumps(ANSWER).encode())) as (url, _):
+        process = subprocess.Popen(
+            [str(PROGRAM), "claude-code"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin", "FAISS_MEMORY_URL": url},
+        )  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdin.write(json.dumps(PROMPT).encode())
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+def test_an_assistant_that_leaves_standard_input_open_is_not_waited_for():
+    process = subprocess.Popen(
+        [str(PROGRAM), "claude-code"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env={"PATH": "/usr/bin", "FAISS_MEMORY_URL": "http://127.0.0.1:9"},
+    )  # fmt: skip
+    assert process.wait(30) == 0
+    process.communicate()
+
+
+def test_it_finds_the_service_where_the_service_says_it_is(tmp_path, monkeypatch):
+    for session in (str(tmp_path / "run"), None):
+        if session is None:
+            monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+        else:
+            monkeypatch.setenv("XDG_RUNTIME_DIR", session)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+        assert str(runtime_folder()) in faiss_memory_hook.runtime_folders()
+
+
+def test_it_looks_where_the_last_service_ran_and_then_at_the_usual_port(tmp_path, monkeypatch):
+    monkeypatch.delenv("FAISS_MEMORY_URL", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "none"))
+    (tmp_path / "faiss-memory").mkdir()
+    file = tmp_path / "faiss-memory" / "service.json"
+    file.write_text('{"url": "http://127.0.0.1:12345"}')
+    assert faiss_memory_hook.addresses() == ["http://127.0.0.1:12345", "http://127.0.0.1:8900"]
+    for rubbish in ("", "[]", "{}", "\x00"):
+        file.write_text(rubbish)
+        assert faiss_memory_hook.addresses() == ["http://127.0.0.1:8900"]
+
+
+HEAVY = {"ssl", "http", "urllib", "asyncio", "email", "subprocess", "logging", "typing", "pathlib", "dataclasses",
+         "numpy", "faiss", "msgspec", "yaml", "click", "faiss_memory"}  # fmt: skip
+
+
+def test_it_imports_nothing_heavy():
+    folder = str(Path(faiss_memory_hook.__file__).parent)
+    code = f"import sys; sys.path.insert(0, {folder!r}); import faiss_memory_hook; print(*sys.modules)"
+    # Without site: what the test environment's own .pth files import is not the program's doing.
+    command = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert "faiss_memory_hook" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_the_real_service_answers_it(real_service):
+    # To see that the two speak with each other no adapter is needed: of an unknown one the service knows nothing.
+    url = f"http://127.0.0.1:{real_service.port}"
+    done = run("nobody", "--verbose", FAISS_MEMORY_URL=url)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"404" in done.stderr
