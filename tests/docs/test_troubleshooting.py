@@ -35,8 +35,9 @@ FEWEST = 6
 """Letters that a quotation must have: fewer are found anywhere."""
 
 ERRORS = {
-    "AutostartError", "CannotMerge", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError", "InstallError", "NotAllowed", "NotReady",
-    "PluginError", "StoreCorrupt", "StoreError", "StoreLocked", "Unreachable", "Unreadable",
+    "AutostartError", "CannotMerge", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError",
+    "InstallError", "NotAllowed", "NotReady", "PluginError", "StoreCorrupt", "StoreError", "StoreLocked", "Unreachable",
+    "Unreadable",
 }  # fmt: skip
 """Those that tell of something outside the request; an InvalidRequest says itself what to write instead."""
 LOGGED = {"critical", "error", "exception", "warning"}

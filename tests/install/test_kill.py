@@ -100,7 +100,7 @@ def run_through(tmp_path, kill_after, prepare, command, most):
 
 def test_an_install_that_is_killed_anywhere_is_finished_by_the_next(tmp_path, kill_after):
     number = run_through(
-        tmp_path, kill_after, lambda place: None, lambda place: place.install("one", "two", "three"), 200
+        tmp_path, kill_after, lambda place: None, lambda place: place.install("one", "three"), 200
     )
     assert number > 30
 
@@ -109,8 +109,8 @@ def test_an_uninstall_that_is_killed_anywhere_is_finished_by_the_next(tmp_path, 
     number = run_through(
         tmp_path,
         kill_after,
-        lambda place: place.install("one", "two", "three"),
-        lambda place: place.uninstall("one", "two", "three"),
+        lambda place: place.install("one", "three"),
+        lambda place: place.uninstall("one", "three"),
         200,
     )
     assert number > 20

@@ -75,7 +75,7 @@ def install(
         _print_files(installer, names, name)
         return 0
     if dry_run:
-        return _show(installer.plan_install(names, name, **how), out)
+        return _only_show(installer.plan_install(names, name, **how), out)
     with installer.at_work() as unfinished:
         plan = installer.plan_install(names, name, **how)
         code = _show(plan, out)
@@ -116,7 +116,7 @@ def uninstall(
     installer, out = _open(folder, shared, user), open_output()
     names = list(dict.fromkeys(assistant)) or installer.installed()
     if dry_run:
-        return _show(installer.plan_uninstall(names, force), out)
+        return _only_show(installer.plan_uninstall(names, force), out)
     with installer.at_work() as unfinished:
         plan = installer.plan_uninstall(names, force)
         for refusal in plan.refusals:
@@ -143,6 +143,15 @@ def _open(folder: Path | None, shared: bool, user: bool) -> Installer:
         raise click.UsageError("--user is for all projects: give it without --project and --shared.")
     settings, assistants = load_assistants()
     return Installer(settings, assistants, "user" if user else "shared" if shared else "personal", folder)
+
+
+def _only_show(plan: Plan, out: Output) -> int:
+    code = _show(plan, out)
+    if not plan.edits and not plan.refusals:
+        out.say("Nothing would change.")
+    for remark in dict.fromkeys(plan.remarks):
+        out.remark(remark)
+    return code
 
 
 def _show(plan: Plan, out: Output) -> int:
@@ -181,7 +190,7 @@ def _tell(plan: Plan, out: Output, problems: Sequence[str]) -> None:
             out.say(f"{'Removed' if edit.after.raw is None else 'Wrote'} {edit.path}")
     if not plan.edits and not plan.refusals:
         out.say("Nothing to do: everything is as it should be.")
-    for remark in plan.remarks:
+    for remark in dict.fromkeys(plan.remarks):
         out.remark(remark)
     for problem in problems:
         click.echo(f"faiss-memory: {problem}", err=True)

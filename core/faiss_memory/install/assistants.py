@@ -31,7 +31,7 @@ class Assistants:
         adapter = self.adapters.get(name)
         if adapter is not None:
             if context.scope not in adapter.scopes:
-                raise InstallError(f"{name} has no {_IN_WORDS[context.scope]}; {_offered(adapter)}")
+                raise InstallError(f"{name} has none of the {_IN_WORDS[context.scope]}: {_offered(adapter)}")
             return adapter.files(context)
         others: list[str] = []
         for given in self._plugins.hook.register_config_files(context=context):
@@ -60,9 +60,9 @@ class Assistants:
 
 
 _IN_WORDS = {
-    "personal": "personal files in a project",
+    "personal": "files for oneself in a project",
     "shared": "files that a project shares",
-    "user": "files of the user's own",
+    "user": "user's own files",
 }
 _OPTIONS = {"personal": "neither --shared nor --user", "shared": "--shared", "user": "--user"}
 
