@@ -117,13 +117,18 @@ def test_without_a_query_the_whole_input_is_searched_for_and_without_both_nothin
     assert ask(client, "ledger " * 20_000).status_code == 200
 
 
-def test_the_project_is_that_of_the_workspace_where_the_address_carries_none(client, stored, tmp_path):
+@pytest.fixture
+def inside(tmp_path):
+    """A folder inside the repository of the website."""
     git = tmp_path / "web site" / ".git"
     git.mkdir(parents=True)
     (git / "HEAD").write_text("ref: refs/heads/main\n")
     (git / "config").write_text('[remote "origin"]\n\turl = https://example.com/website.git\n')
-    inside = git.parent / "src"
-    inside.mkdir()
+    (git.parent / "src").mkdir()
+    return git.parent / "src"
+
+
+def test_the_project_is_that_of_the_workspace_where_the_address_carries_none(client, stored, inside):
     for place in (str(inside), inside.as_uri(), f"vscode-remote://wsl+Ubuntu{inside.as_uri()[7:]}"):
         assert "the ledger is in postgres" in contents(ask(client, workspacePath=place)), place
     assert "another ledger" in contents(ask(client, project="other", workspacePath=str(inside)))
@@ -144,7 +149,8 @@ def test_the_project_is_that_of_the_workspace_where_the_address_carries_none(cli
         "x" * 5000,
     ],
 )
-def test_a_workspace_that_is_not_on_this_machine_is_nobodys(client, stored, place):
+def test_a_workspace_that_is_not_on_this_machine_is_nobodys(client, stored, inside, monkeypatch, place):
+    monkeypatch.chdir(inside)  # where the service runs says nothing about the editor
     assert contents(ask(client, workspacePath=place)) == {"the person likes short ledgers"}
 
 

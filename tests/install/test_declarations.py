@@ -44,7 +44,8 @@ def test_a_refreshed_file_is_ours_whatever_it_says(place):
     plan, _ = place.install("made-up")
     assert not plan.edits
     assert (place.folder / "notes.md").read_text() == "found today\n"
-    place.uninstall("made-up")
+    plan, _ = place.uninstall("made-up")
+    assert plan.remarks == []
     assert place.seen() == {}
 
 

@@ -93,7 +93,8 @@ def without_owner(
     left = None
     if remaining:
         left = FileRecord(file.without_us(others).raw, digest(file.now), remaining)
-    return Merged(file.now, left, file.edited, structural=content.raw is not None)
+    refreshed = all(isinstance(part, OwnFile) and part.refreshed for part in parts)  # nobody's edit
+    return Merged(file.now, left, file.edited, structural=content.raw is not None and not refreshed)
 
 
 def made_of(original: Content, entries: Iterable[Entry]) -> Content:
