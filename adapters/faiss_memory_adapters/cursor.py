@@ -28,6 +28,7 @@ PROMPT = PromptTemplate(NAME, RULES)
 HOOK = HookDialect(
     session_start="sessionStart",
     prompt="beforeSubmitPrompt",
+    is_cursors=True,
     context=lambda event, text: {"additional_context": text},
 )
 RULE = f"""---

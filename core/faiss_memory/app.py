@@ -88,6 +88,7 @@ def create_app(service: MemoryService) -> Application:
         routes += more
     routes += _described(service, routes)
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
+    service.overview.paths = tuple(dict.fromkeys(route.path for route in routes))
     public = {part.path for part in (*routes, *mounts) if part.public}
     unlocked = {route.path for route in routes if route.open}
     app = Application()

@@ -20,6 +20,8 @@ class HookDialect:
     """The person has written something."""
     compacted: str = ""
     """The assistant has summed up the session, and hands over the summary."""
+    is_cursors: bool = False
+    """Cursor also fires the hooks of others that it finds. Its own has answered then."""
     context: Callable[[str, str], Mapping[str, Any]]
     """Make an answer of an event's name and the text to be added to the context."""
 

@@ -39,6 +39,8 @@ class Overview:
         self._plugins = plugins
         self._service = service
         self.version = version("faiss-memory")
+        self.paths: tuple[str, ...] = ()
+        """Where the application answers, once it is wired."""
 
     def health(self) -> schema.HealthAnswer:
         """Say whether the service answers. Raises what keeps the records from being read or written."""
@@ -181,7 +183,16 @@ class Overview:
         """List the assistants' adapters."""
         found = [
             schema.AdapterEntry(
-                name=adapter.name, title=adapter.title, routes=[r.path for r in adapter.routes(self._service)]
+                name=adapter.name,
+                title=adapter.title,
+                routes=list(
+                    dict.fromkeys(
+                        [
+                            *(route.path for route in adapter.routes(self._service)),
+                            *(path for path in self.paths if path.startswith(f"/adapters/{adapter.name}/")),
+                        ]
+                    )
+                ),
             )
             for _, adapter in self._plugins.plugins
             if isinstance(adapter, Adapter)

@@ -200,7 +200,7 @@ def test_claude_codes_package_has_the_parts_of_a_plugin(client):
     skill = archive.read("faiss-memory/skills/recall/SKILL.md").decode()
     assert f"allowed-tools: mcp__plugin_faiss-memory_{name}__memory_search\n" in skill
     assert json.loads(archive.read("faiss-memory/hooks/hooks.json"))["hooks"].keys() == {
-        "SessionStart", "UserPromptSubmit",
+        "SessionStart", "UserPromptSubmit", "PostCompact",
     }  # fmt: skip
 
 

@@ -29,6 +29,9 @@ CHANGING = {
     "version",
     "rewritten",
     "files_searched",
+    "time",
+    "data_folder",
+    "free_bytes",
     "bytes_searched",
 }
 NEAR = {"similarity", "relevance", "score"}

@@ -217,7 +217,13 @@ def test_the_ledger_counts_what_was_shown_and_how_often_nothing(client):
 def test_events_that_need_no_answer_get_an_empty_one(client):
     assert client.post(HOOK, {"hook_event_name": "Stop", "stop_hook_active": False}).json == {}
     assert client.post(HOOK, {"hook_event_name": ""}).json == {}
-    assert client.post(HOOK, {"prompt": "no event"}).status_code == 400
+    assert client.post(HOOK, {"prompt": "no event"}).json == {}
+
+
+def test_what_cursor_fires_of_others_hooks_is_not_answered(client):
+    add(client, DECISION, project="shop")
+    assert fire(client, prompt=DECISION, session_id="1", cursor_version="2.1") == ""
+    assert fire(client, prompt=DECISION, session_id="1") != ""
 
 
 def test_fields_of_the_assistants_own_are_passed_over(client):

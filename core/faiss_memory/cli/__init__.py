@@ -36,7 +36,9 @@ COMMANDS = {
     "install": Home(_PLACE + "installing:install", "Connect assistants to this project's memory."),
     "uninstall": Home(_PLACE + "installing:uninstall", "Disconnect assistants."),
     "status": Home(_PLACE + "installed:status", "Show what is installed for assistants."),
-    "doctor": Home(_PLACE + "doctor.command:doctor", "Try the service, and each assistant's way to it."),
+    "doctor": Home(
+        _PLACE + "doctor.command:doctor", "Examine the service, and each installed assistant's way to it."
+    ),
     "package": Home(_PLACE + "packaging:package", "Make a package for an assistant's own plugin system."),
     "mcp": Home(_PLACE + "mcp:mcp", "Speak MCP on standard input and output, for an assistant."),
     "config": Home(_PLACE + "running:config", "Show the settings in force, and where each comes from."),

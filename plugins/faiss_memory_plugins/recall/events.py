@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -22,16 +22,20 @@ class HookParams(Message):
 
 
 class HookRequest(Struct, kw_only=True):
-    """An event as the assistants write it. Fields that are not listed are theirs, and are passed over."""
+    """An event as the assistants write it, each in its own way and differently from version to version.
 
-    hook_event_name: str
-    session_id: str = ""
-    conversation_id: str = ""
-    cwd: str = ""
-    workspace_roots: list[str] = []
-    prompt: str = ""
-    source: str = ""
-    compact_summary: str = ""
+    So nothing is refused: other fields are passed over, and so is a value of a kind that is not expected.
+    """
+
+    hook_event_name: Any = None
+    session_id: Any = None
+    conversation_id: Any = None
+    cwd: Any = None
+    workspace_roots: Any = None
+    prompt: Any = None
+    source: Any = None
+    compact_summary: Any = None
+    cursor_version: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +54,26 @@ class Event:
 
 
 def read_event(request: HookRequest, dialect: HookDialect) -> Event | None:
-    """Read an event; None for one that needs no answer."""
+    """Read an event; None for one that needs no answer, or another's."""
     moments: dict[str, Moment] = {
         dialect.session_start: "session start",
         dialect.prompt: "prompt",
         dialect.compacted: "compacted",
     }
-    moment = moments.get(request.hook_event_name) if request.hook_event_name else None
-    if moment is None:
+    name = _text(request.hook_event_name)
+    moment = moments.get(name) if name else None
+    if moment is None or (request.cursor_version and not dialect.is_cursors):
         return None
+    roots = request.workspace_roots if isinstance(request.workspace_roots, list) else []
     return Event(
         moment=moment,
-        name=request.hook_event_name,
-        session=request.conversation_id or request.session_id,
-        folder=request.cwd or next(iter(request.workspace_roots), ""),
-        text=request.compact_summary if moment == "compacted" else request.prompt,
+        name=name,
+        session=_text(request.conversation_id) or _text(request.session_id),
+        folder=_text(request.cwd) or _text(next(iter(roots), "")),
+        text=_text(request.compact_summary if moment == "compacted" else request.prompt),
         forgotten=request.source in ("clear", "compact"),
     )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

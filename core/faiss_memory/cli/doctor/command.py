@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from faiss_memory.cli.failures import EXIT_FAILED
 from faiss_memory.cli.lazy import ExampleCommand
 from faiss_memory.cli.options import asks_service
-from faiss_memory.cli.session import Session
+
+if TYPE_CHECKING:
+    from faiss_memory.cli.session import Session
 
 
-@click.command(cls=ExampleCommand, examples=["faiss-memory doctor", "faiss-memory doctor claude-code --json"])
+@click.command(cls=ExampleCommand, examples=["faiss-memory doctor", "faiss-memory doctor --json"])
 @click.argument("assistant", nargs=-1)
 @asks_service
 def doctor(session: Session, assistant: Sequence[str]) -> int:

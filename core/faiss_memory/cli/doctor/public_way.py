@@ -9,7 +9,6 @@ from faiss_memory.cli.doctor.findings import Findings, measured
 from faiss_memory.cli.doctor.trial import NotRecalled, ask
 from faiss_memory.settings import Settings
 
-
 LEADS_ELSEWHERE = "The tunnel leads elsewhere, or the service has other settings"
 OPENS_TOO_MUCH = "The address opens more than it should: stop the tunnel"
 _ASKED = (
