@@ -219,7 +219,7 @@ def test_generated_requests_find_no_difference_between_document_and_service(tmp_
                 "--phases", "examples,coverage,fuzzing", "--checks", "all", "--max-examples", "3", "--seed", "1",
                 "--no-color", "--suppress-health-check", "all", "--warnings", "off",
             ],
-            cwd=tmp_path, capture_output=True, text=True, timeout=120, env={"PATH": "", "HOME": str(tmp_path)},
+            cwd=tmp_path, capture_output=True, text=True, timeout=400, env={"PATH": "", "HOME": str(tmp_path)},
         )  # fmt: skip
         assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr
         assert "Traceback" not in running.log.read_text()

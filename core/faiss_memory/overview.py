@@ -215,7 +215,7 @@ class Overview:
         for _, adapter in self._plugins.plugins:
             if isinstance(adapter, Adapter) and adapter.name == name:
                 if context.scope not in adapter.scopes:
-                    raise InvalidRequest(
+                    raise MemoryNotFound(
                         f"`scope`: {name} has no such files; there are {', '.join(adapter.scopes)}", "scope"
                     )
                 return adapter.files(context)
