@@ -72,7 +72,7 @@ def test_as_a_zip_each_file_is_whole(client):
 
 @pytest.mark.parametrize(
     ("query", "status", "field"),
-    [("scope=shared", 400, "scope"), ("scope=mine", 400, "scope"), ("format=tar", 400, "format")],
+    [("scope=shared", 404, "scope"), ("scope=mine", 400, "scope"), ("format=tar", 400, "format")],
 )
 def test_what_is_not_there_is_said(client, query, status, field):
     answer = client.get(f"/adapters/made/files?{query}")
