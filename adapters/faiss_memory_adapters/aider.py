@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import yaml
 from msgspec import UNSET, Meta
@@ -162,5 +163,8 @@ adapter = Adapter(
     routes=_routes,
     scopes=("personal", "shared"),
     steps=_steps,
+    probe=lambda context, query: (
+        f"/adapters/aider/context.md?{urlencode({'query': query, 'project': context.project})}"
+    ),
     detection=Detection(paths=(CONFIG, "~/.aider.conf.yml"), commands=("aider",)),
 )

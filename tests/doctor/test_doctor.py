@@ -114,7 +114,7 @@ def failures(failed: list[dict[str, str]]) -> str:
 
 
 def test_a_good_set_up_passes_for_every_assistant(person, service):
-    person.installs("claude-code", "codex", "cursor")
+    person.installs("claude-code", "codex", "cursor", "aider", "continue", "generic")
     person.trusts()
     before = service.call("GET", "/stats")[1]["total_memories"]
     code, failed = person.sees_the_doctor()
