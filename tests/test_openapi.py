@@ -216,7 +216,7 @@ def test_generated_requests_find_no_difference_between_document_and_service(tmp_
             [
                 sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{running.port}/openapi.json",
                 "--exclude-path", "/restore/archive",  # it knows no tar; tests/test_archives.py does
-                "--phases", "examples,coverage,fuzzing", "--checks", "all", "--max-examples", "3", "--seed", "1",
+                "--phases", "examples,coverage,fuzzing", "--checks", "all", "--max-examples", "2", "--seed", "1",
                 "--no-color", "--suppress-health-check", "all", "--warnings", "off",
             ],
             cwd=tmp_path, capture_output=True, text=True, timeout=400, env={"PATH": "", "HOME": str(tmp_path)},
