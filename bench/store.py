@@ -5,6 +5,7 @@ usage: python -m bench.store [COUNT …]
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -131,9 +132,13 @@ class OneSize:
                     alone.append(timed(lambda d=draft, e=embedding: store.add([d], [e])))
                 shares.append(self.share())
             rate = added / (time.perf_counter() - began)
-            for draft, embedding in self.source.drafts(KEPT + 2):
+            calm = 0
+            for draft, embedding in self.source.drafts(6 * KEPT):
                 store.add([draft], [embedding])
                 time.sleep(1.01)  # backups of one second share a folder
+                calm = calm + 1 if self.is_at_rest() else 0
+                if calm > 3:  # else the next base is due, and is made meanwhile
+                    break
             rest = self.share()
         busy = f"{_two(alone)}, {1000 * max(alone):.0f} ms at most" if alone else "none was made"
         return [
@@ -149,6 +154,13 @@ class OneSize:
     def bases(self) -> list[Path]:
         """Find the finished bases."""
         return list(self.data.glob("backups/.store/base-*.db.json"))
+
+    def is_at_rest(self) -> bool:
+        """Say whether no automatic backup names an older base than the newest."""
+        autos = sorted((self.data / "backups").glob("auto_*/manifest.json"))[-KEPT:]
+        named = {json.loads(path.read_text())["base"] for path in autos}
+        newest = max(self.bases(), key=lambda path: json.loads(path.read_text())["seq"])
+        return named == {newest.name.removesuffix(".json")}
 
     def share(self) -> float:
         """Give the size of backups/ as a share of memory.db, without what is kept by hour and day only."""
