@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-import yaml
 from msgspec import UNSET, Meta
 
 from faiss_memory import (
@@ -28,6 +27,7 @@ from faiss_memory import (
     YamlItem,
     YamlMember,
 )
+from faiss_memory_adapters.client_files import read_yaml
 from faiss_memory_adapters.texts import filled, template
 
 PROMPT = PromptTemplate("aider", template("aider/head.md"))
@@ -123,7 +123,7 @@ def _entry_point(context: InstallContext) -> ConfigFile:
     """
     if context.scope != "personal" or not context.folder:
         return YamlItem(CONFIG, ("read",), CONTEXT)
-    at_home, here = _config(Path.home()), _config(Path(context.folder))
+    at_home, here = read_yaml(Path.home() / CONFIG), read_yaml(Path(context.folder, CONFIG))
     inherits = "read" in at_home and "read" not in _foreign(here)
     if inherits and "load" not in at_home and here.get("load") in (None, LOAD):
         return YamlMember(CONFIG, ("load",), LOAD)
@@ -135,15 +135,6 @@ def _foreign(config: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value for key, value in config.items() if not (key == "read" and value in (CONTEXT, [CONTEXT]))
     }
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """Read a configuration file of aider; empty where there is none that can be read."""
-    try:
-        found = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _steps(context: InstallContext) -> Sequence[str]:

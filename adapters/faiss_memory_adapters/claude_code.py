@@ -20,11 +20,11 @@ from faiss_memory import (
     JsonMember,
     OwnFile,
     PromptTemplate,
+    endpoint_address,
     hook_address,
     hook_arguments,
     hook_line,
     nested_context,
-    service_address,
 )
 from faiss_memory_adapters.client_files import read_json
 from faiss_memory_adapters.texts import RULES, skill_files, template
@@ -49,7 +49,7 @@ def _server(context: InstallContext) -> dict[str, Any]:
     if context.scope == "shared":
         context = replace(context, url=f"${{FAISS_MEMORY_URL:-{context.url}}}")
     headers = _headers(context, f"${{{context.token_variable}}}")
-    return {"type": "http", "url": service_address(context, "/mcp"), **headers, "alwaysLoad": True}
+    return {"type": "http", "url": endpoint_address(context, "/mcp"), **headers, "alwaysLoad": True}
 
 
 def _server_files(context: InstallContext, settings: str) -> Sequence[ConfigFile]:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object."""
@@ -19,9 +21,14 @@ def read_toml(path: Path) -> dict[str, Any]:
     return _read(path, tomllib.loads)
 
 
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping."""
+    return _read(path, yaml.safe_load)
+
+
 def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     try:
         found = parse(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     return found if isinstance(found, dict) else {}

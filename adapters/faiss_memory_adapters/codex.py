@@ -16,9 +16,9 @@ from faiss_memory import (
     MarkdownBlock,
     PromptTemplate,
     TomlTable,
+    endpoint_address,
     hook_line,
     nested_context,
-    service_address,
 )
 from faiss_memory_adapters.client_files import read_toml
 from faiss_memory_adapters.texts import RULES, skill_files
@@ -34,7 +34,7 @@ HOOK = HookDialect(session_start="SessionStart", prompt="UserPromptSubmit", cont
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
-    entry: dict[str, Any] = {"url": service_address(context, "/mcp")}
+    entry: dict[str, Any] = {"url": endpoint_address(context, "/mcp")}
     if context.scope == "user" and context.command:
         # The address alone would not say which project is worked on; a process is started in its folder.
         entry = {"command": context.command, "args": ["mcp"]}

@@ -29,8 +29,8 @@ from faiss_memory import (
     SearchRequest,
     YamlDefault,
     YamlItem,
+    endpoint_address,
     project_of,
-    service_address,
 )
 from faiss_memory_adapters.texts import template
 
@@ -157,13 +157,13 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
-    server = {"name": "faiss-memory", "type": "streamable-http", "url": service_address(context, "/mcp")}
+    server = {"name": "faiss-memory", "type": "streamable-http", "url": endpoint_address(context, "/mcp")}
     return {**server, **({"requestOptions": _headers(context)} if context.has_token else {})}
 
 
 def _provider(context: InstallContext) -> dict[str, Any]:
     params = {
-        "url": service_address(context, "/adapters/continue/context"),
+        "url": endpoint_address(context, "/adapters/continue/context"),
         "title": "memory",
         "displayTitle": "Memory",
         "description": "Search FAISS Memory",

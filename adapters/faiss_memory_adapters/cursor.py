@@ -16,8 +16,8 @@ from faiss_memory import (
     JsonMember,
     OwnFile,
     PromptTemplate,
+    endpoint_address,
     hook_line,
-    service_address,
 )
 from faiss_memory_adapters.texts import RULES, skill_files
 
@@ -44,7 +44,7 @@ def _server(context: InstallContext) -> dict[str, Any]:
         # The address alone would not say which project is worked on; Cursor tells a process the folders it has open.
         return {"command": context.command, "args": ["mcp"]}
     reference = {"headers": {"Authorization": f"Bearer ${{env:{context.token_variable}}}"}}
-    return {"url": service_address(context, "/mcp"), **(reference if context.has_token else {})}
+    return {"url": endpoint_address(context, "/mcp"), **(reference if context.has_token else {})}
 
 
 def _files(context: InstallContext) -> Sequence[ConfigFile]:

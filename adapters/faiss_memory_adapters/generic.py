@@ -23,8 +23,8 @@ from faiss_memory import (
     Route,
     SearchRequest,
     Snippet,
+    endpoint_address,
     message_schema,
-    service_address,
 )
 from faiss_memory_adapters.texts import filled, template
 
@@ -114,7 +114,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
 
 def _written(context: InstallContext) -> Sequence[ConfigFile]:
     """Give the entries of clients whose files we know from the clients themselves."""
-    url, variable = service_address(context, "/mcp"), context.token_variable
+    url, variable = endpoint_address(context, "/mcp"), context.token_variable
     gemini = {"httpUrl": url, "timeout": 10_000, **_headers(context, f"${{{variable}}}")}
     opencode = {"type": "remote", "url": url, "enabled": True, **_headers(context, f"{{env:{variable}}}")}
     if context.scope == "user":
@@ -135,7 +135,7 @@ def _written(context: InstallContext) -> Sequence[ConfigFile]:
 
 def _shown(context: InstallContext) -> Sequence[ConfigFile]:
     """Give the entries of clients that we have not seen read them, or whose file is in another place everywhere."""
-    url, bearer = service_address(context, "/mcp"), _headers(context, "YOUR-TOKEN")
+    url, bearer = endpoint_address(context, "/mcp"), _headers(context, "YOUR-TOKEN")
     zed: dict[str, Any] = {"url": url, **bearer}
     if context.command:
         project = [] if context.scope == "user" else ["--project", context.project]
@@ -166,7 +166,7 @@ def _snippet(path: str, key: str, entry: dict[str, Any], client: str) -> Snippet
 
 
 def _vscode(context: InstallContext, token: str) -> dict[str, Any]:
-    return {"type": "http", "url": service_address(context, "/mcp"), **_headers(context, token)}
+    return {"type": "http", "url": endpoint_address(context, "/mcp"), **_headers(context, token)}
 
 
 def _headers(context: InstallContext, token: str) -> dict[str, Any]:

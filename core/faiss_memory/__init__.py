@@ -28,7 +28,13 @@ if TYPE_CHECKING:
         YamlItem,
         YamlMember,
     )
-    from faiss_memory.connecting import HOOK_SECONDS, hook_address, hook_arguments, hook_line, service_address
+    from faiss_memory.connecting import (
+        HOOK_SECONDS,
+        endpoint_address,
+        hook_address,
+        hook_arguments,
+        hook_line,
+    )
     from faiss_memory.errors import (
         ConfigError,
         Conflict,
@@ -111,7 +117,7 @@ _HOMES = {
         "hook_address",
         "hook_arguments",
         "hook_line",
-        "service_address",
+        "endpoint_address",
     ),
     "errors": (
         "ConfigError",
@@ -268,6 +274,7 @@ __all__ = [
     "as_public",
     "check_public_read",
     "convert",
+    "endpoint_address",
     "find_repository",
     "hook_address",
     "hook_arguments",
@@ -277,7 +284,6 @@ __all__ = [
     "nested_context",
     "open_session",
     "project_of",
-    "service_address",
 ]
 
 

@@ -12,7 +12,7 @@ HOOK_SECONDS = 0.25
 """How long a hook may keep a prompt waiting for the service: what is not there by then is left out."""
 
 
-def service_address(context: InstallContext, path: str) -> str:
+def endpoint_address(context: InstallContext, path: str) -> str:
     """Give an address of the service, such as `…/mcp?project=website`.
 
     The user's own files carry no project: there the folder that is worked in decides.
@@ -22,7 +22,7 @@ def service_address(context: InstallContext, path: str) -> str:
 
 def hook_address(context: InstallContext, name: str) -> str:
     """Give the address that takes the hooks of an assistant."""
-    return service_address(context, f"/adapters/{name}/hook")
+    return endpoint_address(context, f"/adapters/{name}/hook")
 
 
 def hook_arguments(context: InstallContext, name: str) -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
-from zipfile import ZipFile, ZipInfo
 
 from msgspec import UNSET
 
@@ -14,6 +12,7 @@ from faiss_memory import schema
 from faiss_memory.config_files import ConfigFile, Snippet
 from faiss_memory.install import KINDS, by_path, snippet, whole_file
 from faiss_memory.memory import DEFAULT_PROJECT, Filter, Memory, SearchResult
+from faiss_memory.packages import zipped
 from faiss_memory.parts import Page, Purged
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,12 +90,11 @@ def config_file(file: ConfigFile) -> schema.FileEntry:
 
 def config_archive(files: Sequence[ConfigFile]) -> Page:
     """Pack files as a zip; those of the user's own lie in a folder `home`."""
-    packed = BytesIO()
-    with ZipFile(packed, "w") as archive:
-        for path, parts in by_path(file for file in files if not isinstance(file, Snippet)).items():
-            name = f"home/{path[2:]}" if path.startswith("~/") else path
-            archive.writestr(ZipInfo(name), whole_file(parts))  # a fixed date: the same files, the same bytes
-    return Page(packed.getvalue(), "application/zip")
+    written = by_path(file for file in files if not isinstance(file, Snippet))
+    names = {path: f"home/{path[2:]}" if path.startswith("~/") else path for path in written}
+    return Page(
+        zipped({names[path]: whole_file(parts) for path, parts in written.items()}), "application/zip"
+    )
 
 
 def time_text(time: datetime) -> str:

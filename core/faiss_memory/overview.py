@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from msgspec import UNSET
 
 from faiss_memory import messages, schema
-from faiss_memory.adapter import Adapter
 from faiss_memory.config_files import ConfigFile, InstallContext, Scope
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
@@ -194,8 +193,7 @@ class Overview:
                     )
                 ),
             )
-            for _, adapter in self._plugins.plugins
-            if isinstance(adapter, Adapter)
+            for adapter in self._plugins.adapters.values()
         ]
         return schema.AdaptersAnswer(adapters=found, count=len(found))
 
@@ -212,13 +210,12 @@ class Overview:
         )
 
     def _config_files(self, name: str, context: InstallContext) -> Sequence[ConfigFile]:
-        for _, adapter in self._plugins.plugins:
-            if isinstance(adapter, Adapter) and adapter.name == name:
-                if context.scope not in adapter.scopes:
-                    raise MemoryNotFound(
-                        f"`scope`: {name} has no such files; there are {', '.join(adapter.scopes)}", "scope"
-                    )
-                return adapter.files(context)
+        adapter = self._plugins.adapters.get(name)
+        if adapter is not None:
+            if context.scope not in adapter.scopes:
+                offered = ", ".join(adapter.scopes)
+                raise MemoryNotFound(f"`scope`: {name} has no such files; there are {offered}", "scope")
+            return adapter.files(context)
         for given in self._plugins.hook.register_config_files(context=context):
             if name in given:
                 found: Sequence[ConfigFile] = given[name]

@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from faiss_memory.adapter import Adapter
 from faiss_memory.config_files import InstallContext
 from faiss_memory.errors import Conflict, MemoryNotFound
 from faiss_memory.plugin_host import PluginHost
@@ -18,8 +17,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 def package_files(plugins: PluginHost, name: str, context: InstallContext) -> dict[str, str]:
     """Give a package's texts by path. Raises MemoryNotFound for an adapter that is not there, or has no package."""
-    adapters = [adapter for _, adapter in plugins.plugins if isinstance(adapter, Adapter)]
-    packages = {adapter.name: adapter.package(context) for adapter in adapters}
+    packages = {known: adapter.package(context) for known, adapter in plugins.adapters.items()}
     if not packages.get(name):
         known = ", ".join(sorted(known for known, files in packages.items() if files)) or "no adapter"
         raise MemoryNotFound(f"there is no package of an adapter `{name}`; {known} has one")

@@ -11,6 +11,7 @@ from typing import Any
 import pluggy
 
 from faiss_memory import hookspecs
+from faiss_memory.adapter import Adapter
 from faiss_memory.errors import ConfigError, PluginError
 
 log = logging.getLogger("faiss_memory.plugins")
@@ -51,6 +52,11 @@ class PluginHost:
     def plugins(self) -> list[tuple[str, object]]:
         """Every plugin with its name, in order of name."""
         return sorted(self._manager.list_name_plugin(), key=lambda pair: pair[0])
+
+    @property
+    def adapters(self) -> dict[str, Adapter]:
+        """The adapters among them, by the assistant's name."""
+        return {one.name: one for _, one in self.plugins if isinstance(one, Adapter)}
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin that something has happened. It is done and safe, so an error is only logged."""

@@ -18,9 +18,7 @@ class Assistants:
 
     def __init__(self, plugins: PluginHost) -> None:
         self._plugins = plugins
-        self.adapters = {
-            adapter.name: adapter for _, adapter in plugins.plugins if isinstance(adapter, Adapter)
-        }
+        self.adapters = plugins.adapters
 
     def files(self, name: str, context: InstallContext) -> Sequence[Written]:
         """Give an assistant's files, without what is only shown. Raises InstallError if it has none of this scope."""

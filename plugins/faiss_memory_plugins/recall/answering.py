@@ -39,7 +39,7 @@ class Recall:
         began = time.monotonic()
         event = read_event(request, dialect)
         # A hook is never worth waiting for: what is not ready yet is no help now.
-        if event is None or not self._service.overview.health().model_ready:
+        if event is None or not self._service.engine.model_ready:
             return {}
         project = project_for(params.project, event.folder)
         try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from faiss_memory import Adapter, Draft, InvalidRequest, MemoryService, Route, hookimpl
+from faiss_memory import Draft, InvalidRequest, MemoryService, Route, hookimpl
 from faiss_memory_plugins.recall.answering import Recall
 from faiss_memory_plugins.recall.events import HookParams, HookRequest
 from faiss_memory_plugins.recall.framing import holds_recalled
@@ -31,8 +31,8 @@ class RecallPlugin:
                 body=HookRequest,
                 handler=partial(recall.answer, adapter.name, adapter.hook),
             )
-            for _, adapter in service.plugins.plugins
-            if isinstance(adapter, Adapter) and adapter.hook is not None
+            for adapter in service.plugins.adapters.values()
+            if adapter.hook is not None
         ]
 
     @hookimpl

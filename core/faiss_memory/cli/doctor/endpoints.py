@@ -13,7 +13,7 @@ from faiss_memory.cli.doctor.trial import (
     NotRecalled,
     TestMemory,
     bare_environment,
-    excerpt,
+    brought,
     expanded,
 )
 
@@ -37,11 +37,11 @@ def try_mcp(entry: Entry, memory: TestMemory, folder: str, token: str) -> None:
             raise NotRecalled(f"{entry.command[0]} is not found where a desktop app looks", LINK) from error
         where = entry.url or " ".join(entry.command)
         raise NotRecalled(
-            f"{where} does not speak MCP: {excerpt(str(reason) or type(reason).__name__)}",
+            f"{where} does not speak MCP: {brought(str(reason) or type(reason).__name__)}",
             "If the service has moved to another address, install it again: faiss-memory install",
         ) from error
     if memory.text not in said:
-        raise NotRecalled(f"{TOOL} brought {excerpt(said)}, and not what was stored a moment ago")
+        raise NotRecalled(f"{TOOL} brought {brought(said)}, and not what was stored a moment ago")
 
 
 async def _search(entry: Entry, query: str, folder: str, token: str) -> str:

@@ -11,10 +11,11 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.entries import Entry
+from faiss_memory.cli.writing import excerpt
 from faiss_memory.hook_dialect import TRIAL_SESSION
 from faiss_memory.install.commands import BARE_PATH
 from faiss_memory.settings import environment_with
@@ -86,7 +87,7 @@ def try_hook(entry: Entry, memory: TestMemory, folder: str, prompt_event: str, t
             f"it asks for project `{entry.project}`, and this folder's is `{memory.project}`",
             "Install it again: faiss-memory install",
         )
-    raise NotRecalled(f"it brought {excerpt(said)}, and not what was stored a moment ago")
+    raise NotRecalled(f"it brought {brought(said)}, and not what was stored a moment ago")
 
 
 def _run(entry: Entry, event: Mapping[str, object], folder: str, token: str) -> str:
@@ -143,7 +144,7 @@ def _why_nothing(
 def _post(entry: Entry, event: Mapping[str, object], token: str) -> str:
     status, said = ask(entry, "POST", entry.url, json.dumps(event).encode(), token)
     if status != 200:
-        raise NotRecalled(f"{entry.url} answers {status}: {excerpt(said)}", _advice(status))
+        raise NotRecalled(f"{entry.url} answers {status}: {brought(said)}", _advice(status))
     return said
 
 
@@ -152,9 +153,9 @@ def try_context(entry: Entry, memory: TestMemory, token: str) -> None:
     body = json.dumps({"query": memory.text, "fullInput": memory.text}).encode()
     status, said = ask(entry, "POST", entry.url, body, token)
     if status != 200:
-        raise NotRecalled(f"{entry.url} answers {status}: {excerpt(said)}", _advice(status))
+        raise NotRecalled(f"{entry.url} answers {status}: {brought(said)}", _advice(status))
     if memory.text not in said:
-        raise NotRecalled(f"it brought {excerpt(said)}, and not what was stored a moment ago")
+        raise NotRecalled(f"it brought {brought(said)}, and not what was stored a moment ago")
 
 
 def ask(entry: Entry, method: str, url: str, body: bytes | None, token: str) -> tuple[int, str]:
@@ -212,17 +213,11 @@ def _advice(status: int) -> str:
     return "See what the service checks above say"
 
 
-def excerpt(said: str) -> str:
-    """Give the beginning of an answer."""
-    words = " ".join(said.split())
-    return "nothing" if words in ("", "{}", "[]") else f"{words[:80]}…" if len(words) > 80 else words
+def brought(said: str) -> str:
+    """Tell what an answer brought, in short."""
+    return "nothing" if said.split() in ([], ["{}"], ["[]"]) else excerpt(said, 80)
 
 
 def _last(raw: bytes) -> str:
     lines = raw.decode("utf-8", "replace").strip().splitlines()
     return lines[-1][:200] if lines else ""
-
-
-def with_query(url: str, **values: str) -> str:
-    """Add parameters to an address."""
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(values)}"
