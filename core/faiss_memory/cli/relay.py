@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -150,12 +151,12 @@ class Relay:
     def _asked(self, message: Message) -> Message:
         """Ask the service, and give what it answers, or what there is to say where it does not."""
         project = self._project() if message["method"] in ABOUT_A_PROJECT else None
-        path = f"/mcp?project={quote(project)}" if project else "/mcp"
+        path = f"/mcp?project={quote(project, errors='surrogateescape')}" if project else "/mcp"
         modern = _modern_version(message)
         try:
             status, raw = self._sent(path, json.dumps(message).encode(), self._headers(message, modern))
             answer = _parsed(raw)
-            if "result" not in answer and "error" not in answer:
+            if not any(isinstance(answer.get(part), dict) for part in ("result", "error")):
                 answer = {"error": _error(SERVICE_ERROR, self._explained(status, answer))}
         except Unreachable as error:
             answer = offline_result(message, error.message, self._limits, modern=bool(modern))
@@ -219,16 +220,27 @@ def _first_folder(result: Any) -> Path | None:
     roots = result.get("roots") if isinstance(result, dict) else None
     for root in roots if isinstance(roots, list) else []:
         uri = root.get("uri") if isinstance(root, dict) else None
-        parts = urlsplit(uri) if isinstance(uri, str) and "\0" not in uri else None
-        if parts is not None and parts.scheme == "file" and parts.path:
-            return Path(url2pathname(parts.path))
+        folder = folder_of(uri) if isinstance(uri, str) else None
+        if folder is not None:
+            return folder
     return None
+
+
+def folder_of(uri: str) -> Path | None:
+    """Read the address of a folder; None for one of something else, and for what no folder can be called."""
+    try:
+        parts = urlsplit(uri)
+        # A drive's colon comes in escapes from some editors, and is not known for one then.
+        path = re.sub("^(/[a-z])%3a", r"\1:", parts.path, flags=re.IGNORECASE)
+        return Path(url2pathname(path)).resolve() if parts.scheme == "file" and path else None
+    except (OSError, RuntimeError, ValueError):
+        return None
 
 
 def _parsed(raw: bytes) -> Message:
     try:
         answer = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}
 
