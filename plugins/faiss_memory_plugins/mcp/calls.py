@@ -16,6 +16,7 @@ from faiss_memory import (
     Answer,
     ForgetAnswer,
     ForgetRequest,
+    MemoryNotFound,
     MemoryService,
     MemoryServiceError,
     NotReady,
@@ -115,7 +116,10 @@ class Calls:
 
     def _update(self, request: Any) -> tuple[str, Answer]:
         fields = {name: getattr(request, name) for name in PatchRequest.__struct_fields__}
-        memory = self._service.patch(request.id, PatchRequest(**fields))
+        try:
+            memory = self._service.patch(request.id, PatchRequest(**fields))
+        except MemoryNotFound as error:
+            raise MemoryNotFound(f"{error}; give an id that memory_search shows") from None
         answer = Updated(success=True, id=memory.id, project=memory.project)
         return f"Memory {memory.id} in project {memory.project} is corrected.", answer
 
