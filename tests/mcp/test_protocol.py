@@ -116,9 +116,33 @@ def test_a_body_that_is_no_message_is_refused(client, revision, body):
     assert answer.json["error"]["code"] < 0
 
 
-def test_what_does_not_say_that_it_is_json_is_refused(client):
-    answer = client._client.simulate_post("/mcp", body=b"{}", host="localhost", remote_addr="127.0.0.1")
-    assert (answer.status_code, answer.json["field"]) == (400, "Content-Type")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        [{"jsonrpc": "2.0", "id": 1, "method": "ping"}],
+        {"jsonrpc": "1.0", "id": 1, "method": "ping"},
+        {"jsonrpc": "2.0", "id": None, "method": "ping"},
+        {"jsonrpc": "2.0", "id": 1.5, "method": "ping"},
+        {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": ["x"]},
+    ],
+)
+def test_json_that_is_no_message_is_never_taken_for_a_notification(client, wrong):
+    answer = client.post("/mcp", wrong, headers=ACCEPT)
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, -32600)
+    assert "send one message of JSON-RPC" in answer.json["error"]["message"]
+    assert "pydantic" not in answer.text
+
+
+def test_what_does_not_say_that_it_is_json_is_refused_as_everywhere(client):
+    for kind, status in {"text/plain": 415, "Application/JSON; charset=utf-8": 200}.items():
+        answer = client.post(
+            "/mcp",
+            {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": None},
+            headers={"Accept": "*/*", "Content-Type": kind},
+        )
+        assert answer.status_code == status
+    assert answer.json["result"] == {}
 
 
 def test_who_names_no_type_is_answered(client):
