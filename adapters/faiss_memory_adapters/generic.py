@@ -142,6 +142,10 @@ def _written(context: InstallContext) -> Sequence[ConfigFile]:
     url, variable = endpoint_address(context, "/mcp"), context.token_variable
     gemini = {"httpUrl": url, "timeout": 10_000, **_headers(context, f"${{{variable}}}")}
     opencode = {"type": "remote", "url": url, "enabled": True, **_headers(context, f"{{env:{variable}}}")}
+    if context.scope == "user" and context.command:
+        # The address alone would not say which project is worked on; a process is started in its folder.
+        gemini = {"command": context.command, "args": ["mcp"], "timeout": 10_000}
+        opencode = {"type": "local", "command": [context.command, "mcp"], "enabled": True}
     if context.scope == "user":
         return (
             JsonMember("~/.gemini/settings.json", ("mcpServers", NAME), gemini, comments=True),

@@ -292,7 +292,7 @@ WRONG = [
     ("memory_add", {"text": "x", "supersedes": 77}, "77"),
     ("memory_add", {"text": "x" * 70_000}, "limits.text_bytes"),
     ("memory_add", {"text": "x", "tags": "one"}, "`tags`"),
-    ("memory_update", {"id": 5, "text": "x"}, "there is no memory 5; give an id that memory_search shows"),
+    ("memory_update", {"id": 5, "text": "x"}, "there is no memory 5; give an id that a search has shown"),
     ("memory_update", {"id": 1}, "nothing to change"),
     ("memory_forget", {"tags": ["all"]}, "`tags` is not an argument of memory_forget"),
     ("memory_forget", {"ids": []}, "`ids`"),

@@ -90,6 +90,8 @@ class Calls:
             text, answer = call.do(call.tool.read(arguments))
         except NotReady as error:
             return Outcome(f"{str(error).rstrip('.')}. Try again in {error.retry_after} seconds.")
+        except MemoryNotFound as error:
+            return Outcome(f"{name}: {error}; give an id that a search has shown.")
         except MemoryServiceError as error:
             return Outcome(f"{name}: {error}")
         except Exception:  # a model can go on without a memory; the log has what a person needs
@@ -116,10 +118,7 @@ class Calls:
 
     def _update(self, request: Any) -> tuple[str, Answer]:
         fields = {name: getattr(request, name) for name in PatchRequest.__struct_fields__}
-        try:
-            memory = self._service.patch(request.id, PatchRequest(**fields))
-        except MemoryNotFound as error:
-            raise MemoryNotFound(f"{error}; give an id that memory_search shows") from None
+        memory = self._service.patch(request.id, PatchRequest(**fields))
         answer = Updated(success=True, id=memory.id, project=memory.project)
         return f"Memory {memory.id} in project {memory.project} is corrected.", answer
 
