@@ -16,8 +16,8 @@ BYTES_A_TOKEN = 4
 """A rule of thumb that holds for English and code; other scripts take more bytes, and about as many more tokens."""
 SOURCE = 200
 """Most bytes of a source that are shown, and of all tags of a memory."""
-LEAST = 20
-"""Bytes of a text below which a note says nothing: then rather fewer notes."""
+LEAST = 80
+"""Bytes of a text below which a note says too little: then rather fewer notes."""
 
 
 class Note(Answer, kw_only=True, omit_defaults=True):
@@ -49,10 +49,12 @@ class Notes(Answer, kw_only=True, omit_defaults=True):
 def notes_of(answer: SearchAnswer, tokens: int) -> Notes:
     """Shorten what was found to a budget."""
     notes, room = [_note(found) for found in answer.results], tokens * BYTES_A_TOKEN
-    heads = [len(f"{_head(note)}\n(shortened)\n\n".encode()) for note in notes]
-    fitting = sum(used <= room for used in accumulate(head + LEAST for head in heads))
-    notes = notes[: max(1, fitting)]
-    shares = share([len(note.text.encode()) for note in notes], room - sum(heads[: len(notes)]))
+    # The structure is the longer one of the two, and some clients show the model that.
+    heads = [len(msgspec.json.encode(msgspec.structs.replace(note, text=""))) for note in notes]
+    sizes = [len(note.text.encode()) for note in notes]
+    needed = accumulate(head + min(size, LEAST) for head, size in zip(heads, sizes, strict=True))
+    notes = notes[: max(1, sum(need <= room for need in needed))]
+    shares = share(sizes[: len(notes)], room - sum(heads[: len(notes)]))
     for note, found, part in zip(notes, answer.results, shares, strict=False):
         note.text = _cut(found, part)
         note.shortened = note.text != found.text
