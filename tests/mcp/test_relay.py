@@ -283,7 +283,7 @@ def test_it_ends_with_its_input_though_the_service_does_not_answer(tmp_path):
         may_end.wait(60)
 
     with talker(hang) as url, Piped(tmp_path, environment(tmp_path, FAISS_MEMORY_URL=url)) as assistant:
-        assistant.say({"id": 1, "method": "tools/list"}, {"id": 2, "method": "tools/list"})
+        assistant.say(*({"id": number, "method": "tools/list"} for number in range(12)))
         assert assistant.close() == 0
         may_end.set()
 

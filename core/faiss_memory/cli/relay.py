@@ -34,7 +34,7 @@ ROOTS_PATIENCE = 2.0
 FAREWELL = 3.0
 """Seconds that calls may still take when the input has ended."""
 AT_ONCE = 8
-"""Calls that are under way at the same time; the next one is read when one of them has its answer."""
+"""Calls that the service is asked at the same time. More are read meanwhile: the end of the input is noticed so."""
 
 ABOUT_A_PROJECT = frozenset({"tools/call", "prompts/get", "resources/list"})
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
@@ -92,19 +92,18 @@ class Relay:
         elif message["method"] == "initialize":  # what follows depends on it
             self._initialize(message)
         else:
-            self._free.acquire()
             thread = threading.Thread(target=self._answer, args=(message,), daemon=True)
             self._under_way.add(thread)
             thread.start()
 
     def _answer(self, message: Message) -> None:
         try:
-            self._say(self._asked(message))
+            with self._free:
+                self._say(self._asked(message))
         except BrokenPipeError:
             # The assistant has gone, and the reading thread may not have noticed.
             os._exit(0)
         finally:
-            self._free.release()
             self._under_way.discard(threading.current_thread())
 
     def _say(self, message: Message) -> None:
