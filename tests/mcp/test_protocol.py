@@ -135,13 +135,14 @@ def test_json_that_is_no_message_is_never_taken_for_a_notification(client, wrong
 
 
 def test_what_does_not_say_that_it_is_json_is_refused_as_everywhere(client):
-    for kind, status in {"text/plain": 415, "Application/JSON; charset=utf-8": 200}.items():
-        answer = client.post(
-            "/mcp",
-            {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": None},
-            headers={"Accept": "*/*", "Content-Type": kind},
-        )
-        assert answer.status_code == status
+    sent = {
+        "body": b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": null}',
+        "host": "localhost",
+        "remote_addr": "127.0.0.1",
+    }
+    for path in ("/mcp", "/search"):
+        assert client._client.simulate_post(path, content_type="text/plain", **sent).status_code == 415
+    answer = client._client.simulate_post("/mcp", content_type="Application/JSON; charset=utf-8", **sent)
     assert answer.json["result"] == {}
 
 
