@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from faiss_memory import Answer, Message, Route, hookimpl
+from faiss_memory import TOOLS, Answer, Message, Route, hookimpl
 from faiss_memory.schema import AddRequest, ForgetRequest, NovelRequest, SearchRequest
 from tests.running import RunningService
 
@@ -185,6 +185,10 @@ def test_the_tool_schemas_stand_alone_and_are_the_messages(client):
         message, _ = MESSAGES[name]
         assert set(parameters["properties"]) == set(message.__struct_fields__)
         assert parameters["additionalProperties"] is False
+    theirs = {tool.name: tool.description for tool in TOOLS}
+    for tool in answer["anthropic"]:
+        assert tool["description"].startswith(theirs.get(tool["name"], ""))
+        assert "`default`" in tool["description"] or tool["name"] == "memory_forget"
     assert openai["memory_search"]["required"] == ["query"]
     assert openai["memory_search"]["properties"]["k"]["maximum"] == 100
 

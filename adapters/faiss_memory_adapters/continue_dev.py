@@ -157,6 +157,9 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
+    if context.scope == "user" and context.command:
+        # The address alone would not say which project is worked on; a process is started in its folder.
+        return {"name": "faiss-memory", "type": "stdio", "command": context.command, "args": ["mcp"]}
     server = {"name": "faiss-memory", "type": "streamable-http", "url": endpoint_address(context, "/mcp")}
     return {**server, **({"requestOptions": _headers(context)} if context.has_token else {})}
 

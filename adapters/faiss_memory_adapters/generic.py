@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from faiss_memory import (
+    TOOLS,
     Adapter,
-    AddRequest,
     Answer,
     ConfigFile,
     Detection,
-    ForgetRequest,
     InstallContext,
     JsonItems,
     JsonMember,
@@ -21,10 +23,9 @@ from faiss_memory import (
     NovelRequest,
     PromptTemplate,
     Route,
-    SearchRequest,
     Snippet,
+    Tool,
     endpoint_address,
-    message_schema,
 )
 from faiss_memory_adapters.texts import filled, template
 
@@ -32,33 +33,57 @@ PROMPT = PromptTemplate("generic", template("generic/agents.md"))
 NAME = "faiss-memory"
 VSCODE = ".vscode/mcp.json"
 
-TOOLS = (
-    (
-        "memory_search",
+
+def _by_rest(path: str, differs: str, tool: Tool[Any], **says: str) -> tuple[str, Tool[Any]]:
+    """Give a call, and the tool for it: with every field that the call has, and with no project of its own."""
+    fields = msgspec.structs.fields(tool.message)
+    described = replace(
+        tool,
+        description=f"{tool.description} {differs}",
+        fields=tuple(field.name for field in fields),
+        required=tuple(field.name for field in fields if field.required),
+        says={**tool.says, **says},
+    )
+    return path, described
+
+
+MCP = {tool.name: tool for tool in TOOLS}
+NOVEL = Tool(
+    name="memory_is_novel",
+    title="Ask whether it is new",
+    description="Ask whether something is already remembered, before adding it.",
+    message=NovelRequest,
+    fields=(),
+    required=(),
+)
+READ = {"project": "This project's name and `default`, in a list; `*` for all projects."}
+CALLS = (
+    _by_rest(
         "/search",
-        SearchRequest,
-        "Search what was remembered about this project: decisions, conventions, fixes, notes. "
-        "Use it before answering about earlier work.",
+        "Name this project and `default`, the shared one: without `project`, `default` alone is searched.",
+        MCP["memory_search"],
+        **READ,
     ),
-    (
-        "memory_add",
+    _by_rest(
         "/memory/add",
-        AddRequest,
-        "Remember one lasting fact: a decision with its reason, a convention, a fix. One or two sentences.",
+        "Name this project: without `project` it is stored in `default`, the shared one.",
+        MCP["memory_add"],
+        project="This project's name; `default` for what holds in every project.",
     ),
-    (
-        "memory_is_novel",
+    _by_rest(
         "/memory/is-novel",
-        NovelRequest,
-        "Ask whether something is already remembered, before adding it.",
+        "Name this project and `default`: without `project`, `default` alone is looked through.",
+        NOVEL,
+        **READ,
     ),
-    (
-        "memory_forget",
+    _by_rest(
         "/memory/forget",
-        ForgetRequest,
-        "Forget memories that are wrong or no longer hold, by id or by a filter.",
+        "Other conditions than `ids` forget every memory that meets all of them: look first with `dry_run`.",
+        MCP["memory_forget"],
+        project="Only memories of this project.",
     ),
 )
+"""Each call with its tool: MCP's, with what REST has it otherwise."""
 
 
 class ToolCall(Answer):
@@ -79,8 +104,8 @@ class ToolsAnswer(Answer):
 
 def _tools(service: MemoryService) -> ToolsAnswer:
     described = [
-        (name, path, text, message_schema(message, service.settings.limits))
-        for name, path, message, text in TOOLS
+        (tool.name, path, tool.description, tool.input_schema(service.settings.limits))
+        for path, tool in CALLS
     ]
     return ToolsAnswer(
         openai=[
@@ -117,6 +142,10 @@ def _written(context: InstallContext) -> Sequence[ConfigFile]:
     url, variable = endpoint_address(context, "/mcp"), context.token_variable
     gemini = {"httpUrl": url, "timeout": 10_000, **_headers(context, f"${{{variable}}}")}
     opencode = {"type": "remote", "url": url, "enabled": True, **_headers(context, f"{{env:{variable}}}")}
+    if context.scope == "user" and context.command:
+        # The address alone would not say which project is worked on; a process is started in its folder.
+        gemini = {"command": context.command, "args": ["mcp"], "timeout": 10_000}
+        opencode = {"type": "local", "command": [context.command, "mcp"], "enabled": True}
     if context.scope == "user":
         return (
             JsonMember("~/.gemini/settings.json", ("mcpServers", NAME), gemini, comments=True),

@@ -169,6 +169,8 @@ def _responder(route: Route, settings: Settings) -> Callable[..., None]:
 def _mounted(mount: Mount, limit: int) -> Callable[..., None]:
     def respond(request: falcon.Request, response: falcon.Response) -> None:
         body = _read(request, limit)
+        if body and mount.takes_json:
+            _check_json(request)
         environ = {
             **request.env,
             "SCRIPT_NAME": f"{request.env.get('SCRIPT_NAME', '')}{mount.path}",
@@ -200,8 +202,8 @@ def _body(request: falcon.Request, message: type[Any], limit: int) -> Any:
     fields = schema.fields_of(message)
     if not raw and not any(field.required for field in fields.values()):
         raw = b"{}"
-    elif (request.content_type or "").partition(";")[0].strip().lower() != falcon.MEDIA_JSON:
-        raise falcon.HTTPUnsupportedMediaType(description="send JSON, with Content-Type: application/json")
+    else:
+        _check_json(request)
     body = schema.decode(raw, message)
     key = request.get_header("Idempotency-Key")
     if key is not None and "idempotency_key" in fields:
@@ -215,9 +217,18 @@ def _body(request: falcon.Request, message: type[Any], limit: int) -> Any:
     return body
 
 
+def _check_json(request: falcon.Request) -> None:
+    if _media_type(request) != falcon.MEDIA_JSON:
+        raise falcon.HTTPUnsupportedMediaType(description="send JSON, with Content-Type: application/json")
+
+
+def _media_type(request: falcon.Request) -> str:
+    return (request.content_type or "").partition(";")[0].strip().lower()
+
+
 def _upload(request: falcon.Request, media_type: str, limit: int) -> Any:
     """Give a body as a file. The server has refused what is too large before it was sent; see `server`."""
-    if (request.content_type or "").partition(";")[0].strip().lower() != media_type:
+    if _media_type(request) != media_type:
         raise falcon.HTTPUnsupportedMediaType(description=f"send the file, with Content-Type: {media_type}")
     if (request.content_length or 0) > limit:
         raise falcon.HTTPContentTooLarge(

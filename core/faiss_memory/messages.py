@@ -55,6 +55,7 @@ def found_memory(result: SearchResult) -> schema.FoundMemory:
         else schema.PassageText(
             text=record.text[passage.start : passage.end], start=passage.start, end=passage.end
         ),
+        superseded_by=UNSET if record.superseded_by is None else record.superseded_by,
     )
 
 

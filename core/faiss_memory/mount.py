@@ -22,3 +22,5 @@ class Mount:
     methods: tuple[Literal["GET", "POST", "PATCH", "DELETE"], ...] = ("POST",)
     public: bool = False
     """Whether it exists on the public address too."""
+    takes_json: bool = False
+    """Whether a body must be JSON, and say so; anything else is refused before the application sees it."""

@@ -267,7 +267,7 @@ class MemoryService:
         """Correct a memory. Raises MemoryNotFound."""
         limits = self.settings.limits
         if request == schema.PatchRequest():
-            raise InvalidRequest("nothing to change: give text, source, tags, metadata or timestamp")
+            raise InvalidRequest("nothing to change: give what should be different, such as `text`")
         if request.text is not UNSET:
             check_text(request.text, limits.text_bytes, "text", "text_bytes")
         if request.metadata is not UNSET:

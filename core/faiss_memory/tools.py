@@ -117,7 +117,15 @@ MEMORY_SEARCH = Tool(
     message=schema.SearchRequest,
     fields=("query", "k", "project", "tags", "source", "after", "before", "mode", "include_superseded"),
     required=("query",),
-    says={"query": "What to look for: a short question in plain words.", "project": _PROJECT},
+    says={
+        "query": "What to look for: a short question in plain words.",
+        "project": _PROJECT,
+        "tags": "Only memories with one of these tags.",
+        "source": "Only memories whose source fits this glob, such as docs/*.md.",
+        "after": "Only memories from this time on, such as 2026-02-12T00:00:00Z.",
+        "before": "Only memories from before this time.",
+        "include_superseded": "Whether to show also what a newer memory replaces.",
+    },
     reads_only=True,
     repeatable=True,
 )

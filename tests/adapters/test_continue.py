@@ -39,11 +39,14 @@ def test_the_entries_carry_the_project_in_a_project_and_none_in_the_home_folder(
         "type": "streamable-http",
         "url": "http://127.0.0.1:8900/mcp?project=website",
     }
-    items = [file for file in adapter.files(context(scope="user")) if isinstance(file, YamlItem)]
-    assert {file.keys: file.item.get("url") or file.item["params"]["url"] for file in items} == {
-        ("mcpServers",): "http://127.0.0.1:8900/mcp",
-        ("context",): f"http://127.0.0.1:8900{CALL}",
-    }
+    for command in ("/bin/faiss-memory", ""):
+        files = adapter.files(context(scope="user", command=command))
+        items = {file.keys: file.item for file in files if isinstance(file, YamlItem)}
+        reached = {"type": "streamable-http", "url": "http://127.0.0.1:8900/mcp"}
+        if command:  # a program that is started in the folder knows its project
+            reached = {"type": "stdio", "command": command, "args": ["mcp"]}
+        assert items["mcpServers",] == {"name": "faiss-memory", **reached}
+        assert items["context",]["params"]["url"] == f"http://127.0.0.1:8900{CALL}"
 
 
 def test_a_config_file_of_ones_own_gets_what_continue_asks_of_each():

@@ -37,7 +37,12 @@ def test_three_clients_get_their_entry_each_in_its_own_form(scope):
 def test_in_the_home_folder_no_entry_carries_a_project():
     found = members(scope="user")
     assert set(found) == {"~/.gemini/settings.json", "~/.config/opencode/opencode.json"}
-    assert all("project" not in json.dumps(value) for _, value in found.values())
+    assert found["~/.gemini/settings.json"][1] == {
+        "command": "faiss-memory",
+        "args": ["mcp"],
+        "timeout": 10_000,
+    }
+    assert found["~/.config/opencode/opencode.json"][1]["command"] == ["faiss-memory", "mcp"]
     assert not any(isinstance(file, MarkdownBlock) for file in files(scope="user"))
     assert snippets(scope="user")["mcp.json"]["servers"]["faiss-memory"]["type"] == "http"
 
@@ -65,7 +70,9 @@ def test_the_others_are_shown_and_never_written():
 
 def test_beside_a_container_every_entry_is_an_address():
     assert snippets(command="")["settings.json"] == {"context_servers": {"faiss-memory": {"url": URL}}}
-    assert "command" not in json.dumps([*snippets(command="").values(), *members(command="").values()])
+    for scope in ("personal", "user"):
+        given = {"command": "", "scope": scope}
+        assert "command" not in json.dumps([*snippets(**given).values(), *members(**given).values()])
 
 
 def test_a_token_is_named_in_each_clients_own_way():

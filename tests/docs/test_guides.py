@@ -87,7 +87,7 @@ def _there(home):
 
 def _as_here(text, home, running):
     """A file of the guide as it must be on this machine."""
-    text = text.replace("/home/you/.local/bin/faiss-memory-hook", script("faiss-memory-hook"))
+    text = re.sub(r"/home/you/\.local/bin/([\w-]+)", lambda found: script(found[1]), text)
     return text.replace("/home/you", str(home)).replace("127.0.0.1:8900", f"127.0.0.1:{running.port}")
 
 

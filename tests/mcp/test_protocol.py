@@ -116,9 +116,34 @@ def test_a_body_that_is_no_message_is_refused(client, revision, body):
     assert answer.json["error"]["code"] < 0
 
 
-def test_what_does_not_say_that_it_is_json_is_refused(client):
-    answer = client._client.simulate_post("/mcp", body=b"{}", host="localhost", remote_addr="127.0.0.1")
-    assert (answer.status_code, answer.json["field"]) == (400, "Content-Type")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        [{"jsonrpc": "2.0", "id": 1, "method": "ping"}],
+        {"jsonrpc": "1.0", "id": 1, "method": "ping"},
+        {"jsonrpc": "2.0", "id": None, "method": "ping"},
+        {"jsonrpc": "2.0", "id": 1.5, "method": "ping"},
+        {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": ["x"]},
+    ],
+)
+def test_json_that_is_no_message_is_never_taken_for_a_notification(client, wrong):
+    answer = client.post("/mcp", wrong, headers=ACCEPT)
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, -32600)
+    assert "send one message of JSON-RPC" in answer.json["error"]["message"]
+    assert "pydantic" not in answer.text
+
+
+def test_what_does_not_say_that_it_is_json_is_refused_as_everywhere(client):
+    sent = {
+        "body": b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": null}',
+        "host": "localhost",
+        "remote_addr": "127.0.0.1",
+    }
+    for path in ("/mcp", "/search"):
+        assert client._client.simulate_post(path, content_type="text/plain", **sent).status_code == 415
+    answer = client._client.simulate_post("/mcp", content_type="Application/JSON; charset=utf-8", **sent)
+    assert answer.json["result"] == {}
 
 
 def test_who_names_no_type_is_answered(client):

@@ -66,7 +66,8 @@ def test_search_and_fetch_have_the_shapes_that_are_asked_for(chat):
 def test_what_is_not_there_cannot_be_fetched(chat):
     public, _ = chat()
     for wanted in ("77", "x", "-1", "٣", "9" * 30, ""):
-        assert "there is no memory" in public.refused("fetch", id=wanted)
+        told = public.refused("fetch", id=wanted)
+        assert told == f"fetch: there is no memory {wanted}; give an id that a search has shown."
 
 
 def test_only_the_projects_that_may_be_read_are_read(chat):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import nturl2path
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
+from faiss_memory.cli.relay import folder_of
 from tests.cli.stub import stub, talker
 from tests.mcp.conftest import HANDSHAKE, META, STATELESS, Piped, environment, repository, text
 from tests.running import RunningService
@@ -129,6 +131,11 @@ def test_the_folders_an_assistant_tells_come_first(pipe, tmp_path):
         {"error": {"code": -32601, "message": "no"}},
         {"result": {"roots": []}},
         {"result": {"roots": [{"uri": "https://elsewhere.example/x"}, {"uri": 5}, "x"]}},
+        {
+            "result": {
+                "roots": [{"uri": uri} for uri in ("file://[x/y", "file:///%00", "file:///\ud800", "file:")]
+            }
+        },
         {"result": "rubbish"},
     ],
 )
@@ -139,6 +146,14 @@ def test_an_assistant_that_tells_no_folder_is_where_it_was_started(pipe, tmp_pat
         assert project_of(assistant) == ["owner.here", "default"]
 
 
+def test_a_drive_is_known_in_the_forms_that_editors_write(monkeypatch):
+    monkeypatch.setattr("faiss_memory.cli.relay.url2pathname", nturl2path.url2pathname)
+    monkeypatch.setattr("faiss_memory.cli.relay.Path", PureWindowsPath)
+    monkeypatch.setattr(PureWindowsPath, "resolve", lambda path: path, raising=False)
+    for uri in ("file:///c:/Users/x%20y", "file:///c%3A/Users/x%20y"):
+        assert folder_of(uri) == PureWindowsPath("C:/Users/x y")
+
+
 def test_what_is_given_comes_before_any_folder(pipe, tmp_path):
     with pipe(repository(tmp_path / "checkout", "Here"), "--project", "mine") as assistant:
         assistant.greet({"roots": {}})
@@ -146,9 +161,10 @@ def test_what_is_given_comes_before_any_folder(pipe, tmp_path):
 
 
 def test_a_name_that_is_none_is_told_to_the_model(pipe, tmp_path):
-    with pipe(tmp_path, "--project", "No Name") as assistant:
-        assistant.greet()
-        assert "must be a name" in text(assistant.call("memory_search", query="x"))
+    for name in ("No Name", os.fsdecode(b"\xff")):
+        with pipe(tmp_path, "--project", name) as assistant:
+            assistant.greet()
+            assert "must be a name" in text(assistant.call("memory_search", query="x"))
 
 
 # Without a service.
@@ -217,7 +233,12 @@ def asked_of(folder, answer, **how):
 
 
 def test_a_service_without_the_plugin_or_with_rubbish_is_told_plainly(tmp_path):
-    said = {404: {"title": "Not Found", "description": "there is nothing"}, 500: "rubbish", 200: ["rubbish"]}
+    said = {
+        404: {"title": "Not Found", "description": "there is nothing"},
+        500: "rubbish",
+        403: {"error": "forbidden"},
+        200: ["rubbish"],
+    }
     for status, body in said.items():
         told = asked_of(tmp_path, lambda *_, status=status, body=body: (status, body))
         assert ("plugin `mcp` is disabled" if status == 404 else f"status {status}") in told
@@ -262,7 +283,7 @@ def test_it_ends_with_its_input_though_the_service_does_not_answer(tmp_path):
         may_end.wait(60)
 
     with talker(hang) as url, Piped(tmp_path, environment(tmp_path, FAISS_MEMORY_URL=url)) as assistant:
-        assistant.say({"id": 1, "method": "tools/list"}, {"id": 2, "method": "tools/list"})
+        assistant.say(*({"id": number, "method": "tools/list"} for number in range(12)))
         assert assistant.close() == 0
         may_end.set()
 

@@ -167,6 +167,18 @@ def test_a_twin_is_not_stored_if_that_was_asked(assistant):
     assert "memory_update" in text(result)
 
 
+def test_what_a_newer_one_replaces_is_marked(assistant, client):
+    assistant.done("memory_add", text="The ledger is in mysql")
+    assistant.done("memory_add", text="The ledger is in postgres", supersedes=1)
+    asked = {"query": "ledger", "include_superseded": True}
+    result = assistant.call("memory_search", **asked)
+    marks = {note["id"]: note.get("superseded_by") for note in result["structuredContent"]["results"]}
+    assert marks == {1: 2, 2: None}
+    assert text(result).count("superseded by 2") == 1
+    rest = client.post("/search", asked).json["results"]
+    assert {found["id"]: found.get("superseded_by") for found in rest} == marks
+
+
 def test_a_memory_is_corrected(assistant, client):
     assistant.done("memory_add", text="The ledger is in mysql", tags=["db"])
     result = assistant.call("memory_update", id=1, text="The ledger is in postgres")
@@ -243,6 +255,30 @@ def test_a_text_is_never_cut_within_a_character(assistant_of):
     assert set(note["text"]) == {"記", "憶", "…"}
 
 
+def test_long_sources_and_many_tags_are_within_the_budget_too(assistant):
+    for number in range(12):
+        tags = [f"{number}-{tag}".ljust(100, "x") for tag in range(32)]
+        assistant.done("memory_add", text=f"ledger {number}", source=f"{'s' * 4000}\n{number}", tags=tags)
+    result = assistant.call("memory_search", query="ledger", k=12)
+    assert len(text(result).encode()) <= 2000 * 4 + 200
+    shown = json.dumps(result["structuredContent"], ensure_ascii=False, separators=(",", ":"))
+    assert len(shown.encode()) <= 2000 * 4 + 200
+    assert result["structuredContent"]["count"] == 12
+
+
+def test_what_does_not_fit_at_all_is_left_out_and_said(assistant_of):
+    assistant = assistant_of(**{"mcp.answer_tokens": 300})
+    for number in range(20):
+        assistant.done("memory_add", text=f"The ledger, rule {number}: amounts are kept in cents, always.")
+    result = assistant.call("memory_search", query="ledger", k=20)
+    notes = result["structuredContent"]
+    assert 1 <= notes["count"] == len(notes["results"]) < 20
+    assert notes["count"] + notes["left_out"] == 20
+    assert f"{notes['left_out']} more did not fit" in text(result)
+    assert all(len(note["text"]) > 40 for note in notes["results"])
+    assert len(json.dumps(notes, separators=(",", ":"))) <= 300 * 4 + 200
+
+
 # What a model is told when a call is wrong.
 
 
@@ -253,11 +289,12 @@ WRONG = [
     ("memory_search", {"query": "x", "k": 0}, "`k`"),
     ("memory_search", {"query": "x", "k": 101}, "the most is 100"),
     ("memory_search", {"query": "x", "project": "No Such Name"}, "`project`"),
-    ("memory_search", {"query": "x", "after": "yesterday"}, "`after`"),
+    ("memory_search", {"query": "x", "after": "yesterday"}, "`after`: must be a time such as 2026-"),
+    ("memory_search", {"query": "x", "mode": "fuzzy"}, "it is one of hybrid, semantic, keyword"),
     ("memory_add", {"text": "x", "supersedes": 77}, "77"),
     ("memory_add", {"text": "x" * 70_000}, "limits.text_bytes"),
     ("memory_add", {"text": "x", "tags": "one"}, "`tags`"),
-    ("memory_update", {"id": 5, "text": "x"}, "there is no memory 5"),
+    ("memory_update", {"id": 5, "text": "x"}, "there is no memory 5; give an id that a search has shown"),
     ("memory_update", {"id": 1}, "nothing to change"),
     ("memory_forget", {"tags": ["all"]}, "`tags` is not an argument of memory_forget"),
     ("memory_forget", {"ids": []}, "`ids`"),

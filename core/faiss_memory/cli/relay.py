@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -33,7 +34,7 @@ ROOTS_PATIENCE = 2.0
 FAREWELL = 3.0
 """Seconds that calls may still take when the input has ended."""
 AT_ONCE = 8
-"""Calls that are under way at the same time; the next one is read when one of them has its answer."""
+"""Calls that the service is asked at the same time. More are read meanwhile: the end of the input is noticed so."""
 
 ABOUT_A_PROJECT = frozenset({"tools/call", "prompts/get", "resources/list"})
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
@@ -91,19 +92,18 @@ class Relay:
         elif message["method"] == "initialize":  # what follows depends on it
             self._initialize(message)
         else:
-            self._free.acquire()
             thread = threading.Thread(target=self._answer, args=(message,), daemon=True)
             self._under_way.add(thread)
             thread.start()
 
     def _answer(self, message: Message) -> None:
         try:
-            self._say(self._asked(message))
+            with self._free:
+                self._say(self._asked(message))
         except BrokenPipeError:
             # The assistant has gone, and the reading thread may not have noticed.
             os._exit(0)
         finally:
-            self._free.release()
             self._under_way.discard(threading.current_thread())
 
     def _say(self, message: Message) -> None:
@@ -150,12 +150,12 @@ class Relay:
     def _asked(self, message: Message) -> Message:
         """Ask the service, and give what it answers, or what there is to say where it does not."""
         project = self._project() if message["method"] in ABOUT_A_PROJECT else None
-        path = f"/mcp?project={quote(project)}" if project else "/mcp"
+        path = f"/mcp?project={quote(project, errors='surrogateescape')}" if project else "/mcp"
         modern = _modern_version(message)
         try:
             status, raw = self._sent(path, json.dumps(message).encode(), self._headers(message, modern))
             answer = _parsed(raw)
-            if "result" not in answer and "error" not in answer:
+            if not any(isinstance(answer.get(part), dict) for part in ("result", "error")):
                 answer = {"error": _error(SERVICE_ERROR, self._explained(status, answer))}
         except Unreachable as error:
             answer = offline_result(message, error.message, self._limits, modern=bool(modern))
@@ -219,16 +219,27 @@ def _first_folder(result: Any) -> Path | None:
     roots = result.get("roots") if isinstance(result, dict) else None
     for root in roots if isinstance(roots, list) else []:
         uri = root.get("uri") if isinstance(root, dict) else None
-        parts = urlsplit(uri) if isinstance(uri, str) and "\0" not in uri else None
-        if parts is not None and parts.scheme == "file" and parts.path:
-            return Path(url2pathname(parts.path))
+        folder = folder_of(uri) if isinstance(uri, str) else None
+        if folder is not None:
+            return folder
     return None
+
+
+def folder_of(uri: str) -> Path | None:
+    """Read the address of a folder; None for one of something else, and for what no folder can be called."""
+    try:
+        parts = urlsplit(uri)
+        # A drive's colon comes in escapes from some editors, and is not known for one then.
+        path = re.sub("^(/[a-z])%3a", r"\1:", parts.path, flags=re.IGNORECASE)
+        return Path(url2pathname(path)).resolve() if parts.scheme == "file" and path else None
+    except (OSError, RuntimeError, ValueError):
+        return None
 
 
 def _parsed(raw: bytes) -> Message:
     try:
         answer = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -17,12 +17,13 @@ _NAME_IN_WORDS = (
     "a name of at most 64 characters out of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit"
 )
 _IN_WORDS = {
-    NOT_BLANK: "must not be empty",
-    PROJECT_PATTERN: f"must be {_NAME_IN_WORDS}",
-    SCOPE_PATTERN: f"must be {_NAME_IN_WORDS}, or `*` for all projects",
-    CURSOR_PATTERN: "is not one of ours; give the `next_cursor` of the page before",
+    repr(NOT_BLANK): "must not be empty",
+    repr(PROJECT_PATTERN): f"must be {_NAME_IN_WORDS}",
+    repr(SCOPE_PATTERN): f"must be {_NAME_IN_WORDS}, or `*` for all projects",
+    repr(CURSOR_PATTERN): "is not one of ours; give the `next_cursor` of the page before",
+    "Invalid RFC3339 encoded datetime": "must be a time such as 2026-02-12T10:30:00Z",
 }
-"""What a person would rather read than a regular expression."""
+"""What a person or a model would rather read than a regular expression, or the name of a norm."""
 
 _fields: dict[type[Any], dict[str, msgspec.structs.FieldInfo]] = {}
 
@@ -44,7 +45,7 @@ def decode(raw: bytes, message: type[M]) -> M:
                 raise
             return msgspec.convert(_with_integers(msgspec.json.decode(raw)), message)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, message) from None
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from None
     except UnicodeDecodeError as error:
@@ -72,7 +73,7 @@ def convert(values: dict[str, Any], message: type[M]) -> M:
             if field.name in values and (read is None or isinstance(read, datetime)):
                 setattr(found, field.name, _strictly(values[field.name], field))
     except msgspec.ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, message) from None
     return found
 
 
@@ -81,17 +82,27 @@ def _strictly(value: str, field: msgspec.structs.FieldInfo) -> Any:
         return msgspec.convert(value, field.type)
     except msgspec.ValidationError as error:
         hint = "; in an address write + as %2B" if "datetime" in str(error) else ""
-        raise InvalidRequest(f"`{field.name}`: {error}{hint}", field.name) from None
+        raise InvalidRequest(f"`{field.name}`: {_in_words(str(error))}{hint}", field.name) from None
 
 
-def _invalid(error: msgspec.ValidationError) -> InvalidRequest:
+def _invalid(error: msgspec.ValidationError, message: type[Any]) -> InvalidRequest:
     text, _, path = str(error).partition(" - at `$")
     field = path.rstrip("`").lstrip(".")
     if "unknown field" in text or "missing required field" in text:
         field = ".".join(part for part in (field, text.split("`")[1]) if part)
     if "unknown field" in text:
         text += "; check its spelling, /docs lists the fields"
-    for pattern, words in _IN_WORDS.items():
-        if repr(pattern) in text:
-            text = words
-    return InvalidRequest(f"`{field}`: {text}" if field else text, field or None)
+    elif "Invalid enum value" in text and field in fields_of(message):
+        text += f"; it is one of {', '.join(_choices(fields_of(message)[field].type))}"
+    return InvalidRequest(f"`{field}`: {_in_words(text)}" if field else text, field or None)
+
+
+def _in_words(text: str) -> str:
+    return next((words for part, words in _IN_WORDS.items() if part in text), text)
+
+
+def _choices(kind: Any) -> list[str]:
+    """Give the words that a type allows, wherever in it they stand."""
+    if get_origin(kind) is Literal:
+        return [str(word) for word in get_args(kind)]
+    return [word for part in get_args(kind) for word in _choices(part)]

@@ -73,6 +73,7 @@ class FoundMemory(Answer):
     tags: list[str]
     metadata: dict[str, Any]
     passage: PassageText | UnsetType = UNSET
+    superseded_by: int | UnsetType = UNSET
 
 
 class SearchAnswer(Answer):

@@ -16,6 +16,7 @@ from faiss_memory import (
     Answer,
     ForgetAnswer,
     ForgetRequest,
+    MemoryNotFound,
     MemoryService,
     MemoryServiceError,
     NotReady,
@@ -89,6 +90,8 @@ class Calls:
             text, answer = call.do(call.tool.read(arguments))
         except NotReady as error:
             return Outcome(f"{str(error).rstrip('.')}. Try again in {error.retry_after} seconds.")
+        except MemoryNotFound as error:
+            return Outcome(f"{name}: {error}; give an id that a search has shown.")
         except MemoryServiceError as error:
             return Outcome(f"{name}: {error}")
         except Exception:  # a model can go on without a memory; the log has what a person needs

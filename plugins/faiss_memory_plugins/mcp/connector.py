@@ -90,7 +90,7 @@ def connector_calls(service: MemoryService, caller: Caller) -> Mapping[str, Call
     def fetch(request: FetchRequest) -> tuple[str, Answer]:
         memory = service.get(int(request.id)) if re.fullmatch("[0-9]{1,18}", request.id) else None
         if memory is None or not caller.may_read(memory.project):
-            raise MemoryNotFound(f"there is no memory {request.id}; give an id that search has given")
+            raise MemoryNotFound(f"there is no memory {request.id}")
         facts = {"source": memory.source, "date": memory.timestamp, "project": memory.project}
         return _as_json(
             Document(

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import importlib
+import io
 from collections.abc import Iterable
+from contextlib import suppress
+from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from wsgiref.types import StartResponse
 
-from faiss_memory import InvalidRequest, MemoryService
-from faiss_memory_plugins.mcp.bridge import Application, ask
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from faiss_memory import MemoryService
+from faiss_memory_plugins.mcp.bridge import Application, Reply, ask
 from faiss_memory_plugins.mcp.caller import Caller, caller_of
 
 if TYPE_CHECKING:
     from faiss_memory_plugins.mcp.server import Offer
 
 SERVER = "faiss_memory_plugins.mcp.server"
+
+
+INVALID_REQUEST = -32600
+
+
+class Envelope(msgspec.Struct):
+    """What every message of JSON-RPC has. The SDK reads the rest of it."""
+
+    jsonrpc: Literal["2.0"]
+    id: str | int | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    params: dict[str, msgspec.Raw] | UnsetType | None = UNSET
 
 
 class Endpoint:
@@ -27,12 +45,16 @@ class Endpoint:
         self._lock = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request. Raises InvalidRequest for an address that cannot be meant, and for what is not JSON."""
-        if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
-            raise InvalidRequest("send JSON, with Content-Type: application/json", "Content-Type")
-        environ.setdefault("HTTP_ACCEPT", "application/json")  # who names no type takes any
+        """Answer one request. Raises InvalidRequest for an address that cannot be meant."""
         caller = caller_of(environ, self._service.settings)
-        reply = ask(self._app(caller), environ)
+        body = environ["wsgi.input"].read()
+        heard = {
+            "HTTP_ACCEPT": "application/json",  # who names no type takes any
+            **environ,
+            "CONTENT_TYPE": "application/json",  # which it is, in whatever letters
+            "wsgi.input": io.BytesIO(body),
+        }
+        reply = _refusal(body) or ask(self._app(caller), heard)
         start_response(reply.status, reply.headers)
         return [reply.body]
 
@@ -41,3 +63,20 @@ class Endpoint:
             if self._offer is None:
                 self._offer = importlib.import_module(SERVER).Offer(self._service)
         return self._offer.to(caller)
+
+
+def _refusal(body: bytes) -> Reply | None:
+    """Refuse JSON that is no message; the SDK would take some of it for a notification, which gets no answer."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            msgspec.json.decode(body, type=Envelope)
+        except msgspec.ValidationError as error:
+            said = f"send one message of JSON-RPC: {error}"
+            answer = {"jsonrpc": "2.0", "id": None, "error": {"code": INVALID_REQUEST, "message": said}}
+            status = HTTPStatus.BAD_REQUEST
+            return Reply(
+                f"{status.value} {status.phrase}",
+                [("Content-Type", "application/json")],
+                msgspec.json.encode(answer),
+            )
+    return None

@@ -9,6 +9,7 @@ from faiss_memory import DEFAULT_PROJECT, InvalidRequest, ListRequest, MemorySer
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.notes import (
     BYTES_A_TOKEN,
+    SOURCE,
     as_text,
     counted,
     notes_of,
@@ -85,7 +86,7 @@ class Prompts:
             return f"Project {project} has no memories yet. Say so."
         rooms = share([len(memory.text.encode()) for memory in memories], self._tokens * BYTES_A_TOKEN)
         shown = "\n".join(
-            f"[{memory.id}] {memory.timestamp[:10]} {memory.source}\n{shortened(memory.text, room)}"
+            f"[{memory.id}] {memory.timestamp[:10]} {shortened(memory.source, SOURCE)}\n{shortened(memory.text, room)}"
             for memory, room in zip(memories, rooms, strict=True)
         )
         return (
