@@ -183,6 +183,8 @@ def test_an_unknown_key_on_the_command_line_is_refused_with_the_nearest(key, nea
         ("allowed_hosts: [1]", "allowed_hosts"),
         ("write_project: Shop", "write_project"),
         ('write_project: "shop\\n"', "write_project"),
+        ("read_projects: ['[\"default\"]']", "read_projects"),
+        ("read_projects: [Shop]", "read_projects"),
         ("limits:\n  k: 0", "limits.k"),
         ("limits:\n  k: {a: 1}", "limits.k"),
         ("port: .nan", "port"),

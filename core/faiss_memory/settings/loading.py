@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 import yaml
@@ -184,14 +184,14 @@ def _typed(key: str, value: Any, origin: str) -> Any:
         raise ConfigError(f"{origin}: `{key}` is not a setting{hint}")
     expected = keys[key]
     loose = isinstance(value, str) and origin.startswith(("environment", "command line"))
-    if loose and expected == tuple[str, ...]:
+    if loose and get_origin(expected) is tuple:
         value = [part.strip() for part in value.split(",") if part.strip()]
     elif isinstance(value, Path):
         value = str(value)
     try:
         return msgspec.convert(value, expected, strict=not loose)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: `{key}`: {_without_path(str(error))}") from None
+        raise ConfigError(f"{origin}: `{key}`: {_in_words(str(error))}") from None
 
 
 def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,6 +210,12 @@ def _read(settings: Settings, key: str) -> Any:
     for name in key.split("."):
         value = getattr(value, name)
     return value
+
+
+def _in_words(message: str) -> str:
+    if "matching regex" in message:
+        return "a project's name is at most 64 characters out of a-z, 0-9, `.`, `_` and `-`"
+    return _without_path(message)
 
 
 def _without_path(message: str) -> str:

@@ -14,6 +14,7 @@ SECRETS = frozenset({"token", "public_token"})
 
 Positive = Annotated[int, Meta(ge=1)]
 Project = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(?!\n)$")]
+Scope = Annotated[str, Meta(pattern=r"^(\*|[a-z0-9][a-z0-9._-]{0,63})(?!\n)$")]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -111,7 +112,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     published_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     public_url: str = ""
     public_token: str = ""
-    read_projects: tuple[str, ...] = ("*",)
+    read_projects: tuple[Scope, ...] = ("*",)
     write_project: Project = "default"
     limits: Limits = Limits()
     ingest: Ingest = Ingest()
@@ -123,6 +124,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """Refuse what the types cannot: an address that leaves the machine without a token, and the like."""
         if self.public_url:
             _check_public(self)
+        if not self.read_projects:
+            raise ValueError("`read_projects` names no project: name at least one, or `*` for all")
         exposed = self.published_on or self.host
         if exposed not in LOOPBACK and not self.token:
             name = "published_on" if self.published_on else "host"
