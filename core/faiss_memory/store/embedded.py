@@ -100,7 +100,7 @@ class EmbeddedStore(IndexReads):
         if restored is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
         self._sweep()
-        truth = open_truth(self.folder, self._busy.step)
+        truth = open_truth(self.folder, self._busy.step, restored=restored is not None)
         try:
             self._history = History(self.folder, self._max_backups, truth)
             self._derived = Derived(self.folder, truth, self._repair_catalogue)
