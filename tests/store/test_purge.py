@@ -489,6 +489,24 @@ def test_writers_go_on_and_lose_nothing(home, secret, small_log):
     assert home.failures == []
 
 
+def test_what_is_written_while_files_are_rewritten_is_in_the_backups(home, secret, monkeypatch, tmp_path):
+    store, rewrite = home.store, purging.rewrite_store
+
+    def written_beside(*arguments):
+        add(store, "before the log is rewritten")
+        done = rewrite(*arguments)
+        add(store, "after the log was rewritten")
+        return done
+
+    monkeypatch.setattr(purging, "rewrite_store", written_beside)
+    store.purge([secret])
+    states = {store.backups()[-1].name: texts(store)}
+    assert store.backups()[-1].memories == len(texts(store))
+    restored = lay(home, next(iter(states)), tmp_path / "restored")
+    assert texts(restored.open()) == texts(store)
+    restored.close()
+
+
 def test_everything_else_answers_as_before(home, clock):
     store, oracle = home.open(), Oracle()
     grow(store, oracle, 60, 3)

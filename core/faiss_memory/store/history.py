@@ -161,10 +161,14 @@ class History:
 
     # Purging.
 
-    def seal(self, truth: Truth) -> None:
-        """Let nothing be added any more to the files that are there, nor any of them go, until `renew`."""
-        self._chain.seal(truth.seq)
+    def seal(self, truth: Truth) -> Path:
+        """Let nothing be added any more to the files that are there, nor any of them go, until `renew`.
+
+        Gives the segment that is appended to from now on.
+        """
+        live = self._chain.seal(truth.seq)
         self._needed = {path.name for path in self._chain.folder.iterdir()}
+        return live
 
     def renew(
         self, truth: Truth, renewed: Callable[[Path, Manifest], Manifest], lost: Collection[Path] = ()
