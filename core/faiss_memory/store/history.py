@@ -148,12 +148,13 @@ class History:
             found = restoring.moment_at(self._folder / ".store", wanted)
         else:
             found = restoring.moment_of_backup(self._folder / wanted, self._manifest(wanted))
+            self._backups.held = wanted
         self._needed = {found.base.name, *(stretch.path.name for stretch in found.stretches)}
         return found
 
     def let_go(self) -> None:
         """Keep no files any longer for a moment that was asked for."""
-        self._needed = set()
+        self._needed, self._backups.held = set(), ""
 
     def follow(self, truth: Truth) -> None:
         """Go on after a restore, from a base of what was restored."""
