@@ -19,14 +19,16 @@ take_over() {
     [ "$group" != 0 ] || group=1000
     # Only what is somebody else's, so that a large folder costs no time at each start. -h: never through a link.
     find "$data" -xdev ! -uid "$user" -exec chown -h "$user:$group" {} + 2>/dev/null || true
+    # A backup that is copied in may be read-only, as where it was kept.
+    find "$data" -xdev ! -type l ! -perm -u+rw -exec chmod u+rwX {} + 2>/dev/null || true
 }
 
 check_writable() {
     [ -d "$data" ] || refuse "there is no $data. Mount a folder there: -v ./data:$data"
     bad=$(find "$data" -xdev ! -type l ! -writable -print -quit 2>/dev/null || true)
     [ -z "$bad" ] || refuse "$bad cannot be written by user $(id -u). On the machine, give the folder that is mounted \
-as $data to that user (sudo chown -R $(id -u):$(id -g) FOLDER), or run the container as the user who owns it (\`user:\` in \
-compose.yaml). If it is mounted read-only, mount it writable."
+as $data to that user (sudo chown -R $(id -u):$(id -g) FOLDER; sudo chmod -R u+rwX FOLDER), or run the container as the \
+user who owns it (\`user:\` in compose.yaml). If it is mounted read-only, mount it writable."
 }
 
 if [ "$(id -u)" = 0 ]; then

@@ -19,7 +19,7 @@ import msgspec
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer, create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from faiss_memory.errors import ConfigError
 from faiss_memory.schema import ErrorAnswer
@@ -44,13 +44,32 @@ class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
         self.write(body)
 
 
+class _Task(WSGITask):  # type: ignore[misc]
+    """While the server stops, each answer is its connection's last: a client that goes on asking would hold it up."""
+
+    def build_response_header(self) -> bytes:
+        if self.channel.is_last():
+            self.request.headers["CONNECTION"] = "close"
+        header: bytes = super().build_response_header()
+        return header
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
+    task_class = _Task
     error_task_class = _JsonErrorTask
 
     def __init__(
-        self, uploads: Uploads, server: Any, connection: Any, address: Any, *more: Any, **named: Any
+        self,
+        uploads: Uploads,
+        is_last: Callable[[], bool],
+        server: Any,
+        connection: Any,
+        address: Any,
+        *more: Any,
+        **named: Any,
     ) -> None:
         self.parser_class = lambda adjustments: Parser(adjustments, uploads, str(address[0]))
+        self.is_last = is_last
         super().__init__(server, connection, address, *more, **named)
 
 
@@ -106,7 +125,7 @@ class Server:
             channel_timeout=120,
         )
         for listener in self._listeners():
-            listener.channel_class = partial(_Channel, uploads)
+            listener.channel_class = partial(_Channel, uploads, lambda: self._stopping)
         while not self._stopping:
             self._turn(1.0)
         before_draining()

@@ -114,6 +114,16 @@ def test_an_earlier_backup_can_be_taken_away(own, tmp_path):
     assert own("backup", "--of", name).code == 2
 
 
+def test_an_archive_can_be_sent_through_a_pipe(own, tmp_path):
+    own.added("kept")
+    ended = own.shell("faiss-memory backup --to - | tar -t")
+    assert (ended.code, "/base.db" in ended.out) == (0, True), ended.err
+    ended = own.shell("set -o pipefail; faiss-memory backup --to - >/dev/full")
+    assert (ended.code, "cannot be written" in ended.err) == (1, True)
+    ended = own.seen("backup", "--to", "-")
+    assert (ended.code, "no text to read here" in ended.shown) == (1, True)
+
+
 def test_a_bar_is_shown_where_somebody_looks(own, tmp_path):
     own.added("kept")
     file = tmp_path / "taken.tar"

@@ -94,6 +94,20 @@ def test_what_is_owned_already_is_left_alone(container):
     assert container.noted == ""
 
 
+def test_what_its_owner_may_not_write_is_made_writable(container, tmp_path):
+    """Such as a backup's files that were copied in with `cp -a` from a read-only place."""
+    (container.data / "kept").mkdir(parents=True)
+    (tmp_path / "elsewhere").touch()
+    (container.data / "link").symlink_to(tmp_path / "elsewhere")
+    for path in (container.data / "kept" / "base.db", tmp_path / "elsewhere"):
+        path.touch()
+        path.chmod(0o444)
+    container.as_root(4321)
+    container.run("faiss-memory", "serve")
+    assert (container.data / "kept" / "base.db").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o444
+
+
 def test_a_link_is_taken_over_and_not_what_it_leads_to(container, tmp_path):
     container.data.mkdir()
     (tmp_path / "elsewhere").touch()

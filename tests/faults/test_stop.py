@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import json
+import signal
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Event
@@ -109,3 +112,37 @@ def test_a_service_that_is_killed_instead_is_noticed(service, journal, acknowled
     else:
         raise AssertionError("ten kills looked like orderly stops")
     tally("control: kill -9 under 64 clients, taken for a stop", result="noticed, as it must be")
+
+
+def is_taken(port):
+    """Whether a new connection is taken."""
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_while_it_stops_each_answer_is_the_last_of_its_connection(service):
+    """Who goes on asking over the same one, as assistants do, would hold up a stop that waits for another request."""
+    body = json.dumps({"text": "begun before the stop"}).encode()
+    asking, begun = (http.client.HTTPConnection("127.0.0.1", service.port, timeout=60) for _ in range(2))
+    with closing(asking), closing(begun):
+        asking.request("GET", "/health")
+        first = asking.getresponse()
+        assert first.read()
+        assert not first.will_close
+        begun.putrequest("POST", "/memory/add")
+        begun.putheader("Content-Type", "application/json")
+        begun.putheader("Content-Length", str(len(body)))
+        begun.endheaders(body[:9])
+        until(lambda: service.call("GET", "/health")[0] == 200, "the head of it has been read")
+        service.process.send_signal(signal.SIGTERM)
+        until(lambda: not is_taken(service.port), "nobody else is let in")
+        asking.request("GET", "/health")
+        answer = asking.getresponse()
+        assert answer.status == 200
+        assert answer.will_close
+        begun.send(body[9:])
+        assert begun.getresponse().status == 201
+    assert service.process.wait(timeout=30) == 0

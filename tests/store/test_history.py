@@ -495,6 +495,23 @@ def test_two_restores_do_not_run_at_once(home, monkeypatch):
     first.join()
 
 
+def test_a_backup_that_is_being_restored_is_not_pruned(home, clock, monkeypatch):
+    store = home.open()
+    add(store, "ledger")
+    (wanted,) = autos(store)
+    really = restoring.build
+
+    def while_others_write(*arguments):
+        for number in range(12):
+            clock.now += timedelta(seconds=1)
+            add(store, f"later {number}")
+        return really(*arguments)
+
+    monkeypatch.setattr(restoring, "build", while_others_write)
+    store.restore(wanted.name)
+    assert texts(store) == ["ledger"]
+
+
 def test_missing_records_are_built_anew_from_the_log(home, caplog):
     store = home.open()
     oracle = Oracle()

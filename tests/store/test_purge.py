@@ -410,6 +410,18 @@ def test_files_of_a_backup_that_wait_for_a_start_are_rid_of_it(home, secret, clo
     assert list(texts(home.reopen()).values()) == ["one of the others"]
 
 
+def test_copies_that_a_kill_has_left_do_not_outlive_a_start(home, secret):
+    """Those of a verification, of a restore and of an archive; what is purged later must not stay in them."""
+    left = [".verifying/memory.db", ".archive.restoring/base.db", ".memory.db.restoring"]
+    home.close()
+    for path in (home.folder / name for name in left):
+        path.parent.mkdir(exist_ok=True)
+        shutil.copyfile(home.folder / "memory.db", path)
+    done = home.open().purge([secret], prove=True)
+    assert done.proof.found == []
+    assert not any((home.folder / name).exists() for name in left)
+
+
 @pytest.mark.parametrize("harm", ["base", "base header", "log", "manifest"])
 def test_a_damaged_backup_stays_damaged_or_goes(home, secret, harm, tmp_path):
     store = home.store
@@ -475,6 +487,24 @@ def test_writers_go_on_and_lose_nothing(home, secret, small_log):
     store.restore(backup.name)
     assert len(texts(store)) == backup.memories == len(written) + 1
     assert home.failures == []
+
+
+def test_what_is_written_while_files_are_rewritten_is_in_the_backups(home, secret, monkeypatch, tmp_path):
+    store, rewrite = home.store, purging.rewrite_store
+
+    def written_beside(*arguments):
+        add(store, "before the log is rewritten")
+        done = rewrite(*arguments)
+        add(store, "after the log was rewritten")
+        return done
+
+    monkeypatch.setattr(purging, "rewrite_store", written_beside)
+    store.purge([secret])
+    states = {store.backups()[-1].name: texts(store)}
+    assert store.backups()[-1].memories == len(texts(store))
+    restored = lay(home, next(iter(states)), tmp_path / "restored")
+    assert texts(restored.open()) == texts(store)
+    restored.close()
 
 
 def test_everything_else_answers_as_before(home, clock):

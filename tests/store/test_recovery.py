@@ -533,6 +533,31 @@ def test_a_backup_that_is_copied_into_the_data_folder_is_restored(backed_up, tmp
     before.close()
 
 
+def test_a_database_that_was_set_aside_can_be_put_back_by_hand(backed_up, tmp_path, caplog):
+    """As any other that takes the place of the folder's own: no id is given twice, what was purged stays away."""
+    now = backed_up[3]
+    home = lay_backup(backed_up, tmp_path)
+    home.open()
+    (given,) = add(home.store, "after the restore")
+    purged = min(now.memories)
+    home.store.purge([purged])
+    home.close()
+    # (A copy from before the purge, which could not reach it.)
+    for part in ("", "-wal"):
+        if (backed_up[0] / f"memory.db{part}").exists():
+            shutil.copyfile(backed_up[0] / f"memory.db{part}", home.folder / f"memory.db{part}")
+    caplog.clear()
+    home.open()
+    assert "is not the one that" in caplog.text
+    assert set(home.store.matching_ids(EVERYTHING)) == now.memories.keys() - {purged}
+    assert add(home.store, "after it was put back")[0] > given
+    home.close()
+    caplog.clear()
+    home.open()
+    home.close()
+    assert not caplog.records
+
+
 def test_a_log_without_its_database_is_not_taken_for_the_restored_ones(backed_up, tmp_path):
     home = lay_backup(backed_up, tmp_path)
     (home.folder / "memory.db").unlink()

@@ -64,3 +64,21 @@ def test_on_a_nearly_full_disk_no_room_is_kept(small_disk):
     add(home.open(), "ledger")
     assert not (home.folder / "reserve.bin").exists()
     home.close()
+
+
+def test_room_that_a_kill_has_left_short_is_made_whole(tmp_path):
+    home = EmbeddedHome(tmp_path / "data")
+    home.open()
+    home.close()
+    (home.folder / "reserve.bin").write_bytes(b"x")
+    home.open()
+    assert (home.folder / "reserve.bin").stat().st_size == reserve.BYTES
+    home.close()
+
+
+def test_a_folder_in_its_place_keeps_nobody_out(tmp_path):
+    (tmp_path / "reserve.bin").mkdir()
+    home = EmbeddedHome(tmp_path)
+    assert add(home.open(), "ledger") == [1]
+    assert not reserve.Reserve(tmp_path).give_up()
+    home.close()

@@ -186,6 +186,10 @@ HARMS = {
         lambda data: (data / "index.faiss").write_bytes(b"noise" * 99),
         "its content does not match its digest",
     ),
+    "the saved index is a folder": (
+        lambda data: [(data / "index.faiss").unlink(), (data / "index.faiss").mkdir()],
+        "it is not described as it should be",
+    ),
     "the saved index is not described": (
         lambda data: (data / "index.faiss.json").unlink(),
         "it is not described as it should be",

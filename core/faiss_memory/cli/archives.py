@@ -21,13 +21,17 @@ Step = Callable[[int, int | None], object]
 
 
 def taken_away(session: Session, file: Path, wanted: Mapping[str, Any], *, force: bool) -> None:
-    """Write an archive to a file. Raises CommandFailed, and then there is no such file."""
+    """Write an archive to a file, or to standard output if that is `-`.
+
+    Raises CommandFailed, and then there is no such file; whoever reads a pipe has to look at the exit code.
+    """
+    piped = str(file) == "-"
     if file.is_dir():
         file = file / "faiss-memory.tar"
-    if file.exists() and not force:
+    if file.exists() and not force and not piped:
         raise CommandFailed(f"{clean(file)} is there already; --force writes over it.")
     written = 0
-    with _whole(file) as target, _shown("fetching", None) as step:
+    with _standard_output() if piped else _whole(file) as target, _shown("fetching", None) as step:
 
         def write(piece: bytes, whole: int) -> None:
             nonlocal written
@@ -39,6 +43,8 @@ def taken_away(session: Session, file: Path, wanted: Mapping[str, Any], *, force
             step(len(piece), whole)
 
         session.client.download("/archive", wanted, write)
+    if piped:
+        return
     if session.as_json:
         session.prints_json({"success": True, "file": str(file), "size_bytes": written})
         return
@@ -57,6 +63,17 @@ def brought_back(session: Session, file: Path) -> dict[str, Any]:
                 )
     except OSError as error:
         raise CommandFailed(f"{clean(file)} cannot be read ({error.strerror}).") from None
+
+
+@contextmanager
+def _standard_output() -> Iterator[BinaryIO]:
+    if sys.stdout.isatty():
+        raise CommandFailed("An archive is no text to read here: send it on, such as with > memories.tar")
+    yield sys.stdout.buffer
+    try:
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise CommandFailed(f"Standard output cannot be written ({error.strerror}).") from None
 
 
 @contextmanager

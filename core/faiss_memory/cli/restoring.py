@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     ],
 )
 @click.option("--label", metavar="TEXT", help="A note for you, kept with the backup.")
-@click.option("--to", "file", type=click.Path(path_type=Path), metavar="FILE", help="Write it to one file.")
+@click.option(
+    "--to", "file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write it to one file; - is standard output.",
+)  # fmt: skip
 @click.option("--of", "name", metavar="NAME", help="With --to: an earlier backup instead of the present.")
 @click.option("--force", is_flag=True, help="With --to: write over a file that is there.")
 @asks_service

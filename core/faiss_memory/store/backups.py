@@ -74,6 +74,8 @@ class Backups:
         sweep(folder)
         self._manifests = {manifest.name: manifest for manifest in _read_all(folder)}
         self._last_auto: Manifest | None = None
+        self.held = ""
+        """The name of a backup that is being restored: it stays as long."""
         self.links = _can_link(folder)
         """Whether the file system has hard links. Without them automatic backups are manifests alone, and need
         `.store` beside them."""
@@ -154,7 +156,7 @@ class Backups:
     def _prune(self, now: datetime) -> bool:
         """Remove the automatic backups that are neither among the latest nor kept by hour or day."""
         autos = self._autos()
-        kept = {manifest.name for manifest in autos[-self._keep :]} | _kept_by_time(autos, now)
+        kept = {self.held, *(manifest.name for manifest in autos[-self._keep :]), *_kept_by_time(autos, now)}
         gone = [manifest.name for manifest in autos if manifest.name not in kept]
         for name in gone:
             self._remove(name)

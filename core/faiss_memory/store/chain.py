@@ -116,9 +116,10 @@ class Chain:
         self._coming = _name("base", seq, self.base.store, "db")
         return sealed
 
-    def seal(self, seq: int) -> None:
-        """Begin a new segment at the present seq, so that nothing is added any more to what is there."""
+    def seal(self, seq: int) -> Path:
+        """Begin a new segment at the present seq, so that nothing more is added to the others; gives the new one."""
         self._begin_segment(seq)
+        return self._writer.path
 
     def renew(self, truth: Truth, lost: Collection[Path] = ()) -> None:
         """Go on after bases and segments were rewritten; what is `lost` goes, and the chain begins anew without it.

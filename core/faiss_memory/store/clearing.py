@@ -78,8 +78,11 @@ class Rewriting:
         )
 
 
-def rewrite_store(store: Path, gone: Gone) -> Rewriting:
-    """Rewrite `.store`, where bases and segments of several stores may lie. Raises OSError and sqlite3.Error."""
+def rewrite_store(store: Path, gone: Gone, live: Path) -> Rewriting:
+    """Rewrite `.store`, where bases and segments of several stores may lie, but for the segment that is appended to.
+
+    Raises OSError and sqlite3.Error.
+    """
     done = Rewriting()
     bases, segments = sorted(store.glob("base-*.db")), sorted(store.glob(SEGMENTS))
     for name in sorted({_store_of(path) for path in [*bases, *segments]}):
@@ -88,6 +91,7 @@ def rewrite_store(store: Path, gone: Gone) -> Rewriting:
             [path for path in bases if _store_of(path) == name],
             [path for path in segments if _store_of(path) == name],
             gone,
+            live,
         )
     for path in [path for path in done.ready if path.suffix == ".db"]:
         described = path.with_name(f"{path.name}.json")
@@ -110,8 +114,10 @@ def rewrite_backup(folder: Path, gone: Gone) -> Rewriting:
     return done
 
 
-def _rewrite(done: Rewriting, bases: list[Path], segments: list[Path], gone: Gone) -> None:
-    """Rewrite the bases of one store, and the segments that lead on from them."""
+def _rewrite(
+    done: Rewriting, bases: list[Path], segments: list[Path], gone: Gone, live: Path | None = None
+) -> None:
+    """Rewrite the bases of one store, and the segments that lead on from them, up to the one that is appended to."""
     starts: dict[int, Rows] = {}
     for path in bases:
         try:
@@ -129,6 +135,8 @@ def _rewrite(done: Rewriting, bases: list[Path], segments: list[Path], gone: Gon
             carried = dict(starts[start])
         elif start != reached:
             done.useless.append(path)
+            continue
+        if path == live:
             continue
         marks, fresh = rewrite_segment(path, gone, carried)
         done.marks[path.name] = marks

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,7 @@ from faiss_memory.store.reads import IndexReads
 from faiss_memory.store.reserve import Reserve
 from faiss_memory.store.restoring import Moment
 from faiss_memory.store.truth import Truth
+from faiss_memory.store.verifying import SCRATCH
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -97,8 +99,8 @@ class EmbeddedStore(IndexReads):
             restored = restoring.restore_if_asked(self.folder, self._busy.step)
         if restored is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
-        archives.sweep(self.folder / archives.UNPACKED)
-        truth = open_truth(self.folder, self._busy.step)
+        self._sweep()
+        truth = open_truth(self.folder, self._busy.step, restored=restored is not None)
         try:
             self._history = History(self.folder, self._max_backups, truth)
             self._derived = Derived(self.folder, truth, self._repair_catalogue)
@@ -118,6 +120,15 @@ class EmbeddedStore(IndexReads):
         self._keeper.start()
         self._is_open = True
         self._purging.finish()
+
+    def _sweep(self) -> None:
+        """Remove copies of the records that a kill has left: they take room, and would outlive a purge."""
+        for path in (*self.folder.glob(".*.restoring*"), self.folder / SCRATCH):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
 
     # The derived files follow the truth.
 

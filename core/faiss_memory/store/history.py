@@ -148,12 +148,13 @@ class History:
             found = restoring.moment_at(self._folder / ".store", wanted)
         else:
             found = restoring.moment_of_backup(self._folder / wanted, self._manifest(wanted))
+            self._backups.held = wanted
         self._needed = {found.base.name, *(stretch.path.name for stretch in found.stretches)}
         return found
 
     def let_go(self) -> None:
         """Keep no files any longer for a moment that was asked for."""
-        self._needed = set()
+        self._needed, self._backups.held = set(), ""
 
     def follow(self, truth: Truth) -> None:
         """Go on after a restore, from a base of what was restored."""
@@ -161,10 +162,14 @@ class History:
 
     # Purging.
 
-    def seal(self, truth: Truth) -> None:
-        """Let nothing be added any more to the files that are there, nor any of them go, until `renew`."""
-        self._chain.seal(truth.seq)
+    def seal(self, truth: Truth) -> Path:
+        """Let nothing be added any more to the files that are there, nor any of them go, until `renew`.
+
+        Gives the segment that is appended to from now on.
+        """
+        live = self._chain.seal(truth.seq)
         self._needed = {path.name for path in self._chain.folder.iterdir()}
+        return live
 
     def renew(
         self, truth: Truth, renewed: Callable[[Path, Manifest], Manifest], lost: Collection[Path] = ()

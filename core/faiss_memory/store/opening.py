@@ -13,10 +13,12 @@ from faiss_memory.store.truth import NewerSchema, Truth
 log = logging.getLogger("faiss_memory.store")
 
 
-def open_truth(data: Path, progress: Callable[[float], None] = lambda _: None) -> Truth:
+def open_truth(
+    data: Path, progress: Callable[[float], None] = lambda _: None, *, restored: bool = False
+) -> Truth:
     """Open memory.db; one that is missing or cannot be read is built anew from its log, to the last change.
 
-    `progress` is told how far that is, where it is done.
+    `progress` is told how far that is, where it is done. One that was just `restored` is not yet known to the log.
     Raises StoreCorrupt when there is nothing to build it from, NewerSchema, OSError and sqlite3.Error.
     """
     path = data / "memory.db"
@@ -27,7 +29,8 @@ def open_truth(data: Path, progress: Callable[[float], None] = lambda _: None) -
     lost = known and (empty or not path.exists())
     try:
         if not lost:
-            return _caught_up(Truth(path), store)
+            truth = Truth(path)
+            return _caught_up(truth if restored else _taken_on(truth, data, store), store)
         raise StoreCorrupt(f"{path} is {'empty' if empty else 'missing'}")
     except NewerSchema:
         raise
@@ -40,6 +43,23 @@ def open_truth(data: Path, progress: Callable[[float], None] = lambda _: None) -
             ) from None
         log.error("%s; it was built anew from %s, and what was there is set aside", error, source)
         return Truth(path)
+
+
+def _taken_on(truth: Truth, data: Path, store: Path) -> Truth:
+    """Take a database on that somebody has put in the place of the folder's own, as a restore would.
+
+    Changes are counted on through every restore: so the base that is furthest is of the database that belongs here.
+    """
+    known = chain.bases(store) if store.is_dir() else []
+    if not known or max(known, key=lambda base: base.seq).store == truth.uuid:
+        return truth
+    log.warning(
+        "%s is not the one that %s tells of, and is taken as it is: the log begins anew, and the backups lead back",
+        truth.path, store,
+    )  # fmt: skip
+    truth.close()
+    restoring.take_on(data)
+    return Truth(truth.path)
 
 
 def _caught_up(truth: Truth, store: Path) -> Truth:

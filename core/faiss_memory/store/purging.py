@@ -129,8 +129,8 @@ class Purging:
         self._committer.read(lambda truth: purged.keep(self._data, truth.connection))
         self._committer.read(_vacuum)  # before anything is copied from it
         clear_leftovers(self._data)
-        self._committer.read(self._history.seal)
-        store = rewrite_store(self._store, gone)
+        live = self._committer.read(self._history.seal)
+        store = rewrite_store(self._store, gone, live)
         removed = self._committer.read(lambda truth: self._renew(truth, intent, store))
         rewritten = len(store.ready)
         for folder in standalone(self._data):

@@ -82,9 +82,17 @@ def _take_out_of_the_way(data: Path, findings: Sequence[Finding]) -> None:
                 sync_data(file.fileno())
         elif finding.repair is Repair.MAKE_ANEW:
             for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), sidecar_path(path)):
-                part.unlink(missing_ok=True)
+                _remove(part)
         elif finding.repair is Repair.REMOVE:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove what lies there, even if it is a folder in a file's place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _build_truth(data: Path) -> None:

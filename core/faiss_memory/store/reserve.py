@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 log = logging.getLogger("faiss_memory.store")
@@ -21,22 +22,27 @@ class Reserve:
         self._path = folder / "reserve.bin"
 
     def keep(self) -> None:
-        """Make it, if it is not there and there is room for it. What goes wrong is only logged."""
+        """Make it, if it is not there whole and there is room for it. What goes wrong is only logged."""
         try:
-            if self._path.exists() or shutil.disk_usage(self._path.parent).free < ROOM * BYTES:
+            if self._is_whole() or shutil.disk_usage(self._path.parent).free < ROOM * BYTES:
                 return
             with self._path.open("wb") as file:
                 # Written, and not only claimed: a file of nothing but holes keeps no room.
                 file.write(os.urandom(BYTES))
         except OSError as error:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink()
             log.warning("no room is kept for a full disk: %s", error)
+
+    def _is_whole(self) -> bool:
+        """Say whether it keeps all its room: a kill may have come while it was written."""
+        return self._path.exists() and self._path.stat().st_size == BYTES
 
     def give_up(self) -> bool:
         """Remove it; says whether there was one."""
         try:
             self._path.unlink()
-        except FileNotFoundError:
-            return False
+        except OSError:
+            return False  # mostly because there is none
         log.warning("the disk is full: the room that was kept for it is used to forget memories")
         return True

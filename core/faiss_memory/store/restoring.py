@@ -133,6 +133,17 @@ def become_another_store(path: Path, reached: Mapping[str, int]) -> None:
         connection.execute("COMMIT")
 
 
+def take_on(data: Path) -> None:
+    """Make a database that was put into a data folder by hand the folder's own, without what was purged from it.
+
+    A kill in between leaves it as it was, or as it will be. Raises OSError and sqlite3.Error.
+    """
+    reached = _counted_in(data)
+    if (count := leave_out(data / "memory.db", purged.read(data))) > 0:
+        log.warning("%d memories of memory.db are left out: they were purged", count)
+    become_another_store(data / "memory.db", reached)
+
+
 def counted(connection: sqlite3.Connection) -> dict[str, int]:
     """Say how far a database has counted its memories, passages and changes."""
     found = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
