@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -110,17 +109,6 @@ def test_what_was_shown_is_remembered_over_a_restart(make_service, client_of):
     fire(client, prompt=DECISION, session_id="1")
     service.stop()
     assert fire(client_of(make_service(ASSISTANT)), prompt=DECISION, session_id="1") == ""
-
-
-def test_of_a_memory_that_is_purged_not_even_its_digest_stays(client, tmp_path):
-    """Of a short text a digest says as much: whoever has the folder can try all of them."""
-    secret = add(client, "The PIN of the door is 4711", project="shop")
-    fire(client, prompt="The PIN of the door", session_id="1")
-    file = tmp_path / "data" / "recall.db"
-    digest = zlib.crc32(b"The PIN of the door is 4711").to_bytes(8, "big")[-4:]
-    assert digest in file.read_bytes()
-    assert client.post("/memory/purge", {"ids": [secret]}).json["count"] == 1
-    assert digest not in file.read_bytes()
 
 
 @pytest.mark.parametrize("damage", ["rubbish", "cut", "empty"])

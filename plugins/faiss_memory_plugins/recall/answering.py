@@ -108,20 +108,14 @@ class Recall:
     def ledger(self) -> Mapping[str, Any]:
         """Give every count, by assistant, project and event."""
         found: dict[str, Any] = {}
-        for row in self._read_ledger() if self._exists() else []:
+        for row in [] if self._opened is None and not self._exists() else self._read_ledger():
             counts = {name: row[name] for name in COUNTS}
             counts["last_fired"] = datetime.fromtimestamp(row["last_fired"], UTC).isoformat()
             found.setdefault(row["assistant"], {}).setdefault(row["project"], {})[row["event"]] = counts
         return found
 
-    def drop(self, ids: Sequence[int]) -> None:
-        """Keep nothing of memories that are gone."""
-        if self._exists():
-            with self._sessions.lock:
-                self._sessions.drop(ids)
-
     def _exists(self) -> bool:
-        return self._opened is not None or (self._service.settings.data_folder / "recall.db").exists()
+        return (self._service.settings.data_folder / "recall.db").exists()
 
     def _read_ledger(self) -> list[dict[str, Any]]:
         with self._sessions.lock:

@@ -47,12 +47,6 @@ class RecallPlugin:
                 )
 
     @hookimpl
-    def memories_removed(self, ids: Sequence[int]) -> None:
-        """Keep no trace of them in what was shown. (Of another service's, a note may be shown twice.)"""
-        for recall in list(self._recalls.values()):
-            recall.drop(ids)
-
-    @hookimpl
     def register_stats(self, service: MemoryService) -> Mapping[str, Any]:
         """Show how often each hook was answered, and with how much."""
         recall = self._recalls.get(id(service))

@@ -61,12 +61,6 @@ class Sessions:
         self._write("DELETE FROM shown WHERE assistant = ? AND session = ?", [(assistant, session)])
         self._write("DELETE FROM shown WHERE at < ?", [(int(time.time()) - KEPT_SECONDS,)])
 
-    def drop(self, ids: Iterable[int]) -> None:
-        """Keep nothing of memories that are gone: from a digest a short text can be guessed, after a purge too."""
-        there = {memory for (memory,) in self._read("SELECT DISTINCT memory FROM shown", ())}
-        if gone := there.intersection(ids):
-            self._write("DELETE FROM shown WHERE memory = ?", [(memory,) for memory in gone])
-
     def count(self, assistant: str, project: str, event: str, **counts: int) -> None:
         """Count an answered hook."""
         values = [counts.get(name, 0) for name in COUNTS]
@@ -139,6 +133,5 @@ def _connected(path: Path | str) -> sqlite3.Connection:
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     connection.execute("PRAGMA journal_mode=MEMORY")
     connection.execute("PRAGMA synchronous=OFF")
-    connection.execute("PRAGMA secure_delete=ON")
     connection.executescript(_TABLES)
     return connection
