@@ -16,6 +16,7 @@ from faiss_memory import (
     ConfigFile,
     Detection,
     InstallContext,
+    JsonDefault,
     JsonItems,
     JsonMember,
     MarkdownBlock,
@@ -149,7 +150,7 @@ def _written(context: InstallContext) -> Sequence[ConfigFile]:
     if context.scope == "user":
         return (
             JsonMember("~/.gemini/settings.json", ("mcpServers", NAME), gemini, comments=True),
-            JsonMember("~/.config/opencode/opencode.json", ("mcp", NAME), opencode, comments=True),
+            *_opencode("~/.config/opencode/opencode.json", opencode),
         )
     asked = f"{NAME}-token"
     token = {"type": "promptString", "id": asked, "description": "Token of FAISS Memory", "password": True}
@@ -158,8 +159,14 @@ def _written(context: InstallContext) -> Sequence[ConfigFile]:
         JsonMember(VSCODE, ("servers", NAME), _vscode(context, f"${{input:{asked}}}"), comments=True),
         *inputs,
         JsonMember(".gemini/settings.json", ("mcpServers", NAME), gemini, comments=True),
-        JsonMember("opencode.json", ("mcp", NAME), opencode, comments=True),
+        *_opencode("opencode.json", opencode),
     )
+
+
+def _opencode(path: str, entry: dict[str, Any]) -> Sequence[ConfigFile]:
+    # OpenCode writes the schema's address into a file without one, which we would then take for the person's.
+    schema = JsonDefault(path, ("$schema",), "https://opencode.ai/config.json", comments=True)
+    return (schema, JsonMember(path, ("mcp", NAME), entry, comments=True))
 
 
 def _shown(context: InstallContext) -> Sequence[ConfigFile]:

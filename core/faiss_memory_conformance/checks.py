@@ -27,6 +27,7 @@ from faiss_memory.config_files import (
     YamlItem,
 )
 from faiss_memory.install import Assistants, Installer, RecordFile, report
+from faiss_memory.install.formats import Content, state
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.service import MemoryService
 from faiss_memory.settings import Settings, load
@@ -244,6 +245,10 @@ class Person:
         for path, parts in self._installer.content(adapter.name).items():
             text = sample(path, parts, style)
             if text is not None:
+                taken = [
+                    part for part in parts if not _makes_room(part) and state(Content(text), part) != "absent"
+                ]
+                assert taken == [], "it would stand in the place of what the person has there"
                 where = place_of(path, self.home, self.home / "website")
                 where.parent.mkdir(parents=True, exist_ok=True)
                 where.write_bytes(text)
@@ -304,6 +309,10 @@ def test_a_persons_file_in_the_place_of_ours_is_left_alone(adapter: Adapter, per
     where.write_text("mine\n")
     assert person.refused(adapter)
     assert where.read_text() == "mine\n"
+
+
+def _makes_room(part: object) -> bool:
+    return isinstance(part, OwnFile | JsonDefault | YamlDefault)
 
 
 def _is_ours_alone(part: object) -> bool:

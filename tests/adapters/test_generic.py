@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from faiss_memory import InstallContext, JsonItems, JsonMember, MarkdownBlock, Snippet
+from faiss_memory import InstallContext, JsonDefault, JsonItems, JsonMember, MarkdownBlock, Snippet
 from faiss_memory_adapters.generic import adapter
 
 URL = "http://127.0.0.1:8900/mcp?project=website"
@@ -32,6 +32,13 @@ def test_three_clients_get_their_entry_each_in_its_own_form(scope):
         "opencode.json": (("mcp", "faiss-memory"), {"type": "remote", "url": URL, "enabled": True}),
     }
     assert all(file.comments for file in files(scope=scope) if isinstance(file, JsonMember))
+
+
+@pytest.mark.parametrize("scope", ["personal", "user"])
+def test_opencode_finds_the_schema_that_it_would_write_itself(scope):
+    (schema,) = [file for file in files(scope=scope) if isinstance(file, JsonDefault)]
+    assert schema.path.endswith("opencode.json")
+    assert (schema.keys, schema.value) == (("$schema",), "https://opencode.ai/config.json")
 
 
 def test_in_the_home_folder_no_entry_carries_a_project():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -332,16 +335,83 @@ def test_without_a_record_ours_is_recognised(place, again):
         assert [
             edit.path for edit in plan.edits if edit.path.endswith(("settings.json", "three.yml", ".toml"))
         ] == []
+        place.uninstall(*NAMES)  # gives back what two of them have in one place, as if it were the person's
     place.uninstall(*NAMES)
     after = place.seen()
     assert json.loads(place.read(".one/settings.json")).keys() <= {"a", "version"}
     assert after["AGENTS.md"] == before["AGENTS.md"]
     assert after["three.yml"] == before["three.yml"]
     assert exclude.read_bytes() == b"*.log\n"
-    assert {name for name, seen in after.items() if seen != "folder"} == {
-        name for name, seen in before.items() if seen != "folder"
-    }
+    left = {name for name, seen in after.items() if name not in before and (seen != "folder" or not again)}
+    assert (left, before.keys() - after.keys()) == (set(), set())
     assert len(there) > len(after)
+
+
+HAND_WRITTEN = {
+    ".one/settings.json": b'{ "mcpServers" : { "faiss-memory": {"command": "mine"} },\n "hooks": {"SessionStart":\n'
+    b'  [{"command": "/old/faiss-memory-hook x"}]}, "permissions": {"allow": ["mcp__faiss-memory__add"]} }',
+    ".one/rules/faiss-memory.md": b"What I think of faiss-memory.",
+    ".two/config.toml": b"[mcp_servers]\n  [mcp_servers.faiss-memory] # mine\n  command = 'mine'",
+    "AGENTS.md": b"# Hi\n<!-- faiss-memory:start -->\nmine\n<!-- faiss-memory:end -->\n",
+    "three.yml": b"mcp: {faiss-memory: mine}\nload: mine # x\nread:\n- .faiss-memory/context.md\n- x\n",
+}
+
+
+@pytest.mark.parametrize("coming", [["one", "two", "three"], ["three", "two", "one"]])
+def test_entries_of_ones_own_by_our_name_are_there_again_when_we_go(place, coming):
+    place.write(HAND_WRITTEN)
+    before = place.seen()
+    for name in coming:
+        assert not place.install(name)[0].refusals
+        assert "/old/" not in place.read(".one/settings.json") or name != "one"
+    assert set(states(place).values()) == {"installed"}
+    for name in coming:
+        place.uninstall(name)
+    assert place.seen() == before
+
+
+def test_entries_of_ones_own_come_back_into_a_file_that_was_edited_too(place):
+    place.write(HAND_WRITTEN)
+    place.install("one", "three", "two")
+    for name, edit in {
+        ".one/settings.json": lambda text: text.replace("{", '{"new": 1,', 1),
+        ".two/config.toml": lambda text: f"new = 1\n{text}",
+        "AGENTS.md": lambda text: f"new\n{text}",
+        "three.yml": lambda text: f"new: 1\n{text}",
+    }.items():
+        path = place.folder / name
+        path.write_text(edit(path.read_text()))
+    place.uninstall("two", "one", "three")
+    settings = json.loads(place.read(".one/settings.json"))
+    assert settings == {"new": 1, "version": 1, **json.loads(HAND_WRITTEN[".one/settings.json"])}
+    config = tomllib.loads(place.read(".two/config.toml"))
+    assert config == {"new": 1, **tomllib.loads(HAND_WRITTEN[".two/config.toml"].decode())}
+    assert place.read("AGENTS.md").encode() == b"new\n" + HAND_WRITTEN["AGENTS.md"]
+    assert yaml.safe_load(place.read("three.yml")) == {"new": 1, **yaml.safe_load(HAND_WRITTEN["three.yml"])}
+    assert place.read(".one/rules/faiss-memory.md").encode() == HAND_WRITTEN[".one/rules/faiss-memory.md"]
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["removed", "moved"])
+def test_a_project_that_is_gone_can_still_be_uninstalled(place, monkeypatch, gone):
+    home = place.folder.parent / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (home / "kept.json").write_text('{"mine": 1}\n')
+    elsewhere = JsonMember("~/kept.json", ("projects", str(place.folder), "faiss-memory"), {"url": "x"})
+    place.use([replace(ONE, files=lambda context: [*ONE.files(context), elsewhere])])
+    place.install("one")
+    if gone:
+        shutil.rmtree(place.folder)
+    else:
+        place.folder.rename(place.folder.parent / "moved")
+    place.use([ONE])
+    with pytest.raises(InstallError, match="no such folder"):
+        place.install("one")
+    place.uninstall("one")
+    assert (home / "kept.json").read_text() == '{"mine": 1}\n'
+    assert not place.records.path.exists()
+    with pytest.raises(InstallError, match="no such folder"):
+        place.use([ONE])
 
 
 def test_a_damaged_record_is_said(place):

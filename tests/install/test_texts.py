@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import tomllib
+from contextlib import suppress
 
 import pytest
 import yaml
@@ -125,6 +127,62 @@ def test_a_snippet_stands_alone_and_is_what_an_empty_file_would_hold(part):
 )
 def test_an_item_is_laid_out_as_those_beside_it(before, after):
     assert put(Content(before), yaml_parts()[0]).raw == after
+
+
+@pytest.mark.parametrize(
+    ("raw", "parts"),
+    [
+        (
+            b'{"mcpServers": null, "hooks": null, "permissions": {"allow": null}, "version": 0}',
+            json_parts(False),
+        ),
+        (
+            b'{\n\t"hooks": {\n\t\t"SessionStart": null // none\n\t}, "mcpServers": null, "version": 1,\n}',
+            json_parts(True),
+        ),
+        (b"read: null # none\nmcp: # none\nx: 1\n", yaml_parts()),
+        (b"x: 1\nmcp:\nread: ~", yaml_parts()),
+        (b"{read: null, mcp: {}, x: 1}", yaml_parts()),
+        (b"read: [] # none\n", yaml_parts()),
+        (
+            b"{ # all\n  mcp: {x: 1}, # more\n  read: [ # in force\n    a, # one\n  ], # last\n}\n",
+            yaml_parts(),
+        ),
+    ],
+)
+def test_nothing_is_an_empty_list_and_comments_around_ours_are_not_in_ours(raw, parts):
+    written = put_all(Content(raw), parts)
+    assert [state(written, part) for part in parts] == ["same"] * len(parts)
+    assert put_all(written, parts) == written
+    left = written
+    for part in parts:
+        left = take_out(left, part, Content(raw))
+    assert [state(left, part) for part in parts] == [state(Content(raw), part) for part in parts]
+
+
+def test_a_member_is_replaced_where_it_stands():
+    before = Content(b"load: mine # x\n# about y\ny: 1\nmcp: {faiss-memory: 2, z: 3}\n")
+    written = put_all(before, yaml_parts()[1:])
+    assert written.raw.startswith(b"load: .faiss-memory/load file\n# about y\ny: 1\nmcp: {faiss-memory: {")
+
+
+def test_a_file_that_is_nested_too_deeply_is_refused():
+    for depth in (400, 1000, 100_000):
+        raw = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
+        for part in (json_parts(False)[1], json_parts(True)[2]):
+            with suppress(CannotMerge):
+                put(Content(raw), part)
+
+
+def test_many_tables_are_read_in_time():
+    text = "".join(f"[projects.'/p/{number}']\ntrust_level = 'trusted'\n" for number in range(3000))
+    (part,) = toml_parts()
+    before = Content(text.encode())
+    started = time.process_time()
+    written = put(before, part)
+    assert state(written, part) == "same"
+    assert take_out(written, part, before) == before
+    assert time.process_time() - started < 5
 
 
 # Edited since: nothing of the person's is lost, and nothing of ours stays.

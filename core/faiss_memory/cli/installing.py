@@ -123,9 +123,15 @@ def uninstall(
             _refuse(out, refusal.owner.assistant, refusal.path, refusal.reason)
         problems = unfinished + installer.carry_out(plan)
     _tell(plan, out, problems)
-    if not plan.edits:
-        for name in names:
-            for owner in installer.elsewhere(name):
+    for name in names:
+        for owner in installer.elsewhere(name):
+            is_gone = owner.folder and not Path(owner.folder).is_dir()
+            if is_gone:
+                out.remark(
+                    f"{name} is recorded for {owner.folder}, which is not there any more: "
+                    "uninstall it with --project too"
+                )
+            elif not plan.edits:
                 out.remark(f"{name} is installed elsewhere: {_in_words(owner.scope, owner.folder)}")
     return EXIT_FAILED if problems or plan.refusals else 0
 

@@ -77,7 +77,7 @@ def with_part(data: Any, part: Keyed) -> Any:
 
 def list_of(found: Any, part: JsonItems | YamlItem) -> list[Any]:
     """Read what stands where a list should be. Raises CannotMerge for what cannot become one."""
-    if found is ABSENT or (found is None and isinstance(part, YamlItem)):
+    if found is ABSENT or found is None:
         return []
     if isinstance(found, list):
         return found

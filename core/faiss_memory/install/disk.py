@@ -30,14 +30,18 @@ def check_writable(path: Path) -> None:
     The mode counts for the administrator too: a file that was made read-only is meant to stay as it is.
     """
     if path.exists():
-        if not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
+        if not _is_writable(path):
             raise CannotMerge("it is read-only")
-        if not os.access(path.parent, os.W_OK):
+        if not _is_writable(path.parent):
             raise CannotMerge(f"its folder {path.parent} is read-only")
         return
     above = next(folder for folder in path.parents if folder.exists())
-    if not (above.is_dir() and above.stat().st_mode & 0o222 and os.access(above, os.W_OK)):
+    if not (above.is_dir() and _is_writable(above)):
         raise CannotMerge(f"nothing can be written into {above}")
+
+
+def _is_writable(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o222) and os.access(path, os.W_OK)
 
 
 def write_file(path: Path, raw: bytes, *, private: bool = False) -> None:

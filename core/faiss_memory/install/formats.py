@@ -23,7 +23,7 @@ from faiss_memory.config_files import (
 )
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install import json_text, marked_text, toml_text, yaml_text
-from faiss_memory.install.data import Presence
+from faiss_memory.install.data import ABSENT, Presence, member
 from faiss_memory.install.marked_text import IgnoredPaths
 
 Part = Written | IgnoredPaths
@@ -81,7 +81,7 @@ def state(content: Content, part: Part) -> Presence:
         return "same" if part.refreshed or content.raw == part.text.encode() else "other"
     if content.raw is None:
         return "absent"
-    found: Presence = _SYNTAX[type(part)].state(content.text()[1], part)
+    found: Presence = _asked("state", content.text()[1], part)
     return found
 
 
@@ -90,7 +90,7 @@ def put(content: Content, part: Part) -> Content:
     if isinstance(part, OwnFile):
         return content if part.refreshed and content.raw is not None else Content(part.text.encode())
     mark, text = content.text()
-    return Content((mark + _SYNTAX[type(part)].put(text, part)).encode())
+    return Content((mark + _asked("put", text, part)).encode())
 
 
 def take_out(content: Content, part: Part, original: Content) -> Content:
@@ -102,14 +102,28 @@ def take_out(content: Content, part: Part, original: Content) -> Content:
         return content
     if isinstance(part, OwnFile):
         return original
-    syntax = _SYNTAX[type(part)]
     mark, text = content.text()
-    written = syntax.take_out(text, part, original.text()[1])
+    written: str = _asked("take_out", text, part, original.text()[1])
     if written == text:
         return content
-    if original.raw is None and syntax.is_blank(written):
+    if original.raw is None and _SYNTAX[type(part)].is_blank(written):
         return Content(None)
     return Content((mark + written).encode())
+
+
+def give_back(content: Content, part: Part, original: Content) -> Content:
+    """Remove a part as declared, and let what the original has in its place be there again. Raises CannotMerge."""
+    if isinstance(part, OwnFile) or original.raw is None:
+        return take_out(content, part, original)
+    if not shares_place(part):
+        before = _standing(original.text()[1], part)
+        return take_out(content, part, original) if before is None else put(content, before)
+    if state(original, part) != "same":
+        content = take_out(content, part, original)
+    if isinstance(part, JsonItems | YamlItem):
+        for item in marked_items(original, part):
+            content = put(content, item)
+    return content
 
 
 def marked_items(content: Content, part: Part) -> list[Part]:
@@ -118,7 +132,7 @@ def marked_items(content: Content, part: Part) -> list[Part]:
         return []
     if isinstance(part, IgnoredPaths):
         return [replace(part, patterns=(line,)) for line in marked_text.patterns(content.text()[1])]
-    items = _SYNTAX[type(part)].marked(content.text()[1], part)
+    items = _asked("marked", content.text()[1], part)
     if isinstance(part, JsonItems):
         return [replace(part, items=(item,)) for item in items]
     return [replace(part, item=item) for item in items]
@@ -135,6 +149,29 @@ def whole_file(parts: Sequence[Part]) -> str:
     for part in parts:
         content = put(content, part)
     return (content.raw or b"").decode()
+
+
+def _standing(text: str, part: Part) -> Part | None:
+    """Give what stands in a part's place, whatever it is, as a part; None where nothing does."""
+    if isinstance(part, MarkdownBlock):
+        there = marked_text.inner(text)
+        return None if there is None else replace(part, text=there)
+    if isinstance(part, JsonMember | JsonDefault):
+        data = json_text.read(text, comments=part.comments) if text.strip() else {}
+    elif isinstance(part, TomlTable | YamlMember | YamlDefault):
+        data = _SYNTAX[type(part)].read(text)
+    else:
+        return None
+    found = member(data, part.keys)
+    return None if found is ABSENT else replace(part, value=found)
+
+
+def _asked(question: str, text: str, part: Part, *more: str) -> Any:
+    """Ask a part's syntax about a text. Raises CannotMerge."""
+    try:
+        return getattr(_SYNTAX[type(part)], question)(text, part, *more)
+    except RecursionError:
+        raise CannotMerge("it is nested too deeply") from None
 
 
 def is_ours(content: Content) -> bool:

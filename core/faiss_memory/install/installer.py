@@ -22,7 +22,7 @@ from faiss_memory.install.commands import (
     trouble_with,
 )
 from faiss_memory.install.formats import Part
-from faiss_memory.install.places import folder_for, name_project, project_in, stands_alone
+from faiss_memory.install.places import check_folder, folder_for, name_project, project_in, stands_alone
 from faiss_memory.install.plan import Plan, Refusal
 from faiss_memory.install.record import Owner, RecordFile
 from faiss_memory.install.speaking import holds, starts
@@ -46,7 +46,8 @@ class Installer:
         self._assistants = assistants
         self._records = records or RecordFile()
         self.scope = scope
-        self.folder = folder_for(scope, folder)
+        known = {owner.folder for owner in self._records.load().owners()} if folder is not None else ()
+        self.folder = folder_for(scope, folder, known)
 
     def owner(self, assistant: str) -> Owner:
         """Name an assistant in this place."""
@@ -66,6 +67,7 @@ class Installer:
         self, assistants: Iterable[str], name: str | None = None, force: bool = False, link: bool = False
     ) -> Plan:
         """Work out what would change. Raises InstallError before anything is done."""
+        check_folder(self.folder)
         plan = Plan(self._records.load())
         project = name_project(plan.later, self.scope, self.folder, name)
         context = self.context(project)

@@ -65,7 +65,10 @@ def state(text: str, part: JsonPart) -> Presence:
 
 def read(text: str, *, comments: bool) -> Any:
     """Read a text as data. Raises CannotMerge."""
-    return _data(_parse(text, comments).root)
+    try:
+        return _data(_parse(text, comments).root)
+    except RecursionError:
+        raise CannotMerge("it is nested too deeply") from None
 
 
 def put(text: str, part: JsonPart) -> str:
@@ -77,15 +80,15 @@ def put(text: str, part: JsonPart) -> str:
     if repr(wanted) == repr(data) and text.strip():
         return text
     there = member(data, part.keys)
-    if isinstance(part, JsonItems) and there is not ABSENT:
+    if isinstance(part, JsonItems) and isinstance(there, list):
         missing = [item for item in items_of(part) if item not in list_of(there, part)]
         written = before
         for item in missing:
             document = _parse(written, part.comments)
             array = _find(document.root, part.keys)
             written = _spliced(document, _insertion(document, array, None, item))
-    elif there is not ABSENT:
-        written = _spliced(document, [_replacement(document, part.keys, part.value)])  # type: ignore[union-attr]  # items are above
+    elif there is not ABSENT and not isinstance(part, JsonItems):
+        written = _spliced(document, [_replacement(document, part.keys, part.value)])
     else:
         written = _spliced(document, _new_member(document, data, part))
     _check(written, part.comments, wanted)
@@ -107,7 +110,7 @@ def take_out(text: str, part: JsonPart, original: str) -> str:
         return text
     if isinstance(part, JsonItems):
         ours = [item for item in list_of(found, part) if item in part.items]
-        rest = [item for item in found if item not in ours]
+        rest = [item for item in list_of(found, part) if item not in ours]
         if not ours:
             return text
         if rest or member_or_none(first, part.keys) is not None:
@@ -271,7 +274,11 @@ def _new_member(document: Document, data: Any, part: JsonPart) -> list[Splice]:
     depth = len(part.keys) - 1
     while member(data, part.keys[:depth]) is ABSENT:
         depth -= 1
-    inner = with_member({}, part.keys[depth + 1 :], value) if len(part.keys) > depth + 1 else value
+    inner = with_member({}, part.keys[depth + 1 :], value)
+    if member(data, part.keys[: depth + 1]) is None:
+        return [_replacement(document, part.keys[: depth + 1], inner)]
+    if member(data, part.keys[:depth]) is None:
+        return [_replacement(document, part.keys[:depth], {part.keys[depth]: inner})]
     return _insertion(document, _find(document.root, part.keys[:depth]), part.keys[depth], inner)
 
 

@@ -75,6 +75,11 @@ def take_out(text: str, part: Block, original: str) -> str:
     return before + re.sub(r"\A[ \t]*\r?\n", "", after)
 
 
+def inner(text: str) -> str | None:
+    """Give what stands in our block of a Markdown file; None where there is no block."""
+    return _inner(text, IN_MARKDOWN)
+
+
 def patterns(text: str) -> list[str]:
     """List the patterns in our block of git's list."""
     return (_inner(text, IN_EXCLUDE) or "").splitlines()

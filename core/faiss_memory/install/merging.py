@@ -16,6 +16,7 @@ from faiss_memory.install.formats import (
     KINDS,
     Content,
     Part,
+    give_back,
     is_ours,
     is_within,
     marked_items,
@@ -51,12 +52,15 @@ def with_owner(
         if entries == record.entries:
             return Merged(content, record)
         original = Content(record.original)
-        wanted = made_of(original, entries)
+        wanted = made_of(original, entries, content)
         return Merged(wanted, FileRecord(original.raw, digest(wanted), entries))
     former = mine.read() if mine is not None else []
     others = record.others(owner) if record is not None else []
     file = _Edited(content, record, [*others, *former, *parts], force)
-    original = file.without_us()
+    # Without a record, a file that holds all of ours is known for ours. What else is there, whatever its name, is the
+    # person's own, and is there again when we go.
+    known = record is not None or all(state(content, part) == "same" for part in parts)
+    original = file.without_us() if known else content
     for part in _for_removal(former, parts, others):
         file.take_out(part)
     for part in parts:
@@ -77,7 +81,7 @@ def without_owner(
         original = Content(record.original)
         if not remaining:
             return Merged(original, None, edited)
-        wanted = made_of(original, remaining)
+        wanted = made_of(original, remaining, content)
         return Merged(wanted, FileRecord(original.raw, digest(wanted), remaining), edited)
     others = [part for entry in remaining for part in entry.read()]
     file = _Edited(content, record, [*others, *parts], force or record is None)
@@ -94,15 +98,18 @@ def without_owner(
     if remaining:
         left = FileRecord(file.without_us(others).raw, digest(file.now), remaining)
     refreshed = all(isinstance(part, OwnFile) and part.refreshed for part in parts)  # nobody's edit
-    return Merged(file.now, left, file.edited, structural=content.raw is not None and not refreshed)
+    structural = record is not None and content.raw is not None and not refreshed
+    return Merged(file.now, left, file.edited, structural)
 
 
-def made_of(original: Content, entries: Iterable[Entry]) -> Content:
-    """Put every owner's parts into a file, in their order."""
-    content = original
-    for entry in entries:
-        for part in entry.untouched():
-            content = put(content, part)
+def made_of(original: Content, entries: Iterable[Entry], now: Content) -> Content:
+    """Put every owner's parts into a file, in their order; items that made way for them are not there `now` either."""
+    content, parts = original, [part for entry in entries for part in entry.untouched()]
+    for part in parts:
+        for item in marked_items(content, part):
+            if not is_within(item, parts) and state(now, item) == "absent":
+                content = take_out(content, item, original)
+        content = put(content, part)
     return content
 
 
@@ -165,19 +172,15 @@ class _Edited:
         elif found != "absent" and not self._is_only_a_default(part):
             if found == "other":
                 self._drop_stale_items(part)
-            self.now = take_out(self.now, part, self._first)
+            self.now = give_back(self.now, part, self._first)
 
     def without_us(self, parts: Sequence[Part] | None = None) -> Content:
         """Give the file as it would be without us: what the person has edited is theirs."""
         before, self.now = self.now, self._before if parts is None else self.now
         for part in _for_removal(self._known if parts is None else parts, (), ()):
-            found = presence(self.now, part, self._known)
-            adopted = not self._recorded and not (isinstance(part, OwnFile) and not is_ours(self.now))
-            if self._is_only_a_default(part):
-                continue
-            if found == "same" or (found == "other" and adopted):
+            if presence(self.now, part, self._known) == "same" and not self._is_only_a_default(part):
                 self._drop_stale_items(part)
-                self.now = take_out(self.now, part, self._first)
+                self.now = give_back(self.now, part, self._first)
         found_without, self.now = self.now, before
         return found_without
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from faiss_memory.config_files import Scope
@@ -14,16 +15,17 @@ from faiss_memory.project_name import DEFAULT, find_repository, project_of, remo
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
-def folder_for(scope: Scope, given: Path | None) -> str:
+def folder_for(scope: Scope, given: Path | None, known: Collection[str] = ()) -> str:
     """Find the folder: the given one, else the top of the repository around the current one; none for user files.
 
-    Raises InstallError for a folder that is not there, and for the home folder, which is no project.
+    One of the `known` folders may be gone since. Raises InstallError for any other that is not there, and for the home
+    folder, which is no project.
     """
     if scope == "user":
         return ""
     folder = os.path.realpath(given or Path.cwd())
-    if not os.path.isdir(folder):
-        raise InstallError(f"{given}: there is no such folder")
+    if folder not in known:
+        check_folder(folder)
     repository = find_repository(Path(folder)) if given is None else None
     if repository is not None:
         folder = os.path.realpath(repository.top)
@@ -32,6 +34,12 @@ def folder_for(scope: Scope, given: Path | None) -> str:
             f"{folder} is no project: go into one, or give --project DIR, or --user for all of them"
         )
     return folder
+
+
+def check_folder(folder: str) -> None:
+    """Raise InstallError for a project's folder that is not there."""
+    if folder and not os.path.isdir(folder):
+        raise InstallError(f"{folder}: there is no such folder")
 
 
 def stands_alone(folder: str) -> bool:

@@ -148,6 +148,8 @@ class Plan:
             return
         self._after[path] = merged.content
         self._keep(path, merged)
+        if record is None and merged.content.raw is None:  # whose folders are not recorded either
+            self.later.folders += _folders_above(path, owner.folder)
         for part in merged.edited:
             name = in_words(part)
             self.remarks.append(
@@ -226,6 +228,12 @@ def _patterns(paths: Iterable[str], repository: Repository) -> set[str]:
             relative = Path(path).relative_to(top).as_posix()
             found.add("/" + "".join(f"\\{letter}" if letter in "\\*?[ " else letter for letter in relative))
     return found
+
+
+def _folders_above(path: str, folder: str) -> list[str]:
+    """List the folders that lead to a file, the project's or the home folder left out."""
+    top = os.path.realpath(folder or Path.home())
+    return [str(above) for above in Path(path).parents if is_below(str(above), top)]
 
 
 def _is_exclude(parts: Sequence[Part]) -> bool:

@@ -123,21 +123,29 @@ def _spans(text: str, keys: Sequence[str]) -> Iterator[tuple[int, int]]:
     for number, start in enumerate(starts):
         if not _leads_to(text, start, keys):
             continue
-        following = (at for at in starts[number + 1 :] if _header(text, at) is not None)
+        following = (at for at in starts[number + 1 :] if _header(text, at) and _is_outside(text, at))
         yield start, _last_line(text, start, next(following, len(text)))
 
 
 def _leads_to(text: str, at: int, keys: Sequence[str]) -> bool:
     header = _header(text, at)
-    return header is not None and header[: len(keys)] == list(keys)
+    return header is not None and header[: len(keys)] == list(keys) and _is_outside(text, at)
+
+
+def _is_outside(text: str, at: int) -> bool:
+    """Say whether no text or list that spans several lines is open at a place."""
+    try:
+        tomllib.loads(text[:at])
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
 
 
 def _header(text: str, at: int) -> list[str] | None:
-    """Read a line as a table's header; None if it is none, but part of a text or list that spans several lines."""
+    """Read a line as a table's header; None if it is none, whatever stands around it."""
     line = text[at:].partition("\n")[0].rstrip("\r")
     try:
         data: Any = tomllib.loads(line)
-        tomllib.loads(text[:at])
     except tomllib.TOMLDecodeError:
         return None
     keys = []

@@ -75,7 +75,7 @@ def put(text: str, part: YamlPart) -> str:
     elif there is not ABSENT:
         if isinstance(part, YamlDefault) or repr(there) == repr(part.value):
             return text
-        written = _with_new(_removed_member(text, part.keys), part.keys, part.value)
+        written = _replaced_member(text, part.keys, part.value)
     else:
         written = _with_new(text, part.keys, part.value)
     _check(written, wanted)
@@ -105,8 +105,12 @@ def take_out(text: str, part: YamlPart, original: str) -> str:
         rest = [item for item in there if item not in ours]
         if rest or _there(first, part.keys):
             return _without_items(text, part, data, ours)
-    written = _removed_member(text, place)
-    _check(written, without_member(data, place))
+    written, wanted = _removed_member(text, place), without_member(data, place)
+    if (
+        len(place) > 1 and member(read(written), place[:-1]) is None
+    ):  # nothing is written in place of no members
+        wanted = with_member(wanted, place[:-1], None)
+    _check(written, wanted)
     return written
 
 
@@ -175,13 +179,15 @@ def _check(text: str, wanted: Any) -> None:
 
 def _region(text: str, part: YamlPart) -> tuple[int, int]:
     """Say where a part stands, whole lines."""
-    _, name, value = _entry(text, part.keys)
+    mapping, name, value = _entry(text, part.keys)
     if isinstance(part, YamlItem) and isinstance(value, yaml.SequenceNode):
         item = value.value[list_of(member(read(text), part.keys), part).index(part.item)]
+        if value.flow_style:  # whose comments are everybody's
+            return item.start_mark.index, item.end_mark.index
         return _line_start(text, item.start_mark.index), _after(text, item)
     if isinstance(part, YamlItem):
         return name.end_mark.index, name.end_mark.index
-    return name.start_mark.index, _after(text, value)
+    return name.start_mark.index, value.end_mark.index if mapping.flow_style else _after(text, value)
 
 
 def _comment_in(text: str, ours: str) -> bool:
@@ -223,7 +229,8 @@ def _with_new(text: str, keys: Sequence[str], value: Any) -> str:
         return _into_flow(text, mapping, mapping.value[-1][1] if mapping.value else None, inner)
     if depth and mapping.start_mark.index == mapping.end_mark.index:
         return _below(text, keys[:depth], _block(fresh))
-    raise CannotMerge(f"`{'.'.join(keys[:depth])}` is an alias, or nothing, where members should be")
+    named = ".".join(keys[:depth])
+    raise CannotMerge(f"`{named or 'the file'}` is an alias, or a written null, where members should be")
 
 
 def _with_item(text: str, part: YamlItem) -> str:
@@ -237,9 +244,11 @@ def _with_item(text: str, part: YamlItem) -> str:
         return _add_lines(text, _after(text, value), _block([part.item]), indent)
     if value.tag == "alias":
         raise CannotMerge(f"`{'.'.join(part.keys)}` is an alias of something else")
-    if value.start_mark.index == value.end_mark.index:
-        return _below(text, part.keys, _block([part.item]))
     start, end = value.start_mark.index, value.end_mark.index
+    if member(read(text), part.keys) is None and (start < end or mapping.flow_style):
+        return f"{text[:start].rstrip(' ')} {_flow([part.item])}{text[end:]}"
+    if start == end:
+        return _below(text, part.keys, _block([part.item]))
     if mapping.flow_style:
         return f"{text[:start]}[{text[start:end]}, {_flow(part.item)}]{text[end:]}"
     indent, newline = " " * (name.start_mark.column + 2), _newline(text)
@@ -315,6 +324,18 @@ def _removed_member(text: str, keys: Sequence[str]) -> str:
         return text[: mapping.value[at - 1][1].end_mark.index] + text[value.end_mark.index :]
     following = mapping.value[1][0].start_mark.index if len(mapping.value) > 1 else mapping.end_mark.index - 1
     return text[: name.start_mark.index] + text[following:]
+
+
+def _replaced_member(text: str, keys: Sequence[str], fresh: Any) -> str:
+    mapping, name, value = _entry(text, keys)
+    if mapping.flow_style:
+        return f"{text[: name.end_mark.index]}: {_flow(fresh)}{text[value.end_mark.index :]}"
+    start, end = _line_start(text, name.start_mark.index), _after(text, value)
+    if text[start : name.start_mark.index].strip():
+        raise CannotMerge(f"`{'.'.join(keys)}` does not stand on a line of its own")
+    return _add_lines(
+        text[:start] + text[end:], start, _block({keys[-1]: fresh}), " " * name.start_mark.column
+    )
 
 
 def _after(text: str, node: yaml.Node) -> int:
