@@ -16,7 +16,7 @@ import pytest
 from faiss_memory.errors import Conflict, DiskFull, StoreCorrupt
 from faiss_memory.memory import Change, Draft, Origin
 from faiss_memory.parts import Retry
-from faiss_memory.store import EmbeddedStore, backups, chain, purging
+from faiss_memory.store import EmbeddedStore, backups, chain, purged, purging
 from faiss_memory.store import clock as clock_module
 from tests.store.oracle import (
     EVERYTHING,
@@ -420,6 +420,15 @@ def test_copies_that_a_kill_has_left_do_not_outlive_a_start(home, secret):
     done = home.open().purge([secret], prove=True)
     assert done.proof.found == []
     assert not any((home.folder / name).exists() for name in left)
+
+
+def test_a_backup_that_was_removed_after_a_kill_keeps_no_purge_from_being_finished(home, secret):
+    home.close()
+    with closing(sqlite3.connect(home.folder / "memory.db")) as connection:
+        line = purged.line_of(connection)
+    purging._write_intent(home.folder, purging.Intent(line, [secret], ["backups/manual_gone/base.db"]))
+    assert list(texts(home.open()).values()) == ["one of the others"]
+    assert traces(home.folder, *forms_of(SECRET)) == {}
 
 
 @pytest.mark.parametrize("harm", ["base", "base header", "log", "manifest"])

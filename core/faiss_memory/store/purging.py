@@ -237,7 +237,8 @@ def _put_in_place(data: Path, names: Sequence[str]) -> None:
             fresh.replace(path)
         folders.add(path.parent)
     for folder in folders:
-        sync_folder(folder)
+        if folder.is_dir():  # a person may have removed a backup since
+            sync_folder(folder)
 
 
 def _remove(useless: Sequence[Path], folder: Path) -> list[Path]:
