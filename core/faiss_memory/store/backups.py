@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -166,7 +167,8 @@ class Backups:
         # Renamed first: a folder is listed whole or not at all.
         going = self._folder / f".{name}.new"
         shutil.rmtree(going, ignore_errors=True)
-        (self._folder / name).rename(going)
+        with suppress(FileNotFoundError):  # a person may have removed it
+            (self._folder / name).rename(going)
         shutil.rmtree(going, ignore_errors=True)
         del self._manifests[name]
 
