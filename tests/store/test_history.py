@@ -514,6 +514,64 @@ def test_a_backup_that_is_being_restored_is_not_pruned(home, clock, monkeypatch)
     assert texts(store) == ["ledger"]
 
 
+def swapped_for_a_copy(folder):
+    shutil.copytree(folder, folder.with_name("copy"))
+    shutil.rmtree(folder)
+    folder.with_name("copy").rename(folder)
+
+
+@pytest.mark.parametrize("remove", [shutil.rmtree, swapped_for_a_copy])
+@pytest.mark.parametrize("name", ["backups", "backups/.store"])
+def test_a_log_that_is_removed_under_the_running_store_begins_anew_at_once(home, caplog, name, remove):
+    store = home.open()
+    add(store, "ledger", "invoice")
+    store.purge([2])
+    remove(home.folder / name)
+    add(store, "tax")
+    assert "are gone: the log begins anew" in caplog.text
+    store.restore(autos(store)[-1].name)
+    add(store, "queue")
+    home.close()
+    for path in home.folder.glob("memory.db*"):
+        path.unlink()
+    assert texts(home.open()) == ["ledger", "queue", "tax"]
+    assert (home.folder / "backups/.store/purged.json").exists()
+
+
+def test_a_backup_is_made_though_the_log_was_removed(home, caplog):
+    store = home.open()
+    add(store, "ledger")
+    home.reopen()
+    shutil.rmtree(home.folder / "backups")
+    home.store.restore(home.store.backup("by hand").name)
+    assert texts(home.store) == ["ledger"]
+
+
+def test_without_room_for_a_new_log_it_is_said_that_only_the_records_hold_it(home, caplog):
+    store = home.open()
+    add(store, "ledger")
+    shutil.rmtree(home.folder / "backups")
+    (home.folder / "backups").write_bytes(b"")
+    add(store, "tax")
+    assert "; only memory.db holds it" in caplog.text
+    (home.folder / "backups").unlink()
+    add(store, "queue")
+    assert autos(store)[-1].memories == 3
+
+
+def test_automatic_backups_that_a_person_has_removed_keep_no_others_from_being_made_or_going(
+    home, clock, caplog
+):
+    store = home.open()
+    for number in range(30):
+        clock.now += timedelta(seconds=1)
+        add(store, f"ledger {number}")
+        if number < 5:
+            shutil.rmtree(home.folder / "backups" / autos(store)[-1].name)
+    assert "no automatic backup was made" not in caplog.text
+    assert len(autos(store)) < 15
+
+
 def test_missing_records_are_built_anew_from_the_log(home, caplog):
     store = home.open()
     oracle = Oracle()

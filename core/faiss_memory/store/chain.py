@@ -95,6 +95,10 @@ class Chain:
             Stretch(self._writer.path, self._writer.bytes),
         ]
 
+    def is_there(self) -> bool:
+        """Say whether its files still lie in their folder: a person may have removed it. Raises OSError."""
+        return all(path.exists() for path in (self.base_path, *self._segments)) and self._writer.is_there()
+
     def append(self, record: Record) -> None:
         """Log a record, durably. Raises DiskFull or LogBroken."""
         self._writer.append(record)
@@ -156,18 +160,19 @@ class Chain:
 
     def restart(self, truth: Truth) -> None:
         """Begin anew from a full copy of the truth. Raises OSError and sqlite3.Error."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.base = copy_truth(self.folder, truth)
         self._begin_segment(truth.seq)
         self._segments = self._segments[-1:]
 
     def _begin_segment(self, seq: int) -> None:
         path = self.folder / _name("seg", seq, self.base.store, "jsonl")
-        if path == self._writer.path:
+        if path == self._writer.path and self._writer.is_there():
             return  # it holds nothing yet
         writer = LogWriter(path)
         self._writer.close()
         self._writer = writer
-        self._segments.append(path)
+        self._segments = [*(one for one in self._segments if one != path), path]
 
     def sweep(self, named: Collection[str]) -> None:
         """Remove the files that are neither of the present chain nor named by a backup.

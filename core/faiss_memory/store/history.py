@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.parts import Backup
-from faiss_memory.store import clock, restoring
+from faiss_memory.store import clock, purged, restoring
 from faiss_memory.store.archives import Archive
 from faiss_memory.store.backups import Backups, Manifest, open_files
 from faiss_memory.store.chain import Chain, open_chain
@@ -63,11 +63,21 @@ class History:
 
     def publish(self, truth: Truth) -> None:
         """Make the state just committed an automatic backup. Whatever goes wrong is logged: the write is safe."""
+        held = "only memory.db"
         try:
+            self._begin_again(truth)
+            held = "the log"
             if self._backups.publish(self._chain, truth.seq, truth.content[0]):
                 self._sweep()
-        except OSError as error:
-            log.warning("no automatic backup was made of change %d: %s; the log holds it", truth.seq, error)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("no automatic backup was made of change %d: %s; %s holds it", truth.seq, error, held)
+
+    def _begin_again(self, truth: Truth) -> None:
+        """Begin the log anew if a person has removed its files, without which what is written to it is lost."""
+        if not self._chain.is_there():
+            log.error("files of %s are gone: the log begins anew with a full copy", self._chain.folder)
+            self._restart(truth)
+            purged.keep(self._folder.parent, truth.connection)
 
     # A moment later.
 
@@ -116,8 +126,9 @@ class History:
     def backup(self, truth: Truth, label: str | None) -> Callable[[], Backup]:
         """Decide on a manual backup of the present; gives what copies it, in any thread. Raises StoreError."""
         try:
+            self._begin_again(truth)
             return self._backups.make(self._chain, truth.seq, truth.content[0], label)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"no backup could be made in {self._folder} ({error}). Check the disk."
             ) from error
