@@ -1,6 +1,7 @@
 """Every write can be gone back to: by its backup, or by the time, while the store runs or by copying files."""
 
 import copy
+import errno
 import json
 import os
 import random
@@ -9,10 +10,11 @@ import sqlite3
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt
+from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Origin
 from faiss_memory.parts import Retry
 from faiss_memory.store import EmbeddedStore, chain, log, restoring
@@ -512,6 +514,52 @@ def test_a_backup_that_is_being_restored_is_not_pruned(home, clock, monkeypatch)
     monkeypatch.setattr(restoring, "build", while_others_write)
     store.restore(wanted.name)
     assert texts(store) == ["ledger"]
+
+
+@pytest.mark.parametrize("step", ["memory.db", restoring.MAKING, "the folder"])
+def test_a_restore_that_could_not_be_put_in_place_stops_the_writing_and_says_so(home, monkeypatch, step):
+    store = home.open()
+    add(store, "ledger")
+    backup = store.backup(None)
+    add(store, "tax")
+    rename = Path.rename
+
+    def fails(path, target=None):
+        if path.name in (step, home.folder.name):
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    if step == "the folder":
+        monkeypatch.setattr(restoring, "sync_folder", fails)
+    with pytest.raises(StoreError, match=r"was being put in its place.*Nothing more is written"):
+        store.restore(backup.name)
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="Nothing more is written"):
+        add(store, "lost")
+    assert len(home.failures) == 1
+    assert texts(home.reopen()) == (["ledger"] if step == "the folder" else ["ledger", "tax"])
+
+
+def test_a_log_that_has_no_room_to_follow_a_restore_follows_with_a_later_write(home, monkeypatch, caplog):
+    store = home.open()
+    add(store, "ledger")
+    backup = store.backup(None)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chain, "copy_truth", full)
+        store.restore(backup.name)
+        add(store, "invoice")
+    assert "cannot follow the restore yet" in caplog.text
+    assert "; only memory.db holds it" in caplog.text
+    add(store, "tax")
+    home.close()
+    for path in home.folder.glob("memory.db*"):
+        path.unlink()
+    assert texts(home.open()) == ["invoice", "ledger", "tax"]
 
 
 def swapped_for_a_copy(folder):

@@ -95,9 +95,14 @@ class Chain:
             Stretch(self._writer.path, self._writer.bytes),
         ]
 
-    def is_there(self) -> bool:
-        """Say whether its files still lie in their folder: a person may have removed it. Raises OSError."""
-        return all(path.exists() for path in (self.base_path, *self._segments)) and self._writer.is_there()
+    def leads_to(self, store: str) -> bool:
+        """Say whether it is of this store, and its files lie where they are looked for. Raises OSError.
+
+        A person may have removed them, and after a restore there may have been no room for new ones.
+        """
+        first = self.folder / _name("seg", self.base.seq, store, "jsonl")
+        whole = all(path.exists() for path in (self.base_path, *self._segments))
+        return self._segments[0] == first and whole and self._writer.is_there()
 
     def append(self, record: Record) -> None:
         """Log a record, durably. Raises DiskFull or LogBroken."""

@@ -6,7 +6,7 @@ import logging
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -355,13 +355,19 @@ class EmbeddedStore(IndexReads):
     def _swap(self, truth: Truth, made: Path, name: str) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""
         restoring.become_another_store(made, restoring.counted(truth.connection))
+        with closing(sqlite3.connect(made)) as connection:
+            purged.keep(self.folder, connection)
         truth.close()
-        aside = restoring.put_in_place(self.folder, made, name)
-        self._truth = Truth(self.folder / "memory.db")
-        purged.keep(self.folder, self._truth.connection)
-        self._committer.replace(self._truth)
-        self._history.follow(self._truth)
-        self._derived.follow(self._truth)
+        try:
+            aside = restoring.put_in_place(self.folder, made, name)
+            self._truth = Truth(self.folder / "memory.db")
+            self._committer.replace(self._truth)
+            self._history.follow(self._truth)
+            self._derived.follow(self._truth)
+        except (OSError, sqlite3.Error, StoreError) as error:
+            # A start goes on with the one of the two that it finds, or builds the former anew.
+            failed = StoreError(f"{name} was being put in its place: {error}")
+            raise self._committer.stop_writing(failed) from error
         self._keeper.wake()
         return Restored(name, self._truth.content[0], "" if aside is None else aside.name)
 

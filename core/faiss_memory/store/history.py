@@ -73,8 +73,8 @@ class History:
             log.warning("no automatic backup was made of change %d: %s; %s holds it", truth.seq, error, held)
 
     def _begin_again(self, truth: Truth) -> None:
-        """Begin the log anew if a person has removed its files, without which what is written to it is lost."""
-        if not self._chain.is_there():
+        """Begin the log anew if what is written to it now would not lead to the present."""
+        if not self._chain.leads_to(truth.uuid):
             log.error("files of %s are gone: the log begins anew with a full copy", self._chain.folder)
             self._restart(truth)
             purged.keep(self._folder.parent, truth.connection)
@@ -168,8 +168,11 @@ class History:
         self._needed, self._backups.held = set(), ""
 
     def follow(self, truth: Truth) -> None:
-        """Go on after a restore, from a base of what was restored."""
-        self._restart(truth)
+        """Go on after a restore, from a base of what was restored. What goes wrong is logged."""
+        try:
+            self._restart(truth)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("the log cannot follow the restore yet: %s; the next write tries again", error)
 
     # Purging.
 
