@@ -2,6 +2,7 @@
 
 import copy
 import errno
+import io
 import json
 import os
 import random
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
+from faiss_memory.errors import Conflict, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Origin
 from faiss_memory.parts import Retry
 from faiss_memory.store import EmbeddedStore, chain, log, restoring
@@ -560,6 +561,21 @@ def test_a_log_that_has_no_room_to_follow_a_restore_follows_with_a_later_write(h
     for path in home.folder.glob("memory.db*"):
         path.unlink()
     assert texts(home.open()) == ["invoice", "ledger", "tax"]
+
+
+def test_what_is_said_of_an_archive_that_does_not_restore_ends_in_one_full_stop(home, monkeypatch):
+    store = home.open()
+    add(store, "ledger")
+    with closing(store.archive(None, None).pieces) as pieces:
+        archive = b"".join(pieces)
+
+    def newer(*_):
+        raise StoreCorrupt("it was written by a newer one. Update yours.")
+
+    monkeypatch.setattr(restoring, "build", newer)
+    with pytest.raises(InvalidRequest, match=r"Update yours\. Nothing was changed$"):
+        store.restore_archive(io.BytesIO(archive))
+    assert texts(store) == ["ledger"]
 
 
 def swapped_for_a_copy(folder):

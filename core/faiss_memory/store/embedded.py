@@ -322,7 +322,10 @@ class EmbeddedStore(IndexReads):
             try:
                 self._build(moment)
             except StoreCorrupt as error:
-                raise InvalidRequest(f"the archive does not restore: {error}. Nothing was changed") from error
+                problem = str(error).rstrip(".")
+                raise InvalidRequest(
+                    f"the archive does not restore: {problem}. Nothing was changed"
+                ) from error
             return self._put_in_place(moment)
 
     @contextmanager
