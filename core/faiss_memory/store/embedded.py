@@ -37,7 +37,7 @@ from faiss_memory.store.history import History
 from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.novelty import add_novel
-from faiss_memory.store.opening import open_truth
+from faiss_memory.store.opening import open_truth, remove_special_files
 from faiss_memory.store.purging import Purging
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.reads import IndexReads
@@ -93,6 +93,7 @@ class EmbeddedStore(IndexReads):
                 self.folder,
                 kind,
             )
+        remove_special_files(self.folder)
         rewriting.temporary_files_in(self.folder)
         purging.resume(self.folder)
         with self._busy.at("a backup is being restored"):
