@@ -301,6 +301,36 @@ def test_a_restore_while_a_base_is_rolled_leaves_a_store_that_goes_on(home, monk
     assert len(texts(home.reopen())) == count + 40
 
 
+def test_records_that_are_lost_after_a_restore_are_not_built_from_a_base_that_was_rolled_meanwhile(
+    home, monkeypatch, tmp_path
+):
+    store, describe, during = home.open(), chain._describe, []
+    add(store, "before")
+    backup = store.backup(None)
+
+    def restoring_meanwhile(*arguments):
+        if during:
+            return describe(*arguments)
+        during.append("a restore")
+        store.restore(backup.name)
+        add(store, "after")
+        base = describe(*arguments)
+        shutil.copytree(home.folder, tmp_path / "killed")
+        return base
+
+    monkeypatch.setattr(chain, "_describe", restoring_meanwhile)
+    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 2_000)
+    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+    add(store, *(f"memory {number}" for number in range(40)))
+    until((tmp_path / "killed").exists, "a base was rolled")
+    home.close()
+    for path in (tmp_path / "killed").glob("memory.db*"):
+        path.unlink()
+    killed = EmbeddedHome(tmp_path / "killed")
+    assert texts(killed.open()) == ["after", "before"]
+    killed.close()
+
+
 def test_what_no_backup_needs_goes(home, clock, small_log, monkeypatch):
     store = EmbeddedStore(home.folder, print, max_backups=2)
     store.open()

@@ -267,7 +267,10 @@ def _new_chain(folder: Path, truth: Truth) -> Chain:
 
 
 def bases(folder: Path) -> list[Base]:
-    """Read the descriptions of the bases that are there, the latest first."""
+    """Read the descriptions of the bases that are there, the latest first.
+
+    Changes are counted on through every restore; by the time, one that was being rolled meanwhile would come later.
+    """
     found = []
     for path in folder.glob("base-*.db.json"):
         try:
@@ -276,7 +279,7 @@ def bases(folder: Path) -> list[Base]:
                 found.append(base)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.warning("%s cannot be read: %s", path, error)
-    return sorted(found, key=lambda base: (base.time, base.seq), reverse=True)
+    return sorted(found, key=lambda base: (base.seq, base.time), reverse=True)
 
 
 def log_after(folder: Path, base: Base) -> list[Stretch]:
