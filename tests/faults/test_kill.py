@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import signal
+import time
 from copy import deepcopy
 
 import pytest
@@ -163,6 +164,7 @@ def killing(nursery, tmp_path, journal, acknowledged, tally, request):
 def purging(killing, memory_path):
     """As `killing`, in memory: a purge syncs so many files that little else would be done meanwhile."""
     killing.data = memory_path / "data"
+    killing.options |= {"since": time.time(), "max_backups": 6}
     return killing
 
 
@@ -217,7 +219,6 @@ def test_a_kill_at_a_named_point_loses_nothing_acknowledged(killing, tally, poin
 @pytest.mark.faults
 @pytest.mark.parametrize("point", [name for name, point in POINTS.items() if point.work == "purge"])
 def test_a_kill_at_a_named_point_of_a_purge_loses_nothing_else(purging, tally, point):
-    purging.ended(purging.born("purge beside writers"))
     for count in range(12):
         life = purging.born("purge beside writers", point=point, count=1 + count % PURGES)
         assert purging.ended(life) == -signal.SIGKILL, "the point was not passed"

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, Thread
@@ -17,7 +18,7 @@ from typing import Any
 
 from faiss_memory.errors import Conflict, MemoryServiceError, StoreError
 from faiss_memory.memory import Change, Draft, Match
-from faiss_memory.store import EmbeddedStore, clock
+from faiss_memory.store import EmbeddedStore, clock, purging
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from tests.fakes import DIMENSION
 from tests.faults import broken, points
@@ -33,6 +34,10 @@ ENOUGH_EACH = 12
 """Memories that a writer keeps; beyond that it forgets more than it adds, so that a folder serves many lives."""
 PURGES = 3
 """Of each life that purges, while writers go on."""
+SECONDS_TO_REWRITE = 0.03
+"""As if there were much to rewrite; writers go on meanwhile."""
+TIMES_FASTER = 50
+"""Writes of one second share a backup."""
 SECONDS_BETWEEN_BACKUPS = 0.1
 """Beside purges, each of which rewrites every backup."""
 
@@ -51,9 +56,24 @@ def prepare(request: dict[str, Any]) -> None:
         for name, value in SOON.items():
             if hasattr(module, name):
                 setattr(module, name, value)
+    if request["work"] == "purge beside writers":
+        _hurry(request["since"])
     broken.prepare(request.get("broken"))
     if "point" in request:
         points.arm(request["point"], request["count"])
+
+
+def _hurry(since: float) -> None:
+    """Let backups be made while the files of older ones are rewritten, as in a larger store."""
+    rewrite = purging.rewrite_store
+
+    def slowly(*given: Any) -> Any:
+        done = rewrite(*given)
+        time.sleep(SECONDS_TO_REWRITE)
+        return done
+
+    purging.rewrite_store = slowly
+    clock.now = lambda: datetime.fromtimestamp(since + (time.time() - since) * TIMES_FASTER, UTC)
 
 
 def opened(request: dict[str, Any], on_failure: Callable[[StoreError], None]) -> EmbeddedStore:
