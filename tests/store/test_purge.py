@@ -516,6 +516,24 @@ def test_what_is_written_while_files_are_rewritten_is_in_the_backups(home, secre
     restored.close()
 
 
+def test_no_backup_goes_while_a_purge_looks_at_all_of_them(home, secret, clock, monkeypatch):
+    store, rewrite, seen = home.store, purging.rewrite_store, []
+    clock.step = timedelta(seconds=1)
+
+    def written_meanwhile(*arguments):
+        before = {backup.name for backup in store.backups()}
+        for number in range(15):
+            add(store, f"meanwhile {number}")
+        seen.append(before - {backup.name for backup in store.backups()})
+        return rewrite(*arguments)
+
+    monkeypatch.setattr(purging, "rewrite_store", written_meanwhile)
+    store.purge([secret])
+    assert seen == [set()]
+    add(store, "later")
+    assert len(store.backups()) < 15
+
+
 def test_everything_else_answers_as_before(home, clock):
     store, oracle = home.open(), Oracle()
     grow(store, oracle, 60, 3)

@@ -77,6 +77,8 @@ class Backups:
         self._last_auto: Manifest | None = None
         self.held = ""
         """The name of a backup that is being restored: it stays as long."""
+        self.keeps_all = False
+        """Whether none goes for now."""
         self.links = _can_link(folder)
         """Whether the file system has hard links. Without them automatic backups are manifests alone, and need
         `.store` beside them."""
@@ -156,6 +158,8 @@ class Backups:
 
     def _prune(self, now: datetime) -> bool:
         """Remove the automatic backups that are neither among the latest nor kept by hour or day."""
+        if self.keeps_all:
+            return False
         autos = self._autos()
         kept = {self.held, *(manifest.name for manifest in autos[-self._keep :]), *_kept_by_time(autos, now)}
         gone = [manifest.name for manifest in autos if manifest.name not in kept]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -175,6 +176,15 @@ class History:
             log.warning("the log cannot follow the restore yet: %s; the next write tries again", error)
 
     # Purging.
+
+    @contextmanager
+    def keeping_all(self) -> Iterator[None]:
+        """Let no backup go, so that whoever looks at all of them finds them there."""
+        self._backups.keeps_all = True
+        try:
+            yield
+        finally:
+            self._backups.keeps_all = False
 
     def seal(self, truth: Truth) -> Path:
         """Let nothing be added any more to the files that are there, nor any of them go, until `renew`.
