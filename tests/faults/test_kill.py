@@ -95,7 +95,7 @@ class Killing:
         counts = dict(self.acknowledged.counts)
         purges = counts.pop("purge", cycles)  # long calls, so most lives end in the middle of one
         assert min(counts.values()) > cycles / 2, counts
-        assert purges > cycles / 5
+        assert purges > cycles / 10
 
     def ended(self, life):
         """Wait for the end of a life, and check what it left behind."""
