@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faiss_memory import count_tokens, within_tokens
 from faiss_memory_plugins.recall.framing import (
     DIGEST,
     FOUND,
     MOST_CHARACTERS,
     NAME,
     Note,
-    count_tokens,
     framed,
     holds_recalled,
     without_frames,
@@ -78,7 +78,7 @@ def test_no_text_leaves_its_frame(parts):
 @given(st.lists(st.text(min_size=1, max_size=3000), min_size=1, max_size=8), st.integers(100, 4000))
 def test_the_budget_holds(texts, tokens):
     found, _ = framed([note(text, number=number) for number, text in enumerate(texts)], DIGEST, tokens)
-    assert count_tokens(found) <= tokens + 1
+    assert count_tokens(found) <= tokens
     assert len(found) <= MOST_CHARACTERS
 
 
@@ -89,6 +89,22 @@ def test_a_note_that_fits_for_the_most_part_is_cut_and_one_that_does_not_makes_r
     found, shown = framed([note(second, number=2)], FOUND, 600)
     assert [one.id for one in shown] == [2]
     assert "b …" in found
+
+
+@given(st.text(max_size=200), st.integers(-3, 100))
+def test_a_text_is_cut_at_its_last_character_that_fits(text, tokens):
+    cut = within_tokens(text, tokens)
+    assert text.startswith(cut)
+    assert count_tokens(cut) <= max(0, tokens)
+    assert cut == text or count_tokens(text[: len(cut) + 1]) > tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("", 0), ("We use React Query.", 5), ("if (a != b) { return; }", 8), ("会话", 3), ("🎉", 2), ("é", 1)],
+)
+def test_tokens_are_reckoned_rather_too_many_than_too_few(text, tokens):
+    assert count_tokens(text) == tokens
 
 
 def test_without_notes_there_is_no_frame():

@@ -319,7 +319,9 @@ def test_what_no_backup_needs_goes(home, clock, small_log, monkeypatch):
         there, needed = left()
         return {name for name in there if name.startswith("base-")} <= needed
 
-    until(only_what_is_needed, "only bases that are needed are there")  # "the last" may have had another one rolled
+    until(
+        only_what_is_needed, "only bases that are needed are there"
+    )  # "the last" may have had another one rolled
     there, needed = left()
     oldest = min(int(name.split("-")[1]) for name in needed)
     assert all(int(name.split("-")[1]) >= oldest for name in there)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from faiss_memory import count_tokens
+
 NAME = "faiss-memory-notes"
 FOUND = "found for what was just asked"
 DIGEST = "kept for every session of this project"
@@ -40,8 +42,6 @@ class Note:
     source: str
     project: str
     text: str
-    digest: int = 0
-    """Of the whole memory: what was corrected since may be shown again."""
 
 
 def framed(notes: Sequence[Note], why: str, tokens: int) -> tuple[str, list[Note]]:
@@ -50,7 +50,7 @@ def framed(notes: Sequence[Note], why: str, tokens: int) -> tuple[str, list[Note
     `why` is FOUND or DIGEST. A note may be cut, if most of it fits. Without any the text is empty.
     """
     head, tail = f"<{NAME}>\n{_INTRODUCTION.format(why=why)}", f"</{NAME}>"
-    left = tokens - count_tokens(head) - count_tokens(tail)
+    left = tokens - count_tokens(f"{head}\n") - count_tokens(tail)
     room = MOST_CHARACTERS - len(head) - len(tail) - 1
     parts: list[str] = []
     shown: list[Note] = []
@@ -95,16 +95,6 @@ def holds_recalled(text: str) -> bool:
     """Say whether a text is, or holds, what a frame of ours said."""
     text = _BREAKS.sub("\n", text)
     return bool(_OPENING.search(text) or _HEAD.search(text))
-
-
-def count_tokens(text: str) -> int:
-    """Estimate how many tokens a model makes of a text, on the high side.
-
-    Models differ. English text and code come to about four characters a token; scripts that are written without spaces
-    to about one.
-    """
-    plain = len(text) if text.isascii() else sum(character < "\u0250" for character in text)
-    return -(-plain // 4) + (len(text) - plain)
 
 
 def without_frames(text: str) -> str:
