@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,7 +47,8 @@ class Installer:
         self._assistants = assistants
         self._records = records or RecordFile()
         self.scope = scope
-        self.folder = folder_for(scope, folder)
+        # A project that was deleted or moved can still be uninstalled.
+        self.folder = folder_for(scope, folder, {owner.folder for owner in self._records.load().owners()})
 
     def owner(self, assistant: str) -> Owner:
         """Name an assistant in this place."""
@@ -66,6 +68,8 @@ class Installer:
         self, assistants: Iterable[str], name: str | None = None, force: bool = False, link: bool = False
     ) -> Plan:
         """Work out what would change. Raises InstallError before anything is done."""
+        if self.folder and not os.path.isdir(self.folder):
+            raise InstallError(f"{self.folder}: there is no such folder")
         plan = Plan(self._records.load())
         project = name_project(plan.later, self.scope, self.folder, name)
         context = self.context(project)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from faiss_memory.config_files import Scope
@@ -14,15 +15,15 @@ from faiss_memory.project_name import DEFAULT, find_repository, project_of, remo
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
-def folder_for(scope: Scope, given: Path | None) -> str:
+def folder_for(scope: Scope, given: Path | None, recorded: Collection[str] = ()) -> str:
     """Find the folder: the given one, else the top of the repository around the current one; none for user files.
 
-    Raises InstallError for a folder that is not there, and for the home folder, which is no project.
+    Raises InstallError for a folder that is neither there nor recorded, and for the home folder, which is no project.
     """
     if scope == "user":
         return ""
     folder = os.path.realpath(given or Path.cwd())
-    if not os.path.isdir(folder):
+    if not os.path.isdir(folder) and folder not in recorded:
         raise InstallError(f"{given}: there is no such folder")
     repository = find_repository(Path(folder)) if given is None else None
     if repository is not None:
