@@ -207,7 +207,9 @@ def test_the_project_comes_from_the_folder_where_the_configuration_names_none(cl
     for fields in ({"cwd": str(folder)}, {"workspace_roots": [str(folder)]}):
         assert shown(fire(client, project="", prompt=DECISION, session_id=str(fields), **fields)) == [number]
     assert fire(client, project="", prompt=DECISION, session_id="3", cwd=str(tmp_path / "missing")) == ""
-    assert fire(client, project="", prompt=DECISION, session_id="4", cwd="till") == ""
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    for cwd in ("till", "/null\0", f"/{'long' * 2000}", str(tmp_path / "circle")):
+        assert fire(client, project="", prompt=DECISION, session_id="4", cwd=cwd) == ""
 
 
 def test_of_a_long_memory_the_passage_that_was_found_is_shown(client):
