@@ -27,11 +27,11 @@ SESSION_STARTS = ("SessionStart", "sessionStart")
 NOTICES = {"claude-code": "systemMessage", "codex": "systemMessage", "cursor": "user_message"}
 """Where an assistant's answer has room for a word to the person."""
 CONTEXTS = {
-    "claude-code": "hookSpecificOutput",
-    "codex": "hookSpecificOutput",
-    "cursor": "additional_context",
+    "claude-code": ("hookSpecificOutput", "additionalContext"),
+    "codex": ("hookSpecificOutput", "additionalContext"),
+    "cursor": ("additional_context",),
 }
-"""Where it has room for context: with anything else, what answers in the service's place could stop the assistant."""
+"""Where it has room for context: by anything else, what answers in the service's place could stop the assistant."""
 
 
 class NoAnswer(Exception):
@@ -100,10 +100,20 @@ def _ask(name: str, options: dict[str, str], event: bytes, until: float) -> dict
         else:
             if not answer:
                 raise _Refused(f"{url} has nothing to show")
-            if name in CONTEXTS and list(answer) != [CONTEXTS[name]]:
-                raise _Refused(f"{url} answers what {name} is not told: {list(answer)[:3]}")
+            if not _is_context(name, answer):
+                raise _Refused(f"{url} answers what {name} is not told: {str(answer)[:60]}")
             return answer
     raise failure
+
+
+def _is_context(name: str, answer: dict[str, object]) -> bool:
+    """Say whether an answer brings context and does nothing else; of other assistants nothing is known."""
+    if name not in CONTEXTS:
+        return True
+    found: object = answer
+    for key in CONTEXTS[name]:
+        found = found.get(key) if isinstance(found, dict) else None
+    return isinstance(found, str) and len(answer) == 1
 
 
 def _query(options: dict[str, str], until: float) -> str:

@@ -96,6 +96,9 @@ def test_a_note_that_fits_for_the_most_part_is_cut_and_one_that_does_not_makes_r
     found, shown = framed([note(second, number=2)], FOUND, 600)
     assert [one.id for one in shown] == [2]
     assert "b …" in found
+    found, shown = framed([note("会" * 20_000, number=1)], DIGEST, 400)
+    assert len(shown) == 1
+    assert count_tokens(found) <= 400
 
 
 @given(st.text(max_size=200), st.integers(-3, 100))

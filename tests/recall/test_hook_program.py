@@ -93,6 +93,7 @@ RUBBISH = {
     "nothing": None,
     "a server of another kind": http("200 OK", b'{"status":"ok"}'),
     "what would stop the assistant": http("200 OK", json.dumps({**ANSWER, "continue": False}).encode()),
+    "no text": http("200 OK", b'{"hookSpecificOutput":5}'),
     "a redirection": b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n",
 }
 

@@ -51,7 +51,8 @@ class Note:
 def framed(notes: Sequence[Note], why: str, tokens: int) -> tuple[str, list[Note]]:
     """Write as many notes as fit into so many tokens, the first ones first; gives the text and what it holds.
 
-    `why` is FOUND or DIGEST. A note may be cut, if most of it fits. Without any the text is empty.
+    `why` is FOUND or DIGEST. A note may be cut: the first one always, others if most of it fits. Without any the text
+    is empty.
     """
     head, tail = f"<{NAME}>\n{_INTRODUCTION.format(why=why)}", f"</{NAME}>"
     left = tokens - count_tokens(f"{head}\n") - count_tokens(tail)
@@ -59,7 +60,7 @@ def framed(notes: Sequence[Note], why: str, tokens: int) -> tuple[str, list[Note
     parts: list[str] = []
     shown: list[Note] = []
     for note in notes:
-        part = _fitted(note, left, room - 1, least=0.5 if parts else 0.1)
+        part = _fitted(note, left, room - 1, least=0.5 if parts else 0)
         if part is not None:
             parts.append(part)
             shown.append(note)
