@@ -33,6 +33,7 @@ FLOORS = [
         "embedder",
         "store",
         "passages",
+        "tokens",
         "plugin_host",
         "project_name",
         "address",

@@ -91,6 +91,10 @@ RUBBISH = {
     "half an answer": http("200 OK", json.dumps(ANSWER).encode())[:-9],
     "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n",
     "nothing": None,
+    "a server of another kind": http("200 OK", b'{"status":"ok"}'),
+    "what would stop the assistant": http("200 OK", json.dumps({**ANSWER, "continue": False}).encode()),
+    "no text": http("200 OK", b'{"hookSpecificOutput":5}'),
+    "a redirection": b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n",
 }
 
 
@@ -108,6 +112,19 @@ def test_a_service_that_hangs_is_not_waited_for():
         why = run("claude-code", "--verbose", FAISS_MEMORY_URL=url)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert b"time" in why.stderr
+
+
+def test_what_has_no_deadline_of_its_own_is_not_waited_for():
+    slow = "import socket, time; socket.create_connection = lambda *given, **more: time.sleep(20)"
+    command = [sys.executable, "-S", "-c", f"{slow}; import faiss_memory_hook as h; h.main()", "codex"]
+    environment = {
+        "PYTHONPATH": str(Path(faiss_memory_hook.__file__).parent),
+        "FAISS_MEMORY_URL": "http://name.test",
+    }
+    done = subprocess.run(
+        command, input=json.dumps(START).encode(), capture_output=True, env=environment, timeout=15
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_the_deadline_counts_from_the_start(monkeypatch):

@@ -46,6 +46,7 @@ class Installer:
         self._assistants = assistants
         self._records = records or RecordFile()
         self.scope = scope
+        # A project that was deleted or moved can still be uninstalled.
         known = {owner.folder for owner in self._records.load().owners()} if folder is not None else ()
         self.folder = folder_for(scope, folder, known)
 
