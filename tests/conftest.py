@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from falcon.testing import Result, TestClient
 
@@ -16,8 +17,15 @@ from faiss_memory.service import MemoryService
 from faiss_memory.settings import load, prepare_process
 from tests.fakes import FakeModel
 from tests.running import RunningService
+from tests.running import closed_port as closed_port_while
 
 prepare_process()
+
+# The same examples in every run, however slow the machine is; `make installs` looks for new ones.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +95,13 @@ def client(service: MemoryService) -> Client:
 def client_of() -> Callable[[MemoryService], Client]:
     """Make a client of any service."""
     return Client
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port where nobody listens."""
+    with closed_port_while() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

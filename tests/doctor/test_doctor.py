@@ -6,8 +6,8 @@ import http.server
 import json
 import os
 import shutil
-import socket
 import subprocess
+import sys
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,8 +17,15 @@ import pytest
 
 from faiss_memory.cli import main
 from faiss_memory.cli.doctor import service_checks
+from faiss_memory.install import commands
 from tests.running import RunningService
 
+PATIENT_HOOK = """#!{python}
+import faiss_memory_hook
+faiss_memory_hook.DEADLINE = 15.0
+faiss_memory_hook.main()
+"""
+"""The hook program for a machine too busy for its quarter of a second."""
 CLAUDE, CODEX, CURSOR = ".claude/settings.local.json", ".codex/hooks.json", ".cursor/hooks.json"
 
 
@@ -38,6 +45,13 @@ class Person:
             monkeypatch.delenv(name)
         monkeypatch.setenv("HOME", str(self.home))
         monkeypatch.chdir(self.project)
+        hook = folder / "faiss-memory-hook"
+        hook.write_text(PATIENT_HOOK.format(python=sys.executable))
+        hook.chmod(0o755)
+        script = commands.script
+        monkeypatch.setattr(
+            commands, "script", lambda name: str(hook) if name == commands.HOOK_COMMAND else script(name)
+        )
 
     def uses(self, service: RunningService) -> None:
         """Let everything find this service, as it would the one that runs."""
@@ -157,16 +171,10 @@ def test_one_that_is_not_installed_is_refused(person):
 # The service.
 
 
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def test_a_service_that_is_down(person):
+def test_a_service_that_is_down(person, closed_port):
     person.installs("claude-code")
     person.trusts()
-    person.leaves(f"http://127.0.0.1:{unused_port()}")
+    person.leaves(f"http://127.0.0.1:{closed_port}")
     _, failed = person.sees_the_doctor()
     assert "does not answer" in failures(failed)
     assert "faiss-memory serve" in failures(failed)
@@ -192,8 +200,8 @@ def test_something_else_on_the_port(person):
     assert "it is not FAISS Memory" in failures(failed)
 
 
-def test_files_that_ask_at_another_port(person, monkeypatch):
-    monkeypatch.setenv("FAISS_MEMORY_URL", f"http://127.0.0.1:{unused_port()}")
+def test_files_that_ask_at_another_port(person, monkeypatch, closed_port):
+    monkeypatch.setenv("FAISS_MEMORY_URL", f"http://127.0.0.1:{closed_port}")
     person.installs("cursor", "claude-code")
     person.trusts()
     monkeypatch.delenv("FAISS_MEMORY_URL")
@@ -399,8 +407,8 @@ def test_recall_that_is_disabled(person, tmp_path):
 # The public address.
 
 
-def test_a_tunnel_that_leads_nowhere(person, monkeypatch):
-    monkeypatch.setenv("FAISS_MEMORY_PUBLIC_URL", f"https://localhost:{unused_port()}")
+def test_a_tunnel_that_leads_nowhere(person, monkeypatch, closed_port):
+    monkeypatch.setenv("FAISS_MEMORY_PUBLIC_URL", f"https://localhost:{closed_port}")
     monkeypatch.setenv("FAISS_MEMORY_PUBLIC_TOKEN", "public")
     _, failed = person.sees_the_doctor()
     assert {one["about"] for one in failed} == {"public address"}
