@@ -104,7 +104,7 @@ def killing(nursery, tmp_path, journal, acknowledged, tally, request):
         tally("memory.db lost after a kill, and built anew from the log", made.rebuilt)
 
 
-@times(15, 1100, parts=5)
+@times(10, 1100, parts=5)
 def test_a_kill_at_a_random_moment_loses_nothing_acknowledged(killing, tally, cycles):
     chance = killing.chance
     for _ in range(cycles):

@@ -1,4 +1,4 @@
-"""How many examples the property tests take: hypothesis's own number in `make test`, thousands in `make installs`."""
+"""How many examples the property tests take: few in `make test`, thousands in `make installs`."""
 
 from __future__ import annotations
 
