@@ -2,7 +2,7 @@
 
 What comes of it is a process of its own like any other; only finding and importing Python's modules, which is most of
 what a command costs, is done once. One that asks for another Python, by PYTHONPATH, a locale or the like, is started
-as usual.
+as usual, and so is every one on other systems, where some libraries do not outlive a fork.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def takes(environment: Mapping[str, str]) -> bool:
         for name, value in environment.items()
         if name.startswith(("PYTHON", "LC_", "TZ")) or name == "LANG"
     }
-    return about == INTERPRETER
+    return sys.platform == "linux" and about == INTERPRETER
 
 
 class Forked:
@@ -111,7 +111,12 @@ def run(
     given: bytes | None,
     most_seconds: float,
 ) -> tuple[int, bytes, bytes]:
-    """Run a command through pipes; gives exit code, output and errors."""
+    """Run a command through pipes, forked where that can be; gives exit code, output and errors."""
+    if not takes(environment):
+        ended = subprocess.run(
+            words, cwd=folder, env=environment, input=given, capture_output=True, timeout=most_seconds
+        )
+        return ended.returncode, ended.stdout, ended.stderr
     out, theirs_out = os.pipe()
     err, theirs_err = os.pipe()
     source, feed = (os.open(os.devnull, os.O_RDONLY), None) if given is None else os.pipe()
@@ -224,7 +229,7 @@ if __name__ == "__main__":
     from faiss_memory.cli import main
 
     _imported()
-    if sys.platform == "linux" and len(os.listdir("/proc/self/task")) > 1:
+    if len(os.listdir("/proc/self/task")) > 1:
         sys.exit("a thread was started by an import")
     _forked(socket.socket(fileno=int(sys.argv[1])))
     __package__ = None  # as in the console script: the program is called by its file's name

@@ -77,13 +77,7 @@ class CommandLine:
         raw = input.encode() if isinstance(input, str) else input
         words, where = [SCRIPT, *map(str, arguments)], folder or self.folder
         given = {**self.environment, **environment}
-        if forking.takes(given):
-            code, out, err = forking.run(words, where, given, raw, MOST_SECONDS)
-        else:
-            ended = subprocess.run(
-                words, cwd=where, env=given, input=raw, capture_output=True, timeout=MOST_SECONDS
-            )
-            code, out, err = ended.returncode, ended.stdout, ended.stderr
+        code, out, err = forking.run(words, where, given, raw, MOST_SECONDS)
         return Ended(code, out.decode(), err.decode())
 
     @property
