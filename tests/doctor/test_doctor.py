@@ -130,13 +130,15 @@ def failures(failed: list[dict[str, str]]) -> str:
 def test_a_good_set_up_passes_for_every_assistant(person, service):
     person.installs("claude-code", "codex", "cursor", "aider", "continue", "generic")
     person.trusts()
-    before = service.call("GET", "/stats")[1]["total_memories"]
+    before = service.call("GET", "/stats")[1]
     code, failed = person.sees_the_doctor()
     assert (code, failed) == (0, [])
     after = service.call("GET", "/stats")[1]
-    assert after["total_memories"] == before, "what was stored to be recalled is gone again"
+    assert after["total_memories"] == before["total_memories"], "what was stored to be recalled is gone again"
     assert "till" not in {project["name"] for project in after["projects"]}
-    assert "recall" not in after["plugins"], "the doctor's own hooks are not counted"
+    assert after["plugins"].get("recall") == before["plugins"].get("recall"), (
+        "the doctor's own hooks are not counted"
+    )
 
 
 def test_each_way_of_an_assistant_is_tried_and_timed(person):
