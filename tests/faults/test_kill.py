@@ -104,20 +104,20 @@ def killing(nursery, tmp_path, journal, acknowledged, tally, request):
         tally("memory.db lost after a kill, and built anew from the log", made.rebuilt)
 
 
-@times(15, 1100, parts=5)
+@times(10, 1100, parts=5)
 def test_a_kill_at_a_random_moment_loses_nothing_acknowledged(killing, tally, cycles):
     chance = killing.chance
     for _ in range(cycles):
         before = killing.journal.path.stat().st_size
         target = before + chance.randrange(20_000)
-        life = killing.born()
+        life = killing.born(calls=1_000_000)  # so that it does not end by itself
         until(
             lambda: killing.journal.path.stat().st_size >= target or life.stopped(),  # noqa: B023
             "enough was written",
         )
         life.kill()
         killing.ended(life)
-    assert killing.kills > cycles * 0.6
+    assert killing.kills == cycles
     assert min(killing.acknowledged.counts.values()) > cycles / 2
     tally("kill -9 of the store under 8 writers, at a random moment", killing.kills)
 
