@@ -109,9 +109,13 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     return (
         _entry_point(context),
         OwnFile(f"{FOLDER}/.gitignore", template("aider/gitignore")),
-        OwnFile(CONTEXT, start, refreshed=True),
+        OwnFile(CONTEXT, start, refreshed=True, filled_from=_address(context.project)),
         OwnFile(LOAD, template("aider/load.aider"), refreshed=True),
     )
+
+
+def _address(project: str, query: str = "") -> str:
+    return f"/adapters/aider/context.md?{urlencode({'query': query, 'project': project})}"
 
 
 def _entry_point(context: InstallContext) -> ConfigFile:
@@ -153,8 +157,6 @@ adapter = Adapter(
     routes=_routes,
     scopes=("personal", "shared"),
     steps=_steps,
-    probe=lambda context, query: (
-        f"/adapters/aider/context.md?{urlencode({'query': query, 'project': context.project})}"
-    ),
+    probe=lambda context, query: _address(context.project, query),
     detection=Detection(paths=(CONFIG, "~/.aider.conf.yml"), commands=("aider",)),
 )

@@ -291,6 +291,20 @@ def test_refreshing_alone_starts_nothing_and_fails_where_it_cannot(shop):
     shop("aider", "--refresh", FAISS_MEMORY_URL="http://127.0.0.1:1").failure(4)
 
 
+def test_what_is_installed_has_the_newest_memories_at_once_and_nothing_twice(shop):
+    shop("add", "invoices are numbered without gaps", "--project", "shop")
+    shop("install", "aider", "--yes", FAISS_MEMORY_URL="http://127.0.0.1:1")
+    assert "Nothing was searched for yet" in context_of(shop)
+    shop("uninstall", "aider")
+    assert not (shop.folder / ".faiss-memory").exists()
+    assert shop("install", "aider", "--yes").code == 0
+    assert "invoices are numbered without gaps" in context_of(shop)
+    assert "Nothing to do" in shop("install", "aider", "--yes").out
+    assert "installed" in shop("status").out
+    shop("uninstall", "aider")
+    assert not (shop.folder / ".faiss-memory").exists()
+
+
 def test_without_aider_it_says_where_to_get_it(shop):
     said = shop("aider", PATH="/nowhere").failure(1)
     assert "there is no aider on the PATH" in said
