@@ -25,7 +25,7 @@ serve: $(VENV)/.ready    ## Set up and run the service on http://127.0.0.1:8900
 	@exec $(BIN)/faiss-memory serve $(ARGS)
 
 test: check              ## Everything that CI runs (at most 12 minutes from nothing)
-	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.ready-for-tests    ## Linters and types
 	$(BIN)/ruff check

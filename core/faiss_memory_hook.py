@@ -10,6 +10,7 @@ standard error what went wrong.
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import select
@@ -25,20 +26,34 @@ PORT = 8900
 SESSION_STARTS = ("SessionStart", "sessionStart")
 NOTICES = {"claude-code": "systemMessage", "codex": "systemMessage", "cursor": "user_message"}
 """Where an assistant's answer has room for a word to the person."""
+CONTEXTS = {
+    "claude-code": ("hookSpecificOutput", "additionalContext"),
+    "codex": ("hookSpecificOutput", "additionalContext"),
+    "cursor": ("additional_context",),
+}
+"""Where it has room for context: by anything else, what answers in the service's place could stop the assistant."""
 
 
 class NoAnswer(Exception):
-    """The service cannot be reached, or what it says is of no use; the text says why."""
+    """The service cannot be reached, has nothing to show, or says what is of no use; the text says why."""
 
 
 def main() -> None:
     """Answer one event. Never fails."""
+    if "--verbose" not in sys.argv:
+        # Also what cannot be given a deadline, such as looking up a name, is not waited for.
+        _thread.start_new_thread(_give_up, ())
     try:
         _answer(sys.argv[1:], time.monotonic() + DEADLINE)
     except BaseException as error:  # the assistant must go on, whatever this is
         if "--verbose" in sys.argv:
             print(f"faiss-memory-hook: {error}", file=sys.stderr)
     os._exit(0)  # not even a closed standard output may change the exit code
+
+
+def _give_up() -> None:
+    time.sleep(DEADLINE)
+    os._exit(0)
 
 
 def _answer(arguments: list[str], until: float) -> None:
@@ -50,9 +65,8 @@ def _answer(arguments: list[str], until: float) -> None:
         answer = _notice(name, event)
         if not answer:
             raise
-    if answer:
-        sys.stdout.buffer.write(json.dumps(answer).encode())
-        sys.stdout.buffer.flush()
+    sys.stdout.buffer.write(json.dumps(answer).encode())
+    sys.stdout.buffer.flush()
 
 
 def _arguments(arguments: list[str]) -> tuple[str, dict[str, str]]:
@@ -80,10 +94,26 @@ def _ask(name: str, options: dict[str, str], event: bytes, until: float) -> dict
     failure: Exception = NoAnswer("no address")
     for url in [options["--url"]] if "--url" in options else addresses():
         try:
-            return _ask_at(url, f"/adapters/{name}/hook{_query(options, until)}", event, until)
+            answer = _ask_at(url, f"/adapters/{name}/hook{_query(options, until)}", event, until)
         except ConnectionRefusedError as error:
             failure = error
+        else:
+            if not answer:
+                raise _Refused(f"{url} has nothing to show")
+            if not _is_context(name, answer):
+                raise _Refused(f"{url} answers what {name} is not told: {str(answer)[:60]}")
+            return answer
     raise failure
+
+
+def _is_context(name: str, answer: dict[str, object]) -> bool:
+    """Say whether an answer brings context and does nothing else; of other assistants nothing is known."""
+    if name not in CONTEXTS:
+        return True
+    found: object = answer
+    for key in CONTEXTS[name]:
+        found = found.get(key) if isinstance(found, dict) else None
+    return isinstance(found, str) and len(answer) == 1
 
 
 def _query(options: dict[str, str], until: float) -> str:
@@ -147,9 +177,9 @@ def _left(until: float) -> float:
 
 def _parsed(received: bytes) -> dict[str, object]:
     head, _, body = received.partition(b"\r\n\r\n")
-    status = head.split(b"\r\n")[0].split(b" ")[1:2]
-    if status != [b"200"]:
-        raise _Refused(f"the service answers {head[:60]!r}")
+    first = head.split(b"\r\n")[0]
+    if first.split(b" ")[1:2] != [b"200"]:
+        raise _Refused(f"the service answers {first[:60]!r}")
     answer = json.loads(body)
     if not isinstance(answer, dict):
         raise _Refused("the answer is not an object")

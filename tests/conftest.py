@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from falcon.testing import Result, TestClient
 
 from faiss_memory.app import build_service, create_app
 from faiss_memory.service import MemoryService
 from faiss_memory.settings import load, prepare_process
+from tests.cli import forking
 from tests.fakes import FakeModel
 from tests.running import RunningService
+from tests.running import closed_port as closed_port_while
 
 prepare_process()
+
+# What was started in the background of a shell ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples in every run, however slow the machine is; `make installs` looks for new ones.
+hypothesis.settings.register_profile(
+    "tests",
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("tests")
+
+
+LONGEST = [
+    "test_openapi", "test_change_of_model", "test_conformance", "test_kill", "test_kill_service", "test_answers",
+    "test_cache", "test_help", "test_guides", "test_troubleshooting", "test_model", "test_examples", "test_recovery",
+    "test_store", "test_rest", "test_history", "test_chatgpt", "test_relay", "test_running",
+]  # fmt: skip
+"""The files that take longest. They are begun first, so that none of them is left to one worker alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +117,20 @@ def client(service: MemoryService) -> Client:
 def client_of() -> Callable[[MemoryService], Client]:
     """Make a client of any service."""
     return Client
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks() -> Iterator[None]:
+    """Whatever forks commands for the tests ends with them."""
+    yield
+    forking.end()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port where nobody listens."""
+    with closed_port_while() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,32 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port where nobody listens, and which nobody else is given as long as the block lasts.
+
+    It is none of those that the system gives out by itself, so that a service may be started there right afterwards.
+    """
+    with socket.socket() as kept:
+        while not kept.getsockname()[1]:
+            with suppress(OSError):
+                kept.bind(("127.0.0.1", random.randrange(20_000, 30_000)))
+        yield kept.getsockname()[1]
 
 
 class RunningService:
@@ -115,4 +132,4 @@ class RunningService:
         """Stop it as systemd or Docker do; gives the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=120)

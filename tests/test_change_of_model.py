@@ -430,6 +430,8 @@ def test_vectors_of_the_two_last_models_are_kept_and_older_ones_go(home, tmp_pat
     for model in (OLD, NEW):
         home.start(model)
         home.until_in_use(f"{model}@1")
+    count = home.service.engine._store.count_unembedded
+    until(lambda: sum(count("words-32@1").values()) == 80, "the oldest model's vectors are gone")
     home.stop()
     assert [held_by(model) for model in ("words-32", OLD, NEW)] == [0, 80, 80]
     # The log says the same: what is built anew from it holds no more, and answers.

@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -33,6 +34,7 @@ FLOORS = [
         "embedder",
         "store",
         "passages",
+        "tokens",
         "plugin_host",
         "project_name",
         "address",
@@ -100,6 +102,7 @@ def _walk(node: ast.AST, inside: str = "") -> Iterator[tuple[ast.AST, str]]:
         yield from _walk(child, child.name if is_function else inside)
 
 
+@cache
 def _nodes(path: Path) -> list[tuple[ast.AST, str]]:
     return list(_walk(ast.parse(path.read_text(encoding="utf-8"))))
 

@@ -113,6 +113,11 @@ class Everything:
         drafts[:] = [dataclasses.replace(draft, tags=(*draft.tags, "seen")) for draft in drafts]
 
     @hookimpl
+    def before_change(self, changes):
+        for number, change in changes.items():
+            changes[number] = dataclasses.replace(change, source=f"seen {change.source}")
+
+    @hookimpl
     def memories_added(self, memories):
         self.told.append(("added", [memory.text for memory in memories]))
 
@@ -271,6 +276,11 @@ class Strict:
         if any("password" in draft.text for draft in drafts):
             raise InvalidRequest("no passwords here", "text")
 
+    @hookimpl
+    def before_change(self, changes):
+        if any("password" in (change.text or "") for change in changes.values()):
+            raise InvalidRequest("no passwords here", "text")
+
 
 class Dropper:
     """Takes drafts away, which it may not."""
@@ -278,6 +288,14 @@ class Dropper:
     @hookimpl
     def before_add(self, drafts):
         drafts.clear()
+
+
+class Turncoat:
+    """Has another memory changed than was asked for, which it may not."""
+
+    @hookimpl
+    def before_change(self, changes):
+        changes[2] = changes.pop(1)
 
 
 class Failing:
@@ -304,6 +322,22 @@ def test_a_plugin_refuses_all_of_a_batch(make_service, client_of):
         "text",
     )
     assert client.get("/stats").json["total_memories"] == 0
+
+
+def test_a_plugin_refuses_a_correction(make_service, client_of):
+    client = client_of(make_service(Strict()))
+    memory_id = add(client, "fine")
+    answer = client.request("PATCH", f"/memory/{memory_id}", {"text": "the password is 1234"})
+    assert (answer.status_code, answer.json["field"]) == (400, "text")
+    assert client.get(f"/memory/{memory_id}").json["text"] == "fine"
+
+
+def test_a_plugin_may_not_change_another_memory(make_service, client_of):
+    client = client_of(make_service(Turncoat()))
+    add(client, "first"), add(client, "second")
+    answer = client.request("PATCH", "/memory/1", {"text": "corrected"})
+    assert "before_change" in answer.json["description"]
+    assert [client.get(f"/memory/{number}").json["text"] for number in (1, 2)] == ["first", "second"]
 
 
 def test_a_plugin_may_not_drop_drafts(make_service, client_of):

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from faiss_memory.project_name import fitted, name_of_remote, project_of, read_config
@@ -39,7 +39,6 @@ def repository(top, config=""):
 # Names.
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_every_text_is_made_to_fit(text):
     name = fitted(text)
@@ -47,14 +46,12 @@ def test_every_text_is_made_to_fit(text):
     assert fitted(name) == name
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_every_address_gives_a_name_or_none(address):
     name = name_of_remote(address)
     assert name == "" or re.fullmatch(PROJECT_PATTERN, name)
 
 
-@settings(deadline=None)
 @given(PART, PART, st.sampled_from([
     "git@example.com:{}/{}.git", "https://example.com/{}/{}", "https://u:p@example.com:8443/{}/{}.git/",
     "ssh://git@example.com:22/{}/{}.git", "git://example.com/{}/{}.git", "example.com:{}/{}",
@@ -137,7 +134,6 @@ def test_the_configuration_is_read_as_git_does(written, url):
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
-@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=40))
 def test_any_address_that_git_writes_is_read_back(address):
     with TemporaryDirectory() as folder:
@@ -150,7 +146,6 @@ def test_any_address_that_git_writes_is_read_back(address):
     assert found == address
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_any_configuration_can_be_read(text):
     assert all(len(entry) == 4 for entry in read_config(text))

@@ -26,6 +26,7 @@ from faiss_memory import (
     SearchRequest,
     YamlItem,
     YamlMember,
+    count_tokens,
 )
 from faiss_memory_adapters.client_files import read_yaml
 from faiss_memory_adapters.texts import filled, template
@@ -36,8 +37,6 @@ CONTEXT = f"{FOLDER}/context.md"
 LOAD = f"{FOLDER}/load.aider"
 CONFIG = ".aider.conf.yml"
 TOKENS = 1500
-BYTES_PER_TOKEN = 3
-"""Fewer than most tokens have: what is counted so is rather too much than too little, in any language."""
 MOST_FOUND, MOST_RECENT = 20, 20
 
 
@@ -54,17 +53,17 @@ class ContextFileRequest(Message):
 def _context(service: MemoryService, request: ContextFileRequest) -> Page:
     project = request.project or DEFAULT_PROJECT
     head = filled(PROMPT.text, InstallContext(url="", project=project))
-    room = request.tokens * BYTES_PER_TOKEN - _size(head)
+    room = request.tokens - _cost(head)
     lines, told = [head], set[int]()
     for heading, memories in _sections(service, request.query.strip(), project):
-        room -= _size(heading) + 4
+        room -= _cost(f"\n{heading}\n")
         entries = []
         for memory in memories:
             entry = _entry(memory)
-            if memory.id not in told and _size(entry) <= room:
+            if memory.id not in told and _cost(entry) <= room:
                 entries.append(entry)
                 told.add(memory.id)
-                room -= _size(entry)
+                room -= _cost(entry)
         if entries:
             lines += [f"\n{heading}\n", *entries]
     if not told:
@@ -92,8 +91,8 @@ def _entry(memory: Any) -> str:
     return "- " + "\n  ".join(text.strip().splitlines()) + f" ({origin})"
 
 
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass")) + 1
+def _cost(line: str) -> int:
+    return count_tokens(f"{line}\n")
 
 
 def _routes(service: MemoryService) -> Sequence[Route]:
@@ -110,9 +109,13 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     return (
         _entry_point(context),
         OwnFile(f"{FOLDER}/.gitignore", template("aider/gitignore")),
-        OwnFile(CONTEXT, start, refreshed=True),
+        OwnFile(CONTEXT, start, refreshed=True, filled_from=_address(context.project)),
         OwnFile(LOAD, template("aider/load.aider"), refreshed=True),
     )
+
+
+def _address(project: str, query: str = "") -> str:
+    return f"/adapters/aider/context.md?{urlencode({'query': query, 'project': project})}"
 
 
 def _entry_point(context: InstallContext) -> ConfigFile:
@@ -154,8 +157,6 @@ adapter = Adapter(
     routes=_routes,
     scopes=("personal", "shared"),
     steps=_steps,
-    probe=lambda context, query: (
-        f"/adapters/aider/context.md?{urlencode({'query': query, 'project': context.project})}"
-    ),
+    probe=lambda context, query: _address(context.project, query),
     detection=Detection(paths=(CONFIG, "~/.aider.conf.yml"), commands=("aider",)),
 )

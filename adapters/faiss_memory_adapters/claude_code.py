@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,17 +22,25 @@ from faiss_memory import (
     OwnFile,
     PromptTemplate,
     endpoint_address,
+    find_repository,
     hook_address,
     hook_arguments,
     hook_line,
     nested_context,
 )
-from faiss_memory_adapters.client_files import read_json
+from faiss_memory_adapters.client_files import items, read_json, table, trouble_with
 from faiss_memory_adapters.texts import RULES, skill_files, template
 
 NAME = "claude-code"
 SERVER = "faiss-memory"
 SEARCH_TOOL = f"mcp__{SERVER}__memory_search"
+MANAGED = Path(
+    {
+        "darwin": "/Library/Application Support/ClaudeCode/managed-settings.json",
+        "win32": "C:/Program Files/ClaudeCode/managed-settings.json",
+    }.get(sys.platform, "/etc/claude-code/managed-settings.json")
+)
+"""An administrator's settings, which stand above all others."""
 PROMPT = PromptTemplate(NAME, RULES)
 HOOK = HookDialect(
     session_start="SessionStart", prompt="UserPromptSubmit", compacted="PostCompact", context=nested_context
@@ -132,23 +141,44 @@ def _steps(context: InstallContext) -> Sequence[str]:
 
 
 def _obstacles(context: InstallContext) -> Sequence[str]:
-    """Claude Code notes in `~/.claude.json` which folders are trusted."""
-    state = read_json(Path.home() / ".claude.json")
-    switched_off = [
-        path
-        for path in (Path.home() / ".claude/settings.json", *_own_settings(context))
-        if read_json(path).get("disableAllHooks") is True
-    ]
-    found = [f"{path} switches all hooks off (`disableAllHooks`)." for path in switched_off]
-    project = state.get("projects", {}).get(context.folder, {})
-    if context.folder and not project.get("hasTrustDialogAccepted"):
+    """Look through the settings of every level, and `~/.claude.json`, which has what was trusted and switched off."""
+    state_file = Path.home() / ".claude.json"
+    if trouble := trouble_with(state_file):
+        return (trouble,)
+    state = read_json(state_file)
+    found = [said for path in _settings(context) for said in _switched_off(path)]
+    if SERVER in items(table(state, "projects", context.folder), "disabledMcpServers"):
+        found.append(f"The server `{SERVER}` is switched off for {context.folder}: switch it on in /mcp.")
+    if context.folder and not _is_trusted(state, Path(context.folder)):
         found.append(f"Claude Code does not trust {context.folder} yet: start it there and trust the folder.")
     return found
 
 
-def _own_settings(context: InstallContext) -> Sequence[Path]:
+def _switched_off(path: Path) -> Iterator[str]:
+    settings = read_json(path)
+    for name in ("disableAllHooks", "allowManagedHooksOnly"):
+        if settings.get(name) is True:
+            yield f"{path} switches all hooks off (`{name}`)."
+    if SERVER in items(settings, "disabledMcpjsonServers"):
+        yield f"{path} switches the server `{SERVER}` off (`disabledMcpjsonServers`)."
+
+
+def _settings(context: InstallContext) -> Sequence[Path]:
+    """Name the settings that count: the administrator's, one's own, and those of the folder."""
+    own = [Path.home() / ".claude" / "settings.json"]
     names = ("settings.json", "settings.local.json")
-    return [Path(context.folder, ".claude", name) for name in names] if context.folder else []
+    return [MANAGED, *own, *(Path(context.folder, ".claude", name) for name in names if context.folder)]
+
+
+def _is_trusted(state: dict[str, Any], folder: Path) -> bool:
+    """Trusting a folder trusts what is in it too, but for another repository."""
+    repository = find_repository(folder)
+    for one in (folder, *folder.parents):
+        if table(state, "projects", one.as_posix()).get("hasTrustDialogAccepted") is True:
+            return True
+        if repository is not None and one == repository.top:
+            break
+    return False
 
 
 adapter = Adapter(

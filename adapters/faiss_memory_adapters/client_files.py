@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+_ERRORS = (OSError, ValueError, RecursionError, yaml.YAMLError)
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object."""
@@ -26,9 +28,34 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return _read(path, yaml.safe_load)
 
 
+def trouble_with(path: Path) -> str:
+    """Say what keeps a JSON or TOML file that is there from being read, or give an empty text."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except FileNotFoundError:
+        return ""
+    except _ERRORS as error:
+        return f"{path} cannot be read: {error}."
+    return "" if isinstance(found, dict) else f"{path} cannot be read: it holds no object."
+
+
+def table(content: Any, *keys: str) -> dict[str, Any]:
+    """Give the object that lies in others under these keys; an empty one if any of them is something else."""
+    for key in keys:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
+
+
+def items(content: Any, key: str) -> list[Any]:
+    """Give the list under a key; an empty one if it is something else."""
+    found = content.get(key) if isinstance(content, dict) else None
+    return found if isinstance(found, list) else []
+
+
 def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     try:
         found = parse(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+    except _ERRORS:
         return {}
     return found if isinstance(found, dict) else {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from faiss_memory import (
     PromptTemplate,
     TomlTable,
     endpoint_address,
+    find_repository,
     hook_line,
     nested_context,
 )
-from faiss_memory_adapters.client_files import read_toml
+from faiss_memory_adapters.client_files import items, read_json, read_toml, table, trouble_with
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "codex"
@@ -81,16 +83,46 @@ def _steps(context: InstallContext) -> Sequence[str]:
 
 def _obstacles(context: InstallContext) -> Sequence[str]:
     """Codex notes in `~/.codex/config.toml` which folders are trusted and which hooks were reviewed."""
-    state = read_toml(Path.home() / ".codex" / "config.toml")
-    found = []
-    project = state.get("projects", {}).get(context.folder, {})
-    if context.folder and project.get("trust_level") != "trusted":
+    own = Path.home() / ".codex" / "config.toml"
+    if trouble := trouble_with(own):
+        return (trouble,)
+    state = read_toml(own)
+    files = [own, *([Path(context.folder, ".codex", "config.toml")] if context.folder else [])]
+    features = ((path, table(read_toml(path), "features")) for path in files)
+    found = [
+        f"{path} switches all hooks off (`features.{name}`)."
+        for path, said in features
+        for name in ("hooks", "codex_hooks")
+        if said.get(name) is False
+    ]
+    if context.folder and not _is_trusted(state, Path(context.folder)):
         found.append(f"Codex does not trust {context.folder} yet: start it there and trust the folder.")
-    file = str(Path(context.folder or Path.home()) / ".codex" / "hooks.json")
-    reviewed = [key for key in state.get("hooks", {}).get("state", {}) if file in key]
-    if len(reviewed) < len(EVENTS):
+    file = Path(context.folder or Path.home()) / ".codex" / "hooks.json"
+    hooks = [table(state, "hooks", "state", key) for key in _hook_keys(file)]
+    if any(hook.get("enabled") is False for hook in hooks):
+        found.append(
+            f"The hooks in {file} are switched off: start Codex there, and switch them on in /hooks."
+        )
+    elif not all("trusted_hash" in hook for hook in hooks):
         found.append(f"The hooks in {file} were not reviewed: start Codex there, and look through /hooks.")
     return found
+
+
+def _hook_keys(file: Path) -> Iterator[str]:
+    """Give the names under which Codex notes what was said about our hooks: file, event, and their places in it."""
+    for event in EVENTS:
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", event).lower()
+        for group, entry in enumerate(items(table(read_json(file), "hooks"), event)):
+            for place, hook in enumerate(items(entry, "hooks")):
+                if SERVER in str(hook):
+                    yield f"{file}:{name}:{group}:{place}"
+
+
+def _is_trusted(state: dict[str, Any], folder: Path) -> bool:
+    """A repository is trusted as a whole, with its worktrees."""
+    repository = find_repository(folder)
+    tops = [repository.top, repository.shared.parent] if repository else []
+    return any(table(state, "projects", str(one)).get("trust_level") == "trusted" for one in (folder, *tops))
 
 
 adapter = Adapter(

@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.service import MemoryService
     from faiss_memory.settings import Limits, Settings
+    from faiss_memory.tokens import count_tokens, within_tokens
     from faiss_memory.tools import INSTRUCTIONS, TOOLS, Tool
 
 _HOMES = {
@@ -192,6 +193,10 @@ _HOMES = {
         "Limits",
         "Settings",
     ),
+    "tokens": (
+        "count_tokens",
+        "within_tokens",
+    ),
     "tools": (
         "INSTRUCTIONS",
         "TOOLS",
@@ -274,6 +279,7 @@ __all__ = [
     "as_public",
     "check_public_read",
     "convert",
+    "count_tokens",
     "endpoint_address",
     "find_repository",
     "hook_address",
@@ -284,6 +290,7 @@ __all__ = [
     "nested_context",
     "open_session",
     "project_of",
+    "within_tokens",
 ]
 
 

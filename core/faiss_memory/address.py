@@ -29,7 +29,11 @@ def service_address(settings: Settings) -> ServiceAddress:
     left = left_address()
     if left is not None and is_alive(left.pid):
         return ServiceAddress(left.url, str(_path()))
-    gone = f"{_path()} names process {left.pid} at {left.url}, which has ended" if left is not None else ""
+    gone = ""
+    if left is not None:
+        gone = f"{_path()} names process {left.pid} at {left.url}, which has ended"
+    elif _path().exists():
+        gone = f"{_path()} should say where it runs, and cannot be read"
     return ServiceAddress(f"http://127.0.0.1:{settings.port}", "setting `port`", gone)
 
 

@@ -24,6 +24,8 @@ class OwnFile:
     text: str
     refreshed: bool = False
     """Whether it is written anew while it is in use: then it is ours whatever it says, and one that is there stays."""
+    filled_from: str = ""
+    """The address, as a path, of a better text, if the service runs when a file that is refreshed is first written."""
 
 
 @dataclass(frozen=True, slots=True)

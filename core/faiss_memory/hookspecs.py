@@ -13,7 +13,7 @@ import pluggy
 
 from faiss_memory.config_files import ConfigFile, InstallContext, PromptTemplate
 from faiss_memory.errors import StoreError
-from faiss_memory.memory import Draft, Memory, Query, Ranking, SearchResult
+from faiss_memory.memory import Change, Draft, Memory, Query, Ranking, SearchResult
 from faiss_memory.mount import Mount
 from faiss_memory.parts import Embedder, Route, Store
 
@@ -78,6 +78,11 @@ def service_stopping(service: MemoryService) -> None:
 @hookspec
 def before_add(drafts: list[Draft]) -> None:
     """Change drafts in their list before they are stored, or raise InvalidRequest to refuse them all."""
+
+
+@hookspec
+def before_change(changes: dict[int, Change]) -> None:
+    """Change corrections, by the memory's id, before they are stored, or raise InvalidRequest to refuse them all."""
 
 
 @hookspec

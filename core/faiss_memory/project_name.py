@@ -27,9 +27,13 @@ class Repository:
 def project_of(folder: Path) -> str:
     """Name the project of a folder: `owner.repo` of the remote, else the name of the repository's top folder.
 
-    `default` outside any repository, for the home folder and `/`, and in a repository that has one of these as its top.
+    `default` outside any repository, for the home folder and `/`, in a repository that has one of these as its top, and
+    for what cannot be a folder.
     """
-    folder = folder.resolve()
+    try:
+        folder = folder.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a null character
+        return DEFAULT
     repository = find_repository(folder)
     if repository is None or _is_nobodys(folder) or _is_nobodys(repository.top):
         return DEFAULT

@@ -216,6 +216,15 @@ class MemoryService:
         if len(drafts) != given:
             raise InvalidRequest("a plugin changed the number of memories in before_add; nothing was stored")
 
+    def _ask_before_change(self, changes: Mapping[int, Change]) -> dict[int, Change]:
+        asked = dict(changes)
+        self.plugins.hook.before_change(changes=asked)
+        if asked.keys() != changes.keys():
+            raise InvalidRequest(
+                "a plugin changed which memories are changed in before_change; nothing was stored"
+            )
+        return asked
+
     def rewrite(self, drafts: list[Draft], changes: Mapping[int, Change], gone: Sequence[int]) -> Rewriting:
         """Store what a file says now in place of what it said before: all of it or nothing.
 
@@ -226,7 +235,7 @@ class MemoryService:
         for part in parts:
             self._check_limits(part)
         self._ask_before_add(drafts)
-        done, passages = self.engine.rewrite(drafts, changes, gone)
+        done, passages = self.engine.rewrite(drafts, self._ask_before_change(changes), gone)
         if done.added:
             self.plugins.notify("memories_added", memories=self.engine.store.get(done.added))
         if done.changed:
@@ -280,7 +289,7 @@ class MemoryService:
             timestamp=check_time(_or_none(request.timestamp), "timestamp"),
         )
         self._one(memory_id)  # before the text is embedded in vain
-        memory = self.engine.change(memory_id, change)
+        memory = self.engine.change(memory_id, self._ask_before_change({memory_id: change})[memory_id])
         self.plugins.notify("memories_changed", memories=[memory])
         return messages.memory(memory)
 

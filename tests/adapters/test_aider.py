@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from faiss_memory import InstallContext, OwnFile, YamlItem, YamlMember
+from faiss_memory import InstallContext, OwnFile, YamlItem, YamlMember, count_tokens
 from faiss_memory_adapters.aider import adapter
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
@@ -72,10 +72,10 @@ def test_it_never_costs_more_than_was_allowed(client):
     ]
     client.post("/memory/add-batch", {"memories": memories})
     sizes = {
-        tokens: len(written(client, query="fact", tokens=str(tokens)).encode())
+        tokens: count_tokens(written(client, query="fact", tokens=str(tokens)))
         for tokens in (400, 1500, 5000)
     }
-    assert all(size <= tokens * 3 for tokens, size in sizes.items())
+    assert all(size <= tokens for tokens, size in sizes.items())
     assert sizes[400] < sizes[1500] < sizes[5000]
 
 
@@ -289,6 +289,20 @@ def test_refreshing_alone_starts_nothing_and_fails_where_it_cannot(shop):
     assert shop("aider", "--refresh").code == 0
     assert not (shop.folder / "started.json").exists()
     shop("aider", "--refresh", FAISS_MEMORY_URL="http://127.0.0.1:1").failure(4)
+
+
+def test_what_is_installed_has_the_newest_memories_at_once_and_nothing_twice(shop):
+    shop("add", "invoices are numbered without gaps", "--project", "shop")
+    shop("install", "aider", "--yes", FAISS_MEMORY_URL="http://127.0.0.1:1")
+    assert "Nothing was searched for yet" in context_of(shop)
+    shop("uninstall", "aider")
+    assert not (shop.folder / ".faiss-memory").exists()
+    assert shop("install", "aider", "--yes").code == 0
+    assert "invoices are numbered without gaps" in context_of(shop)
+    assert "Nothing to do" in shop("install", "aider", "--yes").out
+    assert "installed" in shop("status").out
+    shop("uninstall", "aider")
+    assert not (shop.folder / ".faiss-memory").exists()
 
 
 def test_without_aider_it_says_where_to_get_it(shop):

@@ -157,7 +157,7 @@ def test_generated_requests_by_the_public_way_find_no_difference(tmp_path):
                 "--phases", "examples,coverage", "--seed", "1",
                 "--no-color", "--suppress-health-check", "all", "--warnings", "off",
             ],
-            cwd=tmp_path, capture_output=True, text=True, timeout=120, env={"PATH": "", "HOME": str(tmp_path)},
+            cwd=tmp_path, capture_output=True, text=True, timeout=600, env={"PATH": "", "HOME": str(tmp_path)},
         )  # fmt: skip
         assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr
         assert "Traceback" not in running.log.read_text()

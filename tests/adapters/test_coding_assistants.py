@@ -12,6 +12,8 @@ import yaml
 
 from faiss_memory import InstallContext
 from faiss_memory.install import by_path, whole_file
+from faiss_memory_adapters import claude_code as claude_code_module
+from faiss_memory_adapters import codex as codex_module
 from faiss_memory_adapters.claude_code import adapter as claude_code
 from faiss_memory_adapters.codex import adapter as codex
 from faiss_memory_adapters.cursor import adapter as cursor
@@ -214,3 +216,93 @@ def test_who_has_no_package_is_told_who_has(client):
         answer = client.get(f"/adapters/{name}/package")
         assert answer.status_code == 404
         assert "claude-code has one" in answer.json["description"]
+
+
+# What keeps them from using it.
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A subfolder of a repository, in the home of somebody who trusts the whole of it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(claude_code_module, "MANAGED", tmp_path / "managed.json")
+    top = tmp_path / "website"
+    (top / ".git").mkdir(parents=True)
+    (top / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    (top / "shop" / ".codex").mkdir(parents=True)
+    hooks = {
+        "hooks": {event: [{}, {"hooks": [{"command": "faiss-memory-hook"}]}] for event in codex_module.EVENTS}
+    }
+    (top / "shop" / ".codex" / "hooks.json").write_text(json.dumps(hooks))
+    (tmp_path / ".codex").mkdir()
+    (tmp_path / ".codex" / "config.toml").write_text(
+        f'[projects."{top}"]\ntrust_level = "trusted"\n{reviewed(top)}'
+    )
+    (tmp_path / ".claude.json").write_text(
+        json.dumps({"projects": {str(top): {"hasTrustDialogAccepted": True}}})
+    )
+    return top / "shop"
+
+
+OFF = "enabled = false\n"
+
+
+def reviewed(top, more=""):
+    return "".join(
+        f'[hooks.state."{top}/shop/.codex/hooks.json:{event}:1:0"]\ntrusted_hash = "x"\n{more}'
+        for event in ("session_start", "user_prompt_submit")
+    )
+
+
+def obstacles(adapter, folder):
+    context = InstallContext(url="", project="website", scope="personal", folder=str(folder))
+    return "\n".join(adapter.obstacles(context))
+
+
+def test_what_is_trusted_as_a_whole_is_trusted(folder):
+    assert obstacles(claude_code, folder) == obstacles(codex, folder) == ""
+    (folder / ".git").mkdir()
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    assert "does not trust" in obstacles(claude_code, folder), "another repository inside it is not"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("managed.json", '{"allowManagedHooksOnly": true}', "`allowManagedHooksOnly`"),
+        ("website/shop/.claude/settings.json", '{"disableAllHooks": true}', "`disableAllHooks`"),
+        (".claude/settings.json", '{"disabledMcpjsonServers": ["faiss-memory"]}', "`disabledMcpjsonServers`"),
+        (".claude.json", '{"projects": []}', "does not trust"),
+        (".claude.json", "{", "cannot be read"),
+        (".claude.json", "[]", "holds no object"),
+    ],
+)
+def test_what_switches_claude_code_off(folder, tmp_path, file, content, said):
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(content)
+    assert said in obstacles(claude_code, folder)
+    assert str(tmp_path / file) in obstacles(claude_code, folder) or said == "does not trust"
+
+
+def test_a_server_that_is_switched_off_in_claude_code(folder, tmp_path):
+    projects = {
+        str(folder): {"disabledMcpServers": ["faiss-memory"]},
+        str(folder.parent): {"hasTrustDialogAccepted": True},
+    }
+    (tmp_path / ".claude.json").write_text(json.dumps({"projects": projects}))
+    assert obstacles(claude_code, folder).startswith("The server `faiss-memory` is switched off")
+
+
+def test_what_switches_codex_off(folder, tmp_path):
+    config = tmp_path / ".codex" / "config.toml"
+    trusted = config.read_text().split("[hooks")[0]
+    for content, said in (
+        (f"{trusted}{reviewed(folder.parent)}[features]\nhooks = false\n", "`features.hooks`"),
+        (f"{trusted}{reviewed(folder.parent, OFF)}", "are switched off"),
+        (f"{trusted}{reviewed(folder.parent).replace(':1:0', ':0:0')}", "were not reviewed"),
+        (reviewed(folder.parent), "does not trust"),
+        ("[", "cannot be read"),
+        ("hooks = 1\nprojects = []\n", "does not trust"),
+    ):
+        config.write_text(content)
+        assert said in obstacles(codex, folder)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import forking
+
 STAND_IN = Path(__file__).with_name("stand_in.py")
 COMMAND = Path(sys.executable).with_name("faiss-memory")
 
@@ -86,11 +88,11 @@ def faiss_memory():
     """Run the console script; gives the ended process."""
 
     def run(*words: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
-        ended = subprocess.run(
-            [COMMAND, *words], env={**os.environ, **more}, capture_output=True, text=True, timeout=60
-        )
-        assert ended.returncode == code, f"{words}: {ended.returncode}\n{ended.stdout}{ended.stderr}"
-        assert "Traceback" not in ended.stderr
-        return ended
+        command, given = [str(COMMAND), *words], {**os.environ, **forking.INTERPRETER, **more}
+        ended, *said = forking.run(command, Path.cwd(), given, None, 120)
+        out, err = (each.decode() for each in said)
+        assert ended == code, f"{words}: {ended}\n{out}{err}"
+        assert "Traceback" not in err
+        return subprocess.CompletedProcess(command, ended, out, err)
 
     return run

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cli import forking
+
 SCRIPT = str(Path(sys.executable).parent / "faiss-memory")
 MOST_SECONDS = 120
 
@@ -73,15 +75,10 @@ class CommandLine:
     ) -> Ended:
         """Run it through pipes; `input=None` leaves standard input where a person's terminal would not be."""
         raw = input.encode() if isinstance(input, str) else input
-        ended = subprocess.run(
-            [SCRIPT, *map(str, arguments)],
-            cwd=folder or self.folder,
-            env={**self.environment, **environment},
-            input=raw,
-            capture_output=True,
-            timeout=MOST_SECONDS,
-        )
-        return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+        words, where = [SCRIPT, *map(str, arguments)], folder or self.folder
+        given = {**self.environment, **environment}
+        code, out, err = forking.run(words, where, given, raw, MOST_SECONDS)
+        return Ended(code, out.decode(), err.decode())
 
     @property
     def project(self) -> str:
@@ -138,15 +135,15 @@ class Terminal:
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _TAKE_TERMINAL, *command],
-            cwd=folder,
-            env={"TERM": "xterm-256color", **environment},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
+        given = {"TERM": "xterm-256color", **environment}
+        self._process: forking.Forked | subprocess.Popen[bytes]
+        if forking.takes(given):
+            self._process = forking.forks().started(command, folder, given, [theirs] * 3)
+        else:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _TAKE_TERMINAL, *command],
+                cwd=folder, env=given, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            )  # fmt: skip
         os.close(theirs)
         self._read = b""
         # One that hangs is ended, so that its test fails instead of hanging too.

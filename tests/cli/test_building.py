@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -223,12 +224,12 @@ def test_through_a_pipe_nobody_looks_how_far_it_is(alone, service):
 
 
 def test_a_build_is_waited_for_longer_than_other_answers(alone):
-    look, answered = threading.Event(), threading.Event()
-    timer = threading.Timer(0.6, answered.set)
-    timer.start()
-    with stub(in_progress(look, answered)) as service:
+    def answer(*_):
+        time.sleep(0.5)
+        return 200, build()
+
+    with stub(answer) as service:
         assert alone("build", "x", "--timeout", "0.2", "--url", service.url).code == 0
-    timer.join()
 
 
 def test_an_interrupted_build_goes_on_and_that_is_said(alone):

@@ -23,9 +23,8 @@ ASKING = [
 
 
 @pytest.fixture
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
+def free_port(closed_port):
+    return str(closed_port)
 
 
 def leave(tmp_path, **content):

@@ -123,6 +123,7 @@ def test_the_service_stops_cleanly_with_them(running):
     log = running.log.read_text()
     assert "example_calls: the service stops" in log
     assert "failed in" not in log
+    running.start()
 
 
 @pytest.mark.parametrize("name", NAMES)

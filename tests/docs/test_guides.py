@@ -20,7 +20,8 @@ import yaml
 from faiss_memory import Adapter, InstallContext, Snippet
 from faiss_memory.install.commands import script
 from faiss_memory.settings import load
-from tests.cli.terminals import SCRIPT
+from tests.cli.conftest import environment
+from tests.cli.terminals import SCRIPT, CommandLine
 from tests.docs.documents import ROOT, anchors, blocks, read
 from tests.running import RunningService
 
@@ -79,6 +80,12 @@ def shell(tmp_path, home, running):
     return run
 
 
+@pytest.fixture
+def cli(home, running):
+    """The command line in the folder of the website."""
+    return CommandLine(home / "website", environment(home, running.data.parent))
+
+
 def _there(home):
     """Every file but what FAISS Memory keeps for itself."""
     files = [path for path in home.rglob("*") if path.is_file() and ".local" not in path.parts]
@@ -110,10 +117,10 @@ def test_a_guide_that_is_followed_writes_what_it_shows_and_takes_it_away_again(n
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_guide_names_every_file_that_is_written(name, shell):
+def test_a_guide_names_every_file_that_is_written(name, cli):
     shown = read(f"docs/integrations/{name}.md")
-    for place in ("", "--shared"):
-        printed = shell(f"cd ~/website; faiss-memory install {name} {place} --print")
+    for place in ([], ["--shared"]):
+        printed = cli("install", name, *place, "--print").out
         for path in re.findall(r"^==> (.+)$", printed, re.MULTILINE):
             named = path in shown or (path.startswith(".claude/") and "| `.claude/` | `.claude/` |" in shown)
             named = named or any(f"`{part}/`" in shown for part in map(str, Path(path).parents))
@@ -131,7 +138,7 @@ def test_the_guide_of_chatgpt_writes_nothing_and_its_settings_are_settings(shell
 
 
 @pytest.mark.parametrize("name", GUIDES)
-def test_a_guide_shows_what_there_is_to_paste(name, shell):
+def test_a_guide_shows_what_there_is_to_paste(name, cli):
     shown = [block.text for block in blocks(f"docs/integrations/{name}.md")]
     service = InstallContext(url="http://127.0.0.1:8900", project="acme.website")
     adapter = next(adapter for adapter in ADAPTERS if adapter.name == name)
@@ -139,7 +146,7 @@ def test_a_guide_shows_what_there_is_to_paste(name, shell):
     assert bool(pasted) == (name in ("generic", "chatgpt"))
     for snippet in pasted:
         assert snippet.text in shown, snippet.path
-        assert f"=== to paste: {snippet.path}" in shell(f"cd ~/website; faiss-memory install {name} --print")
+        assert f"=== to paste: {snippet.path}" in cli("install", name, "--print").out
 
 
 @pytest.mark.parametrize("name", GUIDES)

@@ -43,7 +43,7 @@ def cosines(a: Any, b: Any) -> Any:
 
 def test_the_real_model_answers_like_sentence_transformers(real: Embedder, reference: Any) -> None:
     location = find_source(REAL).location
-    texts = [*TEXTS, *(f"memory number {n} " * (n % 60 + 1) for n in range(60))]
+    texts = [*TEXTS, *(f"memory number {n} " * (n + 1) for n in range(0, 60, 4))]
     expected = reference(location, texts, queries=False)
     assert cosines(real.embed_documents(texts), expected).min() > 0.99999
     assert cosines(real.embed_queries(texts), expected).min() > 0.99999

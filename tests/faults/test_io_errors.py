@@ -266,7 +266,8 @@ def test_what_could_be_written_nowhere_is_made_anew_when_there_is_room_again(try
 def made_anew(trying, control, first):
     """Lose search.db with the disk full from its n-th write on, for good; gives the number of writes."""
     folder = trying.fresh()
-    home = RemoteHome(trying.nursery, folder)
+    # It is whole at the first try: the next one would come when the test is long over.
+    home = RemoteHome(trying.nursery, folder, constants={"SECONDS_BEFORE_ANOTHER_TRY": 3600.0})
     store = home.open()
     texts = texts_of(store)
     with closing(sqlite3.connect(folder / "search.db")) as connection:
@@ -277,7 +278,7 @@ def made_anew(trying, control, first):
         control.harm("fail", first, times=0, error=errno.ENOSPC)
     store.tags(EVERYTHING)  # notices that search.db is damaged
     try:
-        until(lambda: not store.rebuilding(), f"search by words is whole, full from write {first} on", 3)
+        until(lambda: not store.rebuilding(), f"search by words is whole, full from write {first} on")
         found = {memory_id for memory_id, _ in store.matching("shared", EVERYTHING, len(texts))}
         assert found == texts.keys()
         passed = control.passed

@@ -63,14 +63,14 @@ class Killing:
         self.ended(self.born(work))  # so that there is something old
         for _ in range(cycles):
             target = self.journal.path.stat().st_size + self.chance.randrange(most)
-            life = self.born(work)
+            life = self.born(work, calls=1_000_000)  # so that it does not end by itself
             until(
                 lambda: self.journal.path.stat().st_size >= target or life.stopped(),  # noqa: B023
                 "enough was written",
             )
             life.kill()
             self.ended(life)
-        assert self.kills > cycles * 0.6 - 1
+        assert self.kills == cycles
         self.all_was_asked_for(cycles)
         return self.kills
 
@@ -168,7 +168,7 @@ def purging(killing, memory_path):
     return killing
 
 
-@times(15, 1100, parts=5)
+@times(10, 1100, parts=5)
 def test_a_kill_at_a_random_moment_loses_nothing_acknowledged(killing, tally, cycles):
     kills = killing.killed_at_random_moments("write", cycles)
     tally("kill -9 of the store under 8 writers, at a random moment", kills)

@@ -30,7 +30,7 @@ def test_a_second_service_leaves_at_once_and_says_who_owns_the_folder(tmp_path, 
     tally("a second service on one data folder", result="left at once, and said why")
 
 
-@times(20, 200)
+@times(8, 200)
 def test_of_processes_that_start_together_one_gets_the_folder(nursery, tmp_path, tally, cycles):
     for cycle in range(cycles):
         homes = [RemoteHome(nursery, tmp_path / "data") for _ in range(3)]

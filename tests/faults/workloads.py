@@ -53,7 +53,7 @@ def prepare(request: dict[str, Any]) -> None:
     for module in [sys.modules[name] for name in sys.modules if name.startswith("faiss_memory.store.")]:
         if "boot" in request and hasattr(module, "boot_id"):
             module.boot_id = lambda: request["boot"]
-        for name, value in SOON.items():
+        for name, value in {**SOON, **request.get("constants", {})}.items():
             if hasattr(module, name):
                 setattr(module, name, value)
     if request["work"] == "purge beside writers":

@@ -9,7 +9,7 @@ import threading
 import jsonschema
 import pytest
 
-from faiss_memory import InvalidRequest, hookimpl
+from faiss_memory import InvalidRequest, count_tokens, hookimpl
 from faiss_memory.app import build_service
 from faiss_memory.settings import load
 from tests.fakes import FakeEmbedder
@@ -206,7 +206,7 @@ def test_null_means_that_an_argument_is_not_given(assistant):
 
 
 def test_an_answer_keeps_to_its_budget_of_tokens(assistant_of):
-    assistant = assistant_of(**{"mcp.answer_tokens": 300})
+    assistant = assistant_of(**{"mcp.answer_tokens": 500})
     for number in range(5):
         assistant.done(
             "memory_add", text=f"The ledger, rule {number}: " + "amounts are kept in cents. " * 200
@@ -215,19 +215,32 @@ def test_an_answer_keeps_to_its_budget_of_tokens(assistant_of):
     notes = result["structuredContent"]["results"]
     assert len(notes) == 5
     assert all(note["shortened"] and note["text"].endswith("…") for note in notes)
-    assert len(text(result).encode()) <= 300 * 4 + 200
+    assert count_tokens(json.dumps(result["structuredContent"], ensure_ascii=False)) <= 550
+    assert count_tokens(text(result)) <= 500
     assert text(result).count("(shortened)") == 5
 
 
+def test_what_does_not_fit_into_an_answer_is_left_out_and_counted(assistant_of):
+    assistant = assistant_of(**{"mcp.answer_tokens": 500})
+    for number in range(30):
+        assistant.done("memory_add", text=f"The ledger's rule {number}", source="rules.md", tags=["ledger"])
+    result = assistant.call("memory_search", query="the ledger's rule", k=30)
+    found = result["structuredContent"]
+    assert found["count"] == len(found["results"]) > 3
+    assert found["left_out"] == 30 - found["count"]
+    assert f"{found['left_out']} more did not fit" in text(result)
+    assert count_tokens(text(result)) <= 500
+
+
 def test_what_short_memories_leave_over_goes_to_the_long_ones(assistant_of):
-    assistant = assistant_of(**{"mcp.answer_tokens": 300})
+    assistant = assistant_of(**{"mcp.answer_tokens": 500})
     words = "amounts are kept in cents "
     assistant.done("memory_add", text="ledger " + words * 100)
     for number in range(3):
         assistant.done("memory_add", text=f"ledger {number}")
     notes = {note["id"]: note for note in assistant.done("memory_search", query="ledger")["results"]}
     assert [notes[number]["text"] for number in (2, 3, 4)] == ["ledger 0", "ledger 1", "ledger 2"]
-    assert 700 < len(notes[1]["text"]) < 1200
+    assert 700 < len(notes[1]["text"]) < 1400
 
 
 def test_a_memory_that_fits_is_shown_whole(assistant):

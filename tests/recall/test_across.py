@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.mcp.conftest import HANDSHAKE, request
-from tests.recall.test_hook_program import PROGRAM
+from tests.recall.test_hook_program import run
 from tests.running import RunningService
 
 DECISION = "Sessions are kept in Redis, because the web servers restart every night"
@@ -53,13 +52,8 @@ def page(service: RunningService, path: str) -> str:
 
 
 def hook(service: RunningService, name: str, event: dict[str, object]) -> str:
-    # A busy machine may need more than a quarter of a second once; each try is a session of its own.
-    for number in range(5):
-        sent = json.dumps({"session_id": f"{name} {event} {number}", **event}).encode()
-        command = [PROGRAM, name, "--project", "shop", "--url", f"http://127.0.0.1:{service.port}"]
-        said = subprocess.run(command, input=sent, capture_output=True, env={"PATH": "/usr/bin"}, timeout=30)
-        if said.stdout:
-            break
+    url = f"http://127.0.0.1:{service.port}"
+    said = run(name, "--project", "shop", "--url", url, event={"session_id": f"{name} {event}", **event})
     return said.stdout.decode()
 
 

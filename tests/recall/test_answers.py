@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -95,6 +98,36 @@ def test_what_was_corrected_is_shown_again(client):
     assert shown(fire(client, prompt=DECISION, session_id="1")) == [number]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/memory/forget", {"ids": [1]}),
+        ("/memory/purge", {"ids": [1]}),
+        ("/memory/forget", {"project": "shop"}),
+    ],
+)
+def test_of_what_is_gone_nothing_stays(make_service, client_of, path, body):
+    service = make_service(ASSISTANT)
+    client = client_of(service)
+    assert add(client, DECISION, project="shop") == 1
+    fire(client, prompt=DECISION, session_id="1")
+    assert client.post(path, body).status_code == 200
+    service.stop()
+    with closing(sqlite3.connect(service.settings.data_folder / "recall.db")) as file:
+        assert file.execute("SELECT * FROM shown").fetchall() == []
+
+
+def test_what_was_shown_is_remembered_for_a_week(client, monkeypatch):
+    number = add(client, DECISION, project="shop")
+    fire(client, prompt=DECISION, session_id="old")
+    later = time.time() + 8 * 24 * 3600
+    monkeypatch.setattr("faiss_memory_plugins.recall.sessions.time.time", lambda: later)
+    fire(client, "SessionStart", source="startup", session_id="new")
+    for session in ("old", "new"):
+        assert shown(fire(client, prompt=DECISION, session_id=session)) == [number]
+        assert fire(client, prompt=DECISION, session_id=session) == ""
+
+
 def test_two_hooks_at_once_show_it_once(client):
     add(client, DECISION, project="shop")
     with ThreadPoolExecutor(8) as pool:
@@ -174,7 +207,9 @@ def test_the_project_comes_from_the_folder_where_the_configuration_names_none(cl
     for fields in ({"cwd": str(folder)}, {"workspace_roots": [str(folder)]}):
         assert shown(fire(client, project="", prompt=DECISION, session_id=str(fields), **fields)) == [number]
     assert fire(client, project="", prompt=DECISION, session_id="3", cwd=str(tmp_path / "missing")) == ""
-    assert fire(client, project="", prompt=DECISION, session_id="4", cwd="till") == ""
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    for cwd in ("till", "/null\0", f"/{'long' * 2000}", str(tmp_path / "circle")):
+        assert fire(client, project="", prompt=DECISION, session_id="4", cwd=cwd) == ""
 
 
 def test_of_a_long_memory_the_passage_that_was_found_is_shown(client):
@@ -242,6 +277,10 @@ def test_a_recalled_block_is_not_stored_again(client):
     batch = client.post("/memory/add-batch", {"memories": [{"text": "fine"}, {"text": text}]})
     assert batch.json["field"] == "memories[1].text"
     assert client.get("/stats").json["total_memories"] == 1
+    changed = client.request("PATCH", "/memory/1", {"text": text})
+    assert (changed.status_code, changed.json["field"]) == (400, "text")
+    assert "recalled" in changed.json["description"]
+    assert client.request("PATCH", "/memory/1", {"source": "elsewhere"}).status_code == 200
 
 
 SUMMARY = f"We moved the login to a modal. {DECISION}. The cart is next."

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from faiss_memory.cli.output import Output
     from faiss_memory.install import Installer, Plan
 
+PATIENCE = 3.0
+"""Seconds to wait for the service; whoever installs needs none."""
 _WHERE = [
     click.option(
         "--project", "folder", type=click.Path(path_type=Path), metavar="DIR",
@@ -85,8 +87,7 @@ def install(
     _tell(plan, out, problems)
     refused = {refusal.owner.assistant for refusal in plan.refusals}
     for done in (name for name in names if name not in refused):
-        for remark in (*installer.steps(done), *installer.troubles(done)):
-            out.remark(f"{done}: {remark}")
+        _conclude(installer, plan, done, out)
     return EXIT_FAILED if problems else code
 
 
@@ -149,6 +150,28 @@ def _open(folder: Path | None, shared: bool, user: bool) -> Installer:
         raise click.UsageError("--user is for all projects: give it without --project and --shared.")
     settings, assistants = load_assistants()
     return Installer(settings, assistants, "user" if user else "shared" if shared else "personal", folder)
+
+
+def _conclude(installer: Installer, plan: Plan, assistant: str, out: Output) -> None:
+    """Fill what the service has more for, and say what is left to do."""
+    for path, address in installer.to_be_filled(plan, assistant):
+        if path.exists():
+            _fill(path, address)
+    for remark in (*installer.steps(assistant), *installer.troubles(assistant)):
+        out.remark(f"{assistant}: {remark}")
+
+
+def _fill(path: Path, address: str) -> None:
+    """Write what the service has for a file into it. If it does not run, the file says itself what to do."""
+    from faiss_memory.cli.failures import CommandFailed
+    from faiss_memory.cli.session import open_session
+    from faiss_memory.errors import ConfigError
+    from faiss_memory.install import write_file
+
+    try:
+        write_file(path, open_session(None, PATIENCE, False).client.text(address).encode())
+    except (CommandFailed, ConfigError, OSError):
+        return
 
 
 def _only_show(plan: Plan, out: Output) -> int:

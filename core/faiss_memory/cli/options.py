@@ -7,9 +7,12 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from faiss_memory.cli.session import Session
 
 Command = Callable[..., Any]
 
@@ -17,26 +20,38 @@ NAMES_QUICKLY = 0.5
 """Seconds that completing a name may take."""
 
 
-def asks_service(command: Command) -> Command:
-    """Give a command `--url`, `--timeout` and `--json`, and a Session as its first argument."""
-
-    @click.option("--url", metavar="URL", help="The service's address; found by itself otherwise.")
-    @click.option(
+def service_options(command: Command) -> Command:
+    """Give a command `--url`, `--timeout` and `--json`, as `opened` takes them."""
+    url = click.option("--url", metavar="URL", help="The service's address; found by itself otherwise.")
+    timeout = click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
         help="How long to wait for an answer [120].",
     )
-    @click.option("--json", "wants_json", is_flag=True, help="Print the service's answer as JSON.")
+    wants_json = click.option(
+        "--json", "wants_json", is_flag=True, help="Print the service's answer as JSON."
+    )
+    return url(timeout(wants_json(command)))
+
+
+def opened(*, url: str | None, timeout: float | None, wants_json: bool) -> Session:
+    """Find the service, by a command's options or those before it. Raises ConfigError."""
+    from faiss_memory.cli.session import open_session
+
+    whole = click.get_current_context().find_root().params
+    return open_session(url or whole.get("url"), timeout or whole.get("timeout"), wants_json)
+
+
+def asks_service(command: Command) -> Command:
+    """Give a command these options, and a Session as its first argument."""
+
+    @service_options
     @wraps(command)
     def asking(*, url: str | None, timeout: float | None, wants_json: bool, **given: Any) -> Any:
-        from faiss_memory.cli.session import open_session
+        return command(opened(url=url, timeout=timeout, wants_json=wants_json), **given)
 
-        whole = click.get_current_context().find_root().params
-        session = open_session(url or whole.get("url"), timeout or whole.get("timeout"), wants_json)
-        return command(session, **given)
-
-    return asking  # fmt: skip
+    return asking
 
 
 def complete_project(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

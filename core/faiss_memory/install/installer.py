@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from faiss_memory.address import service_address
-from faiss_memory.config_files import InstallContext, Scope, Snippet
+from faiss_memory.config_files import InstallContext, OwnFile, Scope, Snippet
 from faiss_memory.errors import InstallError
 from faiss_memory.install.applying import carry_out, finish
 from faiss_memory.install.assistants import Assistants
@@ -23,7 +23,7 @@ from faiss_memory.install.commands import (
 )
 from faiss_memory.install.formats import Part
 from faiss_memory.install.places import check_folder, folder_for, name_project, project_in, stands_alone
-from faiss_memory.install.plan import Plan, Refusal
+from faiss_memory.install.plan import Plan, Refusal, locate
 from faiss_memory.install.record import Owner, RecordFile
 from faiss_memory.install.speaking import holds, starts
 from faiss_memory.settings import Settings
@@ -46,6 +46,7 @@ class Installer:
         self._assistants = assistants
         self._records = records or RecordFile()
         self.scope = scope
+        # A project that was deleted or moved can still be uninstalled.
         known = {owner.folder for owner in self._records.load().owners()} if folder is not None else ()
         self.folder = folder_for(scope, folder, known)
 
@@ -106,6 +107,14 @@ class Installer:
         """Give an assistant's files, by declared path, without looking at what is there."""
         project = name or project_in(self._records.load(), self.folder)
         return by_path(self._assistants.files(assistant, self.context(project)))
+
+    def to_be_filled(self, plan: Plan, assistant: str) -> Iterator[tuple[Path, str]]:
+        """Give the files that a plan has made anew and the service can fill, each with the address of its text."""
+        made = {edit.path for edit in plan.edits if edit.before.raw is None and edit.after.raw is not None}
+        for path, parts in self.content(assistant).items():
+            for part in parts:
+                if isinstance(part, OwnFile) and part.filled_from and locate(path, self.folder) in made:
+                    yield Path(locate(path, self.folder)), part.filled_from
 
     def snippets(self, assistant: str, name: str | None = None) -> list[Snippet]:
         """Give what an assistant's adapter has for the person to paste."""

@@ -25,7 +25,7 @@ from faiss_memory import (
     Tool,
 )
 from faiss_memory_plugins.mcp.caller import Caller
-from faiss_memory_plugins.mcp.notes import BYTES_A_TOKEN, Notes, as_text, counted, notes_of, shortened
+from faiss_memory_plugins.mcp.notes import Notes, as_text, counted, notes_of, shortened
 
 log = logging.getLogger("faiss_memory.mcp")
 
@@ -68,7 +68,7 @@ class Calls:
     def __init__(self, service: MemoryService, caller: Caller, more: Mapping[str, Call]) -> None:
         self._service = service
         self._caller = caller
-        self._bytes = service.settings.mcp.answer_tokens * BYTES_A_TOKEN
+        self._tokens = service.settings.mcp.answer_tokens
         done: dict[str, tuple[type[Answer], Callable[[Any], tuple[str, Answer]]]] = {
             "memory_search": (Notes, self._search),
             "memory_add": (AddAnswer, self._add),
@@ -101,7 +101,7 @@ class Calls:
 
     def _search(self, request: SearchRequest) -> tuple[str, Answer]:
         found = self._service.search(self._caller.with_projects(request))
-        notes = notes_of(found, self._service.settings.mcp.answer_tokens)
+        notes = notes_of(found, self._tokens)
         return as_text(notes), notes
 
     def _add(self, request: AddRequest) -> tuple[str, Answer]:
@@ -109,7 +109,7 @@ class Calls:
         if answer.success or not answer.closest_match:
             return f"Stored as memory {answer.id} in project {answer.project}.", answer
         twin = answer.closest_match
-        twin.text = shortened(twin.text, self._bytes)
+        twin.text = shortened(twin.text, self._tokens)
         return (
             f"Not stored: memory {twin.id} says nearly the same (similarity {twin.similarity:.2f}):\n{twin.text}\n"
             "If it is wrong, correct it with memory_update.",

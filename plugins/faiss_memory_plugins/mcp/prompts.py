@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from faiss_memory import DEFAULT_PROJECT, InvalidRequest, ListRequest, MemoryService, SearchRequest
+from faiss_memory import (
+    DEFAULT_PROJECT,
+    InvalidRequest,
+    ListRequest,
+    MemoryService,
+    SearchRequest,
+    count_tokens,
+)
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.notes import (
-    BYTES_A_TOKEN,
-    SOURCE,
+    MOST_OF_SOURCE,
     as_text,
     counted,
     notes_of,
@@ -84,10 +90,15 @@ class Prompts:
         memories = self._service.list_memories(ListRequest(project=project, limit=REVIEWED)).memories
         if not memories:
             return f"Project {project} has no memories yet. Say so."
-        rooms = share([len(memory.text.encode()) for memory in memories], self._tokens * BYTES_A_TOKEN)
+        heads = [
+            f"[{memory.id}] {memory.timestamp[:10]} {shortened(memory.source, MOST_OF_SOURCE)}"
+            for memory in memories
+        ]
+        left = self._tokens - sum(count_tokens(f"{head}\n\n") for head in heads)
+        rooms = share([count_tokens(memory.text) for memory in memories], left)
         shown = "\n".join(
-            f"[{memory.id}] {memory.timestamp[:10]} {shortened(memory.source, SOURCE)}\n{shortened(memory.text, room)}"
-            for memory, room in zip(memories, rooms, strict=True)
+            f"{head}\n{shortened(memory.text, room)}"
+            for head, memory, room in zip(heads, memories, rooms, strict=True)
         )
         return (
             f"The newest {counted(len(memories))} of project {project}:\n\n{shown}\n\n"

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from faiss_memory import TRIAL_SESSION, HookDialect, MemoryNotFound, MemoryService, NotReady
+from faiss_memory import TRIAL_SESSION, HookDialect, MemoryNotFound, MemoryService, NotReady, count_tokens
 from faiss_memory_plugins.recall.choosing import digest_of, found_for, project_for
 from faiss_memory_plugins.recall.events import Event, HookParams, HookRequest, read_event
-from faiss_memory_plugins.recall.framing import DIGEST, FOUND, Note, count_tokens, framed
+from faiss_memory_plugins.recall.framing import DIGEST, FOUND, Note, framed
 from faiss_memory_plugins.recall.sessions import COUNTS, Sessions
 from faiss_memory_plugins.recall.summaries import keep_summary
 
@@ -55,8 +55,10 @@ class Recall:
     ) -> Mapping[str, Any]:
         sessions, settings = self._sessions, self._service.settings.recall
         with sessions.lock:
-            if event.forgotten and event.moment == "session start":
-                sessions.forget(assistant, event.session)
+            if event.moment == "session start":
+                sessions.forget_old()
+                if event.forgotten:
+                    sessions.forget(assistant, event.session)
             known = sessions.shown(assistant, event.session)
         if event.moment == "prompt":
             why, tokens = FOUND, settings.tokens
@@ -67,11 +69,11 @@ class Recall:
         with sessions.lock:
             # Another hook of the same session may have shown some of it meanwhile.
             known = sessions.shown(assistant, event.session)
-            notes = [note for note in notes if known.get(note.id) != note.digest]
+            notes = [note for note in notes if note.id not in known]
             text, shown = framed(notes, why, tokens)
             late = bool(shown) and time.monotonic() > until
             if not late:
-                sessions.note_shown(assistant, event.session, [(note.id, note.digest) for note in shown])
+                sessions.note_shown(assistant, event.session, [note.id for note in shown])
             if not event.session.startswith(TRIAL_SESSION):
                 self._count(assistant, project, event, text, shown, late)
         return dialect.context(event.name, text) if shown and not late else {}
@@ -108,14 +110,20 @@ class Recall:
     def ledger(self) -> Mapping[str, Any]:
         """Give every count, by assistant, project and event."""
         found: dict[str, Any] = {}
-        for row in [] if self._opened is None and not self._exists() else self._read_ledger():
+        for row in self._read_ledger() if self._exists() else []:
             counts = {name: row[name] for name in COUNTS}
             counts["last_fired"] = datetime.fromtimestamp(row["last_fired"], UTC).isoformat()
             found.setdefault(row["assistant"], {}).setdefault(row["project"], {})[row["event"]] = counts
         return found
 
+    def forget_memories(self, ids: Sequence[int]) -> None:
+        """Forget that memories were shown: they were corrected, or are gone."""
+        if self._exists():
+            with self._sessions.lock:
+                self._sessions.forget_memories(ids)
+
     def _exists(self) -> bool:
-        return (self._service.settings.data_folder / "recall.db").exists()
+        return self._opened is not None or (self._service.settings.data_folder / "recall.db").exists()
 
     def _read_ledger(self) -> list[dict[str, Any]]:
         with self._sessions.lock:

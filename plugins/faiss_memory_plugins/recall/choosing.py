@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ def project_for(named: str | None, folder: str) -> str:
     return named or (project_of(Path(folder)) if folder and Path(folder).is_absolute() else DEFAULT_PROJECT)
 
 
-def found_for(service: MemoryService, project: str, prompt: str, known: Mapping[int, int]) -> list[Note]:
+def found_for(service: MemoryService, project: str, prompt: str, known: Collection[int]) -> list[Note]:
     """Find what helps with a prompt: only what is near enough, and was not shown before."""
     settings = service.settings.recall
     query = _query(prompt)
@@ -46,7 +45,7 @@ def found_for(service: MemoryService, project: str, prompt: str, known: Mapping[
 
 
 def digest_of(
-    service: MemoryService, project: str, session: str, known: Mapping[int, int], forgotten: bool
+    service: MemoryService, project: str, session: str, known: Collection[int], forgotten: bool
 ) -> list[Note]:
     """Choose for the beginning of a session, where nothing was asked yet: what is pinned, then decisions.
 
@@ -70,7 +69,6 @@ def note(memory: Any, *, passage: bool = False) -> Note:
         source=memory.source,
         project=memory.project,
         text=found.text if found else memory.text,
-        digest=zlib.crc32(memory.text.encode()),
     )
 
 
@@ -90,5 +88,5 @@ def newest(service: MemoryService, project: str, tag: str, most: int = _OF_EACH)
     return service.list_memories(ListRequest(project=project, tag=tag, limit=most)).memories
 
 
-def _news(notes: Sequence[Note], known: Mapping[int, int]) -> list[Note]:
-    return [one for one in notes if known.get(one.id) != one.digest]
+def _news(notes: Sequence[Note], known: Collection[int]) -> list[Note]:
+    return [one for one in notes if one.id not in known]

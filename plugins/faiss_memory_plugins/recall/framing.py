@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import unescape
+
+from faiss_memory import count_tokens
 
 NAME = "faiss-memory-notes"
 FOUND = "found for what was just asked"
@@ -20,10 +23,13 @@ _INTRODUCTION = (
 _QUOTE = "> "
 _BREAKS = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _INVISIBLE = re.compile(
-    r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+    r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_OPENING = re.compile(rf"^[ \t>]*<{NAME}\b", re.MULTILINE | re.IGNORECASE)
-_HEAD = re.compile(r"^[ \t>]*\[memory \d+ \| \d{4}-\d\d-\d\d\b[^\n]*\]\s*\n[ \t>]*> ", re.MULTILINE)
+"""Control characters, and what Unicode lets programs leave out (Default_Ignorable_Code_Point): text can hide in it."""
+_OPENING = re.compile(rf"^[ \t>]*<{NAME}\b|<{NAME}>\W*Notes from this person", re.MULTILINE | re.IGNORECASE)
+_HEAD = re.compile(r"\[memory \d+ \| \d{4}-\d\d-\d\d \| [^\n\]]*\bproject [a-z0-9._-]+\]", re.IGNORECASE)
 
 MOST_CHARACTERS = 8_000
 """Some assistants cut longer context, or drop it."""
@@ -40,22 +46,21 @@ class Note:
     source: str
     project: str
     text: str
-    digest: int = 0
-    """Of the whole memory: what was corrected since may be shown again."""
 
 
 def framed(notes: Sequence[Note], why: str, tokens: int) -> tuple[str, list[Note]]:
     """Write as many notes as fit into so many tokens, the first ones first; gives the text and what it holds.
 
-    `why` is FOUND or DIGEST. A note may be cut, if most of it fits. Without any the text is empty.
+    `why` is FOUND or DIGEST. A note may be cut: the first one always, others if most of it fits. Without any the text
+    is empty.
     """
     head, tail = f"<{NAME}>\n{_INTRODUCTION.format(why=why)}", f"</{NAME}>"
-    left = tokens - count_tokens(head) - count_tokens(tail)
+    left = tokens - count_tokens(f"{head}\n") - count_tokens(tail)
     room = MOST_CHARACTERS - len(head) - len(tail) - 1
     parts: list[str] = []
     shown: list[Note] = []
     for note in notes:
-        part = _fitted(note, left, room - 1, least=0.5 if parts else 0.1)
+        part = _fitted(note, left, room - 1, least=0.5 if parts else 0)
         if part is not None:
             parts.append(part)
             shown.append(note)
@@ -77,12 +82,15 @@ def _fitted(note: Note, tokens: int, characters: int, least: float) -> str | Non
 
 
 def _written(note: Note, text: str, *, cut: bool) -> str:
-    source = clean(note.source).replace("\n", " ").replace("]", ")")
+    source = clean(note.source).translate(_IN_A_HEAD)
     source = source if len(source) <= LONGEST_SOURCE else f"…{source[-LONGEST_SOURCE:]}"
     facts = [f"memory {note.id}", note.date, *([source] if source else []), f"project {note.project}"]
     lines = clean(text).split("\n")
     quoted = "\n".join(f"{_QUOTE}{line}".rstrip() for line in lines)
     return f"[{' | '.join(facts)}]\n{quoted}{' …' if cut else ''}"
+
+
+_IN_A_HEAD = str.maketrans("\n[]|", " ()/")
 
 
 def clean(text: str) -> str:
@@ -93,18 +101,8 @@ def clean(text: str) -> str:
 
 def holds_recalled(text: str) -> bool:
     """Say whether a text is, or holds, what a frame of ours said."""
-    text = _BREAKS.sub("\n", text)
+    text = unescape(_INVISIBLE.sub("", _BREAKS.sub("\n", text)))
     return bool(_OPENING.search(text) or _HEAD.search(text))
-
-
-def count_tokens(text: str) -> int:
-    """Estimate how many tokens a model makes of a text, on the high side.
-
-    Models differ. English text and code come to about four characters a token; scripts that are written without spaces
-    to about one.
-    """
-    plain = len(text) if text.isascii() else sum(character < "\u0250" for character in text)
-    return -(-plain // 4) + (len(text) - plain)
 
 
 def without_frames(text: str) -> str:

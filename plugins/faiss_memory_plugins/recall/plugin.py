@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from faiss_memory import Draft, InvalidRequest, MemoryService, Route, hookimpl
+from faiss_memory import Change, Draft, InvalidRequest, Memory, MemoryService, Route, hookimpl
 from faiss_memory_plugins.recall.answering import Recall
 from faiss_memory_plugins.recall.events import HookParams, HookRequest
 from faiss_memory_plugins.recall.framing import holds_recalled
+
+REFUSED = "`{field}` holds notes that were recalled from this memory; store only what is new"
 
 
 class RecallPlugin:
@@ -41,10 +43,27 @@ class RecallPlugin:
         for number, draft in enumerate(drafts):
             if draft.origin is None and holds_recalled(draft.text):
                 field = "text" if len(drafts) == 1 else f"memories[{number}].text"
-                raise InvalidRequest(
-                    f"`{field}` holds notes that were recalled from this memory; store only what is new",
-                    field,
-                )
+                raise InvalidRequest(REFUSED.format(field=field), field)
+
+    @hookimpl
+    def before_change(self, changes: dict[int, Change]) -> None:
+        """Refuse the same when it comes as a correction."""
+        if any(change.text is not None and holds_recalled(change.text) for change in changes.values()):
+            raise InvalidRequest(REFUSED.format(field="text"), "text")
+
+    @hookimpl
+    def memories_changed(self, memories: Sequence[Memory]) -> None:
+        """Let what was corrected be shown again."""
+        self._forget([memory.id for memory in memories])
+
+    @hookimpl
+    def memories_removed(self, ids: Sequence[int]) -> None:
+        """Keep nothing of what is gone."""
+        self._forget(ids)
+
+    def _forget(self, ids: Sequence[int]) -> None:
+        for recall in list(self._recalls.values()):
+            recall.forget_memories(ids)
 
     @hookimpl
     def register_stats(self, service: MemoryService) -> Mapping[str, Any]:

@@ -18,9 +18,10 @@ log = logging.getLogger("faiss_memory.recall")
 KEPT_SECONDS = 7 * 24 * 3600
 _TABLES = """
 CREATE TABLE IF NOT EXISTS shown (
-    assistant TEXT, session TEXT, memory INTEGER, digest INTEGER, at INTEGER,
+    assistant TEXT, session TEXT, memory INTEGER, at INTEGER,
     PRIMARY KEY (assistant, session, memory)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS shown_by_memory ON shown (memory);
 CREATE TABLE IF NOT EXISTS ledger (
     assistant TEXT, project TEXT, event TEXT,
     fired INTEGER, injected INTEGER, "nothing" INTEGER, late INTEGER, memories INTEGER, tokens INTEGER,
@@ -40,26 +41,33 @@ class Sessions:
         self._path = path
         self._connection = _opened(path)
 
-    def shown(self, assistant: str, session: str) -> dict[int, int]:
-        """Give the memories shown in a session, with the digest of what they said."""
+    def shown(self, assistant: str, session: str) -> frozenset[int]:
+        """Give the ids of the memories shown in a session."""
         if not session:
-            return {}
+            return frozenset()
         rows = self._read(
-            "SELECT memory, digest FROM shown WHERE assistant = ? AND session = ?", (assistant, session)
+            "SELECT memory FROM shown WHERE assistant = ? AND session = ?", (assistant, session)
         )
-        return dict(rows)
+        return frozenset(memory for (memory,) in rows)
 
-    def note_shown(self, assistant: str, session: str, memories: Iterable[tuple[int, int]]) -> None:
+    def note_shown(self, assistant: str, session: str, memories: Iterable[int]) -> None:
         """Remember what was shown."""
         now = int(time.time())
-        rows = [(assistant, session, memory, digest, now) for memory, digest in memories]
+        rows = [(assistant, session, memory, now) for memory in memories]
         if session and rows:
-            self._write("INSERT OR REPLACE INTO shown VALUES (?, ?, ?, ?, ?)", rows)
+            self._write("INSERT OR REPLACE INTO shown VALUES (?, ?, ?, ?)", rows)
 
     def forget(self, assistant: str, session: str) -> None:
-        """The session has lost its context: everything may be shown again. Sessions of last week go too."""
+        """The session has lost its context: everything may be shown again."""
         self._write("DELETE FROM shown WHERE assistant = ? AND session = ?", [(assistant, session)])
+
+    def forget_old(self) -> None:
+        """The sessions of last week are over."""
         self._write("DELETE FROM shown WHERE at < ?", [(int(time.time()) - KEPT_SECONDS,)])
+
+    def forget_memories(self, ids: Iterable[int]) -> None:
+        """What was corrected may be shown again, and of what is gone nothing stays."""
+        self._write("DELETE FROM shown WHERE memory = ?", [(memory,) for memory in ids])
 
     def count(self, assistant: str, project: str, event: str, **counts: int) -> None:
         """Count an answered hook."""

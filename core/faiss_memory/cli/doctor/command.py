@@ -4,40 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from faiss_memory.cli.failures import EXIT_FAILED
 from faiss_memory.cli.lazy import ExampleCommand
-from faiss_memory.cli.options import asks_service
+from faiss_memory.cli.options import opened, service_options
+from faiss_memory.errors import MemoryServiceError
 
 if TYPE_CHECKING:
+    from faiss_memory.cli.doctor.findings import Findings
     from faiss_memory.cli.session import Session
 
 
 @click.command(cls=ExampleCommand, examples=["faiss-memory doctor", "faiss-memory doctor --json"])
 @click.argument("assistant", nargs=-1)
-@asks_service
-def doctor(session: Session, assistant: Sequence[str]) -> int:
+@service_options
+def doctor(assistant: Sequence[str], wants_json: bool, timeout: float | None, **options: Any) -> int:
     """Examine the service, and each installed assistant's way to it.
 
-    For each assistant a memory is stored, recalled the way the assistant would (its hooks in a bare environment, the
-    addresses as its files name them) and forgotten again. What fails comes with what to do. The exit code is 0 if all
-    is well and 1 if something failed. Piped, each finding is a line: about, check, state, milliseconds, words, advice.
+    For each assistant a memory is stored, recalled the way the assistant would (its hooks in a bare environment, three
+    times, the addresses as its files name them) and forgotten again. What fails comes with what to do. The exit code is
+    0 if all is well and 1 if something failed. Piped, each finding is a line: about, check, state, milliseconds, words,
+    advice.
     """
+    from faiss_memory.cli.doctor.findings import SECONDS, Findings
+    from faiss_memory.cli.doctor.showing import show
+    from faiss_memory.cli.output import open_output
+    from faiss_memory.cli.writing import as_json
+
+    try:
+        groups = _examined(opened(wants_json=wants_json, timeout=timeout or SECONDS, **options), assistant)
+    except MemoryServiceError as error:
+        groups = [Findings("set-up")]
+        groups[0].failed(
+            "settings", str(error), "Put that right, and ask again: nothing else can be seen before"
+        )
+    found = [finding for group in groups for finding in group.found]
+    well = not any(finding.state == "failed" for finding in found)
+    if wants_json:
+        click.echo(as_json({"ok": well, "findings": [asdict(finding) for finding in found]}))
+    else:
+        show(open_output(), groups)
+    return 0 if well else EXIT_FAILED
+
+
+def _examined(session: Session, names: Sequence[str]) -> list[Findings]:
+    """Look at everything. Raises MemoryServiceError for settings and records that cannot be read."""
     from faiss_memory.cli.doctor.assistants import Patient, chosen
     from faiss_memory.cli.doctor.public_way import check_public
     from faiss_memory.cli.doctor.service_checks import check_service
-    from faiss_memory.cli.doctor.showing import show
-    from faiss_memory.cli.writing import as_json
     from faiss_memory.install import Assistants, RecordFile, context_of, report
     from faiss_memory.plugin_host import PluginHost
     from faiss_memory.settings import environment_with, load
 
     settings = load().settings
     assistants, installed = Assistants(PluginHost(settings.plugins.disabled)), RecordFile().load()
-    wanted = chosen(report(installed, assistants, settings), assistant)
+    wanted = chosen(report(installed, assistants, settings), names)
     # What an assistant has is what it is started with, not what stands in the settings.
     token = environment_with({}).get("FAISS_MEMORY_TOKEN", "")
     service, stats = check_service(session.client, settings)
@@ -49,10 +73,4 @@ def doctor(session: Session, assistant: Sequence[str]) -> int:
         groups.append(patient.examine(usable, stats, token))
     if settings.public_url:
         groups.append(check_public(settings))
-    found = [finding for group in groups for finding in group.found]
-    well = not any(finding.state == "failed" for finding in found)
-    if session.as_json:
-        click.echo(as_json({"ok": well, "findings": [asdict(finding) for finding in found]}))
-    else:
-        show(session.out, groups)
-    return 0 if well else EXIT_FAILED
+    return groups

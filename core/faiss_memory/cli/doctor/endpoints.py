@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from faiss_memory.cli.doctor.entries import Entry
+from faiss_memory.cli.doctor.findings import SECONDS
 from faiss_memory.cli.doctor.trial import (
     LINK,
-    SECONDS,
+    SHOWS_NOTHING,
     NotRecalled,
     TestMemory,
+    advice_on,
+    ask,
     bare_environment,
     brought,
     expanded,
@@ -29,19 +32,31 @@ def try_mcp(entry: Entry, memory: TestMemory, folder: str, token: str) -> None:
             f"{entry.file} names project `{entry.project}`, and this folder's is `{memory.project}`",
             "Install it again: faiss-memory install",
         )
+    where = entry.url or " ".join(entry.command)
     try:
         said = anyio.run(partial(_search, entry, memory.text, folder, token))
     except Exception as error:  # whatever the client library raises, the person needs a word about the entry
         reason = _innermost(error)
         if isinstance(reason, FileNotFoundError):
             raise NotRecalled(f"{entry.command[0]} is not found where a desktop app looks", LINK) from error
-        where = entry.url or " ".join(entry.command)
         raise NotRecalled(
             f"{where} does not speak MCP: {brought(str(reason) or type(reason).__name__)}",
-            "If the service has moved to another address, install it again: faiss-memory install",
+            _advice(entry, token),
         ) from error
     if memory.text not in said:
-        raise NotRecalled(f"{TOOL} brought {brought(said)}, and not what was stored a moment ago")
+        raise NotRecalled(
+            f"{where} brought {brought(said)}, and not what was stored a moment ago", SHOWS_NOTHING
+        )
+
+
+def _advice(entry: Entry, token: str) -> str:
+    """Ask without the client what the address answers: the client keeps the status to itself."""
+    if entry.url:
+        with suppress(NotRecalled):
+            status, _ = ask(entry, "POST", entry.url, b"{}", token)
+            if status in (401, 403, 404):
+                return advice_on(status)
+    return "If the service has moved to another address, install it again: faiss-memory install"
 
 
 async def _search(entry: Entry, query: str, folder: str, token: str) -> str:
@@ -53,7 +68,10 @@ async def _search(entry: Entry, query: str, folder: str, token: str) -> str:
         async with AsyncExitStack() as stack:
             if entry.url:
                 headers = {name: expanded(value, token) for name, value in entry.headers}
-                http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=SECONDS))
+                # An assistant need not have our proxies; service_checks tells of them.
+                http = await stack.enter_async_context(
+                    httpx2.AsyncClient(headers=headers, timeout=SECONDS, trust_env=False)
+                )
                 transport = streamable_http_client(expanded(entry.url, token), http_client=http)
             else:
                 program, *arguments = entry.command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ class Entry:
     """Program and arguments; a single one is a line for the shell."""
     url: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    seconds: float = math.inf
+    """How long the assistant waits for an answer of the address."""
 
     @property
     def project(self) -> str | None:
@@ -81,7 +84,9 @@ def _entry(value: Mapping[str, Any], file: str, event: str) -> Entry | None:
             variable = value.get("bearer_token_env_var")
             if isinstance(variable, str):
                 given = (*given, ("Authorization", f"Bearer ${{{variable}}}"))
-            return Entry(kind, file, event, url=url, headers=given)
+            wait = value.get("timeout") if kind == "hook" else None
+            seconds = float(wait) if isinstance(wait, int | float) and wait > 0 else math.inf
+            return Entry(kind, file, event, url=url, headers=given, seconds=seconds)
     command = value.get("command")
     arguments = value.get("args", [])
     words = [command, *arguments] if isinstance(command, str) and isinstance(arguments, list) else command

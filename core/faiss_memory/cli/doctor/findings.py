@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+SECONDS = 20
+"""How long anything is waited for."""
 State = Literal["ok", "note", "failed", "skipped"]
 
 

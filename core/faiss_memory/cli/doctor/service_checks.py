@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from faiss_memory.autostart import choose
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.findings import Findings, measured
-from faiss_memory.cli.failures import CommandFailed, Refused, Unreachable
+from faiss_memory.cli.failures import CommandFailed, NobodyThere, Refused, Unreachable
 from faiss_memory.errors import AutostartError
 from faiss_memory.settings import Settings
 
@@ -33,6 +34,7 @@ def check_service(client: Client, settings: Settings) -> tuple[Findings, Mapping
         _check_model(found, stats)
         _check_surroundings(found, client, stats)
     _check_port(found, client, settings)
+    _check_proxy(found, client)
     _check_autostart(found)
     return found, stats
 
@@ -41,15 +43,19 @@ def _health(found: Findings, client: Client) -> dict[str, Any] | None:
     try:
         with measured() as watch:
             health = client.call("GET", "/health", patient=False)
-    except Unreachable as error:
+    except NobodyThere as error:
         found.failed(
             "running",
             error.message,
             "Start it: faiss-memory serve, or for good: faiss-memory service install",
         )
         return None
-    except Refused as error:
-        found.failed("running", error.message, "Look into its log: faiss-memory service logs -n 50")
+    except (Unreachable, Refused) as error:
+        found.failed(
+            "running",
+            error.message,
+            "Look what runs there; if it is ours, look into its log: faiss-memory service logs -n 50",
+        )
         return None
     where = client.address
     found.ok("running", f"at {where.url} ({where.origin})", watch.milliseconds)
@@ -149,6 +155,17 @@ def _check_port(found: Findings, client: Client, settings: Settings) -> None:
             "port",
             f"the service answers on {port}, and the settings say {wanted}",
             "What is installed with --shared, and assistants in containers, will ask on the port of the settings",
+        )
+
+
+def _check_proxy(found: Findings, client: Client) -> None:
+    proxies, address = getproxies(), urlsplit(client.address.url)
+    if address.scheme in proxies and not proxy_bypass(address.hostname or ""):
+        found.note(
+            "proxy",
+            f"this environment leads everything through {proxies[address.scheme]}: an assistant that is started in it "
+            "may ask there for the service",
+            f"export NO_PROXY={','.join([*filter(None, [proxies.get('no')]), 'localhost', '127.0.0.1'])}",
         )
 
 

@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
 import re
 import secrets
+import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.entries import Entry
+from faiss_memory.cli.doctor.findings import SECONDS
+from faiss_memory.cli.doctor.interrupts import Interrupts
 from faiss_memory.cli.writing import excerpt
 from faiss_memory.hook_dialect import TRIAL_SESSION
 from faiss_memory.install.commands import BARE_PATH
 from faiss_memory.settings import environment_with
 
-SECONDS = 20
 _WORDS = ("amber", "birch", "copper", "delta", "ember", "fjord", "granite", "harbour", "indigo", "juniper", "krypton",
           "lagoon", "marble", "nectar", "opal", "pewter", "quartz", "russet", "saffron", "tundra", "umber", "velvet",
           "willow", "xenon", "yarrow", "zephyr")  # fmt: skip
 
 
-class NotRecalled(Exception):
-    """An entry did not bring the memory; the text says what came instead, and `advice` what to do."""
+SOURCE = "faiss-memory doctor"
+NOTHING = "nothing to show"
+SHOWS_NOTHING = (
+    "If it asked another service than this one, let FAISS_MEMORY_URL say the same to both, or stop one; else look at "
+    "the settings `recall`"
+)
 
-    def __init__(self, said: str, advice: str = "") -> None:
+
+class NotRecalled(Exception):
+    """An entry did not bring the memory; the text says what came instead, and `advice` what to do.
+
+    `passing` says that nothing but the time was wrong, so that another try may do.
+    """
+
+    def __init__(self, said: str, advice: str = "", *, passing: bool = False) -> None:
         super().__init__(said)
         self.advice = advice
+        self.passing = passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +60,33 @@ class TestMemory:
     project: str
 
 
-class Trial:
-    """Stores a memory in a project, and takes it away again. Use as a context manager; raises CommandFailed."""
+@contextmanager
+def trial(client: Client, project: str) -> Iterator[TestMemory]:
+    """Store a memory in a project, and take it away again, however this ends. Raises CommandFailed."""
+    was_there = project in {"default", *_projects(client)}
+    _forget_left_behind(client, project)
+    words = " ".join(secrets.choice(_WORDS) for _ in range(6))
+    text = f"{SOURCE} asks whether {words} is remembered"
+    with Interrupts() as interrupts:
+        added = client.call("POST", "/memory/add", {"text": text, "source": SOURCE, "project": project})
+        try:
+            with interrupts.allowed():
+                yield TestMemory(added["id"], text, project)
+        finally:
+            client.call("DELETE", f"/memory/{added['id']}")
+            # Somebody may have begun to use the project meanwhile.
+            if not was_there and _projects(client).get(project) == 0:
+                client.call("DELETE", f"/projects/{project}")
 
-    def __init__(self, client: Client, project: str) -> None:
-        self._client = client
-        self._project = project
-        self._was_there = True
 
-    def __enter__(self) -> TestMemory:
-        known = self._client.call("GET", "/projects")["projects"]
-        self._was_there = self._project in {"default", *(entry["name"] for entry in known)}
-        words = " ".join(secrets.choice(_WORDS) for _ in range(6))
-        text = f"faiss-memory doctor asks whether {words} is remembered"
-        added = self._client.call(
-            "POST", "/memory/add", {"text": text, "source": "faiss-memory doctor", "project": self._project}
-        )
-        self.memory = TestMemory(added["id"], text, self._project)
-        return self.memory
+def _projects(client: Client) -> dict[str, int]:
+    return {one["name"]: one["memories"] for one in client.call("GET", "/projects")["projects"]}
 
-    def __exit__(self, *_: object) -> None:
-        self._client.call("DELETE", f"/memory/{self.memory.id}")
-        if not self._was_there:
-            self._client.call("DELETE", f"/projects/{self._project}")
+
+def _forget_left_behind(client: Client, project: str) -> None:
+    """Take away what an earlier run has left that was killed; not that of one that runs beside this."""
+    before = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
+    client.call("POST", "/memory/forget", {"source": SOURCE, "project": project, "before": before})
 
 
 def try_hook(entry: Entry, memory: TestMemory, folder: str, prompt_event: str, token: str) -> None:
@@ -85,14 +106,17 @@ def try_hook(entry: Entry, memory: TestMemory, folder: str, prompt_event: str, t
     if entry.project not in (None, memory.project):
         raise NotRecalled(
             f"it asks for project `{entry.project}`, and this folder's is `{memory.project}`",
-            "Install it again: faiss-memory install",
+            AGAIN,
         )
-    raise NotRecalled(f"it brought {brought(said)}, and not what was stored a moment ago")
+    if not said and (reason := _why_nothing(entry, event, folder, token)):
+        answered = re.search(r"HTTP/1\.\d (\d+)", reason)
+        advice = advice_on(int(answered[1])) if answered else SHOWS_NOTHING if NOTHING in reason else ""
+        raise NotRecalled(f"it had nothing to say: {reason}", advice, passing=not advice)
+    raise NotRecalled(f"it brought {brought(said)}, and not what was stored a moment ago", SHOWS_NOTHING)
 
 
 def _run(entry: Entry, event: Mapping[str, object], folder: str, token: str) -> str:
     """Run a hook's command in a bare environment; gives what it prints."""
-    environment = bare_environment(token)
     line = len(entry.command) == 1
     try:
         ended = subprocess.run(
@@ -101,50 +125,58 @@ def _run(entry: Entry, event: Mapping[str, object], folder: str, token: str) -> 
             input=json.dumps(event).encode(),
             capture_output=True,
             cwd=folder or None,
-            env=environment,
+            env=bare_environment(token),
             timeout=SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise NotRecalled(
-            f"it did not end within {SECONDS} s", "Install it again: faiss-memory install"
-        ) from None
+        raise NotRecalled(f"it did not end within {SECONDS} s", AGAIN) from None
     except OSError as error:
-        raise NotRecalled(f"{entry.command[0]} cannot be started: {error.strerror}", LINK) from None
+        raise _not_started(entry, error.strerror or str(error), error.errno == errno.EACCES) from None
     said = ended.stdout.decode("utf-8", "replace")
-    if ended.returncode == 127:
-        raise NotRecalled(f"it is not found where a desktop app looks: {_last(ended.stderr)}", LINK)
+    if ended.returncode in _SHELLS:
+        raise _not_started(entry, _last(ended.stderr), _SHELLS[ended.returncode] == "not allowed")
     if ended.returncode:
         raise NotRecalled(
             f"it ends with {ended.returncode}: {_last(ended.stderr)}",
-            "Install it again: faiss-memory install",
+            AGAIN,
         )
-    return said or _why_nothing(entry, event, folder, environment)
+    return said
 
 
-LINK = "Install it again with --link, which puts our commands where they are found"
+def _not_started(entry: Entry, said: str, forbidden: bool) -> NotRecalled:
+    program = (shlex.split(entry.command[0]) if len(entry.command) == 1 else entry.command)[0]
+    if forbidden:
+        return NotRecalled(f"{program} may not be run: {said}", f"chmod +x {program}")
+    if os.path.isabs(program):
+        return NotRecalled(f"{program}, or the Python that it names, is not there: {said}", LINK)
+    return NotRecalled(f"it is not found where a desktop app looks: {said}", LINK)
 
 
-def _why_nothing(
-    entry: Entry, event: Mapping[str, object], folder: str, environment: Mapping[str, str]
-) -> str:
+_SHELLS = {126: "not allowed", 127: "not found"}
+AGAIN = "Install it again: faiss-memory install"
+LINK = f"{AGAIN} --link, which puts our commands where they are found"
+
+
+def _why_nothing(entry: Entry, event: Mapping[str, object], folder: str, token: str) -> str:
     """Ask the hook program why it had nothing to say; other commands cannot be asked."""
     line = len(entry.command) == 1
     if not re.search(r"faiss-memory-hook(\.exe)?[\"']?(\s|$)", " ".join(entry.command)):
         return ""
     asked = f"{entry.command[0]} --verbose" if line else [*entry.command, "--verbose"]
     ended = subprocess.run(
-        asked, shell=line, input=json.dumps(event).encode(), capture_output=True, cwd=folder or None, env=environment,
-        timeout=SECONDS,
+        asked, shell=line, input=json.dumps(event).encode(), capture_output=True, cwd=folder or None,
+        env=bare_environment(token), timeout=SECONDS,
     )  # fmt: skip
-    if reason := _last(ended.stderr):
-        raise NotRecalled(f"it had nothing to say: {reason}", "See what the service checks above say")
-    return ended.stdout.decode("utf-8", "replace")
+    # A second time it may have come in time.
+    return _last(ended.stderr).removeprefix("faiss-memory-hook: ") or (
+        "no answer in time" if ended.stdout else ""
+    )
 
 
 def _post(entry: Entry, event: Mapping[str, object], token: str) -> str:
     status, said = ask(entry, "POST", entry.url, json.dumps(event).encode(), token)
     if status != 200:
-        raise NotRecalled(f"{entry.url} answers {status}: {brought(said)}", _advice(status))
+        raise NotRecalled(f"{entry.url} answers {status}: {brought(said)}", advice_on(status))
     return said
 
 
@@ -153,7 +185,7 @@ def try_context(entry: Entry, memory: TestMemory, token: str) -> None:
     body = json.dumps({"query": memory.text, "fullInput": memory.text}).encode()
     status, said = ask(entry, "POST", entry.url, body, token)
     if status != 200:
-        raise NotRecalled(f"{entry.url} answers {status}: {brought(said)}", _advice(status))
+        raise NotRecalled(f"{entry.url} answers {status}: {brought(said)}", advice_on(status))
     if memory.text not in said:
         raise NotRecalled(f"it brought {brought(said)}, and not what was stored a moment ago")
 
@@ -166,7 +198,7 @@ def ask(entry: Entry, method: str, url: str, body: bytes | None, token: str) -> 
     parts = urlsplit(expanded(url, token))
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {name: expanded(value, token) for name, value in entry.headers}
-    connection = kind(parts.hostname or "", parts.port, timeout=SECONDS)
+    connection = kind(parts.hostname or "", parts.port, timeout=min(entry.seconds, SECONDS))
     try:
         connection.request(
             method,
@@ -176,6 +208,8 @@ def ask(entry: Entry, method: str, url: str, body: bytes | None, token: str) -> 
         )
         answer = connection.getresponse()
         return answer.status, answer.read(1 << 20).decode("utf-8", "replace")
+    except TimeoutError:
+        raise NotRecalled(f"{url} gave no answer within {connection.timeout:g} s", passing=True) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotRecalled(
             f"nothing of ours answers at {url}: {getattr(error, 'strerror', None) or error}",
@@ -203,12 +237,14 @@ def bare_environment(token: str) -> dict[str, str]:
     return {**bare, **({"FAISS_MEMORY_TOKEN": token} if token else {})}
 
 
-def _advice(status: int) -> str:
+def advice_on(status: int) -> str:
+    """Say what to do about an answer's status."""
     if status in (401, 403):
         return "Set FAISS_MEMORY_TOKEN in the environment that the assistant is started from"
     if status == 404:
         return (
-            "Another version, or a disabled plugin, answers there: start the service again, and install again"
+            "The plugin that should answer there is disabled (setting plugins.disabled), or the service is another "
+            "version: put that right, and start the service again"
         )
     return "See what the service checks above say"
 

@@ -1,0 +1,239 @@
+"""A process that has imported the command line already, and forks one for each command, in a few milliseconds.
+
+What comes of it is a process of its own like any other; only finding and importing Python's modules, which is most of
+what a command costs, is done once. One that asks for another Python, by PYTHONPATH, a locale or the like, is started
+as usual, and so is every one on other systems, where some libraries do not outlive a fork.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from threading import Lock, Timer, current_thread
+from threading import enumerate as enumerate_threads
+from typing import NoReturn, TextIO
+
+ROOT = Path(__file__).parent.parent.parent
+INTERPRETER = {"LANG": "C.UTF-8", "PYTHONWARNINGS": "error"}
+"""The environment that such a process has of what Python itself looks at."""
+
+
+class Forks:
+    """The tests' side of that process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._socket, theirs = socket.socketpair()
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.cli.forking", str(theirs.fileno())],
+            cwd=ROOT, env={**kept, **INTERPRETER}, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        theirs.close()
+
+    def started(
+        self, words: Sequence[str], folder: Path, environment: Mapping[str, str], descriptors: Sequence[int]
+    ) -> Forked:
+        """Start a command with these three descriptors for its input, output and errors."""
+        ours, theirs = os.pipe()
+        request = {"words": words, "folder": str(folder), "environment": dict(environment)}
+        with self._lock:
+            socket.send_fds(self._socket, [b"{"], [*descriptors, theirs])
+            self._socket.sendall(json.dumps(request).encode()[1:] + b"\n")
+            os.close(theirs)
+            return Forked(ours)
+
+    def end(self) -> None:
+        """End that process, when the last command has ended."""
+        self._socket.close()
+        self._process.wait()
+
+
+@cache
+def forks() -> Forks:
+    """The one of this process."""
+    return Forks()
+
+
+def end() -> None:
+    """End it, if there is one."""
+    if forks.cache_info().currsize:
+        forks().end()
+        forks.cache_clear()
+
+
+def takes(environment: Mapping[str, str]) -> bool:
+    """Whether a fork is what a process with this environment would be."""
+    about = {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(("PYTHON", "LC_", "TZ")) or name == "LANG"
+    }
+    return sys.platform == "linux" and about == INTERPRETER
+
+
+class Forked:
+    """A command that runs."""
+
+    def __init__(self, told: int) -> None:
+        self._told = os.fdopen(told, "rb")
+        self.pid = int(self._told.readline())
+        self._code: int | None = None
+
+    def wait(self) -> int:
+        """Wait for its end; gives the exit code, negative for a signal."""
+        if self._code is None:
+            self._code = int(self._told.readline())
+            self._told.close()
+        return self._code
+
+    def kill(self) -> None:
+        """Kill it, if it has not ended."""
+        if self._code is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def run(
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    given: bytes | None,
+    most_seconds: float,
+) -> tuple[int, bytes, bytes]:
+    """Run a command through pipes, forked where that can be; gives exit code, output and errors."""
+    if not takes(environment):
+        ended = subprocess.run(
+            words, cwd=folder, env=environment, input=given, capture_output=True, timeout=most_seconds
+        )
+        return ended.returncode, ended.stdout, ended.stderr
+    out, theirs_out = os.pipe()
+    err, theirs_err = os.pipe()
+    source, feed = (os.open(os.devnull, os.O_RDONLY), None) if given is None else os.pipe()
+    theirs = [source, theirs_out, theirs_err]
+    forked = forks().started(words, folder, environment, theirs)
+    for descriptor in theirs:
+        os.close(descriptor)
+    watch = Timer(most_seconds, forked.kill)  # one that hangs is ended, so that its test fails
+    watch.start()
+    with ThreadPoolExecutor(3) as pool:
+        if feed is not None:
+            pool.submit(_feed, feed, given or b"")
+        said, complained = pool.map(_whole, (out, err))
+        code = forked.wait()
+    watch.cancel()
+    return code, said, complained
+
+
+def _feed(descriptor: int, given: bytes) -> None:
+    with suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as pipe:
+        pipe.write(given)
+
+
+def _whole(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as pipe:
+        return pipe.read()
+
+
+# The process that forks.
+
+
+def _imported() -> None:
+    """Import what commands import, as far as it starts no thread: a fork would be without it."""
+    from importlib import import_module  # noqa: PLC0415
+
+    from faiss_memory.cli import COMMANDS  # noqa: PLC0415
+
+    for home in COMMANDS.values():
+        import_module(home.place.partition(":")[0])
+    for name in ("http.client", "rich.console", "rich.table", "rich.progress", "faiss_memory.settings"):
+        import_module(name)
+
+
+def _forked(control: socket.socket) -> None:
+    """Fork for each request; comes back in the process that is to be the command."""
+    while True:
+        asked, descriptors, *_ = socket.recv_fds(control, 1, 4)
+        if not asked:
+            _reap(0)
+            os._exit(0)
+        _reap(os.WNOHANG)
+        while not asked.endswith(b"\n"):
+            asked += control.recv(1 << 16)
+        if not os.fork():
+            break
+        for descriptor in descriptors:
+            os.close(descriptor)
+    control.close()
+    *three, told = descriptors
+    if pid := os.fork():
+        for descriptor in three:
+            os.close(descriptor)
+        os.write(told, b"%d\n" % pid)
+        os.write(told, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        os._exit(0)
+    os.close(told)
+    _become(json.loads(asked), three)
+
+
+def _reap(how: int) -> None:
+    """Wait for those that have waited for a command."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, how)[0]:
+            pass
+
+
+def _become(request: dict[str, object], descriptors: list[int]) -> None:
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    os.setsid()
+    if os.isatty(0):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C reaches it
+    os.chdir(str(request["folder"]))
+    os.environ.clear()
+    os.environ.update(request["environment"])  # type: ignore[call-overload]
+    sys.argv = list(request["words"])  # type: ignore[call-overload]
+    sys.stdin, sys.stdout, sys.stderr = _text(0, sys.stdin), _text(1, sys.stdout), _text(2, sys.stderr)
+
+
+def _end(code: str | int | None) -> NoReturn:
+    """End as the interpreter does, but without taking everything down, which takes as long as many a command."""
+    for thread in enumerate_threads():
+        if thread is not current_thread() and not thread.daemon:
+            thread.join()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    assert isinstance(code, int)  # click gives no other
+    os._exit(code)
+
+
+def _text(number: int, before: TextIO) -> TextIO:
+    """A standard stream as Python makes it, of a descriptor that is another one now."""
+    buffering = 1 if number == 2 else -1
+    return os.fdopen(number, "w" if number else "r", buffering, before.encoding, before.errors, closefd=False)
+
+
+if __name__ == "__main__":
+    from faiss_memory.cli import main
+
+    _imported()
+    if len(os.listdir("/proc/self/task")) > 1:
+        sys.exit("a thread was started by an import")
+    _forked(socket.socket(fileno=int(sys.argv[1])))
+    __package__ = None  # as in the console script: the program is called by its file's name
+    try:
+        main()
+    except SystemExit as ended:
+        _end(ended.code)
