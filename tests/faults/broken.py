@@ -44,11 +44,16 @@ def _stores_half_a_batch(store: Any) -> None:
     store.add = halve
 
 
+def _purges_answers_alone(store: Any) -> None:
+    store.purge = store.forget
+
+
 SPOILT: dict[str, Callable[[Any], None]] = {
     "loses what was added": _loses_what_was_added,
     "forgets nothing": _forgets_nothing,
     "keeps the old text": _keeps_the_old_text,
     "stores half a batch": _stores_half_a_batch,
+    "purges answers alone": _purges_answers_alone,
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import time
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -13,6 +15,20 @@ from threading import Lock
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+MARK = re.compile(rb"only\d+x\d+x\d+end")
+"""A word that is of one text alone, so that any file can be searched for it."""
+
+
+def some_mark(worker: int) -> str:
+    return f"only{os.getpid()}x{worker}x{time.monotonic_ns()}end"
+
+
+def marks_in(folder: Path) -> set[str]:
+    """Give the marks that lie anywhere in the files of a folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {mark.decode() for path in files for mark in MARK.findall(path.read_bytes())}
 
 
 class Journal:
@@ -47,6 +63,10 @@ class Journal:
         """A store that was started again holds these and no others."""
         self._write(["found", [[memory_id, digest(text)] for memory_id, text in memories]])
 
+    def purged(self, texts: Iterable[str]) -> None:
+        """A purge was acknowledged after which no file may hold these texts, of which their marks are noted."""
+        self._write(["purged", [mark.decode() for text in texts for mark in MARK.findall(text.encode())]])
+
     def _write(self, line: object) -> None:
         os.write(self._file, b"\n" + json.dumps(line).encode() + b"\n")
 
@@ -76,6 +96,8 @@ class Acknowledged:
     def __init__(self) -> None:
         self.states: dict[int, list[str | None]] = {}
         self.counts = {"add": 0, "change": 0, "forget": 0}
+        self.purged: set[str] = set()
+        """Marks that no file may hold any more."""
         self._ever: dict[int, set[str | None]] = {}
         self._unknown: dict[int, str] = {}
         """Seen by a reader before its adding was acknowledged."""
@@ -156,7 +178,7 @@ class Acknowledged:
 
     def _done(self, worker: int, ids: list[int]) -> None:
         operation, _, digests = self._waiting.pop(worker)
-        self.counts[operation] += 1
+        self.counts[operation] = self.counts.get(operation, 0) + 1
         for number, memory_id in enumerate(ids):
             state = digests[number] if digests else None
             if operation == "add":
@@ -172,6 +194,9 @@ class Acknowledged:
         if operation != "add":
             for memory_id in ids:
                 self.states[memory_id].pop()
+
+    def _purged(self, marks: list[str]) -> None:
+        self.purged.update(marks)
 
     def _seen(self, memories: list[tuple[int, str]]) -> None:
         for memory_id, state in memories:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
+import time
+from copy import deepcopy
 
 import pytest
 
@@ -19,8 +22,9 @@ from tests.faults.checking import (
     texts_of,
     visible_backups,
 )
+from tests.faults.journal import marks_in
 from tests.faults.points import POINTS
-from tests.faults.workloads import ENOUGH_EACH, WRITERS
+from tests.faults.workloads import ENOUGH_EACH, PURGES, WRITERS
 from tests.store.oracle import until
 
 CALLS = 12
@@ -41,8 +45,10 @@ class Killing:
         self.journal, self.acknowledged, self.options = journal, acknowledged, {}
         self.chance = random.Random(seed)
         self.lives, self.kills, self.backups, self.rebuilt = 0, 0, 0, 0
+        self.work = ""
 
     def born(self, work="write", **options):
+        self.work = work
         given = {
             "journal": str(self.journal.path),
             "calls": CALLS,
@@ -51,6 +57,45 @@ class Killing:
             **options,
         }
         return self.nursery.born(work, self.data, **given)
+
+    def killed_at_random_moments(self, work, cycles, most=20_000):
+        """Kill so many lives, each when up to so many bytes were noted in the journal; gives how many died of it."""
+        self.ended(self.born(work))  # so that there is something old
+        for _ in range(cycles):
+            target = self.journal.path.stat().st_size + self.chance.randrange(most)
+            life = self.born(work, calls=1_000_000)  # so that it does not end by itself
+            until(
+                lambda: self.journal.path.stat().st_size >= target or life.stopped(),  # noqa: B023
+                "enough was written",
+            )
+            life.kill()
+            self.ended(life)
+        assert self.kills == cycles
+        self.all_was_asked_for(cycles)
+        return self.kills
+
+    def killed_at_calls_to_the_disk(self, work, cycles, control):
+        """Between any two steps there are, also those of a start, of saving an index and of the end."""
+        control.watch(self.data)
+        self.ended(self.born(work))
+        most = control.passed
+        assert most > 100
+        for _ in range(cycles):
+            some = ("fsync", "fdatasync"), ("rename", "link", "unlink", "mkdir", "open")
+            kinds = self.chance.choice([(), (), *some])
+            control.watch(self.data, *kinds)
+            moment = self.chance.choice(["kill before", "kill after"])
+            control.harm(moment, self.chance.randint(1, most if not kinds else most // 20))
+            self.ended(self.born(work))
+        assert self.kills > cycles * 0.4 - 1
+        self.all_was_asked_for(cycles)
+        return self.kills
+
+    def all_was_asked_for(self, cycles):
+        counts = dict(self.acknowledged.counts)
+        purges = counts.pop("purge", cycles)  # long calls, so most lives end in the middle of one
+        assert min(counts.values()) > cycles / 2, counts
+        assert purges > cycles / 10
 
     def ended(self, life):
         """Wait for the end of a life, and check what it left behind."""
@@ -61,14 +106,16 @@ class Killing:
         self.check()
         return code
 
-    def check_latest_backup(self):
-        """Whatever was answered is in the latest automatic backup already."""
-        autos = visible_backups(self.data, "auto")
+    def check_backups(self, data, acknowledged):
+        """Whatever was answered is in the latest automatic backup; manual ones, and after purges all, restore."""
+        others = {path.name for path in visible_backups(data, "" if "purge" in self.work else "manual")}
+        autos = visible_backups(data, "auto")
         if autos:
             latest = max(autos, key=lambda path: json.loads((path / "manifest.json").read_bytes())["seq"])
-            content = check_backup(latest)
-            self.acknowledged.check_backup(self.journal, content)
+            acknowledged.check_backup(self.journal, check_backup(latest))
             self.backups += 1
+            others.discard(latest.name)
+        self.backups += check_backups(data, others)
 
     def check_log(self):
         """The records can be lost as well."""
@@ -78,20 +125,29 @@ class Killing:
 
     def check(self):
         """Look at a copy, so that the next life begins with what the kill left, or close the folder in order."""
-        self.check_latest_backup()
+        marks, before = marks_in(self.data), deepcopy(self.acknowledged)
+        purging = (self.data / "backups/.store/purging.json").exists()
+        if not purging:
+            self.check_backups(self.data, before)
         if self.lives % 4 == 0:
             self.check_log()
-        if self.lives % 3:
-            with looking_at_a_copy(self.data) as store:
-                check_store(store, self.acknowledged, self.journal)
-        else:
-            with looking_at(self.data) as store:
-                check_store(store, self.acknowledged, self.journal)
-                if self.lives % 30 == 0:
-                    check_wholly(store)
-        manual = [path.name for path in visible_backups(self.data, "manual")]
-        self.backups += check_backups(self.data, manual)
+        with looking_at_a_copy(self.data) if self.lives % 3 else looking_at(self.data) as store:
+            check_store(store, self.acknowledged, self.journal)
+            if purging:  # which the start has finished
+                self.check_backups(store.folder, before)
+            if self.lives % 30 == 0:
+                check_wholly(store)
+        found = marks & self.acknowledged.purged
+        assert not found, f"texts whose purge was acknowledged are in some file: {found}"
+        self.tidy()
         assert len(self.acknowledged.present) < 6 * WRITERS * ENOUGH_EACH  # or each life would cost more
+
+    def tidy(self):
+        """Remove what would make each life cost more, as a person may."""
+        for manual in visible_backups(self.data, "manual"):
+            shutil.rmtree(manual)
+        for aside in self.data.glob("memory.db.before-restore*") if self.lives % 3 == 0 else ():
+            aside.unlink()
 
 
 @pytest.fixture
@@ -104,42 +160,46 @@ def killing(nursery, tmp_path, journal, acknowledged, tally, request):
         tally("memory.db lost after a kill, and built anew from the log", made.rebuilt)
 
 
+@pytest.fixture
+def purging(killing, memory_path):
+    """As `killing`, in memory: a purge syncs so many files that little else would be done meanwhile."""
+    killing.data = memory_path / "data"
+    killing.options |= {"since": time.time(), "max_backups": 6}
+    return killing
+
+
 @times(10, 1100, parts=5)
 def test_a_kill_at_a_random_moment_loses_nothing_acknowledged(killing, tally, cycles):
-    chance = killing.chance
-    for _ in range(cycles):
-        before = killing.journal.path.stat().st_size
-        target = before + chance.randrange(20_000)
-        life = killing.born(calls=1_000_000)  # so that it does not end by itself
-        until(
-            lambda: killing.journal.path.stat().st_size >= target or life.stopped(),  # noqa: B023
-            "enough was written",
-        )
-        life.kill()
-        killing.ended(life)
-    assert killing.kills == cycles
-    assert min(killing.acknowledged.counts.values()) > cycles / 2
-    tally("kill -9 of the store under 8 writers, at a random moment", killing.kills)
+    kills = killing.killed_at_random_moments("write", cycles)
+    tally("kill -9 of the store under 8 writers, at a random moment", kills)
 
 
 @times(15, 1400, parts=7)
 def test_a_kill_at_any_call_to_the_disk_loses_nothing_acknowledged(killing, control, tally, cycles):
-    """Between any two steps there are, also those of a start, of saving an index and of the end."""
-    chance = killing.chance
-    control.watch(killing.data)
-    killing.ended(killing.born())
-    most = control.passed
-    assert most > 100
-    for _ in range(cycles):
-        kinds = chance.choice([(), (), ("fsync", "fdatasync"), ("rename", "link", "unlink", "mkdir", "open")])
-        control.watch(killing.data, *kinds)
-        control.harm(
-            chance.choice(["kill before", "kill after"]), chance.randint(1, most if not kinds else 40)
-        )
-        killing.ended(killing.born())
-    assert killing.kills > cycles * 0.4
-    assert min(killing.acknowledged.counts.values()) > cycles / 2
-    tally("kill -9 of the store under 8 writers, before or after its n-th call to the disk", killing.kills)
+    kills = killing.killed_at_calls_to_the_disk("write", cycles, control)
+    tally("kill -9 of the store under 8 writers, before or after its n-th call to the disk", kills)
+
+
+PURGING = pytest.mark.parametrize(
+    ("work", "beside"),
+    [("purge beside writers", "purges and backups"), ("purge and restore", "purges and restores")],
+)
+
+
+@PURGING
+@times(2, 300, parts=3)
+def test_a_kill_at_a_random_moment_beside_purges_loses_nothing_else(purging, tally, work, beside, cycles):
+    kills = purging.killed_at_random_moments(work, cycles, most=40_000)
+    tally(f"kill -9 of the store under 8 writers, {beside}, at a random moment", kills)
+
+
+@PURGING
+@times(2, 300, parts=3)
+def test_a_kill_at_any_call_to_the_disk_beside_purges_loses_nothing_else(
+    purging, control, tally, work, beside, cycles
+):
+    kills = purging.killed_at_calls_to_the_disk(work, cycles, control)
+    tally(f"kill -9 of the store under 8 writers, {beside}, before or after its n-th call to the disk", kills)
 
 
 WRITING = [name for name, point in POINTS.items() if point.work in ("write", "back up")]
@@ -156,6 +216,15 @@ def test_a_kill_at_a_named_point_loses_nothing_acknowledged(killing, tally, poin
     tally(f"kill -9 of the store under 8 writers, {point}", cycles)
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("point", [name for name, point in POINTS.items() if point.work == "purge"])
+def test_a_kill_at_a_named_point_of_a_purge_loses_nothing_else(purging, tally, point):
+    for count in range(12):
+        life = purging.born("purge beside writers", point=point, count=1 + count % PURGES)
+        assert purging.ended(life) == -signal.SIGKILL, "the point was not passed"
+    tally(f"kill -9 of the store under 8 writers, {point}", 12)
+
+
 @pytest.mark.parametrize(
     "broken", ["loses what was added", "forgets nothing", "keeps the old text", "stores half a batch"]
 )
@@ -169,3 +238,10 @@ def test_a_store_that_breaks_its_promise_is_noticed(killing, tally, broken):
     with pytest.raises(AssertionError, match=r"memory \d+ is|half a batch"):
         live()
     tally(f"control: a store that {broken}", result="noticed, as it must be")
+
+
+def test_a_store_that_only_forgets_what_it_is_to_purge_is_noticed(purging, tally):
+    purging.options["broken"] = "purges answers alone"
+    with pytest.raises(AssertionError, match="in some file"):
+        purging.ended(purging.born("purge beside writers"))
+    tally("control: a store that purges answers alone", result="noticed, as it must be")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.faults.journal import marks_in, some_mark
+
 
 @pytest.fixture
 def ask(journal):
@@ -42,8 +44,9 @@ def test_what_was_acknowledged_must_be_there_and_nothing_else(check, content, me
         check(content)
 
 
-def test_what_was_forgotten_must_stay_gone(check, ask):
-    ask("forget", [1], [])
+@pytest.mark.parametrize("operation", ["forget", "purge"])
+def test_what_was_forgotten_must_stay_gone(check, ask, operation):
+    ask(operation, [1], [])
     check({2: "two"})
     with pytest.raises(AssertionError, match="memory 1 is another text"):
         check({1: "one", 2: "two"})
@@ -81,6 +84,24 @@ def test_an_open_batch_is_there_wholly_or_not_at_all(check, ask):
 def test_an_open_batch_may_be_there_or_not(check, ask, content):
     ask("add", [], ["three", "four"], "open", worker=1)
     check({1: "one", 2: "two", **content})
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_refused_purge_leaves_what_was_there(check, ask, forgotten):
+    if forgotten:
+        ask("forget", [1], [])
+    ask("purge", [1], [], "refused")
+    check({2: "two"} if forgotten else {1: "one", 2: "two"})
+
+
+def test_marks_are_found_in_any_file_and_nobody_elses_are(check, journal, acknowledged, tmp_path):
+    purged, kept = some_mark(1), some_mark(2)
+    journal.purged([f"shared words {purged} ledger"])
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/file").write_bytes(b"\0\1" + purged.encode() + kept.encode() + kept[:-1].encode())
+    assert marks_in(tmp_path) == {purged, kept}
+    check({1: "one", 2: "two"})
+    assert acknowledged.purged == {purged}
 
 
 def test_a_refused_add_must_not_be_there(check, ask):

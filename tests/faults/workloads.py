@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import random
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from faiss_memory.errors import MemoryServiceError, StoreError
+from faiss_memory.errors import Conflict, MemoryServiceError, StoreError
 from faiss_memory.memory import Change, Draft, Match
-from faiss_memory.store import EmbeddedStore
+from faiss_memory.store import EmbeddedStore, clock, purging
+from faiss_memory.store.readers_writer import ReadersWriterLock
 from tests.fakes import DIMENSION
 from tests.faults import broken, points
-from tests.faults.journal import Journal
+from tests.faults.journal import Journal, some_mark
 from tests.store.oracle import EVERYTHING, embed
 
 EXIT_FAILED, EXIT_NOT_OPENED = 74, 75
@@ -28,6 +32,14 @@ SOON = {"SAVE_AFTER": 10, "SECONDS_BETWEEN_SAVES": 0.0, "LEAST_TO_ROLL": 30_000,
 """What otherwise happens once in a long while happens in every life."""
 ENOUGH_EACH = 12
 """Memories that a writer keeps; beyond that it forgets more than it adds, so that a folder serves many lives."""
+PURGES = 3
+"""Of each life that purges, while writers go on."""
+SECONDS_TO_REWRITE = 0.03
+"""As if there were much to rewrite; writers go on meanwhile."""
+TIMES_FASTER = 50
+"""Writes of one second share a backup."""
+SECONDS_BETWEEN_BACKUPS = 0.1
+"""Beside purges, each of which rewrites every backup."""
 
 
 def run(request: dict[str, Any], descriptors: list[int]) -> int:
@@ -44,9 +56,24 @@ def prepare(request: dict[str, Any]) -> None:
         for name, value in {**SOON, **request.get("constants", {})}.items():
             if hasattr(module, name):
                 setattr(module, name, value)
+    if request["work"] == "purge beside writers":
+        _hurry(request["since"])
     broken.prepare(request.get("broken"))
     if "point" in request:
         points.arm(request["point"], request["count"])
+
+
+def _hurry(since: float) -> None:
+    """Let backups be made while the files of older ones are rewritten, as in a larger store."""
+    rewrite = purging.rewrite_store
+
+    def slowly(*given: Any) -> Any:
+        done = rewrite(*given)
+        time.sleep(SECONDS_TO_REWRITE)
+        return done
+
+    purging.rewrite_store = slowly
+    clock.now = lambda: datetime.fromtimestamp(since + (time.time() - since) * TIMES_FASTER, UTC)
 
 
 def opened(request: dict[str, Any], on_failure: Callable[[StoreError], None]) -> EmbeddedStore:
@@ -60,7 +87,7 @@ def opened(request: dict[str, Any], on_failure: Callable[[StoreError], None]) ->
     return broken.spoilt(store, request.get("broken"))
 
 
-# Eight writers and a reader.
+# Eight writers and a reader, and who copies, purges or restores beside them.
 
 
 def write(request: dict[str, Any], _: list[int]) -> int:
@@ -70,63 +97,154 @@ def write(request: dict[str, Any], _: list[int]) -> int:
     except StoreError as error:
         print(error, file=sys.stderr)
         return EXIT_NOT_OPENED
-    stop = Event()
+    if request.get("broken") is None:
+        threading.excepthook = _end_of_a_life
     known = store.matching_ids(EVERYTHING)
     journal.found((memory.id, memory.text) for memory in store.get(known))
-    writers = [
-        Thread(target=_writer, args=(store, journal, worker, known[worker::WRITERS], request["calls"]))
-        for worker in range(WRITERS)
+    together, writers = Together(store, journal), []
+    for worker in range(WRITERS):
+        given = (together, worker, known[worker :: WRITERS + 1], request["calls"])
+        writers.append(Thread(target=_writer, args=given))
+    if "purge" in request["work"]:
+        together.purging.set()
+        writers.append(Thread(target=_purger, args=(together, known[WRITERS :: WRITERS + 1])))
+    watching = [
+        Thread(target=target, args=(together,)) for target in (_reader, *BESIDE.get(request["work"], []))
     ]
-    watching = [Thread(target=_reader, args=(store, journal, stop))]
-    if request["work"] == "back up":
-        watching.append(Thread(target=_backer_up, args=(store, stop)))
     for thread in [*watching, *writers]:
         thread.start()
     for thread in writers:
         thread.join()
-    stop.set()
+    together.stop.set()
     for thread in watching:
         thread.join()
     store.close()
     return 0
 
 
-def _writer(store: EmbeddedStore, journal: Journal, worker: int, mine: list[int], calls: int) -> None:
+def _end_of_a_life(failed: threading.ExceptHookArgs) -> None:
+    """A thread that fails fails the test, instead of leaving the others alone."""
+    threading.__excepthook__(failed)
+    os._exit(EXIT_FAILED)
+
+
+class Together:
+    """What the threads of a life share."""
+
+    def __init__(self, store: EmbeddedStore, journal: Journal) -> None:
+        self.store, self.journal = store, journal
+        self.stop, self.purging = Event(), Event()
+        self.content = ReadersWriterLock()
+        """Held as a reader by who changes what the store holds, and alone by who puts the same in its place."""
+
+    def add(self, worker: int, texts: list[str]) -> list[int]:
+        with self.content.reading():
+            self.journal.asked(worker, "add", texts=texts)
+            drafts = [Draft(text=one, project=f"p{worker % 2}") for one in texts]
+            ids = [one.id or 0 for one in self.store.add(drafts, [embed(one) for one in texts])]
+            self.journal.done(worker, ids)
+        return ids
+
+    def change(self, worker: int, memory_id: int, text: str) -> None:
+        with self.content.reading():
+            self.journal.asked(worker, "change", [memory_id], [text])
+            self.store.change(memory_id, Change(text=text), embed(text))
+            self.journal.done(worker, [memory_id])
+
+    def forget(self, worker: int, ids: list[int]) -> None:
+        with self.content.reading():
+            self.journal.asked(worker, "forget", ids)
+            self.store.forget(ids)
+            self.journal.done(worker, ids)
+
+    def purge(self, worker: int, ids: list[int], texts: list[str]) -> None:
+        """Raises Conflict, and nothing is purged."""
+        self.journal.asked(worker, "purge", ids)
+        try:
+            self.store.purge(ids)
+        except Conflict:
+            self.journal.refused(worker)
+            raise
+        self.journal.done(worker, ids)
+        self.journal.purged(texts)
+
+
+def _some_text(chance: random.Random, worker: int) -> str:
+    return f"shared words {some_mark(worker)} " + "ledger " * chance.choice([1, 1, 1, 90])
+
+
+def _writer(together: Together, worker: int, mine: list[int], calls: int) -> None:
     chance = random.Random(os.getpid() * 100 + worker)
-    for number in range(calls):
-        text = f"shared words {os.getpid()} {time.monotonic_ns()} {worker} {number} "
-        text += "ledger " * chance.choice([1, 1, 1, 90])
+    while calls > 0 or together.purging.is_set():
+        calls -= 1
         kind = chance.random() + (0.45 if len(mine) > ENOUGH_EACH else 0)
         if kind < 0.55 or not mine:
-            texts = [f"{text} {n}" for n in range(chance.choice([1, 1, 4]))]
-            journal.asked(worker, "add", texts=texts)
-            drafts = [Draft(text=one, project=f"p{worker % 2}") for one in texts]
-            ids = [one.id or 0 for one in store.add(drafts, [embed(one) for one in texts])]
-            mine += ids
+            mine += together.add(
+                worker, [_some_text(chance, worker) for _ in range(chance.choice([1, 1, 4]))]
+            )
         elif kind < 0.8:
-            ids = [chance.choice(mine)]
-            journal.asked(worker, "change", ids, [text])
-            store.change(ids[0], Change(text=text), embed(text))
+            together.change(worker, chance.choice(mine), _some_text(chance, worker))
         else:
-            ids = [mine.pop(chance.randrange(len(mine)))]
-            journal.asked(worker, "forget", ids)
-            store.forget(ids)
-        journal.done(worker, ids)
+            together.forget(worker, [mine.pop(chance.randrange(len(mine)))])
 
 
-def _reader(store: EmbeddedStore, journal: Journal, stop: Event) -> None:
+def _reader(together: Together) -> None:
     """Note every text that can be read; whatever was seen must not be taken back."""
     noted: set[tuple[int, str]] = set()
-    while not stop.is_set():
-        found = {(memory.id, memory.text) for memory in store.select(EVERYTHING, limit=50)}
+    while not together.stop.is_set():
+        found = {(memory.id, memory.text) for memory in together.store.select(EVERYTHING, limit=50)}
         if found - noted:
-            journal.seen(found - noted)
+            together.journal.seen(found - noted)
             noted |= found
 
 
-def _backer_up(store: EmbeddedStore, stop: Event) -> None:
-    while not stop.is_set():
-        store.backup("under writers")
+def _backer_up(together: Together) -> None:
+    while not together.stop.is_set():
+        together.store.backup("under writers")
+
+
+def _now_and_then_backer_up(together: Together) -> None:
+    together.store.backup("before purges")
+    while not together.stop.wait(SECONDS_BETWEEN_BACKUPS):
+        together.store.backup("between purges")
+
+
+def _purger(together: Together, mine: list[int]) -> None:
+    """Purge memories of this life and of earlier ones, some of them changed or forgotten before."""
+    worker, number = WRITERS, 0
+    chance = random.Random(os.getpid() * 100 + worker)
+    while number < PURGES:
+        texts = [_some_text(chance, worker) for _ in range(3)]
+        ids = together.add(worker, texts)
+        older = chance.sample(mine, min(len(mine), chance.choice([0, 1, 2])))
+        texts += [memory.text for memory in together.store.get(older)]
+        mine = [memory_id for memory_id in [*mine, ids.pop()] if memory_id not in older]
+        if chance.random() < 0.3:
+            texts.append(_some_text(chance, worker))
+            together.change(worker, ids[0], texts[-1])
+        if chance.random() < 0.3:
+            together.forget(worker, ids[:1])
+        del texts[2]  # it is of the one that stays
+        with suppress(Conflict):  # with a restore; another time
+            together.purge(worker, [*ids, *older], texts)
+            number += 1
+    together.purging.clear()
+
+
+def _restorer(together: Together) -> None:
+    """Put what is there in its own place, from a backup or from the log: whatever is purged meanwhile stays away."""
+    by_name = True
+    while not together.stop.wait(SECONDS_BETWEEN_BACKUPS):
+        by_name = not by_name
+        with together.content.writing(), suppress(Conflict):  # with a purge
+            together.store.restore(together.store.backup("to restore").name if by_name else clock.now())
+
+
+BESIDE: dict[str, list[Callable[[Together], None]]] = {
+    "back up": [_backer_up],
+    "purge beside writers": [_now_and_then_backer_up],
+    "purge and restore": [_restorer],
+}
 
 
 # Opened and closed, and nothing else: for what happens at a start.
@@ -209,6 +327,8 @@ def _received(connection: Connection) -> Iterator[Any]:
 WORK: dict[str, Callable[[dict[str, Any], list[int]], int]] = {
     "write": write,
     "back up": write,
+    "purge beside writers": write,
+    "purge and restore": write,
     "restore": start,
     "start": start,
     "answer calls": answer_calls,

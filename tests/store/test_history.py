@@ -1,6 +1,8 @@
 """Every write can be gone back to: by its backup, or by the time, while the store runs or by copying files."""
 
 import copy
+import errno
+import io
 import json
 import os
 import random
@@ -9,10 +11,11 @@ import sqlite3
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt
+from faiss_memory.errors import Conflict, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Origin
 from faiss_memory.parts import Retry
 from faiss_memory.store import EmbeddedStore, chain, log, restoring
@@ -306,6 +309,36 @@ def test_a_restore_while_a_base_is_rolled_leaves_a_store_that_goes_on(home, monk
     assert len(texts(home.reopen())) == count + 40
 
 
+def test_records_that_are_lost_after_a_restore_are_not_built_from_a_base_that_was_rolled_meanwhile(
+    home, monkeypatch, tmp_path
+):
+    store, describe, during = home.open(), chain._describe, []
+    add(store, "before")
+    backup = store.backup(None)
+
+    def restoring_meanwhile(*arguments):
+        if during:
+            return describe(*arguments)
+        during.append("a restore")
+        store.restore(backup.name)
+        add(store, "after")
+        base = describe(*arguments)
+        shutil.copytree(home.folder, tmp_path / "killed")
+        return base
+
+    monkeypatch.setattr(chain, "_describe", restoring_meanwhile)
+    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 2_000)
+    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+    add(store, *(f"memory {number}" for number in range(40)))
+    until((tmp_path / "killed").exists, "a base was rolled")
+    home.close()
+    for path in (tmp_path / "killed").glob("memory.db*"):
+        path.unlink()
+    killed = EmbeddedHome(tmp_path / "killed")
+    assert texts(killed.open()) == ["after", "before"]
+    killed.close()
+
+
 def test_what_no_backup_needs_goes(home, clock, small_log, monkeypatch):
     store = EmbeddedStore(home.folder, print, max_backups=2)
     store.open()
@@ -522,6 +555,125 @@ def test_a_backup_that_is_being_restored_is_not_pruned(home, clock, monkeypatch)
     assert texts(store) == ["ledger"]
 
 
+@pytest.mark.parametrize("step", ["memory.db", restoring.MAKING, "the folder"])
+def test_a_restore_that_could_not_be_put_in_place_stops_the_writing_and_says_so(home, monkeypatch, step):
+    store = home.open()
+    add(store, "ledger")
+    backup = store.backup(None)
+    add(store, "tax")
+    rename = Path.rename
+
+    def fails(path, target=None):
+        if path.name in (step, home.folder.name):
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    if step == "the folder":
+        monkeypatch.setattr(restoring, "sync_folder", fails)
+    with pytest.raises(StoreError, match=r"was being put in its place.*Nothing more is written"):
+        store.restore(backup.name)
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="Nothing more is written"):
+        add(store, "lost")
+    assert len(home.failures) == 1
+    assert texts(home.reopen()) == (["ledger"] if step == "the folder" else ["ledger", "tax"])
+
+
+def test_a_log_that_has_no_room_to_follow_a_restore_follows_with_a_later_write(home, monkeypatch, caplog):
+    store = home.open()
+    add(store, "ledger")
+    backup = store.backup(None)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chain, "copy_truth", full)
+        store.restore(backup.name)
+        add(store, "invoice")
+    assert "cannot follow the restore yet" in caplog.text
+    assert "; only memory.db holds it" in caplog.text
+    add(store, "tax")
+    home.close()
+    for path in home.folder.glob("memory.db*"):
+        path.unlink()
+    assert texts(home.open()) == ["invoice", "ledger", "tax"]
+
+
+def test_what_is_said_of_an_archive_that_does_not_restore_ends_in_one_full_stop(home, monkeypatch):
+    store = home.open()
+    add(store, "ledger")
+    with closing(store.archive(None, None).pieces) as pieces:
+        archive = b"".join(pieces)
+
+    def newer(*_):
+        raise StoreCorrupt("it was written by a newer one. Update yours.")
+
+    monkeypatch.setattr(restoring, "build", newer)
+    with pytest.raises(InvalidRequest, match=r"Update yours\. Nothing was changed$"):
+        store.restore_archive(io.BytesIO(archive))
+    assert texts(store) == ["ledger"]
+
+
+def swapped_for_a_copy(folder):
+    shutil.copytree(folder, folder.with_name("copy"))
+    shutil.rmtree(folder)
+    folder.with_name("copy").rename(folder)
+
+
+@pytest.mark.parametrize("remove", [shutil.rmtree, swapped_for_a_copy])
+@pytest.mark.parametrize("name", ["backups", "backups/.store"])
+def test_a_log_that_is_removed_under_the_running_store_begins_anew_at_once(home, caplog, name, remove):
+    store = home.open()
+    add(store, "ledger", "invoice")
+    store.purge([2])
+    remove(home.folder / name)
+    add(store, "tax")
+    assert "are gone: the log begins anew" in caplog.text
+    store.restore(autos(store)[-1].name)
+    add(store, "queue")
+    home.close()
+    for path in home.folder.glob("memory.db*"):
+        path.unlink()
+    assert texts(home.open()) == ["ledger", "queue", "tax"]
+    assert (home.folder / "backups/.store/purged.json").exists()
+
+
+def test_a_backup_is_made_though_the_log_was_removed(home, caplog):
+    store = home.open()
+    add(store, "ledger")
+    home.reopen()
+    shutil.rmtree(home.folder / "backups")
+    home.store.restore(home.store.backup("by hand").name)
+    assert texts(home.store) == ["ledger"]
+
+
+def test_without_room_for_a_new_log_it_is_said_that_only_the_records_hold_it(home, caplog):
+    store = home.open()
+    add(store, "ledger")
+    shutil.rmtree(home.folder / "backups")
+    (home.folder / "backups").write_bytes(b"")
+    add(store, "tax")
+    assert "; only memory.db holds it" in caplog.text
+    (home.folder / "backups").unlink()
+    add(store, "queue")
+    assert autos(store)[-1].memories == 3
+
+
+def test_automatic_backups_that_a_person_has_removed_keep_no_others_from_being_made_or_going(
+    home, clock, caplog
+):
+    store = home.open()
+    for number in range(30):
+        clock.now += timedelta(seconds=1)
+        add(store, f"ledger {number}")
+        if number < 5:
+            shutil.rmtree(home.folder / "backups" / autos(store)[-1].name)
+    assert "no automatic backup was made" not in caplog.text
+    assert len(autos(store)) < 15
+
+
 def test_missing_records_are_built_anew_from_the_log(home, caplog):
     store = home.open()
     oracle = Oracle()
@@ -622,7 +774,7 @@ def test_the_manifest_of_another_data_folder_restores_nothing(home, another, cap
     add(home.open(), "ledger")
     expected = texts(home.store)
     home.close()
-    (manifest,) = another.glob("backups/auto_*/manifest.json")
+    manifest = max(another.glob("backups/auto_*/manifest.json"))
     shutil.copy(manifest, home.folder)
     assert texts(home.open()) == expected
     assert "nothing was restored" in caplog.text

@@ -16,7 +16,7 @@ import pytest
 from faiss_memory.errors import Conflict, DiskFull, StoreCorrupt
 from faiss_memory.memory import Change, Draft, Origin
 from faiss_memory.parts import Retry
-from faiss_memory.store import EmbeddedStore, backups, chain, purging
+from faiss_memory.store import EmbeddedStore, backups, chain, purged, purging
 from faiss_memory.store import clock as clock_module
 from tests.store.oracle import (
     EVERYTHING,
@@ -423,6 +423,15 @@ def test_copies_that_a_kill_has_left_do_not_outlive_a_start(home, secret):
     assert not any((home.folder / name).exists() for name in left)
 
 
+def test_a_backup_that_was_removed_after_a_kill_keeps_no_purge_from_being_finished(home, secret):
+    home.close()
+    with closing(sqlite3.connect(home.folder / "memory.db")) as connection:
+        line = purged.line_of(connection)
+    purging._write_intent(home.folder, purging.Intent(line, [secret], ["backups/manual_gone/base.db"]))
+    assert list(texts(home.open()).values()) == ["one of the others"]
+    assert traces(home.folder, *forms_of(SECRET)) == {}
+
+
 @pytest.mark.parametrize("harm", ["base", "base header", "log", "manifest"])
 def test_a_damaged_backup_stays_damaged_or_goes(home, secret, harm, tmp_path):
     store = home.store
@@ -506,6 +515,24 @@ def test_what_is_written_while_files_are_rewritten_is_in_the_backups(home, secre
     restored = lay(home, next(iter(states)), tmp_path / "restored")
     assert texts(restored.open()) == texts(store)
     restored.close()
+
+
+def test_no_backup_goes_while_a_purge_looks_at_all_of_them(home, secret, clock, monkeypatch):
+    store, rewrite, seen = home.store, purging.rewrite_store, []
+    clock.step = timedelta(seconds=1)
+
+    def written_meanwhile(*arguments):
+        before = {backup.name for backup in store.backups()}
+        for number in range(15):
+            add(store, f"meanwhile {number}")
+        seen.append(before - {backup.name for backup in store.backups()})
+        return rewrite(*arguments)
+
+    monkeypatch.setattr(purging, "rewrite_store", written_meanwhile)
+    store.purge([secret])
+    assert seen == [set()]
+    add(store, "later")
+    assert len(store.backups()) < 15
 
 
 def test_everything_else_answers_as_before(home, clock):

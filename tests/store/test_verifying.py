@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from faiss_memory.errors import StoreCorrupt, StoreLocked
+from faiss_memory.errors import StoreCorrupt, StoreError, StoreLocked
 from faiss_memory.memory import Draft
 from faiss_memory.store import repairing, verifying
 from tests.store.oracle import EPOCH, EmbeddedHome, Oracle, add, assert_same, embed, grow, settled
@@ -101,6 +102,29 @@ def test_what_is_only_not_there_yet_is_no_finding(data):
     for name in ("search.db", "index.faiss", "index.faiss.json", "metadata.json", "reserve.bin"):
         (data / name).unlink(missing_ok=True)
     assert found_in(data) == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("memory.db", "search.db", "metadata.json", "indexes/*/*.faiss", "indexes/*/*.json"),
+        *(
+            "backups/*/manifest.json",
+            "backups/*/base.db",
+            "backups/.store/*.json",
+            "backups/.store/seg-*.jsonl",
+        ),
+    ],
+)
+def test_a_pipe_in_the_place_of_a_file_is_named_and_a_start_goes_on_without_it(kept, data, pattern):
+    for path in list(data.glob(pattern)):
+        path.unlink()
+        os.mkfifo(path)
+    with pytest.raises(StoreError, match="is a pipe, a socket or a device"), verifying.owned(data):
+        verifying.verify(data)
+    home = EmbeddedHome(data)
+    assert_same(home.open(), kept.oracle, searches=1)
+    home.close()
 
 
 def test_a_folder_in_use_is_left_alone(data):

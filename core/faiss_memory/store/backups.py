@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -76,6 +77,8 @@ class Backups:
         self._last_auto: Manifest | None = None
         self.held = ""
         """The name of a backup that is being restored: it stays as long."""
+        self.keeps_all = False
+        """Whether none goes for now."""
         self.links = _can_link(folder)
         """Whether the file system has hard links. Without them automatic backups are manifests alone, and need
         `.store` beside them."""
@@ -155,6 +158,8 @@ class Backups:
 
     def _prune(self, now: datetime) -> bool:
         """Remove the automatic backups that are neither among the latest nor kept by hour or day."""
+        if self.keeps_all:
+            return False
         autos = self._autos()
         kept = {self.held, *(manifest.name for manifest in autos[-self._keep :]), *_kept_by_time(autos, now)}
         gone = [manifest.name for manifest in autos if manifest.name not in kept]
@@ -166,7 +171,8 @@ class Backups:
         # Renamed first: a folder is listed whole or not at all.
         going = self._folder / f".{name}.new"
         shutil.rmtree(going, ignore_errors=True)
-        (self._folder / name).rename(going)
+        with suppress(FileNotFoundError):  # a person may have removed it
+            (self._folder / name).rename(going)
         shutil.rmtree(going, ignore_errors=True)
         del self._manifests[name]
 

@@ -95,6 +95,15 @@ class Chain:
             Stretch(self._writer.path, self._writer.bytes),
         ]
 
+    def leads_to(self, store: str) -> bool:
+        """Say whether it is of this store, and its files lie where they are looked for. Raises OSError.
+
+        A person may have removed them, and after a restore there may have been no room for new ones.
+        """
+        first = self.folder / _name("seg", self.base.seq, store, "jsonl")
+        whole = all(path.exists() for path in (self.base_path, *self._segments))
+        return self._segments[0] == first and whole and self._writer.is_there()
+
     def append(self, record: Record) -> None:
         """Log a record, durably. Raises DiskFull or LogBroken."""
         self._writer.append(record)
@@ -156,18 +165,19 @@ class Chain:
 
     def restart(self, truth: Truth) -> None:
         """Begin anew from a full copy of the truth. Raises OSError and sqlite3.Error."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.base = copy_truth(self.folder, truth)
         self._begin_segment(truth.seq)
         self._segments = self._segments[-1:]
 
     def _begin_segment(self, seq: int) -> None:
         path = self.folder / _name("seg", seq, self.base.store, "jsonl")
-        if path == self._writer.path:
+        if path == self._writer.path and self._writer.is_there():
             return  # it holds nothing yet
         writer = LogWriter(path)
         self._writer.close()
         self._writer = writer
-        self._segments.append(path)
+        self._segments = [*(one for one in self._segments if one != path), path]
 
     def sweep(self, named: Collection[str]) -> None:
         """Remove the files that are neither of the present chain nor named by a backup.
@@ -257,7 +267,10 @@ def _new_chain(folder: Path, truth: Truth) -> Chain:
 
 
 def bases(folder: Path) -> list[Base]:
-    """Read the descriptions of the bases that are there, the latest first."""
+    """Read the descriptions of the bases that are there, the latest first.
+
+    Changes are counted on through every restore; by the time, one that was being rolled meanwhile would come later.
+    """
     found = []
     for path in folder.glob("base-*.db.json"):
         try:
@@ -266,7 +279,7 @@ def bases(folder: Path) -> list[Base]:
                 found.append(base)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.warning("%s cannot be read: %s", path, error)
-    return sorted(found, key=lambda base: (base.time, base.seq), reverse=True)
+    return sorted(found, key=lambda base: (base.seq, base.time), reverse=True)
 
 
 def log_after(folder: Path, base: Base) -> list[Stretch]:

@@ -103,6 +103,17 @@ class Committer:
         """Go on with another truth; called inside `read`."""
         self._truth = truth
 
+    def stop_writing(self, error: Exception) -> StoreError:
+        """Stop writing for good; gives the error that says so."""
+        if self._failure is None:
+            self._failure = StoreError(
+                f"writing to {self._truth.path} failed ({error}). Nothing more is written until the service is "
+                "started again; what was acknowledged before is safe. Check the disk."
+            )
+            log.critical("%s", self._failure)
+            self._on_failure(self._failure)
+        return self._failure
+
     def close(self) -> None:
         """Finish what is queued, refuse the rest, and end the thread."""
         with self._condition:
@@ -194,7 +205,7 @@ class Committer:
 
         SQLite may have rolled the whole transaction back by itself, as it does on a full disk.
         """
-        told = self._failed(error) if isinstance(error, LogBroken) else error
+        told = self.stop_writing(error) if isinstance(error, LogBroken) else error
         if isinstance(told, sqlite3.Error):
             told = self._translated(told)
         try:
@@ -204,7 +215,7 @@ class Committer:
                 # Also when nothing more is written: what was refused must not come back from the log.
                 self._history.take_back()
         except (sqlite3.Error, StoreError) as another:
-            return self._failed(another)
+            return self.stop_writing(another)
         return told
 
     def _published(self, changes: Changes) -> None:
@@ -213,7 +224,7 @@ class Committer:
             self._history.publish(self._truth)
         except Exception as error:
             # It is safe, but no reader sees it: only a start brings the two together again.
-            raise self._failed(error) from error
+            raise self.stop_writing(error) from error
 
     def _attempt(self, call: _Call) -> bool:
         """Run one call; a refusal takes back its rows and nobody else's. Raises sqlite3.Error."""
@@ -238,16 +249,5 @@ class Committer:
         if name.startswith(
             ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_READONLY", "SQLITE_CANTOPEN")
         ):
-            return self._failed(error)
+            return self.stop_writing(error)
         return StoreError(f"{self._truth.path} did not take the request ({error}); nothing of it was kept")
-
-    def _failed(self, error: Exception) -> StoreError:
-        """Stop writing for good."""
-        if self._failure is None:
-            self._failure = StoreError(
-                f"writing to {self._truth.path} failed ({error}). Nothing more is written until the service is "
-                "started again; what was acknowledged before is safe. Check the disk."
-            )
-            log.critical("%s", self._failure)
-            self._on_failure(self._failure)
-        return self._failure

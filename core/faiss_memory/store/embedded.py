@@ -6,7 +6,7 @@ import logging
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from faiss_memory.store.history import History
 from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.novelty import add_novel
-from faiss_memory.store.opening import open_truth
+from faiss_memory.store.opening import open_truth, remove_special_files
 from faiss_memory.store.purging import Purging
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.reads import IndexReads
@@ -93,6 +93,7 @@ class EmbeddedStore(IndexReads):
                 self.folder,
                 kind,
             )
+        remove_special_files(self.folder)
         rewriting.temporary_files_in(self.folder)
         purging.resume(self.folder)
         with self._busy.at("a backup is being restored"):
@@ -322,7 +323,10 @@ class EmbeddedStore(IndexReads):
             try:
                 self._build(moment)
             except StoreCorrupt as error:
-                raise InvalidRequest(f"the archive does not restore: {error}. Nothing was changed") from error
+                problem = str(error).rstrip(".")
+                raise InvalidRequest(
+                    f"the archive does not restore: {problem}. Nothing was changed"
+                ) from error
             return self._put_in_place(moment)
 
     @contextmanager
@@ -355,13 +359,19 @@ class EmbeddedStore(IndexReads):
     def _swap(self, truth: Truth, made: Path, name: str) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""
         restoring.become_another_store(made, restoring.counted(truth.connection))
+        with closing(sqlite3.connect(made)) as connection:
+            purged.keep(self.folder, connection)
         truth.close()
-        aside = restoring.put_in_place(self.folder, made, name)
-        self._truth = Truth(self.folder / "memory.db")
-        purged.keep(self.folder, self._truth.connection)
-        self._committer.replace(self._truth)
-        self._history.follow(self._truth)
-        self._derived.follow(self._truth)
+        try:
+            aside = restoring.put_in_place(self.folder, made, name)
+            self._truth = Truth(self.folder / "memory.db")
+            self._committer.replace(self._truth)
+            self._history.follow(self._truth)
+            self._derived.follow(self._truth)
+        except (OSError, sqlite3.Error, StoreError) as error:
+            # A start goes on with the one of the two that it finds, or builds the former anew.
+            failed = StoreError(f"{name} was being put in its place: {error}")
+            raise self._committer.stop_writing(failed) from error
         self._keeper.wake()
         return Restored(name, self._truth.content[0], "" if aside is None else aside.name)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.parts import Backup
-from faiss_memory.store import clock, restoring
+from faiss_memory.store import clock, purged, restoring
 from faiss_memory.store.archives import Archive
 from faiss_memory.store.backups import Backups, Manifest, open_files
 from faiss_memory.store.chain import Chain, open_chain
@@ -63,11 +64,21 @@ class History:
 
     def publish(self, truth: Truth) -> None:
         """Make the state just committed an automatic backup. Whatever goes wrong is logged: the write is safe."""
+        held = "only memory.db"
         try:
+            self._begin_again(truth)
+            held = "the log"
             if self._backups.publish(self._chain, truth.seq, truth.content[0]):
                 self._sweep()
-        except OSError as error:
-            log.warning("no automatic backup was made of change %d: %s; the log holds it", truth.seq, error)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("no automatic backup was made of change %d: %s; %s holds it", truth.seq, error, held)
+
+    def _begin_again(self, truth: Truth) -> None:
+        """Begin the log anew if what is written to it now would not lead to the present."""
+        if not self._chain.leads_to(truth.uuid):
+            log.error("files of %s are gone: the log begins anew with a full copy", self._chain.folder)
+            self._restart(truth)
+            purged.keep(self._folder.parent, truth.connection)
 
     # A moment later.
 
@@ -116,8 +127,9 @@ class History:
     def backup(self, truth: Truth, label: str | None) -> Callable[[], Backup]:
         """Decide on a manual backup of the present; gives what copies it, in any thread. Raises StoreError."""
         try:
+            self._begin_again(truth)
             return self._backups.make(self._chain, truth.seq, truth.content[0], label)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"no backup could be made in {self._folder} ({error}). Check the disk."
             ) from error
@@ -157,10 +169,22 @@ class History:
         self._needed, self._backups.held = set(), ""
 
     def follow(self, truth: Truth) -> None:
-        """Go on after a restore, from a base of what was restored."""
-        self._restart(truth)
+        """Go on after a restore, from a base of what was restored. What goes wrong is logged."""
+        try:
+            self._restart(truth)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("the log cannot follow the restore yet: %s; the next write tries again", error)
 
     # Purging.
+
+    @contextmanager
+    def keeping_all(self) -> Iterator[None]:
+        """Let no backup go, so that whoever looks at all of them finds them there."""
+        self._backups.keeps_all = True
+        try:
+            yield
+        finally:
+            self._backups.keeps_all = False
 
     def seal(self, truth: Truth) -> Path:
         """Let nothing be added any more to the files that are there, nor any of them go, until `renew`.

@@ -37,6 +37,13 @@ class LogWriter:
         if new:
             sync_folder(path.parent)
 
+    def is_there(self) -> bool:
+        """Say whether the file is still found under its name: what is written to a removed one is lost."""
+        try:
+            return os.path.samestat(os.fstat(self._file), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
     def append(self, record: Record) -> None:
         """Append a record and sync it.
 

@@ -12,6 +12,24 @@ from faiss_memory.store.truth import NewerSchema, Truth
 
 log = logging.getLogger("faiss_memory.store")
 
+OURS = (
+    *("memory.db*", "search.db*", "*.json", "base.db", "seg-*.jsonl", "reserve.bin", "damaged-memories-*"),
+    *("indexes/*", "indexes/*/*", "backups/*", "backups/*/*"),
+)
+
+
+def special_files(data: Path) -> list[Path]:
+    """Name what lies in the place of a file of ours and is none: whoever opens a pipe may wait for ever."""
+    found = {path for pattern in OURS for path in data.glob(pattern)}
+    return sorted(path for path in found if path.exists() and not (path.is_file() or path.is_dir()))
+
+
+def remove_special_files(data: Path) -> None:
+    """Remove pipes, sockets and devices, which hold nothing, so that a file counts as missing. Raises OSError."""
+    for path in special_files(data):
+        log.error("%s is a pipe, a socket or a device in the place of a file: it is removed", path)
+        path.unlink()
+
 
 def open_truth(
     data: Path, progress: Callable[[float], None] = lambda _: None, *, restored: bool = False

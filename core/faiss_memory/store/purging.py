@@ -90,7 +90,8 @@ class Purging:
                 if dry_run or not known:
                     return _told(ids, known)
                 gone = Gone(gone.line, known)
-                files, removed = self._run(gone)
+                with self._history.keeping_all():
+                    files, removed = self._run(gone)
             except (OSError, sqlite3.Error, DiskFull) as error:
                 raise _unfinished(error) from error
         found = proof.search(self._data, gone.texts, known) if prove else None
@@ -109,7 +110,8 @@ class Purging:
     def _finish_older(self) -> None:
         intent = read_intent(self._data)
         if intent is not None:
-            self._run(Gone(intent.line, set(intent.ids)))
+            with self._history.keeping_all():
+                self._run(Gone(intent.line, set(intent.ids)))
             log.warning("a purge of %d memories that was cut short is finished", len(intent.ids))
 
     def _known(self, gone: Gone) -> set[int]:
@@ -237,7 +239,8 @@ def _put_in_place(data: Path, names: Sequence[str]) -> None:
             fresh.replace(path)
         folders.add(path.parent)
     for folder in folders:
-        sync_folder(folder)
+        if folder.is_dir():  # a person may have removed a backup since
+            sync_folder(folder)
 
 
 def _remove(useless: Sequence[Path], folder: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from faiss_memory.store.chain_check import Present, check_backups, check_chain
 from faiss_memory.store.derived_check import Sound, check_catalogue, check_vector_files
 from faiss_memory.store.findings import Finding, Repair, Step
 from faiss_memory.store.lock import FolderLock
+from faiss_memory.store.opening import special_files
 from faiss_memory.store.reserve import BYTES
 from faiss_memory.store.restoring import MAKING
 from faiss_memory.store.truth import NewerSchema
@@ -103,6 +104,8 @@ def _check_access(data: Path) -> None:
     for path in [data, *data.rglob("*")]:
         if not os.access(path, os.R_OK | os.W_OK):
             raise StoreError(f"{path} may not be read and written by this user; see who owns it (ls -l)")
+    for path in special_files(data):
+        raise StoreError(f"{path} is a pipe, a socket or a device in the place of a file; remove it")
 
 
 def _check_others(data: Path) -> Iterator[Finding]:
