@@ -21,7 +21,8 @@ def home(tmp_path, monkeypatch):
 
 def parts(home):
     """The files of the project `default`, with what tells one writing from another."""
-    return {path.name: path.stat().st_ino for path in home.folder.glob("index*.faiss")}
+    found = {path.name: path.stat() for path in home.folder.glob("index*.faiss")}
+    return {name: (status.st_ino, status.st_mtime_ns) for name, status in found.items()}
 
 
 def test_only_the_parts_that_have_changed_are_written_again(home):
