@@ -16,7 +16,7 @@ import pytest
 from faiss_memory.errors import Conflict, DiskFull, StoreCorrupt
 from faiss_memory.memory import Change, Draft, Origin
 from faiss_memory.parts import Retry
-from faiss_memory.store import EmbeddedStore, backups, chain, purged, purging
+from faiss_memory.store import EmbeddedStore, backups, chain, indexes, purged, purging
 from faiss_memory.store import clock as clock_module
 from tests.store.oracle import (
     EVERYTHING,
@@ -26,6 +26,7 @@ from tests.store.oracle import (
     assert_same,
     embed,
     grow,
+    settled,
     some_text,
     until,
 )
@@ -421,6 +422,27 @@ def test_copies_that_a_kill_has_left_do_not_outlive_a_start(home, secret):
     done = home.open().purge([secret], prove=True)
     assert done.proof.found == []
     assert not any((home.folder / name).exists() for name in left)
+
+
+def test_words_that_are_looked_for_while_their_memory_is_purged_do_not_come_back(home, secret, monkeypatch):
+    home.close()
+    (home.folder / "search.db").unlink()
+    analyze, opened, purged_ids = indexes.analyze, threading.Event(), []
+
+    def purging_meanwhile(text):
+        found = analyze(text)
+        if "xyzzy" in text and not purged_ids:
+            opened.wait(60)
+            purged_ids.append(secret)
+            home.store.purge([secret])
+        return found
+
+    monkeypatch.setattr(indexes, "analyze", purging_meanwhile)
+    home.open()
+    opened.set()
+    settled(home.store)
+    assert purged_ids == [secret]
+    assert traces(home.folder, b"xyzz", b"quizz") == {}
 
 
 def test_a_backup_that_was_removed_after_a_kill_keeps_no_purge_from_being_finished(home, secret):

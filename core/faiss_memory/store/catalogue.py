@@ -240,13 +240,13 @@ class Catalogue:
         found: dict[int, Postings] = {}
         with self._transaction():
             for memory_id, counts in terms.items():
-                postings = self._postings(counts)
-                row = self._writer.execute(
-                    "UPDATE memories SET postings = ? WHERE id = ? AND postings IS NULL RETURNING id",
-                    (postings.tobytes(), memory_id),
-                ).fetchone()
-                if row is not None:
-                    found[memory_id] = postings
+                lacking = "SELECT 1 FROM memories WHERE id = ? AND postings IS NULL"
+                if self._writer.execute(lacking, (memory_id,)).fetchone() is None:
+                    continue  # it is gone, or was changed: words that may have been purged must not come back
+                found[memory_id] = postings = self._postings(counts)
+                self._writer.execute(
+                    "UPDATE memories SET postings = ? WHERE id = ?", (postings.tobytes(), memory_id)
+                )
         return found
 
     def drop_unused_terms(self) -> None:
