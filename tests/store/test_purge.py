@@ -539,18 +539,20 @@ def test_what_is_written_while_files_are_rewritten_is_in_the_backups(home, secre
     restored.close()
 
 
-def test_no_backup_goes_while_a_purge_looks_at_all_of_them(home, secret, clock, monkeypatch):
-    store, rewrite, seen = home.store, purging.rewrite_store, []
+@pytest.mark.parametrize("step", ["held", "rewrite_store"])
+def test_no_backup_goes_while_a_purge_looks_at_all_of_them(home, secret, clock, monkeypatch, step):
+    store, original, seen = home.store, getattr(purging, step), []
     clock.step = timedelta(seconds=1)
+    store.forget([secret])
 
     def written_meanwhile(*arguments):
         before = {backup.name for backup in store.backups()}
         for number in range(15):
             add(store, f"meanwhile {number}")
         seen.append(before - {backup.name for backup in store.backups()})
-        return rewrite(*arguments)
+        return original(*arguments)
 
-    monkeypatch.setattr(purging, "rewrite_store", written_meanwhile)
+    monkeypatch.setattr(purging, step, written_meanwhile)
     store.purge([secret])
     assert seen == [set()]
     add(store, "later")

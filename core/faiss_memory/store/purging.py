@@ -81,7 +81,8 @@ class Purging:
 
         Raises DiskFull and StoreError when it could not be finished: a start, or another purge, goes on with it.
         """
-        with self._files.reading() if dry_run else self._files.writing():
+        alone = self._files.reading() if dry_run else self._files.writing()
+        with alone, self._history.keeping_all():  # before the committer is asked, so that it knows
             gone = Gone(self._committer.read(lambda truth: purged.line_of(truth.connection)), set(ids))
             try:
                 known = self._known(gone)
@@ -90,8 +91,7 @@ class Purging:
                 if dry_run or not known:
                     return _told(ids, known)
                 gone = Gone(gone.line, known)
-                with self._history.keeping_all():
-                    files, removed = self._run(gone)
+                files, removed = self._run(gone)
             except (OSError, sqlite3.Error, DiskFull) as error:
                 raise _unfinished(error) from error
         found = proof.search(self._data, gone.texts, known) if prove else None
