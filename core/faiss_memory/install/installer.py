@@ -113,8 +113,12 @@ class Installer:
         made = {edit.path for edit in plan.edits if edit.before.raw is None and edit.after.raw is not None}
         for path, parts in self.content(assistant).items():
             for part in parts:
-                if isinstance(part, OwnFile) and part.filled_from and locate(path, self.folder) in made:
-                    yield Path(locate(path, self.folder)), part.filled_from
+                if (
+                    isinstance(part, OwnFile)
+                    and part.filled_from
+                    and (file := locate(path, self.folder)) in made
+                ):
+                    yield Path(file), part.filled_from
 
     def snippets(self, assistant: str, name: str | None = None) -> list[Snippet]:
         """Give what an assistant's adapter has for the person to paste."""

@@ -106,9 +106,8 @@ def take_out(text: str, part: YamlPart, original: str) -> str:
         if rest or _there(first, part.keys):
             return _without_items(text, part, data, ours)
     written, wanted = _removed_member(text, place), without_member(data, place)
-    if (
-        len(place) > 1 and member(read(written), place[:-1]) is None
-    ):  # nothing is written in place of no members
+    # Nothing is written in the place of no members.
+    if len(place) > 1 and member(read(written), place[:-1]) is None:
         wanted = with_member(wanted, place[:-1], None)
     _check(written, wanted)
     return written

@@ -100,7 +100,7 @@ class Purging:
     def finish(self) -> None:
         """Go on with a purge that was cut short. What goes wrong is logged: the next start tries again."""
         try:
-            with self._files.writing():
+            with self._files.writing(), self._history.keeping_all():
                 self._finish_older()
         except (OSError, sqlite3.Error, StoreError) as error:
             log.error(
@@ -110,8 +110,7 @@ class Purging:
     def _finish_older(self) -> None:
         intent = read_intent(self._data)
         if intent is not None:
-            with self._history.keeping_all():
-                self._run(Gone(intent.line, set(intent.ids)))
+            self._run(Gone(intent.line, set(intent.ids)))
             log.warning("a purge of %d memories that was cut short is finished", len(intent.ids))
 
     def _known(self, gone: Gone) -> set[int]:
