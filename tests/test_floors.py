@@ -18,6 +18,7 @@ CORE = ROOT / "core" / "faiss_memory"
 FLOORS = [
     {
         "errors",
+        "background",
         "memory",
         "parts",
         "mount",
@@ -59,11 +60,15 @@ LONG_FUNCTIONS = {
     "embedder/compile.py _export": "one model, one export: a class inside needs what is around it"
 }
 BROAD_EXCEPTS = {
+    "background.py _run": "whoever waits for the thread must be told, whatever has ended it",
+    "serve.py _serve": "what is written and closed is so all the same, and the exit code tells",
+    "engine.py close": "what is left is to be closed all the same",
+    "store/embedded.py _finish_purge": "the memories can be used, and the next start tries again",
+    "store/keeper.py _keep": "it is told, and tried again",
     "models.py _again": "a plugin that fails at an earlier model must not keep the wanted one from answering",
     "plugin_host.py ask": "a plugin's own fault must not undo what was acknowledged",
     "store/committer.py _read": "it is raised in the caller's thread",
     "store/committer.py _attempt": "it is raised in the caller's thread",
-    "plugins/faiss_memory_plugins/ingest/build.py _run": "it is raised where the build's result is asked for",
     "plugins/faiss_memory_plugins/mcp/calls.py call": "a model can go on without a memory, and is told so",
     "cli/doctor/endpoints.py try_mcp": "whatever the client library raises, the person needs a word about it",
     "store/derived.py publish": "the write is safe: a derived file may only cost its own rebuild",

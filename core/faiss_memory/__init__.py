@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faiss_memory.adapter import Adapter
+    from faiss_memory.background import BackgroundThread
     from faiss_memory.cli.failures import CommandFailed
     from faiss_memory.cli.lazy import ExampleCommand
     from faiss_memory.cli.session import open_session
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "adapter": ("Adapter",),
+    "background": ("BackgroundThread",),
     "cli.failures": ("CommandFailed",),
     "cli.lazy": ("ExampleCommand",),
     "cli.session": ("open_session",),
@@ -215,6 +217,7 @@ __all__ = [
     "AddAnswer",
     "AddRequest",
     "Answer",
+    "BackgroundThread",
     "Change",
     "CommandFailed",
     "ConfigError",

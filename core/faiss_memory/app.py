@@ -16,6 +16,7 @@ import msgspec
 
 from faiss_memory import errors, openapi, pages, schema
 from faiss_memory.access import AccessControl, is_public
+from faiss_memory.background import Problems
 from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.models import ModelOpening
@@ -50,12 +51,17 @@ def build_service(
 
     Raises StoreLocked when another process owns the data folder, PluginError and ConfigError.
     """
-    plugins = PluginHost(settings.plugins.disabled, extra_plugins)
-    store: Store | None = plugins.hook.open_store(settings=settings, on_failure=on_failure)
-    if store is None:
-        store = EmbeddedStore(settings.data_folder, on_failure, settings.max_backups)
+    plugins, problems = PluginHost(settings.plugins.disabled, extra_plugins), Problems()
 
-    engine = MemoryEngine(store, _model_opening(settings, plugins), settings.startup_wait)
+    def stop_writing(error: errors.StoreError) -> None:
+        engine.stop_writing(error)
+        on_failure(error)
+
+    store: Store | None = plugins.hook.open_store(settings=settings, on_failure=stop_writing)
+    if store is None:
+        store = EmbeddedStore(settings.data_folder, stop_writing, settings.max_backups, problems)
+
+    engine = MemoryEngine(store, _model_opening(settings, plugins), settings.startup_wait, problems)
     return MemoryService(settings, engine, plugins)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Event, Thread
+from threading import Event
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from faiss_memory import ranking
+from faiss_memory.background import BackgroundThread, Problems, described
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Query, Ranking, SearchResult
@@ -62,16 +63,22 @@ class _Meaning(NamedTuple):
 class MemoryEngine:
     """Joins a store and an embedder. Starting is done in the background; calls wait a while for what they need."""
 
-    def __init__(self, store: Store, opening: ModelOpening, startup_wait: float) -> None:
+    def __init__(
+        self, store: Store, opening: ModelOpening, startup_wait: float, problems: Problems | None = None
+    ) -> None:
         self._store = store
-        self._models = Models(store, opening)
+        self.problems = problems or Problems()
+        self._models = Models(store, opening, self.problems)
         self._wait = startup_wait
         self._store_opened = Event()
         self._closing = False
         self.store_error: MemoryServiceError | None = None
+        """Why the memories cannot be used."""
+        self.write_error: StoreError | None = None
+        """Why nothing more is written."""
         self.rank_memories: RankMemories = lambda _query, _k: ()
         self.rerank_results: RerankResults = lambda _query, results: results
-        self._starter = Thread(target=self._start, name="starter", daemon=True)
+        self._starter = BackgroundThread("starter", self._start, self._cannot_start)
 
     # Starting and stopping.
 
@@ -84,19 +91,39 @@ class MemoryEngine:
         try:
             self._store.open()
         except MemoryServiceError as error:
-            self.store_error = error
             log.critical("%s", error)
-        self._store_opened.set()
-        if self.store_error is not None:
-            self._models.give_up()
+            self._give_up(error)
             return
+        self._store_opened.set()
         try:
             self._models.settle()
         except StoreError as error:
             if not self._closing:
-                self.store_error = error
+                self._give_up(error)
         else:
             self._models.embed_backlog()
+
+    def _give_up(self, error: MemoryServiceError) -> None:
+        """Let nobody wait for memories that cannot be used."""
+        self.store_error = error
+        self._store_opened.set()
+        self._models.give_up()
+
+    def _cannot_start(self, error: BaseException) -> None:
+        """Let nobody wait for a start that an error nobody foresaw has ended."""
+        reason = f"an error nobody foresaw ended the start ({described(error)}); the log says more"
+        if self._store_opened.is_set():  # the memories are there: it is the model that is not
+            self._models.cannot_settle(
+                EmbedderError(f"{reason}. Keywords still answer; start the service again")
+            )
+        else:
+            self._give_up(
+                StoreError(f"{reason}. Start the service again; `faiss-memory verify` looks into the files")
+            )
+
+    def stop_writing(self, error: StoreError) -> None:
+        """Note that writing has become unsafe; what is there is still read until the service ends."""
+        self.write_error = error
 
     def restore(self, wanted: str | datetime) -> Restored:
         """Restore a backup or a time; what the model in use has not embedded is embedded in the background."""
@@ -119,16 +146,18 @@ class MemoryEngine:
         if self._closing:
             return
         self._closing = True
-        if self._starter.ident is not None:
+        if self._starter.was_started:
             self._store_opened.wait()
-            self._models.give_up()
-        self._store.close()
-        self._models.close()
+        for step in (self._models.give_up, self._store.close, self._models.close):
+            try:
+                step()
+            except Exception:  # the rest is to be closed all the same
+                log.exception("an error nobody foresaw, while the service stops")
 
     @property
     def is_starting(self) -> bool:
         """Whether a thread is still at work on the start, such as on a model that `close` has not waited for."""
-        return self._starter.is_alive()
+        return self._starter.is_alive
 
     @property
     def model_ready(self) -> bool:

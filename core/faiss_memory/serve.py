@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from queue import SimpleQueue
+from threading import Event
 
 from faiss_memory.app import build_service, create_app
+from faiss_memory.background import BackgroundThread
 from faiss_memory.errors import StoreError
 from faiss_memory.logs import log_path, note_failure, start_logging, stop_logging
 from faiss_memory.server import RunningFile, Server
@@ -15,30 +19,40 @@ from faiss_memory.settings import Settings
 
 log = logging.getLogger("faiss_memory")
 
+EXIT_ERROR_NOBODY_FORESAW = 70
 EXIT_STORE_FAILED = 74
-"""As sysexits.h has it: an input/output error."""
+"""As sysexits.h has them: an internal error, and an input/output error."""
+SECONDS_TO_STOP = 9.0
+"""What waits for the service to end is told to wait longer: `docker stop` waits 10 s, if it is told nothing."""
 
 
 def serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]] = ()) -> int:
-    """Run until SIGTERM or SIGINT; gives the exit code. Raises MemoryServiceError when it cannot start."""
+    """Run until SIGTERM or SIGINT; gives the exit code. Raises MemoryServiceError when it cannot start.
+
+    The process ends in here if threads are still at work when everything is written and closed.
+    """
     log_file = start_logging(log_path(settings.log_file))
     try:
-        code, is_starting = _serve(settings, extra_plugins)
+        code = _serve(settings, extra_plugins)
     except Exception as failure:
         note_failure(log_file, failure)
         raise
     finally:
         stop_logging(log_file)
-    if is_starting:
-        # Everything is written and closed; but a model that its library's threads are still loading aborts the process
-        # when the interpreter is taken apart under them.
-        sys.stderr.flush()
-        os._exit(code)
+    if any(thread is not threading.current_thread() for thread in threading.enumerate()):
+        # The model at work, or still being loaded, aborts the process when the interpreter is taken apart under it.
+        _leave(code)
     return code
 
 
-def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> tuple[int, bool]:
-    """Run, and give the exit code, and whether something of the start is still at work."""
+def _leave(code: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(code)
+
+
+def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> int:
     servers: list[Server] = []
 
     def on_failure(error: StoreError) -> None:
@@ -53,7 +67,8 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> t
         service.engine.close()
         raise
     servers.append(server)
-    server.stop_on_signals()
+    watch = _StopWatch(lambda: server.exit_code)
+    server.stop_on_signals(watch.begin)
     app = create_app(service)
     service.start()
     running = RunningFile(server.url)
@@ -65,8 +80,46 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> t
     )
     try:
         server.run(app, service.announce_stop, app.upload_paths)
+    except Exception:  # it ends as after a stop: with everything written and closed
+        log.exception("an error nobody foresaw ended the server")
+        server.stop(EXIT_ERROR_NOBODY_FORESAW)
     finally:
         log.info("stopping")
         service.stop()
         running.remove()
-    return server.exit_code, service.engine.is_starting
+        watch.end()
+    return server.exit_code
+
+
+class _StopWatch:
+    """Ends the process when a stop takes too long, whatever holds it up.
+
+    That costs no more than a kill does: what was acknowledged is safe, and what was not finished is done by the next
+    start.
+    """
+
+    def __init__(self, exit_code: Callable[[], int]) -> None:
+        self._exit_code = exit_code
+        self._begun: SimpleQueue[None] = SimpleQueue()
+        self._ended = Event()
+        BackgroundThread("stop watch", self._watch, lambda _: None).start()
+
+    def begin(self) -> None:
+        """Note that the service is to stop. Safe in a signal handler."""
+        self._begun.put(None)
+
+    def end(self) -> None:
+        """Note that everything is written and closed."""
+        self._ended.set()
+        self._begun.put(None)
+
+    def _watch(self) -> None:
+        self._begun.get()
+        if not self._ended.wait(SECONDS_TO_STOP):
+            names = sorted(thread.name for thread in threading.enumerate() if thread.name != "stop watch")
+            log.warning(
+                "the stop took longer than %d s, and the process ends at once: nothing that was acknowledged is lost, "
+                "and the next start finishes the rest. At work: %s",
+                SECONDS_TO_STOP, ", ".join(names),
+            )  # fmt: skip
+            _leave(self._exit_code())

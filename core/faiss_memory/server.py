@@ -28,7 +28,7 @@ from faiss_memory.uploads import Parser, Uploads
 
 log = logging.getLogger("faiss_memory.http")
 
-DRAIN_SECONDS = 8.0
+DRAIN_SECONDS = 6.0
 
 
 class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
@@ -83,6 +83,7 @@ class Server:
         self.exit_code = 0
         self._map: dict[int, Any] = {}
         self._stopping = False
+        self._on_stop: Callable[[], None] = lambda: None
 
     @property
     def url(self) -> str:
@@ -94,11 +95,16 @@ class Server:
         """Take no new connections, finish what has begun, then let `run` return. Safe in a signal handler."""
         self.exit_code = self.exit_code or exit_code
         self._stopping = True
+        self._on_stop()
         for listener in self._listeners():
             listener.pull_trigger()
 
-    def stop_on_signals(self) -> None:
-        """Stop in order on SIGTERM and SIGINT, also when they come before `run` has begun."""
+    def stop_on_signals(self, on_stop: Callable[[], None]) -> None:
+        """Stop in order on SIGTERM and SIGINT, also when they come before `run` has begun.
+
+        `on_stop` is called with each stop, also by a signal handler.
+        """
+        self._on_stop = on_stop
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
         signal.signal(signal.SIGINT, lambda *_: self.stop())
 

@@ -78,16 +78,17 @@ def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
     with cache.workspace() as (folder, lock):
         command = processes.child_command("faiss_memory.embedder.compile", source.location, str(folder))
         environment = processes.child_environment(offline=source.folder is not None)
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=environment,
-            pass_fds=[lock],
-            check=False,
-        )
+        with processes.lifeline() as stdin:
+            done = subprocess.run(
+                command,
+                stdin=stdin,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=environment,
+                pass_fds=[lock],
+                check=False,
+            )
         shape = _outcome(source, folder, done)
         compiled = cache.keep(folder, source, shape)
     log.info("compiled the model %s in %.1f s", source.model, time.monotonic() - began)

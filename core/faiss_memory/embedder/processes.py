@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
+from faiss_memory.background import BackgroundThread
 from faiss_memory.settings import environment_with
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -28,6 +30,28 @@ def child_environment(*, offline: bool) -> dict[str, str]:
     # faiss_memory may be importable here only because somebody changed sys.path.
     search_path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     return environment_with({**_QUIET, **(_OFFLINE if offline else {}), "PYTHONPATH": search_path})
+
+
+@contextmanager
+def lifeline() -> Iterator[int]:
+    """Lend a child's standard input: it ends with the block, or with this process, however that ends."""
+    ours, theirs = os.pipe()
+    try:
+        yield ours
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def end_with_parent() -> None:
+    """In a child: end as soon as standard input does, whatever is at work."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    BackgroundThread("lifeline", wait, lambda _: os._exit(1)).start()
 
 
 def last_error_line(output: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
+from faiss_memory.background import Problems
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Memory, Origin
 from faiss_memory.parts import (
@@ -56,11 +57,19 @@ class EmbeddedStore(IndexReads):
     """A data folder, owned by this process. Implements `faiss_memory.parts.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
-    writing unsafe. Raises StoreLocked when another process owns the folder.
+    writing unsafe; what goes wrong in the background is noted among the `problems`. Raises StoreLocked when another
+    process owns the folder.
     """
 
-    def __init__(self, folder: Path, on_failure: Callable[[StoreError], None], max_backups: int = 10) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        on_failure: Callable[[StoreError], None],
+        max_backups: int = 10,
+        problems: Problems | None = None,
+    ) -> None:
         self.folder = folder
+        self._problems = problems or Problems()
         self._max_backups = max_backups
         self._on_failure = on_failure
         try:
@@ -113,14 +122,26 @@ class EmbeddedStore(IndexReads):
         self._reserve.keep()
         self._truth = truth
         IndexReads.__init__(self, self._derived)
-        self._committer = Committer(truth, self._history, self._publish, self._on_failure, self._reserve)
-        self._keeper = Keeper(self._catch_up, self._save)
+        self._committer = Committer(
+            truth, self._history, self._publish, self._on_failure, self._reserve, self._problems
+        )
+        self._keeper = Keeper(self._catch_up, self._save, self._problems)
         self._purging = Purging(
             self.folder, self._committer, self._history, self._derived, self._files, self._on_failure
         )
         self._keeper.start()
         self._is_open = True
-        self._purging.finish()
+        self._finish_purge()
+
+    def _finish_purge(self) -> None:
+        """Go on with a purge that was cut short. Whatever goes wrong, the memories can be used meanwhile."""
+        try:
+            self._purging.finish()
+        except Exception as error:  # (a file of the past that is damaged in a way nobody foresaw)
+            log.exception(
+                "a purge that was cut short met an error nobody foresaw; the next start tries again"
+            )
+            self._problems.note("purge", error)
 
     def _sweep(self) -> None:
         """Remove copies of the records that a kill has left: they take room, and would outlive a purge."""
