@@ -44,7 +44,7 @@ FLOORS = [
     },
     {"ranking", "models", "engine", "openapi", "tools", "packages", "install"},
     {"messages", "choosing", "overview", "service"},
-    {"routes", "access", "public", "pages", "server", "uploads"},
+    {"routes", "access", "public", "pages", "server", "patience", "uploads"},
     {"app", "serve", "autostart"},
     {"cli", "__main__"},
 ]
