@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.hook_dialect import TRIAL_SESSION, HookDialect, nested_context
     from faiss_memory.hookspecs import hookimpl
+    from faiss_memory.limits import is_blank
     from faiss_memory.memory import (
         DEFAULT_PROJECT,
         Change,
@@ -139,6 +140,7 @@ _HOMES = {
         "nested_context",
     ),
     "hookspecs": ("hookimpl",),
+    "limits": ("is_blank",),
     "memory": (
         "DEFAULT_PROJECT",
         "Change",
@@ -289,6 +291,7 @@ __all__ = [
     "hook_arguments",
     "hook_line",
     "hookimpl",
+    "is_blank",
     "message_schema",
     "nested_context",
     "open_session",

@@ -302,6 +302,8 @@ class MemoryEngine:
         self, query: Query, meaning: _Meaning | None, depth: int
     ) -> tuple[dict[int, float], dict[int, Match], bool]:
         """Score candidates in the query's mode; the last value says whether deeper rankings would hold more."""
+        # Asked first: a ranking that is whole only by now was not when it was made.
+        partial = [("semantic", "keyword").index(leg) for leg in self._incomplete(query)]
         matches: dict[int, Match] = {}
         words: Ranking = []
         if meaning is not None and query.mode != "keyword":
@@ -320,7 +322,7 @@ class MemoryEngine:
             matches |= self.store.similarities(meaning.vector, sorted(unknown), meaning.model)
         if query.mode == "keyword":
             return others[0], matches, more
-        return ranking.fuse(ranking.semantic_scores(matches.values()), others), matches, more
+        return ranking.fuse(ranking.semantic_scores(matches.values()), others, partial), matches, more
 
     def _guests(self, query: Query, depth: int) -> list[dict[int, float]]:
         """Ask plugins for rankings of their own, and keep what the filter lets through and has a score at all."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from faiss_memory.memory import Match, Ranking
 
@@ -18,24 +18,30 @@ def semantic_scores(matches: Iterable[Match]) -> dict[int, float]:
     }
 
 
-def fuse(meaning: Mapping[int, float], others: Sequence[Mapping[int, float]]) -> dict[int, float]:
+def fuse(
+    meaning: Mapping[int, float], others: Sequence[Mapping[int, float]], partial: Collection[int] = ()
+) -> dict[int, float]:
     """Fuse rankings into the mean of their scores, each brought to [0, 1].
 
     A cosine has no natural zero, so `meaning` is stretched from its lowest candidate to its highest; in the
     `others` zero already means "no match", so they are divided by their best. A memory that a ranking does not know
-    counts 0 there. A convex combination of scores beats reciprocal ranks where scores say more than places: Bruch,
-    Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023).
+    counts 0 there; but where a ranking is `partial` yet (0 is `meaning`, 1 the first of the others), it may not have
+    seen the memory, and has no say. A convex combination of scores beats reciprocal ranks where scores say more than
+    places: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023).
     """
     low = min(meaning.values(), default=0.0)
     span = max(meaning.values(), default=0.0) - low
     stretched = {key: (score - low) / span if span else 1.0 for key, score in meaning.items()}
-    legs = [leg for leg in (stretched, *others) if leg]
-    fused: dict[int, float] = {}
-    for leg in legs:
+    legs = {number: leg for number, leg in enumerate((stretched, *others)) if leg}
+    whole = sum(number not in partial for number in legs)
+    total: dict[int, float] = {}
+    judges = dict.fromkeys((key for leg in legs.values() for key in leg), whole)
+    for number, leg in legs.items():
         best = max(leg.values())
         for memory_id, score in leg.items():
-            fused[memory_id] = fused.get(memory_id, 0.0) + score / best / len(legs)
-    return fused
+            total[memory_id] = total.get(memory_id, 0.0) + score / best
+            judges[memory_id] += number in partial
+    return {memory_id: score / judges[memory_id] for memory_id, score in total.items()}
 
 
 def best_first(scores: Mapping[int, float]) -> Ranking:
