@@ -42,6 +42,12 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
         self._sent += sent
         return sent
 
+    def handle_close(self) -> None:
+        """Close the connection, and the file that a half sent body was written to."""
+        if self.request is not None:
+            self.request.close()
+        super().handle_close()
+
     @property
     def is_at_work(self) -> bool:
         """Whether a request of this connection is being answered, so that it is not the client that is waited for."""

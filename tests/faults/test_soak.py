@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import socket
 import time
@@ -132,7 +131,7 @@ def settled(watched):
 def test_nothing_grows(tmp_path, tally, seconds):
     shelf = tmp_path / "shelf"
     shelf.mkdir()
-    settings = {"ingest.roots": json.dumps([str(tmp_path)]), "max_backups": "2"}
+    settings = {"ingest.roots": str(tmp_path), "max_backups": "2"}
     with RunningService(tmp_path / "data", fake=True, **settings) as running:
         watched = Watched(running, shelf)
         for _ in range(WARM):
