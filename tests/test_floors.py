@@ -63,7 +63,7 @@ BROAD_EXCEPTS = {
     "background.py _run": "whoever waits for the thread must be told, whatever has ended it",
     "serve.py _serve": "what is written and closed is so all the same, and the exit code tells",
     "engine.py close": "what is left is to be closed all the same",
-    "store/embedded.py _finish_purge": "the memories can be used, and the next start tries again",
+    "store/purging.py finish": "the memories can be used, and the next start tries again",
     "store/keeper.py _keep": "it is told, and tried again",
     "models.py _again": "a plugin that fails at an earlier model must not keep the wanted one from answering",
     "plugin_host.py ask": "a plugin's own fault must not undo what was acknowledged",

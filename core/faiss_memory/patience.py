@@ -67,7 +67,7 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
         ):  # one that is kept open for the next request has more time: `channel_timeout`
             return not self._has_served and now - self._opened > SECONDS_FOR_A_HEAD
         if self.request.head_at is None:
-            return now - self.request.began > SECONDS_FOR_A_HEAD
+            return bool(now - self.request.began > SECONDS_FOR_A_HEAD)
         patience = SECONDS_OF_GRACE + self.request.body_bytes_received / LEAST_BYTES_A_SECOND
         return bool(now - self.request.head_at > patience)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -38,14 +37,13 @@ from faiss_memory.store.history import History
 from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.novelty import add_novel
-from faiss_memory.store.opening import open_truth, remove_special_files
+from faiss_memory.store.opening import open_truth, remove_special_files, sweep
 from faiss_memory.store.purging import Purging
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.reads import IndexReads
 from faiss_memory.store.reserve import Reserve
 from faiss_memory.store.restoring import Moment
 from faiss_memory.store.truth import Truth
-from faiss_memory.store.verifying import SCRATCH
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -109,7 +107,7 @@ class EmbeddedStore(IndexReads):
             restored = restoring.restore_if_asked(self.folder, self._busy.step)
         if restored is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
-        self._sweep()
+        sweep(self.folder)
         truth = open_truth(self.folder, self._busy.step, restored=restored is not None)
         try:
             self._history = History(self.folder, self._max_backups, truth)
@@ -127,30 +125,12 @@ class EmbeddedStore(IndexReads):
         )
         self._keeper = Keeper(self._catch_up, self._save, self._problems)
         self._purging = Purging(
-            self.folder, self._committer, self._history, self._derived, self._files, self._on_failure
-        )
+            self.folder, self._committer, self._history, self._derived, self._files, self._on_failure,
+            self._problems,
+        )  # fmt: skip
         self._keeper.start()
         self._is_open = True
-        self._finish_purge()
-
-    def _finish_purge(self) -> None:
-        """Go on with a purge that was cut short. Whatever goes wrong, the memories can be used meanwhile."""
-        try:
-            self._purging.finish()
-        except Exception as error:  # (a file of the past that is damaged in a way nobody foresaw)
-            log.exception(
-                "a purge that was cut short met an error nobody foresaw; the next start tries again"
-            )
-            self._problems.note("purge", error)
-
-    def _sweep(self) -> None:
-        """Remove copies of the records that a kill has left: they take room, and would outlive a purge."""
-        for path in (*self.folder.glob(".*.restoring*"), self.folder / SCRATCH):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    path.unlink()
+        self._purging.finish()
 
     # The derived files follow the truth.
 
@@ -201,7 +181,7 @@ class EmbeddedStore(IndexReads):
 
     def _save(self) -> None:
         with self._files.reading():
-            self._derived.save(everything=False)
+            self._derived.save(everything=False, may_go_on=lambda: not self._keeper.closing)
             self._reserve.keep()
             if self._history.wants_roll() and not self._keeper.closing:
                 self._history.roll(self._committer.read)
@@ -406,11 +386,6 @@ class EmbeddedStore(IndexReads):
     def _close(self) -> None:
         self._keeper.close()
         self._committer.close()
-        try:
-            self._derived.save(everything=True)
-            self._indexes.mark_clean()
-        except (OSError, sqlite3.Error, StoreError) as error:
-            log.warning("the indexes could not be saved (%s); they are rebuilt at the next start", error)
         self._derived.close()
         self._history.close()
         self._truth.close()

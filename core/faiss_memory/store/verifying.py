@@ -17,14 +17,11 @@ from faiss_memory.store.chain_check import Present, check_backups, check_chain
 from faiss_memory.store.derived_check import Sound, check_catalogue, check_vector_files
 from faiss_memory.store.findings import Finding, Repair, Step
 from faiss_memory.store.lock import FolderLock
-from faiss_memory.store.opening import special_files
+from faiss_memory.store.opening import SCRATCH, special_files
 from faiss_memory.store.reserve import BYTES
 from faiss_memory.store.restoring import MAKING
 from faiss_memory.store.truth import NewerSchema
 from faiss_memory.store.truth_check import NAME, check_truth, read_only
-
-SCRATCH = ".verifying"
-"""Where copies are made that are looked at; removed afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
