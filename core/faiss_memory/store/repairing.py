@@ -23,13 +23,12 @@ from faiss_memory.store.derived import Derived
 from faiss_memory.store.filesystem import replace_file, sync_data, sync_folder
 from faiss_memory.store.findings import Finding, Repair, Step
 from faiss_memory.store.history import History
-from faiss_memory.store.opening import open_truth
+from faiss_memory.store.opening import SCRATCH, open_truth
 from faiss_memory.store.restoring import Moment
 from faiss_memory.store.rows import from_row
 from faiss_memory.store.truth import Truth
 from faiss_memory.store.truth_reader import MEMORY_COLUMNS
 from faiss_memory.store.vector_files import sidecar_path
-from faiss_memory.store.verifying import SCRATCH
 
 log = logging.getLogger("faiss_memory.store")
 
