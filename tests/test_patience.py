@@ -100,8 +100,8 @@ def begin(channel, sent):
 
 def test_a_connection_that_says_nothing_goes(connected):
     channel, _ = connected()
-    assert not channel.is_too_slow(channel._opened + 14)
-    assert channel.is_too_slow(channel._opened + 16)
+    assert not channel.is_too_slow(channel._free_since + 14)
+    assert channel.is_too_slow(channel._free_since + 16)
 
 
 def test_a_head_that_comes_in_drops_goes(connected):
@@ -145,25 +145,31 @@ def test_who_is_being_answered_or_keeps_a_connection_for_later_is_left_alone(con
     channel, _ = connected()
     channel.received(HALF["a whole request"])
     assert channel.requests
-    assert not channel.is_too_slow(channel._opened + 10_000)
+    assert not channel.is_too_slow(channel._free_since + 10_000)
     channel.requests, channel._has_served = [], True
-    assert not channel.is_too_slow(channel._opened + 10_000)
+    assert not channel.is_too_slow(channel._free_since + 10_000)
 
 
-def test_room_is_made_by_who_has_waited_longest_for_its_client(connected, monkeypatch):
-    monkeypatch.setattr(patience, "MOST_CONNECTIONS", 3)
-    (asking, _), (kept, _), (body, _), (half, _), (silent, _) = (connected() for _ in range(5))
+def test_room_is_made_by_who_has_been_waited_for_longest(connected, monkeypatch):
+    monkeypatch.setattr(patience, "MOST_CONNECTIONS", 4)
+    (asking, _), (kept, _), (body, _), (upload, _), (half, _), (fresh, _) = (connected() for _ in range(6))
     asking.received(HALF["a whole request"])
-    kept._has_served = True
+    kept._has_served, kept._free_since = True, kept._free_since - 20
     body.received(HALF["half a body"])
+    body.request.head_at -= 10
+    upload.received(HALF["half an upload"] + b"x" * 20_000)
+    upload.request.head_at -= 20
     half.received(HALF["half a head"])
+    half.request.began -= 5
     look = Patience().look
-    look(list(connected.watched.values()))
-    assert [one.will_close for one in (asking, kept, body, half, silent)] == [False, False, False, True, True]
-    connected()
-    monkeypatch.setattr(patience, "MOST_CONNECTIONS", 2)
-    look(list(connected.watched.values()))
-    assert (asking.will_close, kept.will_close, body.will_close) == (False, False, False) or kept.will_close
+
+    def closed():
+        look(list(connected.watched.values()))
+        return [one.will_close for one in (kept, body, half, upload, fresh, asking)]
+
+    assert closed() == [True, True, False, False, False, False]
+    monkeypatch.setattr(patience, "MOST_CONNECTIONS", 1)
+    assert closed() == [True, True, True, True, True, False]
 
 
 def test_a_request_in_pieces_is_answered(running):

@@ -13,7 +13,7 @@ from typing import Any
 from waitress.channel import HTTPChannel
 
 MOST_CONNECTIONS = 200
-"""More than any one person's tools open. A further one takes the place of one that does nothing."""
+"""More than any one person's tools open. A further one takes the place of the one that has done nothing longest."""
 SECONDS_FOR_A_HEAD = 15.0
 SECONDS_OF_GRACE = 30.0
 """For a request's body and for reading an answer; beyond, so many bytes for each second:"""
@@ -25,7 +25,7 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
     """A connection that knows what it waits for, and since when."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
-        self._opened = time.monotonic()
+        self._free_since = time.monotonic()
         self._has_served = False
         self._answering_since: float | None = None
         self._sent = 0
@@ -33,8 +33,8 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
 
     def service(self) -> None:
         """Answer one request."""
-        self._has_served = True
         super().service()
+        self._has_served, self._free_since = True, time.monotonic()
 
     def send(self, data: bytes, do_close: bool = True) -> int:
         """Send what the client takes; gives how many bytes that were."""
@@ -62,22 +62,18 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
         self._answering_since = None
         if self.requests:
             return False
-        if (
-            self.request is None
-        ):  # one that is kept open for the next request has more time: `channel_timeout`
-            return not self._has_served and now - self._opened > SECONDS_FOR_A_HEAD
-        if self.request.head_at is None:
-            return bool(now - self.request.began > SECONDS_FOR_A_HEAD)
-        patience = SECONDS_OF_GRACE + self.request.body_bytes_received / LEAST_BYTES_A_SECOND
-        return bool(now - self.request.head_at > patience)
-
-    @property
-    def worth(self) -> tuple[int, float]:
-        """What it is worth to keep, the least first: a request's beginning, an idle connection, a body under way."""
         if self.request is None and self._has_served:
-            return 1, self.last_activity
+            return False  # it is kept open for the next request, which may take as long as `channel_timeout`
         begun = self.request is not None and self.request.head_at is not None
-        return (2 if begun else 0), self._opened
+        return self.waited(now) > (SECONDS_OF_GRACE if begun else SECONDS_FOR_A_HEAD)
+
+    def waited(self, now: float) -> float:
+        """Say for how many seconds the client has been waited for, less what it may take for what it has sent."""
+        if self.request is None:
+            return now - self._free_since
+        if self.request.head_at is None:
+            return float(now - self.request.began)
+        return float(now - self.request.head_at - self.request.body_bytes_received / LEAST_BYTES_A_SECOND)
 
 
 class Patience:
@@ -100,11 +96,13 @@ class Patience:
         for channel in channels:
             channel.will_close = channel.is_too_slow(now)
         if len(channels) > MOST_CONNECTIONS:
-            _make_room(channels)
+            _make_room(channels, now)
 
 
-def _make_room(channels: Iterable[PatientChannel]) -> None:
-    open_ones = [channel for channel in channels if not channel.will_close]
-    waiting = sorted((one for one in open_ones if not one.is_at_work), key=lambda one: one.worth)
-    for channel in waiting[: max(0, len(open_ones) - MOST_CONNECTIONS)]:
+def _make_room(channels: Iterable[PatientChannel], now: float) -> None:
+    """Close those that have waited longest for their client; never one that was just opened, or is at work."""
+    kept = [channel for channel in channels if not channel.will_close]
+    waiting = [channel for channel in kept if not channel.is_at_work]
+    waiting.sort(key=lambda channel: channel.waited(now), reverse=True)
+    for channel in waiting[: max(0, len(kept) - MOST_CONNECTIONS)]:
         channel.will_close = True

@@ -37,6 +37,9 @@ class Held(RunningService):
         self._command[2] = "tests.faults.held_server"
         self._command[3:3] = [phase, str(SECONDS_TO_STOP)]
 
+    def __enter__(self):
+        return self
+
     def reach(self):
         """Start it and bring it into its phase."""
         self.start(ready=False)
