@@ -277,7 +277,10 @@ def _is_abandoned(folder: Path) -> bool:
 def _source_changed(facts: Facts) -> bool:
     """Say whether the files an entry was made from are still there, but not the same any more."""
     folder = Path(facts.shape.folder)
-    return folder.is_dir() and bool(os.listdir(folder)) and not is_unchanged(folder, facts.source)
+    there = folder.is_dir() and bool(os.listdir(folder))
+    return (
+        there and not is_unchanged(folder, facts.source) and content_digest(describe(folder)) != facts.digest
+    )
 
 
 def _slug(model: str) -> str:

@@ -13,8 +13,12 @@ import msgspec
 
 from faiss_memory.embedder import processes
 from faiss_memory.embedder.child import ChildEmbedder
-from faiss_memory.embedder.compiled import FACTS_FILE, CompiledModel, CompiledModels, Shape
-from faiss_memory.embedder.model_source import ModelSource, find_source, is_unchanged, looks_like_path
+from faiss_memory.embedder.compiled import FACTS_FILE, CompiledModel, CompiledModels, Shape, is_same_model
+from faiss_memory.embedder.model_source import (
+    ModelSource,
+    find_source,
+    looks_like_path,
+)
 from faiss_memory.embedder.onnx_embedder import OnnxEmbedder
 from faiss_memory.errors import EmbedderError
 from faiss_memory.parts import Embedder
@@ -57,7 +61,7 @@ def reopen_embedder(identity: str, model_name: str, cache_dir: Path, shipped: Pa
     if shape.problem is None:
         return OnnxEmbedder(model_name, identity, compiled.folder, shape)
     folder = Path(shape.folder)
-    if not folder.is_dir() or not is_unchanged(folder, compiled.facts.source):
+    if not folder.is_dir() or not is_same_model(folder, compiled.facts):
         raise EmbedderError(f"the files of the model {identity} in {folder} are gone or were changed")
     _check_installed(model_name)
     return ChildEmbedder(model_name, identity, shape.folder, shape)
