@@ -283,8 +283,9 @@ def left_addresses() -> list[tuple[str, str]]:
     for folder in runtime_folders():
         try:
             left = json.loads(_private_content(os.path.join(folder, "service.json")))
-            if left["secret"] and _is_ours(int(left["pid"])):
-                found.append((str(left["url"]), str(left["secret"])))
+            url, secret = left["url"], left["secret"]
+            if isinstance(url, str) and isinstance(secret, str) and secret and _is_ours(left["pid"]):
+                found.append((url, secret))
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             continue
     return found
@@ -304,10 +305,10 @@ def _private_content(path: str) -> bytes:
         os.close(file)
 
 
-def _is_ours(pid: int) -> bool:
+def _is_ours(pid: object) -> bool:
     if os.name != "posix":
         return True  # asking would interrupt the process
-    if pid < 1:
+    if not isinstance(pid, int) or pid < 1:
         return False
     os.kill(pid, 0)  # raises OSError where it has ended, or is another user's
     return sys.platform != "linux" or os.stat(f"/proc/{pid}").st_uid == os.geteuid()

@@ -82,7 +82,9 @@ def leave(runtime: Path, mode: int = 0o600, **content: Any) -> Path:
     return file
 
 
-def run_hook(home: Path, prompt: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+def run_hook(
+    home: Path, prompt: str, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
     """Run the hook program as an assistant of the person whose home this is."""
     event = {"hook_event_name": "UserPromptSubmit", "prompt": prompt, "session_id": prompt}
     bare = {"PATH": "/usr/bin:/bin", "HOME": str(home), "XDG_RUNTIME_DIR": str(home), **environment}

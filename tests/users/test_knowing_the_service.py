@@ -14,6 +14,7 @@ from faiss_memory import address, proving
 from faiss_memory.settings import load
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
+from tests.mcp.conftest import Piped
 from tests.running import RunningService
 from tests.users.parts import SECRET, leave, run_hook, squatting
 
@@ -40,9 +41,8 @@ def everybody(home, url="", **given):
     command = CommandLine(folder, environment(home, home))
     hook = run_hook(home, PROMPT, **given)
     added = command("add", PROMPT, **given)
-    call = {"name": "memory_search", "arguments": {"query": PROMPT}}
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
-    relayed = command("mcp", stdin=json.dumps(message) + "\n", **given)
+    with Piped(folder, {**environment(home, home), **given}) as relay:
+        relayed = relay.call("memory_search", query=PROMPT)
     return hook, added, relayed
 
 
@@ -51,7 +51,7 @@ def told_nothing(squatter, ended):
     assert hook.returncode == 0
     assert hook.stdout == b""
     assert added.code == 4
-    assert json.loads(relayed.out)["result"]["isError"]
+    assert relayed["isError"]
     assert b"fourth of May" not in squatter.told
     assert TOKEN.encode() not in squatter.told
     assert SECRET.encode() not in squatter.told
@@ -67,7 +67,7 @@ def test_the_users_own_need_no_token(own):
     assert hook.returncode == 0
     assert "the service answers" not in hook.stderr.decode()
     assert added.code == 0, added.err
-    assert "fourth of May" in json.loads(relayed.out)["result"]["content"][0]["text"]
+    assert "fourth of May" in relayed["content"][0]["text"]
 
 
 def test_a_token_that_is_set_proves_as_well(own, tmp_path):
@@ -190,7 +190,16 @@ def test_one_whose_process_has_ended_is_not(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "content", [{"secret": ""}, {"secret": None}, {"pid": 0}, {"pid": -1}, {"pid": "x"}, {"url": None}, {"pid": 1 << 70}]
+    "content",
+    [
+        {"secret": ""},
+        {"secret": None},
+        {"pid": 0},
+        {"pid": -1},
+        {"pid": "x"},
+        {"url": None},
+        {"pid": 1 << 70},
+    ],
 )
 def test_one_that_lacks_something_is_not(tmp_path, monkeypatch, content):
     leave(tmp_path, **{"url": "http://127.0.0.1:1", **content})
