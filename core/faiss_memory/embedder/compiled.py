@@ -277,10 +277,15 @@ def _is_abandoned(folder: Path) -> bool:
 def _source_changed(facts: Facts) -> bool:
     """Say whether the files an entry was made from are still there, but not the same any more."""
     folder = Path(facts.shape.folder)
-    there = folder.is_dir() and bool(os.listdir(folder))
-    return (
-        there and not is_unchanged(folder, facts.source) and content_digest(describe(folder)) != facts.digest
-    )
+    return folder.is_dir() and bool(os.listdir(folder)) and not is_same_model(folder, facts)
+
+
+def is_same_model(folder: Path, facts: Facts) -> bool:
+    """Say whether a folder holds the model that an entry was made from; it is read only if it looks touched.
+
+    Raises EmbedderError.
+    """
+    return is_unchanged(folder, facts.source) or content_digest(describe(folder)) == facts.digest
 
 
 def _slug(model: str) -> str:
