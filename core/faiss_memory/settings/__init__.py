@@ -8,6 +8,7 @@ from faiss_memory.settings.environment import (
     prepare_process,
     runtime_folder,
     state_folder,
+    temporary_folder,
     user_config_file,
 )
 from faiss_memory.settings.loading import (
@@ -57,5 +58,6 @@ __all__ = [
     "prepare_process",
     "runtime_folder",
     "state_folder",
+    "temporary_folder",
     "user_config_file",
 ]

@@ -47,6 +47,11 @@ def state_folder() -> Path:
     return Path(platformdirs.user_state_dir("faiss-memory"))
 
 
+def temporary_folder() -> Path:
+    """Return where this machine has its temporary files: not in the data folder, which may be full."""
+    return Path(os.environ.get("TMPDIR") or "/tmp")
+
+
 def address_in_environment() -> str:
     """Give `FAISS_MEMORY_URL`, which says where the service answers; empty if it is not set."""
     return os.environ.get("FAISS_MEMORY_URL", "")
