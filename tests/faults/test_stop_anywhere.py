@@ -166,14 +166,14 @@ def _try(service, body):
         service.call("POST", "/memory/add-batch", body)
 
 
-def test_a_child_that_is_at_work_for_ever_does_not_hold_up_the_end(monkeypatch):
+def test_a_child_that_is_at_work_for_ever_does_not_hold_up_the_end(monkeypatch, tmp_path):
     shape = Shape(
         dimension=4, window=8, max_tokens=8, query_prompt="", document_prompt="", strips=False, pad_id=0,
         pads_left=False, inputs=[], problem="none", folder="",
     )  # fmt: skip
     command = [sys.executable, "-c", "import sys, time; print(flush=True); time.sleep(3600)"]
     monkeypatch.setattr("faiss_memory.embedder.processes.child_command", lambda *_: command)
-    child = ChildEmbedder("held", "held@1", "/nowhere", shape)
+    child = ChildEmbedder("held", "held@1", "/nowhere", shape, tmp_path)
     process = child._child.process
     with ThreadPoolExecutor(2) as pool:
         asking = pool.submit(child.embed_queries, ["anything"])
