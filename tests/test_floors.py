@@ -35,6 +35,7 @@ FLOORS = [
         "store",
         "passages",
         "tokens",
+        "framing",
         "plugin_host",
         "project_name",
         "address",

@@ -46,6 +46,16 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
+    from faiss_memory.framing import (
+        Note,
+        clean_line,
+        clean_text,
+        frame,
+        framed,
+        holds_recalled,
+        note_text,
+        without_frames,
+    )
     from faiss_memory.hook_dialect import TRIAL_SESSION, HookDialect, nested_context
     from faiss_memory.hookspecs import hookimpl
     from faiss_memory.memory import (
@@ -130,6 +140,16 @@ _HOMES = {
         "NotAllowed",
         "NotReady",
         "StoreError",
+    ),
+    "framing": (
+        "Note",
+        "clean_line",
+        "clean_text",
+        "frame",
+        "framed",
+        "holds_recalled",
+        "note_text",
+        "without_frames",
     ),
     "hook_dialect": (
         "TRIAL_SESSION",
@@ -249,6 +269,7 @@ __all__ = [
     "Mount",
     "NotAllowed",
     "NotReady",
+    "Note",
     "NovelAnswer",
     "NovelRequest",
     "Origin",
@@ -278,19 +299,26 @@ __all__ = [
     "YamlMember",
     "as_public",
     "check_public_read",
+    "clean_line",
+    "clean_text",
     "convert",
     "count_tokens",
     "endpoint_address",
     "find_repository",
+    "frame",
+    "framed",
+    "holds_recalled",
     "hook_address",
     "hook_arguments",
     "hook_line",
     "hookimpl",
     "message_schema",
     "nested_context",
+    "note_text",
     "open_session",
     "project_of",
     "within_tokens",
+    "without_frames",
 ]
 
 

@@ -10,17 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faiss_memory import count_tokens, within_tokens
-from faiss_memory_plugins.recall.framing import (
-    DIGEST,
-    FOUND,
-    MOST_CHARACTERS,
-    NAME,
-    Note,
-    framed,
-    holds_recalled,
-    without_frames,
-)
+from faiss_memory import Note, count_tokens, framed, holds_recalled, within_tokens, without_frames
+from faiss_memory.framing import MOST_CHARACTERS, NAME
+from faiss_memory_plugins.recall.answering import DIGEST, FOUND
 from faiss_memory_plugins.recall.summaries import news_of
 
 
