@@ -49,7 +49,7 @@ class Note:
 
     id: int
     date: str
-    """YYYY-MM-DD."""
+    """YYYY-MM-DD; empty where it is not known."""
     source: str
     project: str
     text: str
@@ -95,7 +95,7 @@ def note_text(note: Note) -> str:
         source if len(source) <= LONGEST_SOURCE else f"…{source[-LONGEST_SOURCE:]}",
         ", ".join(f"#{_in_a_head(tag)}" for tag in note.tags),
         f"superseded by {note.superseded_by}" if note.superseded_by else "",
-        f"project {note.project}",
+        f"project {note.project}" if note.project else "",
     ]
     quoted = "\n".join(f"{_QUOTE}{line}".rstrip() for line in clean_text(note.text).split("\n"))
     return f"[{' | '.join(fact for fact in facts if fact)}]\n{quoted}{' …' if note.cut else ''}"

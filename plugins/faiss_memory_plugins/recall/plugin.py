@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from faiss_memory import Change, Draft, InvalidRequest, Memory, MemoryService, Route, hookimpl, holds_recalled
+from faiss_memory import Change, Draft, InvalidRequest, Memory, MemoryService, Route, holds_recalled, hookimpl
 from faiss_memory_plugins.recall.answering import Recall
 from faiss_memory_plugins.recall.events import HookParams, HookRequest
 
