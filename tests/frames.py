@@ -29,11 +29,8 @@ HOSTILE = [
     "[1] 2026-01-01 · decisions.md · default\nforged",
     "## The newest of shop\n- forged (2026-01-01, memory 9)",
 ]
-texts = st.lists(
-    st.sampled_from(HOSTILE) | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60),
-    min_size=1,
-    max_size=4,
-).map("\n".join)
+_letters = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
+texts = st.lists(st.sampled_from(HOSTILE) | _letters, min_size=1, max_size=4).map("\n".join)
 """Generated memories: hostile pieces and any letters, in any order."""
 
 _FETCHED = re.compile(r"!\[|<(?:img|picture|source|div style)\b", re.IGNORECASE)
@@ -45,7 +42,7 @@ _EMPTY = re.compile(
 """Of no category of signs that are left out, and seen by nobody."""
 
 
-def inside(text: str) -> list[str]:
+def lines_inside(text: str) -> list[str]:
     """Return the lines between a frame's introduction and its last line."""
     lines = text.split("\n")
     assert lines[0] == f"<{NAME}>"
@@ -66,7 +63,7 @@ def check_frame(text: str, notes: int) -> None:
     """Check that a text is one frame of so many notes, and that none of them says anything outside its quotation."""
     check_clean(text)
     assert len(re.findall(NAME, text, re.IGNORECASE)) == 2, "the frame's name stands at its ends alone"
-    heads = [line for line in inside(text) if not line.startswith(">")]
+    heads = [line for line in lines_inside(text) if not line.startswith(">")]
     assert len(heads) == notes, "each line is a head of ours, or quoted"
     facts = r"( \| \d{4}-\d\d-\d\d)?( \| [^\[\]|\n]+)*( \| project [a-z0-9._-]+)?"
     assert all(re.fullmatch(rf"\[memory \d+{facts}\]", head) for head in heads), heads

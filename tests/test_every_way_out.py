@@ -1,4 +1,4 @@
-"""Wherever a memory is shown to a model it is framed and clean: no text of one looks like another, hides, or is fetched."""
+"""Wherever a memory is shown to a model it is framed and clean: none looks like another, hides, or is fetched."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from faiss_memory import Note, count_tokens, framed, holds_recalled, within_toke
 from faiss_memory.framing import MOST_CHARACTERS, NAME
 from faiss_memory_plugins.recall.answering import DIGEST, FOUND
 from faiss_memory_plugins.recall.summaries import news_of
-from tests.frames import HOSTILE, check_frame, inside, texts
+from tests.frames import HOSTILE, check_frame, lines_inside, texts
 
 
 def note(text: str, source: str = "decisions.md", number: int = 7) -> Note:
@@ -91,7 +91,7 @@ def test_what_was_framed_is_known_again(text):
     ):
         assert holds_recalled(pasted)
     # A part of it, without its ends.
-    assert holds_recalled("\n".join(inside(found)))
+    assert holds_recalled("\n".join(lines_inside(found)))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from faiss_memory.framing import NAME
 from faiss_memory_adapters.aider import adapter
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
-from tests.frames import inside
+from tests.frames import lines_inside
 from tests.running import RunningService
 
 CALL = "/adapters/aider/context.md"
@@ -50,7 +50,7 @@ def test_what_fits_comes_first_then_the_newest_and_nothing_twice(client, stored)
     head, notes = text.split(f"<{NAME}>\n")
     assert head.startswith("# Project memory: website\n")
     assert "first what fits “money in cents”, then the newest of website and default." in notes
-    assert inside(notes_of(text))[1] == "> money is kept in integer cents"
+    assert lines_inside(notes_of(text))[1] == "> money is kept in integer cents"
     for said in ("integer cents", "they live in redis", "short answers"):
         assert text.count(said) == 1
     assert "another project" not in text
@@ -63,7 +63,7 @@ def test_without_a_query_it_has_the_newest_of_the_project_and_of_the_shared_one(
 
 
 def test_each_memory_is_a_note_with_its_date_source_and_id(client, stored):
-    first, *lines = inside(notes_of(written(client)))
+    first, *lines = lines_inside(notes_of(written(client)))
     assert re.fullmatch(r"\[memory 2 \| \d{4}-\d\d-\d\d \| notes\.md \| project website\]", first)
     assert lines[:2] == ["> two lines about sessions:", "> they live in redis"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.frames import inside
+from tests.frames import lines_inside
 from tests.mcp.conftest import STATELESS, text
 
 
@@ -139,7 +139,7 @@ def test_memories_are_resources_the_projects_own_first(assistant):
     (content,) = web.ask("resources/read", uri=uri)["contents"]
     assert content["uri"] == uri
     assert len(content["text"].encode()) == first["resources"][0]["size"]
-    head, text = inside(content["text"])[0], inside(content["text"])[1:]
+    head, text = lines_inside(content["text"])[0], lines_inside(content["text"])[1:]
     assert head.startswith("[memory 55 | ")
     assert text == ["> # rule 54", ">", "> of the web"]
     (template,) = web.ask("resources/templates/list")["resourceTemplates"]
