@@ -18,6 +18,7 @@ CORE = ROOT / "core" / "faiss_memory"
 FLOORS = [
     {
         "errors",
+        "safe_files",
         "memory",
         "parts",
         "mount",

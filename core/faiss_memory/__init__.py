@@ -75,6 +75,15 @@ if TYPE_CHECKING:
     from faiss_memory.parts import Download, Embedder, Page, Route, Store
     from faiss_memory.project_name import find_repository, project_of
     from faiss_memory.public import as_public, check_public_read
+    from faiss_memory.safe_files import (
+        NotAFile,
+        entries_of,
+        is_file,
+        located,
+        open_file,
+        read_file,
+        write_file,
+    )
     from faiss_memory.schema import (
         AddAnswer,
         AddRequest,
@@ -187,6 +196,15 @@ _HOMES = {
         "as_public",
         "check_public_read",
     ),
+    "safe_files": (
+        "NotAFile",
+        "entries_of",
+        "is_file",
+        "located",
+        "open_file",
+        "read_file",
+        "write_file",
+    ),
     "schema": (
         "AddAnswer",
         "AddRequest",
@@ -270,6 +288,7 @@ __all__ = [
     "MemoryServiceError",
     "Message",
     "Mount",
+    "NotAFile",
     "NotAllowed",
     "NotReady",
     "Note",
@@ -307,6 +326,7 @@ __all__ = [
     "convert",
     "count_tokens",
     "endpoint_address",
+    "entries_of",
     "find_repository",
     "frame",
     "framed",
@@ -315,13 +335,18 @@ __all__ = [
     "hook_arguments",
     "hook_line",
     "hookimpl",
+    "is_file",
+    "located",
     "message_schema",
     "nested_context",
     "note_text",
+    "open_file",
     "open_session",
     "project_of",
+    "read_file",
     "within_tokens",
     "without_frames",
+    "write_file",
 ]
 
 
