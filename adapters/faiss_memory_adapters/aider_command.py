@@ -132,10 +132,13 @@ def _with_load_file(folder: Path, arguments: Sequence[str]) -> list[str]:
 
     A load file adds to what aider reads. `--read` would put the lists of its configuration files out of force.
     """
-    if _is_read_anyway(folder.parent, arguments):
+    named = _named_by_the_repository(folder.parent)
+    if not named and _is_read_anyway(folder.parent, arguments):
         return list(arguments)
     own, rest = taken(arguments, "--load")
-    own = own or _configured_load_file(folder.parent)
+    if named and not own:
+        click.echo(f"faiss-memory: {named}", err=True)
+    own = own or _load_of(Path.home() / CONFIG)
     commands = template("aider/load.aider") + (f"/load {own}\n" if own else "")
     faiss_memory.write_file(folder / LOAD, commands.encode())
     return ["--load", str(folder / LOAD), *rest]
@@ -151,21 +154,19 @@ def _is_read_anyway(top: Path, arguments: Sequence[str]) -> bool:
     )
 
 
-def _configured_load_file(top: Path) -> str:
-    """Read the key `load` of the person's own configuration file; ours does not count.
+def _named_by_the_repository(top: Path) -> str:
+    """Return what to say of a load file that the repository's configuration names; empty if there is none.
 
-    What a load file says is run. So one that only a repository names is not carried on, but told of.
+    What a load file says is run, and a repository may bring one: only the person's own is carried on.
     """
-    own = _load_of(Path.home() / CONFIG)
     for folder in dict.fromkeys((Path.cwd(), top)):
-        named = _load_of(folder / CONFIG)
-        if named and folder != Path.home():
-            click.echo(
-                f"faiss-memory: {folder / CONFIG} names the load file {named!r}, which is not run: a repository may "
-                f"bring it. Where you trust it, give it yourself: --load {named}",
-                err=True,
+        named = faiss_memory.clean_line(_load_of(folder / CONFIG)) if folder != Path.home() else ""
+        if named:
+            return (
+                f"{folder / CONFIG} names the load file {named}, which is not run: a repository may bring it. Where "
+                f"you trust it, name it yourself: faiss-memory aider -- --load {named}"
             )
-    return own
+    return ""
 
 
 def _load_of(config: Path) -> str:

@@ -97,13 +97,13 @@ def note_text(note: Note) -> str:
         f"superseded by {note.superseded_by}" if note.superseded_by else "",
         f"project {note.project}" if note.project else "",
     ]
-    quoted = "\n".join(f"{_QUOTE}{line}".rstrip() for line in clean_text(note.text).split("\n"))
+    quoted = "\n".join(f"{_QUOTE}{line}".rstrip() for line in clean_text(note.text).strip().split("\n"))
     return f"[{' | '.join(fact for fact in facts if fact)}]\n{quoted}{' …' if note.cut else ''}"
 
 
 def clean_text(text: str) -> str:
     """Return a text as a model may read it: what it says, and nothing that hides, that is fetched, or frames notes."""
-    text = INVISIBLE.sub("", _BREAKS.sub("\n", text)).strip()
+    text = INVISIBLE.sub("", _BREAKS.sub("\n", text))
     text = _LOADED.sub(lambda found: f"{found[0]} ", text)
     return re.sub(NAME, lambda found: found[0].replace("-", "\u2010"), text, flags=re.IGNORECASE)
 
@@ -141,7 +141,7 @@ def _fitted(note: Note, tokens: int, characters: int, least: float) -> str | Non
 
 
 def _in_a_head(text: str) -> str:
-    return clean_text(text).translate(_BROKEN_IN_A_HEAD)
+    return clean_text(text).strip().translate(_BROKEN_IN_A_HEAD)
 
 
 _BROKEN_IN_A_HEAD = str.maketrans("\n[]|", " ()/")

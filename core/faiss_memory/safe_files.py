@@ -1,9 +1,9 @@
 """Files at places that others chose: a cloned repository, another program, a setting.
 
 A place is found once, links followed, and has to lie below a folder where one is given. From then on no link is
-followed: each folder on the way is opened by its own descriptor, so that nobody can put a link there in between. What is
-opened is a regular file, and nothing is waited for: a pipe, a socket or a device is refused. Where the system has no such
-descriptors (Windows), the way is looked at once more instead.
+followed: each folder on the way is opened by its own descriptor, so that nobody can put a link there in between. What
+is opened is a regular file, and nothing is waited for: a pipe, a socket or a device is refused. Where the system has no
+such descriptors (Windows), the way is looked at once more instead.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _in_its_folder(place: Path, *, make: bool = False) -> Iterator[tuple[str, in
     folder = os.open(place.anchor, _FOLDER)
     try:
         for part in place.parent.parts[1:]:
-            inner = _entered(part, folder, make)
+            inner = _entered(part, folder, make, place)
             os.close(folder)
             folder = inner
         yield place.name, folder
@@ -161,14 +161,14 @@ def _in_its_folder(place: Path, *, make: bool = False) -> Iterator[tuple[str, in
         os.close(folder)
 
 
-def _entered(part: str, folder: int, make: bool) -> int:
+def _entered(part: str, folder: int, make: bool, place: Path) -> int:
     try:
         return os.open(part, _FOLDER, dir_fd=folder)
     except FileNotFoundError:
         if not make:
             raise
     except NotADirectoryError:
-        raise NotAFile(f"{part}, on the way to it, is a link, or no folder", part) from None
+        raise NotAFile(f"{part}, on the way to it, is a link, or no folder", place) from None
     with suppress(FileExistsError):
         os.mkdir(part, dir_fd=folder)
     return os.open(part, _FOLDER, dir_fd=folder)

@@ -73,7 +73,7 @@ def notes_of(answer: SearchAnswer, tokens: int) -> Notes:
     left = tokens - _cost(notes, as_text(notes))
     bare = [_shown(found, 0) for found in answer.results]
     facts = [_cost(one, f"{_written(one)}\n") for one in bare]
-    texts = [_cost_of_text(clean_text(found.text)) for found in answer.results]
+    texts = [cost_of_text(clean_text(found.text)) for found in answer.results]
     needed = accumulate(fact + min(text, LEAST_SHOWN) for fact, text in zip(facts, texts, strict=True))
     fit = max(1, sum(need <= left for need in needed))
     rooms = share(texts[:fit], left - sum(facts[:fit]))
@@ -87,7 +87,7 @@ def _cost(structure: Answer, text: str) -> int:
     return max(count_tokens(msgspec.json.encode(structure).decode()), count_tokens(text))
 
 
-def _cost_of_text(text: str) -> int:
+def cost_of_text(text: str) -> int:
     """Return the tokens of a text with each of its lines quoted."""
     return count_tokens("> " + text.replace("\n", "\n> "))
 
@@ -116,7 +116,7 @@ def _shown(found: FoundMemory, room: int) -> ShownMemory:
 def _fitted(text: str, room: int) -> str:
     """Cut a text to what so many tokens hold of it, its lines quoted."""
     given = room
-    while _cost_of_text(cut := shortened(text, given)) > room and given > 0:
+    while cost_of_text(cut := shortened(text, given)) > room and given > 0:
         given = given * 4 // 5
     return cut
 
@@ -154,7 +154,7 @@ def as_text(notes: Notes) -> str:
     if not notes.count + notes.left_out:
         withheld = f" ({notes.withheld} that hardly fit were withheld)" if notes.withheld else ""
         return f"Nothing is remembered about this in {where}{withheld}."
-    found = frame(f"{counted(notes.count)} in {where}, best first", [*map(_written, notes.results)])
+    found = frame(f"found in {where}, best first", [*map(_written, notes.results)])
     return "\n".join([found, *_remarks(notes)])
 
 

@@ -11,13 +11,14 @@ from faiss_memory import (
     ListRequest,
     MemoryService,
     SearchRequest,
+    clean_text,
     count_tokens,
     frame,
 )
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.notes import (
     as_text,
-    counted,
+    cost_of_text,
     memory_note,
     notes_of,
     share,
@@ -91,8 +92,8 @@ class Prompts:
         if not memories:
             return f"Project {project} has no memories yet. Say so."
         left = self._tokens - sum(count_tokens(f"{memory_note(memory, 0)}\n") for memory in memories)
-        rooms = share([count_tokens(memory.text) for memory in memories], left)
-        why = f"the newest {counted(len(memories))} of project {project}"
+        rooms = share([cost_of_text(clean_text(memory.text)) for memory in memories], left)
+        why = f"the newest of project {project}"
         shown = frame(why, [memory_note(memory, room) for memory, room in zip(memories, rooms, strict=True)])
         return (
             f"{shown}\n\n"
