@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from faiss_memory.safe_files import located, read_file
 from faiss_memory.settings import Positive, Settings, address_in_environment, runtime_folder
 
 
@@ -49,7 +50,7 @@ class LeftAddress(Struct, frozen=True):
 def left_address() -> LeftAddress | None:
     """Read what the last service left; its process may have ended since. None if there is nothing to be read."""
     try:
-        return msgspec.json.decode(_path().read_bytes(), type=LeftAddress)
+        return msgspec.json.decode(read_file(located(_path())), type=LeftAddress)
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
 

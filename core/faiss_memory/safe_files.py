@@ -66,6 +66,23 @@ def read_file(place: Path, most: int = MOST_BYTES) -> bytes:
     return raw
 
 
+def open_to_append(place: Path) -> int:
+    """Return the descriptor of a located file that is written at its end; one that is made is its owner's alone.
+
+    Raise NotAFile for anything else, OSError as `open` does.
+    """
+    with _in_its_folder(place) as (name, folder):
+        _there(name, folder, place)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FILE
+        descriptor = os.open(name, flags, 0o600, dir_fd=folder)
+    try:
+        _check_regular(os.fstat(descriptor), place)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def is_file(path: Path, within: Path | None = None) -> bool:
     """Return whether a path leads to a regular file, below the folder `within` if that is given."""
     try:
