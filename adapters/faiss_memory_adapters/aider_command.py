@@ -130,15 +130,23 @@ def _refresh(file: Path, asked: Mapping[str, str], must: bool) -> None:
 def _with_load_file(folder: Path, arguments: Sequence[str]) -> list[str]:
     """Tell aider to run our load file, and the person's own after it, since it takes one only.
 
-    A load file adds to what aider reads. `--read` would put the lists of its configuration files out of force.
+    A load file adds to what aider reads. `--read` would put the lists of its configuration files out of force. What a
+    load file says is run, and a repository may bring one: that is told of, and not carried on.
     """
-    named = _named_by_the_repository(folder.parent)
-    if not named and _is_read_anyway(folder.parent, arguments):
+    config, named = _configured_load_file(folder.parent)
+    is_ours = os.path.normpath(named) == os.path.join(FOLDER, LOAD)
+    is_foreign = bool(named) and not is_ours and config.parent != Path.home()
+    if not is_foreign and _is_read_anyway(folder.parent, arguments):
         return list(arguments)
     own, rest = taken(arguments, "--load")
-    if named and not own:
-        click.echo(f"faiss-memory: {named}", err=True)
-    own = own or _load_of(Path.home() / CONFIG)
+    if is_foreign and not own:
+        shown = faiss_memory.clean_line(named)
+        click.echo(
+            f"faiss-memory: {config} names the load file {shown}, which is not run: a repository may bring it. Where "
+            f"you trust it, name it yourself: faiss-memory aider -- --load {shown}",
+            err=True,
+        )
+    own = own or ("" if is_ours or is_foreign else named)
     commands = template("aider/load.aider") + (f"/load {own}\n" if own else "")
     faiss_memory.write_file(folder / LOAD, commands.encode())
     return ["--load", str(folder / LOAD), *rest]
@@ -154,25 +162,13 @@ def _is_read_anyway(top: Path, arguments: Sequence[str]) -> bool:
     )
 
 
-def _named_by_the_repository(top: Path) -> str:
-    """Return what to say of a load file that the repository's configuration names; empty if there is none.
-
-    What a load file says is run, and a repository may bring one: only the person's own is carried on.
-    """
-    for folder in dict.fromkeys((Path.cwd(), top)):
-        named = faiss_memory.clean_line(_load_of(folder / CONFIG)) if folder != Path.home() else ""
-        if named:
-            return (
-                f"{folder / CONFIG} names the load file {named}, which is not run: a repository may bring it. Where "
-                f"you trust it, name it yourself: faiss-memory aider -- --load {named}"
-            )
-    return ""
-
-
-def _load_of(config: Path) -> str:
-    found = re.search(r"""^load:[ \t]*["']?([^"'#\s][^"'#\n]*)""", _text(config), re.MULTILINE)
-    value = found[1].strip() if found else ""
-    return "" if os.path.normpath(value) == os.path.join(FOLDER, LOAD) else value
+def _configured_load_file(top: Path) -> tuple[Path, str]:
+    """Read the key `load` of the configuration file that has the last word, and name that file; empty without any."""
+    for folder in dict.fromkeys((Path.cwd(), top, Path.home())):
+        found = re.search(r"""^load:[ \t]*["']?([^"'#\s][^"'#\n]*)""", _text(folder / CONFIG), re.MULTILINE)
+        if found:
+            return folder / CONFIG, found[1].strip()
+    return top / CONFIG, ""
 
 
 def _text(file: Path) -> str:
