@@ -36,7 +36,7 @@ FEWEST = 6
 
 ERRORS = {
     "AutostartError", "CannotMerge", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError",
-    "InstallError", "NotAllowed", "NotReady", "PluginError", "StoreCorrupt", "StoreError", "StoreLocked", "Unreachable",
+    "InstallError", "NotAFile", "NotAllowed", "NotReady", "PluginError", "StoreCorrupt", "StoreError", "StoreLocked", "Unreachable",
     "Unreadable",
 }  # fmt: skip
 """Those that tell of something outside the request; an InvalidRequest says itself what to write instead."""
