@@ -20,7 +20,7 @@ _JOINED = re.compile(
 
 def clean(text: object) -> str:
     r"""Make a text one line that a terminal only shows: control characters are written as `\n` and `\x1b`."""
-    return _escaped(str(text), lambda character: repr(character)[1:-1])
+    return _escaped(str(text), lambda character: character.encode("unicode_escape", "surrogatepass").decode())
 
 
 def as_json(value: Any) -> str:
