@@ -27,6 +27,7 @@ FLOORS = [
         "hook_dialect",
         "hookspecs",
         "adapter",
+        "proving",
     },
     {
         "settings",
@@ -40,6 +41,8 @@ FLOORS = [
         "plugin_host",
         "project_name",
         "address",
+        "peers",
+        "private",
         "logs",
         "log_tail",
     },
