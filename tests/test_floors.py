@@ -19,6 +19,7 @@ FLOORS = [
     {
         "errors",
         "background",
+        "safe_files",
         "memory",
         "parts",
         "mount",
@@ -37,6 +38,7 @@ FLOORS = [
         "store",
         "passages",
         "tokens",
+        "framing",
         "plugin_host",
         "project_name",
         "address",

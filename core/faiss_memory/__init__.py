@@ -48,6 +48,16 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
+    from faiss_memory.framing import (
+        Note,
+        clean_line,
+        clean_text,
+        frame,
+        framed,
+        holds_recalled,
+        note_text,
+        without_frames,
+    )
     from faiss_memory.hook_dialect import TRIAL_SESSION, HookDialect, nested_context
     from faiss_memory.hookspecs import hookimpl
     from faiss_memory.limits import is_blank
@@ -68,10 +78,20 @@ if TYPE_CHECKING:
     from faiss_memory.parts import Download, Embedder, Page, Route, Store
     from faiss_memory.project_name import find_repository, project_of
     from faiss_memory.public import as_public, check_public_read
+    from faiss_memory.safe_files import (
+        NotAFile,
+        entries_of,
+        is_file,
+        located,
+        open_file,
+        read_file,
+        write_file,
+    )
     from faiss_memory.schema import (
         AddAnswer,
         AddRequest,
         Answer,
+        ClosestMatch,
         ErrorAnswer,
         ForgetAnswer,
         ForgetRequest,
@@ -135,6 +155,16 @@ _HOMES = {
         "NotReady",
         "StoreError",
     ),
+    "framing": (
+        "Note",
+        "clean_line",
+        "clean_text",
+        "frame",
+        "framed",
+        "holds_recalled",
+        "note_text",
+        "without_frames",
+    ),
     "hook_dialect": (
         "TRIAL_SESSION",
         "HookDialect",
@@ -171,10 +201,20 @@ _HOMES = {
         "as_public",
         "check_public_read",
     ),
+    "safe_files": (
+        "NotAFile",
+        "entries_of",
+        "is_file",
+        "located",
+        "open_file",
+        "read_file",
+        "write_file",
+    ),
     "schema": (
         "AddAnswer",
         "AddRequest",
         "Answer",
+        "ClosestMatch",
         "ErrorAnswer",
         "ForgetAnswer",
         "ForgetRequest",
@@ -222,6 +262,7 @@ __all__ = [
     "Answer",
     "BackgroundThread",
     "Change",
+    "ClosestMatch",
     "CommandFailed",
     "ConfigError",
     "ConfigFile",
@@ -253,8 +294,10 @@ __all__ = [
     "MemoryServiceError",
     "Message",
     "Mount",
+    "NotAFile",
     "NotAllowed",
     "NotReady",
+    "Note",
     "NovelAnswer",
     "NovelRequest",
     "Origin",
@@ -284,20 +327,33 @@ __all__ = [
     "YamlMember",
     "as_public",
     "check_public_read",
+    "clean_line",
+    "clean_text",
     "convert",
     "count_tokens",
     "endpoint_address",
+    "entries_of",
     "find_repository",
+    "frame",
+    "framed",
+    "holds_recalled",
     "hook_address",
     "hook_arguments",
     "hook_line",
     "hookimpl",
     "is_blank",
+    "is_file",
+    "located",
     "message_schema",
     "nested_context",
+    "note_text",
+    "open_file",
     "open_session",
     "project_of",
+    "read_file",
     "within_tokens",
+    "without_frames",
+    "write_file",
 ]
 
 
