@@ -111,14 +111,20 @@ class MemoryEngine:
 
     def _cannot_start(self, error: BaseException) -> None:
         """Let nobody wait for a start that an error nobody foresaw has ended."""
-        reason = f"an error nobody foresaw ended the start ({described(error)}); the log says more"
+        what = described(error)
         if self._store_opened.is_set():  # the memories are there: it is the model that is not
             self._models.cannot_settle(
-                EmbedderError(f"{reason}. Keywords still answer; start the service again")
+                EmbedderError(
+                    f"an error nobody foresaw ended the start ({what}); the log says more. Keywords still answer; start "
+                    "the service again"
+                )
             )
         else:
             self._give_up(
-                StoreError(f"{reason}. Start the service again; `faiss-memory verify` looks into the files")
+                StoreError(
+                    f"an error nobody foresaw ended the start ({what}); the log says more. Start the service again; "
+                    "`faiss-memory verify` looks into the files"
+                )
             )
 
     def stop_writing(self, error: StoreError) -> None:
