@@ -66,7 +66,7 @@ LONG_FUNCTIONS = {
 }
 BROAD_EXCEPTS = {
     "background.py _run": "whoever waits for the thread must be told, whatever has ended it",
-    "serve.py _serve": "what is written and closed is so all the same, and the exit code tells",
+    "serve.py _run": "what is written and closed is so all the same, and the exit code tells",
     "engine.py close": "what is left is to be closed all the same",
     "store/purging.py finish": "the memories can be used, and the next start tries again",
     "store/keeper.py _keep": "it is told, and tried again",

@@ -14,6 +14,7 @@ from faiss_memory.background import BackgroundThread
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.models import Models
 from faiss_memory.settings import load
+from faiss_memory.store import embedded
 from faiss_memory.store.chain import Chain
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.derived import Derived
@@ -96,7 +97,7 @@ def problems(client):
 STARTS = [
     (MemoryEngine, "_start"),
     (EmbeddedStore, "_open"),
-    (EmbeddedStore, "_sweep"),
+    (embedded, "sweep"),
     (History, "__init__"),
     (Derived, "__init__"),
     (Committer, "__init__"),

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from threading import Event
 
-from faiss_memory.app import build_service, create_app
+from faiss_memory.app import Application, build_service, create_app
 from faiss_memory.background import BackgroundThread
 from faiss_memory.errors import StoreError
 from faiss_memory.logs import log_path, note_failure, start_logging, stop_logging
 from faiss_memory.proving import new_secret
 from faiss_memory.server import RunningFile, Server
+from faiss_memory.service import MemoryService
 from faiss_memory.settings import Settings
 
 log = logging.getLogger("faiss_memory")
@@ -85,16 +86,23 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> i
         settings.data_folder,
     )
     try:
+        _run(server, app, service)
+    finally:
+        running.remove()
+        watch.end()
+    return server.exit_code
+
+
+def _run(server: Server, app: Application, service: MemoryService) -> None:
+    """Answer until told to stop; whatever ends it, everything is written and closed."""
+    try:
         server.run(app, service.announce_stop, app.upload_paths)
-    except Exception:  # it ends as after a stop: with everything written and closed
+    except Exception:  # the exit code tells
         log.exception("an error nobody foresaw ended the server")
         server.stop(EXIT_ERROR_NOBODY_FORESAW)
     finally:
         log.info("stopping")
         service.stop()
-        running.remove()
-        watch.end()
-    return server.exit_code
 
 
 class _StopWatch:
