@@ -115,8 +115,8 @@ class MemoryEngine:
         if self._store_opened.is_set():  # the memories are there: it is the model that is not
             self._models.cannot_settle(
                 EmbedderError(
-                    f"an error nobody foresaw ended the start ({what}); the log says more. Keywords still answer; start "
-                    "the service again"
+                    f"an error nobody foresaw ended the start ({what}); the log says more. Keywords still answer; "
+                    "start the service again"
                 )
             )
         else:
