@@ -18,6 +18,7 @@ CORE = ROOT / "core" / "faiss_memory"
 FLOORS = [
     {
         "errors",
+        "safe_files",
         "memory",
         "parts",
         "mount",
@@ -36,6 +37,7 @@ FLOORS = [
         "store",
         "passages",
         "tokens",
+        "framing",
         "plugin_host",
         "project_name",
         "address",

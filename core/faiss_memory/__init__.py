@@ -47,6 +47,16 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
+    from faiss_memory.framing import (
+        Note,
+        clean_line,
+        clean_text,
+        frame,
+        framed,
+        holds_recalled,
+        note_text,
+        without_frames,
+    )
     from faiss_memory.hook_dialect import TRIAL_SESSION, HookDialect, nested_context
     from faiss_memory.hookspecs import hookimpl
     from faiss_memory.memory import (
@@ -66,10 +76,20 @@ if TYPE_CHECKING:
     from faiss_memory.parts import Download, Embedder, Page, Route, Store
     from faiss_memory.project_name import find_repository, project_of
     from faiss_memory.public import as_public, check_public_read
+    from faiss_memory.safe_files import (
+        NotAFile,
+        entries_of,
+        is_file,
+        located,
+        open_file,
+        read_file,
+        write_file,
+    )
     from faiss_memory.schema import (
         AddAnswer,
         AddRequest,
         Answer,
+        ClosestMatch,
         ErrorAnswer,
         ForgetAnswer,
         ForgetRequest,
@@ -132,6 +152,16 @@ _HOMES = {
         "NotReady",
         "StoreError",
     ),
+    "framing": (
+        "Note",
+        "clean_line",
+        "clean_text",
+        "frame",
+        "framed",
+        "holds_recalled",
+        "note_text",
+        "without_frames",
+    ),
     "hook_dialect": (
         "TRIAL_SESSION",
         "HookDialect",
@@ -167,10 +197,20 @@ _HOMES = {
         "as_public",
         "check_public_read",
     ),
+    "safe_files": (
+        "NotAFile",
+        "entries_of",
+        "is_file",
+        "located",
+        "open_file",
+        "read_file",
+        "write_file",
+    ),
     "schema": (
         "AddAnswer",
         "AddRequest",
         "Answer",
+        "ClosestMatch",
         "ErrorAnswer",
         "ForgetAnswer",
         "ForgetRequest",
@@ -217,6 +257,7 @@ __all__ = [
     "AddRequest",
     "Answer",
     "Change",
+    "ClosestMatch",
     "CommandFailed",
     "ConfigError",
     "ConfigFile",
@@ -248,8 +289,10 @@ __all__ = [
     "MemoryServiceError",
     "Message",
     "Mount",
+    "NotAFile",
     "NotAllowed",
     "NotReady",
+    "Note",
     "NovelAnswer",
     "NovelRequest",
     "Origin",
@@ -279,19 +322,32 @@ __all__ = [
     "YamlMember",
     "as_public",
     "check_public_read",
+    "clean_line",
+    "clean_text",
     "convert",
     "count_tokens",
     "endpoint_address",
+    "entries_of",
     "find_repository",
+    "frame",
+    "framed",
+    "holds_recalled",
     "hook_address",
     "hook_arguments",
     "hook_line",
     "hookimpl",
+    "is_file",
+    "located",
     "message_schema",
     "nested_context",
+    "note_text",
+    "open_file",
     "open_session",
     "project_of",
+    "read_file",
     "within_tokens",
+    "without_frames",
+    "write_file",
 ]
 
 
