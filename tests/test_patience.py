@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -148,6 +149,24 @@ def test_who_is_being_answered_or_keeps_a_connection_for_later_is_left_alone(con
     assert not channel.is_too_slow(channel._free_since + 10_000)
     channel.requests, channel._has_served = [], True
     assert not channel.is_too_slow(channel._free_since + 10_000)
+
+
+def test_what_the_server_does_not_catch_ends_the_connection(connected, monkeypatch):
+    class Exits:
+        wrote_header = False
+
+        def __init__(self, channel, request):
+            self.request = request
+
+        def service(self):
+            sys.exit("a plugin wants to end it all")
+
+    channel, _ = connected()
+    monkeypatch.setattr(channel, "task_class", Exits)
+    channel.received(HALF["a whole request"])
+    with pytest.raises(SystemExit):
+        channel.service()
+    assert (channel.requests, channel.close_when_flushed) == ([], True)
 
 
 def test_room_is_made_by_who_has_been_waited_for_longest(connected, monkeypatch):

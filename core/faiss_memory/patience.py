@@ -32,9 +32,16 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
         super().__init__(*arguments, **named)
 
     def service(self) -> None:
-        """Answer one request."""
-        super().service()
-        self._has_served, self._free_since = True, time.monotonic()
+        """Answer one request. What waitress does not catch, such as a plugin's `sys.exit()`, ends the connection."""
+        try:
+            super().service()
+        except BaseException:
+            with self.requests_lock:
+                self.close_when_flushed, self.requests = True, []
+            self.server.pull_trigger()
+            raise
+        finally:
+            self._has_served, self._free_since = True, time.monotonic()
 
     def send(self, data: bytes, do_close: bool = True) -> int:
         """Send what the client takes; gives how many bytes that were."""
