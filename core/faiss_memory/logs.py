@@ -13,6 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from faiss_memory.errors import ConfigError, MemoryServiceError
+from faiss_memory.private import close_to_others, make_private
 
 LOG_BYTES = 5 * 1024 * 1024
 LOG_FILES = 5
@@ -46,8 +47,11 @@ class LogFile(RotatingFileHandler):
     def __init__(self, path: Path, most_bytes: int = LOG_BYTES) -> None:
         self._failed = self._told = False
         try:
-            path.parent.parent.mkdir(parents=True, exist_ok=True)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            if path == default_log_file() or not path.parent.exists():
+                make_private(path.parent)
+            for file in log_files(path):
+                with suppress(FileNotFoundError):
+                    close_to_others(file, file.stat())
             super().__init__(path, maxBytes=most_bytes, backupCount=LOG_FILES, encoding="utf-8")
         except OSError as error:
             raise _refused(path, error.strerror or str(error)) from None
