@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
@@ -14,6 +15,7 @@ import platformdirs
 
 from faiss_memory.errors import ConfigError, MemoryServiceError
 from faiss_memory.private import close_to_others, make_private
+from faiss_memory.safe_files import located, open_to_append
 
 LOG_BYTES = 5 * 1024 * 1024
 LOG_FILES = 5
@@ -49,10 +51,11 @@ class LogFile(RotatingFileHandler):
         try:
             if path == default_log_file() or not path.parent.exists():
                 make_private(path.parent)
+            super().__init__(path, maxBytes=most_bytes, backupCount=LOG_FILES, encoding="utf-8")
             for file in log_files(path):
                 with suppress(FileNotFoundError):
-                    close_to_others(file, file.stat())
-            super().__init__(path, maxBytes=most_bytes, backupCount=LOG_FILES, encoding="utf-8")
+                    if stat.S_ISREG((found := file.lstat()).st_mode):
+                        close_to_others(file, found)
         except OSError as error:
             raise _refused(path, error.strerror or str(error)) from None
         if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -96,8 +99,7 @@ class LogFile(RotatingFileHandler):
         self._told = True
 
     def _open(self) -> TextIOWrapper:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        return os.fdopen(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")
+        return os.fdopen(open_to_append(located(self.baseFilename)), "a", encoding="utf-8")
 
 
 def start_logging(file: Path | None) -> LogFile | None:
