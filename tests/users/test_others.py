@@ -12,7 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from faiss_memory import peers
+from faiss_memory import peers, serve
+from faiss_memory.cli.doctor import service_checks
+from faiss_memory.cli.doctor.findings import Findings
+from faiss_memory.settings import Settings
 from tests.running import RunningService
 
 ANOTHER = 12345
@@ -142,3 +145,16 @@ def test_others_are_people_who_can_log_in(monkeypatch):
     assert peers.other_users() == ["bob", "eve"]
     assert peers.named_few(["a", "b"]) == "a, b"
     assert peers.named_few(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+@pytest.mark.parametrize("given", [{}, {"token": TOKEN}, {"others_need_token": True}])
+@pytest.mark.parametrize("others", [[], ["bob"]])
+def test_start_and_doctor_say_when_others_share_the_machine(monkeypatch, caplog, given, others):
+    monkeypatch.setattr(serve, "other_users", lambda: others)
+    monkeypatch.setattr(service_checks, "other_users", lambda: others)
+    settings, found = Settings(**given), Findings("service")
+    serve._tell_of_others(settings)
+    service_checks._check_others(found, settings)
+    told = bool(others) and not given
+    assert ("others can log in to this machine (bob)" in caplog.text) == told
+    assert (found.found[0].state == "note") == told
