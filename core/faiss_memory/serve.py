@@ -15,6 +15,8 @@ from faiss_memory.app import Application, build_service, create_app
 from faiss_memory.background import BackgroundThread
 from faiss_memory.errors import StoreError
 from faiss_memory.logs import log_path, note_failure, start_logging, stop_logging
+from faiss_memory.peers import named_few, other_users
+from faiss_memory.private import keep_files_private
 from faiss_memory.proving import new_secret
 from faiss_memory.server import RunningFile, Server
 from faiss_memory.service import MemoryService
@@ -34,6 +36,7 @@ def serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]] = ()) 
 
     The process ends in here if threads are still at work when everything is written and closed.
     """
+    keep_files_private()
     log_file = start_logging(log_path(settings.log_file))
     try:
         code = _serve(settings, extra_plugins)
@@ -85,6 +88,7 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> i
         server.url,
         settings.data_folder,
     )
+    _tell_of_others(settings)
     try:
         _run(server, app, service)
     finally:
@@ -103,6 +107,16 @@ def _run(server: Server, app: Application, service: MemoryService) -> None:
     finally:
         log.info("stopping")
         service.stop()
+
+
+def _tell_of_others(settings: Settings) -> None:
+    others = other_users()
+    if others and not settings.token and not settings.others_need_token:
+        log.warning(
+            "others can log in to this machine (%s): they can read and write your memories by this address. The "
+            "setting others_need_token keeps them out",
+            named_few(others),
+        )
 
 
 class _StopWatch:
