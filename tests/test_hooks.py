@@ -11,18 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from faiss_memory import (
-    Adapter,
-    Answer,
-    InvalidRequest,
-    Mount,
-    OwnFile,
-    PromptTemplate,
-    Route,
-    hookimpl,
-    hookspecs,
-)
+from faiss_memory import Adapter, Answer, InvalidRequest, Mount, OwnFile, PromptTemplate, Route, hookimpl
 from faiss_memory.app import build_service
+from faiss_memory.contracts import hooks
 from faiss_memory.errors import ConfigError, PluginError
 from faiss_memory.settings import load
 from faiss_memory.store import EmbeddedStore
@@ -140,14 +131,14 @@ class Everything:
 
 
 def test_every_hook_is_implemented_by_a_plugin_of_these_tests():
-    specified = {name for name, value in vars(hookspecs).items() if hasattr(value, "faiss_memory_spec")}
+    specified = {name for name, value in vars(hooks).items() if hasattr(value, "faiss_memory_spec")}
     implemented = {name for name, value in vars(Everything).items() if hasattr(value, "faiss_memory_impl")}
     assert specified
     assert implemented == specified
 
 
 def test_every_hook_says_what_it_is_for():
-    for name, value in vars(hookspecs).items():
+    for name, value in vars(hooks).items():
         if hasattr(value, "faiss_memory_spec"):
             assert inspect.getdoc(value), name
 

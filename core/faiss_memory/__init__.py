@@ -8,11 +8,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from faiss_memory.adapter import Adapter
+    from faiss_memory.adapter.adapter import Adapter
+    from faiss_memory.adapter.connecting import (
+        HOOK_SECONDS,
+        endpoint_address,
+        hook_address,
+        hook_arguments,
+        hook_line,
+    )
+    from faiss_memory.adapter.dialect import TRIAL_SESSION, HookDialect, nested_context
     from faiss_memory.cli.failures import CommandFailed
     from faiss_memory.cli.lazy import ExampleCommand
     from faiss_memory.cli.session import open_session
-    from faiss_memory.config_files import (
+    from faiss_memory.contracts.config_files import (
         ConfigFile,
         Detection,
         InstallContext,
@@ -28,13 +36,9 @@ if TYPE_CHECKING:
         YamlItem,
         YamlMember,
     )
-    from faiss_memory.connecting import (
-        HOOK_SECONDS,
-        endpoint_address,
-        hook_address,
-        hook_arguments,
-        hook_line,
-    )
+    from faiss_memory.contracts.hooks import hookimpl
+    from faiss_memory.contracts.mount import Mount
+    from faiss_memory.contracts.store import Download, Embedder, Page, Route, Store
     from faiss_memory.errors import (
         ConfigError,
         Conflict,
@@ -46,8 +50,7 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
-    from faiss_memory.hook_dialect import TRIAL_SESSION, HookDialect, nested_context
-    from faiss_memory.hookspecs import hookimpl
+    from faiss_memory.http.public import as_public, check_public_read
     from faiss_memory.memory import (
         DEFAULT_PROJECT,
         Change,
@@ -60,11 +63,8 @@ if TYPE_CHECKING:
         Ranking,
         SearchResult,
     )
-    from faiss_memory.mount import Mount
     from faiss_memory.openapi import message_schema
-    from faiss_memory.parts import Download, Embedder, Page, Route, Store
     from faiss_memory.project_name import find_repository, project_of
-    from faiss_memory.public import as_public, check_public_read
     from faiss_memory.schema import (
         AddAnswer,
         AddRequest,
@@ -87,17 +87,17 @@ if TYPE_CHECKING:
         Time,
         convert,
     )
-    from faiss_memory.service import MemoryService
+    from faiss_memory.service.memories import MemoryService
     from faiss_memory.settings import Limits, Settings
     from faiss_memory.tokens import count_tokens, within_tokens
     from faiss_memory.tools import INSTRUCTIONS, TOOLS, Tool
 
 _HOMES = {
-    "adapter": ("Adapter",),
+    "adapter.adapter": ("Adapter",),
     "cli.failures": ("CommandFailed",),
     "cli.lazy": ("ExampleCommand",),
     "cli.session": ("open_session",),
-    "config_files": (
+    "contracts.config_files": (
         "ConfigFile",
         "Detection",
         "InstallContext",
@@ -113,7 +113,7 @@ _HOMES = {
         "YamlItem",
         "YamlMember",
     ),
-    "connecting": (
+    "adapter.connecting": (
         "HOOK_SECONDS",
         "hook_address",
         "hook_arguments",
@@ -131,12 +131,12 @@ _HOMES = {
         "NotReady",
         "StoreError",
     ),
-    "hook_dialect": (
+    "adapter.dialect": (
         "TRIAL_SESSION",
         "HookDialect",
         "nested_context",
     ),
-    "hookspecs": ("hookimpl",),
+    "contracts.hooks": ("hookimpl",),
     "memory": (
         "DEFAULT_PROJECT",
         "Change",
@@ -149,9 +149,9 @@ _HOMES = {
         "Ranking",
         "SearchResult",
     ),
-    "mount": ("Mount",),
+    "contracts.mount": ("Mount",),
     "openapi": ("message_schema",),
-    "parts": (
+    "contracts.store": (
         "Download",
         "Embedder",
         "Page",
@@ -162,7 +162,7 @@ _HOMES = {
         "find_repository",
         "project_of",
     ),
-    "public": (
+    "http.public": (
         "as_public",
         "check_public_read",
     ),
@@ -188,7 +188,7 @@ _HOMES = {
         "Time",
         "convert",
     ),
-    "service": ("MemoryService",),
+    "service.memories": ("MemoryService",),
     "settings": (
         "Limits",
         "Settings",

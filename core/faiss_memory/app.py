@@ -14,17 +14,18 @@ from urllib.parse import quote
 import falcon
 import msgspec
 
-from faiss_memory import errors, openapi, pages, schema
-from faiss_memory.access import AccessControl, is_public
+from faiss_memory import errors, openapi, schema
+from faiss_memory.contracts.mount import Mount
+from faiss_memory.contracts.store import Download, Embedder, KnownModel, Page, Route, Store
 from faiss_memory.embedder import open_embedder, reopen_embedder
-from faiss_memory.engine import MemoryEngine
-from faiss_memory.models import ModelOpening
-from faiss_memory.mount import Mount
-from faiss_memory.parts import Download, Embedder, KnownModel, Page, Route, Store
+from faiss_memory.engine.engine import MemoryEngine
+from faiss_memory.engine.models import ModelOpening
+from faiss_memory.http import pages
+from faiss_memory.http.access import AccessControl, is_public
+from faiss_memory.http.public import as_public
+from faiss_memory.http.routes import core_routes
 from faiss_memory.plugin_host import PluginHost
-from faiss_memory.public import as_public
-from faiss_memory.routes import core_routes
-from faiss_memory.service import MemoryService
+from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import Settings
 from faiss_memory.store import EmbeddedStore
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pluggy
 
-from faiss_memory import hookspecs
-from faiss_memory.adapter import Adapter
+from faiss_memory.adapter.adapter import Adapter
+from faiss_memory.contracts import hooks
 from faiss_memory.errors import ConfigError, PluginError
 
 log = logging.getLogger("faiss_memory.plugins")
@@ -25,10 +25,10 @@ class PluginHost:
     """
 
     def __init__(self, disabled: Sequence[str] = (), extra: Iterable[tuple[str, object]] = ()) -> None:
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
-        self._manager.add_hookspecs(hookspecs)
+        self._manager = pluggy.PluginManager(hooks.PROJECT)
+        self._manager.add_hookspecs(hooks)
         self.hook = self._manager.hook
-        found = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
+        found = sorted(entry_points(group=hooks.PROJECT), key=lambda point: point.name)
         _check_disabled(disabled, [point.name for point in found])
         for name, plugin in extra:
             self._register(name, plugin)

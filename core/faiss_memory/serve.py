@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from faiss_memory.app import build_service, create_app
 from faiss_memory.errors import StoreError
+from faiss_memory.http.server import RunningFile, Server
 from faiss_memory.logs import log_path, note_failure, start_logging, stop_logging
-from faiss_memory.server import RunningFile, Server
 from faiss_memory.settings import Settings
 
 log = logging.getLogger("faiss_memory")

@@ -11,9 +11,9 @@ from contextlib import closing
 
 import pytest
 
+from faiss_memory.contracts.store import Retry
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.memory import Change, Draft
-from faiss_memory.parts import Retry
 from tests.faults.checking import check_store, check_wholly, looking_at, texts_of
 from tests.faults.control import KINDS
 from tests.faults.journal import Acknowledged, Journal

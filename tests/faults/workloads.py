@@ -18,8 +18,10 @@ from typing import Any
 
 from faiss_memory.errors import Conflict, MemoryServiceError, StoreError
 from faiss_memory.memory import Change, Draft, Match
-from faiss_memory.store import EmbeddedStore, clock, purging
-from faiss_memory.store.readers_writer import ReadersWriterLock
+from faiss_memory.store import EmbeddedStore
+from faiss_memory.store.index.rwlock import ReadersWriterLock
+from faiss_memory.store.purge import purge
+from faiss_memory.store.records import clock
 from tests.fakes import DIMENSION
 from tests.faults import broken, points
 from tests.faults.journal import Journal, some_mark
@@ -65,14 +67,14 @@ def prepare(request: dict[str, Any]) -> None:
 
 def _hurry(since: float) -> None:
     """Let backups be made while the files of older ones are rewritten, as in a larger store."""
-    rewrite = purging.rewrite_store
+    rewrite = purge.rewrite_store
 
     def slowly(*given: Any) -> Any:
         done = rewrite(*given)
         time.sleep(SECONDS_TO_REWRITE)
         return done
 
-    purging.rewrite_store = slowly
+    purge.rewrite_store = slowly
     clock.now = lambda: datetime.fromtimestamp(since + (time.time() - since) * TIMES_FASTER, UTC)
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from faiss_memory.contracts.store import Embedding, Store, Vectors
+from faiss_memory.engine.passages import split
 from faiss_memory.memory import Change, Draft, Filter, Memory
-from faiss_memory.parts import Embedding, Store, Vectors
-from faiss_memory.passages import split
 from faiss_memory.store import EmbeddedStore
-from faiss_memory.store.analyzer import analyze, analyze_query
+from faiss_memory.store.index.analyzer import analyze, analyze_query
 from tests.fakes import DIMENSION, FakeEmbedder
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,11 +10,11 @@ import pytest
 
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Draft
+from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.history import History
-from faiss_memory.store.readers_writer import ReadersWriterLock
+from faiss_memory.store.index.rwlock import ReadersWriterLock
+from faiss_memory.store.records.database import Truth
 from faiss_memory.store.reserve import Reserve
-from faiss_memory.store.truth import Truth
 from tests.store.oracle import EVERYTHING, EmbeddedHome, add, embed, embed_query, until
 
 

@@ -17,8 +17,10 @@ import pytest
 
 from faiss_memory.errors import StoreCorrupt, StoreError, StoreLocked
 from faiss_memory.memory import Change, Draft
-from faiss_memory.store import catalogue_file, filesystem, restoring
-from faiss_memory.store.truth_schema import SCHEMA_VERSION
+from faiss_memory.store import filesystem
+from faiss_memory.store.backup import restore
+from faiss_memory.store.index import catalogue_file
+from faiss_memory.store.records.schema import SCHEMA_VERSION
 from tests.store.oracle import (
     EPOCH,
     EVERYTHING,
@@ -594,10 +596,10 @@ def test_a_restore_cut_short_at_any_step_is_done_again(backed_up, tmp_path, monk
         patch.setattr(Path, "rename", counted(Path.rename))
         patch.setattr(Path, "unlink", counted(Path.unlink))
         patch.setattr(shutil, "copyfile", counted(shutil.copyfile))
-        patch.setattr(restoring, "become_another_store", counted(restoring.become_another_store))
-        patch.setattr(restoring, "sync_folder", counted(filesystem.sync_folder))
+        patch.setattr(restore, "become_another_store", counted(restore.become_another_store))
+        patch.setattr(restore, "sync_folder", counted(filesystem.sync_folder))
         try:
-            restoring.restore_if_asked(home.folder)
+            restore.restore_if_asked(home.folder)
         except Killed:
             assert calls == step
         else:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faiss_memory.contracts.store import Retry
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter
-from faiss_memory.parts import Retry
-from faiss_memory.store import keywords, vector_part, vectors
+from faiss_memory.store.index import inverted_index, vector_index, vector_segment
 from tests.store.oracle import (
     EPOCH,
     EVERYTHING,
@@ -367,8 +367,8 @@ def test_one_memory_of_many_passages_leaves_room_for_the_others(store):
 
 @pytest.mark.parametrize("part", [40, 100_000])
 def test_nearest_is_exact_through_parts_and_tombstones_and_compaction(home, monkeypatch, part):
-    monkeypatch.setattr(vectors, "PART", part)
-    monkeypatch.setattr(vector_part, "COMPACT_ABOVE", 10)
+    monkeypatch.setattr(vector_index, "PART", part)
+    monkeypatch.setattr(vector_segment, "COMPACT_ABOVE", 10)
     store, oracle, chance = home.open(), Oracle(), random.Random(5)
     fill(store, oracle, 200, most=90)
     for _ in range(12):
@@ -437,8 +437,8 @@ def test_only_what_is_novel_is_stored(store):
 
 
 def test_words_rank_as_bm25_says_through_removals_edits_and_merges(home, monkeypatch):
-    monkeypatch.setattr(keywords, "TAIL_MEMORIES", 7)
-    monkeypatch.setattr(keywords, "SEGMENT", 300)
+    monkeypatch.setattr(inverted_index, "TAIL_MEMORIES", 7)
+    monkeypatch.setattr(inverted_index, "SEGMENT", 300)
     store, oracle, chance = home.open(), Oracle(), random.Random(8)
     for round_ in range(10):
         fill(store, oracle, 60, seed=round_)

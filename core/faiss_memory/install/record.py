@@ -17,7 +17,7 @@ import filelock
 import msgspec
 from msgspec import Struct
 
-from faiss_memory.config_files import Scope
+from faiss_memory.contracts.config_files import Scope
 from faiss_memory.errors import InstallError
 from faiss_memory.install.disk import remove_file, write_file
 from faiss_memory.install.formats import KINDS, Content, Part
