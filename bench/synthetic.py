@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from faiss_memory.contracts.store import Embedding
+from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.memory import Draft, Passage
 from faiss_memory.store.index.analyzer import analyze
 from faiss_memory.store.index.catalogue import Catalogue

@@ -66,7 +66,7 @@ class Everything:
         return [
             Route(
                 method="GET", path="/hello", summary="Say hello", answer=HelloAnswer,
-                handler=lambda: HelloAnswer(hello=service.overview.version),
+                handler=lambda: HelloAnswer(hello=service.version),
             )
         ]  # fmt: skip
 
@@ -74,7 +74,7 @@ class Everything:
     def register_mounts(self, service):
         def app(environ, start_response):
             start_response("200 OK", [("Content-Type", "text/plain")])
-            return [service.overview.version.encode()]
+            return [service.version.encode()]
 
         return [Mount(path="/hello/plain", app=app, methods=("GET",))]
 
@@ -97,7 +97,7 @@ class Everything:
     @hookimpl
     def service_stopping(self, service):
         # The store still answers, so that what was begun can be finished.
-        self.told.append(("service_stopping", service.overview.stats(None).total_memories))
+        self.told.append(("service_stopping", service.stats().total_memories))
 
     @hookimpl
     def before_add(self, drafts):
@@ -422,7 +422,7 @@ def files(context):
 
 def routes(service):
     def greet():
-        return Greeting(memories=service.overview.stats(None).total_memories)
+        return Greeting(memories=service.stats().total_memories)
 
     return [Route(method="GET", path="/adapters/stranger/greeting", summary="Greet", answer=Greeting, handler=greet)]
 

@@ -16,7 +16,6 @@ from faiss_memory import (
     Detection,
     InstallContext,
     ListRequest,
-    MemoryService,
     Message,
     OwnFile,
     Page,
@@ -24,6 +23,7 @@ from faiss_memory import (
     PromptTemplate,
     Route,
     SearchRequest,
+    Service,
     YamlItem,
     YamlMember,
     count_tokens,
@@ -50,7 +50,7 @@ class ContextFileRequest(Message):
     tokens: Annotated[int, Meta(ge=300, le=100_000, description="The most that it may cost.")] = TOKENS
 
 
-def _context(service: MemoryService, request: ContextFileRequest) -> Page:
+def _context(service: Service, request: ContextFileRequest) -> Page:
     project = request.project or DEFAULT_PROJECT
     head = filled(PROMPT.text, InstallContext(url="", project=project))
     room = request.tokens - _cost(head)
@@ -73,7 +73,7 @@ def _context(service: MemoryService, request: ContextFileRequest) -> Page:
     )
 
 
-def _sections(service: MemoryService, query: str, project: str) -> Iterable[tuple[str, Sequence[Any]]]:
+def _sections(service: Service, query: str, project: str) -> Iterable[tuple[str, Sequence[Any]]]:
     """Give headings with memories, the most useful first."""
     projects = list(dict.fromkeys([project, DEFAULT_PROJECT]))
     if query:
@@ -95,7 +95,7 @@ def _cost(line: str) -> int:
     return count_tokens(f"{line}\n")
 
 
-def _routes(service: MemoryService) -> Sequence[Route]:
+def _routes(service: Service) -> Sequence[Route]:
     return (
         Route(
             method="GET", path="/adapters/aider/context.md", summary="Give a context file for aider",

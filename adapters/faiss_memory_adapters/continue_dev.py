@@ -20,13 +20,13 @@ from faiss_memory import (
     Detection,
     InstallContext,
     InvalidRequest,
-    MemoryService,
     Message,
     OwnFile,
     ProjectName,
     PromptTemplate,
     Route,
     SearchRequest,
+    Service,
     YamlDefault,
     YamlItem,
     endpoint_address,
@@ -72,7 +72,7 @@ class ContextItem(Answer):
     uri: ContextUri | UnsetType = UNSET
 
 
-def _context(service: MemoryService, params: ContextParams, request: ContextRequest) -> list[ContextItem]:
+def _context(service: Service, params: ContextParams, request: ContextRequest) -> list[ContextItem]:
     query = request.query.strip() or request.fullInput.strip()
     if not query:
         return []
@@ -122,7 +122,7 @@ def _project_of_workspace(place: str | None) -> str:
         return DEFAULT_PROJECT
 
 
-def _routes(service: MemoryService) -> Sequence[Route]:
+def _routes(service: Service) -> Sequence[Route]:
     return (
         Route(
             method="POST", path="/adapters/continue/context", summary="Answer Continue's context provider",

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         hook_arguments,
         hook_line,
     )
-    from faiss_memory.adapter.dialect import TRIAL_SESSION, HookDialect, nested_context
     from faiss_memory.cli.failures import CommandFailed
     from faiss_memory.cli.lazy import ExampleCommand
     from faiss_memory.cli.session import open_session
@@ -36,9 +35,12 @@ if TYPE_CHECKING:
         YamlItem,
         YamlMember,
     )
+    from faiss_memory.contracts.dialect import TRIAL_SESSION, HookDialect, nested_context
+    from faiss_memory.contracts.embedder import Embedder
     from faiss_memory.contracts.hooks import hookimpl
-    from faiss_memory.contracts.mount import Mount
-    from faiss_memory.contracts.store import Download, Embedder, Page, Route, Store
+    from faiss_memory.contracts.http import Download, Mount, Page, Route
+    from faiss_memory.contracts.service import Service
+    from faiss_memory.contracts.store import Store
     from faiss_memory.errors import (
         ConfigError,
         Conflict,
@@ -87,7 +89,6 @@ if TYPE_CHECKING:
         Time,
         convert,
     )
-    from faiss_memory.service.memories import MemoryService
     from faiss_memory.settings import Limits, Settings
     from faiss_memory.tokens import count_tokens, within_tokens
     from faiss_memory.tools import INSTRUCTIONS, TOOLS, Tool
@@ -131,7 +132,7 @@ _HOMES = {
         "NotReady",
         "StoreError",
     ),
-    "adapter.dialect": (
+    "contracts.dialect": (
         "TRIAL_SESSION",
         "HookDialect",
         "nested_context",
@@ -149,15 +150,15 @@ _HOMES = {
         "Ranking",
         "SearchResult",
     ),
-    "contracts.mount": ("Mount",),
     "openapi": ("message_schema",),
-    "contracts.store": (
+    "contracts.embedder": ("Embedder",),
+    "contracts.http": (
         "Download",
-        "Embedder",
+        "Mount",
         "Page",
         "Route",
-        "Store",
     ),
+    "contracts.store": ("Store",),
     "project_name": (
         "find_repository",
         "project_of",
@@ -188,7 +189,7 @@ _HOMES = {
         "Time",
         "convert",
     ),
-    "service.memories": ("MemoryService",),
+    "contracts.service": ("Service",),
     "settings": (
         "Limits",
         "Settings",
@@ -243,7 +244,6 @@ __all__ = [
     "Memory",
     "MemoryAnswer",
     "MemoryNotFound",
-    "MemoryService",
     "MemoryServiceError",
     "Message",
     "Mount",
@@ -265,6 +265,7 @@ __all__ = [
     "SearchAnswer",
     "SearchRequest",
     "SearchResult",
+    "Service",
     "Settings",
     "Snippet",
     "StatsAnswer",

@@ -15,8 +15,9 @@ import falcon
 import msgspec
 
 from faiss_memory import errors, openapi, schema
-from faiss_memory.contracts.mount import Mount
-from faiss_memory.contracts.store import Download, Embedder, KnownModel, Page, Route, Store
+from faiss_memory.contracts.embedder import Embedder
+from faiss_memory.contracts.http import Download, Mount, Page, Route
+from faiss_memory.contracts.store import KnownModel, Store
 from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import ModelOpening
@@ -25,6 +26,8 @@ from faiss_memory.http.access import AccessControl, is_public
 from faiss_memory.http.public import as_public
 from faiss_memory.http.routes import core_routes
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.service.assistant_files import AssistantFiles
+from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import Settings
 from faiss_memory.store import EmbeddedStore
@@ -84,12 +87,10 @@ class Application(falcon.App[falcon.Request, falcon.Response]):
 
 def create_app(service: MemoryService) -> Application:
     """Wire routes, access and errors into one WSGI application."""
-    routes = [*core_routes(service)]
-    for more in service.plugins.hook.register_routes(service=service):
-        routes += more
+    brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
+    routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
     routes += _described(service, routes)
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
-    service.overview.paths = tuple(dict.fromkeys(route.path for route in routes))
     public = {part.path for part in (*routes, *mounts) if part.public}
     unlocked = {route.path for route in routes if route.open}
     app = Application()

@@ -17,6 +17,8 @@ from faiss_memory.cli import main
 from faiss_memory.contracts import hooks
 from faiss_memory.http.routes import core_routes
 from faiss_memory.openapi import document
+from faiss_memory.service.assistant_files import AssistantFiles
+from faiss_memory.service.backups import Backups
 from tests.docs.documents import NAMES, ROOT, anchors, commands, prose, read, rows, section
 
 API = "docs/API.md"
@@ -34,10 +36,8 @@ GUESTS = {
 
 @pytest.fixture
 def routes(service):
-    found = [*core_routes(service)]
-    for more in service.plugins.hook.register_routes(service=service):
-        found += more
-    return found
+    brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
+    return [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
 
 
 def test_the_api_document_lists_every_route_and_no_other(service, routes):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faiss_memory.contracts.store import Embedder
+from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import open_embedder
 from faiss_memory.embedder.model_source import find_source
 from faiss_memory.embedder.onnx_embedder import OnnxEmbedder

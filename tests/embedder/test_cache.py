@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faiss_memory.contracts.store import Embedder
+from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import compile as compiling
 from faiss_memory.embedder import open_embedder, opening
 from faiss_memory.embedder.child import ChildEmbedder

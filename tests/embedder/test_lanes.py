@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from faiss_memory.contracts.store import Vectors
+from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.embedder import EmbeddingLanes, batcher
 from faiss_memory.errors import EmbedderError
 

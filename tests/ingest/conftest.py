@@ -10,7 +10,7 @@ import pytest
 from falcon.testing import Result
 
 from faiss_memory import Embedder, hookimpl
-from faiss_memory.contracts.store import Vectors
+from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.service.memories import MemoryService
 from tests.fakes import FakeEmbedder
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from faiss_memory.contracts.store import Embedding, Store, Vectors
+from faiss_memory.contracts.embedder import Embedding, Vectors
+from faiss_memory.contracts.store import Store
 from faiss_memory.engine.passages import split
 from faiss_memory.memory import Change, Draft, Filter, Memory
 from faiss_memory.store import EmbeddedStore

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from faiss_memory.adapter.dialect import HookDialect
 from faiss_memory.contracts.config_files import (
     ConfigFile,
     Detection,
@@ -15,11 +13,10 @@ from faiss_memory.contracts.config_files import (
     PromptTemplate,
     Scope,
 )
+from faiss_memory.contracts.dialect import HookDialect
 from faiss_memory.contracts.hooks import hookimpl
-from faiss_memory.contracts.store import Route
-
-if TYPE_CHECKING:
-    from faiss_memory.service.memories import MemoryService
+from faiss_memory.contracts.http import Route
+from faiss_memory.contracts.service import Service
 
 
 def _no_files(context: InstallContext) -> Sequence[ConfigFile]:
@@ -34,7 +31,7 @@ def _no_steps(context: InstallContext) -> Sequence[str]:
     return ()
 
 
-def _no_routes(service: MemoryService) -> Sequence[Route]:
+def _no_routes(service: Service) -> Sequence[Route]:
     return ()
 
 
@@ -51,7 +48,7 @@ class Adapter:
     """As people call the assistant."""
     prompt: PromptTemplate
     files: Callable[[InstallContext], Sequence[ConfigFile]] = _no_files
-    routes: Callable[[MemoryService], Sequence[Route]] = _no_routes
+    routes: Callable[[Service], Sequence[Route]] = _no_routes
     scopes: tuple[Scope, ...] = ("personal", "shared", "user")
     """Whose files it can write."""
     steps: Callable[[InstallContext], Sequence[str]] = _no_steps
@@ -67,7 +64,7 @@ class Adapter:
     """The files of a package for the assistant's own plugin system; their paths begin at the package's folder."""
 
     @hookimpl
-    def register_routes(self, service: MemoryService) -> Sequence[Route]:
+    def register_routes(self, service: Service) -> Sequence[Route]:
         """Hand in the adapter's own calls."""
         return self.routes(service)
 

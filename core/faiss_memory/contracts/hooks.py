@@ -7,19 +7,18 @@ tense tells that it has happened. An implementation may take fewer arguments tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
 
 from faiss_memory.contracts.config_files import ConfigFile, InstallContext, PromptTemplate
-from faiss_memory.contracts.mount import Mount
-from faiss_memory.contracts.store import Embedder, Route, Store
+from faiss_memory.contracts.embedder import Embedder
+from faiss_memory.contracts.http import Mount, Route
+from faiss_memory.contracts.service import Service
+from faiss_memory.contracts.store import Store
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Change, Draft, Memory, Query, Ranking, SearchResult
-
-if TYPE_CHECKING:
-    from faiss_memory.service.memories import MemoryService
-    from faiss_memory.settings import Settings
+from faiss_memory.settings import Settings
 
 PROJECT = "faiss_memory"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -41,12 +40,12 @@ def open_embedder(settings: Settings) -> Embedder | None:
 
 
 @hookspec
-def register_routes(service: MemoryService) -> Sequence[Route] | None:
+def register_routes(service: Service) -> Sequence[Route] | None:
     """Add calls to the HTTP interface; their requests are validated, documented and let in by the host."""
 
 
 @hookspec
-def register_mounts(service: MemoryService) -> Sequence[Mount] | None:
+def register_mounts(service: Service) -> Sequence[Mount] | None:
     """Add WSGI applications, for a protocol of its own."""
 
 
@@ -61,17 +60,17 @@ def register_prompt_templates() -> Sequence[PromptTemplate] | None:
 
 
 @hookspec
-def register_stats(service: MemoryService) -> Mapping[str, Any] | None:
+def register_stats(service: Service) -> Mapping[str, Any] | None:
     """Add to `/stats`: JSON values by your plugin's name."""
 
 
 @hookspec
-def service_started(service: MemoryService) -> None:
+def service_started(service: Service) -> None:
     """The service has begun to answer."""
 
 
 @hookspec
-def service_stopping(service: MemoryService) -> None:
+def service_stopping(service: Service) -> None:
     """The service is about to stop; finish what you have begun."""
 
 

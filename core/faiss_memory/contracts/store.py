@@ -1,15 +1,14 @@
-"""The parts a guest may bring or hand in: an embedder, a store, routes."""
+"""What a store promises: durable records with their indexes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
+from typing import Any, BinaryIO, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from faiss_memory.contracts.embedder import Embedding, Vectors
+from faiss_memory.contracts.http import Download
 from faiss_memory.memory import (
     Change,
     Draft,
@@ -17,67 +16,9 @@ from faiss_memory.memory import (
     Match,
     Memory,
     Origin,
-    Passage,
     ProjectCount,
     Ranking,
 )
-
-Vectors: TypeAlias = npt.NDArray[np.float32]
-"""Unit vectors, one a row: shape (count, dimension)."""
-
-
-class Embedder(Protocol):
-    """Turns texts into unit vectors. Every method may be called from several threads at once."""
-
-    @property
-    def name(self) -> str:
-        """The model's name as the settings give it, such as `all-MiniLM-L6-v2`."""
-
-    @property
-    def identity(self) -> str:
-        """The name and a digest of the model's content: vectors of two identities are never compared."""
-
-    @property
-    def dimension(self) -> int:
-        """The length of a vector."""
-
-    @property
-    def window(self) -> int:
-        """How many tokens of a text one vector can stand for, special tokens not counted."""
-
-    def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Embed questions, with the model's query prompt where it has one; longer texts are cut at the window.
-
-        Raises EmbedderError.
-        """
-
-    def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        """Embed what is stored, with the model's document prompt where it has one; cut at the window.
-
-        Raises EmbedderError.
-        """
-
-    def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Say where each token of the whole text lies, as (start, end) in characters; nothing is cut off."""
-
-    def close(self) -> None:
-        """Give back what it holds, such as a child process."""
-
-
-@dataclass(frozen=True, slots=True)
-class Embedding:
-    """A text's passages and their vectors, one row each, by one model; and the same by the model that is to come."""
-
-    passages: tuple[Passage, ...]
-    vectors: Vectors
-    model: str | None = None
-    """The identity of the model; None: the one that the store has in use."""
-    coming: Embedding | None = None
-    """While one model takes another's place: the same text by the one that `Store.prepare_model` was told of."""
-
-    def by_each(self) -> tuple[Embedding, ...]:
-        """Give this embedding, and that by the coming model where there is one."""
-        return (self,) if self.coming is None else (self, self.coming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,61 +270,3 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Finish what was accepted, and let go of the data folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """An answer that is not JSON."""
-
-    content: bytes
-    content_type: str
-
-
-class Pieces(Protocol):
-    """Bytes that are read while they are sent; closed when they were, or cannot be any more."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Give them piece by piece."""
-
-    def close(self) -> None:
-        """Give back what is held for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """An answer too large to be held at once, for keeping under a name; `size` in bytes."""
-
-    pieces: Pieces
-    size: int
-    content_type: str
-    file_name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One call of the HTTP interface: validated, documented and let in by the host alone.
-
-    `handler` is called with the parameters (path and query) if `params` is given, then the body if `body` is,
-    each as the named struct; it answers with a struct, a Page, a Download, or a (status, struct) pair.
-    With `upload` the body is given as a file that is open for reading.
-    """
-
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
-    path: str
-    summary: str
-    handler: Callable[..., Any]
-    params: type[Any] | None = None
-    body: type[Any] | None = None
-    upload: str = ""
-    """The media type of a body that may be larger than memory, up to the setting `limits.archive_bytes`."""
-    answer: type[Any] | None = None
-    """The struct of the answer, or `list[…]` of one; None for a Page or a Download."""
-    status: int = 200
-    other_statuses: Mapping[int, type[Any]] = field(default_factory=dict)
-    """Further successful statuses, with their structs."""
-    other_content: tuple[str, ...] = ()
-    """Further content types that it can answer with, as a Page."""
-    public: bool = False
-    """Whether the call exists on the public address too."""
-    open: bool = False
-    """Whether it needs no token; for answers without private detail only."""

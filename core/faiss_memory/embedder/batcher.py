@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from faiss_memory.contracts.store import Embedder, Vectors
+from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.errors import EmbedderError
 
 QUERIES_PER_BATCH = 16

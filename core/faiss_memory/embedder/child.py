@@ -13,7 +13,7 @@ from typing import IO
 import msgspec
 import numpy as np
 
-from faiss_memory.contracts.store import Vectors
+from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.embedder import processes
 from faiss_memory.embedder.child_process import Reply, Request, read_frame, write_frame
 from faiss_memory.embedder.compiled import Shape

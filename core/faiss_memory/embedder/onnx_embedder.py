@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from faiss_memory.contracts.store import Vectors
+from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.embedder.compiled import MODEL_FILE, TOKENIZER_FILE, Shape
 from faiss_memory.errors import EmbedderError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from faiss_memory.contracts.store import Embedder
+from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import processes
 from faiss_memory.embedder.child import ChildEmbedder
 from faiss_memory.embedder.compiled import FACTS_FILE, CompiledModel, CompiledModels, Shape

@@ -12,18 +12,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from faiss_memory.contracts.store import (
-    Added,
-    Embedder,
-    Embedding,
-    Progress,
-    Purged,
-    Restored,
-    Retry,
-    Rewritten,
-    Store,
-    Vectors,
-)
+from faiss_memory.contracts.embedder import Embedder, Embedding, Vectors
+from faiss_memory.contracts.store import Added, Progress, Purged, Restored, Retry, Rewritten, Store
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine import ranking
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed

@@ -11,7 +11,8 @@ from threading import Condition, Event, Lock, Thread
 
 import numpy as np
 
-from faiss_memory.contracts.store import Embedder, Embedding, KnownModel, Progress, Store
+from faiss_memory.contracts.embedder import Embedder, Embedding
+from faiss_memory.contracts.store import KnownModel, Progress, Store
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine.passages import split
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from faiss_memory.contracts.store import Page, Route
+from faiss_memory.contracts.http import Page, Route
 from faiss_memory.schema import HealthAnswer, StatsAnswer
 
 _STYLE = """

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from faiss_memory import schema
-from faiss_memory.contracts.store import Route
+from faiss_memory.contracts.http import Route
+from faiss_memory.service.assistant_files import AssistantFiles
+from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
+from faiss_memory.service.overview import Overview
 
 
-def core_routes(service: MemoryService) -> Sequence[Route]:
+def core_routes(service: MemoryService, backups: Backups, assistants: AssistantFiles) -> Sequence[Route]:
     """Give the calls that exist without any plugin."""
     return (
         *_finding(service),
         *_keeping(service),
         *_forgetting(service),
-        *_overview(service),
-        *_backups(service),
+        *_overview(service.overview),
+        *_adapters(assistants),
+        *_backups(backups),
     )
 
 
@@ -91,67 +95,72 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
     )  # fmt: skip
 
 
-def _overview(service: MemoryService) -> Sequence[Route]:
+def _overview(overview: Overview) -> Sequence[Route]:
     return (
         Route(
             method="GET", path="/health", summary="Say whether the service answers",
-            answer=schema.HealthAnswer, handler=service.overview.health, open=True,
+            answer=schema.HealthAnswer, handler=overview.health, open=True,
         ),
         Route(
             method="GET", path="/diagnosis", summary="Tell how the service finds its surroundings",
-            answer=schema.DiagnosisAnswer, handler=service.overview.diagnosis,
+            answer=schema.DiagnosisAnswer, handler=overview.diagnosis,
         ),
         Route(
             method="GET", path="/stats", summary="Tell counts and sizes",
             params=schema.ScopeRequest, answer=schema.StatsAnswer, public=True,
-            handler=lambda params: service.overview.stats(params.project),
+            handler=lambda params: overview.stats(params.project),
         ),
         Route(
             method="GET", path="/projects", summary="List the projects",
-            answer=schema.ProjectsAnswer, handler=service.overview.projects,
+            answer=schema.ProjectsAnswer, handler=overview.projects,
         ),
         Route(
             method="GET", path="/tags", summary="List the tags in use",
             params=schema.ScopeRequest, answer=schema.TagsAnswer,
-            handler=lambda params: service.overview.tags(params.project),
-        ),
-        Route(
-            method="GET", path="/adapters", summary="List the assistants' adapters",
-            answer=schema.AdaptersAnswer, handler=service.overview.adapters,
-        ),
-        Route(
-            method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
-            params=schema.FilesRequest, answer=schema.FilesAnswer, other_content=("application/zip",),
-            handler=service.overview.adapter_files,
-        ),
-        Route(
-            method="GET", path="/adapters/{name}/package", params=schema.PackageRequest,
-            summary="Give a package for an assistant's own plugin system, as a zip archive",
-            handler=lambda params: service.overview.adapter_package(params.name),
+            handler=lambda params: overview.tags(params.project),
         ),
     )  # fmt: skip
 
 
-def _backups(service: MemoryService) -> Sequence[Route]:
+def _adapters(assistants: AssistantFiles) -> Sequence[Route]:
+    return (
+        Route(
+            method="GET", path="/adapters", summary="List the assistants' adapters",
+            answer=schema.AdaptersAnswer, handler=assistants.adapters,
+        ),
+        Route(
+            method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
+            params=schema.FilesRequest, answer=schema.FilesAnswer, other_content=("application/zip",),
+            handler=assistants.files,
+        ),
+        Route(
+            method="GET", path="/adapters/{name}/package", params=schema.PackageRequest,
+            summary="Give a package for an assistant's own plugin system, as a zip archive",
+            handler=lambda params: assistants.package(params.name),
+        ),
+    )  # fmt: skip
+
+
+def _backups(backups: Backups) -> Sequence[Route]:
     return (
         Route(
             method="POST", path="/backup", summary="Make a backup now",
-            body=schema.BackupRequest, answer=schema.BackupAnswer, handler=service.overview.backup,
+            body=schema.BackupRequest, answer=schema.BackupAnswer, handler=backups.backup,
         ),
         Route(
             method="GET", path="/backups", summary="List the backups",
-            answer=schema.BackupsAnswer, handler=service.overview.backups,
+            answer=schema.BackupsAnswer, handler=backups.backups,
         ),
         Route(
             method="POST", path="/restore", summary="Go back to a backup or a time",
-            body=schema.RestoreRequest, answer=schema.RestoreAnswer, handler=service.overview.restore,
+            body=schema.RestoreRequest, answer=schema.RestoreAnswer, handler=backups.restore,
         ),
         Route(
             method="GET", path="/archive", summary="Take a backup, or the present, away as one file",
-            params=schema.ArchiveRequest, handler=service.overview.archive,
+            params=schema.ArchiveRequest, handler=backups.archive,
         ),
         Route(
             method="POST", path="/restore/archive", summary="Go to the state in an archive",
-            upload="application/x-tar", answer=schema.RestoreAnswer, handler=service.overview.restore_archive,
+            upload="application/x-tar", answer=schema.RestoreAnswer, handler=backups.restore_archive,
         ),
     )  # fmt: skip

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from faiss_memory import schema
+from faiss_memory.contracts.service import Assistant, Rewriting, Service
 from faiss_memory.contracts.store import Added, Retry
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
@@ -23,23 +23,13 @@ from faiss_memory.plugin_host import PluginHost
 from faiss_memory.service import messages
 from faiss_memory.service.limits import check_metadata, check_tags, check_text, check_time
 from faiss_memory.service.overview import Overview
-from faiss_memory.service.selection import choose, named_alone
+from faiss_memory.service.selection import named_alone, select_memories
 from faiss_memory.settings import Settings
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Rewriting:
-    """How many memories a rewriting added, changed and removed, and how many passages were embedded for it."""
-
-    added: int
-    changed: int
-    removed: int
-    embedded: int
-
-
-class MemoryService:
+class MemoryService(Service):
     """What the product promises, whoever asks.
 
     Every method raises InvalidRequest for input that is not allowed, NotReady while what it needs is starting, and
@@ -47,13 +37,41 @@ class MemoryService:
     """
 
     def __init__(self, settings: Settings, engine: MemoryEngine, plugins: PluginHost) -> None:
-        self.settings = settings
+        self._settings = settings
         self.engine = engine
         self.plugins = plugins
-        self.overview = Overview(settings, engine, plugins, self)
+        self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
         engine.rank_memories = lambda query, k: plugins.ask("rank_memories", query=query, k=k)
         engine.rerank_results = self._rerank
         self._stop_announced = False
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    @property
+    def version(self) -> str:
+        """The version of FAISS Memory."""
+        return self.overview.version
+
+    @property
+    def model_ready(self) -> bool:
+        """Whether search by meaning answers."""
+        return self.engine.model_ready
+
+    @property
+    def assistants(self) -> Sequence[Assistant]:
+        """The adapters that take part."""
+        return [*self.plugins.adapters.values()]
+
+    def stats(self, project: str | Sequence[str] | None = None) -> schema.StatsAnswer:
+        """Return counts and sizes of some projects, or of all. Raises MemoryNotFound for an unknown one."""
+        return self.overview.stats(project)
+
+    def projects(self) -> schema.ProjectsAnswer:
+        """List the projects."""
+        return self.overview.projects()
 
     def _rerank(self, query: Query, results: list[SearchResult]) -> list[SearchResult]:
         reranked: list[list[SearchResult]] = self.plugins.ask("rerank_results", query=query, results=results)
@@ -99,7 +117,7 @@ class MemoryService:
             results=[messages.found_memory(result) for result in found.results],
             count=len(found.results),
             mode=request.mode,
-            project=messages.echo(where.projects),
+            project=messages.format_projects(where.projects),
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             withheld=found.withheld,
             degraded=list(found.degraded) or UNSET,
@@ -108,13 +126,13 @@ class MemoryService:
     def is_novel(self, request: schema.NovelRequest) -> schema.NovelAnswer:
         """Say whether a text is news: a long one is known only if every passage of it is."""
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
-        projects = messages.scope(request.project)
+        projects = messages.parse_projects(request.project)
         closest = self.engine.closest(request.text, Filter(projects=projects))
         match = None if closest is None else messages.closest_match(*closest)
         return schema.NovelAnswer(
             is_novel=match is None or match.similarity < request.threshold,
             closest_match=match,
-            project=messages.echo(projects),
+            project=messages.format_projects(projects),
         )
 
     def get(self, memory_id: int) -> schema.MemoryAnswer:
@@ -131,7 +149,7 @@ class MemoryService:
     def list_memories(self, request: schema.ListRequest) -> schema.ListAnswer:
         """List memories by time, a page at a time."""
         where = Filter(
-            projects=messages.scope(request.project),
+            projects=messages.parse_projects(request.project),
             tags=() if request.tag is None else (request.tag.strip(),),
             source=request.source,
             after=check_time(request.after, "after"),
@@ -190,7 +208,7 @@ class MemoryService:
             ids=ids,
             count=count,
             message=message,
-            project=messages.echo(tuple(sorted({draft.project for draft in drafts}))),
+            project=messages.format_projects(tuple(sorted({draft.project for draft in drafts}))),
         )
 
     def _add(
@@ -311,7 +329,7 @@ class MemoryService:
 
     def forget(self, request: schema.ForgetRequest) -> schema.ForgetAnswer:
         """Forget the memories that meet every condition given."""
-        asked, where, ids = choose(request, self.settings.limits, self.engine.store)
+        asked, where, ids = select_memories(request, self.settings.limits, self.engine.store)
         gone = ids if request.dry_run else self._forget_all(ids)
         return schema.ForgetAnswer(
             success=True,
@@ -319,7 +337,7 @@ class MemoryService:
             count=len(gone),
             missing=sorted((asked or set()) - set(gone)),
             dry_run=request.dry_run,
-            project=messages.echo(where.projects),
+            project=messages.format_projects(where.projects),
         )
 
     def purge(self, request: schema.PurgeRequest) -> schema.PurgeAnswer:
@@ -327,7 +345,7 @@ class MemoryService:
 
         By id alone, those go too that were forgotten before.
         """
-        asked, where, there = choose(request, self.settings.limits, self.engine.store)
+        asked, where, there = select_memories(request, self.settings.limits, self.engine.store)
         ids = sorted(asked) if asked is not None and named_alone(request) else there
         done = self.engine.purge(ids, dry_run=request.dry_run, prove=request.proof)
         if not request.dry_run and (removed := sorted(set(there) & set(done.ids))):
@@ -359,7 +377,7 @@ class MemoryService:
         limits = self.settings.limits
         check_metadata(request.metadata, limits.metadata_bytes, "metadata")
         return Filter(
-            projects=messages.scope(request.project),
+            projects=messages.parse_projects(request.project),
             tags=check_tags(request.tags, limits.tags, "tags"),
             tags_mode=request.tags_mode,
             source=request.source,

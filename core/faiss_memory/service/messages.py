@@ -9,10 +9,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec import UNSET
 
 from faiss_memory import schema
-from faiss_memory.contracts.config_files import ConfigFile, Snippet
-from faiss_memory.contracts.store import Page, Purged
-from faiss_memory.install import KINDS, by_path, snippet, whole_file
-from faiss_memory.install.packages import zipped
+from faiss_memory.contracts.store import Purged
 from faiss_memory.memory import DEFAULT_PROJECT, Filter, Memory, SearchResult
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,24 +74,8 @@ def purge_answer(done: Purged, missing: list[int], where: Filter, dry_run: bool)
         rewritten=done.rewritten,
         removed=done.removed,
         dry_run=dry_run,
-        project=echo(where.projects),
+        project=format_projects(where.projects),
         proof=UNSET if proof is None else schema.PurgeProof(**asdict(proof)),
-    )
-
-
-def config_file(file: ConfigFile) -> schema.FileEntry:
-    """Write a file that connects an assistant."""
-    keys = list(getattr(file, "keys", ()))
-    kind = "to paste" if isinstance(file, Snippet) else KINDS[type(file)]
-    return schema.FileEntry(path=file.path, kind=kind, keys=keys, text=snippet(file))
-
-
-def config_archive(files: Sequence[ConfigFile]) -> Page:
-    """Pack files as a zip; those of the user's own lie in a folder `home`."""
-    written = by_path(file for file in files if not isinstance(file, Snippet))
-    names = {path: f"home/{path[2:]}" if path.startswith("~/") else path for path in written}
-    return Page(
-        zipped({names[path]: whole_file(parts) for path, parts in written.items()}), "application/zip"
     )
 
 
@@ -103,7 +84,7 @@ def time_text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat()
 
 
-def scope(project: str | Sequence[str] | None) -> tuple[str, ...] | None:
+def parse_projects(project: str | Sequence[str] | None) -> tuple[str, ...] | None:
     """Read which projects a request is about: by default the shared one, None for all of them."""
     if project is None:
         return (DEFAULT_PROJECT,)
@@ -112,7 +93,7 @@ def scope(project: str | Sequence[str] | None) -> tuple[str, ...] | None:
     return (project,) if isinstance(project, str) else tuple(dict.fromkeys(project))
 
 
-def echo(projects: Sequence[str] | None) -> str | list[str]:
+def format_projects(projects: Sequence[str] | None) -> str | list[str]:
     """Write which projects an answer is about."""
     if projects is None:
         return "*"

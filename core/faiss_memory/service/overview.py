@@ -1,46 +1,34 @@
-"""What there is and how it is: health, counts, projects, tags, backups, adapters."""
+"""What there is and how it is: health, counts, projects, tags."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-from msgspec import UNSET
+from typing import Any
 
 from faiss_memory import schema
-from faiss_memory.contracts.config_files import ConfigFile, InstallContext, Scope
-from faiss_memory.contracts.store import Download, Page, Restored
 from faiss_memory.engine.engine import MemoryEngine
-from faiss_memory.errors import InvalidRequest, MemoryNotFound
-from faiss_memory.install.packages import package_files, zipped
+from faiss_memory.errors import MemoryNotFound
 from faiss_memory.memory import DEFAULT_PROJECT, Filter
-from faiss_memory.plugin_host import PluginHost
 from faiss_memory.service import messages
-from faiss_memory.service.limits import check_time
 from faiss_memory.settings import Settings
 
-if TYPE_CHECKING:
-    from faiss_memory.service.memories import MemoryService
+PluginStats = Callable[[], Iterable[Mapping[str, Any]]]
+"""Asks the plugins for figures of their own, each by the plugin's name."""
 
 
 class Overview:
     """Tells of the service, as `MemoryService.overview`; raises what the service raises."""
 
-    def __init__(
-        self, settings: Settings, engine: MemoryEngine, plugins: PluginHost, service: MemoryService
-    ) -> None:
+    def __init__(self, settings: Settings, engine: MemoryEngine, plugin_stats: PluginStats) -> None:
         self._settings = settings
         self._engine = engine
-        self._plugins = plugins
-        self._service = service
+        self._plugin_stats = plugin_stats
         self.version = version("faiss-memory")
-        self.paths: tuple[str, ...] = ()
-        """Where the application answers, once it is wired."""
 
     def health(self) -> schema.HealthAnswer:
         """Say whether the service answers. Raises what keeps the records from being read or written."""
@@ -83,7 +71,7 @@ class Overview:
 
     def stats(self, project: str | Sequence[str] | None) -> schema.StatsAnswer:
         """Tell counts and sizes, of some projects or of all. Raises MemoryNotFound for an unknown one."""
-        wanted = None if project is None else messages.scope(project)
+        wanted = None if project is None else messages.parse_projects(project)
         store, model = self._engine.store, self._engine.model
         facts = store.stats()
         sizes = facts["index_size_bytes"]
@@ -101,7 +89,7 @@ class Overview:
         if not projects and wanted not in (None, (DEFAULT_PROJECT,)):
             raise MemoryNotFound(f"there is no project `{project}`")
         plugins: dict[str, Any] = {}
-        for part in self._plugins.ask("register_stats", service=self._service):
+        for part in self._plugin_stats():
             plugins |= part
         return schema.StatsAnswer(
             total_memories=sum(one.memories for one in projects),
@@ -134,113 +122,9 @@ class Overview:
 
     def tags(self, project: str | None) -> schema.TagsAnswer:
         """List the tags in use, the most frequent first."""
-        found = self._engine.store.tags(Filter(projects=messages.scope(project)))
+        found = self._engine.store.tags(Filter(projects=messages.parse_projects(project)))
         counts = [schema.TagCount(tag=tag, count=count) for tag, count in found.items()]
         return schema.TagsAnswer(tags=counts, count=len(counts), project=project or DEFAULT_PROJECT)
-
-    def backup(self, request: schema.BackupRequest) -> schema.BackupAnswer:
-        """Make a consistent copy that can be restored."""
-        made = self._engine.store.backup(request.label)
-        return schema.BackupAnswer(
-            success=True,
-            backup=made.name,
-            memories=made.memories,
-            size_bytes=made.size_bytes,
-            message="Backup made; to restore it, stop the service, copy the backup's files into the data folder, "
-            "and start the service",
-        )
-
-    def backups(self) -> schema.BackupsAnswer:
-        """List every backup, oldest first."""
-        found = [
-            schema.BackupEntry(
-                name=one.name,
-                created_at=messages.time_text(one.created_at),
-                memories=one.memories,
-                size_bytes=one.size_bytes,
-                label=one.label,
-            )
-            for one in self._engine.store.backups()
-        ]
-        return schema.BackupsAnswer(backups=found, count=len(found))
-
-    def restore(self, request: schema.RestoreRequest) -> schema.RestoreAnswer:
-        """Go back to a backup or a time. Raises MemoryNotFound for one that is not there."""
-        if (request.backup is UNSET) == (request.time is UNSET):
-            raise InvalidRequest("say what to restore: give either `backup`, a name, or `time`", "backup")
-        time = None if request.time is UNSET else check_time(request.time, "time")
-        return _restored(self._engine.restore(time or str(request.backup)))
-
-    def archive(self, request: schema.ArchiveRequest) -> Download:
-        """Give a backup, or the present, as one file to take away. Raises MemoryNotFound for one that is not there."""
-        return self._engine.store.archive(request.backup, request.label)
-
-    def restore_archive(self, archive: BinaryIO) -> schema.RestoreAnswer:
-        """Go to the state in an archive, of this store or another."""
-        return _restored(self._engine.restore_archive(archive))
-
-    def adapters(self) -> schema.AdaptersAnswer:
-        """List the assistants' adapters."""
-        found = [
-            schema.AdapterEntry(
-                name=adapter.name,
-                title=adapter.title,
-                routes=list(
-                    dict.fromkeys(
-                        [
-                            *(route.path for route in adapter.routes(self._service)),
-                            *(path for path in self.paths if path.startswith(f"/adapters/{adapter.name}/")),
-                        ]
-                    )
-                ),
-            )
-            for adapter in self._plugins.adapters.values()
-        ]
-        return schema.AdaptersAnswer(adapters=found, count=len(found))
-
-    def adapter_files(self, request: schema.FilesRequest) -> schema.FilesAnswer | Page:
-        """Give the files that connect an assistant, as JSON or a zip. Raises MemoryNotFound for an unknown adapter."""
-        project = request.project or DEFAULT_PROJECT
-        context = self._context(project, request.scope)
-        files = self._config_files(request.name, context)
-        if request.format == "zip":
-            return messages.config_archive(files)
-        entries = [messages.config_file(file) for file in files]
-        return schema.FilesAnswer(
-            adapter=request.name, files=entries, count=len(entries), project=project, scope=request.scope
-        )
-
-    def _config_files(self, name: str, context: InstallContext) -> Sequence[ConfigFile]:
-        adapter = self._plugins.adapters.get(name)
-        if adapter is not None:
-            if context.scope not in adapter.scopes:
-                offered = ", ".join(adapter.scopes)
-                raise MemoryNotFound(f"`scope`: {name} has no such files; there are {offered}", "scope")
-            return adapter.files(context)
-        for given in self._plugins.hook.register_config_files(context=context):
-            if name in given:
-                found: Sequence[ConfigFile] = given[name]
-                return found
-        known = ", ".join(adapter.name for adapter in self.adapters().adapters)
-        raise MemoryNotFound(f"there is no adapter `{name}`; there are {known}")
-
-    def adapter_package(self, name: str) -> Page:
-        """Give an assistant's package, zipped. Raises MemoryNotFound for an adapter that has none."""
-        files = package_files(self._plugins, name, self._context(DEFAULT_PROJECT, "user"))
-        return Page(zipped(files), "application/zip")
-
-    def _context(self, project: str, scope: Scope) -> InstallContext:
-        """Whoever asks may have the service in a container, and our package nowhere: no command of ours is named."""
-        port = self._settings.published_port or self._settings.port
-        return InstallContext(
-            url=f"http://127.0.0.1:{port}",
-            project=project,
-            scope=scope,
-            command="",
-            hook_command="",
-            has_token=bool(self._settings.token),
-            public_url=self._settings.public_url,
-        )
 
 
 def _not_writable(folder: Path) -> str | None:
@@ -250,13 +134,3 @@ def _not_writable(folder: Path) -> str | None:
             return None
     except OSError as error:
         return error.strerror or str(error)
-
-
-def _restored(done: Restored) -> schema.RestoreAnswer:
-    return schema.RestoreAnswer(
-        success=True,
-        restored=done.name,
-        memories=done.memories,
-        set_aside=done.set_aside,
-        message=f"Restored; the state before was set aside as {done.set_aside} in the data folder",
-    )

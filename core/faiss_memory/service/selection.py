@@ -16,7 +16,7 @@ from faiss_memory.service.limits import check_metadata, check_tags, check_time
 from faiss_memory.settings import Limits
 
 
-class Chosen(NamedTuple):
+class Selection(NamedTuple):
     """The ids that were named, if any were; what the others must meet; and the memories that are there and do."""
 
     asked: AbstractSet[int] | None
@@ -24,7 +24,7 @@ class Chosen(NamedTuple):
     ids: list[int]
 
 
-def choose(request: schema.ForgetRequest, limits: Limits, store: Store) -> Chosen:
+def select_memories(request: schema.ForgetRequest, limits: Limits, store: Store) -> Selection:
     """Give the memories that meet every condition. Raises InvalidRequest when there is none, or one is not allowed."""
     if all(getattr(request, name) is UNSET for name in schema.FORGET_CONDITIONS):
         what = "purge" if isinstance(request, schema.PurgeRequest) else "forget"
@@ -38,7 +38,7 @@ def choose(request: schema.ForgetRequest, limits: Limits, store: Store) -> Chose
         )
     where = _filter(request, limits)
     ids = store.matching_ids(where)
-    return Chosen(asked, where, ids if asked is None else [one for one in ids if one in asked])
+    return Selection(asked, where, ids if asked is None else [one for one in ids if one in asked])
 
 
 def named_alone(request: schema.ForgetRequest) -> bool:
@@ -52,7 +52,9 @@ def _filter(request: schema.ForgetRequest, limits: Limits) -> Filter:
     # An id says by itself which project it is in.
     anywhere = request.project is UNSET and request.ids is not UNSET
     return Filter(
-        projects=None if anywhere else messages.scope(None if request.project is UNSET else request.project),
+        projects=None
+        if anywhere
+        else messages.parse_projects(None if request.project is UNSET else request.project),
         tags=check_tags([] if request.tags is UNSET else request.tags, limits.tags, "tags"),
         tags_mode=request.tags_mode,
         source=None if request.source is UNSET else request.source,

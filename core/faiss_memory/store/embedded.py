@@ -13,11 +13,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
+from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.contracts.http import Download
 from faiss_memory.contracts.store import (
     Added,
     Backup,
-    Download,
-    Embedding,
     KnownModel,
     Progress,
     Purged,

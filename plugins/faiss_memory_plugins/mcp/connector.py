@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from faiss_memory import Answer, MemoryNotFound, MemoryService, Message, SearchRequest, Tool
+from faiss_memory import Answer, MemoryNotFound, Message, SearchRequest, Service, Tool
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.calls import Call
 from faiss_memory_plugins.mcp.notes import title_of
@@ -72,7 +72,7 @@ FETCH = Tool(
 )
 
 
-def connector_calls(service: MemoryService, caller: Caller) -> Mapping[str, Call]:
+def connector_calls(service: Service, caller: Caller) -> Mapping[str, Call]:
     """Give the two calls by name; none to who does not come by the public address."""
     url = service.settings.public_url.rstrip("/")
 

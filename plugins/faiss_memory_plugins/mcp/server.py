@@ -13,7 +13,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
-from faiss_memory import INSTRUCTIONS, Limits, MemoryService, MemoryServiceError, message_schema
+from faiss_memory import INSTRUCTIONS, Limits, MemoryServiceError, Service, message_schema
 from faiss_memory_plugins.mcp.bridge import Application, Event
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.calls import Call, Calls
@@ -35,7 +35,7 @@ AN_HOUR = CacheHint(ttl_ms=60 * 60 * 1000, scope="private")
 class Offer:
     """Answers each request by a server of its own, made for who asks. Making one takes a fraction of a millisecond."""
 
-    def __init__(self, service: MemoryService) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
         self._described: dict[bool, list[types.Tool]] = {}
 
@@ -69,7 +69,7 @@ class Offer:
         resources = _Resources(Resources(self._service, caller))
         return Server(
             "faiss-memory",
-            version=self._service.overview.version,
+            version=self._service.version,
             title="FAISS Memory",
             instructions=INSTRUCTIONS,
             get_tool_input_schema=lambda name: (

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from faiss_memory import TRIAL_SESSION, HookDialect, MemoryNotFound, MemoryService, NotReady, count_tokens
+from faiss_memory import TRIAL_SESSION, HookDialect, MemoryNotFound, NotReady, Service, count_tokens
 from faiss_memory_plugins.recall.choosing import digest_of, found_for, project_for
 from faiss_memory_plugins.recall.events import Event, HookParams, HookRequest, read_event
 from faiss_memory_plugins.recall.framing import DIGEST, FOUND, Note, framed
@@ -19,7 +19,7 @@ from faiss_memory_plugins.recall.summaries import keep_summary
 class Recall:
     """Answers the hooks of one service."""
 
-    def __init__(self, service: MemoryService) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
         self._opening = Lock()
         self._opened: Sessions | None = None
@@ -39,7 +39,7 @@ class Recall:
         began = time.monotonic()
         event = read_event(request, dialect)
         # A hook is never worth waiting for: what is not ready yet is no help now.
-        if event is None or not self._service.engine.model_ready:
+        if event is None or not self._service.model_ready:
             return {}
         project = project_for(params.project, event.folder)
         try:

@@ -17,12 +17,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from faiss_memory.adapter.dialect import TRIAL_SESSION
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.entries import Entry
 from faiss_memory.cli.doctor.findings import SECONDS
 from faiss_memory.cli.doctor.interrupts import Interrupts
 from faiss_memory.cli.writing import excerpt
+from faiss_memory.contracts.dialect import TRIAL_SESSION
 from faiss_memory.install.commands import BARE_PATH
 from faiss_memory.settings import environment_with
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from faiss_memory.contracts.store import Vectors
+from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.store.index.vector_index import VectorIndex
 from faiss_memory.store.index.vector_segment import Ids
 from faiss_memory.store.records.rows import Stored

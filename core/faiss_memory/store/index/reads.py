@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from faiss_memory.contracts.store import Vectors
+from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.errors import MemoryNotFound
 from faiss_memory.memory import Filter, Match, Memory, ProjectCount, Ranking
 from faiss_memory.store.index.follower import Derived

@@ -17,7 +17,8 @@ from typing import Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from faiss_memory.contracts.store import Progress, Vectors
+from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.contracts.store import Progress
 from faiss_memory.errors import StoreCorrupt, StoreError
 from faiss_memory.memory import Filter, Match, Memory, Ranking
 from faiss_memory.store.index.analyzer import analyze

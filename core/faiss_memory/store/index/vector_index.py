@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from faiss_memory.contracts.store import Vectors
+from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.memory import Match, Passage
 from faiss_memory.store.index.vector_segment import Ids, Mask, Similarities, VectorPart
 

@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from faiss_memory.contracts.store import Vectors
+from faiss_memory.contracts.embedder import Vectors
 
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

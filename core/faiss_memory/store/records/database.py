@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from faiss_memory.contracts.store import Embedding, KnownModel
+from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.contracts.store import KnownModel
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
 from faiss_memory.store.records import clock, operations

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from faiss_memory.contracts.store import Added, Embedding, Vectors
+from faiss_memory.contracts.embedder import Embedding, Vectors
+from faiss_memory.contracts.store import Added
 from faiss_memory.memory import Draft, Filter
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from faiss_memory.contracts.store import Embedding
+from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.memory import Memory
 
