@@ -28,6 +28,7 @@ from faiss_memory.contracts.store import (
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Memory, Origin
 from faiss_memory.store.backup import archives, redact, restore
+from faiss_memory.store.backup.restore import Moment
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.busy import Busy
 from faiss_memory.store.committer import Committer
@@ -347,11 +348,11 @@ class EmbeddedStore(IndexReads):
             self._history.let_go()
             self._restoring.release()
 
-    def _build(self, moment: restore.Moment) -> None:
+    def _build(self, moment: Moment) -> None:
         with self._building.at("restore"):  # beside the present state, which still answers
             restore.build(moment, self.folder / restore.MAKING, self._building.step)
 
-    def _put_in_place(self, moment: restore.Moment) -> Restored:
+    def _put_in_place(self, moment: Moment) -> Restored:
         made = self.folder / restore.MAKING
         with self._busy.at("a restored state is being put in place"):
             return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
