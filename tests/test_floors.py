@@ -18,8 +18,8 @@ CORE = ROOT / "core" / "faiss_memory"
 
 HOUSES = {
     "faiss_memory": [
-        {"errors", "memory", "settings", "schema", "tokens"},
-        {"contracts", "project_name", "address", "logs", "log_tail"},
+        {"errors", "memory", "proving", "settings", "schema", "tokens"},
+        {"contracts", "project_name", "private", "peers", "address", "logs", "log_tail"},
         {"adapter", "embedder", "store", "openapi"},
         {"plugin_host", "tools", "engine"},
         {"install"},

@@ -22,10 +22,11 @@ from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import ModelOpening
 from faiss_memory.http import pages
-from faiss_memory.http.access import AccessControl, is_public
+from faiss_memory.http.access import AccessControl, Proofs, is_public
 from faiss_memory.http.public import as_public
 from faiss_memory.http.routes import core_routes
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.proving import PATH
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
@@ -85,21 +86,25 @@ class Application(falcon.App[falcon.Request, falcon.Response]):
     upload_paths: frozenset[str] = frozenset()
 
 
-def create_app(service: MemoryService) -> Application:
-    """Wire routes, access and errors into one WSGI application."""
+def create_app(service: MemoryService, secret: str = "") -> Application:
+    """Wire routes, access and errors into one WSGI application.
+
+    `secret` is that of this run: who knows it is this user, and needs no token; empty means that there is none.
+    """
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
     routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
     routes += _described(service, routes)
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
     public = {part.path for part in (*routes, *mounts) if part.public}
-    unlocked = {route.path for route in routes if route.open}
+    unlocked = {PATH, *(route.path for route in routes if route.open)}
     app = Application()
     app.upload_paths = frozenset(route.path for route in routes if route.upload)
-    app.add_middleware(AccessControl(service.settings, public, unlocked))
+    app.add_middleware(AccessControl(service.settings, public, unlocked, secret))
     app.add_middleware(_RequestLog())
     app.set_error_serializer(_serialize_error)
     app.add_error_handler(errors.MemoryServiceError, _answer_error)
     app.add_error_handler(Exception, _answer_surprise)
+    app.add_route(PATH, Proofs(service.settings, secret))
     for path in dict.fromkeys(route.path for route in routes):
         here = [route for route in routes if route.path == path]
         responders = {f"on_{route.method.lower()}": _responder(route, service.settings) for route in here}
