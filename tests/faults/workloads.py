@@ -25,6 +25,7 @@ from faiss_memory.store.records import clock
 from tests.fakes import DIMENSION
 from tests.faults import broken, points
 from tests.faults.journal import Journal, some_mark
+from tests.store.asking import matching, nearest
 from tests.store.oracle import EVERYTHING, embed
 
 EXIT_FAILED, EXIT_NOT_OPENED = 74, 75
@@ -293,9 +294,9 @@ class Asked:
         assert self._store is not None
         found = {}
         for memory_id, text in texts.items():
-            nearest = self._store.nearest(embed(text).vectors[0], EVERYTHING, 1)
-            matching = self._store.matching(text.split()[1], EVERYTHING, 5)
-            found[memory_id] = nearest, [key for key, _ in matching]
+            near = nearest(self._store, embed(text).vectors[0], EVERYTHING, 1)
+            words = matching(self._store, text.split()[1], EVERYTHING, 5)
+            found[memory_id] = near, [key for key, _ in words]
         return found
 
     def time(self) -> float:

@@ -23,6 +23,7 @@ from faiss_memory.store.backup import log, restore, snapshots
 from faiss_memory.store.backup.backups import Manifest, _kept_by_time
 from faiss_memory.store.records import clock as clock_module
 from tests.fakes import DIMENSION
+from tests.store.asking import nearest
 from tests.store.oracle import (
     EVERYTHING,
     EmbeddedHome,
@@ -148,7 +149,7 @@ def test_a_backup_holds_everything_of_a_memory(home, tmp_path):
     assert (store.get([first, second, added[0].id]), store.origins("alpha"), store.projects()) == expected
     again = store.add([Draft(text="once")], [embed("once")], retry)
     assert (again[0].id, again[0].repeated) == (added[0].id, True)
-    match = store.nearest(embed_query("ledger three"), Filter(projects=("alpha",)), 1)[0]
+    match = nearest(store, embed_query("ledger three"), Filter(projects=("alpha",)), 1)[0]
     assert (match.memory_id, match.similarity) == (second, pytest.approx(1, abs=1e-5))
     restored.close()
 
@@ -214,7 +215,7 @@ def test_the_running_store_goes_back_to_a_backup_and_forth_again(home):
     assert (home.folder / restored.set_aside).exists()
     (fresh,) = add(store, "after the restore")
     assert fresh > max(given | oracle.given)
-    assert [match.memory_id for match in store.nearest(embed_query("after the restore"), EVERYTHING, 1)] == [
+    assert [match.memory_id for match in nearest(store, embed_query("after the restore"), EVERYTHING, 1)] == [
         fresh
     ]
     store.restore(after.name)
@@ -466,7 +467,7 @@ def test_what_was_logged_and_is_not_in_the_records_is_taken_from_the_log(home, l
     store = home.open()
     assert texts(store) == expected
     assert f"{lost + 1} changes that memory.db lacked" in caplog.text
-    assert len(store.nearest(embed_query("later"), EVERYTHING, 99)) == lost
+    assert len(nearest(store, embed_query("later"), EVERYTHING, 99)) == lost
     assert home.reopen().restore(datetime.now(UTC)).memories == lost
 
 
@@ -494,7 +495,7 @@ def test_without_hard_links_backups_lean_on_the_store_folder(home, monkeypatch, 
     made = autos(store)[-1]
     add(store, "token")
     assert "no hard links" in caplog.text
-    assert store.stats()["backups_stand_alone"] is False
+    assert store.stats().backups_stand_alone is False
     assert [path.name for path in (home.folder / "backups" / made.name).iterdir()] == ["manifest.json"]
     assert store.restore(made.name).memories >= 1
     home.close()

@@ -22,6 +22,7 @@ from faiss_memory.store.index import searcher
 from faiss_memory.store.purge import purge
 from faiss_memory.store.records import clock as clock_module
 from faiss_memory.store.records import tombstones
+from tests.store.asking import nearest
 from tests.store.oracle import (
     EVERYTHING,
     EmbeddedHome,
@@ -352,14 +353,14 @@ def test_what_is_added_again_stays(home, secret, clock):
 
 def test_no_id_is_given_again_when_the_records_are_built_anew(home, secret):
     home.store.purge([secret])
-    passages = home.store.nearest(embed("one").vectors[0], EVERYTHING, 5)
+    passages = nearest(home.store, embed("one").vectors[0], EVERYTHING, 5)
     home.close()
     (home.folder / "memory.db").unlink()
     store = home.open()
     (fresh,) = add(store, "fresh and new")
     assert fresh > secret
-    assert len(store.nearest(embed("fresh and new").vectors[0], EVERYTHING, 5)) == len(passages) + 1
-    assert store.nearest(embed("fresh and new").vectors[0], EVERYTHING, 1)[0].memory_id == fresh
+    assert len(nearest(store, embed("fresh and new").vectors[0], EVERYTHING, 5)) == len(passages) + 1
+    assert nearest(store, embed("fresh and new").vectors[0], EVERYTHING, 1)[0].memory_id == fresh
 
 
 def test_without_hard_links_it_leaves_every_file_too(home, clock, monkeypatch, tmp_path):

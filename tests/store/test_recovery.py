@@ -21,6 +21,7 @@ from faiss_memory.store import filesystem
 from faiss_memory.store.backup import restore
 from faiss_memory.store.index import catalogue_file
 from faiss_memory.store.records.schema import SCHEMA_VERSION
+from tests.store.asking import matching, nearest
 from tests.store.oracle import (
     EPOCH,
     EVERYTHING,
@@ -187,9 +188,9 @@ def test_a_catalogue_damaged_after_a_kill_gives_no_wrong_text_and_keeps_nobody_o
         for memory in store.get(sorted(texts)):
             assert memory.text == texts[memory.id]
         assert {
-            match.memory_id for match in store.nearest(embed_query("ledger"), EVERYTHING, 999)
+            match.memory_id for match in nearest(store, embed_query("ledger"), EVERYTHING, 999)
         } == texts.keys()
-        store.matching("ledger", EVERYTHING, 999)
+        matching(store, "ledger", EVERYTHING, 999)
         assert killed.failures == []
         killed.close()
 
@@ -352,7 +353,7 @@ def test_a_flipped_byte_in_a_vector_costs_only_that_vector(tmp_path, caplog):
         settled(store)
     assert f"passage {key}" in caplog.text
     found = {
-        match.memory_id: match.similarity for match in store.nearest(embed_query("ledger"), EVERYTHING, 99)
+        match.memory_id: match.similarity for match in nearest(store, embed_query("ledger"), EVERYTHING, 99)
     }
     expected = oracle.nearest(embed_query("ledger"), EVERYTHING)
     del expected[7]

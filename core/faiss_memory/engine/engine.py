@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,13 +12,26 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from faiss_memory.contracts.backups import Backups, Restored
 from faiss_memory.contracts.embedder import Embedder, Embedding, Vectors
-from faiss_memory.contracts.store import Added, Progress, Purged, Restored, Retry, Rewritten, Store
+from faiss_memory.contracts.store import (
+    Added,
+    Closest,
+    Legs,
+    Progress,
+    Purged,
+    Retry,
+    Rewritten,
+    Search,
+    Store,
+)
+from faiss_memory.contracts.store import Found as FoundInStore
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine import ranking
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed
 from faiss_memory.engine.passages import split
-from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, StoreError
+from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg
+from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, NotSupported, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Query, Ranking, SearchResult
 
 log = logging.getLogger("faiss_memory.engine")
@@ -29,8 +42,17 @@ QUERY_PASSAGES = 8
 MOMENT = 1.0
 """Seconds."""
 
-RankMemories = Callable[[Query, int], Sequence[Ranking]]
+RankMemories = Callable[[Query, int], Mapping[str, Ranking]]
+"""Asks the plugins for rankings of their own, by the plugin's name."""
 RerankResults = Callable[[Query, list[SearchResult]], list[SearchResult]]
+
+
+def _no_rankings(query: Query, k: int) -> Mapping[str, Ranking]:
+    return {}
+
+
+def _as_they_are(query: Query, results: list[SearchResult]) -> list[SearchResult]:
+    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +74,22 @@ class _Meaning(NamedTuple):
 class MemoryEngine:
     """Joins a store and an embedder. Starting is done in the background; calls wait a while for what they need."""
 
-    def __init__(self, store: Store, opening: ModelOpening, startup_wait: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        opening: ModelOpening,
+        startup_wait: float,
+        rank_memories: RankMemories = _no_rankings,
+        rerank_results: RerankResults = _as_they_are,
+    ) -> None:
         self._store = store
         self._models = Models(store, opening)
         self._wait = startup_wait
         self._store_opened = Event()
         self._closing = False
         self.store_error: MemoryServiceError | None = None
-        self.rank_memories: RankMemories = lambda _query, _k: ()
-        self.rerank_results: RerankResults = lambda _query, results: results
+        self._rank_memories = rank_memories
+        self._rerank_results = rerank_results
         self._starter = Thread(target=self._start, name="starter", daemon=True)
 
     # Starting and stopping.
@@ -90,11 +119,11 @@ class MemoryEngine:
 
     def restore(self, wanted: str | datetime) -> Restored:
         """Restore a backup or a time; what the model in use has not embedded is embedded in the background."""
-        return self._follow(self.store.restore(wanted))
+        return self._follow(self.backups.restore(wanted))
 
     def restore_archive(self, archive: BinaryIO) -> Restored:
         """Restore an archive, as `restore` does a backup."""
-        return self._follow(self.store.restore_archive(archive))
+        return self._follow(self.backups.restore_archive(archive))
 
     def _follow(self, restored: Restored) -> Restored:
         self._models.recount()
@@ -164,6 +193,13 @@ class MemoryEngine:
             raise self.store_error
         return self._store
 
+    @property
+    def backups(self) -> Backups:
+        """The copies that the opened store keeps of itself. Raises NotSupported for one that keeps none."""
+        if not isinstance(self.store, Backups):
+            raise NotSupported("the store keeps no backups of its own; back up the database that it lies in")
+        return self.store
+
     @contextmanager
     def _lent_models(self, *, needed: bool) -> Iterator[ModelsInUse | None]:
         """Lend the models in use for one call, waiting a while for them; None if there is none.
@@ -214,18 +250,14 @@ class MemoryEngine:
         with self._lent_models(needed=False) as models:
             return self.store.change(memory_id, change, _embed(models, [change.text])[0])
 
-    def closest(self, text: str, where: Filter) -> tuple[Memory, float] | None:
+    def closest(self, text: str, where: Filter) -> Closest | None:
         """Find the memory that a text's least known passage is most like, with the similarity.
 
         Raises EmbedderError or NotReady without a model.
         """
         with self._lent_models(needed=True) as models:
             assert models is not None
-            closest = self.store.closest(embed(models.answering, [text])[0], where)
-        if closest is None:
-            return None
-        found = self.store.get([closest[0]])
-        return (found[0], closest[1]) if found else None
+            return self.store.closest(embed(models.answering, [text])[0], where)
 
     # Searching.
 
@@ -249,63 +281,21 @@ class MemoryEngine:
     def _search(self, query: Query, meaning: _Meaning | None, degraded: tuple[str, ...]) -> Found:
         depth = max(CANDIDATES, 4 * query.k)
         while True:
-            scores, matches, more = self._rank(query, meaning, depth)
-            kept = [pair for pair in ranking.best_first(scores) if _passes(query, matches.get(pair[0]))]
-            if len(kept) >= query.k or not more:
+            choice = _Choice(query, self._guests(query, depth))
+            found = self.store.search(_asked(query, meaning, depth, choice.named), choice)
+            if len(choice.kept) >= query.k or not _reaches_on(query, found.legs, depth):
                 break
             depth *= 4
-        results = self._results(kept[: query.k], matches)
-        results = self.rerank_results(query, results)
+        results = _results(choice.kept, found)
+        results = self._rerank_results(query, results)
         relevant = [result for result in results if _relevant(query, result)]
         return Found(relevant, len(results) - len(relevant), (*degraded, *self._incomplete(query)))
 
-    def _rank(
-        self, query: Query, meaning: _Meaning | None, depth: int
-    ) -> tuple[dict[int, float], dict[int, Match], bool]:
-        """Score candidates in the query's mode; the last value says whether deeper rankings would hold more."""
-        matches: dict[int, Match] = {}
-        words: Ranking = []
-        if meaning is not None and query.mode != "keyword":
-            nearest = self.store.nearest(meaning.vector, query.where, depth, meaning.model)
-            matches = {match.memory_id: match for match in nearest}
-        if query.mode != "semantic":
-            words = self.store.matching(query.text, query.where, depth)
-        more = len(words) >= depth if query.mode == "keyword" else _reaches_on(query, matches, depth)
-        if query.mode == "semantic":
-            return ranking.semantic_scores(matches.values()), matches, more
-        others = [dict(words)]
-        if query.mode == "hybrid":
-            others += self._guests(query, depth)
-        if meaning is not None:
-            unknown = {memory_id for leg in others for memory_id in leg} - matches.keys()
-            matches |= self.store.similarities(meaning.vector, sorted(unknown), meaning.model)
-        if query.mode == "keyword":
-            return others[0], matches, more
-        return ranking.fuse(ranking.semantic_scores(matches.values()), others), matches, more
-
-    def _guests(self, query: Query, depth: int) -> list[dict[int, float]]:
-        """Ask plugins for rankings of their own, and keep what the filter lets through and has a score at all."""
-        rankings = [given for given in self.rank_memories(query, depth) if given]
-        if not rankings:
-            return []
-        allowed = set(self.store.matching_ids(query.where))
-        return [{key: score for key, score in given if key in allowed and score > 0} for given in rankings]
-
-    def _results(self, ranked: Ranking, matches: Mapping[int, Match]) -> list[SearchResult]:
-        scores = dict(ranked)
-        results = []
-        for memory in self.store.get([memory_id for memory_id, _ in ranked]):
-            match = matches.get(memory.id)
-            results.append(
-                SearchResult(
-                    memory=memory,
-                    similarity=None if match is None else match.similarity,
-                    score=scores[memory.id],
-                    relevance=None if match is None else ranking.relevance(match.similarity),
-                    passage=match.passage if match is not None and match.passages > 1 else None,
-                )
-            )
-        return results
+    def _guests(self, query: Query, depth: int) -> Mapping[str, Ranking]:
+        """Ask plugins for rankings of their own. Before the store is: nothing slow is done while it holds its state."""
+        if query.mode != "hybrid":
+            return {}
+        return {name: given for name, given in self._rank_memories(query, depth).items() if given}
 
     def _incomplete(self, query: Query) -> tuple[str, ...]:
         """Name the legs of this search that are still being rebuilt."""
@@ -332,16 +322,72 @@ def _embed_query(model: EmbeddingLanes, text: str) -> _Meaning:
     return _Meaning(unit, model.identity)
 
 
+class _Choice:
+    """Chooses from the legs of a search what answers: `kept`, best first."""
+
+    def __init__(self, query: Query, guests: Mapping[str, Ranking]) -> None:
+        self._query = query
+        self._guests = guests
+        self.named = {memory_id for given in guests.values() for memory_id, score in given if score > 0}
+        self.kept: Ranking = []
+
+    def __call__(self, legs: Legs) -> list[int]:
+        scores = ranking.score(self._query, self._legs(legs))
+        self.kept = [
+            pair for pair in ranking.best_first(scores) if _passes(self._query, legs.matches.get(pair[0]))
+        ]
+        return [memory_id for memory_id, _ in self.kept[: self._query.k]]
+
+    def _legs(self, legs: Legs) -> list[Leg]:
+        """Name each leg. What a plugin names counts if the filter lets it through and it has a score at all."""
+        others = [Leg(KEYWORD, dict(legs.words))]
+        for name, given in self._guests.items():
+            others.append(Leg(name, {key: score for key, score in given if key in legs.named and score > 0}))
+        # A memory that only another leg has met is as near as it is.
+        return [Leg(SEMANTIC, ranking.semantic_scores(legs.matches.values())), *others]
+
+
+def _asked(query: Query, meaning: _Meaning | None, depth: int, named: Collection[int]) -> Search:
+    return Search(
+        where=query.where,
+        depth=depth,
+        vector=None if meaning is None else meaning.vector,
+        model=None if meaning is None else meaning.model,
+        nearest=query.mode != "keyword",
+        text=None if query.mode == "semantic" else query.text,
+        named=named,
+    )
+
+
+def _results(kept: Ranking, found: FoundInStore) -> list[SearchResult]:
+    scores, matches = dict(kept), found.legs.matches
+    results = []
+    for memory in found.memories:
+        match = matches.get(memory.id)
+        results.append(
+            SearchResult(
+                memory=memory,
+                similarity=None if match is None else match.similarity,
+                score=scores[memory.id],
+                relevance=None if match is None else ranking.relevance(match.similarity),
+                passage=match.passage if match is not None and match.passages > 1 else None,
+            )
+        )
+    return results
+
+
 def _passes(query: Query, match: Match | None) -> bool:
     if query.threshold is None:
         return True
     return match is not None and round(match.similarity, 4) >= query.threshold
 
 
-def _reaches_on(query: Query, matches: Mapping[int, Match], depth: int) -> bool:
-    """Say whether a deeper search by meaning could bring more: it meets the most similar memories first."""
-    least = min((match.similarity for match in matches.values()), default=0.0)
-    return len(matches) >= depth and (query.threshold is None or least >= query.threshold)
+def _reaches_on(query: Query, legs: Legs, depth: int) -> bool:
+    """Say whether a deeper search could bring more: by meaning it meets the most similar memories first."""
+    if query.mode == "keyword":
+        return len(legs.words) >= depth
+    least = legs.nearest[-1].similarity if legs.nearest else 0.0
+    return len(legs.nearest) >= depth and (query.threshold is None or least >= query.threshold)
 
 
 def _relevant(query: Query, result: SearchResult) -> bool:

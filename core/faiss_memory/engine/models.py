@@ -163,7 +163,7 @@ class Models:
 
         An older one answers if it has embedded more than the wanted one has.
         """
-        last = self._store.last_model()
+        last = self._store.model_in_use()
         if last is not None and last.name != self._opening.name:
             # The wanted one may have to be compiled first, and that takes a while.
             if (older := self._again(last)) is not None:

@@ -198,6 +198,8 @@ class PurgeProof(Answer):
     texts: int
     found: list[str]
     shared: list[int]
+    not_covered: list[str]
+    """What may still hold the texts and could not be searched."""
 
 
 class PurgeAnswer(Answer):

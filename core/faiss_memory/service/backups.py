@@ -7,8 +7,8 @@ from typing import BinaryIO
 from msgspec import UNSET
 
 from faiss_memory import schema
+from faiss_memory.contracts.backups import Restored
 from faiss_memory.contracts.http import Download
-from faiss_memory.contracts.store import Restored
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.service import messages
@@ -23,7 +23,7 @@ class Backups:
 
     def backup(self, request: schema.BackupRequest) -> schema.BackupAnswer:
         """Make a consistent copy that can be restored."""
-        made = self._engine.store.backup(request.label)
+        made = self._engine.backups.backup(request.label)
         return schema.BackupAnswer(
             success=True,
             backup=made.name,
@@ -43,7 +43,7 @@ class Backups:
                 size_bytes=one.size_bytes,
                 label=one.label,
             )
-            for one in self._engine.store.backups()
+            for one in self._engine.backups.backups()
         ]
         return schema.BackupsAnswer(backups=found, count=len(found))
 
@@ -56,7 +56,7 @@ class Backups:
 
     def archive(self, request: schema.ArchiveRequest) -> Download:
         """Open a backup, or the present, as one file to take away. Raises MemoryNotFound for one that is not there."""
-        return self._engine.store.archive(request.backup, request.label)
+        return self._engine.backups.archive(request.backup, request.label)
 
     def restore_archive(self, archive: BinaryIO) -> schema.RestoreAnswer:
         """Go to the state in an archive, of this store or another."""

@@ -18,7 +18,7 @@ from faiss_memory.contracts.service import Assistant, Rewriting, Service
 from faiss_memory.contracts.store import Added, Retry
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
-from faiss_memory.memory import DEFAULT_PROJECT, Change, Draft, Filter, Memory, Origin, Query, SearchResult
+from faiss_memory.memory import DEFAULT_PROJECT, Change, Draft, Filter, Memory, Origin, Query
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.service import messages
 from faiss_memory.service.limits import check_metadata, check_tags, check_text, check_time
@@ -41,8 +41,6 @@ class MemoryService(Service):
         self.engine = engine
         self.plugins = plugins
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
-        engine.rank_memories = lambda query, k: plugins.ask("rank_memories", query=query, k=k)
-        engine.rerank_results = self._rerank
         self._stop_announced = False
 
     @property
@@ -72,10 +70,6 @@ class MemoryService(Service):
     def projects(self) -> schema.ProjectsAnswer:
         """List the projects."""
         return self.overview.projects()
-
-    def _rerank(self, query: Query, results: list[SearchResult]) -> list[SearchResult]:
-        reranked: list[list[SearchResult]] = self.plugins.ask("rerank_results", query=query, results=results)
-        return reranked[0] if reranked else results
 
     def start(self) -> None:
         """Begin to open the store and to load the model."""
@@ -226,8 +220,13 @@ class MemoryService(Service):
         added = self.engine.add(drafts, retry)
         stored = [one.id for one in added if one.id is not None and not one.repeated]
         if stored:
-            self.plugins.notify("memories_added", memories=self.engine.store.get(stored))
+            self._notify_of("memories_added", stored)
         return added, drafts
+
+    def _notify_of(self, hook: str, ids: Sequence[int]) -> None:
+        """Tell the plugins of memories as they are now, which are read only if one wants to know."""
+        if self.plugins.wants(hook):
+            self.plugins.notify(hook, memories=self.engine.store.get(ids))
 
     def _ask_before_add(self, drafts: list[Draft]) -> None:
         given = len(drafts)
@@ -256,9 +255,9 @@ class MemoryService(Service):
         self._ask_before_add(drafts)
         done, passages = self.engine.rewrite(drafts, self._ask_before_change(changes), gone)
         if done.added:
-            self.plugins.notify("memories_added", memories=self.engine.store.get(done.added))
+            self._notify_of("memories_added", done.added)
         if done.changed:
-            self.plugins.notify("memories_changed", memories=self.engine.store.get(done.changed))
+            self._notify_of("memories_changed", done.changed)
         if done.removed:
             self.plugins.notify("memories_removed", ids=done.removed)
         return Rewriting(len(done.added), len(done.changed), len(done.removed), passages)

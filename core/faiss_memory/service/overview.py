@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import schema
+from faiss_memory.contracts.backups import Backups
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import MemoryNotFound
 from faiss_memory.memory import DEFAULT_PROJECT, Filter
@@ -74,7 +75,7 @@ class Overview:
         wanted = None if project is None else messages.parse_projects(project)
         store, model = self._engine.store, self._engine.model
         facts = store.stats()
-        sizes = facts["index_size_bytes"]
+        sizes = facts.index_size_bytes
         projects = [
             schema.ProjectStats(
                 name=one.name,
@@ -95,11 +96,11 @@ class Overview:
             total_memories=sum(one.memories for one in projects),
             dimension=None if model is None else model.dimension,
             model=self._settings.model_name,
-            created_at=messages.time_text(facts["created_at"]),
-            last_updated=messages.time_text(facts["last_updated"]),
+            created_at=messages.time_text(facts.created_at),
+            last_updated=messages.time_text(facts.last_updated),
             index_size_bytes=sum(one.index_size_bytes for one in projects),
-            backup_count=len(store.backups()),
-            backups_stand_alone=facts.get("backups_stand_alone", True),
+            backup_count=len(store.backups()) if isinstance(store, Backups) else 0,
+            backups_stand_alone=facts.backups_stand_alone,
             model_ready=self._engine.model_ready,
             model_in_use=None if model is None else model.identity,
             model_error=None if self._engine.model_error is None else str(self._engine.model_error),

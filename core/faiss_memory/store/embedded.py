@@ -11,22 +11,24 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from faiss_memory.contracts.backups import Backup, Backups, Restored
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.http import Download
 from faiss_memory.contracts.store import (
     Added,
-    Backup,
+    Feed,
     KnownModel,
     Progress,
     Purged,
-    Restored,
     Retry,
     Rewritten,
+    Store,
+    StoreStats,
 )
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
-from faiss_memory.memory import Change, Draft, Filter, Memory, Origin
+from faiss_memory.memory import Change, Draft, Memory, Origin
 from faiss_memory.store.backup import archives, redact, restore
 from faiss_memory.store.backup.restore import Moment
 from faiss_memory.store.backup.timeline import History
@@ -40,7 +42,7 @@ from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.opening import open_truth, remove_special_files
 from faiss_memory.store.purge import purge
-from faiss_memory.store.records import origins, retries, tombstones
+from faiss_memory.store.records import feed, origins, retries, tombstones
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth
 from faiss_memory.store.records.novelty import add_novel
@@ -53,7 +55,7 @@ DROPPED_AT_ONCE = 500
 """Memories whose vectors by models that are not kept are removed in one transaction."""
 
 
-class EmbeddedStore(IndexReads):
+class EmbeddedStore(IndexReads, Store, Backups):
     """A data folder, owned by this process. Implements `faiss_memory.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
@@ -155,8 +157,8 @@ class EmbeddedStore(IndexReads):
         while self._committer.read(self._derived.fill_some):
             pass
 
-    def last_model(self) -> KnownModel | None:
-        """Give the model that was last in use."""
+    def model_in_use(self) -> KnownModel | None:
+        """Return the model that was last put in use."""
         return self._committer.read(lambda truth: truth.last_model())
 
     def keep_models(self, identities: Collection[str]) -> None:
@@ -203,14 +205,6 @@ class EmbeddedStore(IndexReads):
 
         # To judge what is novel, everything written before must be visible.
         return self._committer.run(call, alone=any(draft.if_novel is not None for draft in drafts))
-
-    def closest(self, embedding: Embedding, where: Filter) -> tuple[int, float] | None:
-        """Find what a text's least known passage is most like: a long text is known only if all of it is."""
-        nearest = [self.nearest(vector, where, 1, embedding.model) for vector in embedding.vectors]
-        if not nearest or not all(nearest):
-            return None
-        match = min((found[0] for found in nearest), key=lambda match: match.similarity)
-        return match.memory_id, match.similarity
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
         """Correct a memory."""
@@ -273,15 +267,19 @@ class EmbeddedStore(IndexReads):
 
     # Telling.
 
-    def stats(self) -> Mapping[str, Any]:
-        """Tell sizes and states."""
+    def stats(self) -> StoreStats:
+        """Return sizes and states."""
         created_at = self._derived.created_at
-        return {
-            "created_at": created_at,
-            "last_updated": max((project.last_updated for project in self.projects()), default=created_at),
-            "index_size_bytes": self._derived.index_sizes(),
-            "backups_stand_alone": self._history.has_links,
-        }
+        return StoreStats(
+            created_at=created_at,
+            last_updated=max((project.last_updated for project in self.projects()), default=created_at),
+            index_size_bytes=self._derived.index_sizes(),
+            backups_stand_alone=self._history.has_links,
+        )
+
+    def changes(self, after: str | None = None, limit: int = 1000) -> Feed:
+        """Tell what was written since a position, oldest first."""
+        return self._committer.read(lambda truth: feed.read(truth, after, limit))
 
     def rebuilding(self) -> list[Progress]:
         """Tell which derived files are being rebuilt, and how far a restore is that is being built beside."""

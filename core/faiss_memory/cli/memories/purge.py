@@ -103,3 +103,5 @@ def _show_proof(session: Session, proof: Mapping[str, Any]) -> None:
     if proof["shared"]:
         named = ", ".join(map(str, proof["shared"][:10]))
         session.out.remark(f"These memories say the same in part, and stay: {named}")
+    if proof["not_covered"]:
+        session.out.remark(f"Not searched: {'; '.join(proof['not_covered'])}")

@@ -21,7 +21,7 @@ from typing import BinaryIO, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from faiss_memory.contracts.store import Backup
+from faiss_memory.contracts.backups import Backup
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.store.backup.replay import Stretch
 from faiss_memory.store.backup.snapshots import Base, Chain

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from faiss_memory.contracts.store import Backup
+from faiss_memory.contracts.backups import Backup
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.store.backup import restore
 from faiss_memory.store.backup.archives import Archive

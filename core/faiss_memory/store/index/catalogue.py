@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -295,6 +295,18 @@ class Catalogue:
         """Give the ids that a filter lets through, ascending."""
         clause, values = condition(where)
         return [row[0] for row in self._read(f"SELECT id FROM memories WHERE {clause} ORDER BY id", values)]
+
+    def allowed(self, ids: Collection[int], where: Filter) -> set[int]:
+        """Return those of some memories that a filter lets through."""
+        clause, values = condition(where)
+        wanted = list(ids)
+        found: set[int] = set()
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            marks = ",".join("?" * len(part))
+            rows = self._read(f"SELECT id FROM memories WHERE id IN ({marks}) AND {clause}", [*part, *values])
+            found.update(row[0] for row in rows)
+        return found
 
     def hidden(self, project: str) -> list[int]:
         """Give the superseded memories of a project."""

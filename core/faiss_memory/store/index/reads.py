@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Literal
 
-from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.contracts.store import Choose, Closest, Found, Search
 from faiss_memory.errors import MemoryNotFound
-from faiss_memory.memory import Filter, Match, Memory, ProjectCount, Ranking
+from faiss_memory.memory import Filter, Memory, ProjectCount
 from faiss_memory.store.index.follower import Derived
 
 
@@ -46,17 +47,17 @@ class IndexReads:
         """Give the ids that a filter lets through."""
         return self._indexes.read(lambda catalogue: catalogue.ids(where))
 
-    def nearest(self, vector: Vectors, where: Filter, limit: int, model: str | None = None) -> list[Match]:
-        """Find memories by meaning."""
-        return self._indexes.nearest(vector, where, limit, model)
+    def allowed(self, ids: Collection[int], where: Filter) -> set[int]:
+        """Return those of some memories that a filter lets through."""
+        return self._indexes.read(lambda catalogue: catalogue.allowed(ids, where))
 
-    def similarities(self, vector: Vectors, ids: Sequence[int], model: str | None = None) -> dict[int, Match]:
-        """Compare a query with chosen memories."""
-        return self._indexes.similarities(vector, ids, model)
+    def search(self, asked: Search, choose: Choose) -> Found:
+        """Find memories by meaning and by words, and read those that are chosen, in one state."""
+        return self._indexes.search(asked, choose)
 
-    def matching(self, text: str, where: Filter, limit: int) -> Ranking:
-        """Find memories by words."""
-        return self._indexes.matching(text, where, limit)
+    def closest(self, embedding: Embedding, where: Filter) -> Closest | None:
+        """Find what a text's least known passage is most like: a long text is known only if all of it is."""
+        return self._indexes.closest(embedding.vectors, where, embedding.model)
 
     def projects(self) -> list[ProjectCount]:
         """Count memories by project."""

@@ -1,7 +1,8 @@
 """The derived indexes together: catalogue, keywords and vectors, always changed as one.
 
 Searches share a lock and a committed group has it alone for the fraction of a millisecond that it takes to bring
-all three up to date, so an answer never mixes two states, and one that should find k memories finds k.
+all three up to date. A search holds it from its first leg to its last text, so an answer never mixes two states, and
+one that should find k memories finds k.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faiss_memory.contracts.embedder import Vectors
-from faiss_memory.contracts.store import Progress
+from faiss_memory.contracts.store import Choose, Closest, Found, Legs, Progress, Search
 from faiss_memory.errors import StoreCorrupt, StoreError
 from faiss_memory.memory import Filter, Match, Memory, Ranking
 from faiss_memory.store.index.analyzer import analyze
@@ -233,40 +234,62 @@ class Indexes:
         with self._lock.reading():
             return call(self._catalogue)
 
-    def nearest(self, vector: Vectors, where: Filter, limit: int, model: str | None) -> list[Match]:
-        """Find memories by meaning, over the projects asked for."""
+    def search(self, asked: Search, choose: Choose) -> Found:
+        """Find memories by meaning and by words, and read the chosen ones, under one lock: of one state."""
 
-        def search(catalogue: Catalogue) -> list[Match]:
-            found: list[Match] = []
-            vectors = self._by_project(model)
-            for project in where.projects or sorted(vectors):
-                if project in vectors:
-                    allowed, hidden = _scope(catalogue, where, project)
-                    found += vectors[project].nearest(vector, allowed, hidden, limit)
-            return sorted(found, key=lambda match: (-match.similarity, match.memory_id))[:limit]
+        def run(catalogue: Catalogue) -> Found:
+            nearest = [] if asked.vector is None or not asked.nearest else self._nearest(catalogue, asked)
+            words = [] if asked.text is None else self._words(catalogue, asked.text, asked.where, asked.depth)
+            named = catalogue.allowed(asked.named, asked.where) if asked.named else set()
+            matches = {match.memory_id: match for match in nearest}
+            if asked.vector is not None:
+                unknown = {memory_id for memory_id, _ in words} | named
+                matches |= self._similarities(asked.vector, sorted(unknown - matches.keys()), asked.model)
+            legs = Legs(nearest, words, matches, named)
+            return Found(legs, catalogue.get(choose(legs)))
 
-        return self.read(search)
+        return self.read(run)
 
-    def similarities(self, vector: Vectors, ids: Sequence[int], model: str | None) -> dict[int, Match]:
-        """Compare a query with chosen memories."""
-        with self._lock.reading():
-            indexes = self._by_project(model).values()
-            matches = [match for index in indexes for match in index.similarities(vector, ids)]
+    def closest(self, vectors: Vectors, where: Filter, model: str | None) -> Closest | None:
+        """Find what the least known of some passages is most like, in one state."""
+
+        def run(catalogue: Catalogue) -> Closest | None:
+            each = [
+                self._nearest(catalogue, Search(vector=vector, where=where, depth=1, model=model))
+                for vector in vectors
+            ]
+            if not each or not all(each):
+                return None
+            match = min((found[0] for found in each), key=lambda match: match.similarity)
+            return Closest(catalogue.get([match.memory_id])[0], match.similarity)
+
+        return self.read(run)
+
+    def _nearest(self, catalogue: Catalogue, asked: Search) -> list[Match]:
+        """Find memories by meaning, over the projects asked for; the caller holds the lock."""
+        vectors = self._by_project(asked.model)
+        found: list[Match] = []
+        for project in asked.where.projects or sorted(vectors):
+            if project in vectors and asked.vector is not None:
+                allowed, hidden = _scope(catalogue, asked.where, project)
+                found += vectors[project].nearest(asked.vector, allowed, hidden, asked.depth)
+        return sorted(found, key=lambda match: (-match.similarity, match.memory_id))[: asked.depth]
+
+    def _similarities(self, vector: Vectors, ids: Sequence[int], model: str | None) -> dict[int, Match]:
+        """Compare a query with chosen memories; the caller holds the lock."""
+        indexes = self._by_project(model).values()
+        matches = [match for index in indexes for match in index.similarities(vector, ids)] if ids else []
         return {match.memory_id: match for match in matches}
 
-    def matching(self, text: str, where: Filter, limit: int) -> Ranking:
-        """Find memories by words, over the projects asked for."""
-
-        def search(catalogue: Catalogue) -> Ranking:
-            terms = catalogue.query_terms(text)
-            found: Ranking = []
-            for project in where.projects or sorted(self._keywords):
-                if project in self._keywords:
-                    allowed, hidden = _scope(catalogue, where, project)
-                    found += self._keywords[project].search(terms, allowed, hidden, limit)
-            return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:limit]
-
-        return self.read(search)
+    def _words(self, catalogue: Catalogue, text: str, where: Filter, limit: int) -> Ranking:
+        """Find memories by words, over the projects asked for; the caller holds the lock."""
+        terms = catalogue.query_terms(text)
+        found: Ranking = []
+        for project in where.projects or sorted(self._keywords):
+            if project in self._keywords:
+                allowed, hidden = _scope(catalogue, where, project)
+                found += self._keywords[project].search(terms, allowed, hidden, limit)
+        return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:limit]
 
     def get(self, ids: Sequence[int]) -> list[Memory]:
         """Read memories, in the order asked for."""

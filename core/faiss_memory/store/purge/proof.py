@@ -31,6 +31,12 @@ FEWEST_VALUES = 4
 BLOCK = 1 << 24
 _HASH_BITS = 20
 
+NOT_COVERED = (
+    "archives and backups that were copied to another place",
+    "snapshots and free space of the disk and its file system",
+)
+"""What no search of the data folder can speak for."""
+
 
 def search(data: Path, texts: Collection[str], purged: Collection[int]) -> Proof:
     """Search every file of a data folder for the texts of what was purged. Raises OSError."""
@@ -54,7 +60,7 @@ def search(data: Path, texts: Collection[str], purged: Collection[int]) -> Proof
                 seen[key] = bool(met - others.keys())
             if seen[key]:
                 found.append(str(path.relative_to(data)))
-    return Proof(files, size, len(wanted), found, sorted(shared))
+    return Proof(files, size, len(wanted), found, sorted(shared), [*NOT_COVERED])
 
 
 def forms(text: str) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from faiss_memory.contracts.embedder import Embedding, Vectors
-from faiss_memory.contracts.store import Added
+from faiss_memory.contracts.store import Added, Closest
 from faiss_memory.memory import Draft, Filter
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth
@@ -27,7 +27,7 @@ def add_novel(
     truth: Truth,
     drafts: Sequence[Draft],
     embeddings: Sequence[Embedding | None],
-    closest: Callable[[Embedding, Filter], Twin | None],
+    closest: Callable[[Embedding, Filter], Closest | None],
     changes: Changes,
 ) -> list[Added]:
     """Store drafts, except those with a twin among what is stored or among the drafts before them."""
@@ -57,12 +57,12 @@ def add_novel(
 
 
 def _twin_of(
-    draft: Draft, embedding: Embedding | None, closest: Twin | None, fresh: Sequence[_Fresh]
+    draft: Draft, embedding: Embedding | None, closest: Closest | None, fresh: Sequence[_Fresh]
 ) -> Twin | None:
     """Choose the memory that makes a draft nothing new: the closest stored, or one that precedes it in its call."""
     if draft.if_novel is None or embedding is None:
         return None
-    found = [closest] if closest is not None else []
+    found = [] if closest is None else [(closest.memory.id, closest.similarity)]
     found += [(key, float((embedding.vectors @ vectors.T).max(axis=1).min())) for key, _, vectors in fresh]
     best = max(found, key=lambda pair: pair[1], default=None)
     return best if best is not None and best[1] >= draft.if_novel else None
