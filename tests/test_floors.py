@@ -63,7 +63,7 @@ LONG_FUNCTIONS = {
 }
 BROAD_EXCEPTS = {
     "engine/models.py _again": "a plugin that fails at an earlier model must not keep the wanted one from answering",
-    "plugin_host.py ask": "a plugin's own fault must not undo what was acknowledged",
+    "plugin_host.py ask_each": "a plugin's own fault must not undo what was acknowledged",
     "store/committer.py _read": "it is raised in the caller's thread",
     "store/committer.py _attempt": "it is raised in the caller's thread",
     "plugins/faiss_memory_plugins/ingest/build.py _run": "it is raised where the build's result is asked for",
