@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 
 import pytest
 
-from faiss_memory.ranking import best_first, fuse
-from faiss_memory.store.indexes import ANALYZED_AT_ONCE, Indexes
+from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg, best_first, fuse
+from faiss_memory.memory import Query
+from faiss_memory.store.index.searcher import ANALYZED_AT_ONCE, Indexes
 from tests.store.oracle import until
 
 ASKED = "postgres keeps the sessions of the web shop"
@@ -58,8 +60,10 @@ def test_the_same_text_comes_first_although_its_words_are_not_found_yet(client, 
 
 
 def test_a_ranking_that_is_not_whole_has_no_say_in_what_it_does_not_know():
-    meaning, words = {1: 1.0, 2: 0.9, 3: 0.2}, {2: 7.0, 3: 7.0}
-    assert [key for key, _ in best_first(fuse(meaning, [words]))] == [2, 1, 3]
-    assert [key for key, _ in best_first(fuse(meaning, [words], partial=[1]))] == [1, 2, 3]
-    assert fuse(meaning, [words], partial=[1])[1] == 1.0
-    assert fuse({}, [words], partial=[0]) == {2: 1.0, 3: 1.0}
+    query = Query(text="anything", k=3)
+    meaning, words = Leg(SEMANTIC, {1: 1.0, 2: 0.9, 3: 0.2}), Leg(KEYWORD, {2: 7.0, 3: 7.0})
+    in_part = replace(words, is_partial=True)
+    assert [key for key, _ in best_first(fuse(query, [meaning, words]))] == [2, 1, 3]
+    assert [key for key, _ in best_first(fuse(query, [meaning, in_part]))] == [1, 2, 3]
+    assert fuse(query, [meaning, in_part])[1] == 1.0
+    assert fuse(query, [replace(meaning, scores={}, is_partial=True), words]) == {2: 1.0, 3: 1.0}

@@ -10,11 +10,11 @@ from contextlib import ExitStack, suppress
 import pytest
 from waitress.adjustments import Adjustments
 
-from faiss_memory import patience
-from faiss_memory.patience import MOST_CONNECTIONS, Patience
-from faiss_memory.server import _Channel
+from faiss_memory.http import patience
+from faiss_memory.http.patience import MOST_CONNECTIONS, Patience
+from faiss_memory.http.server import _Channel
+from faiss_memory.http.uploads import Uploads
 from faiss_memory.settings import Settings
-from faiss_memory.uploads import Uploads
 from tests.running import RunningService
 
 MANY = MOST_CONNECTIONS + 100

@@ -11,18 +11,18 @@ import pytest
 
 from faiss_memory.app import build_service
 from faiss_memory.background import BackgroundThread
-from faiss_memory.engine import MemoryEngine
-from faiss_memory.models import Models
+from faiss_memory.engine.engine import MemoryEngine
+from faiss_memory.engine.models import Models
 from faiss_memory.settings import load
 from faiss_memory.store import embedded
-from faiss_memory.store.chain import Chain
+from faiss_memory.store.backup.snapshots import Chain
+from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.derived import Derived
 from faiss_memory.store.embedded import EmbeddedStore
-from faiss_memory.store.history import History
-from faiss_memory.store.indexes import Indexes
-from faiss_memory.store.keeper import Keeper
-from faiss_memory.store.purging import Purging
+from faiss_memory.store.index.follower import Derived
+from faiss_memory.store.index.searcher import Indexes
+from faiss_memory.store.purge.purge import Purging
+from faiss_memory.store.worker import Keeper
 from faiss_memory_plugins.ingest.build import Build
 from faiss_memory_plugins.ingest.report import Report
 from tests.conftest import Client
@@ -207,7 +207,7 @@ def test_a_keeper_that_fails_is_told(begun, plant, caplog, owner, name):
 
 
 def test_a_keeper_that_failed_once_goes_on(begun, monkeypatch):
-    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_AFTER_A_SURPRISE", 0.01)
+    monkeypatch.setattr("faiss_memory.store.worker.SECONDS_AFTER_A_SURPRISE", 0.01)
     client, failures = ready(begun), [ValueError("planted")]
     original = Derived.save
 

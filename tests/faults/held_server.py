@@ -10,14 +10,18 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any
 
-from faiss_memory import serve, server
+from faiss_memory import serve
 from faiss_memory.embedder import opening, processes
-from faiss_memory.models import Models
-from faiss_memory.service import MemoryService
+from faiss_memory.engine.models import Models
+from faiss_memory.http import server
+from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
-from faiss_memory.store import embedded, purging, restoring, truth
-from faiss_memory.store.chain import Chain
-from faiss_memory.store.history import History
+from faiss_memory.store import embedded
+from faiss_memory.store.backup import restore
+from faiss_memory.store.backup.snapshots import Chain
+from faiss_memory.store.backup.timeline import History
+from faiss_memory.store.purge import purge
+from faiss_memory.store.records import database
 from faiss_memory_plugins.ingest.build import Build
 from tests.fakes import FakeEmbedder, FakeModel
 
@@ -48,16 +52,16 @@ def _compile(log: str) -> None:
 
 PLACES: dict[str, list[tuple[Any, str]]] = {
     "start": [(embedded, "open_truth")],
-    "migration": [(truth, "configure")],
+    "migration": [(database, "configure")],
     "load": [(FakeModel, "open_embedder")],
     "settling": [(Models, "_settle_for")],
     "backlog": [(Models, "_fill")],
     "long batch": [(FakeEmbedder, "embed_documents")],
     "build": [(Build, "_plans")],
-    "restore": [(restoring, "build")],
+    "restore": [(restore, "build")],
     "restore, put in place": [(embedded.EmbeddedStore, "_swap")],
-    "purge": [(purging, "rewrite_store")],
-    "purge, put in place": [(purging.Purging, "_renew")],
+    "purge": [(purge, "rewrite_store")],
+    "purge, put in place": [(purge.Purging, "_renew")],
     "roll": [(Chain, "roll")],
     "save": [(embedded.EmbeddedStore, "_save")],
     "commit": [(History, "log")],
