@@ -37,7 +37,8 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
             super().service()
         except BaseException:
             with self.requests_lock:
-                self.close_when_flushed, self.requests = True, []
+                self.close_when_flushed = True
+                self.requests: list[Any] = []
             self.server.pull_trigger()
             raise
         finally:
