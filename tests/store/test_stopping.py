@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faiss_memory.memory import Draft, Filter
-from faiss_memory.store.vector_files import VectorFiles
+from faiss_memory.store.index.vector_files import VectorFiles
 from tests.store.oracle import add, embed_query, settled, until
 
 PROJECTS = 40
@@ -34,7 +34,7 @@ def all_found(store):
 
 def test_what_is_not_saved_in_time_is_read_from_the_records(home, monkeypatch):
     _, saved = filled(home, monkeypatch)
-    monkeypatch.setattr("faiss_memory.store.derived.SECONDS_TO_SAVE", -1)
+    monkeypatch.setattr("faiss_memory.store.index.follower.SECONDS_TO_SAVE", -1)
     saved.clear()
     home.close()
     assert saved == []
@@ -43,7 +43,7 @@ def test_what_is_not_saved_in_time_is_read_from_the_records(home, monkeypatch):
 
 def test_a_stop_does_not_wait_until_the_keeper_has_saved_them_all(home, monkeypatch):
     store, saved = filled(home, monkeypatch)
-    monkeypatch.setattr("faiss_memory.store.derived.SECONDS_TO_SAVE", -1)
+    monkeypatch.setattr("faiss_memory.store.index.follower.SECONDS_TO_SAVE", -1)
     began = len(saved)
 
     def closing_after_one(files, project, *more):
