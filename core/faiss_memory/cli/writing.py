@@ -23,6 +23,11 @@ def clean(text: object) -> str:
     return _escaped(str(text), lambda character: character.encode("unicode_escape", "surrogatepass").decode())
 
 
+def clean_lines(text: str) -> str:
+    """Return a text whose lines a terminal only shows."""
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
 def as_json(value: Any) -> str:
     """Write JSON for people and programs: indented, and nothing in it that a terminal would obey."""
     written = json.dumps(value, indent=2, ensure_ascii=False)
