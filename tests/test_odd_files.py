@@ -220,9 +220,7 @@ def test_where_the_service_runs_is_not_read_out_of_what_is_no_file(cloned, tmp_p
     assert cloned("health").code == 4
 
 
-@pytest.mark.parametrize(
-    "make", [odd_files.pipe, odd_files.unix_socket, odd_files.folder, odd_files.link_to_device]
-)
+@pytest.mark.parametrize("make", [odd_files.pipe, odd_files.unix_socket, odd_files.folder])
 def test_a_log_is_not_written_into_what_is_no_file(tmp_path, outside, make):
     make(tmp_path / "x.log", outside)
     with pytest.raises(ConfigError, match="cannot be written"):
