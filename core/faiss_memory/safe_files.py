@@ -191,7 +191,9 @@ def _entered(part: str, folder: int, make: bool, place: Path) -> int:
         if not make:
             raise
     except NotADirectoryError:
-        raise NotAFile(f"{part}, on the way to it, is a link, or no folder", place) from None
+        if stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise NotAFile(f"{part}, on the way to it, is a link", place) from None
+        raise
     with suppress(FileExistsError):
         os.mkdir(part, dir_fd=folder)
     return os.open(part, _FOLDER, dir_fd=folder)

@@ -106,7 +106,12 @@ def _json_escape(character: str) -> str:
 def _escaped(text: str, write: Callable[[str], str]) -> str:
     if text.isprintable() and not INVISIBLE.search(text):
         return text
-    joined = {at for found in _JOINED.finditer(text) for at in range(*found.span())}
+    joined = {
+        at
+        for found in _JOINED.finditer(text)
+        if _is_shown(text[found.start() - 1])
+        for at in range(*found.span())
+    }
     return "".join(
         character if at in joined or _is_shown(character) else write(character)
         for at, character in enumerate(text)
