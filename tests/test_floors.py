@@ -18,6 +18,7 @@ CORE = ROOT / "core" / "faiss_memory"
 FLOORS = [
     {
         "errors",
+        "globs",
         "memory",
         "parts",
         "mount",

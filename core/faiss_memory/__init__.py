@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
+    from faiss_memory.globs import Glob, InvalidGlob, PathGlob
     from faiss_memory.hook_dialect import TRIAL_SESSION, HookDialect, nested_context
     from faiss_memory.hookspecs import hookimpl
     from faiss_memory.memory import (
@@ -131,6 +132,7 @@ _HOMES = {
         "NotReady",
         "StoreError",
     ),
+    "globs": ("Glob", "InvalidGlob", "PathGlob"),
     "hook_dialect": (
         "TRIAL_SESSION",
         "HookDialect",
@@ -291,6 +293,9 @@ __all__ = [
     "open_session",
     "project_of",
     "within_tokens",
+    "Glob",
+    "InvalidGlob",
+    "PathGlob",
 ]
 
 

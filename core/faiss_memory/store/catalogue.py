@@ -22,7 +22,7 @@ import numpy as np
 from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.analyzer import analyze_query
 from faiss_memory.store.filesystem import replace_file
-from faiss_memory.store.filters import condition
+from faiss_memory.store.filters import condition, fits
 from faiss_memory.store.keywords import POSTING, Postings
 from faiss_memory.store.rows import checksum, comparable, from_row, to_microseconds, to_row
 
@@ -87,6 +87,7 @@ class Catalogue:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=OFF")
         connection.create_function("holds", 2, _holds, deterministic=True)
+        connection.create_function("fits", 2, fits, deterministic=True)
         return connection
 
     def _read(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:

@@ -29,7 +29,13 @@ _INVISIBLE = re.compile(
 )
 """Control characters, and what Unicode lets programs leave out (Default_Ignorable_Code_Point): text can hide in it."""
 _OPENING = re.compile(rf"^[ \t>]*<{NAME}\b|<{NAME}>\W*Notes from this person", re.MULTILINE | re.IGNORECASE)
-_HEAD = re.compile(r"\[memory \d+ \| \d{4}-\d\d-\d\d \| [^\n\]]*\bproject [a-z0-9._-]+\]", re.IGNORECASE)
+_HEAD = re.compile(
+    r"\[memory \d{1,19} \| \d{4}-\d\d-\d\d \| [^\n\[\]]*\bproject [a-z0-9._-]{1,64}\]", re.IGNORECASE
+)
+"""A head ends before the next bracket: looking further, from each of many beginnings, would take ages."""
+_NUMBER = re.compile(r"&#([xX]?)0*([0-9a-fA-F]*)")
+_LONGEST_NUMBER = 7
+"""Digits of a character's number."""
 
 MOST_CHARACTERS = 8_000
 """Some assistants cut longer context, or drop it."""
@@ -101,8 +107,13 @@ def clean(text: str) -> str:
 
 def holds_recalled(text: str) -> bool:
     """Say whether a text is, or holds, what a frame of ours said."""
-    text = unescape(_INVISIBLE.sub("", _BREAKS.sub("\n", text)))
+    text = unescape(_NUMBER.sub(_short_number, _INVISIBLE.sub("", _BREAKS.sub("\n", text))))
     return bool(_OPENING.search(text) or _HEAD.search(text))
+
+
+def _short_number(found: re.Match[str]) -> str:
+    """Write the number of a character without its zeros; no number that Python refuses to read stays."""
+    return f"&#{found[1]}{found[2]}" if 0 < len(found[2]) <= _LONGEST_NUMBER else ""
 
 
 def without_frames(text: str) -> str:

@@ -1,0 +1,125 @@
+"""Time is bounded by the input: whatever others write, twice as much of it takes twice as long, and not four times.
+
+Each entry point is given texts that are hard for parsers, cutters and patterns, in doubling sizes.
+"""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from faiss_memory.cli.writing import as_json, clean, excerpt
+from faiss_memory.globs import LONGEST, Glob, InvalidGlob, PathGlob
+from faiss_memory.project_name import fitted, name_of_remote, project_of, read_config
+from faiss_memory.store.analyzer import analyze
+from faiss_memory.tokens import within_tokens
+from faiss_memory_plugins.ingest.documents import read_document
+from faiss_memory_plugins.recall import framing
+from faiss_memory_plugins.recall.events import HookRequest, read_event
+from faiss_memory_plugins.recall.summaries import news_of
+from tests.growth import assert_linear
+
+
+def repeated(part):
+    return lambda size: part * (size // len(part) + 1)
+
+
+def lines(line):
+    return lambda size: "\n".join(line.format(number) for number in range(size // len(line) + 1))
+
+
+def between(before, part, after):
+    return lambda size: before + part * (size // len(part) + 1) + after
+
+
+def stairs(line):
+    """Each line is indented more than the one above it."""
+    return lambda size: "\n".join(" " * depth + line for depth in range(int((2 * size) ** 0.5)))
+
+
+HEAD = "[memory 1 | 2026-01-01 | "
+FRAME = f"<{framing.NAME}>"
+TEXTS = {
+    "blank lines": repeated("\n"),
+    "white lines": repeated("  \t\n"),
+    "one word": repeated("a"),
+    "one line": repeated("A sentence. "),
+    "accents": repeated("\u0315\u0300"),
+    "ligatures": repeated("\ufdfa"),
+    "unspaced": repeated("記憶"),
+    "camels": repeated("aB"),
+    "escapes": repeated("\x1b[31m\u202e"),
+    "backslashes": repeated("\\"),
+    "API": between("paths:\n", "  /p:\n    get:\n      summary: one\n", ""),
+    "stairs": stairs("class a:"),
+    "comments": repeated("# a\n"),
+    "modifiers": repeated("pub(a static "),
+    "quotations": repeated("> - "),
+    "items": repeated("- a\n"),
+    "steps": stairs("- a"),
+    "brackets": repeated("["),
+    "links": lines("[a{}]: b"),
+    "open links": repeated('[a]: b "\n'),
+    "fences": repeated("~~~\n```\n"),
+    "headings": repeated("# a\n"),
+    "underlined": repeated("a\n===\n"),
+    "tags": repeated("<a b='"),
+    "tag of blanks": between("<a", " \t", "!"),
+    "YAML before it": between("---\n", "a: [b\n", "\n---\n"),
+    "YAML of lists": between("---\n", "- ", "\n---\n"),
+    "YAML of a number": between("---\na: 0x", "f", "\n---\n"),
+    "YAML of sixties": between("---\na: ", "1:", "1\n---\n"),
+    "TOML of dots": between("+++\n", "a.", "a=1\n+++\n"),
+    "TOML of a number": between("+++\na=", "9", "\n+++\n"),
+    "TOML of tables": lambda size: "+++\n" + lines("[a{}.b.c]")(size) + "\n+++\n",
+    "heads": repeated(HEAD),
+    "heads of projects": repeated(f"{HEAD}project a "),
+    "a head of projects": between(HEAD, "project ", ""),
+    "a head's number": between("[memory ", "1", ""),
+    "frames": repeated(f"{FRAME}\n"),
+    "an open frame": between(f"{FRAME}\n", " > ", ""),
+    "references": repeated("&#"),
+    "a reference": between("&#", "9", ";"),
+    "a hexadecimal reference": between("&#x", "f", ";"),
+    "sentences": repeated("a. "),
+    "stops": repeated("."),
+    "a remote": between('[remote "origin"]\nurl=', '\\"', ""),
+    "an open header": between('[a "', "\\a", ""),
+    "continued": repeated("\\\n"),
+    "slashes": between("https://", "a/", ""),
+    "stars": repeated("*"),
+}
+
+
+ENTRIES = {
+    "Markdown": lambda text: read_document("a.md", text),
+    "code": lambda text: read_document("a.yaml", text),
+    "plain text": lambda text: read_document("a.txt", text),
+    "recalled": framing.holds_recalled,
+    "frames": framing.without_frames,
+    "note": lambda text: framing.framed(
+        [framing.Note(1, "2026-01-01", text[:4096], "a", text)], framing.FOUND, 1200
+    ),
+    "summary": lambda text: news_of(text, [text, text[::-1]]),
+    "terms": analyze,
+    "git's configuration": lambda text: list(read_config(text)),
+    "remote": name_of_remote,
+    "name": fitted,
+    "folder": lambda text: project_of(Path("/" + text.replace("\n", "/"))),
+    "tokens": lambda text: within_tokens(text, len(text) // 8),
+    "terminal": clean,
+    "JSON": as_json,
+    "excerpt": lambda text: excerpt(text, 200, ["a", "sentence"]),
+}
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_time_grows_no_faster_than_the_text(entry):
+    for name, make in TEXTS.items():
+        try:
+            assert_linear(ENTRIES[entry], make, most=16_000 if entry != "tokens" else 8_000)
+        except Exception as error:
+            raise AssertionError(f"{name}: {error}") from error
