@@ -5,20 +5,16 @@ Each entry point is given texts that are hard for parsers, cutters and patterns,
 
 from __future__ import annotations
 
-import time
-import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from faiss_memory.cli.writing import as_json, clean, excerpt
-from faiss_memory.globs import LONGEST, Glob, InvalidGlob, PathGlob
 from faiss_memory.project_name import fitted, name_of_remote, project_of, read_config
 from faiss_memory.store.analyzer import analyze
 from faiss_memory.tokens import within_tokens
 from faiss_memory_plugins.ingest.documents import read_document
 from faiss_memory_plugins.recall import framing
-from faiss_memory_plugins.recall.events import HookRequest, read_event
 from faiss_memory_plugins.recall.summaries import news_of
 from tests.growth import assert_linear
 

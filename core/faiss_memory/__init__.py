@@ -233,8 +233,10 @@ __all__ = [
     "ForgetAnswer",
     "ForgetRequest",
     "FoundMemory",
+    "Glob",
     "HookDialect",
     "InstallContext",
+    "InvalidGlob",
     "InvalidRequest",
     "JsonDefault",
     "JsonItems",
@@ -258,6 +260,7 @@ __all__ = [
     "Page",
     "Passage",
     "PatchRequest",
+    "PathGlob",
     "ProjectName",
     "PromptTemplate",
     "Query",
@@ -293,9 +296,6 @@ __all__ = [
     "open_session",
     "project_of",
     "within_tokens",
-    "Glob",
-    "InvalidGlob",
-    "PathGlob",
 ]
 
 

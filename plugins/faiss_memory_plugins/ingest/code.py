@@ -47,8 +47,7 @@ def _around(lines: Sequence[str], indents: Sequence[int], spans: Iterable[Span])
     around: Sequence[str] = ()
     at = 0
     for span in spans:
-        for at in range(at, span.first):
-            line, indent = lines[at], indents[at]
+        for line, indent in zip(lines[at : span.first], indents[at : span.first], strict=True):
             if not line.strip():
                 continue
             while open_ and open_[-1][0] >= indent:

@@ -108,7 +108,7 @@ def _time(value: Any) -> datetime | None:
 
 
 def _plain(value: Any, levels: int) -> Any:
-    """Bring a value to what JSON can say. Raises ValueError for one of more levels than a memory's metadata may have."""
+    """Bring a value to what JSON can say. Raises ValueError for one of too many levels."""
     if isinstance(value, dict | list | tuple | set):
         if not levels:
             raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
