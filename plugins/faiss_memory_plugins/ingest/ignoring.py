@@ -57,11 +57,15 @@ class Patterns:
             return None
         name = os.path.basename(path)
         if len(raw) > LONGEST_FILE:
-            raise TooMany(_reason(name, f"is larger than {LONGEST_FILE // 1024} kB"))
+            raise TooMany(
+                f"its {name} is larger than {LONGEST_FILE // 1024} kB; shorten it, or set ingest.git_ignored to true"
+            )
         lines = raw.decode(errors="replace").removeprefix("\ufeff").split("\n")
         found = _read((line.removesuffix("\r") for line in lines), strictly=False)
         if len(found) > MOST_PATTERNS:
-            raise TooMany(_reason(name, f"holds more than {MOST_PATTERNS:,} patterns"))
+            raise TooMany(
+                f"its {name} holds more than {MOST_PATTERNS:,} patterns; shorten it, or set ingest.git_ignored to true"
+            )
         return cls(base, name, found)
 
     def verdict(self, names: Sequence[str], *, is_folder: bool) -> tuple[bool | None, str]:
@@ -79,10 +83,6 @@ class Patterns:
         return any(
             self.verdict(names[:depth], is_folder=depth < len(names))[0] for depth in range(1, len(names) + 1)
         )
-
-
-def _reason(name: str, what: str) -> str:
-    return f"its {name} {what}; shorten it, or set ingest.git_ignored to true"
 
 
 def _read(lines: Iterator[str] | Sequence[str], *, strictly: bool = True) -> tuple[Pattern, ...]:
