@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from faiss_memory import framing
 from faiss_memory.cli.writing import as_json, clean, excerpt
 from faiss_memory.project_name import fitted, name_of_remote, project_of, read_config
 from faiss_memory.store.analyzer import analyze
 from faiss_memory.tokens import within_tokens
 from faiss_memory_plugins.ingest.documents import read_document
-from faiss_memory_plugins.recall import framing
 from faiss_memory_plugins.recall.summaries import news_of
 from tests.growth import assert_linear
 
@@ -97,7 +97,7 @@ ENTRIES = {
     "recalled": framing.holds_recalled,
     "frames": framing.without_frames,
     "note": lambda text: framing.framed(
-        [framing.Note(1, "2026-01-01", text[:4096], "a", text)], framing.FOUND, 1200
+        [framing.Note(1, "2026-01-01", text[:4096], "a", text)], "found", 1200
     ),
     "summary": lambda text: news_of(text, [text, text[::-1]]),
     "terms": analyze,

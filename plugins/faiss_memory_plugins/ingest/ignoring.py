@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
-from faiss_memory import InvalidGlob, InvalidRequest, PathGlob, Settings
+from faiss_memory import InvalidGlob, InvalidRequest, PathGlob, Settings, open_file
 
 LONGEST_FILE = 128 * 1024
 """Bytes of a .gitignore."""
@@ -51,9 +52,10 @@ class Patterns:
     def of_file(cls, path: str, base: str) -> Patterns | None:
         """Read a .gitignore, if there is one; like git, pass over lines that mean nothing. Raises TooMany."""
         try:
-            with open(path, "rb") as file:
+            # Like git, which does not follow one that is a link: what it leads to would be told, pattern by pattern.
+            with open_file(Path(path)) as file:
                 raw = file.read(LONGEST_FILE + 1)
-        except OSError:
+        except (OSError, ValueError):
             return None
         name = os.path.basename(path)
         if len(raw) > LONGEST_FILE:
