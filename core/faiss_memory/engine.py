@@ -36,8 +36,8 @@ log = logging.getLogger("faiss_memory.engine")
 CANDIDATES = 100
 """How many memories each leg hands to the fusion, at least."""
 QUERY_PASSAGES = 8
-MOMENT = 1.0
-"""Seconds."""
+MOMENT = 0.5
+"""Seconds that /health waits for a start, at most."""
 
 RankMemories = Callable[[Query, int], Sequence[Ranking]]
 RerankResults = Callable[[Query, list[SearchResult]], list[SearchResult]]

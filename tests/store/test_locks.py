@@ -10,6 +10,7 @@ import pytest
 
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Draft
+from faiss_memory.store import readers_writer
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.history import History
 from faiss_memory.store.readers_writer import ReadersWriterLock
@@ -43,6 +44,48 @@ def test_readers_share_the_lock():
     join(*[start(read) for _ in range(3)])
 
 
+def test_a_slow_reader_keeps_no_other_reader_waiting_behind_a_writer():
+    lock, is_inside, may_leave, wrote = ReadersWriterLock(), Event(), Event(), Event()
+
+    def read_slowly():
+        with lock.reading():
+            is_inside.set()
+            assert may_leave.wait(60)
+
+    def read():
+        with lock.reading():
+            pass
+
+    def write():
+        with lock.writing():
+            wrote.set()
+
+    slow = start(read_slowly)
+    assert is_inside.wait(30)
+    writer = start(write)
+    until(lambda: lock._writer_waits, "the writer waits")
+    for _ in range(20):
+        join(start(read))
+    assert not wrote.is_set()
+    may_leave.set()
+    join(slow, writer)
+    join(start(read))
+
+
+def test_readers_that_follow_each_other_do_not_keep_a_writer_out():
+    lock, wrote = ReadersWriterLock(), Event()
+
+    def read():
+        while not wrote.is_set():
+            with lock.reading():
+                pass
+
+    readers = [start(read) for _ in range(4)]
+    with lock.writing():
+        wrote.set()
+    join(*readers)
+
+
 def test_a_writer_is_alone():
     lock, inside, most = ReadersWriterLock(), [], []
 
@@ -59,7 +102,8 @@ def test_a_writer_is_alone():
     assert set(most) == {1}
 
 
-def test_a_waiting_writer_lets_no_new_reader_pass():
+def test_a_waiting_writer_lets_no_new_reader_pass(monkeypatch):
+    monkeypatch.setattr(readers_writer, "FIRST_HOLD", 60)
     lock, first_may_go, order = ReadersWriterLock(), Event(), []
 
     def first():
@@ -75,7 +119,7 @@ def test_a_waiting_writer_lets_no_new_reader_pass():
             order.append("reader")
 
     reading = start(first)
-    until(lambda: lock._readers == 1, "the first reads")
+    until(lambda: lock._readers.total() == 1, "the first reads")
     writing = start(write)
     until(lambda: lock._writer_waits, "the writer waits")
     late = start(second)
