@@ -5,12 +5,16 @@ Each entry point is given texts that are hard for parsers, cutters and patterns,
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from faiss_memory import framing
 from faiss_memory.cli.writing import as_json, clean, excerpt
+from faiss_memory.config_files import JsonMember, TomlTable, YamlItem
+from faiss_memory.globs import LONGEST, Glob, InvalidGlob, PathGlob
+from faiss_memory.install import json_text, toml_text, yaml_text
 from faiss_memory.project_name import fitted, name_of_remote, project_of, read_config
 from faiss_memory.store.analyzer import analyze
 from faiss_memory.tokens import within_tokens
@@ -119,3 +123,55 @@ def test_time_grows_no_faster_than_the_text(entry):
             assert_linear(ENTRIES[entry], make, most=16_000 if entry != "tokens" else 8_000)
         except Exception as error:
             raise AssertionError(f"{name}: {error}") from error
+
+
+FILES = {
+    "servers in YAML": (lines("mcpServers{}:\n  - name: a\n    args:\n      - b\n"), yaml_text, YamlItem),
+    "comments in YAML": (between("a: b\n", "# c\n", ""), yaml_text, YamlItem),
+    "tables in TOML": (lines("[ours.here.a{}]\nx = 1\n"), toml_text, TomlTable),
+    "a list in TOML": (between("a = [\n", "[1],\n", "]\n[ours.here]\nx = 1\n"), toml_text, TomlTable),
+    "a text in TOML": (between('a = """\n', "[b]\n", '"""\n[ours.here]\nx = 1\n'), toml_text, TomlTable),
+    "members in JSON": (
+        lambda size: f"{{{','.join(f'{chr(34)}{n}{chr(34)}: [1]' for n in range(size // 10))}}}",
+        json_text,
+        JsonMember,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_time_to_edit_a_file_of_others_grows_no_faster_than_the_file(name):
+    make, syntax, kind = FILES[name]
+    part = kind("x", ("ours", "here"), {"x": 2})
+
+    def edit(text):
+        there = syntax.put(text, part)
+        assert syntax.state(there, part) == "same"
+        syntax.take_out(there, part, text)
+
+    assert_linear(edit, make, most=8_000, least=100)
+
+
+@pytest.mark.parametrize(
+    "glob", ["*a" * 12 + "*b", "*" + "a" * 30 + "?b", "*[!b]" * 12 + "b", "*?" * 12 + "b"]
+)
+def test_time_to_match_a_glob_grows_no_faster_than_the_text(glob):
+    assert_linear(Glob(glob).fits, repeated("a"), most=20_000)
+    assert_linear(PathGlob(["**", glob, "**", "b"]).fits, lambda size: ["a" * 20] * (size // 20), most=20_000)
+
+
+def test_a_glob_takes_no_longer_to_read_than_it_is_long():
+    for part in ("*", "?", "[", "[a", "[a-z]", "[!]]", "a"):
+        assert_linear(lambda text: Glob(text[:LONGEST]), repeated(part), most=LONGEST // 4)
+    with pytest.raises(InvalidGlob, match="longer than 4,096 characters"):
+        Glob("*" * (LONGEST + 1))
+
+
+@pytest.mark.parametrize("text", ["/" + "a/" * 100_000, "/" + "a" * 200_000])
+def test_a_folder_too_long_to_exist_takes_no_memory(text):
+    tracemalloc.start()
+    try:
+        assert project_of(Path(text)) == "default"
+        assert tracemalloc.get_traced_memory()[1] < 100 * len(text)
+    finally:
+        tracemalloc.stop()

@@ -14,6 +14,7 @@ import yaml
 
 MOST_CHARACTERS = 32_000
 _FENCED = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_MANY_DOTS = re.compile(r"^(?:[^.\n]*\.){65}", re.MULTILINE)
 _TAGS = ("tags", "tag", "keywords", "categories")
 _TIMES = ("date", "created", "updated")
 _LONGEST_TAG = 128
@@ -58,7 +59,7 @@ def split_front_matter(text: str) -> tuple[FrontMatter, Body]:
     if found is None:
         return FrontMatter(), whole
     try:
-        values = tomllib.loads(found[2]) if found[1] == "+++" else yaml.load(found[2], Loader=_Loader)
+        values = _toml(found[2]) if found[1] == "+++" else yaml.load(found[2], Loader=_Loader)
         if not isinstance(values, dict):
             return FrontMatter(), whole  # a line above and below a paragraph
         front = _read(values)
@@ -66,6 +67,12 @@ def split_front_matter(text: str) -> tuple[FrontMatter, Body]:
         reason = " ".join(str(error).split())
         return FrontMatter(note=f"its front matter is not understood and was kept as text: {reason}"), whole
     return front, Body(text[found.end() :], found[0].count("\n") + 1)
+
+
+def _toml(text: str) -> dict[str, Any]:
+    if _MANY_DOTS.search(text):  # which tomllib takes the square of their number for
+        raise ValueError("a line in it has more than 64 dots")
+    return tomllib.loads(text)
 
 
 def _read(values: dict[Any, Any]) -> FrontMatter:
