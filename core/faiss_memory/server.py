@@ -58,7 +58,8 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
 
     def add_task(self, task: HTTPChannel) -> None:
         """Queue the first of a connection's requests."""
-        if task.requests and task.requests[0].path == "/health":
+        # (what could not be read as a request has no path)
+        if task.requests and getattr(task.requests[0], "path", "") == "/health":
             self._for_health.add_task(task)
         else:
             super().add_task(task)
