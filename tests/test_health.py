@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from faiss_memory.app import build_service
-from faiss_memory.server import Dispatcher
+from faiss_memory.http.server import Dispatcher
 from faiss_memory.settings import load
-from faiss_memory.store import restoring
+from faiss_memory.store.backup import restore
 from tests.fakes import FakeModel
 
 
@@ -21,8 +21,8 @@ class Replay:
 
     def __init__(self, monkeypatch):
         self.reached, self.may_go_on = threading.Event(), threading.Event()
-        self._replay = restoring.replay
-        monkeypatch.setattr(restoring, "replay", self._stop)
+        self._replay = restore.replay
+        monkeypatch.setattr(restore, "replay", self._stop)
 
     def _stop(self, *arguments, progress, **named):
         progress(0.42)
