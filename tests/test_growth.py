@@ -175,3 +175,33 @@ def test_a_folder_too_long_to_exist_takes_no_memory(text):
         assert tracemalloc.get_traced_memory()[1] < 100 * len(text)
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("glob", ["*a" * 20 + "*b", "*" + "?" * 2000 + "b", "[" * 4096, "*[!b]" * 800 + "b"])
+def test_a_glob_of_many_stars_is_answered(client, glob):
+    client.post("/memory/add", {"text": "one", "source": "a" * 4096})
+    for answer in (
+        client.get("/memories", params={"source": glob}),
+        client.post("/search", {"query": "one", "source": glob}),
+    ):
+        assert answer.status_code == 200
+    answer = client.post("/search", {"query": "one", "source": "*" * 4097})
+    assert (answer.status_code, answer.json["field"]) == (400, "source")
+    assert "longer than 4,096 characters" in answer.json["description"]
+
+
+def test_what_a_hook_says_at_length_is_answered(client):
+    long = "/a" * 200_000
+    event = {
+        "hook_event_name": "SessionStart",
+        "cwd": long,
+        "session_id": long,
+        "source": long,
+        "prompt": long,
+    }
+    tracemalloc.start()
+    try:
+        assert client.post("/adapters/claude-code/hook", event).status_code == 200
+        assert tracemalloc.get_traced_memory()[1] < 100 * len(long)
+    finally:
+        tracemalloc.stop()
