@@ -165,6 +165,15 @@ if TYPE_CHECKING:
     from faiss_memory.framing import (
         without_frames as without_frames,
     )
+    from faiss_memory.globs import (
+        Glob as Glob,
+    )
+    from faiss_memory.globs import (
+        InvalidGlob as InvalidGlob,
+    )
+    from faiss_memory.globs import (
+        PathGlob as PathGlob,
+    )
     from faiss_memory.http.public import (
         as_public as as_public,
     )
