@@ -56,7 +56,7 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
         self.set_thread_count(threads)
         self._for_health.set_thread_count(HEALTH_THREADS)
 
-    def add_task(self, task: HTTPChannel) -> None:
+    def add_task(self, task: PatientChannel) -> None:
         """Queue the first of a connection's requests."""
         # (what could not be read as a request has no path)
         if task.requests and getattr(task.requests[0], "path", "") == "/health":
