@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from faiss_memory.openapi import message_schema
     from faiss_memory.parts import Download, Embedder, Page, Route, Store
     from faiss_memory.project_name import find_repository, project_of
-    from faiss_memory.public import as_public, check_public_read
+    from faiss_memory.rights import Rights
     from faiss_memory.schema import (
         AddAnswer,
         AddRequest,
@@ -162,10 +162,7 @@ _HOMES = {
         "find_repository",
         "project_of",
     ),
-    "public": (
-        "as_public",
-        "check_public_read",
-    ),
+    "rights": ("Rights",),
     "schema": (
         "AddAnswer",
         "AddRequest",
@@ -260,6 +257,7 @@ __all__ = [
     "PromptTemplate",
     "Query",
     "Ranking",
+    "Rights",
     "Route",
     "ScopeRequest",
     "SearchAnswer",
@@ -276,8 +274,6 @@ __all__ = [
     "YamlDefault",
     "YamlItem",
     "YamlMember",
-    "as_public",
-    "check_public_read",
     "convert",
     "count_tokens",
     "endpoint_address",

@@ -1,4 +1,4 @@
-"""Between records and messages: how a memory, a scope, a time and a place in a list are written in an answer."""
+"""Between records and messages: how a memory, a time and a place in a list are written in an answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import UNSET
 from faiss_memory import schema
 from faiss_memory.config_files import ConfigFile, Snippet
 from faiss_memory.install import KINDS, by_path, snippet, whole_file
-from faiss_memory.memory import DEFAULT_PROJECT, Filter, Memory, SearchResult
+from faiss_memory.memory import Filter, Memory, SearchResult
 from faiss_memory.packages import zipped
 from faiss_memory.parts import Page, Purged
 
@@ -101,15 +101,6 @@ def config_archive(files: Sequence[ConfigFile]) -> Page:
 def time_text(time: datetime) -> str:
     """Write a time as ISO 8601 in UTC, with its offset."""
     return time.astimezone(UTC).isoformat()
-
-
-def scope(project: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Read which projects a request is about: by default the shared one, None for all of them."""
-    if project is None:
-        return (DEFAULT_PROJECT,)
-    if project == "*":
-        return None
-    return (project,) if isinstance(project, str) else tuple(dict.fromkeys(project))
 
 
 def echo(projects: Sequence[str] | None) -> str | list[str]:

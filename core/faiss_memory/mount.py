@@ -12,9 +12,9 @@ class Mount:
     """A WSGI application of a guest's own at one path, for a protocol that a Route cannot speak.
 
     Who is let in, how large a body may be, the log and the draining are the host's, as for a Route. Besides what WSGI
-    says, the environ has the whole body in `wsgi.input`, and `faiss_memory.public`: whether the request came by the
-    public address. The answer is collected before it is sent, so it has to end. InvalidRequest and the other errors of
-    the service are answered as everywhere.
+    says, the environ has the whole body in `wsgi.input`, and in `faiss_memory.rights` the `Rights` of who asks, to be
+    handed to the service's methods. The answer is collected before it is sent, so it has to end. InvalidRequest and the
+    other errors of the service are answered as everywhere.
     """
 
     path: str

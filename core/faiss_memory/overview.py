@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,7 @@ from faiss_memory.memory import DEFAULT_PROJECT, Filter
 from faiss_memory.packages import package_files, zipped
 from faiss_memory.parts import Download, Page, Restored
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,16 +42,12 @@ class Overview:
         self.paths: tuple[str, ...] = ()
         """Where the application answers, once it is wired."""
 
-    def health(self) -> schema.HealthAnswer:
+    def health(self, rights: Rights = PERSON) -> schema.HealthAnswer:
         """Say whether the service answers. Raises what keeps the records from being read or written."""
         self._engine.wait_a_moment()
         busy = self._engine.busy()
         if busy is not None and self._engine.store_error is None:
             raise busy
-        return self.state()
-
-    def state(self) -> schema.HealthAnswer:
-        """Say how the service is, also while it starts. Raises what keeps it from starting."""
         engine = self._engine
         if engine.store_error is not None:
             raise engine.store_error
@@ -62,6 +59,7 @@ class Overview:
             rebuilding=[
                 schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
                 for part in engine.rebuilding()
+                if rights.may_read(part.project)
             ],
         )
 
@@ -80,12 +78,18 @@ class Overview:
             free_bytes=free,
         )
 
-    def stats(self, project: str | Sequence[str] | None) -> schema.StatsAnswer:
-        """Tell counts and sizes, of some projects or of all. Raises MemoryNotFound for an unknown one."""
-        wanted = None if project is None else messages.scope(project)
+    def stats(self, project: str | Sequence[str] | None, rights: Rights = PERSON) -> schema.StatsAnswer:
+        """Tell counts and sizes, of some projects or of all that may be read. Raises MemoryNotFound for an unknown one.
+
+        What is of the machine and not of these projects is told to the person alone.
+        """
+        wanted = rights.reads if project is None else rights.to_read(project)
         store, model = self._engine.store, self._engine.model
         facts = store.stats()
         sizes = facts["index_size_bytes"]
+        counts = [one for one in store.projects() if wanted is None or one.name in wanted]
+        if not counts and project not in (None, "*", DEFAULT_PROJECT):
+            raise MemoryNotFound(f"there is no project `{project}`")
         projects = [
             schema.ProjectStats(
                 name=one.name,
@@ -94,31 +98,36 @@ class Overview:
                 last_updated=messages.time_text(one.last_updated),
                 index_size_bytes=sizes.get(one.name, 0),
             )
-            for one in store.projects()
-            if wanted is None or one.name in wanted
+            for one in counts
         ]
-        if not projects and wanted not in (None, (DEFAULT_PROJECT,)):
-            raise MemoryNotFound(f"there is no project `{project}`")
-        plugins: dict[str, Any] = {}
-        for part in self._plugins.ask("register_stats", service=self._service):
-            plugins |= part
-        return schema.StatsAnswer(
+        created, updated = facts["created_at"], facts["last_updated"]
+        if not rights.is_person:
+            created = min((one.created_at for one in counts), default=None)
+            updated = max((one.last_updated for one in counts), default=None)
+        answer = schema.StatsAnswer(
             total_memories=sum(one.memories for one in projects),
             dimension=None if model is None else model.dimension,
             model=self._settings.model_name,
-            created_at=messages.time_text(facts["created_at"]),
-            last_updated=messages.time_text(facts["last_updated"]),
+            created_at=None if created is None else messages.time_text(created),
+            last_updated=None if updated is None else messages.time_text(updated),
             index_size_bytes=sum(one.index_size_bytes for one in projects),
-            backup_count=len(store.backups()),
-            backups_stand_alone=facts.get("backups_stand_alone", True),
             model_ready=self._engine.model_ready,
             model_in_use=None if model is None else model.identity,
-            model_error=None if self._engine.model_error is None else str(self._engine.model_error),
             projects=projects,
-            plugins=plugins,
         )
+        if rights.is_person:
+            self._add_facts_of_the_machine(answer, facts)
+        return answer
 
-    def projects(self) -> schema.ProjectsAnswer:
+    def _add_facts_of_the_machine(self, answer: schema.StatsAnswer, facts: Mapping[str, Any]) -> None:
+        answer.backup_count = len(self._engine.store.backups())
+        answer.backups_stand_alone = facts.get("backups_stand_alone", True)
+        answer.model_error = None if self._engine.model_error is None else str(self._engine.model_error)
+        answer.plugins = {}
+        for part in self._plugins.ask("register_stats", service=self._service):
+            answer.plugins |= part
+
+    def projects(self, rights: Rights = PERSON) -> schema.ProjectsAnswer:
         """List every project."""
         found = [
             schema.ProjectAnswer(
@@ -128,14 +137,16 @@ class Overview:
                 last_updated=messages.time_text(one.last_updated),
             )
             for one in self._engine.store.projects()
+            if rights.may_read(one.name)
         ]
         return schema.ProjectsAnswer(projects=found, count=len(found))
 
-    def tags(self, project: str | None) -> schema.TagsAnswer:
+    def tags(self, project: str | None, rights: Rights = PERSON) -> schema.TagsAnswer:
         """List the tags in use, the most frequent first."""
-        found = self._engine.store.tags(Filter(projects=messages.scope(project)))
+        projects = rights.to_read(project)
+        found = self._engine.store.tags(Filter(projects=projects))
         counts = [schema.TagCount(tag=tag, count=count) for tag, count in found.items()]
-        return schema.TagsAnswer(tags=counts, count=len(counts), project=project or DEFAULT_PROJECT)
+        return schema.TagsAnswer(tags=counts, count=len(counts), project=messages.echo(projects))
 
     def backup(self, request: schema.BackupRequest) -> schema.BackupAnswer:
         """Make a consistent copy that can be restored."""

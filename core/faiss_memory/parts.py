@@ -365,7 +365,8 @@ class Route:
 
     `handler` is called with the parameters (path and query) if `params` is given, then the body if `body` is,
     each as the named struct; it answers with a struct, a Page, a Download, or a (status, struct) pair.
-    With `upload` the body is given as a file that is open for reading.
+    With `upload` the body is given as a file that is open for reading. Where `public` or `open` is set, whoever asks
+    may not be the person: then it also gets `rights=`, the `Rights` to be handed to the service's methods.
     """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
@@ -387,3 +388,5 @@ class Route:
     """Whether the call exists on the public address too."""
     open: bool = False
     """Whether it needs no token; for answers without private detail only."""
+    static: bool = False
+    """Whether it is a page that holds nothing of the person's: then links on other web pages may lead to it."""

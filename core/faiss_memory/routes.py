@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from faiss_memory import schema
 from faiss_memory.parts import Route
+from faiss_memory.rights import Rights
 from faiss_memory.service import MemoryService
 
 
@@ -46,8 +47,8 @@ def _finding(service: MemoryService) -> Sequence[Route]:
 
 
 def _keeping(service: MemoryService) -> Sequence[Route]:
-    def add(request: schema.AddRequest) -> tuple[int, schema.AddAnswer]:
-        answer = service.add(request)
+    def add(request: schema.AddRequest, rights: Rights) -> tuple[int, schema.AddAnswer]:
+        answer = service.add(request, rights)
         return (201 if answer.success else 200), answer
 
     return (
@@ -104,7 +105,7 @@ def _overview(service: MemoryService) -> Sequence[Route]:
         Route(
             method="GET", path="/stats", summary="Tell counts and sizes",
             params=schema.ScopeRequest, answer=schema.StatsAnswer, public=True,
-            handler=lambda params: service.overview.stats(params.project),
+            handler=lambda params, rights: service.overview.stats(params.project, rights),
         ),
         Route(
             method="GET", path="/projects", summary="List the projects",
