@@ -448,7 +448,7 @@ def test_nothing_that_a_request_says_of_itself_makes_it_the_persons(public):
     calls = st.sampled_from([call for call in CALLS if call[1] != "/health"])
 
     @hypothesis.given(headers, calls, st.sampled_from(["127.0.0.1", "::1", "172.17.0.1", "8.8.8.8"]))
-    @hypothesis.settings(max_examples=300)
+    @hypothesis.settings(max_examples=150)
     def tried(headers, call, peer):
         answer = public.request(*call, headers=headers, remote_addr=peer)
         assert answer.status_code in (401, 403, 404), (call, headers)
@@ -636,5 +636,5 @@ def test_a_request_that_has_two_ends_is_refused_and_nothing_after_it_is_read(run
     with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
         connection.sendall(head + b"Content-Type: application/json\r\n" + lengths + b"\r\n" + SECOND)
         said = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert said.startswith(b"HTTP/" + version + b" 400 "), said
-    assert said.count(b"HTTP/1") == 1, said
+    assert re.match(rb"HTTP/1.[01] 400 ", said), said
+    assert len(re.findall(rb"^HTTP/1", said, re.MULTILINE)) == 1, said
