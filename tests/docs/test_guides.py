@@ -51,7 +51,7 @@ def running(tmp_path_factory):
 @pytest.fixture
 def public(tmp_path):
     """A service with a public address."""
-    with RunningService(tmp_path / "public" / "data", fake=True, **PUBLIC) as service:
+    with RunningService(tmp_path / "public", fake=True, **PUBLIC) as service:
         yield service
 
 

@@ -57,7 +57,7 @@ def public(tmp_path):
         "public_token": "a-token-of-its-own",
         "token": TOKEN,
     }
-    with RunningService(tmp_path / "public" / "data", fake=True, **settings) as service:
+    with RunningService(tmp_path / "public", fake=True, **settings) as service:
         yield service
 
 
