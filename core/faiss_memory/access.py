@@ -7,15 +7,18 @@ a public address, only the token does.
 from __future__ import annotations
 
 import hmac
-import ipaddress
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 import falcon
 
+from faiss_memory.errors import InvalidRequest
 from faiss_memory.mount import Mount
 from faiss_memory.parts import Route
+from faiss_memory.peers import is_loopback, is_users
+from faiss_memory.proving import NONCE_PATTERN, PATH, place_of, proof
 from faiss_memory.rights import PERSON, STRANGER, Rights, public_rights
 from faiss_memory.settings import LOOPBACK, Settings
 
@@ -24,10 +27,15 @@ PROXY_PREFIXES = ("X-FORWARDED-", "CF-")
 
 
 class AccessControl:
-    """Falcon middleware, for these routes and mounts; puts the `rights` of who asks into the request's context."""
+    """Falcon middleware, for these routes and mounts; puts the `rights` of who asks into the request's context.
 
-    def __init__(self, settings: Settings, parts: Iterable[Route | Mount]) -> None:
+    `secret` is that of this run, which only this user can read; it is as good as the token.
+    """
+
+    def __init__(self, settings: Settings, parts: Iterable[Route | Mount], secret: str = "") -> None:
         self._token = settings.token
+        self._secret = secret
+        self._others_need_token = settings.others_need_token
         self._public_token = settings.public_token
         self._public_host = (urlsplit(settings.public_url).hostname or "").lower()
         self._public_rights = public_rights(settings)
@@ -37,7 +45,7 @@ class AccessControl:
         self._public_paths = {part.path for _, part in calls if part.public}
         self._private = {(method, part.path) for method, part in calls if not part.public}
         routes = [(method, part) for method, part in calls if isinstance(part, Route)]
-        self._open = {(method, route.path) for method, route in routes if route.open}
+        self._open = {("GET", PATH), *((method, route.path) for method, route in routes if route.open)}
         self._static = {(method, route.path) for method, route in routes if route.static}
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
@@ -54,7 +62,7 @@ class AccessControl:
         by_proxy = _came_by_proxy(request)
         if by_name or (self._public_host and by_proxy):
             request.context.rights = self._by_the_public_way(request)
-        elif self._token or by_proxy or not self._is_local(request):
+        elif by_proxy or not self._is_local(request) or self._wants_token(request):
             request.context.rights = self._with_the_token(request)
         else:
             request.context.rights = PERSON
@@ -91,13 +99,29 @@ class AccessControl:
         return by_default is not None and same_port and known
 
     def _is_local(self, request: falcon.Request) -> bool:
-        return self._published_here or _is_loopback(request.env.get("REMOTE_ADDR", ""))
+        return self._published_here or is_loopback(request.env.get("REMOTE_ADDR", ""))
+
+    def _wants_token(self, request: falcon.Request) -> bool:
+        """Say whether a request of this machine needs the token: everybody's if there is one, or other users' only.
+
+        Where there is a public address, a proxy of the user's own may lead here without a sign.
+        """
+        if self._public_host or not self._others_need_token:
+            return bool(self._token)
+        client = (request.env.get("REMOTE_ADDR", ""), int(request.env.get("REMOTE_PORT") or 0))
+        return not is_users(client, request.env.get("faiss_memory.address", ("", 0)))
 
     def _with_the_token(self, request: falcon.Request) -> Rights:
-        if _bears(request, self._token):
+        if any(_bears(request, known) for known in (self._token, self._secret)):
             return PERSON
         if (request.method, request.path) in self._open:
             return STRANGER
+        if self._others_need_token and not self._token:
+            raise falcon.HTTPUnauthorized(
+                description="only the user who runs this service is let in (setting `others_need_token`). Who else "
+                "is to use it needs a token: set `token`, and send it as `Authorization: Bearer …`",
+                challenges=["Bearer"],
+            )
         raise _unauthorized("the token of this service (setting `token`)")
 
     def _by_the_public_way(self, request: falcon.Request) -> Rights:
@@ -109,6 +133,31 @@ class AccessControl:
         if (request.method, request.path) in self._open:
             return STRANGER
         raise _unauthorized("the public token (setting `public_token`)")
+
+
+class Proofs:
+    """Falcon resource: proves to a client that this is the service it means; see `proving`."""
+
+    def __init__(self, settings: Settings, secret: str) -> None:
+        self._secrets = [known for known in (secret, settings.token) if known]
+        self._published = ""
+        if settings.published_on:
+            host = settings.published_on if is_loopback(settings.published_on) else "127.0.0.1"
+            self._published = place_of(host, settings.published_port or settings.port)
+
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Answer with a proof for each secret that a client may know, and each place where it may have asked."""
+        nonce = request.get_param("nonce") or ""
+        if not re.fullmatch(NONCE_PATTERN, nonce):
+            raise InvalidRequest(
+                "`nonce` must be 32 to 128 hexadecimal digits, made anew for each proof", "nonce"
+            )
+        here = place_of(*request.env.get("faiss_memory.address", ("", 0)))
+        places = [here, self._published] if self._published else [here]
+        response.set_header("Cache-Control", "no-store")
+        response.media = {
+            "proofs": [proof(secret, nonce, place) for secret in self._secrets for place in places]
+        }
 
 
 def rights_of(request: falcon.Request) -> Rights:
@@ -140,13 +189,6 @@ def _host(request: falcon.Request) -> tuple[str, int | None]:
 
 def _came_by_proxy(request: falcon.Request) -> bool:
     return any(name in PROXY_HEADERS or name.startswith(PROXY_PREFIXES) for name in request.headers)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _bears(request: falcon.Request, token: str) -> bool:
