@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from faiss_memory.parts import Progress
+from faiss_memory.contracts.store import Progress
 from tests.running import ROOT, RunningService
 
 TOKEN, PUBLIC_TOKEN = "tok-3f9a1c", "pub-77b2e0"

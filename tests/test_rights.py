@@ -15,8 +15,8 @@ import pytest
 
 from faiss_memory import Answer, Mount, Route, hookimpl
 from faiss_memory.errors import PluginError
+from faiss_memory.http.routes import core_routes
 from faiss_memory.rights import PERSON, STRANGER, Rights, public_rights
-from faiss_memory.routes import core_routes
 from faiss_memory.schema import (
     AddBatchRequest,
     ForgetRequest,
@@ -25,6 +25,8 @@ from faiss_memory.schema import (
     PatchRequest,
     fields_of,
 )
+from faiss_memory.service.assistant_files import AssistantFiles
+from faiss_memory.service.backups import Backups
 from faiss_memory.settings import Settings
 from tests.mcp.conftest import ACCEPT
 
@@ -100,9 +102,8 @@ def requests_of(fields: dict[str, Any], beside: list[Any]) -> list[dict[str, Any
 
 def rest_calls(service: Any) -> list[tuple[Any, ...]]:
     """Every call of the public address, with what to send."""
-    routes = [*core_routes(service)]
-    for more in service.plugins.hook.register_routes(service=service):
-        routes += more
+    brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
+    routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
     found = []
     for route in routes:
         if not route.public:
