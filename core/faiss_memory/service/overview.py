@@ -15,7 +15,7 @@ from faiss_memory.contracts.backups import Backups
 from faiss_memory.contracts.store import StoreStats
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import MemoryNotFound
-from faiss_memory.memory import DEFAULT_PROJECT, Filter
+from faiss_memory.memory import DEFAULT_PROJECT, Filter, ProjectCount
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.service import messages
 from faiss_memory.settings import Settings
@@ -81,16 +81,7 @@ class Overview:
         counts = [one for one in store.projects() if wanted is None or one.name in wanted]
         if not counts and project not in (None, "*", DEFAULT_PROJECT):
             raise MemoryNotFound(f"there is no project `{project}`")
-        projects = [
-            schema.ProjectStats(
-                name=one.name,
-                memories=one.memories,
-                created_at=messages.time_text(one.created_at),
-                last_updated=messages.time_text(one.last_updated),
-                index_size_bytes=sizes.get(one.name, 0),
-            )
-            for one in counts
-        ]
+        projects = [_project_stats(one, sizes.get(one.name, 0)) for one in counts]
         created: datetime | None
         updated: datetime | None
         created, updated = facts.created_at, facts.last_updated
@@ -141,6 +132,16 @@ class Overview:
         found = self._engine.store.tags(Filter(projects=projects))
         counts = [schema.TagCount(tag=tag, count=count) for tag, count in found.items()]
         return schema.TagsAnswer(tags=counts, count=len(counts), project=messages.format_projects(projects))
+
+
+def _project_stats(count: ProjectCount, index_size: int) -> schema.ProjectStats:
+    return schema.ProjectStats(
+        name=count.name,
+        memories=count.memories,
+        created_at=messages.time_text(count.created_at),
+        last_updated=messages.time_text(count.last_updated),
+        index_size_bytes=index_size,
+    )
 
 
 def _not_writable(folder: Path) -> str | None:
