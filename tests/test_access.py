@@ -456,13 +456,15 @@ def test_nothing_that_a_request_says_of_itself_makes_it_the_persons(public):
     tried()
 
 
-def test_health_names_no_project_to_who_has_shown_no_token(public, monkeypatch):
+def test_health_names_no_project_and_no_reason_to_who_has_shown_no_token(public, monkeypatch):
     part = Progress("secret-plans", "keywords", 0.5)
     monkeypatch.setattr(public.service.engine, "rebuilding", lambda: [part])
-    assert public.get("/health").json["rebuilding"] == []
-    assert [one["project"] for one in public.get("/health", headers=BEARER).json["rebuilding"]] == [
-        part.project
-    ]
+    public.service.engine.problems.note("worker", "/home/me/secret-plans cannot be written")
+    for headers, shown in (({}, False), (BEARER, True)):
+        answer = public.get("/health", headers=headers)
+        assert [one["part"] for one in answer.json["problems"]] == ["worker"]
+        assert ("secret-plans" in answer.text) is shown
+        assert len(answer.json["rebuilding"]) == shown
 
 
 # A browser says whose page asks.

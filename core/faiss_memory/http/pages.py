@@ -45,6 +45,7 @@ async function show() {
   row("State", health.status);
   for (const part of health.rebuilding)
     row("Rebuilding", `${part.project}: ${part.what}, ${Math.round(part.progress * 100)}%`);
+  for (const problem of health.problems) row("Problem", `${problem.part}: ${problem.reason}`);
   const [told, stats] = await ask("/stats");
   if (!told) return row("Statistics", stats.description);
   const model = stats.model_ready ? "ready" : "not ready; keyword search answers";

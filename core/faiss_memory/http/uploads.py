@@ -10,6 +10,7 @@ import io
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
     def __init__(self, adjustments: Any, uploads: Uploads, address: str) -> None:
         super().__init__(adjustments)
+        self.began = time.monotonic()
+        self.head_at: float | None = None
+        """When the head was there."""
         self._uploads, self._address = uploads, address
 
     def parse_header(self, header_plus: bytes) -> None:
@@ -95,6 +99,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         if coded and b"content-length" in names:
             raise ParsingError("send either Content-Length or Transfer-Encoding, not both")
         super().parse_header(header_plus)
+        self.head_at = time.monotonic()
         if coded and self.version != "1.1":
             raise ParsingError("Transfer-Encoding needs HTTP/1.1")
         if not self._uploads.meant(self.command, self.path):

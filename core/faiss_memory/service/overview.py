@@ -40,8 +40,8 @@ class Overview:
         if busy is not None and self._engine.store_error is None:
             raise busy
         engine = self._engine
-        if engine.store_error is not None:
-            raise engine.store_error
+        if (error := engine.store_error or engine.write_error) is not None:
+            raise error
         return schema.HealthAnswer(
             status="ok" if engine.store_opened else "starting",
             version=self.version,
@@ -51,6 +51,14 @@ class Overview:
                 schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
                 for part in engine.rebuilding()
                 if rights.may_read(part.project)
+            ],
+            problems=[
+                schema.ProblemEntry(
+                    part=problem.part,
+                    # A reason may name a file of the person's.
+                    reason=problem.reason if rights.is_person else "the service's log says why",
+                )
+                for problem in engine.problems.all()
             ],
         )
 
