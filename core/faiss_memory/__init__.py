@@ -174,12 +174,6 @@ if TYPE_CHECKING:
     from faiss_memory.globs import (
         PathGlob as PathGlob,
     )
-    from faiss_memory.http.public import (
-        as_public as as_public,
-    )
-    from faiss_memory.http.public import (
-        check_public_read as check_public_read,
-    )
     from faiss_memory.memory import (
         DEFAULT_PROJECT as DEFAULT_PROJECT,
     )
@@ -218,6 +212,9 @@ if TYPE_CHECKING:
     )
     from faiss_memory.project_name import (
         project_of as project_of,
+    )
+    from faiss_memory.rights import (
+        Rights as Rights,
     )
     from faiss_memory.safe_files import (
         NotAFile as NotAFile,

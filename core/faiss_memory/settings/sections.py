@@ -75,7 +75,7 @@ class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Recall(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What an assistant's hooks are answered with."""
 
-    min_similarity: Annotated[float, Meta(ge=-1, le=1)] = 0.45
+    min_similarity: Annotated[float, Meta(ge=0, le=1)] = 0.45
     k: Annotated[int, Meta(ge=1, le=50)] = 5
     tokens: Annotated[int, Meta(ge=1, le=4000)] = 1200
     digest_tokens: Annotated[int, Meta(ge=0, le=4000)] = 400
@@ -158,6 +158,11 @@ def _check_public(settings: Settings) -> None:
     if not settings.public_token:
         raise ValueError(
             "`public_url` needs a token of its own: set `public_token` (or FAISS_MEMORY_PUBLIC_TOKEN)"
+        )
+    if not settings.token:
+        raise ValueError(
+            "`public_url` needs a token for this machine too, because a proxy that adds no headers looks like it: set "
+            "`token` (or FAISS_MEMORY_TOKEN), such as to what `openssl rand -hex 24` prints"
         )
     if settings.public_token == settings.token:
         raise ValueError("`public_token` must differ from `token`: the public way opens less")

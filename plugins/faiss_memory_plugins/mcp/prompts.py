@@ -81,14 +81,16 @@ class Prompts:
 
     def _recall(self, question: str) -> str:
         request = self._caller.with_projects(SearchRequest(query=question))
-        found = as_text(notes_of(self._service.search(request), self._tokens))
+        found = as_text(notes_of(self._service.search(request, self._caller.rights), self._tokens))
         return (
             f"What is remembered about: {question}\n\n{found}\n\nAnswer from this, and name the ids you used."
         )
 
     def _review(self, _: str) -> str:
         project = self._caller.project or DEFAULT_PROJECT
-        memories = self._service.list_memories(ListRequest(project=project, limit=REVIEWED)).memories
+        memories = self._service.list_memories(
+            ListRequest(project=project, limit=REVIEWED), self._caller.rights
+        ).memories
         if not memories:
             return f"Project {project} has no memories yet. Say so."
         left = self._tokens - sum(count_tokens(f"{memory_note(memory, 0)}\n") for memory in memories)
