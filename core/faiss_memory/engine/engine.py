@@ -17,6 +17,7 @@ from faiss_memory.contracts.embedder import Embedder, Embedding, Vectors
 from faiss_memory.contracts.store import (
     Added,
     Closest,
+    Found as FoundInStore,
     Legs,
     Progress,
     Purged,
@@ -25,7 +26,6 @@ from faiss_memory.contracts.store import (
     Search,
     Store,
 )
-from faiss_memory.contracts.store import Found as FoundInStore
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine import ranking
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed

@@ -39,8 +39,7 @@ def verify(config: Path | None, data_dir: Path | None, mends: bool, quick: bool,
     from faiss_memory import settings
     from faiss_memory.cli.output import open_output
     from faiss_memory.cli.writing import as_json
-    from faiss_memory.store.fsck import repair
-    from faiss_memory.store.fsck import verify as check
+    from faiss_memory.store.fsck import repair, verify as check
 
     given = {} if data_dir is None else {"data_dir": data_dir}
     loaded = settings.load(config, given).settings
