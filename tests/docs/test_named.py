@@ -173,8 +173,9 @@ def test_every_adapter_and_plugin_that_comes_along_is_documented(guest):
 # Modules, commands, links.
 
 
-def test_the_architecture_names_every_module():
-    text = read("ARCHITECTURE.md")
+def test_the_architecture_and_the_packages_readmes_name_every_module():
+    pages = (ROOT / "core/faiss_memory").rglob("README.md")
+    text = read("ARCHITECTURE.md") + "".join(page.read_text(encoding="utf-8") for page in pages)
     modules = [path for path in (ROOT / "core/faiss_memory").rglob("*.py") if path.name != "__init__.py"]
     assert [path.stem for path in modules if f"`{path.stem}`" not in text] == []
 

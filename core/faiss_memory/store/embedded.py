@@ -29,6 +29,7 @@ from faiss_memory.contracts.store import (
 )
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
+from faiss_memory.private import make_tree_private
 from faiss_memory.store.backup import archives, redact, restore
 from faiss_memory.store.backup.restore import Moment
 from faiss_memory.store.backup.timeline import History
@@ -67,7 +68,7 @@ class EmbeddedStore(IndexReads, Store, Backups):
         self._max_backups = max_backups
         self._on_failure = on_failure
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_tree_private(folder)
             self._lock = FolderLock(folder)
         except OSError as error:
             raise StoreError(
