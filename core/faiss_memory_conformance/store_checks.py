@@ -50,9 +50,8 @@ def maker(name: str, place: str) -> Callable[[], Store]:
     assert name in host.names, f"no plugin `{name}` is installed; there are {', '.join(host.names)}"
 
     def make() -> Store:
-        store: Store | None = host.open_part(
-            "open_store", Store, settings=settings, on_failure=lambda _: None
-        )  # type: ignore[type-abstract]
+        given = {"settings": settings, "on_failure": lambda _: None}
+        store = host.open_part("open_store", Store, only=name, **given)  # type: ignore[type-abstract]
         assert store is not None, f"plugin `{name}` gives no store for data_dir={place}"
         return store
 
