@@ -19,6 +19,9 @@ if TYPE_CHECKING:
         hook_arguments as hook_arguments,
         hook_line as hook_line,
     )
+    from faiss_memory.background import (
+        BackgroundThread as BackgroundThread,
+    )
     from faiss_memory.cli.failures import (
         CommandFailed as CommandFailed,
     )
@@ -184,6 +187,9 @@ if TYPE_CHECKING:
         StatsAnswer as StatsAnswer,
         Time as Time,
         convert as convert,
+    )
+    from faiss_memory.service.limits import (
+        is_blank as is_blank,
     )
     from faiss_memory.settings import (
         Limits as Limits,
