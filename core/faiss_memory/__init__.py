@@ -88,7 +88,7 @@ if TYPE_CHECKING:
         convert,
     )
     from faiss_memory.service import MemoryService
-    from faiss_memory.settings import Limits, Settings
+    from faiss_memory.settings import Limits, Positive, Secret, Settings
     from faiss_memory.tokens import count_tokens, within_tokens
     from faiss_memory.tools import INSTRUCTIONS, TOOLS, Tool
 
@@ -191,6 +191,8 @@ _HOMES = {
     "service": ("MemoryService",),
     "settings": (
         "Limits",
+        "Positive",
+        "Secret",
         "Settings",
     ),
     "tokens": (
@@ -256,6 +258,7 @@ __all__ = [
     "Page",
     "Passage",
     "PatchRequest",
+    "Positive",
     "ProjectName",
     "PromptTemplate",
     "Query",
@@ -265,6 +268,7 @@ __all__ = [
     "SearchAnswer",
     "SearchRequest",
     "SearchResult",
+    "Secret",
     "Settings",
     "Snippet",
     "StatsAnswer",

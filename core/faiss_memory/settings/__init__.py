@@ -22,13 +22,11 @@ from faiss_memory.settings.loading import (
 )
 from faiss_memory.settings.sections import (
     LOOPBACK,
-    SECRETS,
-    Ingest,
     Limits,
-    Mcp,
     Plugins,
     Positive,
     Project,
+    Secret,
     Settings,
 )
 
@@ -36,16 +34,14 @@ __all__ = [
     "LOOPBACK",
     "NOT_SETTINGS",
     "PREFIX",
-    "SECRETS",
     "SHORT_NAMES",
-    "Ingest",
     "Limits",
     "Loaded",
-    "Mcp",
     "Origin",
     "Plugins",
     "Positive",
     "Project",
+    "Secret",
     "Settings",
     "address_in_environment",
     "config_path",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathspec import GitIgnoreSpec
 
 from faiss_memory import InvalidRequest, Settings
+from faiss_memory_plugins.ingest.settings import IngestSettings
 
 _LONGEST = 1024 * 1024
 """Bytes of a .gitignore that are read."""
@@ -72,10 +73,10 @@ class Rules:
     @classmethod
     def of(cls, settings: Settings) -> Rules:
         """Give the rules of the settings. Raises InvalidRequest when a pattern cannot be understood."""
-        ingest = settings.ingest
+        ingest = settings.of(IngestSettings)
         return cls(
-            Patterns.of_setting(ingest.secrets, "ingest.secrets"),
-            Patterns.of_setting(ingest.skip, "ingest.skip"),
+            Patterns.of_setting(ingest.secrets, "plugins.ingest.secrets"),
+            Patterns.of_setting(ingest.skip, "plugins.ingest.skip"),
             None if ingest.git_ignored else (),
         )
 

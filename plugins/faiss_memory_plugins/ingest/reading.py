@@ -68,12 +68,12 @@ def _check(path: str, opened: os.stat_result, roots: Roots, most_bytes: int) -> 
     real = os.path.realpath(path)
     # What was opened, and not what a link showed when the folder was listed.
     if roots.around(real) is None or not os.path.samestat(os.stat(real), opened):
-        raise Unreadable("it leads outside the folders that may be read (setting ingest.roots)")
+        raise Unreadable("it leads outside the folders that may be read (setting plugins.ingest.roots)")
     if not stat.S_ISREG(opened.st_mode):
         raise Unreadable("not a file that holds text (a pipe, socket or device)")
     if opened.st_size > most_bytes:
         raise Unreadable(
-            f"it is {_size(opened.st_size)}; the most is {_size(most_bytes)} (setting ingest.max_file_bytes)"
+            f"it is {_size(opened.st_size)}; the most is {_size(most_bytes)} (setting plugins.ingest.max_file_bytes)"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from faiss_memory import DEFAULT_PROJECT, ListRequest, MemoryService, SearchRequest, project_of
 from faiss_memory_plugins.recall.framing import Note
+from faiss_memory_plugins.recall.settings import RecallSettings
 
 PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
 """Tags: what is shown at every start; what is shown there after it; the summary of a session, shown to it alone."""
@@ -28,7 +29,7 @@ def project_for(named: str | None, folder: str) -> str:
 
 def found_for(service: MemoryService, project: str, prompt: str, known: Collection[int]) -> list[Note]:
     """Find what helps with a prompt: only what is near enough, and was not shown before."""
-    settings = service.settings.recall
+    settings = service.settings.of(RecallSettings)
     query = _query(prompt)
     if not query:
         return []

@@ -10,6 +10,7 @@ from faiss_memory import Change, Draft, InvalidRequest, Memory, MemoryService, R
 from faiss_memory_plugins.recall.answering import Recall
 from faiss_memory_plugins.recall.events import HookParams, HookRequest
 from faiss_memory_plugins.recall.framing import holds_recalled
+from faiss_memory_plugins.recall.settings import RecallSettings
 
 REFUSED = "`{field}` holds notes that were recalled from this memory; store only what is new"
 
@@ -19,6 +20,11 @@ class RecallPlugin:
 
     def __init__(self) -> None:
         self._recalls: dict[int, Recall] = {}
+
+    @hookimpl
+    def register_settings(self) -> type[RecallSettings]:
+        """Hand in `plugins.recall`."""
+        return RecallSettings
 
     @hookimpl
     def register_routes(self, service: MemoryService) -> Sequence[Route]:
