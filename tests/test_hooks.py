@@ -204,7 +204,7 @@ def test_a_plugin_brings_settings(everything, make_service, client_of):
     # The name under which conftest registers it.
     client = client_of(make_service(everything, **{"plugins.test-0.greeting": "good morning"}))
     assert client.get("/hello").json == {"hello": "good morning"}
-    with pytest.raises(ConfigError, match="did you mean `plugins.test-0.greeting`"):
+    with pytest.raises(ConfigError, match=r"did you mean `plugins\.test-0\.greeting`"):
         make_service(everything, **{"plugins.test-0.greting": "x"})
 
 
