@@ -176,7 +176,7 @@ def test_the_lines_for_the_configuration_file_are_settings(tmp_path):
     for number, block in enumerate(found):
         file = tmp_path / f"{number}.yaml"
         file.write_text(block.text, encoding="utf-8")
-        load(file, {}, {})
+        load(file, {}, {}, section_types)
 
 
 # They change the machine, wait for a person, or are run by other tests.
