@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Iterable
 
 from faiss_memory.app import build_service, create_app
 from faiss_memory.errors import StoreError
 from faiss_memory.logs import log_path, note_failure, start_logging, stop_logging
+from faiss_memory.proving import new_secret
 from faiss_memory.server import RunningFile, Server
 from faiss_memory.settings import Settings
 
@@ -47,6 +49,9 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> t
             server.stop(EXIT_STORE_FAILED)
 
     service = build_service(settings, on_failure, extra_plugins)
+    if settings.data_folder.is_dir():
+        # Large bodies and answers, and whatever else a library writes down for a while, hold memories too.
+        tempfile.tempdir = str(settings.data_folder)
     try:
         server = Server(settings)
     except BaseException:
@@ -54,9 +59,10 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> t
         raise
     servers.append(server)
     server.stop_on_signals()
-    app = create_app(service)
+    secret = new_secret()
+    app = create_app(service, secret)
     service.start()
-    running = RunningFile(server.url)
+    running = RunningFile(server.url, secret)
     log.info(
         "FAISS Memory %s answers on %s, data in %s",
         service.overview.version,

@@ -7,7 +7,9 @@ from faiss_memory.settings.environment import (
     hub_cache_folder,
     prepare_process,
     runtime_folder,
+    runtime_folders,
     state_folder,
+    temporary_folder,
     user_config_file,
 )
 from faiss_memory.settings.loading import (
@@ -52,6 +54,8 @@ __all__ = [
     "load",
     "prepare_process",
     "runtime_folder",
+    "runtime_folders",
     "state_folder",
+    "temporary_folder",
     "user_config_file",
 ]
