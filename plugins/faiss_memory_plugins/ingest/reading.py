@@ -60,7 +60,8 @@ def _read_once(path: str, roots: Roots, most_bytes: int) -> tuple[bytes, datetim
         before = os.fstat(file.fileno())
         if before.st_size > most_bytes:
             raise Unreadable(
-                f"it is {_size(before.st_size)}; the most is {_size(most_bytes)} (setting ingest.max_file_bytes)"
+                f"it is {_size(before.st_size)}; the most is {_size(most_bytes)} "
+                "(setting plugins.ingest.max_file_bytes)"
             )
         raw = file.read(most_bytes + 1)
         after = os.fstat(file.fileno())
