@@ -61,10 +61,9 @@ home folder or `/` is the repository, it is `default`. `faiss-memory projects` s
    is yours and readable by you alone, and its process runs and is yours.
 4. `http://127.0.0.1`, with the `port` of the settings.
 
-Before anything is sent, the service proves who it is: by the secret in `service.json`, or else by the token (`token`
-in the configuration file, or `FAISS_MEMORY_TOKEN`). What was found by 3 needs no token. An address that you have
-named, where there is no token, is believed; one that nobody has named is not. [security.md](security.md) has the
-whole of it.
+Before anything is sent, the service proves who it is: by the secret in `service.json`, or else by the token (`token` in
+the configuration file, or `FAISS_MEMORY_TOKEN`). What was found by 3 needs no token. An address that you have named is
+believed where there is no token; one that nobody has named is not. [security.md](security.md) has the whole of it.
 
 ## Exit codes
 

@@ -15,12 +15,11 @@ from falcon.testing import Result, TestClient
 
 from faiss_memory.app import build_service, create_app
 from faiss_memory.plugin_host import PluginHost
-from faiss_memory.service import MemoryService
+from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
 from tests.cli import forking
 from tests.fakes import FakeModel
-from tests.running import RunningService
-from tests.running import closed_port as closed_port_while
+from tests.running import RunningService, closed_port as closed_port_while
 
 prepare_process()
 

@@ -5,366 +5,160 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
-import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from faiss_memory.adapter import Adapter
-    from faiss_memory.cli.failures import CommandFailed
-    from faiss_memory.cli.lazy import ExampleCommand
-    from faiss_memory.cli.session import open_session
-    from faiss_memory.config_files import (
-        ConfigFile,
-        Detection,
-        InstallContext,
-        JsonDefault,
-        JsonItems,
-        JsonMember,
-        MarkdownBlock,
-        OwnFile,
-        PromptTemplate,
-        Snippet,
-        TomlTable,
-        YamlDefault,
-        YamlItem,
-        YamlMember,
+    from faiss_memory.adapter.adapter import (
+        Adapter as Adapter,
     )
-    from faiss_memory.connecting import (
-        HOOK_SECONDS,
-        endpoint_address,
-        hook_address,
-        hook_arguments,
-        hook_line,
+    from faiss_memory.adapter.connecting import (
+        HOOK_SECONDS as HOOK_SECONDS,
+        endpoint_address as endpoint_address,
+        hook_address as hook_address,
+        hook_arguments as hook_arguments,
+        hook_line as hook_line,
+    )
+    from faiss_memory.cli.failures import (
+        CommandFailed as CommandFailed,
+    )
+    from faiss_memory.cli.lazy import (
+        ExampleCommand as ExampleCommand,
+    )
+    from faiss_memory.cli.session import (
+        open_session as open_session,
+    )
+    from faiss_memory.contracts.config_files import (
+        ConfigFile as ConfigFile,
+        Detection as Detection,
+        InstallContext as InstallContext,
+        JsonDefault as JsonDefault,
+        JsonItems as JsonItems,
+        JsonMember as JsonMember,
+        MarkdownBlock as MarkdownBlock,
+        OwnFile as OwnFile,
+        PromptTemplate as PromptTemplate,
+        Snippet as Snippet,
+        TomlTable as TomlTable,
+        YamlDefault as YamlDefault,
+        YamlItem as YamlItem,
+        YamlMember as YamlMember,
+    )
+    from faiss_memory.contracts.dialect import (
+        TRIAL_SESSION as TRIAL_SESSION,
+        HookDialect as HookDialect,
+        nested_context as nested_context,
+    )
+    from faiss_memory.contracts.embedder import (
+        Embedder as Embedder,
+    )
+    from faiss_memory.contracts.hooks import (
+        hookimpl as hookimpl,
+    )
+    from faiss_memory.contracts.http import (
+        Download as Download,
+        Mount as Mount,
+        Page as Page,
+        Route as Route,
+    )
+    from faiss_memory.contracts.service import (
+        Service as Service,
+    )
+    from faiss_memory.contracts.store import (
+        Store as Store,
     )
     from faiss_memory.errors import (
-        ConfigError,
-        Conflict,
-        EmbedderError,
-        InvalidRequest,
-        MemoryNotFound,
-        MemoryServiceError,
-        NotAllowed,
-        NotReady,
-        StoreError,
+        ConfigError as ConfigError,
+        Conflict as Conflict,
+        EmbedderError as EmbedderError,
+        InvalidRequest as InvalidRequest,
+        MemoryNotFound as MemoryNotFound,
+        MemoryServiceError as MemoryServiceError,
+        NotAllowed as NotAllowed,
+        NotReady as NotReady,
+        StoreError as StoreError,
     )
     from faiss_memory.framing import (
-        Note,
-        clean_line,
-        clean_text,
-        frame,
-        framed,
-        holds_recalled,
-        note_text,
-        without_frames,
+        Note as Note,
+        clean_line as clean_line,
+        clean_text as clean_text,
+        frame as frame,
+        framed as framed,
+        holds_recalled as holds_recalled,
+        note_text as note_text,
+        without_frames as without_frames,
     )
-    from faiss_memory.hook_dialect import TRIAL_SESSION, HookDialect, nested_context
-    from faiss_memory.hookspecs import hookimpl
+    from faiss_memory.http.public import (
+        as_public as as_public,
+        check_public_read as check_public_read,
+    )
     from faiss_memory.memory import (
-        DEFAULT_PROJECT,
-        Change,
-        Draft,
-        Filter,
-        Memory,
-        Origin,
-        Passage,
-        Query,
-        Ranking,
-        SearchResult,
+        DEFAULT_PROJECT as DEFAULT_PROJECT,
+        Change as Change,
+        Draft as Draft,
+        Filter as Filter,
+        Memory as Memory,
+        Origin as Origin,
+        Passage as Passage,
+        Query as Query,
+        Ranking as Ranking,
+        SearchResult as SearchResult,
     )
-    from faiss_memory.mount import Mount
-    from faiss_memory.openapi import message_schema
-    from faiss_memory.parts import Download, Embedder, Page, Route, Store
-    from faiss_memory.project_name import find_repository, project_of
-    from faiss_memory.public import as_public, check_public_read
+    from faiss_memory.openapi import (
+        message_schema as message_schema,
+    )
+    from faiss_memory.project_name import (
+        find_repository as find_repository,
+        project_of as project_of,
+    )
     from faiss_memory.safe_files import (
-        NotAFile,
-        entries_of,
-        is_file,
-        located,
-        open_file,
-        read_file,
-        write_file,
+        NotAFile as NotAFile,
+        entries_of as entries_of,
+        is_file as is_file,
+        located as located,
+        open_file as open_file,
+        read_file as read_file,
+        write_file as write_file,
     )
     from faiss_memory.schema import (
-        AddAnswer,
-        AddRequest,
-        Answer,
-        ClosestMatch,
-        ErrorAnswer,
-        ForgetAnswer,
-        ForgetRequest,
-        FoundMemory,
-        ListRequest,
-        MemoryAnswer,
-        Message,
-        NovelAnswer,
-        NovelRequest,
-        PatchRequest,
-        ProjectName,
-        ScopeRequest,
-        SearchAnswer,
-        SearchRequest,
-        StatsAnswer,
-        Time,
-        convert,
+        AddAnswer as AddAnswer,
+        AddRequest as AddRequest,
+        Answer as Answer,
+        ClosestMatch as ClosestMatch,
+        ErrorAnswer as ErrorAnswer,
+        ForgetAnswer as ForgetAnswer,
+        ForgetRequest as ForgetRequest,
+        FoundMemory as FoundMemory,
+        ListRequest as ListRequest,
+        MemoryAnswer as MemoryAnswer,
+        Message as Message,
+        NovelAnswer as NovelAnswer,
+        NovelRequest as NovelRequest,
+        PatchRequest as PatchRequest,
+        ProjectName as ProjectName,
+        ScopeRequest as ScopeRequest,
+        SearchAnswer as SearchAnswer,
+        SearchRequest as SearchRequest,
+        StatsAnswer as StatsAnswer,
+        Time as Time,
+        convert as convert,
     )
-    from faiss_memory.service import MemoryService
-    from faiss_memory.settings import Limits, Positive, Secret, Settings
-    from faiss_memory.tokens import count_tokens, within_tokens
-    from faiss_memory.tools import INSTRUCTIONS, TOOLS, Tool
+    from faiss_memory.settings import (
+        Limits as Limits,
+        Positive as Positive,
+        Secret as Secret,
+        Settings as Settings,
+    )
+    from faiss_memory.tokens import (
+        count_tokens as count_tokens,
+        within_tokens as within_tokens,
+    )
+    from faiss_memory.tools import (
+        INSTRUCTIONS as INSTRUCTIONS,
+        TOOLS as TOOLS,
+        Tool as Tool,
+    )
 
-_HOMES = {
-    "adapter": ("Adapter",),
-    "cli.failures": ("CommandFailed",),
-    "cli.lazy": ("ExampleCommand",),
-    "cli.session": ("open_session",),
-    "config_files": (
-        "ConfigFile",
-        "Detection",
-        "InstallContext",
-        "JsonDefault",
-        "JsonItems",
-        "JsonMember",
-        "MarkdownBlock",
-        "OwnFile",
-        "PromptTemplate",
-        "Snippet",
-        "TomlTable",
-        "YamlDefault",
-        "YamlItem",
-        "YamlMember",
-    ),
-    "connecting": (
-        "HOOK_SECONDS",
-        "hook_address",
-        "hook_arguments",
-        "hook_line",
-        "endpoint_address",
-    ),
-    "errors": (
-        "ConfigError",
-        "Conflict",
-        "EmbedderError",
-        "InvalidRequest",
-        "MemoryNotFound",
-        "MemoryServiceError",
-        "NotAllowed",
-        "NotReady",
-        "StoreError",
-    ),
-    "framing": (
-        "Note",
-        "clean_line",
-        "clean_text",
-        "frame",
-        "framed",
-        "holds_recalled",
-        "note_text",
-        "without_frames",
-    ),
-    "hook_dialect": (
-        "TRIAL_SESSION",
-        "HookDialect",
-        "nested_context",
-    ),
-    "hookspecs": ("hookimpl",),
-    "memory": (
-        "DEFAULT_PROJECT",
-        "Change",
-        "Draft",
-        "Filter",
-        "Memory",
-        "Origin",
-        "Passage",
-        "Query",
-        "Ranking",
-        "SearchResult",
-    ),
-    "mount": ("Mount",),
-    "openapi": ("message_schema",),
-    "parts": (
-        "Download",
-        "Embedder",
-        "Page",
-        "Route",
-        "Store",
-    ),
-    "project_name": (
-        "find_repository",
-        "project_of",
-    ),
-    "public": (
-        "as_public",
-        "check_public_read",
-    ),
-    "safe_files": (
-        "NotAFile",
-        "entries_of",
-        "is_file",
-        "located",
-        "open_file",
-        "read_file",
-        "write_file",
-    ),
-    "schema": (
-        "AddAnswer",
-        "AddRequest",
-        "Answer",
-        "ClosestMatch",
-        "ErrorAnswer",
-        "ForgetAnswer",
-        "ForgetRequest",
-        "FoundMemory",
-        "ListRequest",
-        "MemoryAnswer",
-        "Message",
-        "NovelAnswer",
-        "NovelRequest",
-        "PatchRequest",
-        "ProjectName",
-        "ScopeRequest",
-        "SearchAnswer",
-        "SearchRequest",
-        "StatsAnswer",
-        "Time",
-        "convert",
-    ),
-    "service": ("MemoryService",),
-    "settings": (
-        "Limits",
-        "Positive",
-        "Secret",
-        "Settings",
-    ),
-    "tokens": (
-        "count_tokens",
-        "within_tokens",
-    ),
-    "tools": (
-        "INSTRUCTIONS",
-        "TOOLS",
-        "Tool",
-    ),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = [
-    "DEFAULT_PROJECT",
-    "HOOK_SECONDS",
-    "INSTRUCTIONS",
-    "TOOLS",
-    "TRIAL_SESSION",
-    "Adapter",
-    "AddAnswer",
-    "AddRequest",
-    "Answer",
-    "Change",
-    "ClosestMatch",
-    "CommandFailed",
-    "ConfigError",
-    "ConfigFile",
-    "Conflict",
-    "Detection",
-    "Download",
-    "Draft",
-    "Embedder",
-    "EmbedderError",
-    "ErrorAnswer",
-    "ExampleCommand",
-    "Filter",
-    "ForgetAnswer",
-    "ForgetRequest",
-    "FoundMemory",
-    "HookDialect",
-    "InstallContext",
-    "InvalidRequest",
-    "JsonDefault",
-    "JsonItems",
-    "JsonMember",
-    "Limits",
-    "ListRequest",
-    "MarkdownBlock",
-    "Memory",
-    "MemoryAnswer",
-    "MemoryNotFound",
-    "MemoryService",
-    "MemoryServiceError",
-    "Message",
-    "Mount",
-    "NotAFile",
-    "NotAllowed",
-    "NotReady",
-    "Note",
-    "NovelAnswer",
-    "NovelRequest",
-    "Origin",
-    "OwnFile",
-    "Page",
-    "Passage",
-    "PatchRequest",
-    "Positive",
-    "ProjectName",
-    "PromptTemplate",
-    "Query",
-    "Ranking",
-    "Route",
-    "ScopeRequest",
-    "SearchAnswer",
-    "SearchRequest",
-    "SearchResult",
-    "Secret",
-    "Settings",
-    "Snippet",
-    "StatsAnswer",
-    "Store",
-    "StoreError",
-    "Time",
-    "TomlTable",
-    "Tool",
-    "YamlDefault",
-    "YamlItem",
-    "YamlMember",
-    "as_public",
-    "check_public_read",
-    "clean_line",
-    "clean_text",
-    "convert",
-    "count_tokens",
-    "endpoint_address",
-    "entries_of",
-    "find_repository",
-    "frame",
-    "framed",
-    "holds_recalled",
-    "hook_address",
-    "hook_arguments",
-    "hook_line",
-    "hookimpl",
-    "is_file",
-    "located",
-    "message_schema",
-    "nested_context",
-    "note_text",
-    "open_file",
-    "open_session",
-    "project_of",
-    "read_file",
-    "within_tokens",
-    "without_frames",
-    "write_file",
-]
-
-
-# Nothing here talks to anybody. Libraries that would are told before any of them is imported; so it stands in the front
-# door, which every way in leads through, that of a child process too. What the environment says is overruled.
-os.environ.update(
-    ORT_DISABLE_TELEMETRY="1",  # onnxruntime: sends what runs where, and keeps a device's id in the user's cache folder
-    HF_HUB_DISABLE_TELEMETRY="1",  # huggingface_hub: names this machine's software to the hub
-    HF_HUB_DISABLE_UPDATE_CHECK="1",  # huggingface_hub: asks whether it is the newest
-    DISABLE_SAFETENSORS_CONVERSION="1",  # transformers: asks the hub for another form of a model that is here
-    OTEL_SDK_DISABLED="true",  # OpenTelemetry, which the MCP SDK speaks to, where somebody has installed an exporter
-    DO_NOT_TRACK="1",  # what plugins bring along
-)
 
 # msgspec may crash while the interpreter's last garbage collection takes its types apart (its issue 717), after all
 # work is done. What is frozen is not collected: the process is about to end anyway.
@@ -372,6 +166,28 @@ atexit.register(gc.freeze)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name.startswith("__"):
         raise AttributeError(f"module `faiss_memory` has no `{name}`")
-    return getattr(importlib.import_module(f"faiss_memory.{_HOME[name]}"), name)
+    homes = _homes()
+    if name not in homes:
+        raise AttributeError(f"module `faiss_memory` has no `{name}`")
+    found = globals()[name] = getattr(importlib.import_module(homes[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(_homes())
+
+
+@cache
+def _homes() -> dict[str, str]:
+    """Return the module of each name: as the imports above say, which are the only list of them."""
+    import ast
+    from pathlib import Path
+
+    return {
+        alias.name: str(node.module)
+        for node in ast.walk(ast.parse(Path(__file__).read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("faiss_memory.")
+        for alias in node.names
+    }

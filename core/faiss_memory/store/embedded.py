@@ -11,40 +11,44 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
-from faiss_memory.memory import Change, Draft, Filter, Memory, Origin
-from faiss_memory.parts import (
+from faiss_memory.contracts.backups import Backup, Backups, Restored
+from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.contracts.http import Download
+from faiss_memory.contracts.store import (
     Added,
-    Backup,
-    Download,
-    Embedding,
+    Feed,
     KnownModel,
     Progress,
     Purged,
-    Restored,
     Retry,
     Rewritten,
+    Store,
+    StoreStats,
 )
-from faiss_memory.store import archives, origins, purged, purging, restoring, retries, rewriting
+from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
+from faiss_memory.memory import Change, Draft, Memory, Origin
+from faiss_memory.private import make_tree_private
+from faiss_memory.store.backup import archives, redact, restore
+from faiss_memory.store.backup.restore import Moment
+from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.busy import Busy
-from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.derived import Derived, Model
 from faiss_memory.store.filesystem import is_full, network_file_system
-from faiss_memory.store.history import History
-from faiss_memory.store.keeper import Keeper
+from faiss_memory.store.fsck.verify import SCRATCH
+from faiss_memory.store.index.follower import Derived, Model
+from faiss_memory.store.index.reads import IndexReads
+from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.lock import FolderLock
-from faiss_memory.store.novelty import add_novel
 from faiss_memory.store.opening import open_truth, remove_special_files
-from faiss_memory.store.purging import Purging
-from faiss_memory.store.readers_writer import ReadersWriterLock
-from faiss_memory.store.reads import IndexReads
+from faiss_memory.store.purge import purge
+from faiss_memory.store.records import feed, origins, retries, tombstones
+from faiss_memory.store.records.changes import Changes
+from faiss_memory.store.records.database import Truth
+from faiss_memory.store.records.novelty import add_novel
 from faiss_memory.store.reserve import Reserve
-from faiss_memory.store.restoring import Moment
-from faiss_memory.store.truth import Truth
-from faiss_memory.store.verifying import SCRATCH
+from faiss_memory.store.worker import Keeper
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -52,8 +56,8 @@ DROPPED_AT_ONCE = 500
 """Memories whose vectors by models that are not kept are removed in one transaction."""
 
 
-class EmbeddedStore(IndexReads):
-    """A data folder, owned by this process. Implements `faiss_memory.parts.Store`.
+class EmbeddedStore(IndexReads, Store, Backups):
+    """A data folder, owned by this process. Implements `faiss_memory.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
     writing unsafe. Raises StoreLocked when another process owns the folder.
@@ -64,7 +68,7 @@ class EmbeddedStore(IndexReads):
         self._max_backups = max_backups
         self._on_failure = on_failure
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_tree_private(folder)
             self._lock = FolderLock(folder)
         except OSError as error:
             raise StoreError(
@@ -94,10 +98,10 @@ class EmbeddedStore(IndexReads):
                 kind,
             )
         remove_special_files(self.folder)
-        rewriting.temporary_files_in(self.folder)
-        purging.resume(self.folder)
+        redact.temporary_files_in(self.folder)
+        purge.resume(self.folder)
         with self._busy.at("a backup is being restored"):
-            restored = restoring.restore_if_asked(self.folder, self._busy.step)
+            restored = restore.restore_if_asked(self.folder, self._busy.step)
         if restored is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
         self._sweep()
@@ -105,7 +109,7 @@ class EmbeddedStore(IndexReads):
         try:
             self._history = History(self.folder, self._max_backups, truth)
             self._derived = Derived(self.folder, truth, self._repair_catalogue)
-            purged.keep(self.folder, truth.connection)
+            tombstones.keep(self.folder, truth.connection)
         except BaseException:
             truth.close()
             raise
@@ -115,7 +119,7 @@ class EmbeddedStore(IndexReads):
         IndexReads.__init__(self, self._derived)
         self._committer = Committer(truth, self._history, self._publish, self._on_failure, self._reserve)
         self._keeper = Keeper(self._catch_up, self._save)
-        self._purging = Purging(
+        self._purging = purge.Purging(
             self.folder, self._committer, self._history, self._derived, self._files, self._on_failure
         )
         self._keeper.start()
@@ -154,8 +158,8 @@ class EmbeddedStore(IndexReads):
         while self._committer.read(self._derived.fill_some):
             pass
 
-    def last_model(self) -> KnownModel | None:
-        """Give the model that was last in use."""
+    def model_in_use(self) -> KnownModel | None:
+        """Return the model that was last put in use."""
         return self._committer.read(lambda truth: truth.last_model())
 
     def keep_models(self, identities: Collection[str]) -> None:
@@ -202,14 +206,6 @@ class EmbeddedStore(IndexReads):
 
         # To judge what is novel, everything written before must be visible.
         return self._committer.run(call, alone=any(draft.if_novel is not None for draft in drafts))
-
-    def closest(self, embedding: Embedding, where: Filter) -> tuple[int, float] | None:
-        """Find what a text's least known passage is most like: a long text is known only if all of it is."""
-        nearest = [self.nearest(vector, where, 1, embedding.model) for vector in embedding.vectors]
-        if not nearest or not all(nearest):
-            return None
-        match = min((found[0] for found in nearest), key=lambda match: match.similarity)
-        return match.memory_id, match.similarity
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
         """Correct a memory."""
@@ -272,15 +268,19 @@ class EmbeddedStore(IndexReads):
 
     # Telling.
 
-    def stats(self) -> Mapping[str, Any]:
-        """Tell sizes and states."""
+    def stats(self) -> StoreStats:
+        """Return sizes and states."""
         created_at = self._derived.created_at
-        return {
-            "created_at": created_at,
-            "last_updated": max((project.last_updated for project in self.projects()), default=created_at),
-            "index_size_bytes": self._derived.index_sizes(),
-            "backups_stand_alone": self._history.has_links,
-        }
+        return StoreStats(
+            created_at=created_at,
+            last_updated=max((project.last_updated for project in self.projects()), default=created_at),
+            index_size_bytes=self._derived.index_sizes(),
+            backups_stand_alone=self._history.has_links,
+        )
+
+    def changes(self, after: str | None = None, limit: int = 1000) -> Feed:
+        """Tell what was written since a position, oldest first."""
+        return self._committer.read(lambda truth: feed.read(truth, after, limit))
 
     def rebuilding(self) -> list[Progress]:
         """Tell which derived files are being rebuilt, and how far a restore is that is being built beside."""
@@ -343,27 +343,27 @@ class EmbeddedStore(IndexReads):
             raise StoreError(f"{what} cannot be restored ({error}); nothing was changed") from error
         finally:
             archives.sweep(self.folder / archives.UNPACKED)
-            (self.folder / restoring.MAKING).unlink(missing_ok=True)
+            (self.folder / restore.MAKING).unlink(missing_ok=True)
             self._history.let_go()
             self._restoring.release()
 
     def _build(self, moment: Moment) -> None:
         with self._building.at("restore"):  # beside the present state, which still answers
-            restoring.build(moment, self.folder / restoring.MAKING, self._building.step)
+            restore.build(moment, self.folder / restore.MAKING, self._building.step)
 
     def _put_in_place(self, moment: Moment) -> Restored:
-        made = self.folder / restoring.MAKING
+        made = self.folder / restore.MAKING
         with self._busy.at("a restored state is being put in place"):
             return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
 
     def _swap(self, truth: Truth, made: Path, name: str) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""
-        restoring.become_another_store(made, restoring.counted(truth.connection))
+        restore.become_another_store(made, restore.counted(truth.connection))
         with closing(sqlite3.connect(made)) as connection:
-            purged.keep(self.folder, connection)
+            tombstones.keep(self.folder, connection)
         truth.close()
         try:
-            aside = restoring.put_in_place(self.folder, made, name)
+            aside = restore.put_in_place(self.folder, made, name)
             self._truth = Truth(self.folder / "memory.db")
             self._committer.replace(self._truth)
             self._history.follow(self._truth)
