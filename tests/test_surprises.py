@@ -62,7 +62,11 @@ def begun(tmp_path):
     made, failures = [], []
 
     def begin():
-        given = {"data_dir": str(tmp_path / "data"), "startup_wait": "30", "ingest.roots": [str(tmp_path)]}
+        given = {
+            "data_dir": str(tmp_path / "data"),
+            "startup_wait": "30",
+            "plugins.ingest.roots": [str(tmp_path)],
+        }
         settings = load(None, given, {}).settings
         service = build_service(settings, failures.append, [("fake", FakeModel())])
         made.append(service)

@@ -197,6 +197,8 @@ if TYPE_CHECKING:
     )
     from faiss_memory.settings import (
         Limits as Limits,
+        Positive as Positive,
+        Secret as Secret,
         Settings as Settings,
     )
     from faiss_memory.tokens import (

@@ -28,6 +28,7 @@ from faiss_memory import (
 )
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.notes import Notes, as_text, counted, notes_of, shortened, twin_note
+from faiss_memory_plugins.mcp.settings import McpSettings
 
 log = logging.getLogger("faiss_memory.mcp")
 
@@ -70,7 +71,7 @@ class Calls:
     def __init__(self, service: Service, caller: Caller, more: Mapping[str, Call]) -> None:
         self._service = service
         self._caller = caller
-        self._tokens = service.settings.mcp.answer_tokens
+        self._tokens = service.settings.of(McpSettings).answer_tokens
         done: dict[str, tuple[type[Answer], Callable[[Any], tuple[str, Answer]]]] = {
             "memory_search": (Notes, self._search),
             "memory_add": (AddAnswer, self._add),

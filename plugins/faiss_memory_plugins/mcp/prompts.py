@@ -23,6 +23,7 @@ from faiss_memory_plugins.mcp.notes import (
     notes_of,
     share,
 )
+from faiss_memory_plugins.mcp.settings import McpSettings
 
 REVIEWED = 30
 """How many memories a review looks at: the newest, which is what the last sessions have brought."""
@@ -46,7 +47,7 @@ class Prompts:
     def __init__(self, service: Service, caller: Caller) -> None:
         self._service = service
         self._caller = caller
-        self._tokens = service.settings.mcp.answer_tokens
+        self._tokens = service.settings.of(McpSettings).answer_tokens
         what = ("what", "What to remember; what this conversation has brought, if you leave it out.")
         question = ("question", "What you want to know, in plain words.")
         found = (
