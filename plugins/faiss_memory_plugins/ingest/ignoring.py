@@ -61,13 +61,15 @@ class Patterns:
         name = os.path.basename(path)
         if len(raw) > LONGEST_FILE:
             raise TooMany(
-                f"its {name} is larger than {LONGEST_FILE // 1024} kB; shorten it, or set plugins.ingest.git_ignored to true"
+                f"its {name} is larger than {LONGEST_FILE // 1024} kB; shorten it, or set "
+                "plugins.ingest.git_ignored to true"
             )
         lines = raw.decode(errors="replace").removeprefix("\ufeff").split("\n")
         found = _read((line.removesuffix("\r") for line in lines), strictly=False)
         if len(found) > MOST_PATTERNS:
             raise TooMany(
-                f"its {name} holds more than {MOST_PATTERNS:,} patterns; shorten it, or set plugins.ingest.git_ignored to true"
+                f"its {name} holds more than {MOST_PATTERNS:,} patterns; shorten it, or set "
+                "plugins.ingest.git_ignored to true"
             )
         return cls(base, name, found)
 
@@ -146,7 +148,7 @@ class Rules:
         return cls(
             Patterns.of_setting(ingest.secrets, "plugins.ingest.secrets"),
             Patterns.of_setting(ingest.skip, "plugins.ingest.skip"),
-            None if plugins.ingest.git_ignored else (),
+            None if ingest.git_ignored else (),
         )
 
     def around(self, folder: str) -> Rules:
