@@ -35,6 +35,7 @@ STATUS = {
     errors.NotAllowed: falcon.HTTP_403,
     errors.MemoryNotFound: falcon.HTTP_404,
     errors.Conflict: falcon.HTTP_409,
+    errors.BackupCorrupt: falcon.HTTP_409,
     errors.DiskFull: falcon.HTTP_507,
     errors.MemoryServiceError: falcon.HTTP_503,
 }
@@ -53,7 +54,7 @@ def build_service(
     plugins = PluginHost(settings.plugins.disabled, extra_plugins)
     store: Store | None = plugins.hook.open_store(settings=settings, on_failure=on_failure)
     if store is None:
-        store = EmbeddedStore(settings.data_folder, on_failure, settings.max_backups)
+        store = EmbeddedStore(settings.data_folder, on_failure, settings.max_backups, settings.limits)
 
     engine = MemoryEngine(store, _model_opening(settings, plugins), settings.startup_wait)
     return MemoryService(settings, engine, plugins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from faiss_memory.config_files import ConfigFile, Snippet
 from faiss_memory.install import KINDS, by_path, snippet, whole_file
 from faiss_memory.memory import DEFAULT_PROJECT, Filter, Memory, SearchResult
 from faiss_memory.packages import zipped
-from faiss_memory.parts import Page, Purged
+from faiss_memory.parts import LeftOut, Page, Purged
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -33,6 +34,8 @@ def memory(record: Memory) -> schema.MemoryAnswer:
         metadata=dict(record.metadata),
         supersedes=record.supersedes,
         superseded_by=record.superseded_by,
+        uid=record.uid,
+        by=record.by,
     )
 
 
@@ -50,6 +53,8 @@ def found_memory(result: SearchResult) -> schema.FoundMemory:
         project=record.project,
         tags=list(record.tags),
         metadata=dict(record.metadata),
+        uid=record.uid,
+        by=record.by,
         passage=UNSET
         if passage is None
         else schema.PassageText(
@@ -80,6 +85,12 @@ def purge_answer(done: Purged, missing: list[int], where: Filter, dry_run: bool)
         project=echo(where.projects),
         proof=UNSET if proof is None else schema.PurgeProof(**asdict(proof)),
     )
+
+
+def left_out(ones: Sequence[LeftOut]) -> str:
+    """Say in words what a restore does not bring back."""
+    reasons = Counter(one.reason for one in ones)
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
 
 
 def config_file(file: ConfigFile) -> schema.FileEntry:

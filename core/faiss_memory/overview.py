@@ -252,10 +252,14 @@ def _not_writable(folder: Path) -> str | None:
 
 
 def _restored(done: Restored) -> schema.RestoreAnswer:
+    message = f"Restored; the state before was set aside as {done.set_aside} in the data folder"
+    if done.left_out:
+        message += f". Left out: {messages.left_out(done.left_out)}"
     return schema.RestoreAnswer(
         success=True,
         restored=done.name,
         memories=done.memories,
         set_aside=done.set_aside,
-        message=f"Restored; the state before was set aside as {done.set_aside} in the data folder",
+        left_out=[schema.LeftOutMemory(id=one.id, uid=one.uid, reason=one.reason) for one in done.left_out],
+        message=message,
     )

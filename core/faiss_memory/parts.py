@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -137,6 +137,14 @@ class Backup:
     label: str | None = None
 
 
+class LeftOut(NamedTuple):
+    """A memory that a restore does not bring back, and why: it was `purged`, or it is `damaged`."""
+
+    id: int
+    uid: str
+    reason: Literal["purged", "damaged"]
+
+
 @dataclass(frozen=True, slots=True)
 class Restored:
     """What was restored, and under which name in the data folder the state before was set aside."""
@@ -144,6 +152,7 @@ class Restored:
     name: str
     memories: int
     set_aside: str
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -448,8 +448,8 @@ def test_words_that_are_looked_for_while_their_memory_is_purged_do_not_come_back
 def test_a_backup_that_was_removed_after_a_kill_keeps_no_purge_from_being_finished(home, secret):
     home.close()
     with closing(sqlite3.connect(home.folder / "memory.db")) as connection:
-        line = purged.line_of(connection)
-    purging._write_intent(home.folder, purging.Intent(line, [secret], ["backups/manual_gone/base.db"]))
+        created = purged.created(connection)
+    purging._write_intent(home.folder, purging.Intent(created, [secret], ["backups/manual_gone/base.db"]))
     assert list(texts(home.open()).values()) == ["one of the others"]
     assert traces(home.folder, *forms_of(SECRET)) == {}
 
@@ -547,8 +547,8 @@ def test_no_backup_goes_while_a_purge_looks_at_all_of_them(
     clock.step = timedelta(seconds=1)
     store.forget([secret])
     if after_another:  # that was cut short, and is finished first
-        line = store._committer.read(lambda truth: purged.line_of(truth.connection))
-        purging._write_intent(home.folder, purging.Intent(line, [1_000]))
+        created = store._committer.read(lambda truth: purged.created(truth.connection))
+        purging._write_intent(home.folder, purging.Intent(created, [1_000]))
 
     def written_meanwhile(*arguments):
         before = {backup.name for backup in store.backups()}

@@ -24,6 +24,8 @@ from faiss_memory.schema.fields import (
     TagsMode,
     Text,
     Time,
+    Uid,
+    WrittenBy,
 )
 from faiss_memory.schema.finding import ClosestMatch
 
@@ -89,6 +91,8 @@ class MemoryAnswer(Answer):
     metadata: dict[str, Any]
     supersedes: int | None
     superseded_by: int | None
+    uid: Uid
+    by: WrittenBy | None
 
 
 class ById(Message):

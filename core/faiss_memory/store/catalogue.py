@@ -24,10 +24,10 @@ from faiss_memory.store.analyzer import analyze_query
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.filters import condition
 from faiss_memory.store.keywords import POSTING, Postings
-from faiss_memory.store.rows import checksum, comparable, from_row, to_microseconds, to_row
+from faiss_memory.store.rows import checksum, comparable, from_row, to_microseconds, to_row, uid_columns
 
-FORMAT = 1
-_WRITTEN = "id, project, text, source, tags, metadata, timestamp, supersedes, crc"
+FORMAT = 2
+_WRITTEN = "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc"
 _COLUMNS = f"{_WRITTEN}, superseded_by"
 
 _SCHEMA = f"""
@@ -35,7 +35,7 @@ CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE memories (
     id INTEGER PRIMARY KEY, project TEXT NOT NULL, text TEXT NOT NULL, source TEXT NOT NULL, tags TEXT NOT NULL,
     metadata TEXT NOT NULL, timestamp INTEGER NOT NULL, supersedes INTEGER, crc INTEGER NOT NULL,
-    superseded_by INTEGER,
+    uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, superseded_by INTEGER,
     postings BLOB                           -- NULL until the text has been analyzed
 );
 CREATE INDEX memories_by_time ON memories (project, timestamp, id);
@@ -158,13 +158,19 @@ class Catalogue:
         run = self._writer.execute
         row = to_row(memory)
         run(
-            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, postings,"
-            " superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid,"
+            " written_by, uid_crc, postings, superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
             " (SELECT max(id) FROM memories WHERE supersedes = ?1))"
             " ON CONFLICT (id) DO UPDATE SET text = excluded.text, source = excluded.source, tags = excluded.tags,"
             " metadata = excluded.metadata, timestamp = excluded.timestamp, crc = excluded.crc,"
             " postings = coalesce(excluded.postings, postings)",
-            (memory.id, *row, checksum(*row), None if postings is None else postings.tobytes()),
+            (
+                memory.id,
+                *row,
+                checksum(*row),
+                *uid_columns(memory),
+                None if postings is None else postings.tobytes(),
+            ),
         )
         run("DELETE FROM tags WHERE memory = ?", (memory.id,))
         run("DELETE FROM metadata WHERE memory = ?", (memory.id,))
@@ -374,4 +380,4 @@ def _holds(text: str, part: str) -> bool:
 
 
 def _memory(row: Sequence[Any]) -> Memory:
-    return from_row(row[:9], superseded_by=row[9])
+    return from_row(row[:-1], superseded_by=row[-1])

@@ -13,7 +13,15 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
-from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
+from faiss_memory.errors import (
+    BackupCorrupt,
+    Conflict,
+    DiskFull,
+    InvalidRequest,
+    MemoryNotFound,
+    StoreCorrupt,
+    StoreError,
+)
 from faiss_memory.memory import Change, Draft, Filter, Memory, Origin
 from faiss_memory.parts import (
     Added,
@@ -27,6 +35,7 @@ from faiss_memory.parts import (
     Retry,
     Rewritten,
 )
+from faiss_memory.settings import Limits
 from faiss_memory.store import archives, origins, purged, purging, restoring, retries, rewriting
 from faiss_memory.store.busy import Busy
 from faiss_memory.store.changes import Changes
@@ -34,6 +43,7 @@ from faiss_memory.store.committer import Committer
 from faiss_memory.store.derived import Derived, Model
 from faiss_memory.store.filesystem import is_full, network_file_system
 from faiss_memory.store.history import History
+from faiss_memory.store.incoming import Rules
 from faiss_memory.store.keeper import Keeper
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.novelty import add_novel
@@ -42,7 +52,7 @@ from faiss_memory.store.purging import Purging
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.reads import IndexReads
 from faiss_memory.store.reserve import Reserve
-from faiss_memory.store.restoring import Moment
+from faiss_memory.store.restoring import Built, Moment
 from faiss_memory.store.truth import Truth
 from faiss_memory.store.verifying import SCRATCH
 
@@ -59,8 +69,15 @@ class EmbeddedStore(IndexReads):
     writing unsafe. Raises StoreLocked when another process owns the folder.
     """
 
-    def __init__(self, folder: Path, on_failure: Callable[[StoreError], None], max_backups: int = 10) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        on_failure: Callable[[StoreError], None],
+        max_backups: int = 10,
+        limits: Limits | None = None,
+    ) -> None:
         self.folder = folder
+        self._limits = limits or Limits()
         self._max_backups = max_backups
         self._on_failure = on_failure
         try:
@@ -97,7 +114,7 @@ class EmbeddedStore(IndexReads):
         rewriting.temporary_files_in(self.folder)
         purging.resume(self.folder)
         with self._busy.at("a backup is being restored"):
-            restored = restoring.restore_if_asked(self.folder, self._busy.step)
+            restored = restoring.restore_if_asked(self.folder, self._busy.step, Rules(self._limits))
         if restored is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
         self._sweep()
@@ -313,21 +330,25 @@ class EmbeddedStore(IndexReads):
         """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
         with self._restoring_alone(f"{wanted}"):
             moment = self._committer.read(lambda _: self._history.moment(wanted))
-            self._build(moment)
-            return self._put_in_place(moment)
+            try:
+                built = self._build(moment, is_archive=False)
+            except StoreCorrupt as error:
+                problem = str(error).rstrip(".")
+                raise BackupCorrupt(f"{wanted} cannot be restored: {problem}. Nothing was changed") from error
+            return self._put_in_place(moment, built)
 
     def restore_archive(self, archive: BinaryIO) -> Restored:
         """Put the state in an archive in the place of the present one, which is set aside."""
         with self._restoring_alone("the archive"):
             moment = archives.moment_in(archive, self.folder)
             try:
-                self._build(moment)
+                built = self._build(moment, is_archive=True)
             except StoreCorrupt as error:
                 problem = str(error).rstrip(".")
                 raise InvalidRequest(
                     f"the archive does not restore: {problem}. Nothing was changed"
                 ) from error
-            return self._put_in_place(moment)
+            return self._put_in_place(moment, built)
 
     @contextmanager
     def _restoring_alone(self, what: str) -> Iterator[None]:
@@ -347,18 +368,24 @@ class EmbeddedStore(IndexReads):
             self._history.let_go()
             self._restoring.release()
 
-    def _build(self, moment: Moment) -> None:
+    def _build(self, moment: Moment, *, is_archive: bool) -> Built:
+        self._committer.read(lambda truth: purged.keep(self.folder, truth.connection))
+        models = self._committer.read(
+            lambda truth: {one.identity: one.dimension for one in truth.models.values()}
+        )
+        rules = Rules(self._limits, models, is_archive)
         with self._building.at("restore"):  # beside the present state, which still answers
-            restoring.build(moment, self.folder / restoring.MAKING, self._building.step)
+            return restoring.build(moment, self.folder / restoring.MAKING, self._building.step, rules=rules)
 
-    def _put_in_place(self, moment: Moment) -> Restored:
+    def _put_in_place(self, moment: Moment, built: Built) -> Restored:
         made = self.folder / restoring.MAKING
         with self._busy.at("a restored state is being put in place"):
-            return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
+            return self._committer.read(lambda truth: self._swap(truth, made, moment.name, built))
 
-    def _swap(self, truth: Truth, made: Path, name: str) -> Restored:
+    def _swap(self, truth: Truth, made: Path, name: str, built: Built) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""
-        restoring.become_another_store(made, restoring.counted(truth.connection))
+        line = purged.read(self.folder).line or purged.line_of(truth.connection)
+        restoring.become_another_store(made, restoring.counted(truth.connection), line)
         with closing(sqlite3.connect(made)) as connection:
             purged.keep(self.folder, connection)
         truth.close()
@@ -373,7 +400,7 @@ class EmbeddedStore(IndexReads):
             failed = StoreError(f"{name} was being put in its place: {error}")
             raise self._committer.stop_writing(failed) from error
         self._keeper.wake()
-        return Restored(name, self._truth.content[0], "" if aside is None else aside.name)
+        return Restored(name, self._truth.content[0], "" if aside is None else aside.name, built.left_out)
 
     def close(self) -> None:
         """Finish what was accepted, save the indexes, and let go of the data folder."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from faiss_memory.errors import StoreCorrupt
-from faiss_memory.store import chain, restoring
+from faiss_memory.store import chain, migrating, restoring
 from faiss_memory.store.truth import NewerSchema, Truth
 
 log = logging.getLogger("faiss_memory.store")
@@ -47,6 +47,7 @@ def open_truth(
     lost = known and (empty or not path.exists())
     try:
         if not lost:
+            migrating.back_up_older(data)
             truth = Truth(path)
             return _caught_up(truth if restored else _taken_on(truth, data, store), store)
         raise StoreCorrupt(f"{path} is {'empty' if empty else 'missing'}")

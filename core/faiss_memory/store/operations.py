@@ -9,13 +9,15 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Collection, Mapping
+from itertools import repeat
 from typing import TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from faiss_memory.store import purged
 from faiss_memory.store.rows import checksum
+from faiss_memory.uids import derived_uid
 
 RETRY_SECONDS = 24 * 3600
 _DIGEST_BITS = 62
@@ -47,23 +49,31 @@ class DropProject(Struct, tag="drop", array_like=True, frozen=True):
 
 
 class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
-    """A memory is new or changed. The columns are those of `rows.to_row`, with their checksum."""
+    """A memory is new or changed. The columns are those of `rows.to_row`, with their checksum.
+
+    A log that is older than uids has none: they are derived.
+    """
 
     id: int
     columns: tuple[str, str, str, str, str, int, int | None]
     crc: int
     seq: int
+    uid: str | None = None
+    by: str | None = None
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Write the row."""
         before = connection.execute("SELECT crc FROM memories WHERE id = ?", (self.id,)).fetchone()
+        uid = self.uid or derived_uid(purged.created(connection), self.id)
+        named = (uid, self.by, checksum(self.id, uid, self.by))
         connection.execute(
-            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, seq)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
+            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, seq,"
+            " uid, written_by, uid_crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
             " text = excluded.text, source = excluded.source, tags = excluded.tags, metadata = excluded.metadata,"
             " timestamp = excluded.timestamp, supersedes = excluded.supersedes, crc = excluded.crc,"
-            " seq = excluded.seq",
-            (self.id, *self.columns, self.crc, self.seq),
+            " seq = excluded.seq, uid = excluded.uid, written_by = excluded.written_by, uid_crc = excluded.uid_crc",
+            (self.id, *self.columns, self.crc, self.seq, *named),
         )
         _count(connection, added=(self.id, self.crc), gone=None if before is None else (self.id, before[0]))
 
@@ -76,9 +86,12 @@ class ForgetMemory(Struct, tag="forget", array_like=True, frozen=True):
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Delete the row and keep its id, for the derived files to follow."""
-        row = connection.execute("DELETE FROM memories WHERE id = ? RETURNING crc", (self.id,)).fetchone()
+        row = connection.execute(
+            "DELETE FROM memories WHERE id = ? RETURNING crc, uid", (self.id,)
+        ).fetchone()
         if row is not None:
-            connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?)", (self.id, self.seq))
+            connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?, ?)", (self.id, self.seq, row[1]))
+            forget_uses(connection, self.id)
             _count(connection, added=None, gone=(self.id, row[0]))
 
 
@@ -191,23 +204,74 @@ class PurgeMemories(Struct, tag="purge", array_like=True, frozen=True):
     """Memories are gone for good, with everything that tells of them.
 
     `memories` and `passages` say which ids were given so far: nothing in the log shows those of what was purged.
+    `uids` go with `ids`; a log that is older than uids has none: they are derived.
     """
 
     ids: tuple[int, ...]
     seq: int
     memories: int
     passages: int
+    uids: tuple[str, ...] = ()
 
     def apply(self, connection: sqlite3.Connection) -> None:
-        """Delete the rows, and list the ids, whether they are there or not."""
-        for memory_id in self.ids:
+        """Delete the rows, and list the memories, whether they are there or not."""
+        created, line = purged.created(connection), purged.line_of(connection)
+        uids = self.uids or tuple(derived_uid(created, memory_id) for memory_id in self.ids)
+        gone = set()
+        for memory_id, uid in zip(self.ids, uids, strict=True):
+            there = connection.execute("SELECT uid FROM memories WHERE id = ?", (memory_id,)).fetchone()
+            if there is not None and there[0] != uid:
+                continue  # another memory, of the same id: a copy of this database gave it elsewhere
             ForgetMemory(memory_id, self.seq).apply(connection)
-        pairs = [(memory_id, self.seq) for memory_id in self.ids]
-        connection.executemany("INSERT OR REPLACE INTO removed VALUES (?, ?)", pairs)
-        drop_retries(connection, set(self.ids))
-        purged.remember(connection, {purged.line_of(connection): self.ids})
+            connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?, ?)", (memory_id, self.seq, uid))
+            gone.add(memory_id)
+        drop_retries(connection, gone)
+        purged.remember(connection, map(purged.Entry, repeat(line), uids, self.ids))
         count_on(connection, "memories", self.memories)
         count_on(connection, "passages", self.passages)
+
+
+class Use(Struct, array_like=True, frozen=True):
+    """How often something happened on a day; `memory` is 0 for none.
+
+    `latency` is the upper end of a bucket in milliseconds, 0 where it was not measured.
+    """
+
+    day: str
+    assistant: str
+    project: str
+    memory: int
+    event: str
+    latency: int
+    count: int
+    tokens: int
+
+
+class AddUses(Struct, tag="uses", array_like=True, frozen=True):
+    """Memories were of use. Unlike the others this adds, so it counts on it that a replay writes no record twice.
+
+    What was counted on a day before `since` is dropped.
+    """
+
+    since: str
+    rows: tuple[Use, ...]
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Add to what was counted. A use of a memory that is gone meanwhile counts for none."""
+        connection.execute("DELETE FROM uses WHERE day < ?", (self.since,))
+        connection.executemany(
+            "INSERT INTO uses VALUES (?1, ?2, ?3, coalesce((SELECT id FROM memories WHERE id = ?4), 0), ?5, ?6, ?7, ?8)"
+            " ON CONFLICT (day, assistant, project, memory, event, latency) DO UPDATE"
+            " SET count = count + excluded.count, tokens = tokens + excluded.tokens",
+            [structs.astuple(row) for row in self.rows],
+        )
+
+    def without(self, ids: Collection[int]) -> AddUses:
+        """Return the same with some memories' column emptied."""
+        if not any(row.memory in ids for row in self.rows):
+            return self
+        rows = (structs.replace(row, memory=0) if row.memory in ids else row for row in self.rows)
+        return AddUses(self.since, tuple(rows))
 
 
 Operation: TypeAlias = (
@@ -222,6 +286,7 @@ Operation: TypeAlias = (
     | PutOrigin
     | PutRetry
     | PurgeMemories
+    | AddUses
 )
 
 
@@ -274,6 +339,17 @@ def count_on(connection: sqlite3.Connection, table: str, highest: int) -> None:
         (table,),
     )
     connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (highest, table))
+
+
+def forget_uses(connection: sqlite3.Connection, memory: int) -> None:
+    """Empty the column of a memory that goes; what is counted stays."""
+    connection.execute(
+        "INSERT INTO uses SELECT day, assistant, project, 0, event, latency, count, tokens FROM uses WHERE memory = ?"
+        " ON CONFLICT (day, assistant, project, memory, event, latency) DO UPDATE"
+        " SET count = count + excluded.count, tokens = tokens + excluded.tokens",
+        (memory,),
+    )
+    connection.execute("DELETE FROM uses WHERE memory = ?", (memory,))
 
 
 def drop_retries(connection: sqlite3.Connection, ids: Collection[int]) -> None:

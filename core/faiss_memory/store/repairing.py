@@ -139,8 +139,8 @@ def _mend_rows(truth: Truth, data: Path, findings: Sequence[Finding], step: Step
             _write(truth.connection, row, seq)
             log.warning("memory %d was damaged, and was taken from a copy of it", memory)
         for memory in lost:
+            run("INSERT OR REPLACE INTO removed SELECT ?, ?, uid FROM memories WHERE id = ?1", (memory, seq))
             run("DELETE FROM memories WHERE id = ?", (memory,))
-            run("INSERT OR REPLACE INTO removed VALUES (?, ?)", (memory, seq))
             log.error("memory %d was damaged, no copy of it is whole, and it was removed", memory)
         for finding in findings:
             if finding.repair is Repair.DROP_PASSAGES:
@@ -190,7 +190,7 @@ def _copies(data: Path, truth: Truth, wanted: set[int], step: Step) -> dict[int,
     for number, moment in enumerate(_moments(data)):
         step("copies of damaged memories", min(0.9, number / 10))
         try:
-            is_latest = restoring.build(moment, made) == truth.seq
+            is_latest = restoring.build(moment, made).seq == truth.seq
             with closing(sqlite3.connect(made)) as connection:
                 for memory in wanted - found.keys():
                     for row in _rows(connection, memory):

@@ -23,6 +23,7 @@ from faiss_memory.memory import Change, Draft, Memory, Origin
 from faiss_memory.parts import Embedding, KnownModel
 from faiss_memory.store import clock, operations
 from faiss_memory.store.changes import Changes
+from faiss_memory.store.incoming import check_state
 from faiss_memory.store.operations import Operation, PassageRow
 from faiss_memory.store.rows import (
     Embedded,
@@ -35,6 +36,7 @@ from faiss_memory.store.rows import (
 )
 from faiss_memory.store.truth_reader import TruthReader
 from faiss_memory.store.truth_schema import SCHEMA, SCHEMA_VERSION, UPGRADES
+from faiss_memory.uids import derived_uid, new_uid
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -62,9 +64,10 @@ class Truth(TruthReader):
         try:
             configure(self.connection)
             self._create_or_check()
+            check_state(self.connection)
             self.uuid = str(self._state("uuid"))
             self.created_at = from_microseconds(self._state("created"))
-        except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError) as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError, OverflowError) as error:
             # (A message may quote what is damaged, and then not be UTF-8.)
             self.connection.close()
             if is_out_of_reach(error):
@@ -89,6 +92,7 @@ class Truth(TruthReader):
             "INSERT INTO state VALUES ('seq', 0), ('memories', 0), ('digest', 0);"
         )
         self._set("uuid", str(uuid.uuid4()))
+        self._set("line", new_uid())
         self._set("created", to_microseconds(clock.now()))
         self.connection.execute("COMMIT")
 
@@ -146,6 +150,8 @@ class Truth(TruthReader):
                 metadata=draft.metadata,
                 timestamp=draft.timestamp or now,
                 supersedes=draft.supersedes,
+                uid=new_uid(),
+                by=draft.by,
             )
             stored = self._put(memory, embedding, draft.origin, changes)
             ids.append(memory.id)
@@ -170,6 +176,8 @@ class Truth(TruthReader):
             tags=old.tags if change.tags is None else change.tags,
             metadata=old.metadata if change.metadata is None else change.metadata,
             timestamp=change.timestamp or old.timestamp,
+            uid=old.uid,
+            by=old.by,
         )
         self._touch(old.project, clock.now(), changes)
         stored = self._put(memory, None if same_text else embedding, change.origin, changes)
@@ -193,21 +201,25 @@ class Truth(TruthReader):
         changes.remove(gone)
         return gone
 
-    def purge(self, ids: Sequence[int], changes: Changes) -> set[str]:
-        """Delete memories for good, whether they are there or not; gives the texts of those that were."""
+    def purge(self, uids: Mapping[int, Collection[str]], changes: Changes) -> None:
+        """Delete memories, by id with their uids, for good, whether they are there or not.
+
+        A memory that has the same id and another uid stays.
+        """
         changes.seq = self._advance()
-        texts, now = set(), clock.now()
-        for memory_id in ids:
+        now = clock.now()
+        for memory_id, ones in uids.items():
             row = self.connection.execute(
-                "SELECT project, text FROM memories WHERE id = ?", (memory_id,)
+                "SELECT project, uid FROM memories WHERE id = ?", (memory_id,)
             ).fetchone()
-            if row is not None:
+            if row is None or row[1] in ones:
+                changes.remove([memory_id])
+            if row is not None and row[1] in ones:
                 self._touch(row[0], now, changes)
-                texts.add(str(row[1]))
-        given = [self._next_id(table) - 1 for table in ("memories", "passages")]
-        self.write(operations.PurgeMemories(tuple(ids), changes.seq, *given), changes)
-        changes.remove(ids)
-        return texts
+        pairs = sorted((memory_id, uid) for memory_id, ones in uids.items() for uid in ones)
+        ids, named = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+        memories, passages = self._next_id("memories") - 1, self._next_id("passages") - 1
+        self.write(operations.PurgeMemories(ids, changes.seq, memories, passages, named), changes)
 
     def drop_project(self, name: str, changes: Changes) -> int:
         """Delete a project and its memories; gives their number. Raises MemoryNotFound."""
@@ -257,7 +269,8 @@ class Truth(TruthReader):
         self, memory: Memory, embedding: Embedding | None, origin: Origin | None, changes: Changes
     ) -> Stored:
         columns = to_row(memory)
-        self.write(operations.PutMemory(memory.id, columns, checksum(*columns), changes.seq), changes)
+        crc = checksum(*columns)
+        self.write(operations.PutMemory(memory.id, columns, crc, changes.seq, memory.uid, memory.by), changes)
         parts = () if embedding is None else embedding.by_each()
         embedded = self._put_passages(memory.id, parts, changes)
         if origin is not None:
@@ -315,8 +328,19 @@ class Truth(TruthReader):
             " ON CONFLICT (identity) DO UPDATE SET name = excluded.name",
             (identity, name, dimension),
         )
-        row = self.connection.execute("SELECT id FROM models WHERE identity = ?", (identity,)).fetchone()
-        self.models[identity] = operations.PutModel(int(row[0]), identity, name, dimension)
+        number, known = self.connection.execute(
+            "SELECT id, dimension FROM models WHERE identity = ?", (identity,)
+        ).fetchone()
+        if known != dimension:
+            log.error(
+                "the vectors by %s have %s dimensions instead of %d: they are made anew",
+                identity,
+                known,
+                dimension,
+            )
+            self.connection.execute("DELETE FROM passages WHERE model = ?", (number,))
+            self.connection.execute("UPDATE models SET dimension = ? WHERE id = ?", (dimension, number))
+        self.models[identity] = operations.PutModel(int(number), identity, name, dimension)
 
     def use_model(self, identity: str) -> None:
         """Make a known model the one in use, and remember it as the last that was."""
@@ -366,6 +390,8 @@ def upgrade(connection: sqlite3.Connection, path: Path) -> None:
     version = version_of(connection, path)
     if not version:
         raise StoreCorrupt(f"{path} holds no tables of ours")
+    connection.create_function("derived_uid", 2, derived_uid, deterministic=True)
+    connection.create_function("checksum", -1, checksum, deterministic=True)
     for old in range(version, SCHEMA_VERSION):
         connection.executescript(f"BEGIN IMMEDIATE; {UPGRADES[old]} PRAGMA user_version={old + 1}; COMMIT;")
         log.info("%s was brought to schema %d", path, old + 1)
