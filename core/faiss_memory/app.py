@@ -54,7 +54,7 @@ def build_service(
     plugins = PluginHost(settings.plugins.disabled, extra_plugins)
     store: Store | None = plugins.hook.open_store(settings=settings, on_failure=on_failure)
     if store is None:
-        store = EmbeddedStore(settings.data_folder, on_failure, settings.max_backups, settings.limits)
+        store = EmbeddedStore(settings.data_folder, on_failure, settings.max_backups, limits=settings.limits)
 
     engine = MemoryEngine(store, _model_opening(settings, plugins), settings.startup_wait)
     return MemoryService(settings, engine, plugins)

@@ -449,7 +449,9 @@ def test_a_backup_that_was_removed_after_a_kill_keeps_no_purge_from_being_finish
     home.close()
     with closing(sqlite3.connect(home.folder / "memory.db")) as connection:
         created = purged.created(connection)
-    purging._write_intent(home.folder, purging.Intent(created, [secret], ["backups/manual_gone/base.db"]))
+        named = connection.execute("SELECT id, uid FROM memories WHERE id = ?", (secret,)).fetchall()
+    intent = purging.Intent(created, [secret], ["backups/manual_gone/base.db"], named)
+    purging._write_intent(home.folder, intent)
     assert list(texts(home.open()).values()) == ["one of the others"]
     assert traces(home.folder, *forms_of(SECRET)) == {}
 

@@ -270,13 +270,16 @@ def _rewrite_set_aside(path: Path, gone: Gone) -> bool:
 def _leave_out_lines(path: Path, gone: Gone) -> bool:
     """Leave memories out of what a repair has kept of damaged ones, a JSON object a line."""
     lines = path.read_bytes().splitlines(keepends=True)
-    rows = [json.loads(line) for line in lines]
-    kept = [
-        line for line, row in zip(lines, rows, strict=True) if not gone.names(row.get("id"), row.get("uid"))
-    ]
+    kept = [line for line in lines if not _is_of(json.loads(line), gone)]
     if len(kept) < len(lines):
         replace_file(path, lambda file: file.writelines(kept))
     return len(kept) < len(lines)
+
+
+def _is_of(row: dict[str, object], gone: Gone) -> bool:
+    """Say whether what is left of a damaged memory may be of one that goes."""
+    memory_id, uid = row.get("id"), row.get("uid")
+    return isinstance(memory_id, int) and (gone.names(memory_id, str(uid)) if uid else memory_id in gone.uids)
 
 
 def _is_database(path: Path) -> bool:

@@ -74,6 +74,7 @@ class EmbeddedStore(IndexReads):
         folder: Path,
         on_failure: Callable[[StoreError], None],
         max_backups: int = 10,
+        *,
         limits: Limits | None = None,
     ) -> None:
         self.folder = folder
@@ -369,13 +370,13 @@ class EmbeddedStore(IndexReads):
             self._restoring.release()
 
     def _build(self, moment: Moment, *, is_archive: bool) -> Built:
-        self._committer.read(lambda truth: purged.keep(self.folder, truth.connection))
+        known = self._committer.read(lambda truth: purged.known(self.folder, truth.connection))
         models = self._committer.read(
             lambda truth: {one.identity: one.dimension for one in truth.models.values()}
         )
         rules = Rules(self._limits, models, is_archive)
         with self._building.at("restore"):  # beside the present state, which still answers
-            return restoring.build(moment, self.folder / restoring.MAKING, self._building.step, rules=rules)
+            return restoring.build(moment, self.folder / restoring.MAKING, self._building.step, known, rules)
 
     def _put_in_place(self, moment: Moment, built: Built) -> Restored:
         made = self.folder / restoring.MAKING
@@ -384,7 +385,7 @@ class EmbeddedStore(IndexReads):
 
     def _swap(self, truth: Truth, made: Path, name: str, built: Built) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""
-        line = purged.read(self.folder).line or purged.line_of(truth.connection)
+        line = purged.line_of(truth.connection)
         restoring.become_another_store(made, restoring.counted(truth.connection), line)
         with closing(sqlite3.connect(made)) as connection:
             purged.keep(self.folder, connection)

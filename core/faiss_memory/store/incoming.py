@@ -23,7 +23,7 @@ from faiss_memory.limits import check_metadata, check_tags, check_text
 from faiss_memory.memory import Memory
 from faiss_memory.parts import LeftOut
 from faiss_memory.schema import NewMemory, ProjectName
-from faiss_memory.schema.decoding import convert
+from faiss_memory.schema.decoding import convert, in_words
 from faiss_memory.settings import Limits
 from faiss_memory.store import operations
 from faiss_memory.store.rows import FIRST, LAST, checksum, from_row
@@ -341,12 +341,10 @@ def _converted(value: Any, kind: Any, what: str) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise StoreCorrupt(f"{what}: {_without_place(str(error))}") from None
-
-
-def _without_place(text: str) -> str:
-    said, _, place = text.partition(" - at `$")
-    return f"{said} ({place.rstrip('`').strip('.')})" if place else said
+        said, _, place = str(error).partition(" - at `$[")
+        number = place.partition("]")[0]
+        field = f"`{kind.__struct_fields__[int(number)]}` " if number.isdecimal() else ""
+        raise StoreCorrupt(f"{what}: {field}{in_words(said)}") from None
 
 
 def _copy_into_our_tables(path: Path) -> None:

@@ -27,12 +27,15 @@ def back_up_older(data: Path) -> None:
         return
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # so that no file is made beside it
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         try:
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-            state = dict(connection.execute("SELECT key, value FROM state")) if version else {}
-            if not 0 < version < SCHEMA_VERSION or _is_backed_up(data / "backups", state, label_of(version)):
+            if not 0 < version < SCHEMA_VERSION:
                 return
+            state = dict(connection.execute("SELECT key, value FROM state"))
         except sqlite3.DatabaseError:
+            return
+        if _is_backed_up(data / "backups", state, label_of(version)):
             return
         name = _copy(connection, data / "backups", state, label_of(version))
         log.warning("%s has tables of version %d: before they are brought to %d, backup %s was made",

@@ -107,11 +107,16 @@ def _derived(pairs: Iterable[tuple[int, int]]) -> Iterator[Entry]:
         yield Entry(derived_uid(time, 0), derived_uid(time, memory_id), memory_id)
 
 
+def known(data: Path, connection: sqlite3.Connection) -> Known:
+    """Return what a data folder and its database know together."""
+    here = listed(connection)
+    return Known(here.line, here.purged | read(data).purged)
+
+
 def keep(data: Path, connection: sqlite3.Connection) -> None:
     """Bring the file up to date with a database's list, durably. Raises OSError."""
-    before, here = read(data), listed(connection)
-    after = Known(before.line or here.line, before.purged | here.purged)
-    if after != before:
+    before, after = read(data), known(data, connection)
+    if after.purged and after != before:
         content = msgspec.json.encode(_File(str(after.line), sorted(after.purged)))
         _path(data).parent.mkdir(parents=True, exist_ok=True)
         replace_file(_path(data), lambda file: file.write(content))

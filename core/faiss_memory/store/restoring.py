@@ -107,7 +107,6 @@ def build(
     moment: Moment,
     into: Path,
     progress: Callable[[float], None] = lambda _: None,
-    *,
     known: purged.Known | None = None,
     rules: Rules | None = None,
 ) -> Built:
@@ -176,20 +175,10 @@ def take_on(data: Path) -> None:
 
     A kill in between leaves it as it was, or as it will be. Raises OSError and sqlite3.Error.
     """
-    reached, known = _counted_in(data), known_in(data)
+    reached, known = _counted_in(data), known_in(data, taking_on=True)
     if gone := leave_out(data / "memory.db", known):
         log.warning("%d memories of memory.db are left out: they were purged", len(gone))
     become_another_store(data / "memory.db", reached, known.line or new_uid())
-
-
-def known_in(data: Path) -> purged.Known:
-    """Return what a data folder knows of itself; where the file says nothing, its history does. Raises OSError."""
-    known = purged.read(data)
-    store = data / "backups" / ".store"
-    for base in chain.bases(store) if known.line is None and store.is_dir() else ():
-        with suppress(sqlite3.Error, TypeError), closing(sqlite3.connect(store / base.name)) as connection:
-            return purged.Known(purged.line_of(connection), known.purged)
-    return known
 
 
 def counted(connection: sqlite3.Connection) -> dict[str, int]:
@@ -221,15 +210,27 @@ def _counted_in(data: Path) -> dict[str, int]:
     return found
 
 
-def _keep_purged(data: Path) -> None:
-    """Bring the list of what was purged up to date with the database whose place is taken, as far as it can be read."""
-    for path in (data / "memory.db", *data.glob("memory.db.before-restore-*")):
+def known_in(data: Path, *, taking_on: bool = False) -> purged.Known:
+    """Return what a data folder knows of itself, from its databases and its history as far as they can be read.
+
+    The list of what was purged is brought up to date with them; when a strange database is being taken on, its list is
+    not looked at. Raises OSError.
+    """
+    lines = []
+    for path in () if taking_on else (data / "memory.db", *data.glob("memory.db.before-restore-*")):
         if path.exists() and not path.name.endswith("-wal"):
             with (
                 suppress(sqlite3.Error, UnicodeDecodeError, TypeError),
                 closing(sqlite3.connect(path)) as connection,
             ):
                 purged.keep(data, connection)
+                lines.append(purged.line_of(connection))
+    store = data / "backups" / ".store"
+    for base in chain.bases(store) if store.is_dir() else ():
+        with suppress(sqlite3.Error, TypeError), closing(sqlite3.connect(store / base.name)) as connection:
+            lines.append(purged.line_of(connection))
+    known = purged.read(data)
+    return purged.Known(next(iter(lines), known.line), known.purged)
 
 
 def _raise_to(found: dict[str, int], reached: Mapping[str, int]) -> None:
@@ -265,14 +266,13 @@ def restore_if_asked(
     files = [path for path in (manifest_path, base, *sorted(data.glob("seg-*.jsonl"))) if path.exists()]
     if not files:
         return None
-    _keep_purged(data)
     known = known_in(data)
     try:
         manifest = read_manifest(manifest_path) if manifest_path.exists() else None
         if manifest is None:
             raise StoreCorrupt(f"{manifest_path} is missing, or cannot be read")
         moment = moment_of_backup(data if base.exists() else data / "backups" / manifest.name, manifest)
-        build(moment, data / MAKING, progress, known=known, rules=rules or Rules())
+        build(moment, data / MAKING, progress, known, rules or Rules())
     except (StoreCorrupt, OSError, sqlite3.Error, UnicodeDecodeError) as error:
         log.error("the backup in %s is set aside, and nothing was restored: %s", data, error)
         for path in files:
