@@ -15,13 +15,20 @@ import json
 import os
 import select
 import socket
+import stat
 import sys
 import time
+
+try:
+    from _blake2 import blake2b
+except ImportError:  # another Python; this way OpenSSL is loaded, which costs every prompt some milliseconds
+    from hashlib import blake2b
 
 DEADLINE = 0.25
 """Seconds from the start to the end, whatever happens."""
 MOST_BYTES = 1_000_000
 """Neither an event nor an answer is longer."""
+MOST_OF_A_PROOF = 10_000
 PORT = 8900
 SESSION_STARTS = ("SessionStart", "sessionStart")
 NOTICES = {"claude-code": "systemMessage", "codex": "systemMessage", "cursor": "user_message"}
@@ -91,11 +98,12 @@ def _read_event(until: float) -> bytes:
 
 
 def _ask(name: str, options: dict[str, str], event: bytes, until: float) -> dict[str, object]:
-    failure: Exception = NoAnswer("no address")
-    for url in [options["--url"]] if "--url" in options else addresses():
+    failure: Exception = ConnectionRefusedError("no service of yours runs, and FAISS_MEMORY_URL names none")
+    for url, secret, token in [named(options["--url"])] if "--url" in options else addresses():
         try:
-            answer = _ask_at(url, f"/adapters/{name}/hook{_query(options, until)}", event, until)
-        except ConnectionRefusedError as error:
+            path = f"/adapters/{name}/hook{_query(options, until)}"
+            answer = _ask_at(url, path, event, secret, token, until)
+        except (ConnectionRefusedError, _Unproven) as error:
             failure = error
         else:
             if not answer:
@@ -123,7 +131,7 @@ def _query(options: dict[str, str], until: float) -> str:
     return f"?within_ms={left}{project}"
 
 
-def _ask_at(url: str, path: str, event: bytes, until: float) -> dict[str, object]:
+def _ask_at(url: str, path: str, event: bytes, secret: str, token: str, until: float) -> dict[str, object]:
     scheme, _, rest = url.partition("://")
     place = rest.split("/")[0]
     host, port = _host_and_port(place, 443 if scheme == "https" else 80)
@@ -134,14 +142,55 @@ def _ask_at(url: str, path: str, event: bytes, until: float) -> dict[str, object
         f"Content-Length: {len(event)}",
         "Connection: close",
     ]
-    if token := os.environ.get("FAISS_MEMORY_TOKEN"):
+    if token:
         lines.append(f"Authorization: Bearer {token}")
     with socket.create_connection((host, port), timeout=_left(until)) as connection:
         if scheme == "https":
             connection = _secured(connection, host)
+        elif secret and _is_loopback(connection.getpeername()[0]):
+            _check_proof(connection, url, place, secret, until)
         connection.settimeout(_left(until))
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + event)
         return _parsed(_receive(connection, until))
+
+
+def _check_proof(connection: socket.socket, url: str, place: str, secret: str, until: float) -> None:
+    """Let the service prove that it knows the secret, before it is told anything, by the same connection.
+
+    `faiss_memory.proving` says why, and makes the proofs.
+    """
+    nonce = os.urandom(16).hex()
+    connection.settimeout(_left(until))
+    connection.sendall(f"GET /proof?nonce={nonce} HTTP/1.1\r\nHost: {place}\r\n\r\n".encode())
+    received = b""
+    while (whole := _is_whole(received)) is False and len(received) < MOST_OF_A_PROOF:
+        connection.settimeout(_left(until))
+        if not (part := connection.recv(MOST_OF_A_PROOF)):
+            break
+        received += part
+    proofs = _parsed(received).get("proofs") if whole else None
+    if not isinstance(proofs, list) or proof(secret, nonce, connection.getpeername()) not in proofs:
+        raise _Unproven(f"{url} does not prove that it is your FAISS Memory")
+
+
+def _is_whole(received: bytes) -> bool:
+    """Say whether an answer has come to its end, as its Content-Length says."""
+    head, ends, body = received.partition(b"\r\n\r\n")
+    for line in head.lower().split(b"\r\n"):
+        if ends and line.startswith(b"content-length:"):
+            return len(body) >= int(line.partition(b":")[2])
+    return False
+
+
+def proof(secret: str, nonce: str, peer: tuple[str, int]) -> str:
+    """Return the proof that whoever answers at an address knows the secret."""
+    place = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+    key = blake2b(secret.encode("utf-8", "surrogateescape")).digest()
+    return blake2b(f"{nonce} {place}".encode(), key=key, digest_size=32, person=b"faiss-memory").hexdigest()
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith(("127.", "::ffff:127.")) or address == "::1"
 
 
 def _host_and_port(place: str, usual: int) -> tuple[str, int]:
@@ -186,6 +235,10 @@ def _parsed(received: bytes) -> dict[str, object]:
     return answer
 
 
+class _Unproven(NoAnswer):
+    """Somebody else answers, who was told nothing: the service may be at the next address."""
+
+
 class _Refused(NoAnswer):
     """Something answers: to say that the service is not running would be wrong."""
 
@@ -201,18 +254,64 @@ def _notice(name: str, event: bytes) -> dict[str, object]:
     return {field: "FAISS Memory is not running; start it with: faiss-memory serve"} if begins else {}
 
 
-def addresses() -> list[str]:
-    """Say where the service may answer: where the environment says, else where the last one ran, else as usual."""
-    if named := os.environ.get("FAISS_MEMORY_URL"):
-        return [named]
+def addresses() -> list[tuple[str, str, str]]:
+    """Say where the service may answer: where the environment says, else where the last one ran, else as usual.
+
+    Each is an address, the secret that must be proved there (empty where nothing is known), and the token it is sent.
+    """
+    if url := os.environ.get("FAISS_MEMORY_URL"):
+        return [named(url)]
+    found = [(url, secret, secret) for url, secret in left_addresses()]
+    token = os.environ.get("FAISS_MEMORY_TOKEN", "")
+    # Nobody has named the usual port: what cannot prove itself there is not asked.
+    return [*found, (f"http://127.0.0.1:{PORT}", token, token)] if token else found
+
+
+def named(url: str) -> tuple[str, str, str]:
+    """Take an address that the person has named: it must prove what is known of it."""
+    token = os.environ.get("FAISS_MEMORY_TOKEN", "")
+    secret = dict(left_addresses()).get(url.rstrip("/"), token)
+    return url, secret, secret
+
+
+def left_addresses() -> list[tuple[str, str]]:
+    """Read the addresses, each with its secret, that running services of this user have left.
+
+    Files that another user may have written or read are not believed, nor those of a process that is not this user's.
+    """
     found = []
     for folder in runtime_folders():
         try:
-            with open(os.path.join(folder, "service.json"), encoding="utf-8") as file:
-                found.append(str(json.load(file)["url"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            left = json.loads(_private_content(os.path.join(folder, "service.json")))
+            url, secret = left["url"], left["secret"]
+            if isinstance(url, str) and isinstance(secret, str) and secret and _is_ours(left["pid"]):
+                found.append((url, secret))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             continue
-    return [*found, f"http://127.0.0.1:{PORT}"]
+    return found
+
+
+def _private_content(path: str) -> bytes:
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    file = os.open(path, flags)
+    try:
+        seen = os.fstat(file)
+        if not stat.S_ISREG(seen.st_mode):
+            raise OSError(f"{path} is not a file")
+        if os.name == "posix" and (seen.st_uid != os.geteuid() or seen.st_mode & 0o077):
+            raise OSError(f"{path} is not this user's alone")
+        return os.read(file, MOST_OF_A_PROOF)
+    finally:
+        os.close(file)
+
+
+def _is_ours(pid: object) -> bool:
+    if os.name != "posix":
+        return True  # asking would interrupt the process
+    if not isinstance(pid, int) or pid < 1:
+        return False
+    os.kill(pid, 0)  # raises OSError where it has ended, or is another user's
+    return sys.platform != "linux" or os.stat(f"/proc/{pid}").st_uid == os.geteuid()
 
 
 def runtime_folders() -> list[str]:

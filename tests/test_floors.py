@@ -26,6 +26,7 @@ FLOORS = [
         "hook_dialect",
         "hookspecs",
         "adapter",
+        "proving",
     },
     {
         "settings",
@@ -38,6 +39,8 @@ FLOORS = [
         "plugin_host",
         "project_name",
         "address",
+        "peers",
+        "private",
         "logs",
         "log_tail",
     },

@@ -15,13 +15,14 @@ import falcon
 import msgspec
 
 from faiss_memory import errors, openapi, pages, schema
-from faiss_memory.access import AccessControl, is_public
+from faiss_memory.access import AccessControl, Proofs, is_public
 from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine import MemoryEngine
 from faiss_memory.models import ModelOpening
 from faiss_memory.mount import Mount
 from faiss_memory.parts import Download, Embedder, KnownModel, Page, Route, Store
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.proving import PATH
 from faiss_memory.public import as_public
 from faiss_memory.routes import core_routes
 from faiss_memory.service import MemoryService
@@ -82,8 +83,11 @@ class Application(falcon.App[falcon.Request, falcon.Response]):
     upload_paths: frozenset[str] = frozenset()
 
 
-def create_app(service: MemoryService) -> Application:
-    """Wire routes, access and errors into one WSGI application."""
+def create_app(service: MemoryService, secret: str = "") -> Application:
+    """Wire routes, access and errors into one WSGI application.
+
+    `secret` is that of this run: who knows it is this user, and needs no token; empty means that there is none.
+    """
     routes = [*core_routes(service)]
     for more in service.plugins.hook.register_routes(service=service):
         routes += more
@@ -91,14 +95,15 @@ def create_app(service: MemoryService) -> Application:
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
     service.overview.paths = tuple(dict.fromkeys(route.path for route in routes))
     public = {part.path for part in (*routes, *mounts) if part.public}
-    unlocked = {route.path for route in routes if route.open}
+    unlocked = {PATH, *(route.path for route in routes if route.open)}
     app = Application()
     app.upload_paths = frozenset(route.path for route in routes if route.upload)
-    app.add_middleware(AccessControl(service.settings, public, unlocked))
+    app.add_middleware(AccessControl(service.settings, public, unlocked, secret))
     app.add_middleware(_RequestLog())
     app.set_error_serializer(_serialize_error)
     app.add_error_handler(errors.MemoryServiceError, _answer_error)
     app.add_error_handler(Exception, _answer_surprise)
+    app.add_route(PATH, Proofs(service.settings, secret))
     for path in dict.fromkeys(route.path for route in routes):
         here = [route for route in routes if route.path == path]
         responders = {f"on_{route.method.lower()}": _responder(route, service.settings) for route in here}

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from faiss_memory.app import build_service, create_app
 from faiss_memory.errors import StoreError
 from faiss_memory.logs import log_path, note_failure, start_logging, stop_logging
+from faiss_memory.proving import new_secret
 from faiss_memory.server import RunningFile, Server
 from faiss_memory.settings import Settings
 
@@ -54,9 +55,10 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> t
         raise
     servers.append(server)
     server.stop_on_signals()
-    app = create_app(service)
+    secret = new_secret()
+    app = create_app(service, secret)
     service.start()
-    running = RunningFile(server.url)
+    running = RunningFile(server.url, secret)
     log.info(
         "FAISS Memory %s answers on %s, data in %s",
         service.overview.version,

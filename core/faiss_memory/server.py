@@ -21,9 +21,11 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer, create_server
 from waitress.task import ErrorTask, WSGITask
 
+from faiss_memory.address import FILE
 from faiss_memory.errors import ConfigError
+from faiss_memory.private import make_private, write_private
 from faiss_memory.schema import ErrorAnswer
-from faiss_memory.settings import Settings, runtime_folder, state_folder
+from faiss_memory.settings import Settings, runtime_folders
 from faiss_memory.uploads import Parser, Uploads
 
 log = logging.getLogger("faiss_memory.http")
@@ -46,6 +48,12 @@ class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
 
 class _Task(WSGITask):  # type: ignore[misc]
     """While the server stops, each answer is its connection's last: a client that goes on asking would hold it up."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environment: dict[str, Any] = super().get_environment()
+        # Which of the machine's addresses was asked: a proof holds for that one alone.
+        environment["faiss_memory.address"] = self.channel.socket.getsockname()[:2]
+        return environment
 
     def build_response_header(self) -> bytes:
         if self.channel.is_last():
@@ -189,26 +197,27 @@ def _bound(family: int, address: Any) -> socket.socket:
 
 
 class RunningFile:
-    """`service.json` in the runtime folder and in the state folder, where command line, hooks and shims look for it."""
+    """`service.json` in the runtime folder and in the state folder, where command line, hooks and shims look for it.
 
-    def __init__(self, url: str) -> None:
+    Nobody else can read it: it has the secret by which they know the service.
+    """
+
+    def __init__(self, url: str, secret: str) -> None:
         # A program that an application starts may not know the session's folder: it looks into the state folder.
-        self._paths = [
-            folder / "service.json" for folder in dict.fromkeys([runtime_folder(), state_folder()])
-        ]
-        content = {"url": url, "pid": os.getpid(), "started": datetime.now(UTC).isoformat()}
+        self._paths = [folder / FILE for folder in runtime_folders()]
+        self._secret = secret
+        started = datetime.now(UTC).isoformat()
+        content = {"url": url, "pid": os.getpid(), "secret": secret, "started": started}
         for path in self._paths:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                fresh = path.with_suffix(f".{os.getpid()}")
-                fresh.write_text(json.dumps(content), encoding="utf-8")
-                fresh.replace(path)
-            except OSError as error:
+                make_private(path.parent)
+                write_private(path, json.dumps(content))
+            except (OSError, ConfigError) as error:
                 log.warning("%s cannot be written (%s); give the command line --url instead", path, error)
 
     def remove(self) -> None:
         """Take the files away, unless another service has written its own since."""
         for path in self._paths:
             with contextlib.suppress(OSError, ValueError):
-                if json.loads(path.read_bytes()).get("pid") == os.getpid():
+                if json.loads(path.read_bytes()).get("secret") == self._secret:
                     path.unlink()

@@ -10,13 +10,15 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from faiss_memory.proving import PATH, place_of, proof
+
 Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
 
 
 class Stub:
     """Answers as `answer(method, path, body)` says; `asked` has every request."""
 
-    def __init__(self, answer: Callable[[str, str, Any], Answer], server: str) -> None:
+    def __init__(self, answer: Callable[[str, str, Any], Answer], server: str, secret: str) -> None:
         self.asked: list[tuple[str, str, Any, dict[str, str]]] = []
         outer = self
 
@@ -29,7 +31,7 @@ class Stub:
                 if body is not None and self.headers.get("Content-Type") == "application/json":
                     body = json.loads(body)
                 outer.asked.append((self.command, self.path, body, dict(self.headers)))
-                status, said, *more = answer(self.command, self.path, body)
+                status, said, *more = self.proof() or answer(self.command, self.path, body)
                 raw = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response_only(status)
                 headers = {
@@ -43,6 +45,12 @@ class Stub:
                 self.end_headers()
                 self.wfile.write(raw)
 
+            def proof(self) -> Answer | None:
+                path, _, nonce = self.path.partition("?nonce=")
+                if path != PATH:
+                    return None
+                return 200, {"proofs": [proof(secret, nonce, place_of(*self.connection.getsockname()))]}
+
             do_GET = do_POST = do_PATCH = do_DELETE = answer
 
             def log_message(self, *_: object) -> None:
@@ -53,9 +61,11 @@ class Stub:
 
 
 @contextmanager
-def stub(answer: Callable[[str, str, Any], Answer], server: str = "faiss-memory") -> Iterator[Stub]:
-    """Run a stand-in as long as the block."""
-    made = Stub(answer, server)
+def stub(
+    answer: Callable[[str, str, Any], Answer], server: str = "faiss-memory", secret: str = ""
+) -> Iterator[Stub]:
+    """Run a stand-in as long as the block; it proves that it knows `secret`."""
+    made = Stub(answer, server, secret)
     thread = threading.Thread(target=made.server.serve_forever, args=(0.01,))
     thread.start()
     try:

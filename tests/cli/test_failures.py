@@ -82,24 +82,31 @@ def test_the_services_own_errors_name_the_options(cli):
 def test_a_token_that_is_missing_or_wrong_is_told(alone, tmp_path):
     with RunningService(tmp_path / "data", fake=True, token="s3cret") as service:
         url = f"http://127.0.0.1:{service.port}"
+        # By the file that it has left, the user needs no token.
+        assert alone("list").code == alone("list", "--url", url).code == 0
+        for left in tmp_path.rglob("service.json"):
+            left.unlink()
         said = alone("list", "--url", url).failure(1)
         assert "wants a token" in said
         assert "FAISS_MEMORY_TOKEN" in said
-        said = alone("list", "--url", url, FAISS_MEMORY_TOKEN="wrong").failure(1)
-        assert "does not accept the token" in said
+        said = alone("list", "--url", url, FAISS_MEMORY_TOKEN="wrong").failure(4)
+        assert "is not its token" in said
         assert "wrong" not in said
-        assert alone("list", FAISS_MEMORY_TOKEN="s3cret").code == 0
+        assert alone("list", "--url", url, FAISS_MEMORY_TOKEN="s3cret").code == 0
         settings = tmp_path / "settings.yaml"
         settings.write_text("token: s3cret\n")
-        assert alone("list", FAISS_MEMORY_CONFIG=str(settings)).code == 0
-        assert alone("health").code == 0
+        assert alone("list", "--url", url, FAISS_MEMORY_CONFIG=str(settings)).code == 0
 
 
 def test_a_token_is_sent_only_if_there_is_one(alone):
-    with stub(lambda *_: (200, HEALTHY)) as service:
+    with stub(lambda *_: (200, HEALTHY), secret="s3cret") as service:
         alone("health", "--url", service.url)
         alone("health", "--url", service.url, FAISS_MEMORY_TOKEN="s3cret")
-        assert [headers.get("Authorization") for *_, headers in service.asked] == [None, "Bearer s3cret"]
+        assert [headers.get("Authorization") for *_, headers in service.asked] == [
+            None,
+            None,
+            "Bearer s3cret",
+        ]
 
 
 # Not ready.

@@ -30,7 +30,9 @@ def free_port(closed_port):
 def leave(tmp_path, **content):
     folder = tmp_path / "faiss-memory"
     folder.mkdir()
-    (folder / "service.json").write_text(json.dumps(content) if content else "{ broken")
+    file = folder / "service.json"
+    file.write_text(json.dumps(content) if content else "{ broken")
+    file.chmod(0o600)
 
 
 # Finding the service.
@@ -47,8 +49,8 @@ def test_a_service_that_does_not_run_is_told_with_a_way_out(alone, free_port, co
 
 
 def test_the_option_wins_over_the_environment_and_that_over_what_the_service_left(alone, tmp_path):
-    with stub(lambda *_: (200, HEALTHY)) as one, stub(lambda *_: (200, HEALTHY)) as two:
-        leave(tmp_path, url=one.url, pid=os.getpid(), started="now")
+    with stub(lambda *_: (200, HEALTHY), secret="known") as one, stub(lambda *_: (200, HEALTHY)) as two:
+        leave(tmp_path, url=one.url, pid=os.getpid(), secret="known", started="now")
 
         def address(*arguments, **environment):
             return dict(alone(*arguments, **environment).rows)["address"]
@@ -65,14 +67,21 @@ def test_what_a_service_left_that_has_ended_is_told(alone, tmp_path, free_port):
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
     )
     pid = int(ended.stdout)
-    leave(tmp_path, url="http://127.0.0.1:1", pid=pid)
+    leave(tmp_path, url="http://127.0.0.1:1", pid=pid, secret="known")
     said = alone("health", PORT=free_port).failure(4)
     assert f"service.json names process {pid} at http://127.0.0.1:1, which has ended" in said
     assert f"http://127.0.0.1:{free_port}" in said
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"url": 5, "pid": 1}, {"url": "http://127.0.0.1:1"}, {"url": "x", "pid": -1}]
+    "content",
+    [
+        {},
+        {"url": 5, "pid": 1},
+        {"url": "http://127.0.0.1:1"},
+        {"url": "x", "pid": -1},
+        {"url": "x", "pid": 1},
+    ],
 )
 def test_a_broken_file_is_passed_over(alone, tmp_path, free_port, content):
     leave(tmp_path, **content)

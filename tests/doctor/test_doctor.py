@@ -56,13 +56,16 @@ class Person:
 
     def uses(self, service: RunningService) -> None:
         """Let everything find this service, as it would the one that runs."""
-        self.leaves(f"http://127.0.0.1:{service.port}")
+        left = json.loads((service.data.parent / "faiss-memory" / "service.json").read_text())
+        self.leaves(left["url"], left["secret"])
 
-    def leaves(self, url: str) -> None:
+    def leaves(self, url: str, secret: str = "known") -> None:
         """Say where the last service ran, as it does itself."""
         state = self.home / ".local/state/faiss-memory"
         state.mkdir(parents=True, exist_ok=True)
-        (state / "service.json").write_text(json.dumps({"url": url, "pid": os.getpid()}))
+        file = state / "service.json"
+        file.write_text(json.dumps({"url": url, "pid": os.getpid(), "secret": secret}))
+        file.chmod(0o600)
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run a command; gives exit code and output."""
@@ -326,8 +329,9 @@ def test_a_wrong_token(person, locked_service, monkeypatch):
     assert "does not accept the token" in failures(failed)
 
 
-def test_no_token(person, locked_service):
-    person.uses(locked_service)
+def test_no_token(person, locked_service, monkeypatch):
+    (person.home / ".local/state/faiss-memory/service.json").unlink()
+    monkeypatch.setenv("FAISS_MEMORY_URL", f"http://127.0.0.1:{locked_service.port}")
     _, failed = person.sees_the_doctor()
     assert "wants a token" in failures(failed)
 

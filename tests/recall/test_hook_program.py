@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 import faiss_memory_hook
 from faiss_memory.settings import runtime_folder
+from tests.cli.stub import stub
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "faiss-memory-hook"
 START = {"hook_event_name": "SessionStart", "source": "startup", "session_id": "1"}
@@ -74,15 +76,15 @@ def http(status: str, body: bytes) -> bytes:
 
 
 def test_it_hands_over_the_event_and_the_answer():
-    with answering(http("200 OK", json.dumps(ANSWER).encode())) as (url, received):
-        done = run("claude-code", "--project", "owner.repo", FAISS_MEMORY_URL=url, FAISS_MEMORY_TOKEN="abc")
+    with stub(lambda *_: (200, ANSWER), secret="abc") as service:
+        given = {"FAISS_MEMORY_URL": service.url, "FAISS_MEMORY_TOKEN": "abc"}
+        done = run("claude-code", "--project", "owner.repo", **given)
     assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, ANSWER, b"")
-    head, _, body = received[0].partition(b"\r\n\r\n")
-    assert json.loads(body) == PROMPT
-    first, *headers = head.decode().split("\r\n")
-    assert first.startswith("POST /adapters/claude-code/hook?within_ms=")
-    assert first.endswith("&project=owner.repo HTTP/1.1")
-    assert "Authorization: Bearer abc" in headers
+    (proved, *_), (method, path, body, headers) = service.asked
+    assert (proved, method, body) == ("GET", "POST", PROMPT)
+    assert path.startswith("/adapters/claude-code/hook?within_ms=")
+    assert path.endswith("&project=owner.repo")
+    assert headers["Authorization"] == "Bearer abc"
 
 
 def test_an_empty_answer_is_no_output():
@@ -218,13 +220,16 @@ def test_it_looks_where_the_last_service_ran_and_then_at_the_usual_port(tmp_path
     monkeypatch.delenv("FAISS_MEMORY_URL", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("FAISS_MEMORY_TOKEN", "abc")
     (tmp_path / "faiss-memory").mkdir()
     file = tmp_path / "faiss-memory" / "service.json"
-    file.write_text('{"url": "http://127.0.0.1:12345"}')
-    assert faiss_memory_hook.addresses() == ["http://127.0.0.1:12345", "http://127.0.0.1:8900"]
+    file.write_text(json.dumps({"url": "http://127.0.0.1:12345", "pid": os.getpid(), "secret": "known"}))
+    file.chmod(0o600)
+    usual = ("http://127.0.0.1:8900", "abc", "abc")
+    assert faiss_memory_hook.addresses() == [("http://127.0.0.1:12345", "known", "known"), usual]
     for rubbish in ("", "[]", "{}", "\x00"):
         file.write_text(rubbish)
-        assert faiss_memory_hook.addresses() == ["http://127.0.0.1:8900"]
+        assert faiss_memory_hook.addresses() == [usual]
 
 
 HEAVY = {"ssl", "http", "urllib", "asyncio", "email", "subprocess", "logging", "typing", "pathlib", "dataclasses",

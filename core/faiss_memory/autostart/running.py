@@ -8,7 +8,7 @@ from collections.abc import Callable
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
-from faiss_memory.address import LeftAddress, is_alive, left_address
+from faiss_memory.address import LeftAddress, is_ours, left_address
 from faiss_memory.autostart.promise import Autostart, State
 
 _PAUSE = 0.1
@@ -35,7 +35,7 @@ def wait_until_settled(
 
 def _runs(found: LeftAddress) -> bool:
     # On Windows a signal of number 0 is no question: it would interrupt the process.
-    return _answers(found.url) if sys.platform == "win32" else is_alive(found.pid)
+    return _answers(found.url) if sys.platform == "win32" else is_ours(found.pid)
 
 
 def _answers(url: str) -> bool:

@@ -13,14 +13,17 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from faiss_memory.address import ServiceAddress
+from faiss_memory.address import FILE, ServiceAddress
 from faiss_memory.cli.failures import CommandFailed, NobodyThere, Refused, Unreachable
 from faiss_memory.cli.writing import clean
 from faiss_memory.errors import ConfigError
+from faiss_memory.peers import is_loopback
+from faiss_memory.proving import PATH, is_proven, new_nonce, place_of
 from faiss_memory.settings import LOOPBACK
 
 _JSON = "application/json"
 _PIECE = 1 << 20
+_MOST_OF_A_PROOF = 10_000
 _UNASKED = 5.0
 """Seconds after which a file is sent although nobody has said whether it is wanted."""
 TIMEOUT = 120.0
@@ -30,12 +33,14 @@ PATIENCE = 15.0
 
 
 class Client:
-    """Asks one service. `explain` turns an error answer into the text that is shown; `note` tells of waiting."""
+    """Asks one service, once it has proved that it is the one that is meant.
+
+    `explain` turns an error answer into the text that is shown; `note` tells of waiting.
+    """
 
     def __init__(
         self,
         address: ServiceAddress,
-        token: str = "",
         timeout: float = TIMEOUT,
         *,
         explain: Callable[[Mapping[str, Any]], str] = lambda answer: str(answer["description"]),
@@ -44,8 +49,8 @@ class Client:
     ) -> None:
         self.address = address
         self._parts = _checked(address)
-        self._token = token
-        if not token.isprintable():
+        self._token = address.token
+        if not self._token.isprintable():
             raise ConfigError(
                 "setting `token`: it must be one line; a line break or control character is in it"
             )
@@ -146,7 +151,7 @@ class Client:
 
     def _target(self, path: str, params: Mapping[str, Any] | None) -> str:
         query = urlencode({key: value for key, value in (params or {}).items() if value is not None})
-        return f"{self._parts.path.rstrip('/')}{path}{f'?{query}' if query else ''}"
+        return f"{self._base}{path}{f'?{query}' if query else ''}"
 
     def _headers(self, media_type: str | None = None) -> dict[str, str | bytes]:
         headers: dict[str, str | bytes] = {"Accept": _JSON, "Connection": "close"}
@@ -166,6 +171,7 @@ class Client:
         """Connect for one request; what goes wrong with the connection inside is told in words."""
         connection = self._connected(method)
         try:
+            self._check_proof(connection)
             if endless and connection.sock is not None:
                 connection.sock.settimeout(None)
             yield connection
@@ -192,6 +198,53 @@ class Client:
         except (OSError, http.client.InvalidURL, UnicodeError) as error:
             raise NobodyThere(self._nobody(error)) from None
         return connection
+
+    def _check_proof(self, connection: http.client.HTTPConnection) -> None:
+        """Let the service prove who it is, before it is told anything: on this machine anybody can take its port.
+
+        Raises Unreachable. What is asked afterwards goes over the same connection, or not at all.
+        """
+        connection.auto_open = 0
+        host, port = connection.sock.getpeername()[:2]
+        if self._parts.scheme == "https" or not is_loopback(host):
+            return
+        if not self.address.secret:
+            if self.address.is_guess:
+                raise Unreachable(self._unknown())
+            return
+        nonce = new_nonce()
+        connection.request("GET", f"{self._base}{PATH}?nonce={nonce}", headers={"Accept": _JSON})
+        response = connection.getresponse()
+        self._check_server(response)
+        raw = response.read(_MOST_OF_A_PROOF)
+        try:
+            answer = json.loads(raw)
+        except (ValueError, RecursionError):
+            answer = None
+        if not is_proven(answer, self.address.secret, nonce, place_of(host, port)):
+            raise Unreachable(self._unproven())
+        if connection.sock is None:
+            raise http.client.IncompleteRead(b"")  # it has closed, so that nothing can be asked any more
+
+    def _unknown(self) -> str:
+        return (
+            f"something answers at {self._place}, and nothing tells that it is yours: a service of yours leaves "
+            "service.json in your runtime folder. Start it with `faiss-memory serve`. If it runs in a container or as "
+            "another user, name its address by --url or FAISS_MEMORY_URL, and its token by FAISS_MEMORY_TOKEN. Nothing "
+            "was sent."
+        )
+
+    def _unproven(self) -> str:
+        said = (
+            f"what answers at {self._place} does not prove that it is your FAISS Memory, so nothing was sent."
+        )
+        if self.address.secret != self.address.token or not self.address.origin.endswith(FILE):
+            return (
+                f"{said} Either the token that is set (`token`, or FAISS_MEMORY_TOKEN) is not its token, or it is a "
+                "program of somebody else. Behind a port of a container, `published_on` and `published_port` must say "
+                "what that port is."
+            )
+        return f"{said} Look at what runs there, and start the service again."
 
     def _nobody(self, error: Exception) -> str:
         said = f"FAISS Memory does not answer at {self._place}: {_reason(error)}."
@@ -243,6 +296,10 @@ class Client:
     @property
     def _place(self) -> str:
         return f"{clean(self.address.url)} ({clean(self.address.origin)})"
+
+    @property
+    def _base(self) -> str:
+        return self._parts.path.rstrip("/")
 
     @property
     def _is_loopback(self) -> bool:

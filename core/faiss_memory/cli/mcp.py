@@ -30,9 +30,9 @@ def mcp(url: str | None, project: str | None) -> None:
     url = url or click.get_current_context().find_root().params.get("url")
 
     def client() -> Client:
-        from faiss_memory.address import ServiceAddress, service_address
+        from faiss_memory.address import named_address, service_address
 
-        return Client(ServiceAddress(url, "--url") if url else service_address(settings), settings.token)
+        return Client(named_address(url, "--url", settings) if url else service_address(settings))
 
     client()  # an address that cannot be meant ends the command at once
     Relay(client, project, settings.limits).run(sys.stdin.buffer, sys.stdout.buffer)

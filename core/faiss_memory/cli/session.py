@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from faiss_memory.address import ServiceAddress, service_address
+from faiss_memory.address import named_address, service_address
 from faiss_memory.cli.client import TIMEOUT, Client
 from faiss_memory.cli.output import Output, open_output
 from faiss_memory.cli.writing import as_json, clean
@@ -70,10 +70,8 @@ class Session:
 def open_session(url: str | None, timeout: float | None, wants_json: bool) -> Session:
     """Find the service; nothing is sent yet. Raises ConfigError for settings or an address that cannot be meant."""
     settings = load().settings
-    address = ServiceAddress(url, "--url") if url else service_address(settings)
     client = Client(
-        address,
-        settings.token,
+        named_address(url, "--url", settings) if url else service_address(settings),
         timeout or TIMEOUT,
         explain=_explain(click.get_current_context().command),
         note=lambda text: click.echo(f"faiss-memory: {text}", err=True),

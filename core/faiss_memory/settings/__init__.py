@@ -7,6 +7,7 @@ from faiss_memory.settings.environment import (
     hub_cache_folder,
     prepare_process,
     runtime_folder,
+    runtime_folders,
     state_folder,
     user_config_file,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "load",
     "prepare_process",
     "runtime_folder",
+    "runtime_folders",
     "state_folder",
     "user_config_file",
 ]

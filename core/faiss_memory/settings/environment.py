@@ -47,6 +47,11 @@ def state_folder() -> Path:
     return Path(platformdirs.user_state_dir("faiss-memory"))
 
 
+def runtime_folders() -> list[Path]:
+    """Say where a running service leaves its address: what an application starts may not know the session's folder."""
+    return list(dict.fromkeys([runtime_folder(), state_folder()]))
+
+
 def address_in_environment() -> str:
     """Give `FAISS_MEMORY_URL`, which says where the service answers; empty if it is not set."""
     return os.environ.get("FAISS_MEMORY_URL", "")

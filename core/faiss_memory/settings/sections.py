@@ -107,6 +107,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     startup_wait: Annotated[float, Meta(ge=0, le=600)] = 10.0
     max_backups: Positive = 10
     token: str = ""
+    others_need_token: bool = False
     allowed_hosts: tuple[str, ...] = ()
     published_on: str = ""
     published_port: Annotated[int, Meta(ge=0, le=65535)] = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
@@ -28,7 +29,9 @@ def check_service(client: Client, settings: Settings) -> tuple[Findings, Mapping
     stats = None
     if health is not None:
         _check_version(found, health["version"])
-        stats = _answer(found, "token", client, "/stats")
+        # Our own commands need no token; what assistants are given is the one of the settings.
+        asking = replace(client.address, token=settings.token or client.address.token)
+        stats = _answer(found, "token", Client(asking), "/stats")
     if stats is not None:
         found.ok("token", "is accepted" if settings.token else "none is asked for on this machine")
         _check_model(found, stats)

@@ -1,0 +1,70 @@
+"""Which user of this machine has opened a connection to the service, and who else uses the machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from pathlib import Path
+
+if sys.platform != "win32":
+    import pwd
+
+_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_NO_LOGIN = ("nologin", "false", "sync", "shutdown", "halt")
+_SYSTEMS_OWN = 60_000
+"""From here on systemd and others make users of their own; `nobody` is among them."""
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether an IP address is this machine's own; false for anything that is not an IP address."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def is_users(client: tuple[str, int], server: tuple[str, int]) -> bool:
+    """Say whether the user who runs this process, or root, holds the client's end of a connection on this machine.
+
+    Only Linux tells. Elsewhere, and where the end cannot be found, as behind the port of a container, it is false.
+    """
+    if sys.platform != "linux":
+        return False
+    return _uid_of(_written(*client), _written(*server)) in (os.geteuid(), 0)
+
+
+def _uid_of(local: str, remote: str) -> int | None:
+    for table in _TABLES:
+        try:
+            lines = table.read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, lines):
+            # An end that its program has closed belongs to nobody: it has no inode, and is shown as root's.
+            if fields[1:3] == [local, remote] and fields[9] != "0":
+                return int(fields[7])
+    return None
+
+
+def _written(host: str, port: int) -> str:
+    """Write an address as the kernel's tables have it: words of four bytes in the machine's order, in hexadecimal."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    raw = socket.inet_pton(family, host)
+    words = [int.from_bytes(raw[place : place + 4], sys.byteorder) for place in range(0, len(raw), 4)]
+    return f"{''.join(f'{word:08X}' for word in words)}:{port:04X}"
+
+
+def other_users() -> list[str]:
+    """Name the other people who can log in to this machine, as far as its list of users has them."""
+    if sys.platform == "win32":
+        return []
+    first = 501 if sys.platform == "darwin" else 1000
+    return sorted(
+        entry.pw_name
+        for entry in pwd.getpwall()
+        if first <= entry.pw_uid != os.geteuid()
+        and entry.pw_uid < _SYSTEMS_OWN
+        and entry.pw_shell.rpartition("/")[2] not in _NO_LOGIN
+    )
