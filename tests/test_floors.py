@@ -36,6 +36,7 @@ FLOORS = [
         "store",
         "passages",
         "tokens",
+        "uids",
         "plugin_host",
         "project_name",
         "address",

@@ -13,7 +13,18 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from faiss_memory.store import EmbeddedStore, backups, chain, log, purging, restoring, vector_files
+from faiss_memory.store import (
+    backups,
+    catalogue_file,
+    chain,
+    log,
+    migrating,
+    purging,
+    restoring,
+    truth,
+    truth_version,
+    vector_files,
+)
 from faiss_memory.store.backups import Backups
 from faiss_memory.store.catalogue import Catalogue
 from faiss_memory.store.chain import Chain
@@ -21,6 +32,7 @@ from faiss_memory.store.committer import Committer
 from faiss_memory.store.derived import Derived
 from faiss_memory.store.history import History
 from faiss_memory.store.indexes import Indexes
+from faiss_memory.store.swapping import Swapping
 from faiss_memory.store.truth import Truth
 
 Reach = Callable[[], None]
@@ -128,7 +140,7 @@ POINTS = {
     "inside the catalogue": Point(before(Catalogue, "_put")),
     "between catalogue and vectors": Point(before(Indexes, "add_vectors")),
     "before the backup is published": Point(before(History, "publish")),
-    "before the manifest of an automatic backup": Point(before(backups, "_write_manifest", _automatic)),
+    "before the manifest of an automatic backup": Point(before(backups, "write_manifest", _automatic)),
     "after the backup was published": Point(after(History, "publish")),
     "before the answers": Point(after(Committer, "_published")),
     "before old backups go": Point(before(Backups, "_remove"), most=1),
@@ -144,19 +156,24 @@ POINTS = {
     "between index and sidecar": Point(before(vector_files, "replace_file", _sidecar)),
     "before the catalogue is settled": Point(before(Catalogue, "settle"), most=1),
     "while a manual backup is copied": Point(before(backups, "_copy"), "back up", 3),
-    "before the manifest of a manual backup": Point(
-        before(backups, "_write_manifest", _manual), "back up", 2
-    ),
+    "before the manifest of a manual backup": Point(before(backups, "write_manifest", _manual), "back up", 2),
     "after a manual backup": Point(after(Backups, "_copy"), "back up", 2),
     "before the files of a backup are read": Point(before(restoring, "build"), "restore", 1),
     "after a backup was replayed": Point(after(restoring, "build"), "restore", 1),
     "before a restored database is put in place": Point(before(restoring, "put_in_place"), "restore", 1),
     "after a restored database was put in place": Point(after(restoring, "put_in_place"), "restore", 1),
     "after a restore": Point(after(restoring, "restore_if_asked"), "restore", 1),
-    "before the databases are swapped": Point(before(EmbeddedStore, "_swap"), "answer calls", 1),
-    "after the databases were swapped": Point(after(EmbeddedStore, "_swap"), "answer calls", 1),
+    "before the databases are swapped": Point(before(Swapping, "_swap"), "answer calls", 1),
+    "after the databases were swapped": Point(after(Swapping, "_swap"), "answer calls", 1),
     "before the log follows a restore": Point(before(History, "follow"), "answer calls", 1),
     "after the log followed a restore": Point(after(History, "follow"), "answer calls", 1),
+    "before the backup that precedes a migration": Point(before(migrating, "_copy"), "migrate", 1),
+    "before the manifest of that backup": Point(before(migrating, "write_manifest"), "migrate", 1),
+    "after the backup that precedes a migration": Point(after(migrating, "back_up_older"), "migrate", 1),
+    "before the tables are brought up to date": Point(before(truth, "upgrade"), "migrate", 1),
+    "while uids are written": Point(before(truth_version, "derived_uid"), "migrate", 150),
+    "after the tables were brought up to date": Point(after(truth, "upgrade"), "migrate", 1),
+    "before search.db is made anew by a migration": Point(before(catalogue_file, "_filled"), "migrate", 1),
     "before a purge is noted": Point(before(purging, "_write_intent"), "purge", 1),
     "after a purge was noted": Point(after(purging, "_write_intent"), "purge", 1),
     "after what is purged left the records": Point(after(Truth, "purge"), "purge", 1),

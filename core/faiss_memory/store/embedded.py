@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,8 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from faiss_memory.errors import (
-    BackupCorrupt,
     Conflict,
-    DiskFull,
-    InvalidRequest,
     MemoryNotFound,
-    StoreCorrupt,
     StoreError,
 )
 from faiss_memory.memory import Change, Draft, Filter, Memory, Origin
@@ -41,7 +37,7 @@ from faiss_memory.store.busy import Busy
 from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.derived import Derived, Model
-from faiss_memory.store.filesystem import is_full, network_file_system
+from faiss_memory.store.filesystem import network_file_system
 from faiss_memory.store.history import History
 from faiss_memory.store.incoming import Rules
 from faiss_memory.store.keeper import Keeper
@@ -52,7 +48,7 @@ from faiss_memory.store.purging import Purging
 from faiss_memory.store.readers_writer import ReadersWriterLock
 from faiss_memory.store.reads import IndexReads
 from faiss_memory.store.reserve import Reserve
-from faiss_memory.store.restoring import Built, Moment
+from faiss_memory.store.swapping import Swapping
 from faiss_memory.store.truth import Truth
 from faiss_memory.store.verifying import SCRATCH
 
@@ -129,13 +125,16 @@ class EmbeddedStore(IndexReads):
             raise
         self._reserve = Reserve(self.folder)
         self._reserve.keep()
-        self._truth = truth
         IndexReads.__init__(self, self._derived)
         self._committer = Committer(truth, self._history, self._publish, self._on_failure, self._reserve)
         self._keeper = Keeper(self._catch_up, self._save)
         self._purging = Purging(
             self.folder, self._committer, self._history, self._derived, self._files, self._on_failure
         )
+        self._swapping = Swapping(
+            self.folder, self._committer, self._history, self._derived, self._limits, self._busy, self._building,
+            self._restoring,
+        )  # fmt: skip
         self._keeper.start()
         self._is_open = True
         self._purging.finish()
@@ -153,7 +152,7 @@ class EmbeddedStore(IndexReads):
 
     def _publish(self, changes: Changes) -> None:
         """Called by the committer with each committed group, before it is answered."""
-        self._derived.publish(self._truth, changes)
+        self._derived.publish(self._committer.truth, changes)
         self._keeper.wake()
 
     def _repair_catalogue(self) -> None:
@@ -329,79 +328,15 @@ class EmbeddedStore(IndexReads):
 
     def restore(self, wanted: str | datetime) -> Restored:
         """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
-        with self._restoring_alone(f"{wanted}"):
-            moment = self._committer.read(lambda _: self._history.moment(wanted))
-            try:
-                built = self._build(moment, is_archive=False)
-            except StoreCorrupt as error:
-                problem = str(error).rstrip(".")
-                raise BackupCorrupt(f"{wanted} cannot be restored: {problem}. Nothing was changed") from error
-            return self._put_in_place(moment, built)
+        done = self._swapping.restore(wanted)
+        self._keeper.wake()
+        return done
 
     def restore_archive(self, archive: BinaryIO) -> Restored:
         """Put the state in an archive in the place of the present one, which is set aside."""
-        with self._restoring_alone("the archive"):
-            moment = archives.moment_in(archive, self.folder)
-            try:
-                built = self._build(moment, is_archive=True)
-            except StoreCorrupt as error:
-                problem = str(error).rstrip(".")
-                raise InvalidRequest(
-                    f"the archive does not restore: {problem}. Nothing was changed"
-                ) from error
-            return self._put_in_place(moment, built)
-
-    @contextmanager
-    def _restoring_alone(self, what: str) -> Iterator[None]:
-        if not self._restoring.acquire(blocking=False):
-            raise Conflict("a restore or a purge is running already; wait until it is done")
-        try:
-            yield
-        except (OSError, sqlite3.Error) as error:
-            if is_full(error):
-                raise DiskFull(
-                    "the disk is full; nothing was restored. Free some room, and try again"
-                ) from error
-            raise StoreError(f"{what} cannot be restored ({error}); nothing was changed") from error
-        finally:
-            archives.sweep(self.folder / archives.UNPACKED)
-            (self.folder / restoring.MAKING).unlink(missing_ok=True)
-            self._history.let_go()
-            self._restoring.release()
-
-    def _build(self, moment: Moment, *, is_archive: bool) -> Built:
-        known = self._committer.read(lambda truth: purged.known(self.folder, truth.connection))
-        models = self._committer.read(
-            lambda truth: {one.identity: one.dimension for one in truth.models.values()}
-        )
-        rules = Rules(self._limits, models, is_archive)
-        with self._building.at("restore"):  # beside the present state, which still answers
-            return restoring.build(moment, self.folder / restoring.MAKING, self._building.step, known, rules)
-
-    def _put_in_place(self, moment: Moment, built: Built) -> Restored:
-        made = self.folder / restoring.MAKING
-        with self._busy.at("a restored state is being put in place"):
-            return self._committer.read(lambda truth: self._swap(truth, made, moment.name, built))
-
-    def _swap(self, truth: Truth, made: Path, name: str, built: Built) -> Restored:
-        """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""
-        line = purged.line_of(truth.connection)
-        restoring.become_another_store(made, restoring.counted(truth.connection), line)
-        with closing(sqlite3.connect(made)) as connection:
-            purged.keep(self.folder, connection)
-        truth.close()
-        try:
-            aside = restoring.put_in_place(self.folder, made, name)
-            self._truth = Truth(self.folder / "memory.db")
-            self._committer.replace(self._truth)
-            self._history.follow(self._truth)
-            self._derived.follow(self._truth)
-        except (OSError, sqlite3.Error, StoreError) as error:
-            # A start goes on with the one of the two that it finds, or builds the former anew.
-            failed = StoreError(f"{name} was being put in its place: {error}")
-            raise self._committer.stop_writing(failed) from error
+        done = self._swapping.restore_archive(archive)
         self._keeper.wake()
-        return Restored(name, self._truth.content[0], "" if aside is None else aside.name, built.left_out)
+        return done
 
     def close(self) -> None:
         """Finish what was accepted, save the indexes, and let go of the data folder."""
@@ -420,7 +355,7 @@ class EmbeddedStore(IndexReads):
             log.warning("the indexes could not be saved (%s); they are rebuilt at the next start", error)
         self._derived.close()
         self._history.close()
-        self._truth.close()
+        self._committer.truth.close()
 
 
 def _drop_vectors(keep: Collection[str], after: int, truth: Truth, changes: Changes) -> int | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store import chain, migrating, restoring
-from faiss_memory.store.truth import NewerSchema, Truth
+from faiss_memory.store.truth import Truth
+from faiss_memory.store.truth_version import NewerSchema
 
 log = logging.getLogger("faiss_memory.store")
 

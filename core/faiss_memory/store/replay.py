@@ -14,8 +14,8 @@ from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store import operations
 from faiss_memory.store.filesystem import sync_file
 from faiss_memory.store.log import read_records
-from faiss_memory.store.truth import upgrade
 from faiss_memory.store.truth_schema import strangeness
+from faiss_memory.store.truth_version import upgrade
 
 RECORDS_AT_ONCE = 500
 

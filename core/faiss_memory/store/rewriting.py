@@ -21,7 +21,6 @@ from faiss_memory.store import operations, purged
 from faiss_memory.store.filesystem import sync_file
 from faiss_memory.store.log import read_lines, read_records, to_line
 from faiss_memory.store.operations import (
-    AddUses,
     DropPassages,
     ForgetMemory,
     Operation,
@@ -33,6 +32,7 @@ from faiss_memory.store.operations import (
     Record,
     decode_record,
 )
+from faiss_memory.store.uses import AddUses, forget_uses
 from faiss_memory.uids import derived_uid
 
 FRESH = ".purged.new"
@@ -148,7 +148,7 @@ def rewrite_database(connection: sqlite3.Connection, gone: Gone) -> None:
         many(f"DELETE FROM {table} WHERE memory = ?", ones)
     many("DELETE FROM memories WHERE id = ?", ones)
     for memory_id in here.ids if "uses" in tables else ():
-        operations.forget_uses(connection, memory_id)
+        forget_uses(connection, memory_id)
     operations.drop_retries(connection, here.ids)
     operations.keep_content(connection, *operations.without(*content, here.rows))
     run("COMMIT")

@@ -35,8 +35,9 @@ from faiss_memory.store.rows import (
     words_of,
 )
 from faiss_memory.store.truth_reader import TruthReader
-from faiss_memory.store.truth_schema import SCHEMA, SCHEMA_VERSION, UPGRADES
-from faiss_memory.uids import derived_uid, new_uid
+from faiss_memory.store.truth_schema import SCHEMA, SCHEMA_VERSION
+from faiss_memory.store.truth_version import upgrade, version_of
+from faiss_memory.uids import new_uid
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -365,38 +366,9 @@ class Truth(TruthReader):
         self.connection.close()
 
 
-class NewerSchema(StoreCorrupt):
-    """The file is sound, and written by a newer version."""
-
-
 def is_out_of_reach(error: Exception) -> bool:
     """Say whether an error is about reaching a file, and not about what is in it."""
     return bool(getattr(error, "sqlite_errorname", "").startswith(_OUT_OF_REACH))
-
-
-def version_of(connection: sqlite3.Connection, path: Path) -> int:
-    """Give the version of a database's tables, 0 for an empty one. Raises NewerSchema."""
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > SCHEMA_VERSION:
-        raise NewerSchema(
-            f"{path} was written by a newer FAISS Memory (schema {version}; this one knows {SCHEMA_VERSION}). "
-            "Update FAISS Memory, or use another data folder."
-        )
-    return version
-
-
-def upgrade(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring an older database to the present tables. Raises NewerSchema."""
-    version = version_of(connection, path)
-    if not version:
-        raise StoreCorrupt(f"{path} holds no tables of ours")
-    connection.create_function("derived_uid", 2, derived_uid, deterministic=True)
-    connection.create_function("checksum", -1, checksum, deterministic=True)
-    for old in range(version, SCHEMA_VERSION):
-        connection.executescript(f"BEGIN IMMEDIATE; {UPGRADES[old]} PRAGMA user_version={old + 1}; COMMIT;")
-        log.info("%s was brought to schema %d", path, old + 1)
-    if connection.execute("SELECT 1 FROM state WHERE key = 'digest'").fetchone() is None:
-        operations.keep_content(connection, *operations.count_content(connection))
 
 
 def configure(connection: sqlite3.Connection) -> None:

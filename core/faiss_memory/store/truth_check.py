@@ -12,9 +12,9 @@ from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store import operations
 from faiss_memory.store.findings import Finding, Repair, Step
 from faiss_memory.store.rows import checksum, from_row
-from faiss_memory.store.truth import version_of
 from faiss_memory.store.truth_reader import MEMORY_COLUMNS
 from faiss_memory.store.truth_schema import SCHEMA_VERSION, strangeness
+from faiss_memory.store.truth_version import version_of
 
 NAME = "memory.db"
 EVERY = 1000

@@ -20,8 +20,8 @@ from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.opening import special_files
 from faiss_memory.store.reserve import BYTES
 from faiss_memory.store.restoring import MAKING
-from faiss_memory.store.truth import NewerSchema
 from faiss_memory.store.truth_check import NAME, check_truth, read_only
+from faiss_memory.store.truth_version import NewerSchema
 
 SCRATCH = ".verifying"
 """Where copies are made that are looked at; removed afterwards."""
