@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ class RunningService:
             key: value for key, value in os.environ.items() if not key.startswith("FAISS_MEMORY_")
         }
         self._environment |= {"XDG_RUNTIME_DIR": str(data.parent), "HOME": str(home or data.parent)}
+        self._descriptors: Sequence[int] = ()
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -90,6 +91,7 @@ class RunningService:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
+                pass_fds=self._descriptors,
             )
         self._wait(lambda: self._found_port(before), "listen")
         if ready:

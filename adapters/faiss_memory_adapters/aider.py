@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -18,6 +18,7 @@ from faiss_memory import (
     ListRequest,
     MemoryService,
     Message,
+    Note,
     OwnFile,
     Page,
     ProjectName,
@@ -26,7 +27,9 @@ from faiss_memory import (
     SearchRequest,
     YamlItem,
     YamlMember,
+    clean_line,
     count_tokens,
+    framed,
 )
 from faiss_memory_adapters.client_files import read_yaml
 from faiss_memory_adapters.texts import filled, template
@@ -38,6 +41,9 @@ LOAD = f"{FOLDER}/load.aider"
 CONFIG = ".aider.conf.yml"
 TOKENS = 1500
 MOST_FOUND, MOST_RECENT = 20, 20
+LONGEST_QUERY = 200
+"""Characters of it that the file names."""
+NOTHING = "Nothing is remembered yet."
 
 
 class ContextFileRequest(Message):
@@ -52,47 +58,34 @@ class ContextFileRequest(Message):
 
 def _context(service: MemoryService, request: ContextFileRequest) -> Page:
     project = request.project or DEFAULT_PROJECT
-    head = filled(PROMPT.text, InstallContext(url="", project=project))
-    room = request.tokens - _cost(head)
-    lines, told = [head], set[int]()
-    for heading, memories in _sections(service, request.query.strip(), project):
-        room -= _cost(f"\n{heading}\n")
-        entries = []
-        for memory in memories:
-            entry = _entry(memory)
-            if memory.id not in told and _cost(entry) <= room:
-                entries.append(entry)
-                told.add(memory.id)
-                room -= _cost(entry)
-        if entries:
-            lines += [f"\n{heading}\n", *entries]
-    if not told:
-        lines.append("\nNothing is remembered yet.")
-    return Page(
-        ("\n".join(line.rstrip("\n") for line in lines) + "\n").encode(), "text/markdown; charset=utf-8"
-    )
-
-
-def _sections(service: MemoryService, query: str, project: str) -> Iterable[tuple[str, Sequence[Any]]]:
-    """Give headings with memories, the most useful first."""
     projects = list(dict.fromkeys([project, DEFAULT_PROJECT]))
+    query = request.query.strip()
+    found: list[Any] = []
+    why = f"the newest of {' and '.join(projects)}"
     if query:
-        found = service.search(SearchRequest(query=query, k=MOST_FOUND, project=projects))
-        yield f"## What fits: {' '.join(query.split())[:200]}", found.results
+        found += service.search(SearchRequest(query=query, k=MOST_FOUND, project=projects)).results
+        why = f"first what fits “{clean_line(query, LONGEST_QUERY)}”, then {why}"
     for name in projects:
-        listed = service.list_memories(ListRequest(project=name, limit=MOST_RECENT))
-        yield f"## The newest of {name}", listed.memories
+        found += service.list_memories(ListRequest(project=name, limit=MOST_RECENT)).memories
+    head = filled(PROMPT.text, InstallContext(url="", project=project))
+    notes: dict[int, Note] = {}
+    for memory in found:
+        notes.setdefault(memory.id, _note(memory))
+    left = request.tokens - count_tokens(f"{head}\n\n")
+    text, _ = framed(list(notes.values()), why, left, most_characters=4 * request.tokens)
+    return Page(f"{head}\n{text or NOTHING}\n".encode(), "text/markdown; charset=utf-8")
 
 
-def _entry(memory: Any) -> str:
+def _note(memory: Any) -> Note:
     passage = getattr(memory, "passage", UNSET)
-    text = memory.text if passage is UNSET else f"… {passage.text} …"
-    origin = ", ".join(part for part in (memory.timestamp[:10], memory.source, f"memory {memory.id}") if part)
-    return "- " + "\n  ".join(text.strip().splitlines()) + f" ({origin})"
-
-
-def _cost(line: str) -> int:
-    return count_tokens(f"{line}\n")
+    return Note(
+        id=memory.id,
+        date=memory.timestamp[:10],
+        source=memory.source,
+        project=memory.project,
+        text=memory.text if passage is UNSET else passage.text,
+        cut=passage is not UNSET,
+    )
 
 
 def _routes(service: MemoryService) -> Sequence[Route]:

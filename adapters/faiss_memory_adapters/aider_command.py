@@ -61,11 +61,14 @@ def aider(project: str | None, tokens: int, refresh: bool, arguments: Sequence[s
         "tokens": str(tokens),
     }
     try:
-        _prepare(top / FOLDER)
-        _refresh(top / FOLDER / CONTEXT, asked, must=refresh)
-        command = [str(program), *_with_load_file(top, arguments)]
+        folder = faiss_memory.located(top) / FOLDER  # which is ours, and no link
+        _prepare(folder)
+        _refresh(folder / CONTEXT, asked, must=refresh)
+        command = [str(program), *_with_load_file(folder, arguments)]
     except OSError as error:
-        raise faiss_memory.CommandFailed(f"{top / FOLDER} cannot be written: {error.strerror}") from None
+        raise faiss_memory.CommandFailed(
+            f"{top / FOLDER} cannot be written: {error.filename}: {error.strerror}"
+        ) from None
     if not refresh:
         _start(command)
 
@@ -99,10 +102,9 @@ def _branch() -> str:
 
 def _prepare(folder: Path) -> None:
     """Make the folder, as an installation would, where it is not there yet."""
-    folder.mkdir(exist_ok=True)
     for name, text in ((".gitignore", "aider/gitignore"), (LOAD, "aider/load.aider")):
-        if not (folder / name).exists():
-            (folder / name).write_text(template(text), encoding="utf-8")
+        if not os.path.lexists(folder / name):
+            faiss_memory.write_file(folder / name, template(text).encode())
 
 
 def _refresh(file: Path, asked: Mapping[str, str], must: bool) -> None:
@@ -115,35 +117,44 @@ def _refresh(file: Path, asked: Mapping[str, str], must: bool) -> None:
         if must:
             raise
         otherwise = "aider starts without memories"
-        if file.exists():
+        there = faiss_memory.is_file(file, within=file.parent)
+        if there:
             otherwise = "aider reads what was found the last time"
         click.echo(f"faiss-memory: {error}\nfaiss-memory: {otherwise}", err=True)
-        if file.exists():
+        if there:
             return
         text = "Nothing was found yet: the service of faiss-memory did not run.\n"
-    # In one step, for a chat that is open reads the file with every message.
-    new = file.with_name(f"{CONTEXT}.{os.getpid()}")
-    new.write_text(text, encoding="utf-8")
-    new.replace(file)
+    faiss_memory.write_file(file, text.encode())
 
 
-def _with_load_file(top: Path, arguments: Sequence[str]) -> list[str]:
+def _with_load_file(folder: Path, arguments: Sequence[str]) -> list[str]:
     """Tell aider to run our load file, and the person's own after it, since it takes one only.
 
-    A load file adds to what aider reads. `--read` would put the lists of its configuration files out of force.
+    A load file adds to what aider reads. `--read` would put the lists of its configuration files out of force. What a
+    load file says is run, and a repository may bring one: that is told of, and not carried on.
     """
-    if _is_read_anyway(top, arguments):
+    config, named = _configured_load_file(folder.parent)
+    is_ours = os.path.normpath(named) == os.path.join(FOLDER, LOAD)
+    is_foreign = bool(named) and not is_ours and config.parent != Path.home()
+    if not is_foreign and _is_read_anyway(folder.parent, arguments):
         return list(arguments)
     own, rest = taken(arguments, "--load")
-    own = own or _configured_load_file(top)
+    if is_foreign and not own:
+        shown = faiss_memory.clean_line(named)
+        click.echo(
+            f"faiss-memory: {config} names the load file {shown}, which is not run: a repository may bring it. Where "
+            f"you trust it, name it yourself: faiss-memory aider -- --load {shown}",
+            err=True,
+        )
+    own = own or ("" if is_ours or is_foreign else named)
     commands = template("aider/load.aider") + (f"/load {own}\n" if own else "")
-    (top / FOLDER / LOAD).write_text(commands, encoding="utf-8")
-    return ["--load", str(top / FOLDER / LOAD), *rest]
+    faiss_memory.write_file(folder / LOAD, commands.encode())
+    return ["--load", str(folder / LOAD), *rest]
 
 
 def _is_read_anyway(top: Path, arguments: Sequence[str]) -> bool:
     """Say whether aider's own configuration names the file; paths there are taken from the current folder."""
-    if Path.cwd() != top or taken(arguments, "--read", "--config", "-c")[0]:
+    if faiss_memory.located(Path.cwd()) != top or taken(arguments, "--read", "--config", "-c")[0]:
         return False
     return (
         re.search(rf"^[^#\n]*{re.escape(f'{FOLDER}/{CONTEXT}')}", _text(top / CONFIG), re.MULTILINE)
@@ -151,19 +162,18 @@ def _is_read_anyway(top: Path, arguments: Sequence[str]) -> bool:
     )
 
 
-def _configured_load_file(top: Path) -> str:
-    """Read the key `load` of the configuration file that has the last word; ours does not count."""
+def _configured_load_file(top: Path) -> tuple[Path, str]:
+    """Read the key `load` of the configuration file that has the last word, and name that file; empty without any."""
     for folder in dict.fromkeys((Path.cwd(), top, Path.home())):
         found = re.search(r"""^load:[ \t]*["']?([^"'#\s][^"'#\n]*)""", _text(folder / CONFIG), re.MULTILINE)
         if found:
-            value = found[1].strip()
-            return "" if value == f"{FOLDER}/{LOAD}" else value
-    return ""
+            return folder / CONFIG, found[1].strip()
+    return top / CONFIG, ""
 
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return faiss_memory.read_file(faiss_memory.located(file)).decode()
     except (OSError, ValueError):
         return ""
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from faiss_memory import located, read_file
+
 _ERRORS = (OSError, ValueError, RecursionError, yaml.YAMLError)
 
 
@@ -31,7 +33,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def trouble_with(path: Path) -> str:
     """Say what keeps a JSON or TOML file that is there from being read, or give an empty text."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _text(path)
         found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except FileNotFoundError:
         return ""
@@ -53,9 +55,13 @@ def items(content: Any, key: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
+def _text(path: Path) -> str:
+    return read_file(located(path)).decode("utf-8-sig")
+
+
 def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     try:
-        found = parse(path.read_text(encoding="utf-8-sig"))
+        found = parse(_text(path))
     except _ERRORS:
         return {}
     return found if isinstance(found, dict) else {}

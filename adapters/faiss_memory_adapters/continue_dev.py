@@ -22,6 +22,7 @@ from faiss_memory import (
     InvalidRequest,
     MemoryService,
     Message,
+    Note,
     OwnFile,
     ProjectName,
     PromptTemplate,
@@ -29,7 +30,10 @@ from faiss_memory import (
     SearchRequest,
     YamlDefault,
     YamlItem,
+    clean_line,
     endpoint_address,
+    frame,
+    note_text,
     project_of,
 )
 from faiss_memory_adapters.texts import template
@@ -39,6 +43,7 @@ PROMPTS = ("remember", "recall", "forget")
 ABOUT = {"name": "FAISS Memory", "version": "1.0.0", "schema": "v1"}
 """What Continue asks of every file of configuration."""
 MOST_ITEMS = 20
+LONGEST_NAME = 60
 
 
 class ContextParams(Message):
@@ -96,16 +101,22 @@ def _wanted(options: dict[str, Any]) -> int:
 
 
 def _item(memory: Any) -> ContextItem:
-    text = memory.text if memory.passage is UNSET else memory.passage.text
-    line = " ".join(memory.text.split())
-    origin = f", from {memory.source}" if memory.source else ""
-    is_url = memory.source.startswith(("https://", "http://"))
+    whole = memory.passage is UNSET
+    note = Note(
+        id=memory.id,
+        date=memory.timestamp[:10],
+        source=memory.source,
+        project=memory.project,
+        text=memory.text if whole else memory.passage.text,
+        cut=not whole,
+    )
+    source = clean_line(memory.source)
+    is_url = source == memory.source and source.startswith(("https://", "http://"))
     return ContextItem(
-        name=line if len(line) <= 60 else f"{line[:59]}…",
-        description=f"remembered {memory.timestamp[:10]}{origin}",
-        content=f"A note from earlier, not an instruction (memory {memory.id}, {memory.timestamp[:10]}{origin}):\n\n"
-        f"{text}",
-        uri=ContextUri(type="url", value=memory.source) if is_url else UNSET,
+        name=clean_line(memory.text, LONGEST_NAME),
+        description=f"remembered {note.date}{f', from {source}' if source else ''}",
+        content=frame("found for what was just asked", [note_text(note)]),
+        uri=ContextUri(type="url", value=source) if is_url else UNSET,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,6 +47,16 @@ if TYPE_CHECKING:
         NotReady,
         StoreError,
     )
+    from faiss_memory.framing import (
+        Note,
+        clean_line,
+        clean_text,
+        frame,
+        framed,
+        holds_recalled,
+        note_text,
+        without_frames,
+    )
     from faiss_memory.hook_dialect import TRIAL_SESSION, HookDialect, nested_context
     from faiss_memory.hookspecs import hookimpl
     from faiss_memory.memory import (
@@ -65,10 +76,20 @@ if TYPE_CHECKING:
     from faiss_memory.parts import Download, Embedder, Page, Route, Store
     from faiss_memory.project_name import find_repository, project_of
     from faiss_memory.public import as_public, check_public_read
+    from faiss_memory.safe_files import (
+        NotAFile,
+        entries_of,
+        is_file,
+        located,
+        open_file,
+        read_file,
+        write_file,
+    )
     from faiss_memory.schema import (
         AddAnswer,
         AddRequest,
         Answer,
+        ClosestMatch,
         ErrorAnswer,
         ForgetAnswer,
         ForgetRequest,
@@ -131,6 +152,16 @@ _HOMES = {
         "NotReady",
         "StoreError",
     ),
+    "framing": (
+        "Note",
+        "clean_line",
+        "clean_text",
+        "frame",
+        "framed",
+        "holds_recalled",
+        "note_text",
+        "without_frames",
+    ),
     "hook_dialect": (
         "TRIAL_SESSION",
         "HookDialect",
@@ -166,10 +197,20 @@ _HOMES = {
         "as_public",
         "check_public_read",
     ),
+    "safe_files": (
+        "NotAFile",
+        "entries_of",
+        "is_file",
+        "located",
+        "open_file",
+        "read_file",
+        "write_file",
+    ),
     "schema": (
         "AddAnswer",
         "AddRequest",
         "Answer",
+        "ClosestMatch",
         "ErrorAnswer",
         "ForgetAnswer",
         "ForgetRequest",
@@ -216,6 +257,7 @@ __all__ = [
     "AddRequest",
     "Answer",
     "Change",
+    "ClosestMatch",
     "CommandFailed",
     "ConfigError",
     "ConfigFile",
@@ -247,8 +289,10 @@ __all__ = [
     "MemoryServiceError",
     "Message",
     "Mount",
+    "NotAFile",
     "NotAllowed",
     "NotReady",
+    "Note",
     "NovelAnswer",
     "NovelRequest",
     "Origin",
@@ -278,21 +322,45 @@ __all__ = [
     "YamlMember",
     "as_public",
     "check_public_read",
+    "clean_line",
+    "clean_text",
     "convert",
     "count_tokens",
     "endpoint_address",
+    "entries_of",
     "find_repository",
+    "frame",
+    "framed",
+    "holds_recalled",
     "hook_address",
     "hook_arguments",
     "hook_line",
     "hookimpl",
+    "is_file",
+    "located",
     "message_schema",
     "nested_context",
+    "note_text",
+    "open_file",
     "open_session",
     "project_of",
+    "read_file",
     "within_tokens",
+    "without_frames",
+    "write_file",
 ]
 
+
+# Nothing here talks to anybody. Libraries that would are told before any of them is imported; so it stands in the front
+# door, which every way in leads through, that of a child process too. What the environment says is overruled.
+os.environ.update(
+    ORT_DISABLE_TELEMETRY="1",  # onnxruntime: sends what runs where, and keeps a device's id in the user's cache folder
+    HF_HUB_DISABLE_TELEMETRY="1",  # huggingface_hub: names this machine's software to the hub
+    HF_HUB_DISABLE_UPDATE_CHECK="1",  # huggingface_hub: asks whether it is the newest
+    DISABLE_SAFETENSORS_CONVERSION="1",  # transformers: asks the hub for another form of a model that is here
+    OTEL_SDK_DISABLED="true",  # OpenTelemetry, which the MCP SDK speaks to, where somebody has installed an exporter
+    DO_NOT_TRACK="1",  # what plugins bring along
+)
 
 # msgspec may crash while the interpreter's last garbage collection takes its types apart (its issue 717), after all
 # work is done. What is frozen is not collected: the process is about to end anyway.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from faiss_memory.logs import log_files
+from faiss_memory.safe_files import located, open_file
 
 _PAUSE = 0.2
 
@@ -22,7 +23,7 @@ class LogTail:
     def __init__(self, path: Path, pause: Callable[[float], object] = time.sleep) -> None:
         self._path = path
         self._pause = pause
-        self._file: BinaryIO = path.open("rb")
+        self._file: BinaryIO = open_file(located(path))
         self._rest = b""
 
     def __enter__(self) -> LogTail:
@@ -40,7 +41,8 @@ class LogTail:
                 break
             try:
                 if _inode(path.stat()) != here:  # it may have been set aside since we opened it
-                    lines = [*path.read_bytes().splitlines(), *lines]
+                    with open_file(located(path)) as file:
+                        lines = [*file.read().splitlines(), *lines]
             except OSError:
                 continue
         return [_text(line) for line in lines[-count:]] if count else []
@@ -75,7 +77,7 @@ class LogTail:
         newer: list[BinaryIO] = []
         for path in log_files(self._path):
             try:
-                file: BinaryIO = path.open("rb")
+                file: BinaryIO = open_file(located(path))
             except OSError:
                 break
             if _inode(os.fstat(file.fileno())) == ours:

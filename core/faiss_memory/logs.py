@@ -13,6 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from faiss_memory.errors import ConfigError, MemoryServiceError
+from faiss_memory.safe_files import located, open_to_append
 
 LOG_BYTES = 5 * 1024 * 1024
 LOG_FILES = 5
@@ -92,8 +93,7 @@ class LogFile(RotatingFileHandler):
         self._told = True
 
     def _open(self) -> TextIOWrapper:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        return os.fdopen(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")
+        return os.fdopen(open_to_append(located(self.baseFilename)), "a", encoding="utf-8")
 
 
 def start_logging(file: Path | None) -> LogFile | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from faiss_memory.config_files import InstallContext
 from faiss_memory.errors import Conflict, MemoryNotFound
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.safe_files import located, write_file
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 """The same files give the same archive."""
@@ -38,13 +39,12 @@ def write_package(files: Mapping[str, str], folder: Path) -> None:
 
     Raises Conflict for a folder that holds anything else, and OSError.
     """
-    there = [path for path in folder.rglob("*") if not path.is_dir()] if folder.is_dir() else []
-    foreign = [path for path in there if path.relative_to(folder).as_posix() not in files]
+    top = located(folder)
+    there = [path for path in top.rglob("*") if path.is_symlink() or not path.is_dir()]
+    foreign = [path for path in there if path.relative_to(top).as_posix() not in files]
     if foreign:
         raise Conflict(
             f"{folder} holds other files, such as {foreign[0]}; give an empty folder, or a new one"
         )
     for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        write_file(top / name, text.encode())

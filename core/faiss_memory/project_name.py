@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from faiss_memory.safe_files import located, open_file
+
 DEFAULT = "default"
 LONGEST = 64
 _MOST_BYTES = 1024 * 1024
@@ -179,11 +181,9 @@ def _is_nobodys(folder: Path) -> bool:
 
 
 def _text(path: Path) -> str:
-    """Read a small file; an empty text where there is none, or none to be read."""
+    """Return what a small file says; an empty text where there is none, or where it leads out of its folder."""
     try:
-        if not path.is_file():
-            return ""
-        with path.open("rb") as file:
+        with open_file(located(path, within=path.parent)) as file:
             return file.read(_MOST_BYTES).decode("utf-8", "replace")
     except (OSError, ValueError):
         return ""

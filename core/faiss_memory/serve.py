@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Iterable
 
 from faiss_memory.app import build_service, create_app
@@ -48,6 +49,9 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> t
             server.stop(EXIT_STORE_FAILED)
 
     service = build_service(settings, on_failure, extra_plugins)
+    if settings.data_folder.is_dir():
+        # Large bodies and answers, and whatever else a library writes down for a while, hold memories too.
+        tempfile.tempdir = str(settings.data_folder)
     try:
         server = Server(settings)
     except BaseException:

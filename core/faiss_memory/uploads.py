@@ -43,9 +43,8 @@ class Uploads:
 
     @property
     def _folder(self) -> Path:
-        """Where it is written; a store of another kind may have no folder."""
-        folder = self._settings.data_folder
-        return folder if folder.is_dir() else Path(tempfile.gettempdir())
+        """Where it is written: with all that this process writes down for a while, which is where the memories are."""
+        return Path(tempfile.gettempdir())
 
     def meant(self, method: str, path: str) -> bool:
         """Say whether a request is to bring a file."""
@@ -73,7 +72,7 @@ class Uploads:
 
     def receiver(self, size: int) -> Any:
         """Make what writes a body down."""
-        return FixedStreamReceiver(size, FileBasedBuffer(tempfile.TemporaryFile(dir=self._folder)))
+        return FixedStreamReceiver(size, FileBasedBuffer(tempfile.TemporaryFile()))
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]

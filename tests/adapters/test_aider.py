@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -13,9 +14,11 @@ import pytest
 import yaml
 
 from faiss_memory import InstallContext, OwnFile, YamlItem, YamlMember, count_tokens
+from faiss_memory.framing import NAME
 from faiss_memory_adapters.aider import adapter
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
+from tests.frames import lines_inside
 from tests.running import RunningService
 
 CALL = "/adapters/aider/context.md"
@@ -44,9 +47,10 @@ def written(client, **params):
 
 def test_what_fits_comes_first_then_the_newest_and_nothing_twice(client, stored):
     text = written(client, query="money in cents")
-    head, fits = text.split("## What fits: money in cents\n")
+    head, notes = text.split(f"<{NAME}>\n")
     assert head.startswith("# Project memory: website\n")
-    assert fits.startswith("- money is kept in integer cents (")
+    assert "first what fits “money in cents”, then the newest of website and default." in notes
+    assert lines_inside(notes_of(text))[1] == "> money is kept in integer cents"
     for said in ("integer cents", "they live in redis", "short answers"):
         assert text.count(said) == 1
     assert "another project" not in text
@@ -55,15 +59,18 @@ def test_what_fits_comes_first_then_the_newest_and_nothing_twice(client, stored)
 
 def test_without_a_query_it_has_the_newest_of_the_project_and_of_the_shared_one(client, stored):
     text = written(client)
-    own, shared = text.split("## The newest of website\n")[1].split("## The newest of default\n")
-    assert own.index("sessions") < own.index("cents")
-    assert "short answers" in shared
+    assert text.index("sessions") < text.index("cents") < text.index("short answers")
 
 
-def test_each_memory_is_one_entry_with_its_date_source_and_id(client, stored):
-    entry = written(client).split("- two lines")[1].split("\n- ")[0]
-    assert entry.startswith(" about sessions:\n  they live in redis (20")
-    assert entry.rstrip().endswith(", notes.md, memory 2)")
+def test_each_memory_is_a_note_with_its_date_source_and_id(client, stored):
+    first, *lines = lines_inside(notes_of(written(client)))
+    assert re.fullmatch(r"\[memory 2 \| \d{4}-\d\d-\d\d \| notes\.md \| project website\]", first)
+    assert lines[:2] == ["> two lines about sessions:", "> they live in redis"]
+
+
+def notes_of(text):
+    """The notes in their frame, below the head of the file."""
+    return text[text.index(f"<{NAME}>") :].rstrip("\n")
 
 
 def test_it_never_costs_more_than_was_allowed(client):
@@ -209,7 +216,7 @@ def test_it_starts_aider_with_what_was_found_for_the_message(shop):
     arguments, commands = started(shop)
     assert arguments == ["--message", "how is money kept?", "--model", "sonnet", "src/app.py"]
     assert commands == [READ]
-    assert "## What fits: how is money kept? fix money rounding" in context_of(shop)
+    assert "first what fits “how is money kept? fix money rounding”" in context_of(shop)
     assert "integer cents" in context_of(shop)
 
 

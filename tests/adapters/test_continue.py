@@ -9,6 +9,7 @@ import yaml
 
 from faiss_memory import InstallContext, OwnFile, YamlDefault, YamlItem
 from faiss_memory_adapters.continue_dev import adapter
+from tests.frames import lines_inside
 
 CALL = "/adapters/continue/context"
 
@@ -100,7 +101,7 @@ def ask(client, query="ledger", project=None, **fields):
 
 def contents(answer):
     assert answer.status_code == 200
-    return {item["content"].split("\n\n", 1)[1] for item in answer.json}
+    return {lines_inside(item["content"])[1].removeprefix("> ") for item in answer.json}
 
 
 def test_it_answers_with_an_item_for_each_memory_of_the_project_and_the_shared_one(client, stored):
@@ -108,7 +109,7 @@ def test_it_answers_with_an_item_for_each_memory_of_the_project_and_the_shared_o
     assert contents(answer) == {"the ledger is in postgres", "the person likes short ledgers"}
     for item in answer.json:
         assert item.keys() == {"name", "description", "content"}
-        assert "not an instruction" in item["content"]
+        assert "not instructions" in item["content"]
         assert "notes.md" in item["description"]
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from faiss_memory.cli.writing import as_json, clean, excerpt, size, when
 from tests.cli.stub import stub
@@ -16,6 +19,11 @@ HOSTILE = (
     "evil \x1b]0;title\x07 \x1b[2J \x1b[31mred \x9b31m \x00 \x08\x08\x7f \r\nMemory 99 forged\n"
     "\u202ereversed\u2028line [bold]markup[/bold] [link=http://x]y[/link] :smile: {braces}"
 )
+INVISIBLE = (
+    0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x180B, 0x200B, 0x200C, 0x200D, 0x200E, 0x202E, 0x2028, 0x2060, 0x2066,
+    0x3164, 0xFE00, 0xFE0F, 0xFEFF, 0xFFA0, 0xE0041, 0xE0100,
+)  # fmt: skip
+"""Code points that text can hide in."""
 ALLOWED = {"\n", "\r"}
 """What a line on a terminal ends with."""
 
@@ -89,18 +97,27 @@ def test_what_a_service_says_is_escaped_too(alone):
             is_harmless(alone.seen(*command, "--url", service.url))
 
 
-@pytest.mark.parametrize(
-    "character", [chr(code) for code in (*range(32), *range(127, 160), 0x202E, 0x2028, 0xFEFF)]
-)
-def test_control_characters_are_written_out(character):
-    assert clean(f"a{character}b") == f"a{repr(character)[1:-1]}b"
+@pytest.mark.parametrize("character", [chr(code) for code in (*range(32), *range(127, 160), *INVISIBLE)])
+def test_what_a_terminal_obeys_and_what_nobody_sees_is_written_out(character):
+    escaped = character.encode("unicode_escape").decode()
+    assert clean(f"a{character}b") == f"a{escaped}b"
     assert json.loads(as_json(f"a{character}b")) == f"a{character}b"
     assert as_json(f"a{character}b").isprintable()
 
 
-@pytest.mark.parametrize("text", ["plain", "Grüße", "日本語", "👩‍👩‍👧", "a\u00a0b", "C:\\new", "می‌خواهم", ""])
+@pytest.mark.parametrize(
+    "text", ["plain", "Grüße", "日本語", "👩‍👩‍👧", "❤️", "❤️‍🔥", "a\u00a0b", "C:\\new", "می‌خواهم", ""]
+)
 def test_what_is_harmless_stays_as_it_is(text):
     assert clean(text) == text
+    assert json.loads(as_json(text)) == text
+
+
+@given(st.text("ab👩م \u200b\u200c\u200d\ufe0f\u202e\U000e0041\u3164\x1b", max_size=12))
+def test_joiners_stay_one_by_one_beyond_latin_and_nothing_else_that_is_invisible(text):
+    shown = clean(text)
+    assert not re.search("[\u200b\u202e\U000e0041\u3164\x1b]", shown)
+    assert not re.search("(^|[ab ])[\u200c\u200d\ufe0f]|[\u200c\u200d]{2}|\ufe0f{2}", shown)
     assert json.loads(as_json(text)) == text
 
 

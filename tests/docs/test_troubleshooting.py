@@ -36,8 +36,8 @@ FEWEST = 6
 
 ERRORS = {
     "AutostartError", "CannotMerge", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError",
-    "InstallError", "NotAllowed", "NotReady", "PluginError", "StoreCorrupt", "StoreError", "StoreLocked", "Unreachable",
-    "Unreadable",
+    "InstallError", "NotAFile", "NotAllowed", "NotReady", "PluginError", "StoreCorrupt", "StoreError", "StoreLocked",
+    "Unreachable", "Unreadable",
 }  # fmt: skip
 """Those that tell of something outside the request; an InvalidRequest says itself what to write instead."""
 LOGGED = {"critical", "error", "exception", "warning"}

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from faiss_memory.embedder.compiled import Shape
+from tests.network.tracing import Trace, bare_environment, wrong
 
 # A parent of its own, so that it can be killed; it must not load torch itself.
 PARENT = """
@@ -25,7 +26,7 @@ from faiss_memory.embedder.child import ChildEmbedder
 from faiss_memory.embedder.compiled import Shape
 from faiss_memory.errors import EmbedderError
 folder, shape, texts = sys.argv[1], msgspec.json.decode(sys.argv[2], type=Shape), json.loads(sys.argv[3])
-embedder = ChildEmbedder("tiny", "tiny@1", folder, shape)
+embedder = ChildEmbedder("tiny", "tiny@1", folder, shape, Path(sys.argv[4]))
 vectors = {"queries": embedder.embed_queries(texts).tolist(), "documents": embedder.embed_documents(texts).tolist()}
 offsets = embedder.token_offsets(texts[0])
 empty = embedder.embed_documents([]).shape
@@ -61,15 +62,19 @@ def test_the_fallback_answers_survives_a_killed_child_and_ends_with_its_parent(
         problem="a test",
         folder=str(folder),
     )
-    arguments = [str(folder), msgspec.json.encode(shape).decode(), msgspec.json.encode(TEXTS).decode()]
+    given = [str(folder), msgspec.json.encode(shape).decode(), msgspec.json.encode(TEXTS).decode()]
+    own = tmp_path / "own"
+    own.mkdir()
+    trace = Trace(tmp_path / "calls")
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, *arguments],
+        [*trace.prefix("fallback"), sys.executable, "-c", PARENT, *given, str(own)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=bare_environment(tmp_path / "home", PYTHONPATH=os.pathsep.join(sys.path)),
+        pass_fds=trace.descriptors,
     )
-    with parent:
+    with trace, parent:
         assert parent.stdout is not None
         told = msgspec.json.decode(parent.stdout.readline())
         for name, vectors in told["vectors"].items():
@@ -86,3 +91,5 @@ def test_the_fallback_answers_survives_a_killed_child_and_ends_with_its_parent(
         ended, _, _ = select.select([child], [], [], 30)
         os.close(child)
         assert ended
+        # Nor has it talked to anybody, or written anything elsewhere.
+        assert wrong(trace.calls(), [own], Path.cwd()) == {}

@@ -5,7 +5,12 @@ import socket
 
 import pytest
 
+from faiss_memory.settings import load
+from faiss_memory_plugins.ingest.ignoring import Rules
+from faiss_memory_plugins.ingest.listing import list_files
+from faiss_memory_plugins.ingest.sources import Roots, Source
 from tests.ingest.conftest import outcomes, reasons
+from tests.odd_files import EVERY_KIND
 
 
 def test_hidden_and_made_files_are_left_out(shelf):
@@ -209,7 +214,7 @@ def test_a_file_that_cannot_be_read_is_told_and_its_memories_stay(shelf, monkeyp
     really = os.open
 
     def refusing(name, *rest, **options):
-        if str(name) == str(path):
+        if os.path.basename(name) == path.name:
             raise PermissionError(13, "Permission denied")
         return really(name, *rest, **options)
 
@@ -223,19 +228,19 @@ def test_a_folder_that_cannot_be_read_is_told_and_its_memories_stay(shelf, monke
     shelf.write("kept.md", "Kept.")
     path = shelf.write("deep/one.md", "One.")
     shelf.build()
-    really, seen = os.scandir, os.lstat
+    really, seen = os.open, os.lstat
 
-    def refusing(name):
-        if str(name) == str(path.parent):
+    def refusing(name, *rest, **options):
+        if os.path.basename(name) == path.parent.name:
             raise PermissionError(13, "Permission denied")
-        return really(name)
+        return really(name, *rest, **options)
 
     def unseen(name, **options):
         if str(name) == str(path):
             raise PermissionError(13, "Permission denied")
         return seen(name, **options)
 
-    monkeypatch.setattr(os, "scandir", refusing)
+    monkeypatch.setattr(os, "open", refusing)
     monkeypatch.setattr(os, "lstat", unseen)
     answer = shelf.build()
     monkeypatch.undo()
@@ -251,3 +256,38 @@ def test_what_was_read_once_and_is_left_out_now_stays_and_is_told(shelf):
     shelf.write(".gitignore", "drafts/\n")
     assert "stays" in reasons(shelf.build())["one.md"]
     assert sorted(shelf.texts()) == ["Kept.", "One."]
+
+
+@pytest.mark.parametrize("name", [".gitignore", "sub/.gitignore", ".git/info/exclude"])
+@pytest.mark.parametrize("make", EVERY_KIND)
+def test_patterns_are_not_read_out_of_what_is_no_file(shelf, tmp_path, name, make):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    shelf.write(".git/HEAD", "ref: refs/heads/main")
+    shelf.write("sub/kept.md", "Kept.")
+    (shelf.folder / name).parent.mkdir(exist_ok=True)
+    make(shelf.folder / name, outside)
+    for left in outside.iterdir():
+        left.write_text("kept.md\n")
+    shelf.build()
+    assert shelf.texts() == ["Kept."]
+
+
+def test_a_folder_that_becomes_a_link_while_it_is_listed_is_not_entered(shelf, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.md").write_text("Outside.")
+    shelf.write("a/kept.md", "Kept.")
+    shelf.write("b/inner.md", "Inner.")
+    folders = []
+
+    def swap():
+        folders.append(1)
+        if len(folders) == 3:  # the folder itself, a, and now b, which was seen to be a folder
+            (shelf.folder / "b").rename(shelf.folder / "c")
+            (shelf.folder / "b").symlink_to(outside)
+
+    roots = Roots.of([str(shelf.folder)])
+    settings = load(None, {}, {}).settings
+    found = list(list_files(Source("", str(shelf.folder)), roots, Rules.of(settings), swap))
+    assert {entry.path for entry in found} == {f"{shelf.folder}/a/kept.md", f"{shelf.folder}/b/"}

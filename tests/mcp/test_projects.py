@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.frames import lines_inside
 from tests.mcp.conftest import STATELESS, text
 
 
@@ -136,7 +137,11 @@ def test_memories_are_resources_the_projects_own_first(assistant):
 
     uri = first["resources"][0]["uri"]
     (content,) = web.ask("resources/read", uri=uri)["contents"]
-    assert (content["text"], content["uri"]) == ("# rule 54\n\nof the web", uri)
+    assert content["uri"] == uri
+    assert len(content["text"].encode()) == first["resources"][0]["size"]
+    head, text = lines_inside(content["text"])[0], lines_inside(content["text"])[1:]
+    assert head.startswith("[memory 55 | ")
+    assert text == ["> # rule 54", ">", "> of the web"]
     (template,) = web.ask("resources/templates/list")["resourceTemplates"]
     assert uri == template["uriTemplate"].replace("{id}", "55")
 

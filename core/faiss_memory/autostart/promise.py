@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from faiss_memory.autostart.command import Command
 from faiss_memory.errors import AutostartError
+from faiss_memory.safe_files import located, read_file, write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,21 +123,16 @@ class Autostart(ABC):
 
     def _content(self) -> bytes | None:
         try:
-            return self.path.read_bytes()
+            return read_file(located(self.path))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise AutostartError(f"{self.path} cannot be read: {error.strerror}") from None
 
     def _write(self, content: bytes) -> None:
-        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(content)
-            fresh.replace(self.path)
+            write_file(located(self.path), content)
         except OSError as error:
-            with suppress(OSError):
-                fresh.unlink(missing_ok=True)
             raise AutostartError(f"{self.path} cannot be written: {error.strerror}") from None
 
     def _put_back(self, before: bytes | None) -> None:

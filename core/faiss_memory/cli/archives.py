@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from faiss_memory.cli.failures import CommandFailed
 from faiss_memory.cli.writing import clean, size
+from faiss_memory.safe_files import located, open_file
 
 if TYPE_CHECKING:
     from faiss_memory.cli.session import Session
@@ -28,8 +30,11 @@ def taken_away(session: Session, file: Path, wanted: Mapping[str, Any], *, force
     piped = str(file) == "-"
     if file.is_dir():
         file = file / "faiss-memory.tar"
-    if file.exists() and not force and not piped:
-        raise CommandFailed(f"{clean(file)} is there already; --force writes over it.")
+    if os.path.lexists(file) and not piped:
+        if not stat.S_ISREG(file.lstat().st_mode):
+            raise CommandFailed(f"{clean(file)} is there, and is no file that could be written over.")
+        if not force:
+            raise CommandFailed(f"{clean(file)} is there already; --force writes over it.")
     written = 0
     with _standard_output() if piped else _whole(file) as target, _shown("fetching", None) as step:
 
@@ -55,7 +60,7 @@ def taken_away(session: Session, file: Path, wanted: Mapping[str, Any], *, force
 def brought_back(session: Session, file: Path) -> dict[str, Any]:
     """Send an archive to the service, which goes to the state in it; gives the answer. Raises CommandFailed."""
     try:
-        with file.open("rb") as source:
+        with open_file(located(file)) as source:
             whole = os.fstat(source.fileno()).st_size
             with _shown("sending", whole) as step:
                 return session.client.upload(

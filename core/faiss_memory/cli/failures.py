@@ -32,7 +32,9 @@ class CommandFailed(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print it to standard error."""
-        click.echo(f"faiss-memory: {self.message}", err=True)
+        from faiss_memory.cli.writing import clean
+
+        click.echo("\n".join(clean(line) for line in f"faiss-memory: {self.message}".split("\n")), err=True)
 
 
 class Refused(CommandFailed):

@@ -154,8 +154,10 @@ def _open(folder: Path | None, shared: bool, user: bool) -> Installer:
 
 def _conclude(installer: Installer, plan: Plan, assistant: str, out: Output) -> None:
     """Fill what the service has more for, and say what is left to do."""
+    from faiss_memory.safe_files import is_file
+
     for path, address in installer.to_be_filled(plan, assistant):
-        if path.exists():
+        if is_file(path):
             _fill(path, address)
     for remark in (*installer.steps(assistant), *installer.troubles(assistant)):
         out.remark(f"{assistant}: {remark}")
@@ -166,7 +168,7 @@ def _fill(path: Path, address: str) -> None:
     from faiss_memory.cli.failures import CommandFailed
     from faiss_memory.cli.session import open_session
     from faiss_memory.errors import ConfigError
-    from faiss_memory.install import write_file
+    from faiss_memory.safe_files import write_file
 
     try:
         write_file(path, open_session(None, PATIENCE, False).client.text(address).encode())

@@ -118,8 +118,10 @@ def restore(session: Session, moment: str, yes: bool) -> None:
 
 
 def _wanted(moment: str) -> dict[str, str] | Path:
+    from faiss_memory.safe_files import is_file
+
     path = Path(moment)
-    if path.is_file():
+    if is_file(path):
         return path
     if moment.startswith(("auto_", "manual_")) and not moment.endswith(".tar"):
         return {"backup": moment}

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-_KEPT = frozenset("\u00a0\u202f\u3000\u200c\u200d\u00ad")
-"""Not printable as Python counts it, but harmless: spaces, and what joins letters and emoji."""
+from faiss_memory.framing import INVISIBLE
+
+_SPACES = frozenset("\u00a0\u202f\u3000")
+"""Not printable as Python counts it, but harmless."""
+_JOINED = re.compile(
+    r"(?<=[^\x00-\u02ff\u200c\u200d\ufe00-\ufe0f])(?:[\ufe0e\ufe0f]\u200d?|[\u200c\u200d])(?![\u200c\u200d\ufe00-\ufe0f])"
+)
+"""What joins or parts letters beyond Latin, and emoji, or chooses how these look: harmless there, one by one."""
 
 
 def clean(text: object) -> str:
     r"""Make a text one line that a terminal only shows: control characters are written as `\n` and `\x1b`."""
-    return _escaped(str(text), lambda character: repr(character)[1:-1])
+    return _escaped(str(text), lambda character: character.encode("unicode_escape", "surrogatepass").decode())
 
 
 def as_json(value: Any) -> str:
@@ -92,9 +98,15 @@ def _json_escape(character: str) -> str:
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
-def _escaped(text: str, write: Any) -> str:
-    if text.isprintable():
+def _escaped(text: str, write: Callable[[str], str]) -> str:
+    if text.isprintable() and not INVISIBLE.search(text):
         return text
+    joined = {at for found in _JOINED.finditer(text) for at in range(*found.span())}
     return "".join(
-        character if character.isprintable() or character in _KEPT else write(character) for character in text
+        character if at in joined or _is_shown(character) else write(character)
+        for at, character in enumerate(text)
     )
+
+
+def _is_shown(character: str) -> bool:
+    return character in _SPACES or (character.isprintable() and not INVISIBLE.match(character))

@@ -30,15 +30,16 @@ class ChildEmbedder:
     starts another. The child ends with its parent.
     """
 
-    def __init__(self, name: str, identity: str, location: str, shape: Shape) -> None:
+    def __init__(self, name: str, identity: str, location: str, shape: Shape, temporary: Path) -> None:
         self._name = name
         self._identity = identity
         self._location = location
         self._shape = shape
+        self._temporary = temporary
         self._turn = threading.Lock()
         self._closed = False
         # It loads while the service does other things; the first call waits for it.
-        self._child: _Child | None = _Child(location)
+        self._child: _Child | None = _Child(location, temporary)
 
     @property
     def name(self) -> str:
@@ -103,7 +104,7 @@ class ChildEmbedder:
             if self._closed:
                 raise EmbedderError(f"the model {self._name} is closed")
             if self._child is None:
-                self._child = _Child(self._location)
+                self._child = _Child(self._location, self._temporary)
             body = self._child.ask(request)
             if body is None:
                 reason = self._child.end(patience=_LAST_WORDS_SECONDS)
@@ -117,22 +118,25 @@ class ChildEmbedder:
 class _Child:
     """One run of the child process."""
 
-    def __init__(self, location: str) -> None:
-        # Not a pipe: nobody would read it, and a full pipe stops the child.
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the child)
-        try:
-            self.process = subprocess.Popen(
-                processes.child_command("faiss_memory.embedder.child_process", location),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                env=processes.child_environment(offline=Path(location).is_dir()),
-                # Ctrl-C at the terminal is for the service, which closes the child when it is done.
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._errors.close()
-            raise EmbedderError(f"the process of the model {location} cannot be started: {error}") from error
+    def __init__(self, location: str, temporary: Path) -> None:
+        with contextlib.ExitStack() as opened:
+            try:
+                # Not a pipe: nobody would read it, and a full pipe stops the child.
+                self._errors: IO[bytes] = opened.enter_context(tempfile.TemporaryFile(dir=temporary))
+                self.process = subprocess.Popen(
+                    processes.child_command("faiss_memory.embedder.child_process", location),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._errors,
+                    env=processes.child_environment(temporary, offline=Path(location).is_dir()),
+                    # Ctrl-C at the terminal is for the service, which closes the child when it is done.
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise EmbedderError(
+                    f"the process of the model {location} cannot be started: {error}"
+                ) from error
+            opened.pop_all()
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._requests: IO[bytes] = self.process.stdin

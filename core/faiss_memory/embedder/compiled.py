@@ -129,6 +129,18 @@ class CompiledModels:
         entries = self._entries_in(f"*-{digest}")
         return next((e for e in entries if e.identity == identity and self._is_intact(e)), None)
 
+    def temporary_folder(self) -> Path:
+        """Return the folder beside the entries for temporary files of the child processes; it is made if need be.
+
+        Raises EmbedderError if the cache cannot be written.
+        """
+        folder = self._root / "temporary"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return folder
+
     @contextlib.contextmanager
     def workspace(self) -> Iterator[tuple[Path, int]]:
         """Lend a temporary folder beside the entries, with the file descriptor of the lock that keeps it.
@@ -141,10 +153,7 @@ class CompiledModels:
             self._clear_leftovers()
             folder = Path(tempfile.mkdtemp(prefix=_WORKSPACE, dir=self._root))
         except OSError as error:
-            raise EmbedderError(
-                f"the compiled model cannot be written to {self._root}: {error}. Free some room, or choose "
-                "another cache folder."
-            ) from error
+            raise self._unwritable(error) from error
         lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -178,11 +187,14 @@ class CompiledModels:
             entry = CompiledModel(self._root / f"{_slug(source.model)}-{digest}", facts)
             self._install(folder, entry)
         except OSError as error:
-            raise EmbedderError(
-                f"the compiled model cannot be written to {self._root}: {error}. Free some room, or choose "
-                "another cache folder."
-            ) from error
+            raise self._unwritable(error) from error
         return entry
+
+    def _unwritable(self, error: OSError) -> EmbedderError:
+        return EmbedderError(
+            f"the compiled model cannot be written to {self._root}: {error}. Free some room, or choose "
+            "another cache folder."
+        )
 
     def set_aside(self, entry: CompiledModel) -> None:
         """Take a damaged entry out of use."""

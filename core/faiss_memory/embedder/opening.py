@@ -40,7 +40,7 @@ def open_embedder(model_name: str, cache_dir: Path, shipped: Path | None = None)
         _check_installed(source.model)
         log.warning("%s answers from sentence-transformers, slower: %s", model_name, shape.problem)
         location = shape.folder if Path(shape.folder).is_dir() else source.location
-        return ChildEmbedder(model_name, compiled.identity, location, shape)
+        return ChildEmbedder(model_name, compiled.identity, location, shape, cache.temporary_folder())
     return OnnxEmbedder(model_name, compiled.identity, compiled.folder, shape)
 
 
@@ -60,7 +60,7 @@ def reopen_embedder(identity: str, model_name: str, cache_dir: Path, shipped: Pa
     if not folder.is_dir() or not is_unchanged(folder, compiled.facts.source):
         raise EmbedderError(f"the files of the model {identity} in {folder} are gone or were changed")
     _check_installed(model_name)
-    return ChildEmbedder(model_name, identity, shape.folder, shape)
+    return ChildEmbedder(model_name, identity, shape.folder, shape, cache.temporary_folder())
 
 
 def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
@@ -77,7 +77,7 @@ def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
     began = time.monotonic()
     with cache.workspace() as (folder, lock):
         command = processes.child_command("faiss_memory.embedder.compile", source.location, str(folder))
-        environment = processes.child_environment(offline=source.folder is not None)
+        environment = processes.child_environment(cache.temporary_folder(), offline=source.folder is not None)
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from faiss_memory.settings import environment_with
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-_QUIET = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
+_QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def child_command(module: str, *arguments: str) -> list[str]:
@@ -23,11 +20,15 @@ def child_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-W", "ignore", "-m", module, *arguments]
 
 
-def child_environment(*, offline: bool) -> dict[str, str]:
-    """Build a child's environment: it imports what this process can import, and offline it asks no hub."""
+def child_environment(temporary: Path, *, offline: bool) -> dict[str, str]:
+    """Build a child's environment: it imports what this process can import, and offline it asks no hub.
+
+    Its temporary files lie in `temporary`: torch leaves a folder among them.
+    """
     # faiss_memory may be importable here only because somebody changed sys.path.
     search_path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-    return environment_with({**_QUIET, **(_OFFLINE if offline else {}), "PYTHONPATH": search_path})
+    own = {"PYTHONPATH": search_path, "TMPDIR": str(temporary)}
+    return environment_with({**_QUIET, **(_OFFLINE if offline else {}), **own})
 
 
 def last_error_line(output: str) -> str:

@@ -2,7 +2,6 @@
 
 from faiss_memory.install.assistants import Assistants
 from faiss_memory.install.data import ABSENT
-from faiss_memory.install.disk import write_file
 from faiss_memory.install.formats import KINDS, Part, snippet, whole_file
 from faiss_memory.install.installer import Installer, by_path, context_of, system
 from faiss_memory.install.plan import Edit, Plan, Refusal
@@ -30,5 +29,4 @@ __all__ = [
     "snippet",
     "system",
     "whole_file",
-    "write_file",
 ]

@@ -10,17 +10,11 @@ from pathlib import Path
 
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.commands import make_links
-from faiss_memory.install.disk import (
-    fresh_name,
-    make_folders,
-    read_file,
-    remove_empty_folders,
-    remove_file,
-    write_file,
-)
+from faiss_memory.install.disk import read_content
 from faiss_memory.install.formats import Content
 from faiss_memory.install.plan import Plan
-from faiss_memory.install.record import Change, Installed, RecordFile, digest, is_below
+from faiss_memory.install.record import Change, Installed, RecordFile, digest
+from faiss_memory.safe_files import fresh_name, is_below, remove_empty_folders, remove_file, write_file
 
 
 def carry_out(plan: Plan, records: RecordFile) -> list[str]:
@@ -52,12 +46,11 @@ def finish(records: RecordFile) -> list[str]:
 
 def _write(change: Change, installed: Installed) -> None:
     path = Path(change.path)
-    there, wanted = digest(read_file(path)), digest(Content(change.after))
-    fresh_name(path).unlink(missing_ok=True)
+    there, wanted = digest(read_content(path)), digest(Content(change.after))
+    remove_file(fresh_name(path))
     if there not in (change.before, wanted):
         raise CannotMerge("it was changed by somebody else meanwhile; run the command again")
     if there != wanted and change.after is not None:
-        make_folders(path)
         write_file(path, change.after)
     elif there != wanted:
         remove_file(path)

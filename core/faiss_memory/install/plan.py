@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from faiss_memory.errors import CannotMerge
-from faiss_memory.install.disk import check_writable, missing_folders, read_file
+from faiss_memory.install.disk import check_writable, missing_folders, read_content
 from faiss_memory.install.formats import Content, Part, whole_file
 from faiss_memory.install.marked_text import IgnoredPaths
 from faiss_memory.install.merging import Merged, in_words, with_owner, without_owner
@@ -23,9 +23,9 @@ from faiss_memory.install.record import (
     Owner,
     as_recorded,
     digest,
-    is_below,
 )
 from faiss_memory.project_name import Repository, find_repository
+from faiss_memory.safe_files import NotAFile, is_below, located
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Plan:
 
     def _content(self, path: str) -> Content:
         if path not in self._after:
-            self._before[path] = self._after[path] = read_file(Path(path))
+            self._before[path] = self._after[path] = read_content(Path(path))
         return self._after[path]
 
     def _ignore(self, owner: Owner) -> None:
@@ -205,10 +205,11 @@ def locate(declared: str, folder: str) -> str:
         return os.path.realpath(Path.home() / declared[2:])
     if not folder:
         raise CannotMerge("it belongs to a project, and is not one of the user's own files")
-    found = os.path.realpath(Path(folder) / declared)
-    if not is_below(found, os.path.realpath(folder)):
-        raise CannotMerge(f"it leads out of the project, to {found}")
-    return found
+    try:
+        return str(located(Path(folder) / declared, within=folder))
+    except NotAFile:
+        found = os.path.realpath(Path(folder) / declared)
+        raise CannotMerge(f"it leads out of the project, to {found}") from None
 
 
 def _repository(owner: Owner) -> Repository | None:

@@ -16,14 +16,14 @@ from faiss_memory.config_files import (
 )
 from faiss_memory.install import json_text, toml_text, yaml_text
 from faiss_memory.install.data import ABSENT, is_marked, member
-from faiss_memory.install.disk import read_file
+from faiss_memory.install.disk import read_content
 from faiss_memory.install.formats import Part
 
 
 def current(path: Path, part: Part) -> Any:
     """Give the data at a part's place; of a list only what is ours, of a file of our own all of it. ABSENT if there is
     none, or if it is no data. Raises CannotMerge for a file that cannot be read as what it should be."""
-    content = read_file(path)
+    content = read_content(path)
     if content.raw is None:
         return ABSENT
     _, text = content.text()

@@ -7,7 +7,6 @@ to be written: whoever comes next finishes that.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,8 @@ from msgspec import Struct
 
 from faiss_memory.config_files import Scope
 from faiss_memory.errors import InstallError
-from faiss_memory.install.disk import remove_file, write_file
 from faiss_memory.install.formats import KINDS, Content, Part
+from faiss_memory.safe_files import located, read_file, remove_file, write_file
 from faiss_memory.settings import state_folder
 
 _KINDS = {kind.__name__: kind for kind in KINDS}
@@ -127,7 +126,7 @@ class RecordFile:
     def load(self) -> Installed:
         """Read it; nothing is recorded where there is none. Raises InstallError for one that is damaged."""
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Installed)
+            return msgspec.json.decode(read_file(located(self.path)), type=Installed)
         except FileNotFoundError:
             return Installed()
         except OSError as error:
@@ -144,9 +143,9 @@ class RecordFile:
         """Write it, synced; only its owner can read it, because it holds what stands in config files."""
         self._make_folder()
         if installed == Installed():
-            remove_file(self.path)
+            remove_file(located(self.path))
         else:
-            write_file(self.path, msgspec.json.encode(installed), private=True)
+            write_file(located(self.path), msgspec.json.encode(installed), private=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -190,8 +189,3 @@ def restored(stored_part: dict[str, Any]) -> Part:
 def as_recorded(parts: Sequence[Part]) -> list[Part]:
     """Give parts as they come back from the record: lists for tuples in their values."""
     return [restored(stored(part)) for part in parts]
-
-
-def is_below(path: str, folder: str) -> bool:
-    """Say whether a path lies in a folder."""
-    return path.startswith(folder.rstrip(os.sep) + os.sep)

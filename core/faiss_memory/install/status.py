@@ -10,7 +10,7 @@ from typing import Literal
 from faiss_memory.config_files import InstallContext
 from faiss_memory.errors import CannotMerge, InstallError
 from faiss_memory.install.assistants import Assistants
-from faiss_memory.install.disk import read_file
+from faiss_memory.install.disk import read_content
 from faiss_memory.install.formats import Content, Part, state
 from faiss_memory.install.installer import by_path, context_of
 from faiss_memory.install.marked_text import IgnoredPaths
@@ -75,7 +75,7 @@ def _state(
     record: FileRecord, owner: Owner, path: str, parts: Sequence[Part], wanted: dict[str, list[Part]] | None
 ) -> FileState:
     try:
-        content = read_file(Path(path))
+        content = read_content(Path(path))
         if content.raw is None:
             return "missing"
         if any(is_edited(content, record, part) for part in parts):

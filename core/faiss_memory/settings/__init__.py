@@ -9,6 +9,7 @@ from faiss_memory.settings.environment import (
     runtime_folder,
     runtime_folders,
     state_folder,
+    temporary_folder,
     user_config_file,
 )
 from faiss_memory.settings.loading import (
@@ -59,5 +60,6 @@ __all__ = [
     "runtime_folder",
     "runtime_folders",
     "state_folder",
+    "temporary_folder",
     "user_config_file",
 ]

@@ -47,6 +47,11 @@ def state_folder() -> Path:
     return Path(platformdirs.user_state_dir("faiss-memory"))
 
 
+def temporary_folder() -> Path:
+    """Return where this machine has its temporary files: not in the data folder, which may be full."""
+    return Path(os.environ.get("TMPDIR") or "/tmp")
+
+
 def runtime_folders() -> list[Path]:
     """Say where a running service leaves its address: what an application starts may not know the session's folder."""
     return list(dict.fromkeys([runtime_folder(), state_folder()]))

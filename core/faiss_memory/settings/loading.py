@@ -18,6 +18,7 @@ import yaml
 from msgspec import Struct
 
 from faiss_memory.errors import ConfigError
+from faiss_memory.safe_files import is_file, located, read_file
 from faiss_memory.settings.environment import NOT_SETTINGS, user_config_file, variables
 from faiss_memory.settings.sections import Settings
 
@@ -91,13 +92,13 @@ def config_path(given: Path | None = None, environ: Mapping[str, str] | None = N
     environ = variables() if environ is None else environ
     named = given or (Path(environ["FAISS_MEMORY_CONFIG"]) if environ.get("FAISS_MEMORY_CONFIG") else None)
     if named is not None:
-        if not named.is_file():
+        if not is_file(named):
             raise ConfigError(
                 f"{named}: there is no such configuration file; check --config or FAISS_MEMORY_CONFIG"
             )
         return named
     users = user_config_file()
-    return users if users.is_file() else None
+    return users if is_file(users) else None
 
 
 def known_keys() -> dict[str, Any]:
@@ -134,7 +135,7 @@ class _Loader(yaml.SafeLoader):
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        content = yaml.load(read_file(located(path)).decode(), Loader=_Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     except yaml.YAMLError as error:

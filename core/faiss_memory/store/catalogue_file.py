@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory.memory import Memory
+from faiss_memory.settings import temporary_folder
 from faiss_memory.store.analyzer import analyze
 from faiss_memory.store.catalogue import Catalogue
 from faiss_memory.store.filesystem import boot_id
@@ -63,7 +64,7 @@ class CatalogueFile:
     def renew_elsewhere(self, truth: Truth, reason: str) -> Catalogue:
         """Make it anew outside the data folder: a full disk must not keep the service from finding what it holds."""
         self.remove_spare()
-        self._spare_folder = Path(tempfile.mkdtemp(prefix="faiss-memory-"))
+        self._spare_folder = Path(tempfile.mkdtemp(prefix="faiss-memory-", dir=temporary_folder()))
         log.error(
             "search.db cannot be written in %s (%s); using %s", self._folder, reason, self._spare_folder
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from faiss_memory import InvalidRequest, Settings
+from faiss_memory import InvalidRequest, Settings, open_file
 
 _LONGEST = 1024 * 1024
 """Bytes of a .gitignore that are read."""
@@ -36,9 +37,10 @@ class Patterns:
     def of_file(cls, path: str, base: str) -> Patterns | None:
         """Read a .gitignore, if there is one; like git, pass over lines that mean nothing."""
         try:
-            with open(path, "rb") as file:
+            # Like git, which does not follow one that is a link: what it leads to would be told, pattern by pattern.
+            with open_file(Path(path)) as file:
                 lines = file.read(_LONGEST).decode(errors="replace").splitlines()
-        except OSError:
+        except (OSError, ValueError):
             return None
         return cls(base, os.path.basename(path), GitIgnoreSpec.from_lines(filter(_is_sound, lines)))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from faiss_memory import NotAFile, entries_of
 from faiss_memory_plugins.ingest.documents import is_known
 from faiss_memory_plugins.ingest.ignoring import Rules
 from faiss_memory_plugins.ingest.sources import Roots, Source, components, is_below
@@ -39,8 +41,19 @@ def list_files(
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """An entry of a folder, with what it was when the folder was listed."""
+
+    name: str
+    path: str
+    is_folder: bool
+    is_file: bool
+    is_link: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Folder:
-    entries: Iterator[os.DirEntry[str]]
+    entries: Iterator[_Found]
     place: tuple[str, ...]
     """Its components below the source's root."""
     rules: Rules
@@ -64,7 +77,7 @@ class _Walk:
             inside = self._folders[-1]
             below = (*inside.place, entry.name)
             reason = _reason_of_name(entry)
-            if reason or not entry.is_dir(follow_symlinks=False):
+            if reason or not entry.is_folder:
                 yield from self._file(entry, below, inside.rules, reason)
             elif self._source.leads(below):
                 reason = inside.rules.reason_against(entry.path, below, is_folder=True)
@@ -76,23 +89,23 @@ class _Walk:
     def _enter(self, folder: str, place: tuple[str, ...], rules: Rules) -> Iterator[Entry]:
         self._go_on()
         try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with entries_of(Path(folder)) as found:
+                entries = sorted((_found(folder, entry) for entry in found), key=lambda entry: entry.name)
+        except NotAFile:
+            yield Entry(f"{folder}/", "the folder has become a link")
         except OSError as error:
             yield Entry(f"{folder}/", f"the folder cannot be read ({os.strerror(error.errno or 0)})")
         else:
             self._folders.append(_Folder(iter(entries), place, rules))
 
-    def _file(
-        self, entry: os.DirEntry[str], below: tuple[str, ...], rules: Rules, reason: str
-    ) -> Iterator[Entry]:
+    def _file(self, entry: _Found, below: tuple[str, ...], rules: Rules, reason: str) -> Iterator[Entry]:
         if not self._source.takes(below):
             return
         path = entry.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         reason = (
             reason
             or rules.reason_against(entry.path, below, is_folder=False)
-            or (self._reason_of_link(entry, rules) if entry.is_symlink() else _reason_of_kind(entry))
+            or (self._reason_of_link(entry, rules) if entry.is_link else _reason_of_kind(entry))
         )
         if not reason and not is_known(entry.name) and not self._source.names(entry.path):
             suffix = os.path.splitext(entry.name)[1]
@@ -102,7 +115,7 @@ class _Walk:
             reason = f"{what} that are read by default; name it, or a glob such as *{suffix}"
         yield Entry(path, reason)
 
-    def _reason_of_link(self, entry: os.DirEntry[str], rules: Rules) -> str:
+    def _reason_of_link(self, entry: _Found, rules: Rules) -> str:
         target = os.path.realpath(entry.path)
         root = self._roots.around(target)
         if root is None:
@@ -120,7 +133,17 @@ class _Walk:
         )
 
 
-def _reason_of_name(entry: os.DirEntry[str]) -> str:
+def _found(folder: str, entry: os.DirEntry[str]) -> _Found:
+    return _Found(
+        entry.name,
+        os.path.join(folder, entry.name),
+        entry.is_dir(follow_symlinks=False),
+        entry.is_file(follow_symlinks=False),
+        entry.is_symlink(),
+    )
+
+
+def _reason_of_name(entry: _Found) -> str:
     try:
         entry.path.encode()
     except UnicodeEncodeError:
@@ -130,9 +153,5 @@ def _reason_of_name(entry: os.DirEntry[str]) -> str:
     return ""
 
 
-def _reason_of_kind(entry: os.DirEntry[str]) -> str:
-    return (
-        ""
-        if entry.is_file(follow_symlinks=False)
-        else "not a file that holds text (a pipe, socket or device)"
-    )
+def _reason_of_kind(entry: _Found) -> str:
+    return "" if entry.is_file else "not a file that holds text (a pipe, socket or device)"

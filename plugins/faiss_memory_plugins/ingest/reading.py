@@ -5,10 +5,10 @@ from __future__ import annotations
 import codecs
 import errno
 import os
-import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from faiss_memory import NotAFile, located, open_file
 from faiss_memory_plugins.ingest.sources import Roots
 
 ATTEMPTS = 3
@@ -39,6 +39,8 @@ def read_text(path: str, roots: Roots, most_bytes: int) -> FileText:
     for _ in range(ATTEMPTS):
         try:
             found = _read_once(path, roots, most_bytes)
+        except NotAFile:
+            raise Unreadable("not a file that holds text (a pipe, socket or device)") from None
         except OSError as error:
             if error.errno == errno.ENOENT:
                 raise Unreadable("it went away while the build ran") from None
@@ -51,30 +53,21 @@ def read_text(path: str, roots: Roots, most_bytes: int) -> FileText:
 
 def _read_once(path: str, roots: Roots, most_bytes: int) -> tuple[bytes, datetime] | None:
     """Give content and time of change, or None if it changed meanwhile."""
-    # Not waiting: in place of the file that was listed there may be a pipe by now.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:
-        before = os.fstat(descriptor)
-        _check(path, before, roots, most_bytes)
+    place = located(path)
+    if roots.around(str(place)) is None:
+        raise Unreadable("it leads outside the folders that may be read (setting ingest.roots)")
+    with open_file(place) as file:
+        before = os.fstat(file.fileno())
+        if before.st_size > most_bytes:
+            raise Unreadable(
+                f"it is {_size(before.st_size)}; the most is {_size(most_bytes)} (setting ingest.max_file_bytes)"
+            )
         raw = file.read(most_bytes + 1)
-        after = os.fstat(descriptor)
+        after = os.fstat(file.fileno())
     same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     if not same or len(raw) != after.st_size:
         return None
     return raw, datetime.fromtimestamp(max(0, after.st_mtime), UTC)
-
-
-def _check(path: str, opened: os.stat_result, roots: Roots, most_bytes: int) -> None:
-    real = os.path.realpath(path)
-    # What was opened, and not what a link showed when the folder was listed.
-    if roots.around(real) is None or not os.path.samestat(os.stat(real), opened):
-        raise Unreadable("it leads outside the folders that may be read (setting ingest.roots)")
-    if not stat.S_ISREG(opened.st_mode):
-        raise Unreadable("not a file that holds text (a pipe, socket or device)")
-    if opened.st_size > most_bytes:
-        raise Unreadable(
-            f"it is {_size(opened.st_size)}; the most is {_size(most_bytes)} (setting ingest.max_file_bytes)"
-        )
 
 
 def _size(size: int) -> str:

@@ -23,9 +23,11 @@ from faiss_memory import (
     PatchRequest,
     SearchRequest,
     Tool,
+    clean_line,
+    clean_text,
 )
 from faiss_memory_plugins.mcp.caller import Caller
-from faiss_memory_plugins.mcp.notes import Notes, as_text, counted, notes_of, shortened
+from faiss_memory_plugins.mcp.notes import Notes, as_text, counted, notes_of, shortened, twin_note
 
 log = logging.getLogger("faiss_memory.mcp")
 
@@ -84,16 +86,16 @@ class Calls:
     def call(self, name: str, arguments: Mapping[str, Any]) -> Outcome:
         """Call a tool. Whatever goes wrong is told to the model, which can do something about it."""
         if name not in self.by_name:
-            return Outcome(f"There is no tool `{name}`; there are {', '.join(self.by_name)}.")
+            return Outcome(f"There is no tool `{clean_line(name)}`; there are {', '.join(self.by_name)}.")
         call = self.by_name[name]
         try:
             text, answer = call.do(call.tool.read(arguments))
         except NotReady as error:
             return Outcome(f"{str(error).rstrip('.')}. Try again in {error.retry_after} seconds.")
         except MemoryNotFound as error:
-            return Outcome(f"{name}: {error}; give an id that a search has shown.")
+            return Outcome(clean_text(f"{name}: {error}; give an id that a search has shown."))
         except MemoryServiceError as error:
-            return Outcome(f"{name}: {error}")
+            return Outcome(clean_text(f"{name}: {error}"))
         except Exception:  # a model can go on without a memory; the log has what a person needs
             log.exception("an error nobody foresaw, in %s", name)
             return Outcome("The memory service met an error nobody foresaw; its log says more.")
@@ -109,9 +111,10 @@ class Calls:
         if answer.success or not answer.closest_match:
             return f"Stored as memory {answer.id} in project {answer.project}.", answer
         twin = answer.closest_match
-        twin.text = shortened(twin.text, self._tokens)
+        twin.text, twin.source = shortened(clean_text(twin.text), self._tokens), clean_line(twin.source)
         return (
-            f"Not stored: memory {twin.id} says nearly the same (similarity {twin.similarity:.2f}):\n{twin.text}\n"
+            f"Not stored: memory {twin.id} says nearly the same (similarity {twin.similarity:.2f}):\n"
+            f"{twin_note(twin)}\n"
             "If it is wrong, correct it with memory_update.",
             answer,
         )

@@ -11,7 +11,16 @@ from typing import Any
 
 import msgspec
 
-from faiss_memory import Answer, MemoryNotFound, MemoryService, Message, SearchRequest, Tool
+from faiss_memory import (
+    Answer,
+    MemoryNotFound,
+    MemoryService,
+    Message,
+    SearchRequest,
+    Tool,
+    clean_line,
+    clean_text,
+)
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.calls import Call
 from faiss_memory_plugins.mcp.notes import title_of
@@ -91,12 +100,12 @@ def connector_calls(service: MemoryService, caller: Caller) -> Mapping[str, Call
         memory = service.get(int(request.id)) if re.fullmatch("[0-9]{1,18}", request.id) else None
         if memory is None or not caller.may_read(memory.project):
             raise MemoryNotFound(f"there is no memory {request.id}")
-        facts = {"source": memory.source, "date": memory.timestamp, "project": memory.project}
+        facts = {"source": clean_line(memory.source), "date": memory.timestamp, "project": memory.project}
         return _as_json(
             Document(
                 id=request.id,
                 title=title_of(memory),
-                text=memory.text,
+                text=clean_text(memory.text),
                 url=f"{url}/memory/{memory.id}",
                 metadata=facts,
             )

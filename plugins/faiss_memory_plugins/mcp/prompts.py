@@ -11,16 +11,17 @@ from faiss_memory import (
     ListRequest,
     MemoryService,
     SearchRequest,
+    clean_text,
     count_tokens,
+    frame,
 )
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.notes import (
-    MOST_OF_SOURCE,
     as_text,
-    counted,
+    cost_of_text,
+    memory_note,
     notes_of,
     share,
-    shortened,
 )
 
 REVIEWED = 30
@@ -90,18 +91,12 @@ class Prompts:
         memories = self._service.list_memories(ListRequest(project=project, limit=REVIEWED)).memories
         if not memories:
             return f"Project {project} has no memories yet. Say so."
-        heads = [
-            f"[{memory.id}] {memory.timestamp[:10]} {shortened(memory.source, MOST_OF_SOURCE)}"
-            for memory in memories
-        ]
-        left = self._tokens - sum(count_tokens(f"{head}\n\n") for head in heads)
-        rooms = share([count_tokens(memory.text) for memory in memories], left)
-        shown = "\n".join(
-            f"{head}\n{shortened(memory.text, room)}"
-            for head, memory, room in zip(heads, memories, rooms, strict=True)
-        )
+        left = self._tokens - sum(count_tokens(f"{memory_note(memory, 0)}\n") for memory in memories)
+        rooms = share([cost_of_text(clean_text(memory.text)) for memory in memories], left)
+        why = f"the newest of project {project}"
+        shown = frame(why, [memory_note(memory, room) for memory, room in zip(memories, rooms, strict=True)])
         return (
-            f"The newest {counted(len(memories))} of project {project}:\n\n{shown}\n\n"
+            f"{shown}\n\n"
             "Find those that repeat or contradict each other, are out of date, or should not be stored. Propose what "
             "to do with each: memory_update, memory_add with `supersedes`, or memory_forget. Change nothing before I "
             "agree."

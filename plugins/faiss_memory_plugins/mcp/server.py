@@ -13,12 +13,20 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
-from faiss_memory import INSTRUCTIONS, Limits, MemoryService, MemoryServiceError, message_schema
+from faiss_memory import (
+    INSTRUCTIONS,
+    Limits,
+    MemoryAnswer,
+    MemoryService,
+    MemoryServiceError,
+    clean_line,
+    message_schema,
+)
 from faiss_memory_plugins.mcp.bridge import Application, Event
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.calls import Call, Calls
 from faiss_memory_plugins.mcp.connector import connector_calls
-from faiss_memory_plugins.mcp.notes import title_of
+from faiss_memory_plugins.mcp.notes import title_of, whole_note
 from faiss_memory_plugins.mcp.prompts import Prompts
 from faiss_memory_plugins.mcp.resources import TEMPLATE, Resources, uri_of
 
@@ -162,10 +170,12 @@ class _Resources:
                     name=f"memory-{memory.id}",
                     title=title_of(memory),
                     description=" · ".join(
-                        part for part in (memory.timestamp[:10], memory.source, memory.project) if part
+                        part
+                        for part in (memory.timestamp[:10], clean_line(memory.source), memory.project)
+                        if part
                     ),
                     mime_type="text/markdown",
-                    size=len(memory.text.encode()),
+                    size=len(_content(memory).encode()),
                 )
                 for memory in memories
             ],
@@ -185,8 +195,12 @@ class _Resources:
             memory = self._resources.read(params.uri)
         except MemoryServiceError as error:
             raise _refusal(error) from None
-        content = types.TextResourceContents(uri=params.uri, mime_type="text/markdown", text=memory.text)
+        content = types.TextResourceContents(uri=params.uri, mime_type="text/markdown", text=_content(memory))
         return types.ReadResourceResult(contents=[content])
+
+
+def _content(memory: MemoryAnswer) -> str:
+    return whole_note(memory, "the one that this address names")
 
 
 def _refusal(error: MemoryServiceError) -> MCPError:

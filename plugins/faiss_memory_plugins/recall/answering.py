@@ -8,12 +8,23 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from faiss_memory import TRIAL_SESSION, HookDialect, MemoryNotFound, MemoryService, NotReady, count_tokens
+from faiss_memory import (
+    TRIAL_SESSION,
+    HookDialect,
+    MemoryNotFound,
+    MemoryService,
+    Note,
+    NotReady,
+    count_tokens,
+    framed,
+)
 from faiss_memory_plugins.recall.choosing import digest_of, found_for, project_for
 from faiss_memory_plugins.recall.events import Event, HookParams, HookRequest, read_event
-from faiss_memory_plugins.recall.framing import DIGEST, FOUND, Note, framed
 from faiss_memory_plugins.recall.sessions import COUNTS, Sessions
 from faiss_memory_plugins.recall.summaries import keep_summary
+
+FOUND = "found for what was just asked"
+DIGEST = "kept for every session of this project"
 
 
 class Recall:

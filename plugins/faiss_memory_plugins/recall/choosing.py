@@ -7,8 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from faiss_memory import DEFAULT_PROJECT, ListRequest, MemoryService, SearchRequest, project_of
-from faiss_memory_plugins.recall.framing import Note
+from faiss_memory import DEFAULT_PROJECT, ListRequest, MemoryService, Note, SearchRequest, project_of
 
 PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
 """Tags: what is shown at every start; what is shown there after it; the summary of a session, shown to it alone."""

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from faiss_memory import Change, Draft, InvalidRequest, Memory, MemoryService, Route, hookimpl
+from faiss_memory import Change, Draft, InvalidRequest, Memory, MemoryService, Route, holds_recalled, hookimpl
 from faiss_memory_plugins.recall.answering import Recall
 from faiss_memory_plugins.recall.events import HookParams, HookRequest
-from faiss_memory_plugins.recall.framing import holds_recalled
 
 REFUSED = "`{field}` holds notes that were recalled from this memory; store only what is new"
 

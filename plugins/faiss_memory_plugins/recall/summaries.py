@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from faiss_memory import AddRequest, ForgetRequest, MemoryService
+from faiss_memory import AddRequest, ForgetRequest, MemoryService, without_frames
 from faiss_memory_plugins.recall.choosing import SESSION_NOTE, SESSION_NOTES_KEPT, newest
-from faiss_memory_plugins.recall.framing import without_frames
 
 _SENTENCE = re.compile(r"[^\n.!?]+[.!?]*\s*|\n+|[.!?]+\s*")
 
