@@ -141,11 +141,15 @@ class Rules(NamedTuple):
     is_archive: bool = False
 
 
+class Inadmissible(StoreCorrupt):
+    """A value that no request could have brought; says which."""
+
+
 def admit(path: Path, rules: Rules) -> list[LeftOut]:
     """Look through a database that is to be put in place; returns the memories that no answer will show, being damaged.
 
     With `rules.limits` nothing may be damaged either, and the file is written anew, in tables of our own. Raises
-    StoreCorrupt, which names what is wrong, and sqlite3.Error.
+    Inadmissible, which names what is wrong, and sqlite3.Error.
     """
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -155,7 +159,7 @@ def admit(path: Path, rules: Rules) -> list[LeftOut]:
         if rules.limits is not None:
             _copy_into_our_tables(path)
     except (UnicodeDecodeError, OverflowError, sqlite3.IntegrityError, sqlite3.DataError) as error:
-        raise StoreCorrupt(f"a value of it cannot be read ({error})") from None
+        raise Inadmissible(f"a value of it cannot be read ({error})") from None
     return damaged
 
 
@@ -166,7 +170,7 @@ def _look_through(connection: sqlite3.Connection, rules: Rules) -> list[LeftOut]
     damaged = _check_memories(connection, rules.limits, seq)
     removed = _check_rows(connection, "removed memory", "SELECT memory, seq, uid FROM removed", _Removed)
     if any(row.seq > seq or not is_uid(row.uid) for row in removed):
-        raise StoreCorrupt(
+        raise Inadmissible(
             "it counts memories as removed by changes that it has not reached, or without a uid"
         )
     _check_beside(connection)
@@ -177,18 +181,18 @@ def _look_through(connection: sqlite3.Connection, rules: Rules) -> list[LeftOut]
 
 
 def check_state(connection: sqlite3.Connection) -> int:
-    """Check what a database says of itself, and how far it has counted; returns its seq. Raises StoreCorrupt."""
+    """Check what a database says of itself, and how far it has counted; returns its seq. Raises Inadmissible."""
     state = dict(connection.execute("SELECT key, value FROM state"))
     for key, kind in {"seq": _Count, "memories": _Count, "digest": int, "created": _Moment}.items():
         _converted(state.get(key), kind, f"its `{key}`")
     if not is_uuid(state.get("uuid")) or not is_uid(state.get("line")):
-        raise StoreCorrupt("its `uuid` or `line` is none")
+        raise Inadmissible("its `uuid` or `line` is none")
     _converted(state.get("model"), str | None, "its `model`")
     counted = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
     for table in ("memories", "passages"):
         highest = connection.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0
         if not highest <= _converted(counted.get(table, 0), _Count, f"its counter of {table}"):
-            raise StoreCorrupt(f"its counter of {table} is behind them")
+            raise Inadmissible(f"its counter of {table} is behind them")
     seq: int = state["seq"]
     return seq
 
@@ -211,7 +215,7 @@ def _check_models(connection: sqlite3.Connection, rules: Rules) -> dict[int, int
     for model in models:
         ours = rules.models.get(model.identity, model.dimension)
         if ours != model.dimension:
-            raise StoreCorrupt(
+            raise Inadmissible(
                 f"its model {model.identity} has {model.dimension} dimensions, and the one in use here has {ours}"
             )
     return {model.id: model.dimension for model in models}
@@ -232,17 +236,17 @@ def _check_memories(connection: sqlite3.Connection, limits: Limits | None, seq: 
             _check_as_request(memory, limits)
     twice = connection.execute("SELECT uid FROM memories GROUP BY uid HAVING count(*) > 1").fetchone()
     if twice is not None:
-        raise StoreCorrupt(f"the uid {twice[0]} is there twice")
+        raise Inadmissible(f"the uid {twice[0]} is there twice")
     return damaged
 
 
 def _check_memory(row: _Row, seq: int) -> None:
     if not is_uid(row.uid):
-        raise StoreCorrupt(f"memory {row.id}: `uid` is no UUID of version 7")
+        raise Inadmissible(f"memory {row.id}: `uid` is no UUID of version 7")
     if row.supersedes is not None and row.supersedes >= row.id:
-        raise StoreCorrupt(f"memory {row.id}: `supersedes` names {row.supersedes}, which is not older")
+        raise Inadmissible(f"memory {row.id}: `supersedes` names {row.supersedes}, which is not older")
     if row.seq > seq:
-        raise StoreCorrupt(f"memory {row.id} was written by change {row.seq}, and the last is {seq}")
+        raise Inadmissible(f"memory {row.id} was written by change {row.seq}, and the last is {seq}")
 
 
 def _check_as_request(memory: Memory, limits: Limits) -> None:
@@ -253,7 +257,7 @@ def _check_as_request(memory: Memory, limits: Limits) -> None:
         check_metadata(memory.metadata, limits.metadata_bytes, "metadata")
         check_tags(memory.tags, limits.tags, "tags")
     except InvalidRequest as error:
-        raise StoreCorrupt(f"memory {memory.id}: {error}") from None
+        raise Inadmissible(f"memory {memory.id}: {error}") from None
 
 
 def _check_beside(connection: sqlite3.Connection) -> None:
@@ -263,17 +267,17 @@ def _check_beside(connection: sqlite3.Connection) -> None:
         try:
             msgspec.json.decode(retry.answer, type=list[_Answer])
         except msgspec.DecodeError as error:
-            raise StoreCorrupt(f"the answer to retry {retry.key!r} is none: {error}") from None
+            raise Inadmissible(f"the answer to retry {retry.key!r} is none: {error}") from None
         if retry.made > latest:
-            raise StoreCorrupt(f"retry {retry.key!r} is of a time to come")
+            raise Inadmissible(f"retry {retry.key!r} is of a time to come")
     columns = "memory, file, place, text, details"
     for origin in _check_rows(connection, "origin", f"SELECT {columns}, crc FROM origins", _Origin):
         values = (origin.memory, origin.file, origin.place, origin.text, origin.details)
         if checksum(*values) != origin.crc:
-            raise StoreCorrupt(f"the checksum of the origin of memory {origin.memory} does not match")
+            raise Inadmissible(f"the checksum of the origin of memory {origin.memory} does not match")
     purged = _check_rows(connection, "purged memory", "SELECT line, uid, memory FROM purged", _Purged)
     if not all(is_uid(entry.line) and is_uid(entry.uid) for entry in purged):
-        raise StoreCorrupt("its list of what was purged names no uids")
+        raise Inadmissible("its list of what was purged names no uids")
     _check_rows(connection, "use", f"SELECT {', '.join(TABLES['uses'])} FROM uses", _Use)
 
 
@@ -287,11 +291,11 @@ def _check_passages(connection: sqlite3.Connection, models: Mapping[int, int]) -
         passage = _converted(row, _Passage, f"passage {row[0]!r}")
         what = f"passage {passage.id} of memory {passage.memory}"
         if not passage.start <= passage.end <= len(text):
-            raise StoreCorrupt(f"{what} lies outside its text")
+            raise Inadmissible(f"{what} lies outside its text")
         if checksum(passage.vector) != passage.crc or not is_sound_key(row, passage.model):
-            raise StoreCorrupt(f"{what}: its checksum does not match its content")
+            raise Inadmissible(f"{what}: its checksum does not match its content")
         if len(passage.vector) != 4 * models.get(passage.model, 0):
-            raise StoreCorrupt(f"{what}: its vector has not the dimension of its model")
+            raise Inadmissible(f"{what}: its vector has not the dimension of its model")
         if vectors and (len(vectors) == VECTORS_AT_ONCE or len(vectors[0]) != len(passage.vector)):
             _check_vectors(vectors)
             vectors = []
@@ -301,7 +305,7 @@ def _check_passages(connection: sqlite3.Connection, models: Mapping[int, int]) -
 
 def _check_vectors(vectors: list[bytes]) -> None:
     if vectors and not units(np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), -1)).all():
-        raise StoreCorrupt("it holds a vector that is not of unit length")
+        raise Inadmissible("it holds a vector that is not of unit length")
 
 
 _REFERENCES = {
@@ -334,7 +338,7 @@ def _check_references(connection: sqlite3.Connection) -> None:
     for what, sql in _REFERENCES.items():
         row = connection.execute(f"{sql} LIMIT 1").fetchone()
         if row is not None:
-            raise StoreCorrupt(what.format(row[0]))
+            raise Inadmissible(what.format(row[0]))
 
 
 def _converted(value: Any, kind: Any, what: str) -> Any:
@@ -344,7 +348,7 @@ def _converted(value: Any, kind: Any, what: str) -> Any:
         said, _, place = str(error).partition(" - at `$[")
         number = place.partition("]")[0]
         field = f"`{kind.__struct_fields__[int(number)]}` " if number.isdecimal() else ""
-        raise StoreCorrupt(f"{what}: {field}{in_words(said)}") from None
+        raise Inadmissible(f"{what}: {field}{in_words(said)}") from None
 
 
 def _copy_into_our_tables(path: Path) -> None:

@@ -21,7 +21,7 @@ from faiss_memory.store import chain, operations, purged
 from faiss_memory.store.backups import Manifest, read_manifest
 from faiss_memory.store.chain import Base
 from faiss_memory.store.filesystem import set_aside, sync_folder
-from faiss_memory.store.incoming import Rules, admit
+from faiss_memory.store.incoming import Inadmissible, Rules, admit
 from faiss_memory.store.log import read_records
 from faiss_memory.store.replay import Stretch, replay
 from faiss_memory.store.rewriting import leave_out
@@ -147,7 +147,7 @@ def _admitted(moment: Moment, made: Path, known: purged.Known, rules: Rules) -> 
     if is_own and not rules.is_archive:
         return admit(made, rules._replace(limits=None))
     if moment.memories not in (None, count):
-        raise StoreCorrupt(f"it holds {count} memories, and its manifest says {moment.memories}")
+        raise Inadmissible(f"it holds {count} memories, and its manifest says {moment.memories}")
     return admit(made, rules)
 
 

@@ -86,7 +86,7 @@ def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
         tags, metadata = _TAGS.decode(row[4]), _METADATA.decode(row[5])
         timestamp = from_microseconds(row[6])
     except (msgspec.MsgspecError, OverflowError, TypeError) as error:
-        raise StoreCorrupt(f"memory {row[0]}: {error}") from None
+        raise StoreCorrupt(f"memory {row[0]}: its tags, metadata or time cannot be read ({error})") from None
     return Memory(
         id=row[0],
         project=row[1],
