@@ -3,8 +3,12 @@
 #   full   compiles other models too: docker build --target full
 # For BuildKit and for the older builder, which both know what is used here.
 
+# The base by its digest, so that a build is what it was when it was tested. To raise it, take the digest that
+# `docker buildx imagetools inspect python:3.11-slim` prints first, and run `make docker-check`.
+ARG BASE=python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7
+
 # --- The project alone, as it is laid over an image ------------------------------------------------------------------
-FROM python:3.11-slim AS project
+FROM $BASE AS project
 COPY . /project
 WORKDIR /project
 RUN pip install --no-cache-dir --no-deps --prefix /laid/usr/local . \
@@ -15,7 +19,7 @@ RUN pip install --no-cache-dir --no-deps --prefix /laid/usr/local . \
  && install -D -m 755 docker/entrypoint.sh /laid/usr/local/bin/faiss-memory-container
 
 # --- What both images have -------------------------------------------------------------------------------------------
-FROM python:3.11-slim AS serving
+FROM $BASE AS serving
 LABEL org.opencontainers.image.title="FAISS Memory" \
       org.opencontainers.image.description="Local semantic memory for AI coding assistants" \
       org.opencontainers.image.version="0.1.0" \
@@ -61,7 +65,7 @@ RUN pip install --no-cache-dir --no-deps --target /tmp/model -r /tmp/packages/mo
  && $compile \
  && find /usr/local/share/faiss-memory/models -type f -exec touch -d "@$(date +%s)" {} + \
  && $compile \
- && chmod -R a+rX /usr/local/share/faiss-memory/models \
+ && chmod -R a+rX /usr/local/share/faiss-memory \
  && rm -rf /tmp/model
 
 # --- slim: the default, being the last -------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
-.PHONY: help serve test check docs faults installs shelf docker-check mcp-check bench clean
+.PHONY: help serve test check docs faults installs shelf docker-check mcp-check audit bench clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -51,6 +51,12 @@ docker-check: $(VENV)/.ready-for-tests    ## The container, built and run with a
 mcp-check: $(VENV)/.ready-for-tests       ## MCP: the official conformance suite (needs npm), and more
 	$(BIN)/pytest -m mcp tests/mcp $(ARGS)
 
+audit: $(VENV)/.ready    ## What is known to be wrong with the packages that are installed (asks PyPI)
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install -q pip-audit
+	$(VENV)/audit/bin/pip-audit --progress-spinner off --path \
+	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
 bench: $(VENV)/.ready-for-tests    ## The figures that README names
 	$(BIN)/python -m bench $(ARGS)
 
@@ -75,6 +81,9 @@ $(VENV)/.ready: pyproject.toml | $(VENV)/.torch
 	$(BIN)/pip install -q -e ".[model]"
 	@touch $@
 
+# The tests trace system calls; where strace is missing and may be installed, it is, and else those tests are skipped.
 $(VENV)/.ready-for-tests: pyproject.toml | $(VENV)/.torch
 	$(BIN)/pip install -q -e ".[model,dev]"
+	@command -v strace >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq strace; } \
+	  >/dev/null 2>&1 || echo "strace is missing, and with it some tests: sudo apt-get install strace"
 	@touch $@ $(VENV)/.ready

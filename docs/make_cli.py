@@ -57,13 +57,13 @@ home folder or `/` is the repository, it is `default`. `faiss-memory projects` s
 
 1. `--url`, before or after the command's name.
 2. `FAISS_MEMORY_URL`.
-3. `service.json`, which the running service leaves in your runtime folder and your state folder. It is believed if it is
-   yours and readable by you alone, and its process runs and is yours.
+3. `service.json`, which the running service leaves in your runtime folder and your state folder. It is believed if it
+   is yours and readable by you alone, and its process runs and is yours.
 4. `http://127.0.0.1`, with the `port` of the settings.
 
-Before anything is sent, the service proves who it is: by the secret in `service.json`, or else by the token (`token` in the
-configuration file, or `FAISS_MEMORY_TOKEN`). What was found by 3 needs no token. An address that you have named, where
-there is no token, is believed; one that nobody has named is not. [security.md](security.md) has the whole of it.
+Before anything is sent, the service proves who it is: by the secret in `service.json`, or else by the token (`token` in
+the configuration file, or `FAISS_MEMORY_TOKEN`). What was found by 3 needs no token. An address that you have named is
+believed where there is no token; one that nobody has named is not. [security.md](security.md) has the whole of it.
 
 ## Exit codes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
@@ -13,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from faiss_memory.errors import ConfigError, MemoryServiceError
+from faiss_memory.private import close_to_others, make_private
 from faiss_memory.safe_files import located, open_to_append
 
 LOG_BYTES = 5 * 1024 * 1024
@@ -47,9 +49,13 @@ class LogFile(RotatingFileHandler):
     def __init__(self, path: Path, most_bytes: int = LOG_BYTES) -> None:
         self._failed = self._told = False
         try:
-            path.parent.parent.mkdir(parents=True, exist_ok=True)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            if path == default_log_file() or not path.parent.exists():
+                make_private(path.parent)
             super().__init__(path, maxBytes=most_bytes, backupCount=LOG_FILES, encoding="utf-8")
+            for file in log_files(path):
+                with suppress(FileNotFoundError):
+                    if stat.S_ISREG((found := file.lstat()).st_mode):
+                        close_to_others(file, found)
         except OSError as error:
             raise _refused(path, error.strerror or str(error)) from None
         if not os.access(path.parent, os.W_OK | os.X_OK):

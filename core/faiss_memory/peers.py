@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -13,6 +14,7 @@ if sys.platform != "win32":
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _NO_LOGIN = ("nologin", "false", "sync", "shutdown", "halt")
+_NAMED = 5
 _SYSTEMS_OWN = 60_000
 """From here on systemd and others make users of their own; `nobody` is among them."""
 
@@ -30,7 +32,7 @@ def is_users(client: tuple[str, int], server: tuple[str, int]) -> bool:
 
     Only Linux tells. Elsewhere, and where the end cannot be found, as behind the port of a container, it is false.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not (is_loopback(client[0]) and is_loopback(server[0])):
         return False
     return _uid_of(_written(*client), _written(*server)) in (os.geteuid(), 0)
 
@@ -68,3 +70,9 @@ def other_users() -> list[str]:
         and entry.pw_uid < _SYSTEMS_OWN
         and entry.pw_shell.rpartition("/")[2] not in _NO_LOGIN
     )
+
+
+def named_few(names: Sequence[str]) -> str:
+    """Write the first of some names, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from faiss_memory.app import build_service, create_app
 from faiss_memory.errors import StoreError
 from faiss_memory.logs import log_path, note_failure, start_logging, stop_logging
+from faiss_memory.peers import named_few, other_users
+from faiss_memory.private import keep_files_private
 from faiss_memory.proving import new_secret
 from faiss_memory.server import RunningFile, Server
 from faiss_memory.settings import Settings
@@ -23,6 +25,7 @@ EXIT_STORE_FAILED = 74
 
 def serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]] = ()) -> int:
     """Run until SIGTERM or SIGINT; gives the exit code. Raises MemoryServiceError when it cannot start."""
+    keep_files_private()
     log_file = start_logging(log_path(settings.log_file))
     try:
         code, is_starting = _serve(settings, extra_plugins)
@@ -69,6 +72,7 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> t
         server.url,
         settings.data_folder,
     )
+    _tell_of_others(settings)
     try:
         server.run(app, service.announce_stop, app.upload_paths)
     finally:
@@ -76,3 +80,13 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> t
         service.stop()
         running.remove()
     return server.exit_code, service.engine.is_starting
+
+
+def _tell_of_others(settings: Settings) -> None:
+    others = other_users()
+    if others and not settings.token and not settings.others_need_token:
+        log.warning(
+            "others can log in to this machine (%s): they can read and write your memories by this address. The "
+            "setting others_need_token keeps them out",
+            named_few(others),
+        )

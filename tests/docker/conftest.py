@@ -70,9 +70,11 @@ def clone(reachable: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def images(clone: Path, report: Callable[[str], None]) -> Iterator[None]:
     """Both images, built; all that they leave behind at the end is the default one."""
     before = set(engine.docker("images", "-q", "-f", "dangling=true").split())
+    report(f"the base: {engine.base()}")
+    options = ["--build-arg", f"BASE={engine.base()}", *engine.OPTIONS]
     for what, tag, target in (("default", engine.IMAGE, []), ("full", engine.FULL, ["--target", "full"])):
         began = time.monotonic()
-        engine.run("docker", "build", *engine.OPTIONS, *target, "-t", tag, ".", folder=clone)
+        engine.run("docker", "build", *options, *target, "-t", tag, ".", folder=clone)
         report(f"building the {what} image: {time.monotonic() - began:.0f} s")
     yield
     engine.remove(*engine.docker("ps", "-aq", "-f", f"label={engine.LABEL}").split())

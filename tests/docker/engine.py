@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.docs.documents import ROOT
+
 IMAGE, FULL, NAME = "faiss-memory:latest", "faiss-memory:full", "faiss-memory"
-BASE = "python:3.11-slim"
 PORT = 8900
 LABEL = "faiss-memory.check"
 """On every container that the checks start without compose, so that none is left behind."""
 
 OPTIONS = shlex.split(os.environ.get("DOCKER_BUILD_OPTIONS", ""))
 """For `docker build`, such as `--network host`."""
+
+
+_STATED = re.search(r"^ARG BASE=(\S+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+assert _STATED
+PINNED = _STATED[1]
+TAG = PINNED.partition("@")[0]
 
 
 def run(
@@ -58,6 +67,16 @@ def compose_command() -> list[str]:
         except FileNotFoundError:
             continue
     raise AssertionError("neither `docker compose` nor `docker-compose` is there; install one of them")
+
+
+@cache
+def base() -> str:
+    """The base of the images: the pinned one, or what is here under its tag where no registry can be reached."""
+    for tried in (("image", "inspect", PINNED), ("pull", "-q", PINNED)):
+        if run("docker", *tried, check=False).returncode == 0:
+            return PINNED
+    assert run("docker", "image", "inspect", TAG, check=False).returncode == 0, f"{PINNED} cannot be pulled"
+    return TAG
 
 
 def inspect(name: str, what: str) -> Any:

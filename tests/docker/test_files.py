@@ -66,10 +66,19 @@ def test_compose_passes_only_what_is_a_setting_and_an_unset_token_does_not_hide_
 
 def test_compose_uses_nothing_that_the_older_docker_compose_does_not_know():
     known = {
-        "build", "image", "container_name", "restart", "stop_grace_period", "ports", "volumes", "environment"
+        "build", "image", "container_name", "restart", "stop_grace_period", "ports", "volumes", "environment",
+        "read_only", "tmpfs", "cap_drop", "cap_add", "security_opt",
     }  # fmt: skip
     assert set(SERVICE) <= known
     assert all(isinstance(entry, str) for entry in [*SERVICE["ports"], *SERVICE["volumes"]])
+
+
+def test_the_container_can_write_nothing_else_and_has_only_the_rights_that_its_first_process_gives_up():
+    assert SERVICE["read_only"] is True
+    assert SERVICE["tmpfs"] == ["/tmp"]
+    assert SERVICE["security_opt"] == ["no-new-privileges"]
+    assert SERVICE["cap_drop"] == ["ALL"]
+    assert set(SERVICE["cap_add"]) == {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
 
 
 def test_there_is_time_to_drain():
@@ -121,7 +130,13 @@ def test_without_a_token_it_must_be_said_that_it_is_published_here_alone(publish
 def test_the_last_stage_is_the_slim_one_and_full_is_a_target():
     assert {"slim", "full"} <= set(stages())
     assert list(stages())[-1] == "slim"
-    assert {base for base in stages().values() if base not in stages()} == {"python:3.11-slim"}
+    assert {base for base in stages().values() if base not in stages()} == {"$BASE"}
+
+
+def test_the_base_is_pinned_by_its_digest_and_how_to_raise_it_is_said():
+    (base,) = (given for given in instructions("ARG") if given.startswith("BASE="))
+    assert re.fullmatch(r"BASE=python:3\.11-slim@sha256:[0-9a-f]{64}", base)
+    assert "docker buildx imagetools inspect python:3.11-slim" in DOCKERFILE
 
 
 def test_nothing_that_only_one_of_the_builders_knows_is_used():

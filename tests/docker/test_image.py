@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -30,7 +31,7 @@ def in_image(*command: str, image: str = engine.IMAGE) -> str:
 
 @pytest.mark.usefixtures("images")
 def test_the_default_image_adds_at_most_500_mb_to_its_base(report):
-    base, slim, full = (engine.inspect(name, ".Size") for name in (engine.BASE, engine.IMAGE, engine.FULL))
+    base, slim, full = (engine.inspect(name, ".Size") for name in (engine.base(), engine.IMAGE, engine.FULL))
     report(
         f"image sizes: default base + {(slim - base) / 1e6:.0f} MB, full base + {(full - base) / 1e6:.0f} MB"
     )
@@ -170,3 +171,41 @@ def test_what_has_begun_is_answered_before_it_stops(started):
     assert time.monotonic() - began < 12
     assert engine.inspect(name, ".State.ExitCode") == 0
     assert "POST /memory/add-batch 201" in engine.logs(name)
+
+
+def reached_out(name: str) -> dict[str, int]:
+    """What a container has sent: datagrams, and packets that left it."""
+    counted = engine.docker("exec", name, "cat", "/proc/net/snmp", "/proc/net/snmp6", "/proc/net/dev")
+    names, numbers = (line.split() for line in counted.splitlines() if line.startswith("Udp:"))
+    found = dict(zip(names[1:], map(int, numbers[1:]), strict=True))
+    sent = re.findall(r"^ *eth\d+:(?: +\d+){9} +(\d+)", counted, re.MULTILINE)
+    return {
+        "datagrams": found["OutDatagrams"],
+        "datagrams by IPv6": int(
+            (re.findall(r"^Udp6OutDatagrams\s+(\d+)", counted, re.MULTILINE) or ["0"])[0]
+        ),
+        "packets": sum(map(int, sent)),
+    }
+
+
+def test_it_asks_nobody_and_writes_into_its_own_folders_alone_for_a_minute(started):
+    began = time.monotonic()
+    name = started()
+    before = reached_out(name)
+    while time.monotonic() - began < 60:
+        add("whales sing", name)
+        assert found("music of the sea", name, "semantic")
+    assert "whales sing" in engine.docker("exec", name, "faiss-memory", "search", "whales")
+    after = reached_out(name)
+    assert after["datagrams"] == after["datagrams by IPv6"] == 0
+    assert after["packets"] == before["packets"]
+    changed = [line.split(" ", 1)[1] for line in engine.docker("diff", name).splitlines()]
+    ours = re.compile(r"/tmp(/\.local(/state)?)?|/tmp/(\.local/state/)?faiss-memory(/.*)?|/data")
+    assert [path for path in changed if not ours.fullmatch(path)] == []
+
+
+def test_what_is_sent_is_counted(started):
+    name = started()
+    say = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.7', 53))"
+    engine.docker("exec", name, "python", "-c", say)
+    assert reached_out(name)["datagrams"] == 1

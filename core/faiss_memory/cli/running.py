@@ -73,6 +73,9 @@ def compile_model(model: str | None, cache_dir: Path | None) -> None:
     loaded = _load(None, (), model_name=model, cache_dir=cache_dir).settings
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     from faiss_memory.embedder import open_embedder
+    from faiss_memory.private import keep_files_private
+
+    keep_files_private()
 
     embedder = open_embedder(loaded.model_name, loaded.cache_folder)
     click.echo(f"{embedder.identity} is ready: {embedder.dimension} dimensions, {embedder.window} tokens")

@@ -23,7 +23,8 @@ from faiss_memory.embedder.model_source import (
     file_facts,
     is_unchanged,
 )
-from faiss_memory.errors import EmbedderError
+from faiss_memory.errors import ConfigError, EmbedderError
+from faiss_memory.private import make_private
 
 FORMAT = 1
 """Raised whenever an older entry must not be used any more; those are compiled again."""
@@ -94,6 +95,8 @@ class CompiledModels:
 
     def __init__(self, cache_dir: Path, shipped: Path) -> None:
         self._root = cache_dir / "models"
+        if self._root.is_dir():
+            make_private(self._root)  # who could write there could choose what answers
         self._shipped = shipped / "models"
 
     def find(self, source: ModelSource) -> CompiledModel | None:
@@ -149,10 +152,10 @@ class CompiledModels:
         Raises EmbedderError if the cache cannot be written.
         """
         try:
-            self._root.mkdir(parents=True, exist_ok=True)
+            make_private(self._root)
             self._clear_leftovers()
             folder = Path(tempfile.mkdtemp(prefix=_WORKSPACE, dir=self._root))
-        except OSError as error:
+        except (OSError, ConfigError) as error:
             raise self._unwritable(error) from error
         lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
         try:
@@ -190,7 +193,7 @@ class CompiledModels:
             raise self._unwritable(error) from error
         return entry
 
-    def _unwritable(self, error: OSError) -> EmbedderError:
+    def _unwritable(self, error: OSError | ConfigError) -> EmbedderError:
         return EmbedderError(
             f"the compiled model cannot be written to {self._root}: {error}. Free some room, or choose "
             "another cache folder."

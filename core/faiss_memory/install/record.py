@@ -19,6 +19,7 @@ from msgspec import Struct
 from faiss_memory.config_files import Scope
 from faiss_memory.errors import InstallError
 from faiss_memory.install.formats import KINDS, Content, Part
+from faiss_memory.private import make_private
 from faiss_memory.safe_files import located, read_file, remove_file, write_file
 from faiss_memory.settings import state_folder
 
@@ -152,7 +153,7 @@ class RecordFile:
         """Keep others from installing meanwhile. Raises InstallError if somebody is at it for long."""
         self._make_folder()
         try:
-            with filelock.FileLock(self.folder / "installed.lock", timeout=_SECONDS):
+            with filelock.FileLock(self.folder / "installed.lock", timeout=_SECONDS, mode=0o600):
                 yield
         except filelock.Timeout:
             raise InstallError(
@@ -161,7 +162,7 @@ class RecordFile:
 
     def _make_folder(self) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self.folder)
         except OSError as error:
             raise InstallError(
                 f"{self.folder} cannot be made, where it is recorded what was installed: {error.strerror}"

@@ -31,6 +31,7 @@ from faiss_memory.parts import (
     Retry,
     Rewritten,
 )
+from faiss_memory.private import make_tree_private
 from faiss_memory.settings import Limits
 from faiss_memory.store import archives, origins, purged, purging, restoring, retries, rewriting
 from faiss_memory.store.busy import Busy
@@ -78,7 +79,7 @@ class EmbeddedStore(IndexReads):
         self._max_backups = max_backups
         self._on_failure = on_failure
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_tree_private(folder)
             self._lock = FolderLock(folder)
         except OSError as error:
             raise StoreError(

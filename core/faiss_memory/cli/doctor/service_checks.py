@@ -16,6 +16,7 @@ from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.findings import Findings, measured
 from faiss_memory.cli.failures import CommandFailed, NobodyThere, Refused, Unreachable
 from faiss_memory.errors import AutostartError
+from faiss_memory.peers import named_few, other_users
 from faiss_memory.settings import Settings
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
@@ -38,6 +39,7 @@ def check_service(client: Client, settings: Settings) -> tuple[Findings, Mapping
         _check_surroundings(found, client, stats)
     _check_port(found, client, settings)
     _check_proxy(found, client)
+    _check_others(found, settings)
     _check_autostart(found)
     return found, stats
 
@@ -169,6 +171,20 @@ def _check_proxy(found: Findings, client: Client) -> None:
             f"this environment leads everything through {proxies[address.scheme]}: an assistant that is started in it "
             "may ask there for the service",
             f"export NO_PROXY={','.join([*filter(None, [proxies.get('no')]), 'localhost', '127.0.0.1'])}",
+        )
+
+
+def _check_others(found: Findings, settings: Settings) -> None:
+    others = other_users()
+    if not others:
+        found.ok("other users", "nobody else can log in to this machine")
+    elif settings.token or settings.others_need_token:
+        found.ok("other users", f"{named_few(others)} need the token")
+    else:
+        found.note(
+            "other users",
+            f"{named_few(others)} can log in to this machine, and read and write your memories",
+            "Set others_need_token: true, and start the service again; docs/security.md says what that does",
         )
 
 
