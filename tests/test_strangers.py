@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import sqlite3
 import struct
+import zlib
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store.operations import (
     count_content,
     keep_content,
@@ -19,6 +23,7 @@ from faiss_memory.store.operations import (
 from faiss_memory.store.rows import checksum
 from faiss_memory.uids import new_uid
 from tests.running import RunningService
+from tests.store.oracle import EVERYTHING, EmbeddedHome, add, embed_query, settled
 from tests.test_archives import fetch, members, packed, send, texts
 
 COLUMNS = ("project", "text", "source", "tags", "metadata", "timestamp", "supersedes")
@@ -242,3 +247,243 @@ def kept_files(service):
     """Every file around, but those of the indexes, which the service saves a moment later."""
     paths = [path for path in service.data.parent.rglob("*") if path.is_file() and ".new" not in path.name]
     return {str(path) for path in paths if not path.name.startswith(("index", "metadata.json"))}
+
+
+# The log and the manifest.
+
+
+def manifest_with(**values):
+    return lambda described, log: (described | values, log)
+
+
+def log_with(**values):
+    """A log of one record that goes on from the base."""
+
+    def spoil(described, _):
+        record = {
+            "seq": described["seq"] + 1, "after": described["seq"], "time": 1_800_000_000_000_000,
+            "memories": described["memories"], "digest": 0, "operations": [], **values,
+        }  # fmt: skip
+        body = json.dumps(record).encode()
+        return described | {"seq": record["seq"]}, b"%08x %s\n" % (zlib.crc32(body), body)
+
+    return spoil
+
+
+LOGGED = {
+    "a manifest of more memories": (manifest_with(memories=17), "its manifest says 17"),
+    "a manifest of a change before": (manifest_with(seq=-1), ""),
+    "a manifest of a time that never was": (manifest_with(created_at="yesterday"), ""),
+    "a change to a number that has no room": (log_with(seq=2**70), ""),
+    "a project that leads out of the folder": (log_with(operations=[["project", "../../evil", 0, 0]]), ""),
+    "a project that is dropped under its memories": (log_with(operations=[["drop", "other"]]), ""),
+    "an operation that is none": (log_with(operations=[["exec", "rm"]]), ""),
+    "a purge that leaves no ids to give": (log_with(operations=[["purge", [], 9, 2**63 - 1, 2**63 - 1]]), ""),
+    "a memory of no project": (
+        log_with(operations=[["memory", 50, ["no", "a", "", "[]", "{}", 0, None], 1, 9]]),
+        "",
+    ),
+    "passages of no memory": (log_with(operations=[["passages", 50, 1, [[90, 0, 1, "AAAA"]]]]), ""),
+    "a digest of something else": (log_with(digest=5), "does not come to"),
+}
+
+
+@pytest.mark.parametrize("what", LOGGED)
+def test_a_log_and_a_manifest_are_taken_on_trust_no_more_than_a_base(service, archive, what):
+    spoil, said = LOGGED[what]
+    before = texts(service), kept_files(service)
+    (first, manifest), base, (segment, log), *_ = members(archive)
+    described, log = spoil(json.loads(manifest), log)
+    described["segments"] = [{"name": segment.name.partition("/")[2], "bytes": len(log)}]
+    segment.size = len(log)
+    status, answer = send(service, remade(first, described, base, [(segment, log)]))
+    assert (status, "Nothing was changed" in answer["description"]) == (400, True), answer
+    assert said in answer["description"]
+    assert (texts(service), kept_files(service)) == before
+
+
+def test_the_same_archive_as_it_was_made_restores(service, archive, tmp_path):
+    earlier = service.call("POST", "/backup")[1]["backup"]
+    status, answer = send(service, spoilt(archive, tmp_path, lambda connection: None))
+    assert (status, answer["memories"], answer["left_out"]) == (200, 3, [])
+    assert service.call("POST", "/restore", {"backup": earlier})[1]["left_out"] == []
+    assert texts(service) == ["ours"]
+
+
+def test_nothing_but_rows_comes_with_an_archive(service, archive, tmp_path):
+    """Tables, settings and rules of a stranger's database stay behind."""
+
+    def spoil(connection):
+        connection.execute("CREATE TABLE ballast (content)")
+        connection.execute("CREATE TABLE rules (id CHECK (id < 5))")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, 'supersedes INTEGER', 'supersedes INTEGER CHECK (id < 4)')"
+            " WHERE name = 'memories'"
+        )
+
+    earlier = service.call("POST", "/backup")[1]["backup"]
+    assert send(service, spoilt(archive, tmp_path, spoil))[0] == 200
+    for number in range(5):
+        assert service.call("POST", "/memory/add", {"text": f"written afterwards {number}"})[0] == 201
+    assert service.call("POST", "/restore", {"backup": earlier})[0] == 200
+
+
+# A backup and a data folder.
+
+
+def laid(archive, folder):
+    """Unpack an archive into a data folder, as a person does who restores it by copying."""
+    folder.mkdir(exist_ok=True)
+    for info, content in members(archive):
+        (folder / info.name.partition("/")[2]).write_bytes(content)
+
+
+@pytest.mark.parametrize("what", ["a project that leads out of the folder", "a vector of another dimension"])
+def test_files_of_a_backup_are_looked_at_before_a_start_takes_them(archive, tmp_path, what):
+    home = EmbeddedHome(tmp_path / "data")
+    add(home.open(), "ours")
+    home.close()
+    laid(spoilt(archive, tmp_path, SPOILT[what][0]), home.folder)
+    with_it = {path.name for path in tmp_path.rglob("*")}
+    assert [memory.text for memory in home.open().select(EVERYTHING)] == ["ours"]
+    assert list(home.folder.glob("base.db.broken-*"))
+    assert not {"evil", "evil.faiss"} & with_it
+    home.close()
+
+
+def test_a_backup_that_holds_what_no_request_could_have_stored_is_refused_as_such(service, archive, tmp_path):
+    name = "manual_20260101_000000"
+    status = service.call("POST", "/restore", {"backup": name})[0]
+    assert status == 404
+    backup = service.data / "backups" / name
+    laid(spoilt(archive, tmp_path, SPOILT["metadata that are a list"][0]), backup)
+    manifest = json.loads((backup / "manifest.json").read_bytes())
+    (backup / "manifest.json").write_text(json.dumps(manifest | {"name": name}))
+    assert service.stop() == 0
+    service.start()
+    before = texts(service)
+    status, answer = service.call("POST", "/restore", {"backup": name})
+    assert (status, "memory 2" in answer["description"]) == (409, True), answer
+    assert texts(service) == before
+
+
+NO_START = {"a counter that stays behind"}
+"""What a start cannot mend: it says so, and leaves the folder as it is."""
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "a project that leads out of the folder", "metadata that are a list", "a time after all times",
+        "a time before all times", "tags that are a text", "a vector with NaN", "a vector of another dimension",
+        "a model of another dimension", "a memory of a change to come", "a counter that stays behind",
+    ],
+)  # fmt: skip
+def test_a_data_folder_of_somebody_else_is_no_danger_to_a_start(archive, tmp_path, what):
+    """What is not right is left out or made anew; the rest answers, and can be added to."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "memory.db").write_bytes(dict(base_of(spoilt(archive, tmp_path, SPOILT[what][0])))["base.db"])
+    home = EmbeddedHome(data)
+    if what in NO_START:
+        with pytest.raises(StoreCorrupt, match="Put the files of a backup"):
+            home.open()
+        home.close()
+        return
+    store = home.open()
+    assert 2 <= len(store.select(EVERYTHING)) <= 3
+    settled(store)
+    (fresh,) = add(store, "written afterwards")
+    assert [found[0] for found in store.matching("afterwards", EVERYTHING, 5)] == [fresh]
+    assert all(np.isfinite(match.similarity) for match in store.nearest(embed_query("theirs"), EVERYTHING, 9))
+    home.close()
+    assert not [path.name for path in tmp_path.rglob("*") if "evil" in path.name]
+
+
+def base_of(archive):
+    return [(info.name.partition("/")[2], content) for info, content in members(archive)]
+
+
+# What was purged elsewhere.
+
+
+def test_what_another_machine_has_purged_is_not_taken_from_our_backups(tmp_path):
+    """Two machines go on from the same archive, and give the same ids to memories of their own."""
+    first, second = EmbeddedHome(tmp_path / "first"), EmbeddedHome(tmp_path / "second")
+    ours = first.open()
+    (shared,) = add(ours, "shared by both")
+    theirs = second.open()
+    theirs.restore_archive(io.BytesIO(archived(ours)))
+    (mine,) = add(ours, "of the first")
+    (another,) = add(theirs, "of the second, of the same id")
+    assert mine == another
+    before = ours.backup(None).name
+    theirs.purge([shared, another])
+    assert ours.restore_archive(io.BytesIO(archived(theirs))).left_out == ()
+    assert ours.select(EVERYTHING) == []
+    done = ours.restore(before)
+    assert (done.memories, done.left_out) == (2, ())
+    assert {memory.text for memory in ours.select(EVERYTHING)} == {"shared by both", "of the first"}
+    first.close()
+    second.close()
+
+
+def test_what_was_purged_here_stays_purged_whatever_is_restored(tmp_path):
+    first, second = EmbeddedHome(tmp_path / "first"), EmbeddedHome(tmp_path / "second")
+    ours = first.open()
+    (gone,) = add(ours, "purged in the end")
+    add(ours, "kept")
+    older = archived(ours)
+    uid = ours.get([gone])[0].uid
+    ours.purge([gone])
+    done = ours.restore_archive(io.BytesIO(older))
+    assert done.left_out == ((gone, uid, "purged"),)
+    assert [memory.text for memory in ours.select(EVERYTHING)] == ["kept"]
+    # It moves to another machine, and the older archive comes after it.
+    theirs = second.open()
+    theirs.restore_archive(io.BytesIO(archived(ours)))
+    assert theirs.restore_archive(io.BytesIO(older)).left_out == ((gone, uid, "purged"),)
+    first.close()
+    second.close()
+
+
+def test_a_purge_takes_nothing_that_has_the_same_id_elsewhere(tmp_path):
+    """The older backups of a folder hold memories of ids that an archive's memories have now."""
+    first, second = EmbeddedHome(tmp_path / "first"), EmbeddedHome(tmp_path / "second")
+    ours, theirs = first.open(), second.open()
+    (mine,) = add(ours, "of the first, xyzzy")
+    theirs.restore_archive(io.BytesIO(archived(ours)))
+    before = ours.backup(None).name
+    theirs.forget([mine])
+    (another,) = add(theirs, "of the second, plugh")
+    (later,) = add(ours, "later of the first, xyzzy")
+    assert later == another
+    kept = ours.backup(None).name
+    ours.restore_archive(io.BytesIO(archived(theirs)))
+    assert ours.purge([another]).ids == [another]
+    assert ours.restore(kept).memories == 2
+    assert {memory.text for memory in ours.select(EVERYTHING)} == {
+        "of the first, xyzzy",
+        "later of the first, xyzzy",
+    }
+    assert ours.restore(before).memories == 1
+    assert not [path for path in first.folder.rglob("*") if path.is_file() and b"plugh" in path.read_bytes()]
+    first.close()
+    second.close()
+
+
+def archived(store):
+    with closing(store.archive(None, None).pieces) as pieces:
+        return b"".join(pieces)
+
+
+def test_what_a_restore_leaves_out_is_named_by_the_service(tmp_path):
+    with RunningService(tmp_path / "data", fake=True) as running:
+        gone = running.call("POST", "/memory/add", {"text": "purged"})[1]["id"]
+        running.call("POST", "/memory/add", {"text": "kept"})
+        older, uid = fetch(running, "/archive")[2], running.call("GET", f"/memory/{gone}")[1]["uid"]
+        running.call("POST", "/memory/purge", {"ids": [gone]})
+        status, answer = send(running, older)
+        assert (status, answer["left_out"]) == (200, [{"id": gone, "uid": uid, "reason": "purged"}])
+        assert "Left out: 1 purged" in answer["message"]
