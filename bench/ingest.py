@@ -12,7 +12,7 @@ from typing import Any
 from bench.measure import percentile, timed
 from bench.service import Service
 from faiss_memory.embedder import open_embedder
-from faiss_memory.passages import split
+from faiss_memory.engine.passages import split
 from faiss_memory.settings import load
 from faiss_memory_plugins.ingest.documents import read_document
 

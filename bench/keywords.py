@@ -10,8 +10,8 @@ import numpy as np
 
 from bench.measure import percentile, timed
 from bench.texts import sentences
-from faiss_memory.store.analyzer import analyze, analyze_query
-from faiss_memory.store.keywords import POSTING, KeywordIndex
+from faiss_memory.store.index.analyzer import analyze, analyze_query
+from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
 
 QUERY_WORDS = 8
 LIMIT = 100

@@ -26,6 +26,7 @@ from bench.measure import percentile, resident_mb, timed
 from bench.synthetic import MODEL, Source, make
 from faiss_memory.memory import Filter
 from faiss_memory.store import EmbeddedStore
+from tests.store.asking import matching, nearest
 
 Row = tuple[str, str, str]
 SIZES, LARGE = (0, 100_000), 1_000_000
@@ -283,11 +284,11 @@ def _start(data: Path) -> dict[str, float]:
     store.open()
     while any(part.what == "keyword" for part in store.rebuilding()):
         time.sleep(0.02)
-    store.matching(words, WHERE, 10)
+    matching(store, words, WHERE, 10)
     answered = time.perf_counter() - began
     store.use_model(*MODEL)
     _until_whole(store)
-    store.nearest(vector, WHERE, 10)
+    nearest(store, vector, WHERE, 10)
     meant = time.perf_counter() - began
     memory = resident_mb(os.getpid())
     store.close()

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.memory import Draft, Passage
-from faiss_memory.parts import Embedding
-from faiss_memory.store import operations
-from faiss_memory.store.analyzer import analyze
-from faiss_memory.store.catalogue import Catalogue
-from faiss_memory.store.rows import checksum, words_of
-from faiss_memory.store.truth import Truth
+from faiss_memory.store.index.analyzer import analyze
+from faiss_memory.store.index.catalogue import Catalogue
+from faiss_memory.store.records import operations
+from faiss_memory.store.records.database import Truth
+from faiss_memory.store.records.rows import checksum, words_of
 
 DIMENSION = 384
 MODEL = ("synthetic@1", "synthetic", DIMENSION)

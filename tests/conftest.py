@@ -14,7 +14,7 @@ import pytest
 from falcon.testing import Result, TestClient
 
 from faiss_memory.app import build_service, create_app
-from faiss_memory.service import MemoryService
+from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
 from tests.cli import forking
 from tests.fakes import FakeModel

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from faiss_memory import Embedder, hookimpl
-from faiss_memory.parts import Vectors
+from faiss_memory.contracts.embedder import Vectors
 
 DIMENSION = 64
 

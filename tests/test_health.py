@@ -10,7 +10,7 @@ import pytest
 
 from faiss_memory.app import build_service
 from faiss_memory.settings import load
-from faiss_memory.store import restoring
+from faiss_memory.store.backup import restore
 from tests.fakes import FakeModel
 
 
@@ -19,8 +19,8 @@ class Replay:
 
     def __init__(self, monkeypatch):
         self.reached, self.may_go_on = threading.Event(), threading.Event()
-        self._replay = restoring.replay
-        monkeypatch.setattr(restoring, "replay", self._stop)
+        self._replay = restore.replay
+        monkeypatch.setattr(restore, "replay", self._stop)
 
     def _stop(self, *arguments, progress, **named):
         progress(0.42)

@@ -11,18 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from faiss_memory import (
-    Adapter,
-    Answer,
-    InvalidRequest,
-    Mount,
-    OwnFile,
-    PromptTemplate,
-    Route,
-    hookimpl,
-    hookspecs,
-)
+from faiss_memory import Adapter, Answer, InvalidRequest, Mount, OwnFile, PromptTemplate, Route, hookimpl
 from faiss_memory.app import build_service
+from faiss_memory.contracts import hooks
 from faiss_memory.errors import ConfigError, PluginError
 from faiss_memory.settings import load
 from faiss_memory.store import EmbeddedStore
@@ -75,7 +66,7 @@ class Everything:
         return [
             Route(
                 method="GET", path="/hello", summary="Say hello", answer=HelloAnswer,
-                handler=lambda: HelloAnswer(hello=service.overview.version),
+                handler=lambda: HelloAnswer(hello=service.version),
             )
         ]  # fmt: skip
 
@@ -83,7 +74,7 @@ class Everything:
     def register_mounts(self, service):
         def app(environ, start_response):
             start_response("200 OK", [("Content-Type", "text/plain")])
-            return [service.overview.version.encode()]
+            return [service.version.encode()]
 
         return [Mount(path="/hello/plain", app=app, methods=("GET",))]
 
@@ -106,7 +97,7 @@ class Everything:
     @hookimpl
     def service_stopping(self, service):
         # The store still answers, so that what was begun can be finished.
-        self.told.append(("service_stopping", service.overview.stats(None).total_memories))
+        self.told.append(("service_stopping", service.stats().total_memories))
 
     @hookimpl
     def before_add(self, drafts):
@@ -140,14 +131,14 @@ class Everything:
 
 
 def test_every_hook_is_implemented_by_a_plugin_of_these_tests():
-    specified = {name for name, value in vars(hookspecs).items() if hasattr(value, "faiss_memory_spec")}
+    specified = {name for name, value in vars(hooks).items() if hasattr(value, "faiss_memory_spec")}
     implemented = {name for name, value in vars(Everything).items() if hasattr(value, "faiss_memory_impl")}
     assert specified
     assert implemented == specified
 
 
 def test_every_hook_says_what_it_is_for():
-    for name, value in vars(hookspecs).items():
+    for name, value in vars(hooks).items():
         if hasattr(value, "faiss_memory_spec"):
             assert inspect.getdoc(value), name
 
@@ -431,7 +422,7 @@ def files(context):
 
 def routes(service):
     def greet():
-        return Greeting(memories=service.overview.stats(None).total_memories)
+        return Greeting(memories=service.stats().total_memories)
 
     return [Route(method="GET", path="/adapters/stranger/greeting", summary="Greet", answer=Greeting, handler=greet)]
 

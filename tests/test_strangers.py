@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from faiss_memory.errors import StoreCorrupt
-from faiss_memory.store.operations import (
+from faiss_memory.store.records.operations import (
     count_content,
     keep_content,
 )
-from faiss_memory.store.rows import checksum
+from faiss_memory.store.records.rows import checksum
 from faiss_memory.uids import new_uid
 from tests.running import RunningService
 from tests.store.oracle import EVERYTHING, EmbeddedHome, add, embed_query, settled

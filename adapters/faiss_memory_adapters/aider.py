@@ -16,7 +16,6 @@ from faiss_memory import (
     Detection,
     InstallContext,
     ListRequest,
-    MemoryService,
     Message,
     Note,
     OwnFile,
@@ -25,6 +24,7 @@ from faiss_memory import (
     PromptTemplate,
     Route,
     SearchRequest,
+    Service,
     YamlItem,
     YamlMember,
     clean_line,
@@ -56,7 +56,7 @@ class ContextFileRequest(Message):
     tokens: Annotated[int, Meta(ge=300, le=100_000, description="The most that it may cost.")] = TOKENS
 
 
-def _context(service: MemoryService, request: ContextFileRequest) -> Page:
+def _context(service: Service, request: ContextFileRequest) -> Page:
     project = request.project or DEFAULT_PROJECT
     projects = list(dict.fromkeys([project, DEFAULT_PROJECT]))
     query = request.query.strip()
@@ -88,7 +88,7 @@ def _note(memory: Any) -> Note:
     )
 
 
-def _routes(service: MemoryService) -> Sequence[Route]:
+def _routes(service: Service) -> Sequence[Route]:
     return (
         Route(
             method="GET", path="/adapters/aider/context.md", summary="Give a context file for aider",

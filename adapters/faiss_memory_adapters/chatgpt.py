@@ -14,7 +14,6 @@ from faiss_memory import (
     ErrorAnswer,
     InstallContext,
     MemoryNotFound,
-    MemoryService,
     NovelAnswer,
     NovelRequest,
     Page,
@@ -23,6 +22,7 @@ from faiss_memory import (
     ScopeRequest,
     SearchAnswer,
     SearchRequest,
+    Service,
     Snippet,
     StatsAnswer,
     message_schema,
@@ -70,7 +70,7 @@ ACTIONS = (
 )  # fmt: skip
 
 
-def _document(service: MemoryService) -> Page:
+def _document(service: Service) -> Page:
     settings = service.settings
     if not settings.public_url:
         raise MemoryNotFound(
@@ -81,7 +81,7 @@ def _document(service: MemoryService) -> Page:
         "openapi": "3.1.0",
         "info": {
             "title": "FAISS Memory",
-            "version": service.overview.version,
+            "version": service.version,
             "description": "What was decided, agreed on, fixed and preferred in earlier conversations.",
         },
         "servers": [{"url": settings.public_url.rstrip("/")}],
@@ -92,7 +92,7 @@ def _document(service: MemoryService) -> Page:
     return Page(msgspec.json.format(msgspec.json.encode(document)), "application/json")
 
 
-def _operation(action: Action, service: MemoryService) -> dict[str, Any]:
+def _operation(action: Action, service: Service) -> dict[str, Any]:
     limits = service.settings.limits
     request = _asked(message_schema(action.request, limits), action.fields)
     answers: dict[str, type[Any]] = {
@@ -161,7 +161,7 @@ def _is_open(schema: dict[str, Any]) -> bool:
     return schema.get("type") == "object" and "properties" not in schema
 
 
-def _routes(service: MemoryService) -> Sequence[Route]:
+def _routes(service: Service) -> Sequence[Route]:
     page = Page(template("chatgpt/privacy.html").encode(), "text/html; charset=utf-8")
     return (
         Route(

@@ -20,7 +20,6 @@ from faiss_memory import (
     Detection,
     InstallContext,
     InvalidRequest,
-    MemoryService,
     Message,
     Note,
     OwnFile,
@@ -28,6 +27,7 @@ from faiss_memory import (
     PromptTemplate,
     Route,
     SearchRequest,
+    Service,
     YamlDefault,
     YamlItem,
     clean_line,
@@ -77,7 +77,7 @@ class ContextItem(Answer):
     uri: ContextUri | UnsetType = UNSET
 
 
-def _context(service: MemoryService, params: ContextParams, request: ContextRequest) -> list[ContextItem]:
+def _context(service: Service, params: ContextParams, request: ContextRequest) -> list[ContextItem]:
     query = request.query.strip() or request.fullInput.strip()
     if not query:
         return []
@@ -133,7 +133,7 @@ def _project_of_workspace(place: str | None) -> str:
         return DEFAULT_PROJECT
 
 
-def _routes(service: MemoryService) -> Sequence[Route]:
+def _routes(service: Service) -> Sequence[Route]:
     return (
         Route(
             method="POST", path="/adapters/continue/context", summary="Answer Continue's context provider",

@@ -20,10 +20,10 @@ from faiss_memory import (
     JsonItems,
     JsonMember,
     MarkdownBlock,
-    MemoryService,
     NovelRequest,
     PromptTemplate,
     Route,
+    Service,
     Snippet,
     Tool,
     endpoint_address,
@@ -103,7 +103,7 @@ class ToolsAnswer(Answer):
     calls: list[ToolCall]
 
 
-def _tools(service: MemoryService) -> ToolsAnswer:
+def _tools(service: Service) -> ToolsAnswer:
     described = [
         (tool.name, path, tool.description, tool.input_schema(service.settings.limits))
         for path, tool in CALLS
@@ -121,7 +121,7 @@ def _tools(service: MemoryService) -> ToolsAnswer:
     )
 
 
-def _routes(service: MemoryService) -> Sequence[Route]:
+def _routes(service: Service) -> Sequence[Route]:
     return (
         Route(
             method="GET", path="/adapters/generic/tools", summary="Tool schemas for any model that calls tools",

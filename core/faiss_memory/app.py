@@ -6,7 +6,7 @@ import io
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -14,18 +14,23 @@ from urllib.parse import quote
 import falcon
 import msgspec
 
-from faiss_memory import errors, openapi, pages, schema
-from faiss_memory.access import AccessControl, Proofs, is_public
+from faiss_memory import errors, openapi, schema
+from faiss_memory.contracts.embedder import Embedder
+from faiss_memory.contracts.http import Download, Mount, Page, Route
+from faiss_memory.contracts.store import KnownModel, Store
 from faiss_memory.embedder import open_embedder, reopen_embedder
-from faiss_memory.engine import MemoryEngine
-from faiss_memory.models import ModelOpening
-from faiss_memory.mount import Mount
-from faiss_memory.parts import Download, Embedder, KnownModel, Page, Route, Store
+from faiss_memory.engine.engine import MemoryEngine
+from faiss_memory.engine.models import ModelOpening
+from faiss_memory.http import pages
+from faiss_memory.http.access import AccessControl, Proofs, is_public
+from faiss_memory.http.public import as_public
+from faiss_memory.http.routes import core_routes
+from faiss_memory.memory import Query, Ranking, SearchResult
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.proving import PATH
-from faiss_memory.public import as_public
-from faiss_memory.routes import core_routes
-from faiss_memory.service import MemoryService
+from faiss_memory.service.assistant_files import AssistantFiles
+from faiss_memory.service.backups import Backups
+from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import Settings
 from faiss_memory.store import EmbeddedStore
 
@@ -38,6 +43,7 @@ STATUS = {
     errors.Conflict: falcon.HTTP_409,
     errors.BackupCorrupt: falcon.HTTP_409,
     errors.DiskFull: falcon.HTTP_507,
+    errors.NotSupported: falcon.HTTP_501,
     errors.MemoryServiceError: falcon.HTTP_503,
 }
 """The nearest class counts: what is not the caller's fault passes with time or a restart."""
@@ -53,22 +59,36 @@ def build_service(
     Raises StoreLocked when another process owns the data folder, PluginError and ConfigError.
     """
     plugins = PluginHost(settings.plugins.disabled, extra_plugins)
-    store: Store | None = plugins.hook.open_store(settings=settings, on_failure=on_failure)
+    store: Store | None = plugins.open_part("open_store", Store, settings=settings, on_failure=on_failure)  # type: ignore[type-abstract]
     if store is None:
         store = EmbeddedStore(settings.data_folder, on_failure, settings.max_backups, limits=settings.limits)
 
-    engine = MemoryEngine(store, _model_opening(settings, plugins), settings.startup_wait)
+    def rank_memories(query: Query, k: int) -> Mapping[str, Ranking]:
+        return dict(plugins.ask_each("rank_memories", query=query, k=k))
+
+    def rerank_results(query: Query, results: list[SearchResult]) -> list[SearchResult]:
+        reranked: list[list[SearchResult]] = plugins.ask("rerank_results", query=query, results=results)
+        return reranked[0] if reranked else results
+
+    engine = MemoryEngine(
+        store, _model_opening(settings, plugins), settings.startup_wait, rank_memories, rerank_results
+    )
     return MemoryService(settings, engine, plugins)
 
 
 def _model_opening(settings: Settings, plugins: PluginHost) -> ModelOpening:
+    def brought_for(some: Settings) -> Embedder | None:
+        try:
+            return plugins.open_part("open_embedder", Embedder, settings=some)  # type: ignore[type-abstract]
+        except errors.PluginError as error:
+            raise errors.EmbedderError(str(error)) from error
+
     def wanted() -> Embedder:
-        brought: Embedder | None = plugins.hook.open_embedder(settings=settings)
-        return brought or open_embedder(settings.model_name, settings.cache_folder)
+        return brought_for(settings) or open_embedder(settings.model_name, settings.cache_folder)
 
     def again(known: KnownModel) -> Embedder:
         as_it_was = msgspec.structs.replace(settings, model_name=known.name)
-        brought: Embedder | None = plugins.hook.open_embedder(settings=as_it_was)
+        brought = brought_for(as_it_was)
         if brought is not None and brought.identity != known.identity:
             brought.close()
             brought = None
@@ -88,12 +108,10 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
 
     `secret` is that of this run: who knows it is this user, and needs no token; empty means that there is none.
     """
-    routes = [*core_routes(service)]
-    for more in service.plugins.hook.register_routes(service=service):
-        routes += more
+    brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
+    routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
     routes += _described(service, routes)
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
-    service.overview.paths = tuple(dict.fromkeys(route.path for route in routes))
     public = {part.path for part in (*routes, *mounts) if part.public}
     unlocked = {PATH, *(route.path for route in routes if route.open)}
     app = Application()

@@ -6,6 +6,7 @@ MemoryServiceError
 ├── MemoryNotFound        no such memory, project or backup
 ├── Conflict              the request contradicts what is there
 ├── NotReady              try again in a moment
+├── NotSupported          what was brought into the service, such as a store, does not offer it
 ├── StoreError            the durable store cannot do it
 │   ├── StoreCorrupt
 │   │   └── BackupCorrupt   a backup or an archive, not the store itself
@@ -66,6 +67,10 @@ class NotReady(MemoryServiceError):
     def __init__(self, description: str, retry_after: int = 2) -> None:
         super().__init__(description)
         self.retry_after = retry_after
+
+
+class NotSupported(MemoryServiceError):
+    """The part that would have to do it, such as a store that a plugin brought, does not offer it."""
 
 
 class StoreError(MemoryServiceError):

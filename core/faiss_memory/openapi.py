@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from faiss_memory import schema
-from faiss_memory.parts import Route
+from faiss_memory.contracts.http import Route
 from faiss_memory.settings import Limits, Settings
 
 IDEMPOTENCY_PATTERN = "^[!-~]{1,200}$"

@@ -6,15 +6,17 @@ import difflib
 import logging
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pluggy
 
-from faiss_memory import hookspecs
-from faiss_memory.adapter import Adapter
-from faiss_memory.errors import ConfigError, PluginError
+from faiss_memory.adapter.adapter import Adapter
+from faiss_memory.contracts import hooks
+from faiss_memory.errors import ConfigError, MemoryServiceError, PluginError
 
 log = logging.getLogger("faiss_memory.plugins")
+
+T = TypeVar("T")
 
 
 class PluginHost:
@@ -25,10 +27,10 @@ class PluginHost:
     """
 
     def __init__(self, disabled: Sequence[str] = (), extra: Iterable[tuple[str, object]] = ()) -> None:
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
-        self._manager.add_hookspecs(hookspecs)
+        self._manager = pluggy.PluginManager(hooks.PROJECT)
+        self._manager.add_hookspecs(hooks)
         self.hook = self._manager.hook
-        found = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
+        found = sorted(entry_points(group=hooks.PROJECT), key=lambda point: point.name)
         _check_disabled(disabled, [point.name for point in found])
         for name, plugin in extra:
             self._register(name, plugin)
@@ -58,20 +60,65 @@ class PluginHost:
         """The adapters among them, by the assistant's name."""
         return {one.name: one for _, one in self.plugins if isinstance(one, Adapter)}
 
+    def wants(self, hook: str) -> bool:
+        """Say whether a plugin implements a hook."""
+        return bool(getattr(self.hook, hook).get_hookimpls())
+
     def notify(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin that something has happened. It is done and safe, so an error is only logged."""
         self.ask(hook, **arguments)
 
     def ask(self, hook: str, **arguments: Any) -> list[Any]:
         """Collect every plugin's answer; a plugin that fails is logged by its name and left out."""
+        return [answer for _, answer in self.ask_each(hook, **arguments)]
+
+    def ask_each(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
+        """Collect every plugin's answer with the plugin's name; one that fails is logged and left out."""
         answers = []
         for implementation in reversed(getattr(self.hook, hook).get_hookimpls()):  # in pluggy's own order
             given = {name: arguments[name] for name in implementation.argnames}
             try:
-                answers.append(implementation.function(**given))
+                answers.append((implementation.plugin_name, implementation.function(**given)))
             except Exception:  # the plugin's own fault must not undo what was acknowledged
                 log.exception("plugin `%s` failed in %s", implementation.plugin_name, hook)
-        return [answer for answer in answers if answer is not None]
+        return [(name, answer) for name, answer in answers if answer is not None]
+
+    def open_part(self, hook: str, contract: type[T], **arguments: Any) -> T | None:
+        """Return what the first plugin brings that brings something, such as a store; None if none does.
+
+        Raises PluginError, which names the plugin, for one that fails, and for what does not keep the contract.
+        """
+        for implementation in reversed(getattr(self.hook, hook).get_hookimpls()):
+            given = {name: arguments[name] for name in implementation.argnames}
+            name = implementation.plugin_name
+            try:
+                part = implementation.function(**given)
+            except MemoryServiceError:
+                raise
+            except Exception as error:
+                raise PluginError(
+                    f"plugin `{name}` failed in {hook}: {type(error).__name__}: {error}. {_how_to_disable(name)}"
+                ) from error
+            if part is None:
+                continue
+            if missing := missing_of(part, contract):
+                raise PluginError(
+                    f"what plugin `{name}` gives in {hook}, a `{type(part).__qualname__}`, is no "
+                    f"{contract.__name__}: it lacks {', '.join(missing)}. {_how_to_disable(name)}"
+                )
+            return cast(T, part)
+        return None
+
+
+def missing_of(part: object, contract: type[object]) -> list[str]:
+    """Return the names that a contract promises and a part of a guest's does not have, in order of name."""
+    promised = {
+        name
+        for kind in contract.__mro__
+        for name in vars(kind)
+        if not name.startswith("_") and kind is not object
+    }
+    return sorted(name for name in promised if not hasattr(part, name))
 
 
 def _load(point: EntryPoint) -> object:

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from faiss_memory.app import build_service, create_app
 from faiss_memory.errors import StoreError
+from faiss_memory.http.server import RunningFile, Server
 from faiss_memory.logs import log_path, note_failure, start_logging, stop_logging
 from faiss_memory.peers import named_few, other_users
 from faiss_memory.private import keep_files_private
 from faiss_memory.proving import new_secret
-from faiss_memory.server import RunningFile, Server
 from faiss_memory.settings import Settings
 
 log = logging.getLogger("faiss_memory")

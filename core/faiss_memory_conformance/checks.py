@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from falcon.testing import Result, TestClient
 
-from faiss_memory.adapter import Adapter
+from faiss_memory.adapter.adapter import Adapter
 from faiss_memory.app import build_service, create_app
-from faiss_memory.config_files import (
+from faiss_memory.contracts.config_files import (
     MARK,
     ConfigFile,
     InstallContext,
@@ -29,7 +29,7 @@ from faiss_memory.config_files import (
 from faiss_memory.install import Assistants, Installer, RecordFile, report
 from faiss_memory.install.formats import Content, state
 from faiss_memory.plugin_host import PluginHost
-from faiss_memory.service import MemoryService
+from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import Settings, load
 from faiss_memory_conformance.samples import STYLES, place_of, sample
 from faiss_memory_conformance.toy_model import ToyModel

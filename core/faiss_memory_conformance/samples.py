@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from faiss_memory.config_files import OwnFile
+from faiss_memory.contracts.config_files import OwnFile
 
 STYLES: dict[str, Callable[[str], bytes] | None] = {
     "nothing": None,

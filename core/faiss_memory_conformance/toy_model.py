@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from faiss_memory.hookspecs import hookimpl
-from faiss_memory.parts import Embedder, Vectors
+from faiss_memory.contracts.embedder import Embedder, Vectors
+from faiss_memory.contracts.hooks import hookimpl
 
 
 class LetterCounter:

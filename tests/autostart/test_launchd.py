@@ -11,7 +11,7 @@ from faiss_memory.autostart.choosing import choose
 from faiss_memory.autostart.command import Command
 from faiss_memory.autostart.launchd import LABEL, Launchd
 from faiss_memory.errors import AutostartError
-from faiss_memory.server import DRAIN_SECONDS
+from faiss_memory.http.server import DRAIN_SECONDS
 
 COMMAND = Command(("/opt/a b/python", "-P", "-m", "faiss_memory", "serve", "--set", "data_dir=/<&>é"))
 OTHER = Command((*COMMAND.words[:-1], "port=8902"))

@@ -14,7 +14,7 @@ from faiss_memory.autostart.choosing import choose
 from faiss_memory.autostart.command import Command
 from faiss_memory.autostart.systemd import UNIT, Systemd, quote, unquote
 from faiss_memory.errors import AutostartError
-from faiss_memory.server import DRAIN_SECONDS
+from faiss_memory.http.server import DRAIN_SECONDS
 
 COMMAND = Command(("/opt/x/python", "-P", "-m", "faiss_memory", "serve", "--set", "port=8901"))
 OTHER = Command((*COMMAND.words[:-1], "port=8902"))

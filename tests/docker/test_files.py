@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from faiss_memory.errors import ConfigError
-from faiss_memory.server import DRAIN_SECONDS
+from faiss_memory.http.server import DRAIN_SECONDS
 from faiss_memory.settings import NOT_SETTINGS, PREFIX, SHORT_NAMES, environment_name, known_keys, load
 from tests.docs.documents import ROOT
 

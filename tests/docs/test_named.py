@@ -11,16 +11,19 @@ import click
 import msgspec
 import pytest
 
-from faiss_memory import Adapter, hookspecs
+from faiss_memory import Adapter
 from faiss_memory.app import STATUS, create_app
 from faiss_memory.cli import main
+from faiss_memory.contracts import hooks
+from faiss_memory.http.routes import core_routes
 from faiss_memory.openapi import document
-from faiss_memory.routes import core_routes
+from faiss_memory.service.assistant_files import AssistantFiles
+from faiss_memory.service.backups import Backups
 from tests.docs.documents import NAMES, ROOT, anchors, commands, prose, read, rows, section
 
 API = "docs/API.md"
 NONE = "\N{EN DASH}"
-HOOKS = sorted(name for name, value in vars(hookspecs).items() if hasattr(value, "faiss_memory_spec"))
+HOOKS = sorted(name for name, value in vars(hooks).items() if hasattr(value, "faiss_memory_spec"))
 GUESTS = {
     point.name: point.load()
     for point in entry_points(group="faiss_memory")
@@ -33,10 +36,8 @@ GUESTS = {
 
 @pytest.fixture
 def routes(service):
-    found = [*core_routes(service)]
-    for more in service.plugins.hook.register_routes(service=service):
-        found += more
-    return found
+    brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
+    return [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
 
 
 def test_the_api_document_lists_every_route_and_no_other(service, routes):
@@ -172,8 +173,9 @@ def test_every_adapter_and_plugin_that_comes_along_is_documented(guest):
 # Modules, commands, links.
 
 
-def test_the_architecture_names_every_module():
-    text = read("ARCHITECTURE.md")
+def test_the_architecture_and_the_packages_readmes_name_every_module():
+    pages = (ROOT / "core/faiss_memory").rglob("README.md")
+    text = read("ARCHITECTURE.md") + "".join(page.read_text(encoding="utf-8") for page in pages)
     modules = [path for path in (ROOT / "core/faiss_memory").rglob("*.py") if path.name != "__init__.py"]
     assert [path.stem for path in modules if f"`{path.stem}`" not in text] == []
 
@@ -224,4 +226,4 @@ def test_the_front_door_is_what_the_examples_import():
 
 
 def test_every_hook_says_what_it_is_for():
-    assert [hook for hook in HOOKS if not inspect.getdoc(getattr(hookspecs, hook))] == []
+    assert [hook for hook in HOOKS if not inspect.getdoc(getattr(hooks, hook))] == []

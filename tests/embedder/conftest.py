@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import open_embedder, opening
-from faiss_memory.parts import Embedder
 
 REAL = "all-MiniLM-L6-v2"
 LINES = [

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import open_embedder
 from faiss_memory.embedder.model_source import find_source
 from faiss_memory.embedder.onnx_embedder import OnnxEmbedder
-from faiss_memory.parts import Embedder
 
 REAL = "all-MiniLM-L6-v2"
 TEXTS = [

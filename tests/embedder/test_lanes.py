@@ -10,9 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from faiss_memory.embedder import EmbeddingLanes, lanes
+from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.embedder import EmbeddingLanes, batcher
 from faiss_memory.errors import EmbedderError
-from faiss_memory.parts import Vectors
 
 PATIENCE = 20  # seconds until a test that hangs is called failed
 
@@ -117,7 +117,7 @@ def long(name: str) -> str:
     return f"{name} ".ljust(400, "x")
 
 
-CHUNK = lanes.CHUNK_TOKENS // 102  # such long texts, with two special tokens each
+CHUNK = batcher.CHUNK_TOKENS // 102  # such long texts, with two special tokens each
 
 
 def test_a_query_that_finds_nothing_running_starts_at_once(queues: EmbeddingLanes, model: Gated) -> None:
@@ -164,7 +164,7 @@ def test_the_same_query_again_does_not_reach_the_model(queues: EmbeddingLanes, m
 
 def test_the_least_recently_asked_query_is_forgotten_first(queues: EmbeddingLanes, model: Gated) -> None:
     model.let()
-    queues.embed_queries([f"text {n}" for n in range(lanes.CACHED_QUERIES)])
+    queues.embed_queries([f"text {n}" for n in range(batcher.CACHED_QUERIES)])
     queues.embed_queries(["text 0"])
     queues.embed_queries(["one too many"])
     calls = len(model.calls)
@@ -254,7 +254,7 @@ def test_queries_cannot_starve_bulk_work(queues: EmbeddingLanes, model: Gated, c
         model.wait_for_calls(n + 1)
         if any(kind == "bulk" for kind, _ in model.calls):
             break
-    assert n <= lanes.QUERY_BATCHES_PER_CHUNK + 1
+    assert n <= batcher.QUERY_BATCHES_PER_CHUNK + 1
 
 
 @pytest.mark.parametrize("error", [EmbedderError, ValueError])

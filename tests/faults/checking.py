@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.faults.disks import in_memory
 from tests.faults.journal import Acknowledged, Journal
+from tests.store.asking import matching, nearest
 from tests.store.oracle import EVERYTHING, EmbeddedHome, Oracle, assert_same, embed, embed_query, settled
 
 
@@ -35,10 +36,10 @@ def check_store(store: Any, acknowledged: Acknowledged, journal: Journal) -> dic
 def check_indexes(store: Any, content: dict[int, str]) -> None:
     """Every leg finds every memory and no other; all texts of the fault tests hold `shared`."""
     query = embed_query("shared words")
-    nearest = [match.memory_id for match in store.nearest(query, EVERYTHING, len(content) + 10)]
-    matching = [memory_id for memory_id, _ in store.matching("shared", EVERYTHING, len(content) + 10)]
-    assert sorted(nearest) == sorted(content), "search by meaning finds other memories than are there"
-    assert sorted(matching) == sorted(content), "search by words finds other memories than are there"
+    near = [match.memory_id for match in nearest(store, query, EVERYTHING, len(content) + 10)]
+    found = [memory_id for memory_id, _ in matching(store, "shared", EVERYTHING, len(content) + 10)]
+    assert sorted(near) == sorted(content), "search by meaning finds other memories than are there"
+    assert sorted(found) == sorted(content), "search by words finds other memories than are there"
     assert sum(project.memories for project in store.projects()) == len(content)
     assert store.count_unembedded() == {}
 

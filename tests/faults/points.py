@@ -13,27 +13,19 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from faiss_memory.store import (
-    backups,
-    catalogue_file,
-    chain,
-    log,
-    migrating,
-    purging,
-    restoring,
-    truth,
-    truth_version,
-    vector_files,
-)
-from faiss_memory.store.backups import Backups
-from faiss_memory.store.catalogue import Catalogue
-from faiss_memory.store.chain import Chain
+from faiss_memory.store.backup import backups, log, migration, restore, snapshots
+from faiss_memory.store.backup.backups import Backups
+from faiss_memory.store.backup.snapshots import Chain
+from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.derived import Derived
-from faiss_memory.store.history import History
-from faiss_memory.store.indexes import Indexes
+from faiss_memory.store.index import catalogue_file, vector_files
+from faiss_memory.store.index.catalogue import Catalogue
+from faiss_memory.store.index.follower import Derived
+from faiss_memory.store.index.searcher import Indexes
+from faiss_memory.store.purge import purge
+from faiss_memory.store.records import database, version
+from faiss_memory.store.records.database import Truth
 from faiss_memory.store.swapping import Swapping
-from faiss_memory.store.truth import Truth
 
 Reach = Callable[[], None]
 Install = Callable[[Reach], None]
@@ -147,7 +139,7 @@ POINTS = {
     "after an old backup went": Point(after(Backups, "_remove"), most=1),
     "before the log is rotated": Point(before(Chain, "rotate"), most=1),
     "after the log was rotated": Point(after(Chain, "rotate"), most=1),
-    "while a base is described": Point(before(chain, "_describe"), most=1),
+    "while a base is described": Point(before(snapshots, "_describe"), most=1),
     "after a base was made": Point(after(Chain, "roll"), most=1),
     "after a base was adopted": Point(after(Chain, "adopt"), most=1),
     "before old files of the log go": Point(before(Chain, "sweep"), most=2),
@@ -158,35 +150,35 @@ POINTS = {
     "while a manual backup is copied": Point(before(backups, "_copy"), "back up", 3),
     "before the manifest of a manual backup": Point(before(backups, "write_manifest", _manual), "back up", 2),
     "after a manual backup": Point(after(Backups, "_copy"), "back up", 2),
-    "before the files of a backup are read": Point(before(restoring, "build"), "restore", 1),
-    "after a backup was replayed": Point(after(restoring, "build"), "restore", 1),
-    "before a restored database is put in place": Point(before(restoring, "put_in_place"), "restore", 1),
-    "after a restored database was put in place": Point(after(restoring, "put_in_place"), "restore", 1),
-    "after a restore": Point(after(restoring, "restore_if_asked"), "restore", 1),
+    "before the files of a backup are read": Point(before(restore, "build"), "restore", 1),
+    "after a backup was replayed": Point(after(restore, "build"), "restore", 1),
+    "before a restored database is put in place": Point(before(restore, "put_in_place"), "restore", 1),
+    "after a restored database was put in place": Point(after(restore, "put_in_place"), "restore", 1),
+    "after a restore": Point(after(restore, "restore_if_asked"), "restore", 1),
     "before the databases are swapped": Point(before(Swapping, "_swap"), "answer calls", 1),
     "after the databases were swapped": Point(after(Swapping, "_swap"), "answer calls", 1),
     "before the log follows a restore": Point(before(History, "follow"), "answer calls", 1),
     "after the log followed a restore": Point(after(History, "follow"), "answer calls", 1),
-    "before the backup that precedes a migration": Point(before(migrating, "_copy"), "migrate", 1),
-    "before the manifest of that backup": Point(before(migrating, "write_manifest"), "migrate", 1),
-    "after the backup that precedes a migration": Point(after(migrating, "back_up_older"), "migrate", 1),
-    "before the tables are brought up to date": Point(before(truth, "upgrade"), "migrate", 1),
-    "while uids are written": Point(before(truth_version, "derived_uid"), "migrate", 150),
-    "after the tables were brought up to date": Point(after(truth, "upgrade"), "migrate", 1),
+    "before the backup that precedes a migration": Point(before(migration, "_copy"), "migrate", 1),
+    "before the manifest of that backup": Point(before(migration, "write_manifest"), "migrate", 1),
+    "after the backup that precedes a migration": Point(after(migration, "back_up_older"), "migrate", 1),
+    "before the tables are brought up to date": Point(before(database, "upgrade"), "migrate", 1),
+    "while uids are written": Point(before(version, "derived_uid"), "migrate", 150),
+    "after the tables were brought up to date": Point(after(database, "upgrade"), "migrate", 1),
     "before search.db is made anew by a migration": Point(before(catalogue_file, "_filled"), "migrate", 1),
-    "before a purge is noted": Point(before(purging, "_write_intent"), "purge", 1),
-    "after a purge was noted": Point(after(purging, "_write_intent"), "purge", 1),
+    "before a purge is noted": Point(before(purge, "_write_intent"), "purge", 1),
+    "after a purge was noted": Point(after(purge, "_write_intent"), "purge", 1),
     "after what is purged left the records": Point(after(Truth, "purge"), "purge", 1),
-    "after memory.db was written anew": Point(after(purging, "_vacuum"), "purge", 1),
+    "after memory.db was written anew": Point(after(purge, "_vacuum"), "purge", 1),
     "after the log was sealed for a purge": Point(after(History, "seal"), "purge", 1),
-    "after the history was rewritten": Point(after(purging, "rewrite_store"), "purge", 1),
-    "before rewritten files are put in place": Point(before(purging, "_put_in_place", _some), "purge", 1),
-    "after rewritten files were put in place": Point(after(purging, "_put_in_place"), "purge", 1),
+    "after the history was rewritten": Point(after(purge, "rewrite_store"), "purge", 1),
+    "before rewritten files are put in place": Point(before(purge, "_put_in_place", _some), "purge", 1),
+    "after rewritten files were put in place": Point(after(purge, "_put_in_place"), "purge", 1),
     "before the backups follow a purge": Point(before(Backups, "renew"), "purge", 1),
     "between the links of a backup": Point(before(backups, "_link_again"), "purge", 1),
     "after the backups followed a purge": Point(after(Backups, "renew"), "purge", 1),
-    "after a manual backup was rewritten": Point(after(purging, "rewrite_backup"), "purge", 1),
-    "before what was set aside is rewritten": Point(before(purging, "clear_set_aside"), "purge", 1),
+    "after a manual backup was rewritten": Point(after(purge, "rewrite_backup"), "purge", 1),
+    "before what was set aside is rewritten": Point(before(purge, "clear_set_aside"), "purge", 1),
     "before search.db is purged": Point(before(Derived, "purge_catalogue"), "purge", 1),
     "before the saved indexes are purged": Point(before(Derived, "purge_vectors"), "purge", 1),
     "after the saved indexes were purged": Point(after(Derived, "purge_vectors"), "purge", 1),

@@ -94,7 +94,7 @@ class Gone(Exception):
 
 
 class RemoteStore:
-    """A store in a process of its own, with the methods of `faiss_memory.parts.Store`."""
+    """A store in a process of its own, with the methods of `faiss_memory.Store`."""
 
     def __init__(self, nursery: Nursery, data: Path, **options: Any) -> None:
         ours, theirs = socket.socketpair()

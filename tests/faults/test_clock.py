@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from faiss_memory.contracts.store import Retry
 from faiss_memory.memory import Change, Draft
-from faiss_memory.parts import Retry
 from tests.faults.checking import check_backups, check_store, visible_backups
 from tests.faults.processes import RemoteHome
 from tests.faults.test_kill import times

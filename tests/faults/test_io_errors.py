@@ -11,13 +11,14 @@ from contextlib import closing
 
 import pytest
 
+from faiss_memory.contracts.store import Retry
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.memory import Change, Draft
-from faiss_memory.parts import Retry
 from tests.faults.checking import check_store, check_wholly, looking_at, texts_of
 from tests.faults.control import KINDS
 from tests.faults.journal import Acknowledged, Journal
 from tests.faults.processes import RemoteHome
+from tests.store.asking import matching
 from tests.store.oracle import EVERYTHING, EmbeddedHome, add, embed, settled, until
 
 HARMS = [
@@ -279,7 +280,7 @@ def made_anew(trying, control, first):
     store.tags(EVERYTHING)  # notices that search.db is damaged
     try:
         until(lambda: not store.rebuilding(), f"search by words is whole, full from write {first} on")
-        found = {memory_id for memory_id, _ in store.matching("shared", EVERYTHING, len(texts))}
+        found = {memory_id for memory_id, _ in matching(store, "shared", EVERYTHING, len(texts))}
         assert found == texts.keys()
         passed = control.passed
         control.rest()

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from faiss_memory.store.truth_schema import SCHEMA_VERSION
+from faiss_memory.store.records.schema import SCHEMA_VERSION
 from tests.faults.checking import looking_at, visible_backups
 from tests.faults.points import POINTS
 from tests.older import EXPECTED, VERSION, expected_texts, unpacked

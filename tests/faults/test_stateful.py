@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, Phase, settings, strategies
 from hypothesis.errors import Flaky
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
+from faiss_memory.contracts.store import Retry
 from faiss_memory.errors import Conflict
 from faiss_memory.memory import Change
-from faiss_memory.parts import Retry
 from tests.faults.processes import Gone, Nursery, RemoteHome
 from tests.faults.test_kill import times
 from tests.store.oracle import EVERYTHING, Oracle, add, embed, some_draft

@@ -18,11 +18,14 @@ from typing import Any
 
 from faiss_memory.errors import Conflict, MemoryServiceError, StoreError
 from faiss_memory.memory import Change, Draft, Match
-from faiss_memory.store import EmbeddedStore, clock, purging
-from faiss_memory.store.readers_writer import ReadersWriterLock
+from faiss_memory.store import EmbeddedStore
+from faiss_memory.store.index.rwlock import ReadersWriterLock
+from faiss_memory.store.purge import purge
+from faiss_memory.store.records import clock
 from tests.fakes import DIMENSION
 from tests.faults import broken, points
 from tests.faults.journal import Journal, some_mark
+from tests.store.asking import matching, nearest
 from tests.store.oracle import EVERYTHING, embed
 
 EXIT_FAILED, EXIT_NOT_OPENED = 74, 75
@@ -65,14 +68,14 @@ def prepare(request: dict[str, Any]) -> None:
 
 def _hurry(since: float) -> None:
     """Let backups be made while the files of older ones are rewritten, as in a larger store."""
-    rewrite = purging.rewrite_store
+    rewrite = purge.rewrite_store
 
     def slowly(*given: Any) -> Any:
         done = rewrite(*given)
         time.sleep(SECONDS_TO_REWRITE)
         return done
 
-    purging.rewrite_store = slowly
+    purge.rewrite_store = slowly
     clock.now = lambda: datetime.fromtimestamp(since + (time.time() - since) * TIMES_FASTER, UTC)
 
 
@@ -291,9 +294,9 @@ class Asked:
         assert self._store is not None
         found = {}
         for memory_id, text in texts.items():
-            nearest = self._store.nearest(embed(text).vectors[0], EVERYTHING, 1)
-            matching = self._store.matching(text.split()[1], EVERYTHING, 5)
-            found[memory_id] = nearest, [key for key, _ in matching]
+            near = nearest(self._store, embed(text).vectors[0], EVERYTHING, 1)
+            words = matching(self._store, text.split()[1], EVERYTHING, 5)
+            found[memory_id] = near, [key for key, _ in words]
         return found
 
     def time(self) -> float:

@@ -10,8 +10,8 @@ import pytest
 from falcon.testing import Result
 
 from faiss_memory import Embedder, hookimpl
-from faiss_memory.parts import Vectors
-from faiss_memory.service import MemoryService
+from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.service.memories import MemoryService
 from tests.fakes import FakeEmbedder
 
 

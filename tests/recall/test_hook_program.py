@@ -232,8 +232,8 @@ def test_it_looks_where_the_last_service_ran_and_then_at_the_usual_port(tmp_path
         assert faiss_memory_hook.addresses() == [usual]
 
 
-HEAVY = {"_hashlib", "ssl", "http", "urllib", "asyncio", "email", "subprocess", "logging", "typing", "pathlib", "dataclasses",
-         "numpy", "faiss", "msgspec", "yaml", "click", "faiss_memory"}  # fmt: skip
+HEAVY = {"_hashlib", "ssl", "http", "urllib", "asyncio", "email", "subprocess", "logging", "typing", "pathlib",
+         "dataclasses", "numpy", "faiss", "msgspec", "yaml", "click", "faiss_memory"}  # fmt: skip
 
 
 def test_it_imports_nothing_heavy():

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from faiss_memory.contracts.embedder import Embedding, Vectors
+from faiss_memory.contracts.store import Store
+from faiss_memory.engine.passages import split
 from faiss_memory.memory import Change, Draft, Filter, Memory
-from faiss_memory.parts import Embedding, Store, Vectors
-from faiss_memory.passages import split
 from faiss_memory.store import EmbeddedStore
-from faiss_memory.store.analyzer import analyze, analyze_query
+from faiss_memory.store.index.analyzer import analyze, analyze_query
 from tests.fakes import DIMENSION, FakeEmbedder
+from tests.store.asking import matching, nearest
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = [
@@ -286,7 +288,7 @@ def assert_ranked(found: Sequence[tuple[int, float]], expected: dict[int, float]
 
 def assert_nearest(store: Store, oracle: Oracle, query: str, where: Filter, limit: int) -> None:
     vector = embed_query(query)
-    matches = store.nearest(vector, where, limit)
+    matches = nearest(store, vector, where, limit)
     expected = oracle.nearest(vector, where)
     assert_ranked([(match.memory_id, match.similarity) for match in matches], expected, limit)
     for match in matches:
@@ -318,7 +320,7 @@ def assert_same(store: Store, oracle: Oracle, seed: int = 0, searches: int = 6) 
         where = EVERYTHING if not number else some_filter(chance)
         assert store.matching_ids(where) == oracle.ids(where)
         assert_nearest(store, oracle, query, where, limit)
-        assert_ranked(store.matching(query, where, limit), oracle.matching(query, where), limit)
+        assert_ranked(matching(store, query, where, limit), oracle.matching(query, where), limit)
 
 
 def grow(store, oracle, number, seed):

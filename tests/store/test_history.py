@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from faiss_memory.contracts.store import Retry
 from faiss_memory.errors import Conflict, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Origin
-from faiss_memory.parts import Retry
-from faiss_memory.store import EmbeddedStore, chain, log, restoring
-from faiss_memory.store import clock as clock_module
-from faiss_memory.store.backups import Manifest, _kept_by_time
+from faiss_memory.store import EmbeddedStore
+from faiss_memory.store.backup import log, restore, snapshots
+from faiss_memory.store.backup.backups import Manifest, _kept_by_time
+from faiss_memory.store.records import clock as clock_module
 from tests.fakes import DIMENSION
+from tests.store.asking import nearest
 from tests.store.oracle import (
     EVERYTHING,
     EmbeddedHome,
@@ -77,9 +79,9 @@ def clock(monkeypatch):
 @pytest.fixture
 def small_log(monkeypatch):
     """Bases are rolled after every few writes."""
-    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 2_000)
-    monkeypatch.setattr(chain, "TIMES_TO_ROLL", 0)
-    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(snapshots, "LEAST_TO_ROLL", 2_000)
+    monkeypatch.setattr(snapshots, "TIMES_TO_ROLL", 0)
+    monkeypatch.setattr("faiss_memory.store.worker.SECONDS_BETWEEN_SAVES", 0.0)
 
 
 def test_every_write_is_a_backup_that_restores_by_copying_its_files(home, clock, tmp_path):
@@ -113,12 +115,12 @@ def test_writes_of_one_second_share_a_folder_that_holds_the_last(home, clock, tm
 
 
 def test_backups_of_a_store_that_grows_fast_stay_near_its_size(home, clock, monkeypatch):
-    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 50_000)
-    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(snapshots, "LEAST_TO_ROLL", 50_000)
+    monkeypatch.setattr("faiss_memory.store.worker.SECONDS_BETWEEN_SAVES", 0.0)
     store = home.open()
     for number in range(80):
         add(store, *(f"memory {number} {place} " + "word " * 100 for place in range(25)))
-    until(lambda: chain.bases(home.folder / "backups/.store")[0].seq > 0, "a base was rolled")
+    until(lambda: snapshots.bases(home.folder / "backups/.store")[0].seq > 0, "a base was rolled")
     home.close()
     files = {path.stat().st_ino: path.stat().st_size for path in (home.folder / "backups").rglob("*")}
     assert len(list(home.folder.glob("backups/.store/base-*.db"))) > 1
@@ -147,7 +149,7 @@ def test_a_backup_holds_everything_of_a_memory(home, tmp_path):
     assert (store.get([first, second, added[0].id]), store.origins("alpha"), store.projects()) == expected
     again = store.add([Draft(text="once")], [embed("once")], retry)
     assert (again[0].id, again[0].repeated) == (added[0].id, True)
-    match = store.nearest(embed_query("ledger three"), Filter(projects=("alpha",)), 1)[0]
+    match = nearest(store, embed_query("ledger three"), Filter(projects=("alpha",)), 1)[0]
     assert (match.memory_id, match.similarity) == (second, pytest.approx(1, abs=1e-5))
     restored.close()
 
@@ -213,7 +215,7 @@ def test_the_running_store_goes_back_to_a_backup_and_forth_again(home):
     assert (home.folder / restored.set_aside).exists()
     (fresh,) = add(store, "after the restore")
     assert fresh > max(given | oracle.given)
-    assert [match.memory_id for match in store.nearest(embed_query("after the restore"), EVERYTHING, 1)] == [
+    assert [match.memory_id for match in nearest(store, embed_query("after the restore"), EVERYTHING, 1)] == [
         fresh
     ]
     store.restore(after.name)
@@ -233,7 +235,7 @@ def test_the_store_goes_back_to_any_moment(tmp_path, clock, small_log):
         add(store, f"memory {number}")
         states[clock.now] = texts(store)
     end = clock.now
-    until(lambda: len(chain.bases(tmp_path / "data/backups/.store")) > 1, "a base was rolled")
+    until(lambda: len(snapshots.bases(tmp_path / "data/backups/.store")) > 1, "a base was rolled")
     chosen = random.Random(3).sample(sorted(states), 6)
     for moment in chosen:
         clock.now += timedelta(seconds=1)
@@ -274,7 +276,7 @@ def test_bases_are_rolled_while_writers_write_and_every_backup_restores(home, sm
     for writer in writers:
         writer.join()
     assert failures == []
-    until(lambda: chain.bases(home.folder / "backups/.store")[0].seq > 0, "a base was rolled")
+    until(lambda: snapshots.bases(home.folder / "backups/.store")[0].seq > 0, "a base was rolled")
     count, made = len(texts(store)), store.backups()
     home.close()
     assert made[-1].memories == count
@@ -286,7 +288,7 @@ def test_bases_are_rolled_while_writers_write_and_every_backup_restores(home, sm
 
 
 def test_a_restore_while_a_base_is_rolled_leaves_a_store_that_goes_on(home, monkeypatch):
-    store, roll, during = home.open(), chain.Chain.roll, []
+    store, roll, during = home.open(), snapshots.Chain.roll, []
     add(store, "before")
     backup = store.backup(None)
 
@@ -296,9 +298,9 @@ def test_a_restore_while_a_base_is_rolled_leaves_a_store_that_goes_on(home, monk
             during.append(store.restore(backup.name))
         return base
 
-    monkeypatch.setattr(chain.Chain, "roll", restoring_meanwhile)
-    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 2_000)
-    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(snapshots.Chain, "roll", restoring_meanwhile)
+    monkeypatch.setattr(snapshots, "LEAST_TO_ROLL", 2_000)
+    monkeypatch.setattr("faiss_memory.store.worker.SECONDS_BETWEEN_SAVES", 0.0)
     for number in range(40):
         add(store, f"memory {number}")
     until(lambda: during, "a restore came in between")
@@ -312,7 +314,7 @@ def test_a_restore_while_a_base_is_rolled_leaves_a_store_that_goes_on(home, monk
 def test_records_that_are_lost_after_a_restore_are_not_built_from_a_base_that_was_rolled_meanwhile(
     home, monkeypatch, tmp_path
 ):
-    store, describe, during = home.open(), chain._describe, []
+    store, describe, during = home.open(), snapshots._describe, []
     add(store, "before")
     backup = store.backup(None)
 
@@ -326,9 +328,9 @@ def test_records_that_are_lost_after_a_restore_are_not_built_from_a_base_that_wa
         shutil.copytree(home.folder, tmp_path / "killed")
         return base
 
-    monkeypatch.setattr(chain, "_describe", restoring_meanwhile)
-    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 2_000)
-    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(snapshots, "_describe", restoring_meanwhile)
+    monkeypatch.setattr(snapshots, "LEAST_TO_ROLL", 2_000)
+    monkeypatch.setattr("faiss_memory.store.worker.SECONDS_BETWEEN_SAVES", 0.0)
     add(store, *(f"memory {number}" for number in range(40)))
     until((tmp_path / "killed").exists, "a base was rolled")
     home.close()
@@ -347,14 +349,14 @@ def test_what_no_backup_needs_goes(home, clock, small_log, monkeypatch):
         clock.now += timedelta(seconds=1)
         add(store, f"memory {number}")
     folder = home.folder / "backups"
-    until(lambda: chain.bases(folder / ".store")[0].seq > 150, "a late base was rolled")
+    until(lambda: snapshots.bases(folder / ".store")[0].seq > 150, "a late base was rolled")
     add(store, "the last")
 
     def left() -> tuple[set[str], set[str]]:
         there = {path.name for path in (folder / ".store").iterdir() if path.suffix in (".db", ".jsonl")}
         manifests = [json.loads(path.read_text()) for path in folder.glob("*/manifest.json")]
         named = {manifest["base"] for manifest in manifests}
-        return there, {*named, chain.bases(folder / ".store")[0].name}
+        return there, {*named, snapshots.bases(folder / ".store")[0].name}
 
     def only_what_is_needed() -> bool:
         there, needed = left()
@@ -377,7 +379,7 @@ def test_between_two_backups_that_are_kept_for_long_every_moment_can_be_gone_bac
         clock.now += timedelta(minutes=2)
         add(store, f"memory {number}")
         states[clock.now] = texts(store)
-    until(lambda: chain.bases(home.folder / "backups/.store")[0].seq > 60, "a late base was rolled")
+    until(lambda: snapshots.bases(home.folder / "backups/.store")[0].seq > 60, "a late base was rolled")
     first, *others = autos(store)
     assert len(others) == 3, "one of each hour"
     end = clock.now
@@ -400,13 +402,13 @@ def test_a_gap_in_the_log_is_told_and_no_earlier_moment_is_taken_for_another(hom
     def write_on() -> bool:
         clock.now += timedelta(seconds=1)
         add(store, "memory")
-        return len(chain.bases(folder)) > 2
+        return len(snapshots.bases(folder)) > 2
 
     until(write_on, "bases were rolled")
-    first, second = sorted(base.seq for base in chain.bases(folder))[:2]
+    first, second = sorted(base.seq for base in snapshots.bases(folder))[:2]
     (gone,) = folder.glob(f"seg-{first}-*")
     gone.unlink()
-    time = next(base.time for base in chain.bases(folder) if base.seq == second)
+    time = next(base.time for base in snapshots.bases(folder) if base.seq == second)
     with pytest.raises(MemoryNotFound, match="reaches back"):
         store.restore(datetime.fromtimestamp(time / 1e6 - 1, UTC))
     store.close()
@@ -465,7 +467,7 @@ def test_what_was_logged_and_is_not_in_the_records_is_taken_from_the_log(home, l
     store = home.open()
     assert texts(store) == expected
     assert f"{lost + 1} changes that memory.db lacked" in caplog.text
-    assert len(store.nearest(embed_query("later"), EVERYTHING, 99)) == lost
+    assert len(nearest(store, embed_query("later"), EVERYTHING, 99)) == lost
     assert home.reopen().restore(datetime.now(UTC)).memories == lost
 
 
@@ -475,7 +477,7 @@ def test_records_older_than_their_log_reaches_back_are_built_anew(home, small_lo
     copy_records(home.folder, home.folder.with_name("before"))
     for number in range(80):
         add(store, f"later {number}")
-    until(lambda: chain.bases(home.folder / "backups/.store")[0].seq > 5, "a base was rolled")
+    until(lambda: snapshots.bases(home.folder / "backups/.store")[0].seq > 5, "a base was rolled")
     expected = texts(store)
     home.close()
     copy_records(home.folder.with_name("before"), home.folder)
@@ -493,7 +495,7 @@ def test_without_hard_links_backups_lean_on_the_store_folder(home, monkeypatch, 
     made = autos(store)[-1]
     add(store, "token")
     assert "no hard links" in caplog.text
-    assert store.stats()["backups_stand_alone"] is False
+    assert store.stats().backups_stand_alone is False
     assert [path.name for path in (home.folder / "backups" / made.name).iterdir()] == ["manifest.json"]
     assert store.restore(made.name).memories >= 1
     home.close()
@@ -521,14 +523,14 @@ def test_two_restores_do_not_run_at_once(home, monkeypatch):
     add(store, "ledger")
     backup = store.backup(None)
     reached, go_on = threading.Event(), threading.Event()
-    really = restoring.build
+    really = restore.build
 
     def slow(*arguments):
         reached.set()
         assert go_on.wait(30)
         return really(*arguments)
 
-    monkeypatch.setattr(restoring, "build", slow)
+    monkeypatch.setattr(restore, "build", slow)
     first = threading.Thread(target=store.restore, args=(backup.name,))
     first.start()
     assert reached.wait(30)
@@ -542,7 +544,7 @@ def test_a_backup_that_is_being_restored_is_not_pruned(home, clock, monkeypatch)
     store = home.open()
     add(store, "ledger")
     (wanted,) = autos(store)
-    really = restoring.build
+    really = restore.build
 
     def while_others_write(*arguments):
         for number in range(12):
@@ -550,12 +552,12 @@ def test_a_backup_that_is_being_restored_is_not_pruned(home, clock, monkeypatch)
             add(store, f"later {number}")
         return really(*arguments)
 
-    monkeypatch.setattr(restoring, "build", while_others_write)
+    monkeypatch.setattr(restore, "build", while_others_write)
     store.restore(wanted.name)
     assert texts(store) == ["ledger"]
 
 
-@pytest.mark.parametrize("step", ["memory.db", restoring.MAKING, "the folder"])
+@pytest.mark.parametrize("step", ["memory.db", restore.MAKING, "the folder"])
 def test_a_restore_that_could_not_be_put_in_place_stops_the_writing_and_says_so(home, monkeypatch, step):
     store = home.open()
     add(store, "ledger")
@@ -570,7 +572,7 @@ def test_a_restore_that_could_not_be_put_in_place_stops_the_writing_and_says_so(
 
     monkeypatch.setattr(Path, "rename", fails)
     if step == "the folder":
-        monkeypatch.setattr(restoring, "sync_folder", fails)
+        monkeypatch.setattr(restore, "sync_folder", fails)
     with pytest.raises(StoreError, match=r"was being put in its place.*Nothing more is written"):
         store.restore(backup.name)
     monkeypatch.undo()
@@ -589,7 +591,7 @@ def test_a_log_that_has_no_room_to_follow_a_restore_follows_with_a_later_write(h
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(chain, "copy_truth", full)
+        patched.setattr(snapshots, "copy_truth", full)
         store.restore(backup.name)
         add(store, "invoice")
     assert "cannot follow the restore yet" in caplog.text
@@ -610,7 +612,7 @@ def test_what_is_said_of_an_archive_that_does_not_restore_ends_in_one_full_stop(
     def newer(*_):
         raise StoreCorrupt("it was written by a newer one. Update yours.")
 
-    monkeypatch.setattr(restoring, "build", newer)
+    monkeypatch.setattr(restore, "build", newer)
     with pytest.raises(InvalidRequest, match=r"Update yours\. Nothing was changed$"):
         store.restore_archive(io.BytesIO(archive))
     assert texts(store) == ["ledger"]

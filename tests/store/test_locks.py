@@ -10,11 +10,12 @@ import pytest
 
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Draft
+from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.history import History
-from faiss_memory.store.readers_writer import ReadersWriterLock
+from faiss_memory.store.index.rwlock import ReadersWriterLock
+from faiss_memory.store.records.database import Truth
 from faiss_memory.store.reserve import Reserve
-from faiss_memory.store.truth import Truth
+from tests.store.asking import matching, nearest
 from tests.store.oracle import EVERYTHING, EmbeddedHome, add, embed, embed_query, until
 
 
@@ -317,8 +318,8 @@ def test_readers_never_see_what_was_not_committed(tmp_path):
     def watch():
         while not stop.is_set():
             seen.update(store.matching_ids(EVERYTHING))
-            seen.update(key for key, _ in store.matching("queue", EVERYTHING, 9))
-            seen.update(match.memory_id for match in store.nearest(embed_query("queue"), EVERYTHING, 9))
+            seen.update(key for key, _ in matching(store, "queue", EVERYTHING, 9))
+            seen.update(match.memory_id for match in nearest(store, embed_query("queue"), EVERYTHING, 9))
 
     def refused(truth, changes):
         truth.add([Draft(text="queue")], [embed("queue")], changes)

@@ -14,9 +14,9 @@ import pytest
 
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.memory import Draft
-from faiss_memory.store.operations import count_content, keep_content
-from faiss_memory.store.rows import checksum
-from faiss_memory.store.truth_schema import SCHEMA_VERSION
+from faiss_memory.store.records.operations import count_content, keep_content
+from faiss_memory.store.records.rows import checksum
+from faiss_memory.store.records.schema import SCHEMA_VERSION
 from faiss_memory.uids import is_uid
 from tests.older import EXPECTED, SECRET, VERSION, archive, expected_texts, unpacked
 from tests.store.oracle import EVERYTHING, EmbeddedHome, add

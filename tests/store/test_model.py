@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from faiss_memory.errors import MemoryNotFound
 from faiss_memory.memory import Change
+from tests.store.asking import nearest
 from tests.store.oracle import (
     EVERYTHING,
     EmbeddedHome,
@@ -135,11 +136,11 @@ class StoreIsADict(RuleBasedStateMachine):
         """The new model answers with its own vectors only; then the first one's are there again."""
         self.store.use_model("other@1", "other", self.home.dimension)
         query = embed_query("ledger queue", "other")
-        known = {match.memory_id for match in self.store.nearest(query, EVERYTHING, 1000)}
+        known = {match.memory_id for match in nearest(self.store, query, EVERYTHING, 1000)}
         assert known == self.oracle.memories.keys() - {memory.id for memory in self.store.unembedded(1000)}
         while memories := self.store.unembedded(7):
             self.store.embed({memory.id: (memory.text, embed(memory.text, "other")) for memory in memories})
-        found = {match.memory_id: match.similarity for match in self.store.nearest(query, EVERYTHING, 1000)}
+        found = {match.memory_id: match.similarity for match in nearest(self.store, query, EVERYTHING, 1000)}
         expected = {
             key: float((embed(memory.text, "other").vectors @ query).max())
             for key, memory in self.oracle.memories.items()
@@ -162,12 +163,12 @@ class StoreIsADict(RuleBasedStateMachine):
             key: float((embed(memory.text, "third").vectors @ query).max())
             for key, memory in self.oracle.memories.items()
         }
-        named = self.store.nearest(query, EVERYTHING, 1000, "third@1")
+        named = nearest(self.store, query, EVERYTHING, 1000, "third@1")
         self.store.use_model("third@1", "third", self.home.dimension)
-        for found in (named, self.store.nearest(query, EVERYTHING, 1000)):
+        for found in (named, nearest(self.store, query, EVERYTHING, 1000)):
             similarities = {match.memory_id: match.similarity for match in found}
             assert similarities == pytest.approx(expected, abs=1e-5)
-        assert self.store.last_model().identity == "third@1"
+        assert self.store.model_in_use().identity == "third@1"
         self.store.use_model(self.home.identity, self.home.identity, self.home.dimension)
         settled(self.store)
         missing = self.store.unembedded(10_000)

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from faiss_memory.memory import Change, Draft, Filter, Origin
+from tests.store.asking import nearest
 from tests.store.oracle import EVERYTHING, add, embed
 
 
@@ -65,7 +66,7 @@ def test_a_rewriting_adds_changes_and_forgets_at_once(store):
     assert (result.changed, result.removed, len(result.added)) == ([ids[1]], [ids[0]], 1)
     assert set(seen) <= {frozenset({"ledger", "token", "cache"}), frozenset({"queue", "token", "cache"})}
     assert [
-        match.memory_id for match in store.nearest(embed("queue").vectors[0], Filter(), 1)
+        match.memory_id for match in nearest(store, embed("queue").vectors[0], Filter(), 1)
     ] == result.added
 
 

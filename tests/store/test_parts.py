@@ -6,14 +6,14 @@ import logging
 
 import pytest
 
-from faiss_memory.store import vectors
+from faiss_memory.store.index import vector_index
 from tests.store.oracle import EmbeddedHome, Oracle, add, assert_same, grow
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A place whose indexes consist of many parts."""
-    monkeypatch.setattr(vectors, "PART", 25)
+    monkeypatch.setattr(vector_index, "PART", 25)
     made = EmbeddedHome(tmp_path / "data")
     yield made
     made.close()

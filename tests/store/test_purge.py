@@ -13,11 +13,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from faiss_memory.contracts.store import Retry
 from faiss_memory.errors import Conflict, DiskFull, StoreCorrupt
 from faiss_memory.memory import Change, Draft, Origin
-from faiss_memory.parts import Retry
-from faiss_memory.store import EmbeddedStore, backups, chain, indexes, purged, purging
-from faiss_memory.store import clock as clock_module
+from faiss_memory.store import EmbeddedStore
+from faiss_memory.store.backup import backups, snapshots
+from faiss_memory.store.index import searcher
+from faiss_memory.store.purge import purge
+from faiss_memory.store.records import clock as clock_module
+from faiss_memory.store.records import tombstones
+from tests.store.asking import nearest
 from tests.store.oracle import (
     EVERYTHING,
     EmbeddedHome,
@@ -54,8 +59,8 @@ def clock(monkeypatch):
 @pytest.fixture
 def small_log(monkeypatch):
     """Bases are rolled after every few writes."""
-    monkeypatch.setattr(chain, "LEAST_TO_ROLL", 4_000)
-    monkeypatch.setattr("faiss_memory.store.keeper.SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(snapshots, "LEAST_TO_ROLL", 4_000)
+    monkeypatch.setattr("faiss_memory.store.worker.SECONDS_BETWEEN_SAVES", 0.0)
 
 
 @pytest.fixture
@@ -189,7 +194,7 @@ def test_every_backup_and_every_moment_stays_without_it(home, clock, small_log, 
     past.store.forget([secret])
     past.noted()
     past.write(7)
-    until(lambda: chain.bases(home.folder / "backups/.store")[0].seq > 0, "a base was rolled")
+    until(lambda: snapshots.bases(home.folder / "backups/.store")[0].seq > 0, "a base was rolled")
     before = {backup.name for backup in past.store.backups()}
     past.states = {name: state for name, state in past.states.items() if name in before}
     done = past.store.purge([secret, second], prove=True)
@@ -198,7 +203,7 @@ def test_every_backup_and_every_moment_stays_without_it(home, clock, small_log, 
     past.noted()
     assert before <= {backup.name for backup in past.store.backups()}
     assert_restores(home, past.states, tmp_path, {secret, second}, every=4)
-    oldest = min(base.time for base in chain.bases(home.folder / "backups/.store"))
+    oldest = min(base.time for base in snapshots.bases(home.folder / "backups/.store"))
     for moment, state in sorted(past.moments.items(), reverse=True)[::4]:
         if moment.timestamp() * 1_000_000 >= oldest:
             past.store.restore(moment)
@@ -348,14 +353,14 @@ def test_what_is_added_again_stays(home, secret, clock):
 
 def test_no_id_is_given_again_when_the_records_are_built_anew(home, secret):
     home.store.purge([secret])
-    passages = home.store.nearest(embed("one").vectors[0], EVERYTHING, 5)
+    passages = nearest(home.store, embed("one").vectors[0], EVERYTHING, 5)
     home.close()
     (home.folder / "memory.db").unlink()
     store = home.open()
     (fresh,) = add(store, "fresh and new")
     assert fresh > secret
-    assert len(store.nearest(embed("fresh and new").vectors[0], EVERYTHING, 5)) == len(passages) + 1
-    assert store.nearest(embed("fresh and new").vectors[0], EVERYTHING, 1)[0].memory_id == fresh
+    assert len(nearest(store, embed("fresh and new").vectors[0], EVERYTHING, 5)) == len(passages) + 1
+    assert nearest(store, embed("fresh and new").vectors[0], EVERYTHING, 1)[0].memory_id == fresh
 
 
 def test_without_hard_links_it_leaves_every_file_too(home, clock, monkeypatch, tmp_path):
@@ -427,7 +432,7 @@ def test_copies_that_a_kill_has_left_do_not_outlive_a_start(home, secret):
 def test_words_that_are_looked_for_while_their_memory_is_purged_do_not_come_back(home, secret, monkeypatch):
     home.close()
     (home.folder / "search.db").unlink()
-    analyze, opened, purged_ids = indexes.analyze, threading.Event(), []
+    analyze, opened, purged_ids = searcher.analyze, threading.Event(), []
 
     def purging_meanwhile(text):
         found = analyze(text)
@@ -437,7 +442,7 @@ def test_words_that_are_looked_for_while_their_memory_is_purged_do_not_come_back
             home.store.purge([secret])
         return found
 
-    monkeypatch.setattr(indexes, "analyze", purging_meanwhile)
+    monkeypatch.setattr(searcher, "analyze", purging_meanwhile)
     home.open()
     opened.set()
     settled(home.store)
@@ -448,10 +453,10 @@ def test_words_that_are_looked_for_while_their_memory_is_purged_do_not_come_back
 def test_a_backup_that_was_removed_after_a_kill_keeps_no_purge_from_being_finished(home, secret):
     home.close()
     with closing(sqlite3.connect(home.folder / "memory.db")) as connection:
-        created = purged.created(connection)
+        created = tombstones.created(connection)
         named = connection.execute("SELECT id, uid FROM memories WHERE id = ?", (secret,)).fetchall()
-    intent = purging.Intent(created, [secret], ["backups/manual_gone/base.db"], named)
-    purging._write_intent(home.folder, intent)
+    intent = purge.Intent(created, [secret], ["backups/manual_gone/base.db"], named)
+    purge._write_intent(home.folder, intent)
     assert list(texts(home.open()).values()) == ["one of the others"]
     assert traces(home.folder, *forms_of(SECRET)) == {}
 
@@ -524,7 +529,7 @@ def test_writers_go_on_and_lose_nothing(home, secret, small_log):
 
 
 def test_what_is_written_while_files_are_rewritten_is_in_the_backups(home, secret, monkeypatch, tmp_path):
-    store, rewrite = home.store, purging.rewrite_store
+    store, rewrite = home.store, purge.rewrite_store
 
     def written_beside(*arguments):
         add(store, "before the log is rewritten")
@@ -532,7 +537,7 @@ def test_what_is_written_while_files_are_rewritten_is_in_the_backups(home, secre
         add(store, "after the log was rewritten")
         return done
 
-    monkeypatch.setattr(purging, "rewrite_store", written_beside)
+    monkeypatch.setattr(purge, "rewrite_store", written_beside)
     store.purge([secret])
     states = {store.backups()[-1].name: texts(store)}
     assert store.backups()[-1].memories == len(texts(store))
@@ -545,12 +550,12 @@ def test_what_is_written_while_files_are_rewritten_is_in_the_backups(home, secre
 def test_no_backup_goes_while_a_purge_looks_at_all_of_them(
     home, secret, clock, monkeypatch, step, after_another
 ):
-    store, original, seen = home.store, getattr(purging, step), []
+    store, original, seen = home.store, getattr(purge, step), []
     clock.step = timedelta(seconds=1)
     store.forget([secret])
     if after_another:  # that was cut short, and is finished first
-        created = store._committer.read(lambda truth: purged.created(truth.connection))
-        purging._write_intent(home.folder, purging.Intent(created, [1_000]))
+        created = store._committer.read(lambda truth: tombstones.created(truth.connection))
+        purge._write_intent(home.folder, purge.Intent(created, [1_000]))
 
     def written_meanwhile(*arguments):
         before = {backup.name for backup in store.backups()}
@@ -559,7 +564,7 @@ def test_no_backup_goes_while_a_purge_looks_at_all_of_them(
         seen.append(before - {backup.name for backup in store.backups()})
         return original(*arguments)
 
-    monkeypatch.setattr(purging, step, written_meanwhile)
+    monkeypatch.setattr(purge, step, written_meanwhile)
     store.purge([secret])
     assert seen == [set()] * (1 + after_another)
     add(store, "later")
@@ -584,7 +589,7 @@ def test_on_a_full_disk_it_is_gone_from_every_answer_and_done_the_next_time(home
 
     store = home.store
     with monkeypatch.context() as patch:
-        patch.setattr(purging, "rewrite_store", full)
+        patch.setattr(purge, "rewrite_store", full)
         with pytest.raises(DiskFull, match="before the purge was done"):
             store.purge([secret])
     assert secret not in texts(store)
@@ -593,7 +598,7 @@ def test_on_a_full_disk_it_is_gone_from_every_answer_and_done_the_next_time(home
     assert traces(home.folder, *forms_of(SECRET)) == {}
     (another,) = add(home.store, SECRET)
     with monkeypatch.context() as patch:
-        patch.setattr(purging, "rewrite_store", full)
+        patch.setattr(purge, "rewrite_store", full)
         with pytest.raises(DiskFull):
             home.store.purge([another])
     assert home.store.purge([another]).ids == [another]
@@ -610,8 +615,8 @@ def test_only_one_purge_or_restore_runs_at_a_time(home, secret, monkeypatch):
             refused.append(call)
         return rewrite(*arguments)
 
-    rewrite = purging.rewrite_store
-    monkeypatch.setattr(purging, "rewrite_store", meanwhile)
+    rewrite = purge.rewrite_store
+    monkeypatch.setattr(purge, "rewrite_store", meanwhile)
     store.purge([secret])
     assert len(refused) == 2
 

@@ -17,8 +17,11 @@ import pytest
 
 from faiss_memory.errors import StoreCorrupt, StoreError, StoreLocked
 from faiss_memory.memory import Change, Draft
-from faiss_memory.store import catalogue_file, filesystem, restoring
-from faiss_memory.store.truth_schema import SCHEMA_VERSION
+from faiss_memory.store import filesystem
+from faiss_memory.store.backup import restore
+from faiss_memory.store.index import catalogue_file
+from faiss_memory.store.records.schema import SCHEMA_VERSION
+from tests.store.asking import matching, nearest
 from tests.store.oracle import (
     EPOCH,
     EVERYTHING,
@@ -185,9 +188,9 @@ def test_a_catalogue_damaged_after_a_kill_gives_no_wrong_text_and_keeps_nobody_o
         for memory in store.get(sorted(texts)):
             assert memory.text == texts[memory.id]
         assert {
-            match.memory_id for match in store.nearest(embed_query("ledger"), EVERYTHING, 999)
+            match.memory_id for match in nearest(store, embed_query("ledger"), EVERYTHING, 999)
         } == texts.keys()
-        store.matching("ledger", EVERYTHING, 999)
+        matching(store, "ledger", EVERYTHING, 999)
         assert killed.failures == []
         killed.close()
 
@@ -350,7 +353,7 @@ def test_a_flipped_byte_in_a_vector_costs_only_that_vector(tmp_path, caplog):
         settled(store)
     assert f"passage {key}" in caplog.text
     found = {
-        match.memory_id: match.similarity for match in store.nearest(embed_query("ledger"), EVERYTHING, 99)
+        match.memory_id: match.similarity for match in nearest(store, embed_query("ledger"), EVERYTHING, 99)
     }
     expected = oracle.nearest(embed_query("ledger"), EVERYTHING)
     del expected[7]
@@ -594,10 +597,10 @@ def test_a_restore_cut_short_at_any_step_is_done_again(backed_up, tmp_path, monk
         patch.setattr(Path, "rename", counted(Path.rename))
         patch.setattr(Path, "unlink", counted(Path.unlink))
         patch.setattr(shutil, "copyfile", counted(shutil.copyfile))
-        patch.setattr(restoring, "become_another_store", counted(restoring.become_another_store))
-        patch.setattr(restoring, "sync_folder", counted(filesystem.sync_folder))
+        patch.setattr(restore, "become_another_store", counted(restore.become_another_store))
+        patch.setattr(restore, "sync_folder", counted(filesystem.sync_folder))
         try:
-            restoring.restore_if_asked(home.folder)
+            restore.restore_if_asked(home.folder)
         except Killed:
             assert calls == step
         else:

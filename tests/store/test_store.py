@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faiss_memory.contracts.store import Retry
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter
-from faiss_memory.parts import Retry
-from faiss_memory.store import keywords, vector_part, vectors
+from faiss_memory.store.index import inverted_index, vector_index, vector_segment
+from tests.store.asking import matching, nearest, similarities
 from tests.store.oracle import (
     EPOCH,
     EVERYTHING,
@@ -122,7 +123,7 @@ def test_every_thread_reads_its_own_writes_at_once(store):
             assert store.matching_ids(where) == oracle.ids(where)
             assert_nearest(store, oracle, some_text(chance), where, 5)
             query = some_text(chance)
-            assert_ranked(store.matching(query, where, 5), oracle.matching(query, where), 5)
+            assert_ranked(matching(store, query, where, 5), oracle.matching(query, where), 5)
         return oracle
 
     with ThreadPoolExecutor(8) as pool:
@@ -225,7 +226,7 @@ def test_a_change_of_tags_keeps_the_vectors(store):
         store.change(memory_id, change, None)  # no embedding: there would be none to search by
         oracle.change(memory_id, change)
     assert_same(store, oracle)
-    assert len(store.nearest(embed_query(drafts[0].text), EVERYTHING, 100)) == 20
+    assert len(nearest(store, embed_query(drafts[0].text), EVERYTHING, 100)) == 20
 
 
 # Calls that meet in one group.
@@ -244,8 +245,8 @@ def test_a_memory_changed_twice_in_one_group_is_found_by_its_last_text_alone(sto
     for change in changes:
         oracle.change(1, change)
     assert_same(store, oracle)
-    assert store.matching("first second", EVERYTHING, 5) == []
-    assert len(store.matching("third", EVERYTHING, 5)) == 1
+    assert matching(store, "first second", EVERYTHING, 5) == []
+    assert len(matching(store, "third", EVERYTHING, 5)) == 1
 
 
 def test_a_memory_changed_and_forgotten_in_one_group_is_in_no_answer(store):
@@ -258,8 +259,8 @@ def test_a_memory_changed_and_forgotten_in_one_group_is_in_no_answer(store):
     )
     oracle.forget([2])
     assert_same(store, oracle)
-    assert store.closest(embed("token"), EVERYTHING)[0] != 2
-    assert store.matching("token", EVERYTHING, 5) == []
+    assert store.closest(embed("token"), EVERYTHING).memory.id != 2
+    assert matching(store, "token", EVERYTHING, 5) == []
 
 
 def test_a_memory_added_and_dropped_with_its_project_in_one_group_is_in_no_answer(store):
@@ -284,7 +285,7 @@ def test_a_memory_added_after_its_project_was_dropped_in_one_group_is_found(stor
     oracle.forget([1])
     oracle.add(outcomes[1].result(), [fresh])
     assert_same(store, oracle)
-    assert len(store.matching("queue", EVERYTHING, 5)) == 1
+    assert len(matching(store, "queue", EVERYTHING, 5)) == 1
 
 
 def test_vectors_that_come_late_do_not_outlive_a_change_of_the_same_group(store):
@@ -294,7 +295,7 @@ def test_vectors_that_come_late_do_not_outlive_a_change_of_the_same_group(store)
         lambda: store.embed({1: ("old ledger", embed("old ledger"))}),
         lambda: store.change(1, Change(text="new queue"), embed("new queue")),
     )
-    match = store.nearest(embed_query("new queue"), EVERYTHING, 5)
+    match = nearest(store, embed_query("new queue"), EVERYTHING, 5)
     assert [(one.memory_id, one.passages) for one in match] == [(1, 1)]
     assert match[0].similarity == pytest.approx(1)
 
@@ -352,7 +353,7 @@ def test_any_filter_finds_exactly_what_matches(store, seed):
             oracle.ids(where), key=lambda key: (oracle.memories[key].timestamp, key)
         )
         assert_nearest(store, oracle, query, where, limit)
-        assert_ranked(store.matching(query, where, limit), oracle.matching(query, where), limit)
+        assert_ranked(matching(store, query, where, limit), oracle.matching(query, where), limit)
 
 
 def test_one_memory_of_many_passages_leaves_room_for_the_others(store):
@@ -367,8 +368,8 @@ def test_one_memory_of_many_passages_leaves_room_for_the_others(store):
 
 @pytest.mark.parametrize("part", [40, 100_000])
 def test_nearest_is_exact_through_parts_and_tombstones_and_compaction(home, monkeypatch, part):
-    monkeypatch.setattr(vectors, "PART", part)
-    monkeypatch.setattr(vector_part, "COMPACT_ABOVE", 10)
+    monkeypatch.setattr(vector_index, "PART", part)
+    monkeypatch.setattr(vector_segment, "COMPACT_ABOVE", 10)
     store, oracle, chance = home.open(), Oracle(), random.Random(5)
     fill(store, oracle, 200, most=90)
     for _ in range(12):
@@ -390,8 +391,8 @@ def test_a_similarity_is_a_cosine_and_never_leaves_its_range(store):
     )  # rounding may leave a unit vector too long
     for sign in (1, -1):
         store.add([Draft(text="x")], [replace(embed("x"), vectors=sign * vector.reshape(1, -1))])
-    assert [match.similarity for match in store.nearest(vector, Filter(), 2)] == [1.0, -1.0]
-    assert {key: match.similarity for key, match in store.similarities(vector, [1, 2]).items()} == {
+    assert [match.similarity for match in nearest(store, vector, Filter(), 2)] == [1.0, -1.0]
+    assert {key: match.similarity for key, match in similarities(store, vector, [1, 2]).items()} == {
         1: 1.0,
         2: -1.0,
     }
@@ -404,7 +405,7 @@ def test_chosen_memories_are_compared_by_their_best_passage(store):
         embed_query("ledger postgres"),
         oracle.nearest(embed_query("ledger postgres"), EVERYTHING),
     )
-    found = store.similarities(vector, [*sorted(expected)[::2], 999])
+    found = similarities(store, vector, [*sorted(expected)[::2], 999])
     assert {key: match.similarity for key, match in found.items()} == pytest.approx(
         {key: expected[key] for key in sorted(expected)[::2]}, abs=1e-5
     )
@@ -412,12 +413,12 @@ def test_chosen_memories_are_compared_by_their_best_passage(store):
 
 def test_a_memory_without_a_vector_is_found_by_words_until_it_gets_one(store):
     store.add([Draft(text="ledger"), Draft(text="queue")], [None, embed("queue")])
-    assert [match.memory_id for match in store.nearest(embed_query("ledger"), Filter(), 5)] == [2]
-    assert [key for key, _ in store.matching("ledger", Filter(), 5)] == [1]
+    assert [match.memory_id for match in nearest(store, embed_query("ledger"), Filter(), 5)] == [2]
+    assert [key for key, _ in matching(store, "ledger", Filter(), 5)] == [1]
     assert [memory.id for memory in store.unembedded(10)] == [1]
     store.embed({1: ("ledger", embed("ledger")), 2: ("queue", embed("no")), 3: ("gone", embed("gone"))})
     store.embed({1: ("another text", embed("another text"))})
-    assert [match.memory_id for match in store.nearest(embed_query("ledger"), Filter(), 5)] == [1, 2]
+    assert [match.memory_id for match in nearest(store, embed_query("ledger"), Filter(), 5)] == [1, 2]
     assert store.unembedded(10) == []
 
 
@@ -437,8 +438,8 @@ def test_only_what_is_novel_is_stored(store):
 
 
 def test_words_rank_as_bm25_says_through_removals_edits_and_merges(home, monkeypatch):
-    monkeypatch.setattr(keywords, "TAIL_MEMORIES", 7)
-    monkeypatch.setattr(keywords, "SEGMENT", 300)
+    monkeypatch.setattr(inverted_index, "TAIL_MEMORIES", 7)
+    monkeypatch.setattr(inverted_index, "SEGMENT", 300)
     store, oracle, chance = home.open(), Oracle(), random.Random(8)
     for round_ in range(10):
         fill(store, oracle, 60, seed=round_)
@@ -453,7 +454,7 @@ def test_words_rank_as_bm25_says_through_removals_edits_and_merges(home, monkeyp
             oracle.change(memory_id, change)
         for _ in range(5):
             query, where = some_text(chance, 4), chance.choice([EVERYTHING, some_filter(chance)])
-            assert_ranked(store.matching(query, where, 7), oracle.matching(query, where), 7)
+            assert_ranked(matching(store, query, where, 7), oracle.matching(query, where), 7)
     assert_same(home.reopen(), oracle)
 
 
@@ -462,9 +463,9 @@ def test_a_memory_is_found_by_a_word_of_its_source(store):
     drafts = [Draft(text=word, source=f"docs/{word}-handbook.md", timestamp=EPOCH) for word in WORDS[:5]]
     oracle.add(add(store, *drafts), drafts)
     assert_same(store, oracle)
-    assert len(store.matching("handbook", Filter(), 10)) == 5
+    assert len(matching(store, "handbook", Filter(), 10)) == 5
     store.change(1, Change(source="elsewhere"), None)
-    assert len(store.matching("handbook", Filter(), 10)) == 4
+    assert len(matching(store, "handbook", Filter(), 10)) == 4
 
 
 # What supersedes what.
@@ -638,8 +639,8 @@ def test_no_reader_sees_what_a_full_disk_took_back(home):
     def watch():
         while not stop.is_set():
             seen.update(store.matching_ids(EVERYTHING))
-            seen.update(key for key, _ in store.matching("queue", EVERYTHING, 5))
-            seen.update(match.memory_id for match in store.nearest(embed_query("queue"), EVERYTHING, 5))
+            seen.update(key for key, _ in matching(store, "queue", EVERYTHING, 5))
+            seen.update(match.memory_id for match in nearest(store, embed_query("queue"), EVERYTHING, 5))
 
     with ThreadPoolExecutor(2) as pool:
         watching = pool.submit(watch)

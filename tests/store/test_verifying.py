@@ -15,7 +15,7 @@ import pytest
 
 from faiss_memory.errors import StoreCorrupt, StoreError, StoreLocked
 from faiss_memory.memory import Draft
-from faiss_memory.store import repairing, verifying
+from faiss_memory.store.fsck import repair, verify
 from tests.store.oracle import EPOCH, EmbeddedHome, Oracle, add, assert_same, embed, grow, settled
 
 
@@ -49,8 +49,8 @@ def data(kept, tmp_path):
 def found_in(data):
     """What is found, and that looking for it changed nothing."""
     before = content(data)
-    with verifying.owned(data):
-        found = verifying.verify(data).findings
+    with verify.owned(data):
+        found = verify.verify(data).findings
     assert content(data) == before
     return found
 
@@ -64,9 +64,9 @@ def content(data):
 
 
 def mended(data, found):
-    with verifying.owned(data):
-        repairing.repair(data, found, 10)
-        left = verifying.verify(data)
+    with verify.owned(data):
+        repair.repair(data, found, 10)
+        left = verify.verify(data)
     assert left.findings == []
     return left.set_aside
 
@@ -120,8 +120,8 @@ def test_a_pipe_in_the_place_of_a_file_is_named_and_a_start_goes_on_without_it(k
     for path in list(data.glob(pattern)):
         path.unlink()
         os.mkfifo(path)
-    with pytest.raises(StoreError, match="is a pipe, a socket or a device"), verifying.owned(data):
-        verifying.verify(data)
+    with pytest.raises(StoreError, match="is a pipe, a socket or a device"), verify.owned(data):
+        verify.verify(data)
     home = EmbeddedHome(data)
     assert_same(home.open(), kept.oracle, searches=1)
     home.close()
@@ -130,7 +130,7 @@ def test_a_pipe_in_the_place_of_a_file_is_named_and_a_start_goes_on_without_it(k
 def test_a_folder_in_use_is_left_alone(data):
     home = EmbeddedHome(data)
     home.open()
-    with pytest.raises(StoreLocked, match="Stop that service"), verifying.owned(data):
+    with pytest.raises(StoreLocked, match="Stop that service"), verify.owned(data):
         pass
     home.close()
 
@@ -349,8 +349,8 @@ def test_what_only_a_person_can_bring_back_is_left_and_said(data):
     (data / "memory.db").write_bytes(b"noise" * 9999)
     shutil.rmtree(data / "backups/.store")
     found = found_in(data)
-    with verifying.owned(data), pytest.raises(StoreCorrupt, match="Put the files of a backup"):
-        repairing.repair(data, found, 10)
+    with verify.owned(data), pytest.raises(StoreCorrupt, match="Put the files of a backup"):
+        repair.repair(data, found, 10)
     assert (data / "memory.db").read_bytes() == b"noise" * 9999
 
 

@@ -5,9 +5,9 @@ Only Linux was tried. What is made for macOS and Windows is tested as text, and 
 
 from __future__ import annotations
 
+from faiss_memory.autostart.base import Autostart, State
 from faiss_memory.autostart.choosing import choose
 from faiss_memory.autostart.command import Command, build_command
-from faiss_memory.autostart.promise import Autostart, State
 from faiss_memory.autostart.report import Report, log_file_of, report
 from faiss_memory.autostart.running import wait_until_settled
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 
+from faiss_memory.autostart.base import Autostart
 from faiss_memory.autostart.launchd import Launchd
-from faiss_memory.autostart.promise import Autostart
 from faiss_memory.autostart.systemd import Systemd
 from faiss_memory.autostart.task_scheduler import TaskScheduler
 from faiss_memory.errors import AutostartError

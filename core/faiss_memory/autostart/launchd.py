@@ -11,8 +11,8 @@ import re
 import time
 from pathlib import Path
 
+from faiss_memory.autostart.base import Autostart, State
 from faiss_memory.autostart.command import Command
-from faiss_memory.autostart.promise import Autostart, State
 from faiss_memory.autostart.tool import must, run
 from faiss_memory.errors import AutostartError
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from faiss_memory.autostart.base import Autostart, State
 from faiss_memory.autostart.command import settings_of
-from faiss_memory.autostart.promise import Autostart, State
 from faiss_memory.autostart.running import find_service
 from faiss_memory.errors import AutostartError, ConfigError
 from faiss_memory.logs import default_log_file, log_path

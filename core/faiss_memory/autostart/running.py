@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 from faiss_memory.address import LeftAddress, is_ours, left_address
-from faiss_memory.autostart.promise import Autostart, State
+from faiss_memory.autostart.base import Autostart, State
 
 _PAUSE = 0.1
 

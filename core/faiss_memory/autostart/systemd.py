@@ -12,8 +12,8 @@ from pathlib import Path
 
 import platformdirs
 
+from faiss_memory.autostart.base import Autostart, State
 from faiss_memory.autostart.command import Command
-from faiss_memory.autostart.promise import Autostart, State
 from faiss_memory.autostart.tool import must, run
 from faiss_memory.errors import AutostartError
 

@@ -13,8 +13,8 @@ from xml.sax.saxutils import escape
 
 import platformdirs
 
+from faiss_memory.autostart.base import Autostart, State
 from faiss_memory.autostart.command import Command
-from faiss_memory.autostart.promise import Autostart, State
 from faiss_memory.autostart.running import find_service
 from faiss_memory.autostart.tool import must, run
 from faiss_memory.errors import AutostartError

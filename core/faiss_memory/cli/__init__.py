@@ -12,42 +12,44 @@ from faiss_memory.cli.lazy import Home, LazyGroup
 _PLACE = "faiss_memory.cli."
 
 COMMANDS = {
-    "add": Home(_PLACE + "keeping:add", "Store a memory."),
-    "search": Home(_PLACE + "finding:search", "Search memories with a question in plain words."),
-    "build": Home(_PLACE + "building:build", "Read files, folders or globs of notes into a project."),
-    "list": Home(_PLACE + "finding:list_memories", "List memories, the newest first."),
-    "show": Home(_PLACE + "finding:show", "Show a memory in full."),
-    "edit": Home(_PLACE + "keeping:edit", "Correct a memory."),
-    "forget": Home(_PLACE + "forgetting:forget", "Forget memories by id or by a filter."),
-    "purge": Home(_PLACE + "purging:purge", "Purge memories by id or by a filter, from every file."),
-    "is-novel": Home(_PLACE + "finding:is_novel", "Say whether a text says something new."),
-    "tags": Home(_PLACE + "overview:tags", "List the tags in use."),
-    "projects": Home(_PLACE + "overview:projects", "List the projects."),
-    "stats": Home(_PLACE + "overview:stats", "Show counts and sizes."),
-    "backup": Home(_PLACE + "restoring:backup", "Make a backup of all projects now."),
-    "backups": Home(_PLACE + "restoring:backups", "List the backups."),
-    "restore": Home(_PLACE + "restoring:restore", "Go back to a backup or a time, or to an archive."),
+    "add": Home(_PLACE + "memories.add:add", "Store a memory."),
+    "search": Home(_PLACE + "memories.search:search", "Search memories with a question in plain words."),
+    "build": Home(_PLACE + "memories.build:build", "Read files, folders or globs of notes into a project."),
+    "list": Home(_PLACE + "memories.search:list_memories", "List memories, the newest first."),
+    "show": Home(_PLACE + "memories.search:show", "Show a memory in full."),
+    "edit": Home(_PLACE + "memories.add:edit", "Correct a memory."),
+    "forget": Home(_PLACE + "memories.forget:forget", "Forget memories by id or by a filter."),
+    "purge": Home(_PLACE + "memories.purge:purge", "Purge memories by id or by a filter, from every file."),
+    "is-novel": Home(_PLACE + "memories.search:is_novel", "Say whether a text says something new."),
+    "tags": Home(_PLACE + "overview.stats:tags", "List the tags in use."),
+    "projects": Home(_PLACE + "overview.stats:projects", "List the projects."),
+    "stats": Home(_PLACE + "overview.stats:stats", "Show counts and sizes."),
+    "backup": Home(_PLACE + "backups.restore:backup", "Make a backup of all projects now."),
+    "backups": Home(_PLACE + "backups.restore:backups", "List the backups."),
+    "restore": Home(_PLACE + "backups.restore:restore", "Go back to a backup or a time, or to an archive."),
     "verify": Home(
-        _PLACE + "verifying:verify", "Check every file of the memories, and mend what is damaged."
+        _PLACE + "backups.verify:verify", "Check every file of the memories, and mend what is damaged."
     ),
-    "health": Home(_PLACE + "overview:health", "Say whether the service answers."),
-    "serve": Home(_PLACE + "running:serve", "Run the service until it is stopped."),
-    "service": Home(_PLACE + "service:service", "Let the system start the service by itself."),
-    "install": Home(_PLACE + "installing:install", "Connect assistants to this project's memory."),
-    "uninstall": Home(_PLACE + "installing:uninstall", "Disconnect assistants."),
-    "status": Home(_PLACE + "installed:status", "Show what is installed for assistants."),
+    "health": Home(_PLACE + "overview.stats:health", "Say whether the service answers."),
+    "serve": Home(_PLACE + "host.serve:serve", "Run the service until it is stopped."),
+    "service": Home(_PLACE + "host.service:service", "Let the system start the service by itself."),
+    "install": Home(_PLACE + "assistants.install:install", "Connect assistants to this project's memory."),
+    "uninstall": Home(_PLACE + "assistants.install:uninstall", "Disconnect assistants."),
+    "status": Home(_PLACE + "assistants.status:status", "Show what is installed for assistants."),
     "doctor": Home(
         _PLACE + "doctor.command:doctor", "Examine the service, and each installed assistant's way to it."
     ),
-    "package": Home(_PLACE + "packaging:package", "Make a package for an assistant's own plugin system."),
-    "mcp": Home(_PLACE + "mcp:mcp", "Speak MCP on standard input and output, for an assistant."),
-    "config": Home(_PLACE + "running:config", "Show the settings in force, and where each comes from."),
-    "compile": Home(_PLACE + "running:compile_model", "Prepare a model now."),
-    "plugins": Home(_PLACE + "running:plugins", "List the plugins and adapters that are installed."),
-    "completion": Home(
-        _PLACE + "completion:completion", "Print the script that makes a shell complete commands."
+    "package": Home(
+        _PLACE + "assistants.package:package", "Make a package for an assistant's own plugin system."
     ),
-    "version": Home(_PLACE + "running:version", "Print the version."),
+    "mcp": Home(_PLACE + "assistants.mcp:mcp", "Speak MCP on standard input and output, for an assistant."),
+    "config": Home(_PLACE + "host.serve:config", "Show the settings in force, and where each comes from."),
+    "compile": Home(_PLACE + "host.serve:compile_model", "Prepare a model now."),
+    "plugins": Home(_PLACE + "host.serve:plugins", "List the plugins and adapters that are installed."),
+    "completion": Home(
+        _PLACE + "host.completion:completion", "Print the script that makes a shell complete commands."
+    ),
+    "version": Home(_PLACE + "host.serve:version", "Print the version."),
 }
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {words}" for code, words in EXIT_CODES)

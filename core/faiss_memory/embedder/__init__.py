@@ -8,7 +8,7 @@ open_embedder ─┬─ model_source   where the model is: a folder, an installe
 EmbeddingLanes                   the queues in front of any embedder: searches go first
 """
 
-from faiss_memory.embedder.lanes import EmbeddingLanes
+from faiss_memory.embedder.batcher import EmbeddingLanes
 from faiss_memory.embedder.opening import open_embedder, reopen_embedder
 
 __all__ = ["EmbeddingLanes", "open_embedder", "reopen_embedder"]

@@ -13,11 +13,11 @@ from typing import IO
 import msgspec
 import numpy as np
 
+from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.embedder import processes
 from faiss_memory.embedder.child_process import Reply, Request, read_frame, write_frame
 from faiss_memory.embedder.compiled import Shape
 from faiss_memory.errors import EmbedderError
-from faiss_memory.parts import Vectors
 
 _TEXTS_PER_REQUEST = 32
 _LAST_WORDS_SECONDS = 5.0

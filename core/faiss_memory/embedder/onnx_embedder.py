@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.embedder.compiled import MODEL_FILE, TOKENIZER_FILE, Shape
 from faiss_memory.errors import EmbedderError
-from faiss_memory.parts import Vectors
 
 TOKENS_PER_RUN = 512
 """How many tokens, padding included, one run of the model takes at most (or one text, if that is longer).

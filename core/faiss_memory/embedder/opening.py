@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 
+from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import processes
 from faiss_memory.embedder.child import ChildEmbedder
 from faiss_memory.embedder.compiled import FACTS_FILE, CompiledModel, CompiledModels, Shape
 from faiss_memory.embedder.model_source import ModelSource, find_source, is_unchanged, looks_like_path
 from faiss_memory.embedder.onnx_embedder import OnnxEmbedder
 from faiss_memory.errors import EmbedderError
-from faiss_memory.parts import Embedder
 
 log = logging.getLogger("faiss_memory.embedder")
 

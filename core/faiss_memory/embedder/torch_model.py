@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from faiss_memory import settings
-from faiss_memory.parts import Vectors
+from faiss_memory.contracts.embedder import Vectors
 
 _NO_LIMIT = 1_000_000
 _DEFAULT_MAX_TOKENS = 8192

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from faiss_memory.adapter import Adapter
-from faiss_memory.config_files import ConfigFile, InstallContext, Scope, Snippet, Written
+from faiss_memory.adapter.adapter import Adapter
+from faiss_memory.contracts.config_files import ConfigFile, InstallContext, Scope, Snippet, Written
 from faiss_memory.errors import InstallError
 from faiss_memory.plugin_host import PluginHost
 

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from faiss_memory.config_files import Scope
+from faiss_memory.contracts.config_files import Scope
 from faiss_memory.install.record import Installed, Link, Owner
 
 COMMAND, HOOK_COMMAND = "faiss-memory", "faiss-memory-hook"

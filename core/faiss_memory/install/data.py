@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from faiss_memory.config_files import (
+from faiss_memory.contracts.config_files import (
     MARK,
     JsonDefault,
     JsonItems,

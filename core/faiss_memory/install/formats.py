@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
-from faiss_memory.config_files import (
+from faiss_memory.contracts.config_files import (
     MARK,
     JsonDefault,
     JsonItems,

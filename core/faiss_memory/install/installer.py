@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from faiss_memory.address import service_address
-from faiss_memory.config_files import InstallContext, OwnFile, Scope, Snippet
+from faiss_memory.contracts.config_files import InstallContext, OwnFile, Scope, Snippet
 from faiss_memory.errors import InstallError
 from faiss_memory.install.applying import carry_out, finish
 from faiss_memory.install.assistants import Assistants
@@ -22,10 +22,10 @@ from faiss_memory.install.commands import (
     trouble_with,
 )
 from faiss_memory.install.formats import Part
+from faiss_memory.install.inspect import holds, starts
 from faiss_memory.install.places import check_folder, folder_for, name_project, project_in, stands_alone
 from faiss_memory.install.plan import Plan, Refusal, locate
 from faiss_memory.install.record import Owner, RecordFile
-from faiss_memory.install.speaking import holds, starts
 from faiss_memory.settings import Settings
 
 System = Literal["linux", "darwin", "windows"]

@@ -11,7 +11,7 @@ from typing import Any
 import tree_sitter_json
 from tree_sitter import Language, Node, Parser
 
-from faiss_memory.config_files import JsonDefault, JsonItems, JsonMember
+from faiss_memory.contracts.config_files import JsonDefault, JsonItems, JsonMember
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from faiss_memory.config_files import MarkdownBlock
+from faiss_memory.contracts.config_files import MarkdownBlock
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import Presence
 

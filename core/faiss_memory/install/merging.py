@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from faiss_memory.config_files import JsonDefault, OwnFile, YamlDefault
+from faiss_memory.contracts.config_files import JsonDefault, OwnFile, YamlDefault
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import Presence
 from faiss_memory.install.formats import (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from faiss_memory.config_files import Scope
+from faiss_memory.contracts.config_files import Scope
 from faiss_memory.errors import InstallError
 from faiss_memory.install.record import Installed, Project
 from faiss_memory.project_name import DEFAULT, find_repository, project_of, remote_address

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from faiss_memory.config_files import (
+from faiss_memory.contracts.config_files import (
     JsonDefault,
     JsonItems,
     JsonMember,

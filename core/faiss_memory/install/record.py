@@ -16,7 +16,7 @@ import filelock
 import msgspec
 from msgspec import Struct
 
-from faiss_memory.config_files import Scope
+from faiss_memory.contracts.config_files import Scope
 from faiss_memory.errors import InstallError
 from faiss_memory.install.formats import KINDS, Content, Part
 from faiss_memory.private import make_private

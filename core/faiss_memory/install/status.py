@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faiss_memory.config_files import InstallContext
+from faiss_memory.contracts.config_files import InstallContext
 from faiss_memory.errors import CannotMerge, InstallError
 from faiss_memory.install.assistants import Assistants
 from faiss_memory.install.disk import read_content

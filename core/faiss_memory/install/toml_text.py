@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli_w
 
-from faiss_memory.config_files import TomlTable
+from faiss_memory.contracts.config_files import TomlTable
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,

@@ -34,37 +34,6 @@ from faiss_memory.schema.fields import (
     Text,
     Time,
 )
-from faiss_memory.schema.finding import (
-    ClosestMatch,
-    FoundMemory,
-    NovelAnswer,
-    NovelRequest,
-    PassageText,
-    SearchAnswer,
-    SearchRequest,
-)
-from faiss_memory.schema.keeping import (
-    FORGET_CONDITIONS,
-    AddAnswer,
-    AddBatchAnswer,
-    AddBatchRequest,
-    AddRequest,
-    ById,
-    ByProject,
-    DropProjectAnswer,
-    ForgetAnswer,
-    ForgetOneAnswer,
-    ForgetRequest,
-    HistoryAnswer,
-    ListAnswer,
-    ListRequest,
-    MemoryAnswer,
-    NewMemory,
-    PatchRequest,
-    PurgeAnswer,
-    PurgeProof,
-    PurgeRequest,
-)
 from faiss_memory.schema.overview import (
     AdapterEntry,
     AdaptersAnswer,
@@ -91,6 +60,37 @@ from faiss_memory.schema.overview import (
     StatsAnswer,
     TagCount,
     TagsAnswer,
+)
+from faiss_memory.schema.search import (
+    ClosestMatch,
+    FoundMemory,
+    NovelAnswer,
+    NovelRequest,
+    PassageText,
+    SearchAnswer,
+    SearchRequest,
+)
+from faiss_memory.schema.write import (
+    FORGET_CONDITIONS,
+    AddAnswer,
+    AddBatchAnswer,
+    AddBatchRequest,
+    AddRequest,
+    ById,
+    ByProject,
+    DropProjectAnswer,
+    ForgetAnswer,
+    ForgetOneAnswer,
+    ForgetRequest,
+    HistoryAnswer,
+    ListAnswer,
+    ListRequest,
+    MemoryAnswer,
+    NewMemory,
+    PatchRequest,
+    PurgeAnswer,
+    PurgeProof,
+    PurgeRequest,
 )
 
 EXTRA: dict[type[Struct], dict[str, Any]] = {

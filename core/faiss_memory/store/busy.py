@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from faiss_memory.parts import Progress
+from faiss_memory.contracts.store import Progress
 
 
 class Busy:

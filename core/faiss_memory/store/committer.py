@@ -17,11 +17,11 @@ from threading import Condition, Thread, current_thread
 from typing import Any, TypeVar
 
 from faiss_memory.errors import DiskFull, StoreError
-from faiss_memory.store.changes import Changes
-from faiss_memory.store.history import History
-from faiss_memory.store.log import LogBroken
+from faiss_memory.store.backup.log import LogBroken
+from faiss_memory.store.backup.timeline import History
+from faiss_memory.store.records.changes import Changes
+from faiss_memory.store.records.database import Truth
 from faiss_memory.store.reserve import Reserve
-from faiss_memory.store.truth import Truth
 
 log = logging.getLogger("faiss_memory.store")
 

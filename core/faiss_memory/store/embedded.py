@@ -11,47 +11,46 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from faiss_memory.errors import (
-    Conflict,
-    MemoryNotFound,
-    StoreError,
-)
-from faiss_memory.memory import Change, Draft, Filter, Memory, Origin
-from faiss_memory.parts import (
+from faiss_memory.contracts.backups import Backup, Backups, Restored
+from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.contracts.http import Download
+from faiss_memory.contracts.store import (
     Added,
-    Backup,
-    Download,
-    Embedding,
+    Feed,
     KnownModel,
     Progress,
     Purged,
-    Restored,
     Retry,
     Rewritten,
+    Store,
+    StoreStats,
 )
+from faiss_memory.errors import Conflict, MemoryNotFound, StoreError
+from faiss_memory.memory import Change, Draft, Memory, Origin
 from faiss_memory.private import make_tree_private
 from faiss_memory.settings import Limits
-from faiss_memory.store import archives, origins, purged, purging, restoring, retries, rewriting
+from faiss_memory.store.backup import archives, redact, restore
+from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.busy import Busy
-from faiss_memory.store.changes import Changes
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.derived import Derived, Model
 from faiss_memory.store.filesystem import network_file_system
-from faiss_memory.store.history import History
-from faiss_memory.store.incoming import Rules
-from faiss_memory.store.keeper import Keeper
+from faiss_memory.store.fsck.verify import SCRATCH
+from faiss_memory.store.index.follower import Derived, Model
+from faiss_memory.store.index.reads import IndexReads
+from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.lock import FolderLock
-from faiss_memory.store.novelty import add_novel
 from faiss_memory.store.opening import open_truth, remove_special_files
-from faiss_memory.store.purging import Purging
-from faiss_memory.store.readers_writer import ReadersWriterLock
-from faiss_memory.store.reads import IndexReads
+from faiss_memory.store.purge import purge
+from faiss_memory.store.records import feed, origins, retries, tombstones
+from faiss_memory.store.records.changes import Changes
+from faiss_memory.store.records.database import Truth
+from faiss_memory.store.records.incoming import Rules
+from faiss_memory.store.records.novelty import add_novel
 from faiss_memory.store.reserve import Reserve
 from faiss_memory.store.swapping import Swapping
-from faiss_memory.store.truth import Truth
-from faiss_memory.store.verifying import SCRATCH
+from faiss_memory.store.worker import Keeper
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -59,8 +58,8 @@ DROPPED_AT_ONCE = 500
 """Memories whose vectors by models that are not kept are removed in one transaction."""
 
 
-class EmbeddedStore(IndexReads):
-    """A data folder, owned by this process. Implements `faiss_memory.parts.Store`.
+class EmbeddedStore(IndexReads, Store, Backups):
+    """A data folder, owned by this process. Implements `faiss_memory.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
     writing unsafe. Raises StoreLocked when another process owns the folder.
@@ -109,10 +108,10 @@ class EmbeddedStore(IndexReads):
                 kind,
             )
         remove_special_files(self.folder)
-        rewriting.temporary_files_in(self.folder)
-        purging.resume(self.folder)
+        redact.temporary_files_in(self.folder)
+        purge.resume(self.folder)
         with self._busy.at("a backup is being restored"):
-            restored = restoring.restore_if_asked(self.folder, self._busy.step, Rules(self._limits))
+            restored = restore.restore_if_asked(self.folder, self._busy.step, Rules(self._limits))
         if restored is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
         self._sweep()
@@ -120,7 +119,7 @@ class EmbeddedStore(IndexReads):
         try:
             self._history = History(self.folder, self._max_backups, truth)
             self._derived = Derived(self.folder, truth, self._repair_catalogue)
-            purged.keep(self.folder, truth.connection)
+            tombstones.keep(self.folder, truth.connection)
         except BaseException:
             truth.close()
             raise
@@ -129,7 +128,7 @@ class EmbeddedStore(IndexReads):
         IndexReads.__init__(self, self._derived)
         self._committer = Committer(truth, self._history, self._publish, self._on_failure, self._reserve)
         self._keeper = Keeper(self._catch_up, self._save)
-        self._purging = Purging(
+        self._purging = purge.Purging(
             self.folder, self._committer, self._history, self._derived, self._files, self._on_failure
         )
         self._swapping = Swapping(
@@ -172,8 +171,8 @@ class EmbeddedStore(IndexReads):
         while self._committer.read(self._derived.fill_some):
             pass
 
-    def last_model(self) -> KnownModel | None:
-        """Give the model that was last in use."""
+    def model_in_use(self) -> KnownModel | None:
+        """Return the model that was last put in use."""
         return self._committer.read(lambda truth: truth.last_model())
 
     def keep_models(self, identities: Collection[str]) -> None:
@@ -220,14 +219,6 @@ class EmbeddedStore(IndexReads):
 
         # To judge what is novel, everything written before must be visible.
         return self._committer.run(call, alone=any(draft.if_novel is not None for draft in drafts))
-
-    def closest(self, embedding: Embedding, where: Filter) -> tuple[int, float] | None:
-        """Find what a text's least known passage is most like: a long text is known only if all of it is."""
-        nearest = [self.nearest(vector, where, 1, embedding.model) for vector in embedding.vectors]
-        if not nearest or not all(nearest):
-            return None
-        match = min((found[0] for found in nearest), key=lambda match: match.similarity)
-        return match.memory_id, match.similarity
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
         """Correct a memory."""
@@ -290,15 +281,19 @@ class EmbeddedStore(IndexReads):
 
     # Telling.
 
-    def stats(self) -> Mapping[str, Any]:
-        """Tell sizes and states."""
+    def stats(self) -> StoreStats:
+        """Return sizes and states."""
         created_at = self._derived.created_at
-        return {
-            "created_at": created_at,
-            "last_updated": max((project.last_updated for project in self.projects()), default=created_at),
-            "index_size_bytes": self._derived.index_sizes(),
-            "backups_stand_alone": self._history.has_links,
-        }
+        return StoreStats(
+            created_at=created_at,
+            last_updated=max((project.last_updated for project in self.projects()), default=created_at),
+            index_size_bytes=self._derived.index_sizes(),
+            backups_stand_alone=self._history.has_links,
+        )
+
+    def changes(self, after: str | None = None, limit: int = 1000) -> Feed:
+        """Tell what was written since a position, oldest first."""
+        return self._committer.read(lambda truth: feed.read(truth, after, limit))
 
     def rebuilding(self) -> list[Progress]:
         """Tell which derived files are being rebuilt, and how far a restore is that is being built beside."""

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from faiss_memory.errors import StoreCorrupt
-from faiss_memory.store import chain, migrating, restoring
-from faiss_memory.store.truth import Truth
-from faiss_memory.store.truth_version import NewerSchema
+from faiss_memory.store.backup import migration, restore, snapshots
+from faiss_memory.store.records.database import Truth
+from faiss_memory.store.records.version import NewerSchema
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -48,14 +48,14 @@ def open_truth(
     lost = known and (empty or not path.exists())
     try:
         if not lost:
-            migrating.back_up_older(data)
+            migration.back_up_older(data)
             truth = Truth(path)
             return _caught_up(truth if restored else _taken_on(truth, data, store), store)
         raise StoreCorrupt(f"{path} is {'empty' if empty else 'missing'}")
     except NewerSchema:
         raise
     except StoreCorrupt as error:
-        source = restoring.rebuild(data, progress)
+        source = restore.rebuild(data, progress)
         if source is None:
             raise StoreCorrupt(
                 f"{error}. Put the files of a backup from {store.parent} into {data} and start again; the "
@@ -70,7 +70,7 @@ def _taken_on(truth: Truth, data: Path, store: Path) -> Truth:
 
     Changes are counted on through every restore: so the base that is furthest is of the database that belongs here.
     """
-    known = chain.bases(store) if store.is_dir() else []
+    known = snapshots.bases(store) if store.is_dir() else []
     if not known or max(known, key=lambda base: base.seq).store == truth.uuid:
         return truth
     log.warning(
@@ -78,13 +78,13 @@ def _taken_on(truth: Truth, data: Path, store: Path) -> Truth:
         truth.path, store,
     )  # fmt: skip
     truth.close()
-    restoring.take_on(data)
+    restore.take_on(data)
     return Truth(truth.path)
 
 
 def _caught_up(truth: Truth, store: Path) -> Truth:
     try:
-        if (changes := chain.roll_forward(store, truth)) > 0:
+        if (changes := snapshots.roll_forward(store, truth)) > 0:
             log.warning("%d changes that memory.db lacked were taken from the log", changes)
     except BaseException:
         truth.close()

@@ -10,18 +10,19 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from faiss_memory.contracts.backups import Restored
 from faiss_memory.errors import BackupCorrupt, Conflict, DiskFull, InvalidRequest, StoreCorrupt, StoreError
-from faiss_memory.parts import Restored
 from faiss_memory.settings import Limits
-from faiss_memory.store import archives, purged, restoring
+from faiss_memory.store.backup import archives, restore
+from faiss_memory.store.backup.restore import Built, Moment
+from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.busy import Busy
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.derived import Derived
 from faiss_memory.store.filesystem import is_full
-from faiss_memory.store.history import History
-from faiss_memory.store.incoming import Rules
-from faiss_memory.store.restoring import Built, Moment
-from faiss_memory.store.truth import Truth
+from faiss_memory.store.index.follower import Derived
+from faiss_memory.store.records import tombstones
+from faiss_memory.store.records.database import Truth
+from faiss_memory.store.records.incoming import Rules
 
 
 class Swapping:
@@ -88,33 +89,33 @@ class Swapping:
             raise StoreError(f"{what} cannot be restored ({error}); nothing was changed") from error
         finally:
             archives.sweep(self._data / archives.UNPACKED)
-            (self._data / restoring.MAKING).unlink(missing_ok=True)
+            (self._data / restore.MAKING).unlink(missing_ok=True)
             self._history.let_go()
             self._alone.release()
 
     def _build(self, moment: Moment, *, is_archive: bool) -> Built:
-        known = self._committer.read(lambda truth: purged.known(self._data, truth.connection))
+        known = self._committer.read(lambda truth: tombstones.known(self._data, truth.connection))
         models = self._committer.read(
             lambda truth: {one.identity: one.dimension for one in truth.models.values()}
         )
         rules = Rules(self._limits, models, is_archive)
         with self._building.at("restore"):  # beside the present state, which still answers
-            return restoring.build(moment, self._data / restoring.MAKING, self._building.step, known, rules)
+            return restore.build(moment, self._data / restore.MAKING, self._building.step, known, rules)
 
     def _put_in_place(self, moment: Moment, built: Built) -> Restored:
-        made = self._data / restoring.MAKING
+        made = self._data / restore.MAKING
         with self._busy.at("a restored state is being put in place"):
             return self._committer.read(lambda truth: self._swap(truth, made, moment.name, built))
 
     def _swap(self, truth: Truth, made: Path, name: str, built: Built) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""
-        line = purged.line_of(truth.connection)
-        restoring.become_another_store(made, restoring.counted(truth.connection), line)
+        line = tombstones.line_of(truth.connection)
+        restore.become_another_store(made, restore.counted(truth.connection), line)
         with closing(sqlite3.connect(made)) as connection:
-            purged.keep(self._data, connection)
+            tombstones.keep(self._data, connection)
         truth.close()
         try:
-            aside = restoring.put_in_place(self._data, made, name)
+            aside = restore.put_in_place(self._data, made, name)
             truth = Truth(self._data / "memory.db")
             self._committer.replace(truth)
             self._history.follow(truth)

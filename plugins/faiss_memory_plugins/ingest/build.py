@@ -16,10 +16,10 @@ from faiss_memory import (
     Conflict,
     Draft,
     InvalidRequest,
-    MemoryService,
     MemoryServiceError,
     NotReady,
     Origin,
+    Service,
 )
 from faiss_memory_plugins.ingest.documents import read_document
 from faiss_memory_plugins.ingest.ignoring import Rules
@@ -54,7 +54,7 @@ class Build:
 
     def __init__(
         self,
-        service: MemoryService,
+        service: Service,
         request: BuildRequest,
         sources: Sequence[Source],
         roots: Roots,

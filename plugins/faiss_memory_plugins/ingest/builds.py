@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 
-from faiss_memory import Conflict, MemoryService
+from faiss_memory import Conflict, Service
 from faiss_memory_plugins.ingest import sources
 from faiss_memory_plugins.ingest.build import Build, Stopped
 from faiss_memory_plugins.ingest.ignoring import Rules
@@ -14,7 +14,7 @@ from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildRequest, Buil
 class Builds:
     """Begins builds, and ends them with the service. Raises InvalidRequest when the settings are not understood."""
 
-    def __init__(self, service: MemoryService) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
         self._rules = Rules.of(service.settings)
         self._lock = Lock()

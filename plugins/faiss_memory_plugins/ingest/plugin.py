@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faiss_memory import MemoryService, Route, hookimpl
+from faiss_memory import Route, Service, hookimpl
 from faiss_memory_plugins.ingest.builds import Builds
 from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildRequest, BuildsAnswer
 
@@ -16,7 +16,7 @@ class Ingest:
         self._builds: dict[int, Builds] = {}
 
     @hookimpl
-    def register_routes(self, service: MemoryService) -> Sequence[Route]:
+    def register_routes(self, service: Service) -> Sequence[Route]:
         """Hand in the calls that begin and show builds."""
         builds = self._builds[id(service)] = Builds(service)
         return (
@@ -39,7 +39,7 @@ class Ingest:
         )
 
     @hookimpl
-    def service_stopping(self, service: MemoryService) -> None:
+    def service_stopping(self, service: Service) -> None:
         """End what runs."""
         if (builds := self._builds.pop(id(service), None)) is not None:
             builds.stop()

@@ -17,11 +17,11 @@ from faiss_memory import (
     ForgetAnswer,
     ForgetRequest,
     MemoryNotFound,
-    MemoryService,
     MemoryServiceError,
     NotReady,
     PatchRequest,
     SearchRequest,
+    Service,
     Tool,
     clean_line,
     clean_text,
@@ -67,7 +67,7 @@ class Call:
 class Calls:
     """The tools that one caller has."""
 
-    def __init__(self, service: MemoryService, caller: Caller, more: Mapping[str, Call]) -> None:
+    def __init__(self, service: Service, caller: Caller, more: Mapping[str, Call]) -> None:
         self._service = service
         self._caller = caller
         self._tokens = service.settings.mcp.answer_tokens

@@ -14,9 +14,9 @@ import msgspec
 from faiss_memory import (
     Answer,
     MemoryNotFound,
-    MemoryService,
     Message,
     SearchRequest,
+    Service,
     Tool,
     clean_line,
     clean_text,
@@ -81,7 +81,7 @@ FETCH = Tool(
 )
 
 
-def connector_calls(service: MemoryService, caller: Caller) -> Mapping[str, Call]:
+def connector_calls(service: Service, caller: Caller) -> Mapping[str, Call]:
     """Give the two calls by name; none to who does not come by the public address."""
     url = service.settings.public_url.rstrip("/")
 

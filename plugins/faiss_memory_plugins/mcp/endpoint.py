@@ -14,7 +14,7 @@ from wsgiref.types import StartResponse
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from faiss_memory import MemoryService
+from faiss_memory import Service
 from faiss_memory_plugins.mcp.bridge import Application, Reply, ask
 from faiss_memory_plugins.mcp.caller import Caller, caller_of
 
@@ -39,7 +39,7 @@ class Envelope(msgspec.Struct):
 class Endpoint:
     """Answers MCP's requests, each by itself: no sessions, no streams, nothing kept between two of them."""
 
-    def __init__(self, service: MemoryService) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
         self._offer: Offer | None = None
         self._lock = Lock()

@@ -9,8 +9,8 @@ from faiss_memory import (
     DEFAULT_PROJECT,
     InvalidRequest,
     ListRequest,
-    MemoryService,
     SearchRequest,
+    Service,
     clean_text,
     count_tokens,
     frame,
@@ -43,7 +43,7 @@ class Prompt:
 class Prompts:
     """The prompts that one caller has: none on the public address, whose clients have no menu for them."""
 
-    def __init__(self, service: MemoryService, caller: Caller) -> None:
+    def __init__(self, service: Service, caller: Caller) -> None:
         self._service = service
         self._caller = caller
         self._tokens = service.settings.mcp.answer_tokens

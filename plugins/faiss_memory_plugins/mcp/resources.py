@@ -11,7 +11,7 @@ from faiss_memory import (
     ListRequest,
     MemoryAnswer,
     MemoryNotFound,
-    MemoryService,
+    Service,
     convert,
 )
 from faiss_memory_plugins.mcp.caller import Caller
@@ -28,7 +28,7 @@ def uri_of(memory_id: int) -> str:
 class Resources:
     """The memories that one caller can list and read: none on the public address, which has `search` and `fetch`."""
 
-    def __init__(self, service: MemoryService, caller: Caller) -> None:
+    def __init__(self, service: Service, caller: Caller) -> None:
         self._service = service
         self._caller = caller
 

@@ -17,8 +17,8 @@ from faiss_memory import (
     INSTRUCTIONS,
     Limits,
     MemoryAnswer,
-    MemoryService,
     MemoryServiceError,
+    Service,
     clean_line,
     message_schema,
 )
@@ -43,7 +43,7 @@ AN_HOUR = CacheHint(ttl_ms=60 * 60 * 1000, scope="private")
 class Offer:
     """Answers each request by a server of its own, made for who asks. Making one takes a fraction of a millisecond."""
 
-    def __init__(self, service: MemoryService) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
         self._described: dict[bool, list[types.Tool]] = {}
 
@@ -77,7 +77,7 @@ class Offer:
         resources = _Resources(Resources(self._service, caller))
         return Server(
             "faiss-memory",
-            version=self._service.overview.version,
+            version=self._service.version,
             title="FAISS Memory",
             instructions=INSTRUCTIONS,
             get_tool_input_schema=lambda name: (

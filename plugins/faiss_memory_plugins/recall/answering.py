@@ -12,9 +12,9 @@ from faiss_memory import (
     TRIAL_SESSION,
     HookDialect,
     MemoryNotFound,
-    MemoryService,
     Note,
     NotReady,
+    Service,
     count_tokens,
     framed,
 )
@@ -30,7 +30,7 @@ DIGEST = "kept for every session of this project"
 class Recall:
     """Answers the hooks of one service."""
 
-    def __init__(self, service: MemoryService) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
         self._opening = Lock()
         self._opened: Sessions | None = None
@@ -50,7 +50,7 @@ class Recall:
         began = time.monotonic()
         event = read_event(request, dialect)
         # A hook is never worth waiting for: what is not ready yet is no help now.
-        if event is None or not self._service.engine.model_ready:
+        if event is None or not self._service.model_ready:
             return {}
         project = project_for(params.project, event.folder)
         try:

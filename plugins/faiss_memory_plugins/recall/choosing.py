@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from faiss_memory import DEFAULT_PROJECT, ListRequest, MemoryService, Note, SearchRequest, project_of
+from faiss_memory import DEFAULT_PROJECT, ListRequest, Note, SearchRequest, Service, project_of
 
 PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
 """Tags: what is shown at every start; what is shown there after it; the summary of a session, shown to it alone."""
@@ -25,7 +25,7 @@ def project_for(named: str | None, folder: str) -> str:
     return named or (project_of(Path(folder)) if folder and Path(folder).is_absolute() else DEFAULT_PROJECT)
 
 
-def found_for(service: MemoryService, project: str, prompt: str, known: Collection[int]) -> list[Note]:
+def found_for(service: Service, project: str, prompt: str, known: Collection[int]) -> list[Note]:
     """Find what helps with a prompt: only what is near enough, and was not shown before."""
     settings = service.settings.recall
     query = _query(prompt)
@@ -44,7 +44,7 @@ def found_for(service: MemoryService, project: str, prompt: str, known: Collecti
 
 
 def digest_of(
-    service: MemoryService, project: str, session: str, known: Collection[int], forgotten: bool
+    service: Service, project: str, session: str, known: Collection[int], forgotten: bool
 ) -> list[Note]:
     """Choose for the beginning of a session, where nothing was asked yet: what is pinned, then decisions.
 
@@ -82,7 +82,7 @@ def _scope(project: str) -> list[str]:
     return list(dict.fromkeys([project, DEFAULT_PROJECT]))
 
 
-def newest(service: MemoryService, project: str, tag: str, most: int = _OF_EACH) -> Sequence[Any]:
+def newest(service: Service, project: str, tag: str, most: int = _OF_EACH) -> Sequence[Any]:
     """List a project's latest memories with a tag."""
     return service.list_memories(ListRequest(project=project, tag=tag, limit=most)).memories
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from faiss_memory import Change, Draft, InvalidRequest, Memory, MemoryService, Route, holds_recalled, hookimpl
+from faiss_memory import Change, Draft, InvalidRequest, Memory, Route, Service, holds_recalled, hookimpl
 from faiss_memory_plugins.recall.answering import Recall
 from faiss_memory_plugins.recall.events import HookParams, HookRequest
 
@@ -20,7 +20,7 @@ class RecallPlugin:
         self._recalls: dict[int, Recall] = {}
 
     @hookimpl
-    def register_routes(self, service: MemoryService) -> Sequence[Route]:
+    def register_routes(self, service: Service) -> Sequence[Route]:
         """Hand in the calls that answer hooks."""
         recall = self._recalls[id(service)] = Recall(service)
         return [
@@ -32,7 +32,7 @@ class RecallPlugin:
                 body=HookRequest,
                 handler=partial(recall.answer, adapter.name, adapter.hook),
             )
-            for adapter in service.plugins.adapters.values()
+            for adapter in service.assistants
             if adapter.hook is not None
         ]
 
@@ -65,14 +65,14 @@ class RecallPlugin:
             recall.forget_memories(ids)
 
     @hookimpl
-    def register_stats(self, service: MemoryService) -> Mapping[str, Any]:
+    def register_stats(self, service: Service) -> Mapping[str, Any]:
         """Show how often each hook was answered, and with how much."""
         recall = self._recalls.get(id(service))
         ledger = {} if recall is None else recall.ledger()
         return {"recall": ledger} if ledger else {}
 
     @hookimpl
-    def service_stopping(self, service: MemoryService) -> None:
+    def service_stopping(self, service: Service) -> None:
         """Close the file."""
         if (recall := self._recalls.pop(id(service), None)) is not None:
             recall.close()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from faiss_memory import AddRequest, ForgetRequest, MemoryService, without_frames
+from faiss_memory import AddRequest, ForgetRequest, Service, without_frames
 from faiss_memory_plugins.recall.choosing import SESSION_NOTE, SESSION_NOTES_KEPT, newest
 
 _SENTENCE = re.compile(r"[^\n.!?]+[.!?]*\s*|\n+|[.!?]+\s*")
 
 
-def keep_summary(
-    service: MemoryService, project: str, session: str, summary: str, shown: Collection[str]
-) -> None:
+def keep_summary(service: Service, project: str, session: str, summary: str, shown: Collection[str]) -> None:
     """Keep a summary, without what only repeats the texts that were shown; the oldest notes of the project go."""
     text = news_of(summary, shown)[: service.settings.limits.text_bytes // 4]
     if not text or not session:

@@ -8,14 +8,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from faiss_memory.adapter import Adapter
+from faiss_memory.adapter.adapter import Adapter
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.endpoints import try_mcp
 from faiss_memory.cli.doctor.entries import Entry, entries
 from faiss_memory.cli.doctor.findings import Findings, measured
 from faiss_memory.cli.doctor.trial import NotRecalled, TestMemory, ask, trial, try_context, try_hook
 from faiss_memory.cli.failures import CommandFailed
-from faiss_memory.config_files import InstallContext
+from faiss_memory.contracts.config_files import InstallContext
 from faiss_memory.install import Installed, InstalledAssistant
 from faiss_memory.project_name import project_of
 

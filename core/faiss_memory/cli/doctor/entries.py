@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from faiss_memory.config_files import MARK
+from faiss_memory.contracts.config_files import MARK
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install import ABSENT, Part, current
 

@@ -22,7 +22,7 @@ from faiss_memory.cli.doctor.entries import Entry
 from faiss_memory.cli.doctor.findings import SECONDS
 from faiss_memory.cli.doctor.interrupts import Interrupts
 from faiss_memory.cli.writing import excerpt
-from faiss_memory.hook_dialect import TRIAL_SESSION
+from faiss_memory.contracts.dialect import TRIAL_SESSION
 from faiss_memory.install.commands import BARE_PATH
 from faiss_memory.settings import environment_with
 

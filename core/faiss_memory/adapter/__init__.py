@@ -1,0 +1,1 @@
+"""An assistant as a value, and what it declares."""

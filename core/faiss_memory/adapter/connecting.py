@@ -1,0 +1,55 @@
+"""How the files of an assistant reach the service: addresses and commands that carry the project's name."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Sequence
+
+from faiss_memory.contracts.config_files import MARK, InstallContext
+
+HOOK_SECONDS = 0.25
+"""How long a hook may keep a prompt waiting for the service: what is not there by then is left out."""
+
+
+def endpoint_address(context: InstallContext, path: str) -> str:
+    """Give an address of the service, such as `…/mcp?project=website`.
+
+    The user's own files carry no project: there the folder that is worked in decides.
+    """
+    return context.url + path + ("" if context.scope == "user" else f"?project={context.project}")
+
+
+def hook_address(context: InstallContext, name: str) -> str:
+    """Give the address that takes the hooks of an assistant."""
+    return endpoint_address(context, f"/adapters/{name}/hook")
+
+
+def hook_arguments(context: InstallContext, name: str) -> list[str]:
+    """Give what the hook program is started with; empty where it is not installed beside the assistant."""
+    if not context.hook_command:
+        return []
+    return [name] if context.scope == "user" else [name, "--project", context.project]
+
+
+def hook_line(context: InstallContext, name: str) -> str:
+    """Give the shell command of a hook: the hook program, or curl where only the service can be reached.
+
+    It ends with 0 whatever happens, because some assistants take anything else for a refusal.
+    """
+    if context.hook_command:
+        return _joined([context.hook_command, *hook_arguments(context, name)], context)
+    headers = ['-H "Content-Type: application/json"']
+    if context.has_token:
+        variable = context.token_variable
+        value = f"%{variable}%" if context.system == "windows" else f"${variable}"
+        headers.append(f'-H "Authorization: Bearer {value}"')
+    # Double quotes and `exit` mean the same to sh and to cmd. With -f an error's text is never taken for an answer.
+    return (
+        f"curl -sf -m {HOOK_SECONDS} -A {MARK} {' '.join(headers)} --data-binary @- "
+        f'"{hook_address(context, name)}" || exit 0'
+    )
+
+
+def _joined(words: Sequence[str], context: InstallContext) -> str:
+    return subprocess.list2cmdline(words) if context.system == "windows" else shlex.join(words)

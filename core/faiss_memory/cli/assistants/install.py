@@ -1,0 +1,267 @@
+"""The commands that write assistants' files, and those that remove them again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from faiss_memory.cli.failures import EXIT_FAILED, EXIT_NO
+from faiss_memory.cli.lazy import ExampleCommand
+
+if TYPE_CHECKING:
+    from faiss_memory.cli.output import Output
+    from faiss_memory.install import Installer, Plan
+
+PATIENCE = 3.0
+"""Seconds to wait for the service; whoever installs needs none."""
+_WHERE = [
+    click.option(
+        "--project", "folder", type=click.Path(path_type=Path), metavar="DIR",
+        help="The project's folder [the repository around this folder, or this folder].",
+    ),
+    click.option("--shared", is_flag=True, help="The files of a project that are committed, for everybody."),
+    click.option("--user", is_flag=True, help="Your own files, for all projects."),
+    click.option("--dry-run", is_flag=True, help="Only show what would change."),
+    click.option("--force", is_flag=True, help="Also replace or remove what you have edited of ours."),
+]  # fmt: skip
+
+
+def _place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_WHERE):
+        command = option(command)
+    return command
+
+
+@click.command(
+    cls=ExampleCommand,
+    examples=[
+        "faiss-memory install generic --dry-run",
+        "faiss-memory install generic --yes",
+        "faiss-memory install generic --shared --print",
+    ],
+)
+@click.argument("assistant", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every assistant that is found on this machine.")
+@_place_options
+@click.option("--print", "prints", is_flag=True, help="Print the files, to be pasted, and write nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--name", metavar="PROJECT", help="The project's name [that of the repository's remote].")
+@click.option("--link", is_flag=True, help="Link our commands to where programs are looked for.")
+def install(
+    assistant: Sequence[str],
+    everything: bool,
+    folder: Path | None,
+    shared: bool,
+    user: bool,
+    dry_run: bool,
+    prints: bool,
+    yes: bool,
+    name: str | None,
+    **how: bool,
+) -> int:
+    """Connect assistants to this project's memory: write their files.
+
+    Shows what would change, and asks. By default the files are for yourself and this project, and git is told to leave
+    out those that are new. Your own entries stay as they are, and `faiss-memory uninstall` removes exactly ours.
+    """
+    from faiss_memory.cli.output import open_output
+
+    _check_choice(assistant, everything)
+    installer, out = _open(folder, shared, user), open_output()
+    names = list(dict.fromkeys(assistant)) or installer.detected()
+    if prints:
+        _print_files(installer, names, name)
+        return 0
+    if dry_run:
+        return _only_show(installer.plan_install(names, name, **how), out)
+    with installer.at_work() as unfinished:
+        plan = installer.plan_install(names, name, **how)
+        code = _show(plan, out)
+        if plan.edits and not yes and not _agreed():
+            return EXIT_NO
+        problems = unfinished + installer.carry_out(plan)
+    _tell(plan, out, problems)
+    refused = {refusal.owner.assistant for refusal in plan.refusals}
+    for done in (name for name in names if name not in refused):
+        _conclude(installer, plan, done, out)
+    return EXIT_FAILED if problems else code
+
+
+@click.command(
+    cls=ExampleCommand,
+    examples=["faiss-memory uninstall generic --dry-run", "faiss-memory uninstall generic"],
+)
+@click.argument("assistant", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every assistant that is installed there.")
+@_place_options
+def uninstall(
+    assistant: Sequence[str],
+    everything: bool,
+    folder: Path | None,
+    shared: bool,
+    user: bool,
+    dry_run: bool,
+    force: bool,
+) -> int:
+    """Disconnect assistants: remove what `install` wrote, and nothing else.
+
+    A file that was not edited since is given back byte for byte. Of one that was, exactly our part goes.
+    """
+    from faiss_memory.cli.output import open_output
+
+    _check_choice(assistant, everything)
+    installer, out = _open(folder, shared, user), open_output()
+    names = list(dict.fromkeys(assistant)) or installer.installed()
+    if dry_run:
+        return _only_show(installer.plan_uninstall(names, force), out)
+    with installer.at_work() as unfinished:
+        plan = installer.plan_uninstall(names, force)
+        for refusal in plan.refusals:
+            _refuse(out, refusal.owner.assistant, refusal.path, refusal.reason)
+        problems = unfinished + installer.carry_out(plan)
+    _tell(plan, out, problems)
+    for name in names:
+        for owner in installer.elsewhere(name):
+            is_gone = owner.folder and not Path(owner.folder).is_dir()
+            if is_gone:
+                out.remark(
+                    f"{name} is recorded for {owner.folder}, which is not there any more: "
+                    "uninstall it with --project too"
+                )
+            elif not plan.edits:
+                out.remark(f"{name} is installed elsewhere: {_in_words(owner.scope, owner.folder)}")
+    return EXIT_FAILED if problems or plan.refusals else 0
+
+
+def _check_choice(assistant: Sequence[str], everything: bool) -> None:
+    if bool(assistant) == everything:
+        raise click.UsageError("Name assistants, or give --all.")
+
+
+def _open(folder: Path | None, shared: bool, user: bool) -> Installer:
+    from faiss_memory.cli.assistants.status import load_assistants
+    from faiss_memory.install import Installer
+
+    if user and (shared or folder is not None):
+        raise click.UsageError("--user is for all projects: give it without --project and --shared.")
+    settings, assistants = load_assistants()
+    return Installer(settings, assistants, "user" if user else "shared" if shared else "personal", folder)
+
+
+def _conclude(installer: Installer, plan: Plan, assistant: str, out: Output) -> None:
+    """Fill what the service has more for, and say what is left to do."""
+    from faiss_memory.safe_files import is_file
+
+    for path, address in installer.to_be_filled(plan, assistant):
+        if is_file(path):
+            _fill(path, address)
+    for remark in (*installer.steps(assistant), *installer.troubles(assistant)):
+        out.remark(f"{assistant}: {remark}")
+
+
+def _fill(path: Path, address: str) -> None:
+    """Write what the service has for a file into it. If it does not run, the file says itself what to do."""
+    from faiss_memory.cli.failures import CommandFailed
+    from faiss_memory.cli.session import open_session
+    from faiss_memory.errors import ConfigError
+    from faiss_memory.safe_files import write_file
+
+    try:
+        write_file(path, open_session(None, PATIENCE, False).client.text(address).encode())
+    except (CommandFailed, ConfigError, OSError):
+        return
+
+
+def _only_show(plan: Plan, out: Output) -> int:
+    code = _show(plan, out)
+    if not plan.edits and not plan.refusals:
+        out.say("Nothing would change.")
+    for remark in dict.fromkeys(plan.remarks):
+        out.remark(remark)
+    return code
+
+
+def _show(plan: Plan, out: Output) -> int:
+    """Print what would change and what is refused; gives the exit code."""
+    for edit in plan.edits:
+        for line in _differences(edit.path, edit.before.raw, edit.after.raw):
+            click.echo(line)
+    for refusal in plan.refusals:
+        _refuse(out, refusal.owner.assistant, refusal.path, refusal.reason)
+        if refusal.snippet:
+            click.echo("To do it by hand, put this into it:\n", err=True)
+            click.echo(_escaped(refusal.snippet), err=True)
+    return EXIT_FAILED if plan.refusals else 0
+
+
+def _refuse(out: Output, assistant: str, path: str, reason: str) -> None:
+    from faiss_memory.cli.writing import clean
+
+    click.echo(f"faiss-memory: {assistant} was left out: {clean(path)}: {clean(reason)}", err=True)
+
+
+def _agreed() -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError(
+            "Nobody can be asked here: give --yes to write this, or --dry-run to see it only."
+        )
+    if click.confirm("Write this?", err=True):
+        return True
+    click.echo("Nothing was written", err=True)
+    return False
+
+
+def _tell(plan: Plan, out: Output, problems: Sequence[str]) -> None:
+    for edit in plan.edits:
+        if not any(problem.startswith(f"{edit.path} ") for problem in problems):
+            out.say(f"{'Removed' if edit.after.raw is None else 'Wrote'} {edit.path}")
+    if not plan.edits and not plan.refusals:
+        out.say("Nothing to do: everything is as it should be.")
+    for remark in dict.fromkeys(plan.remarks):
+        out.remark(remark)
+    for problem in problems:
+        click.echo(f"faiss-memory: {problem}", err=True)
+
+
+def _print_files(installer: Installer, names: Sequence[str], project: str | None) -> None:
+    from faiss_memory.install import whole_file
+
+    for name in names:
+        for path, parts in installer.content(name, project).items():
+            click.echo(f"==> {path}")
+            click.echo(_escaped(whole_file(parts)))
+        for snippet in installer.snippets(name, project):
+            click.echo(f"=== to paste: {snippet.path}")
+            click.echo(f"{snippet.note}\n\n{_escaped(snippet.text)}")
+
+
+def _differences(path: str, before: bytes | None, after: bytes | None) -> list[str]:
+    import difflib
+
+    def lines(raw: bytes | None) -> list[str]:
+        return (raw or b"").decode("utf-8", "replace").splitlines()
+
+    from faiss_memory.cli.writing import clean
+
+    names = ("/dev/null" if before is None else path, "/dev/null" if after is None else path)
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    return [
+        click.style(clean(line), fg=colours.get(line[:1]))
+        for line in difflib.unified_diff(lines(before), lines(after), *names, lineterm="")
+    ]
+
+
+def _escaped(text: str) -> str:
+    from faiss_memory.cli.writing import clean
+
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
+def _in_words(scope: str, folder: str) -> str:
+    if scope == "user":
+        return "for all projects (--user)"
+    return f"{folder}{' (--shared)' if scope == 'shared' else ''}"

@@ -1,0 +1,38 @@
+"""The command for assistants that start a program instead of asking an address."""
+
+from __future__ import annotations
+
+import click
+
+from faiss_memory.cli.lazy import ExampleCommand
+from faiss_memory.cli.options import project_option
+
+
+@click.command(
+    cls=ExampleCommand,
+    examples=["faiss-memory mcp < /dev/null", "faiss-memory mcp --project web < /dev/null"],
+)
+@click.option("--url", metavar="URL", help="The service's address; found by itself otherwise.")
+@project_option("The project; that of the assistant's folder otherwise.")
+def mcp(url: str | None, project: str | None) -> None:
+    """Speak MCP on standard input and output, for an assistant.
+
+    An assistant starts this by itself, as its configuration says. It passes everything on to the running service, holds
+    nothing of its own, and ends with its input. Where the service does not run, the assistant's model is told so.
+    """
+    import sys
+
+    from faiss_memory.cli.assistants.relay import Relay
+    from faiss_memory.cli.client import Client
+    from faiss_memory.settings import load
+
+    settings = load().settings
+    url = url or click.get_current_context().find_root().params.get("url")
+
+    def client() -> Client:
+        from faiss_memory.address import named_address, service_address
+
+        return Client(named_address(url, "--url", settings) if url else service_address(settings))
+
+    client()  # an address that cannot be meant ends the command at once
+    Relay(client, project, settings.limits).run(sys.stdin.buffer, sys.stdout.buffer)

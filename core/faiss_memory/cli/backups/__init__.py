@@ -1,0 +1,1 @@
+"""Commands about backups, restores and the verification of the files."""

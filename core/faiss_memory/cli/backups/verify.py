@@ -1,0 +1,111 @@
+"""The command that checks a data folder, and mends it; it works on the files, while no service does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from faiss_memory.cli.failures import EXIT_FAILED
+from faiss_memory.cli.lazy import ExampleCommand
+
+if TYPE_CHECKING:
+    from faiss_memory.cli.output import Output
+    from faiss_memory.store.fsck.findings import Finding
+    from faiss_memory.store.fsck.verify import Verified
+
+
+@click.command(
+    cls=ExampleCommand,
+    examples=["faiss-memory verify --data-dir ./memories", "faiss-memory verify --repair --quick --json"],
+)
+@click.option("--config", type=click.Path(path_type=Path), help="The configuration file (yaml).")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="The folder of the memories.")
+@click.option("--repair", "mends", is_flag=True, help="Mend what is found; what is replaced is set aside.")
+@click.option("--quick", is_flag=True, help="Restore no backup beside, and take no text apart again.")
+@click.option("--json", "wants_json", is_flag=True, help="For scripts.")
+def verify(config: Path | None, data_dir: Path | None, mends: bool, quick: bool, wants_json: bool) -> None:
+    """Check every file of the memories, and mend what is damaged.
+
+    The service must be stopped. Memories, vectors, the log, search indexes: all of it is compared, and every backup is
+    restored beside. What is wrong is listed, with what --repair would do. It ends with 1 if something is.
+
+    Piped, each finding is a line: file, what is wrong, what --repair does.
+    """
+    from faiss_memory import settings
+    from faiss_memory.cli.output import open_output
+    from faiss_memory.cli.writing import as_json
+    from faiss_memory.private import keep_files_private
+    from faiss_memory.store.fsck import repair
+    from faiss_memory.store.fsck import verify as check
+
+    keep_files_private()
+    given = {} if data_dir is None else {"data_dir": data_dir}
+    loaded = settings.load(config, given).settings
+    data = loaded.data_folder
+    with check.owned(data), _shown() as step:
+        found = left = check.verify(data, step, thorough=not quick)
+        if mends and found.findings:
+            repair.repair(data, found.findings, loaded.max_backups, step)
+            left = check.verify(data, step, thorough=not quick)
+    if wants_json:
+        answer: dict[str, Any] = {
+            "findings": [_entry(one) for one in found.findings],
+            "count": len(found.findings),
+        }
+        answer |= {
+            "repaired": mends,
+            "left": [_entry(one) for one in left.findings],
+            "set_aside": left.set_aside,
+        }
+        click.echo(as_json(answer))
+    else:
+        _tell(open_output(), data, found, left, mends=mends)
+    if left.findings:
+        click.get_current_context().exit(EXIT_FAILED)
+
+
+def _tell(out: Output, data: Path, found: Verified, left: Verified, *, mends: bool) -> None:
+    from faiss_memory.cli.writing import counted
+
+    _list(out, found.findings)
+    number = counted(len(found.findings), "finding")
+    if not found.findings:
+        out.say(f"All is well in {data}")
+    elif not mends:
+        out.remark(f"{number}; --repair mends what can be mended")
+    elif left.findings:
+        out.remark(f"{number}; these could not be mended:")
+        _list(out, left.findings)
+    else:
+        out.remark(f"{number}, all of it mended")
+    for name in left.set_aside:
+        out.remark(f"{name} is kept of an earlier state; delete it when you are content")
+
+
+def _entry(finding: Finding) -> dict[str, str]:
+    return {"file": finding.file, "problem": finding.problem, "repair": finding.repair.value}
+
+
+def _list(out: Output, findings: list[Finding]) -> None:
+    from faiss_memory.cli.records import Column
+
+    columns = (Column("file", style="cyan"), Column("what is wrong", wide=True), Column("repair", wide=True))
+    out.table(columns, [(finding.file, finding.problem, finding.repair.value) for finding in findings])
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[str, float], object]]:
+    """Show on standard error how far the block is, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda what, part: None
+        return
+    from faiss_memory.cli.terminal import part_bar
+
+    with part_bar() as bar:
+        task: Any = bar.add_task("", total=1.0)
+        yield lambda what, part: bar.update(task, description=what, completed=part)

@@ -1,0 +1,1 @@
+"""Commands about the program on this machine."""

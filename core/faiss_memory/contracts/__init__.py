@@ -1,0 +1,1 @@
+"""What a guest may bring or be handed: stores, embedders, routes, mounts, hooks, files."""

@@ -1,0 +1,77 @@
+"""What a store that keeps copies of itself promises: backups, going back to one, archives to take away."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Literal, NamedTuple
+
+from faiss_memory.contracts.http import Download
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """A restorable copy of the store."""
+
+    name: str
+    created_at: datetime
+    memories: int
+    size_bytes: int
+    label: str | None = None
+
+
+class LeftOut(NamedTuple):
+    """A memory that a restore does not bring back, and why: it was `purged`, or it is `damaged`."""
+
+    id: int
+    uid: str
+    reason: Literal["purged", "damaged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored, what of it was left out, and under which name the state before was set aside."""
+
+    name: str
+    memories: int
+    set_aside: str
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class Backups(ABC):
+    """An optional capability: a store that is one of these keeps copies of itself.
+
+    One whose copies are somebody else's task, such as those of a database server, is not.
+    """
+
+    @abstractmethod
+    def backup(self, label: str | None) -> Backup:
+        """Make a consistent copy that can be restored."""
+
+    @abstractmethod
+    def backups(self) -> list[Backup]:
+        """List the copies, oldest first."""
+
+    @abstractmethod
+    def restore(self, wanted: str | datetime) -> Restored:
+        """Put the state of a backup, by name, or of a time in the place of the present one, which is set aside.
+
+        Raises MemoryNotFound when there is no such backup, or none that reaches back so far; Conflict while another
+        restore runs; StoreCorrupt when the backup does not come to what it says of itself.
+        """
+
+    @abstractmethod
+    def archive(self, backup: str | None, label: str | None) -> Download:
+        """Open a backup, by name, or the present state, as one file to take away; of the present nothing else is kept.
+
+        Raises MemoryNotFound when there is no such backup, StoreCorrupt when it is not whole.
+        """
+
+    @abstractmethod
+    def restore_archive(self, archive: BinaryIO) -> Restored:
+        """Put the state in an archive, of this store or another, in the place of the present one, as `restore` does.
+
+        Raises InvalidRequest when it is not a whole archive, Conflict while another restore runs, StoreCorrupt when it
+        does not come to what it says of itself.
+        """

@@ -1,0 +1,109 @@
+"""The hooks a plugin or an adapter may implement; CONTRIBUTING.md shows each in use.
+
+`register_*` hands in a list once at start, `open_*` chooses one, an infinitive asks whether you want a say, the past
+tense tells that it has happened. An implementation may take fewer arguments than its specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pluggy
+
+from faiss_memory.contracts.config_files import ConfigFile, InstallContext, PromptTemplate
+from faiss_memory.contracts.embedder import Embedder
+from faiss_memory.contracts.http import Mount, Route
+from faiss_memory.contracts.service import Service
+from faiss_memory.contracts.store import Store
+from faiss_memory.errors import StoreError
+from faiss_memory.memory import Change, Draft, Memory, Query, Ranking, SearchResult
+from faiss_memory.settings import Settings
+
+PROJECT = "faiss_memory"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec(firstresult=True)
+def open_store(settings: Settings, on_failure: Callable[[StoreError], None]) -> Store | None:
+    """Bring a store of your own; it takes hold of its place at once and is opened later, by `Store.open`."""
+
+
+@hookspec(firstresult=True)
+def open_embedder(settings: Settings) -> Embedder | None:
+    """Bring an embedder of your own, a new one at each call.
+
+    After a change of model the one before is asked for too, by settings that have its name; it is used if its identity
+    is the same as it was.
+    """
+
+
+@hookspec
+def register_routes(service: Service) -> Sequence[Route] | None:
+    """Add calls to the HTTP interface; their requests are validated, documented and let in by the host."""
+
+
+@hookspec
+def register_mounts(service: Service) -> Sequence[Mount] | None:
+    """Add WSGI applications, for a protocol of its own."""
+
+
+@hookspec
+def register_config_files(context: InstallContext) -> Mapping[str, Sequence[ConfigFile]] | None:
+    """Give the files that connect an assistant, by the adapter's name."""
+
+
+@hookspec
+def register_prompt_templates() -> Sequence[PromptTemplate] | None:
+    """Give texts that tell an assistant when to search and when to store."""
+
+
+@hookspec
+def register_stats(service: Service) -> Mapping[str, Any] | None:
+    """Add to `/stats`: JSON values by your plugin's name."""
+
+
+@hookspec
+def service_started(service: Service) -> None:
+    """The service has begun to answer."""
+
+
+@hookspec
+def service_stopping(service: Service) -> None:
+    """The service is about to stop; finish what you have begun."""
+
+
+@hookspec
+def before_add(drafts: list[Draft]) -> None:
+    """Change drafts in their list before they are stored, or raise InvalidRequest to refuse them all."""
+
+
+@hookspec
+def before_change(changes: dict[int, Change]) -> None:
+    """Change corrections, by the memory's id, before they are stored, or raise InvalidRequest to refuse them all."""
+
+
+@hookspec
+def memories_added(memories: Sequence[Memory]) -> None:
+    """Memories were stored, durably."""
+
+
+@hookspec
+def memories_changed(memories: Sequence[Memory]) -> None:
+    """Memories were corrected, durably; each comes as it is now."""
+
+
+@hookspec
+def memories_removed(ids: Sequence[int]) -> None:
+    """Memories were forgotten, durably."""
+
+
+@hookspec
+def rank_memories(query: Query, k: int) -> Ranking | None:
+    """Bring a ranking of your own into a hybrid search; scores are positive, higher is better."""
+
+
+@hookspec(firstresult=True)
+def rerank_results(query: Query, results: list[SearchResult]) -> list[SearchResult] | None:
+    """Put the results of a search into another order, or leave some out."""

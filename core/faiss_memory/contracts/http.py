@@ -1,0 +1,85 @@
+"""What HTTP offers a guest: a call of the interface, an application of its own, and answers that are not JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from wsgiref.types import WSGIApplication
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer that is not JSON."""
+
+    content: bytes
+    content_type: str
+
+
+class Pieces(Protocol):
+    """Bytes that are read while they are sent; closed when they were, or cannot be any more."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give them piece by piece."""
+
+    def close(self) -> None:
+        """Give back what is held for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer too large to be held at once, for keeping under a name; `size` in bytes."""
+
+    pieces: Pieces
+    size: int
+    content_type: str
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One call of the HTTP interface: validated, documented and let in by the host alone.
+
+    `handler` is called with the parameters (path and query) if `params` is given, then the body if `body` is,
+    each as the named struct; it answers with a struct, a Page, a Download, or a (status, struct) pair.
+    With `upload` the body is given as a file that is open for reading.
+    """
+
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    summary: str
+    handler: Callable[..., Any]
+    params: type[Any] | None = None
+    body: type[Any] | None = None
+    upload: str = ""
+    """The media type of a body that may be larger than memory, up to the setting `limits.archive_bytes`."""
+    answer: type[Any] | None = None
+    """The struct of the answer, or `list[…]` of one; None for a Page or a Download."""
+    status: int = 200
+    other_statuses: Mapping[int, type[Any]] = field(default_factory=dict)
+    """Further successful statuses, with their structs."""
+    other_content: tuple[str, ...] = ()
+    """Further content types that it can answer with, as a Page."""
+    public: bool = False
+    """Whether the call exists on the public address too."""
+    open: bool = False
+    """Whether it needs no token; for answers without private detail only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A WSGI application of a guest's own at one path, for a protocol that a Route cannot speak.
+
+    Who is let in, how large a body may be, the log and the draining are the host's, as for a Route. Besides what WSGI
+    says, the environ has the whole body in `wsgi.input`, and `faiss_memory.public`: whether the request came by the
+    public address. The answer is collected before it is sent, so it has to end. InvalidRequest and the other errors of
+    the service are answered as everywhere.
+    """
+
+    path: str
+    app: WSGIApplication
+    methods: tuple[Literal["GET", "POST", "PATCH", "DELETE"], ...] = ("POST",)
+    public: bool = False
+    """Whether it exists on the public address too."""
+    takes_json: bool = False
+    """Whether a body must be JSON, and say so; anything else is refused before the application sees it."""

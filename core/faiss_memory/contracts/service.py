@@ -1,0 +1,130 @@
+"""What the service promises to guests: the calls a plugin or an adapter may make, and what it may look at."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from faiss_memory import schema
+from faiss_memory.contracts.dialect import HookDialect
+from faiss_memory.memory import Change, Draft, Origin
+from faiss_memory.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """How many memories a rewriting added, changed and removed, and how many passages were embedded for it."""
+
+    added: int
+    changed: int
+    removed: int
+    embedded: int
+
+
+class Assistant(Protocol):
+    """What a guest may know of an adapter that takes part."""
+
+    @property
+    def name(self) -> str:
+        """As in `/adapters/NAME/…`."""
+
+    @property
+    def title(self) -> str:
+        """As people call the assistant."""
+
+    @property
+    def hook(self) -> HookDialect | None:
+        """How its hooks speak; None if it has none."""
+
+
+class Service(ABC):
+    """The service as a guest sees it; REST, MCP, hooks and the command line make the same calls.
+
+    Every call raises InvalidRequest for input that is not allowed, NotReady while what it needs is starting, and
+    StoreError or EmbedderError when that cannot answer.
+    """
+
+    @property
+    @abstractmethod
+    def settings(self) -> Settings:
+        """The settings in force."""
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """The version of FAISS Memory."""
+
+    @property
+    @abstractmethod
+    def model_ready(self) -> bool:
+        """Whether search by meaning answers."""
+
+    @property
+    @abstractmethod
+    def assistants(self) -> Sequence[Assistant]:
+        """The adapters that take part."""
+
+    @abstractmethod
+    def search(self, request: schema.SearchRequest) -> schema.SearchAnswer:
+        """Search memories with a question in plain words."""
+
+    @abstractmethod
+    def is_novel(self, request: schema.NovelRequest) -> schema.NovelAnswer:
+        """Compare a text with what is stored."""
+
+    @abstractmethod
+    def get(self, memory_id: int) -> schema.MemoryAnswer:
+        """Read one memory. Raises MemoryNotFound."""
+
+    @abstractmethod
+    def history(self, memory_id: int) -> schema.HistoryAnswer:
+        """Read a memory and what it superseded, newest first. Raises MemoryNotFound."""
+
+    @abstractmethod
+    def list_memories(self, request: schema.ListRequest) -> schema.ListAnswer:
+        """List memories by time, a page at a time."""
+
+    @abstractmethod
+    def stats(self, project: str | Sequence[str] | None = None) -> schema.StatsAnswer:
+        """Return counts and sizes of some projects, or of all. Raises MemoryNotFound for an unknown one."""
+
+    @abstractmethod
+    def projects(self) -> schema.ProjectsAnswer:
+        """List the projects."""
+
+    @abstractmethod
+    def add(self, request: schema.AddRequest) -> schema.AddAnswer:
+        """Store one memory."""
+
+    @abstractmethod
+    def add_batch(self, request: schema.AddBatchRequest) -> schema.AddBatchAnswer:
+        """Store several memories: all of them, or none."""
+
+    @abstractmethod
+    def patch(self, memory_id: int, request: schema.PatchRequest) -> schema.MemoryAnswer:
+        """Correct a memory. Raises MemoryNotFound."""
+
+    @abstractmethod
+    def rewrite(self, drafts: list[Draft], changes: Mapping[int, Change], gone: Sequence[int]) -> Rewriting:
+        """Store what a file says now in place of what it said before: all of it or nothing.
+
+        `changes`, by id, leave the texts alone; `gone` are forgotten.
+        """
+
+    @abstractmethod
+    def origins(self, project: str) -> dict[int, Origin]:
+        """Return which of a project's memories were built from which part of which file, by id."""
+
+    @abstractmethod
+    def forget_one(self, memory_id: int) -> schema.ForgetOneAnswer:
+        """Take one memory out of every answer. Raises MemoryNotFound."""
+
+    @abstractmethod
+    def forget(self, request: schema.ForgetRequest) -> schema.ForgetAnswer:
+        """Forget the memories that meet every condition given."""
+
+    @abstractmethod
+    def purge(self, request: schema.PurgeRequest) -> schema.PurgeAnswer:
+        """Take the memories that meet every condition given out of every file as well."""

@@ -1,0 +1,358 @@
+"""What a store promises: durable records that can be searched, with the state of the models that embed them.
+
+A store may lie in this process or on a server that several processes share: what is in use, and what has changed, is
+the store's to know, and each call is answered from one state of it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from faiss_memory.contracts.embedder import Embedding, Vectors
+from faiss_memory.memory import (
+    Change,
+    Draft,
+    Filter,
+    Match,
+    Memory,
+    Origin,
+    ProjectCount,
+    Ranking,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model whose vectors a store holds."""
+
+    identity: str
+    name: str
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """An idempotency key, with a digest of the request it stands for."""
+
+    key: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of one draft: stored under `id`, or left out because of a near twin."""
+
+    id: int | None
+    twin: tuple[int, float] | None = None
+    """The id of the nearest memory and its similarity."""
+    repeated: bool = False
+    """Whether this is the first answer again, to a call that was retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What one rewriting did, by id."""
+
+    added: list[int]
+    changed: list[int]
+    removed: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Work on a derived file: what, of which project, and how far in [0, 1]."""
+
+    project: str
+    what: str
+    progress: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """Sizes and states of a store."""
+
+    created_at: datetime
+    last_updated: datetime
+    index_size_bytes: Mapping[str, int]
+    """By project."""
+    backups_stand_alone: bool = True
+    """Whether each backup can be copied away as a folder of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a search of every file for texts has found: the names of files in the data folder that hold a part of one.
+
+    `shared` are memories that stay and say the same in part: what is theirs proves nothing, and is not searched for.
+    """
+
+    files_searched: int
+    bytes_searched: int
+    texts: int
+    found: list[str]
+    shared: list[int]
+    not_covered: list[str] = field(default_factory=list)
+    """What may still hold the texts and could not be searched, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was purged, or would be; `rewritten` counts files, `removed` names those that could not be read."""
+
+    ids: list[int]
+    missing: list[int]
+    rewritten: int = 0
+    removed: list[str] = field(default_factory=list)
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What a search asks a store for."""
+
+    where: Filter
+    depth: int
+    """How many memories each leg brings, if as many match."""
+    vector: Vectors | None = None
+    """The query's unit vector, shape (dimension,), to compare memories with; None where there is no model."""
+    model: str | None = None
+    """The identity of the model that made it; None: the one in use."""
+    nearest: bool = True
+    """Whether to look for the memories nearest to `vector`, and not only to compare those that others name."""
+    text: str | None = None
+    """The words to look for; None for no leg by words."""
+    named: Collection[int] = ()
+    """Memories that a ranking from elsewhere names: to be compared too, if the filter lets them through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """What a search found, before its legs are fused; all of one state."""
+
+    nearest: Sequence[Match]
+    """By meaning, best first: exactly `depth` of them if as many match."""
+    words: Ranking
+    """By words, BM25."""
+    matches: Mapping[int, Match]
+    """How near every memory is that stands in a leg or was named, by id; those without a vector are left out."""
+    named: Collection[int]
+    """Those of the named that are there and that the filter lets through."""
+
+
+Choose = Callable[[Legs], Sequence[int]]
+"""Decides which memories answer, best first. It is called while the store holds one state still: it must be quick,
+and ask the store for nothing."""
+
+
+class Found(NamedTuple):
+    """The legs of a search, and the chosen memories as they are in the same state, in the order chosen."""
+
+    legs: Legs
+    memories: list[Memory]
+
+
+class Closest(NamedTuple):
+    """The memory that a text is most like, and how much: the cosine of the text's least known passage."""
+
+    memory: Memory
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What was written since a position: by id, each memory once, as it is now."""
+
+    position: str
+    """Where to go on; opaque."""
+    stored: list[int]
+    """New or changed."""
+    removed: list[int]
+    anew: bool = False
+    """Whether the position asked for leads nowhere, such as after a restore: all that is known is to be forgotten, and
+    what there is follows from the beginning."""
+    more: bool = False
+    """Whether there is more to read at once."""
+
+
+class Records(ABC):
+    """What every store must keep: records, durably, and the answers to searches.
+
+    A write returns when it is durable and every reader sees it; a call is all or nothing; ids are never reused;
+    no reader ever sees what was not committed, and no answer mixes two states. Writes raise StoreError, DiskFull when
+    there is no room.
+    """
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make ready for everything below; may take long. Raises StoreCorrupt when the truth cannot be read."""
+
+    @abstractmethod
+    def busy(self) -> Progress | None:
+        """Return what keeps the records from being read and written: opening, a restore. May be asked before `open`.
+
+        The `project` is `*`, and `progress` is 0 where it is not known.
+        """
+
+    @abstractmethod
+    def add(
+        self, drafts: Sequence[Draft], embeddings: Sequence[Embedding | None], retry: Retry | None = None
+    ) -> list[Added]:
+        """Store drafts, or return a retried call's first answer. Without an embedding, keywords alone find it.
+
+        Raises MemoryNotFound when `supersedes` names nothing of the same project, Conflict when the key was
+        used with another request.
+        """
+
+    @abstractmethod
+    def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
+        """Correct a memory; `embedding` goes with a changed text. Raises MemoryNotFound."""
+
+    @abstractmethod
+    def rewrite(
+        self,
+        drafts: Sequence[Draft],
+        embeddings: Sequence[Embedding | None],
+        changes: Mapping[int, Change],
+        gone: Sequence[int],
+    ) -> Rewritten:
+        """Store drafts, correct memories and forget others, in one transaction: all of it or nothing.
+
+        `changes`, by id, leave the texts alone. What was forgotten meanwhile is passed over.
+        """
+
+    @abstractmethod
+    def origins(self, project: str) -> dict[int, Origin]:
+        """Return the origins of a project's memories, by id; those that were not built from a file have none."""
+
+    @abstractmethod
+    def forget(self, ids: Sequence[int]) -> list[int]:
+        """Take memories out of every answer; returns the ids that were there."""
+
+    @abstractmethod
+    def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
+        """Take memories out of every answer and of every file, those as well that were forgotten before.
+
+        Older moments stay restorable without them, and no restore brings them back. With `prove` every file is then
+        searched for their texts. Raises Conflict while a restore or another purge runs.
+        """
+
+    @abstractmethod
+    def drop_project(self, name: str) -> int:
+        """Forget a project with all its memories; returns their number. Raises MemoryNotFound."""
+
+    @abstractmethod
+    def get(self, ids: Sequence[int]) -> list[Memory]:
+        """Read memories, in the order asked for; those that are not there are left out."""
+
+    @abstractmethod
+    def history(self, memory_id: int) -> list[Memory]:
+        """Read a memory and what it superseded, newest first. Raises MemoryNotFound."""
+
+    @abstractmethod
+    def select(
+        self,
+        where: Filter,
+        *,
+        contains: str | None = None,
+        order: Literal["newest", "oldest"] = "newest",
+        limit: int = 50,
+        after: tuple[datetime, int] | None = None,
+    ) -> list[Memory]:
+        """List memories by time, those after the given (timestamp, id) in that order."""
+
+    @abstractmethod
+    def matching_ids(self, where: Filter) -> list[int]:
+        """Return the ids of all memories that a filter lets through, ascending."""
+
+    @abstractmethod
+    def allowed(self, ids: Collection[int], where: Filter) -> set[int]:
+        """Return those of some memories that are there and that a filter lets through."""
+
+    @abstractmethod
+    def changes(self, after: str | None = None, limit: int = 1000) -> Feed:
+        """Return what was written since a position, oldest first; None: from the beginning.
+
+        Any process that can reach the store may follow it, whoever wrote. `limit` is about how many ids are told at
+        once; what was written together is told together.
+        """
+
+    @abstractmethod
+    def search(self, asked: Search, choose: Choose) -> Found:
+        """Find memories by meaning and by words, and read those that `choose` takes: all of it from one state."""
+
+    @abstractmethod
+    def closest(self, embedding: Embedding, where: Filter) -> Closest | None:
+        """Find what a text's least known passage is most like; None if nothing matches."""
+
+    @abstractmethod
+    def projects(self) -> list[ProjectCount]:
+        """Count memories by project, in order of name."""
+
+    @abstractmethod
+    def tags(self, where: Filter) -> dict[str, int]:
+        """Count memories by tag."""
+
+    @abstractmethod
+    def stats(self) -> StoreStats:
+        """Return sizes and states."""
+
+    @abstractmethod
+    def rebuilding(self) -> list[Progress]:
+        """Return which derived files are being rebuilt, and how far a restore is that is being built beside."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish what was accepted, and let go of the data folder."""
+
+
+class Models(ABC):
+    """The state of the models, which is the store's and not a process's: which is in use, and what each has embedded.
+
+    Several processes may embed what is lacking; a vector that is there already is left as it is. A search names the
+    model of its vector, so that vectors of two models are never compared, whichever is in use by then.
+    """
+
+    @abstractmethod
+    def use_model(self, identity: str, name: str, dimension: int) -> None:
+        """Put this model in use: answer with its vectors from now on, and with those of no other."""
+
+    @abstractmethod
+    def prepare_model(self, identity: str, name: str, dimension: int) -> None:
+        """Be ready to answer with this model's vectors too, for those who name it, until another is put in use.
+
+        Returns when those that are there are loaded; may take long.
+        """
+
+    @abstractmethod
+    def keep_models(self, identities: Collection[str]) -> None:
+        """Remove the stored vectors of all other models; the one in use must be among those named. May take long."""
+
+    @abstractmethod
+    def model_in_use(self) -> KnownModel | None:
+        """Return the model that was last put in use, by whichever process."""
+
+    @abstractmethod
+    def unembedded(self, limit: int, model: str | None = None, after: int = 0) -> list[Memory]:
+        """Return memories that a model, by identity, has not embedded yet: the oldest of those with ids above `after`.
+
+        Without `model`, here and below, it is the one in use.
+        """
+
+    @abstractmethod
+    def count_unembedded(self, model: str | None = None) -> dict[str, int]:
+        """Count the memories that a model has not embedded yet, by project."""
+
+    @abstractmethod
+    def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
+        """Add vectors to stored memories, by id with the text they stand for, where the model has none yet.
+
+        A memory that has gone, or whose text has changed since, is passed over.
+        """
+
+
+class Store(Records, Models):
+    """A store of memories. One that keeps copies of itself is a `Backups` as well."""

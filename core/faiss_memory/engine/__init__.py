@@ -1,0 +1,1 @@
+"""The mechanism: a store and an embedder joined."""

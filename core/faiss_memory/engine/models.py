@@ -1,0 +1,316 @@
+"""Which model answers: the wanted one; or, until that has embedded everything anew, the one that was in use before."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from threading import Condition, Event, Lock, Thread
+
+import numpy as np
+
+from faiss_memory.contracts.embedder import Embedder, Embedding
+from faiss_memory.contracts.store import KnownModel, Progress, Store
+from faiss_memory.embedder import EmbeddingLanes
+from faiss_memory.engine.passages import split
+from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady
+
+log = logging.getLogger("faiss_memory.engine")
+
+EMBEDDED_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOpening:
+    """How models are opened. Both calls may take long, and raise EmbedderError."""
+
+    name: str
+    """The wanted model's name, as the settings give it."""
+    wanted: Callable[[], Embedder]
+    again: Callable[[KnownModel], Embedder]
+    """Opens one that was in use before, exactly as it was then."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsInUse:
+    """What a call works with from its beginning to its end."""
+
+    answering: EmbeddingLanes
+    coming: EmbeddingLanes | None = None
+    """What is to take its place, once it has embedded everything."""
+
+    def embed(self, texts: Sequence[str]) -> list[Embedding]:
+        """Cut texts into passages and embed these, by each model. Raises EmbedderError."""
+        embeddings = embed(self.answering, texts)
+        if self.coming is None:
+            return embeddings
+        try:
+            coming = embed(self.coming, texts)
+        except EmbedderError:
+            return embeddings  # what it lacks it is given again, in the background
+        pairs = zip(embeddings, coming, strict=True)
+        return [replace(one, coming=other) for one, other in pairs]
+
+
+def embed(model: EmbeddingLanes, texts: Sequence[str]) -> list[Embedding]:
+    """Cut texts into passages of a model's window and embed these. Raises EmbedderError."""
+    passages = [split(text, model.token_offsets(text), model.window) for text in texts]
+    pieces = [
+        text[passage.start : passage.end]
+        for text, parts in zip(texts, passages, strict=True)
+        for passage in parts
+    ]
+    vectors = model.embed_documents(pieces)
+    ends = np.cumsum([len(parts) for parts in passages])
+    return [
+        Embedding(parts, vectors[end - len(parts) : end], model.identity)
+        for parts, end in zip(passages, ends, strict=True)
+    ]
+
+
+class _Lent:
+    """What is lent to callers and may be replaced: whoever began with the old one ends with it."""
+
+    def __init__(self) -> None:
+        self.models: ModelsInUse | None = None
+        self._number = 0
+        self._borrowers: Counter[int] = Counter()
+        self._change = Condition()
+
+    @contextmanager
+    def lend(self) -> Iterator[ModelsInUse | None]:
+        with self._change:
+            number, models = self._number, self.models
+            self._borrowers[number] += 1
+        try:
+            yield models
+        finally:
+            with self._change:
+                self._borrowers[number] -= 1
+                self._change.notify_all()
+
+    def replace(self, models: ModelsInUse) -> None:
+        """Lend these from now on; returns when nobody works with earlier ones any more."""
+        with self._change:
+            self.models = models
+            self._number += 1
+            self._change.wait_for(lambda: not any(self._borrowers[n] for n in self._early()))
+            for number in self._early():
+                del self._borrowers[number]
+
+    def _early(self) -> list[int]:
+        return [number for number in self._borrowers if number < self._number]
+
+
+class Models:
+    """The models of one engine. `load`, then `settle` when the store is open, then `embed_backlog`."""
+
+    def __init__(self, store: Store, opening: ModelOpening) -> None:
+        self._store = store
+        self._opening = opening
+        self._lent = _Lent()
+        self._wanted: EmbeddingLanes | None = None
+        self._loader = Thread(target=self._load, name="model loader", daemon=True)
+        self._settled = Event()
+        self._closing = False
+        self._embedding = Lock()
+        self._recounts = 0
+        self._backlog: dict[tuple[str, str], tuple[int, int]] = {}
+        self.error: EmbedderError | None = None
+        """Why the wanted model is not there."""
+
+    def load(self) -> None:
+        """Begin to load the wanted model."""
+        self._loader.start()
+
+    def _load(self) -> None:
+        try:
+            self._wanted = EmbeddingLanes(self._opening.wanted())
+        except EmbedderError as error:
+            self.error = error
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the wanted model is still being loaded."""
+        return self._loader.is_alive()
+
+    @property
+    def in_use(self) -> ModelsInUse | None:
+        """What is lent at the moment."""
+        return self._lent.models
+
+    @property
+    def are_settled(self) -> bool:
+        """Whether it is known which model answers, or that none does."""
+        return self._settled.is_set()
+
+    @contextmanager
+    def lend(self, wait: float) -> Iterator[ModelsInUse | None]:
+        """Lend the models in use, None if there are none. Raises NotReady if that is not known after `wait` seconds."""
+        if not self._settled.wait(wait):
+            raise NotReady(
+                "the model is still being loaded; try again in a moment, or search with mode=keyword"
+            )
+        with self._lent.lend() as models:
+            yield models
+
+    # Who answers.
+
+    def settle(self) -> None:
+        """Put a model in use; returns when the wanted one is loaded, or cannot be. Raises StoreError.
+
+        An older one answers if it has embedded more than the wanted one has.
+        """
+        last = self._store.model_in_use()
+        if last is not None and last.name != self._opening.name:
+            # The wanted one may have to be compiled first, and that takes a while.
+            if (older := self._again(last)) is not None:
+                self._use(older)
+            last = None
+        self._loader.join()
+        if not self._closing:
+            self._settle_for(self._wanted, last)
+        self._settled.set()
+
+    def _settle_for(self, wanted: EmbeddingLanes | None, last: KnownModel | None) -> None:
+        """Choose between the wanted model, the one that answers already, and the last one, which has its name."""
+        answering = None if self.in_use is None else self.in_use.answering
+        if answering is None and last is not None and self._is_better(last, wanted):
+            answering = self._again(last)
+            if answering is not None:
+                self._use(answering)
+        if wanted is None and answering is None:
+            log.error("search by meaning is off, keywords still answer: %s", self.error)
+        elif wanted is None:
+            log.error("the model that was in use before still answers: %s", self.error)
+        elif answering is None:
+            self._use(wanted)
+        elif answering.identity == wanted.identity:
+            wanted.close()
+        else:
+            self._store.prepare_model(wanted.identity, wanted.name, wanted.dimension)
+            self._count(wanted, "model")
+            self._lent.replace(ModelsInUse(answering, wanted))
+            log.info("model %s embeds everything; until then %s answers", wanted.identity, answering.identity)
+
+    def _is_better(self, last: KnownModel, wanted: EmbeddingLanes | None) -> bool:
+        if wanted is None:
+            return True
+        return last.identity != wanted.identity and self._lacks(last.identity) < self._lacks(wanted.identity)
+
+    def _lacks(self, model: str) -> int:
+        return sum(self._store.count_unembedded(model).values())
+
+    def _again(self, last: KnownModel) -> EmbeddingLanes | None:
+        try:
+            return EmbeddingLanes(self._opening.again(last))
+        except Exception as error:  # noqa: BLE001  (a plugin may fail in its own way)
+            log.warning("the model that was in use before cannot answer meanwhile: %s", error)
+            return None
+
+    def _use(self, model: EmbeddingLanes) -> None:
+        """Let a model answer, alone."""
+        # First of all it is told what the model lacks: an answer that may be short says so.
+        self._backlog = {}
+        self._count(model, "semantic")
+        # Not before those who work with another one are done: the store lets go of its vectors.
+        if (before := self.in_use) is not None:
+            self._lent.replace(ModelsInUse(model))
+        self._store.use_model(model.identity, model.name, model.dimension)
+        if before is None:
+            self._lent.replace(ModelsInUse(model))
+        self._settled.set()
+        log.info("model %s answers", model.identity)
+
+    # What is still to be embedded.
+
+    def clear_caches(self) -> None:
+        """Forget the texts that were embedded."""
+        models = self.in_use
+        for model in () if models is None else (models.answering, models.coming):
+            if model is not None:
+                model.clear_cache()
+
+    def recount(self) -> None:
+        """Embed in the background what the models lack after the memories have become others."""
+        models = self.in_use
+        if models is None:
+            return
+        self._recounts += 1
+        self._backlog = {}
+        self._count(models.answering, "semantic")
+        if models.coming is not None:
+            self._count(models.coming, "model")
+        Thread(target=self.embed_backlog, name="embedder of the restored", daemon=True).start()
+
+    def _count(self, model: EmbeddingLanes, what: str) -> None:
+        counts = self._store.count_unembedded(model.identity)
+        self._backlog |= {(what, project): (count, count) for project, count in counts.items()}
+
+    def embed_backlog(self) -> None:
+        """Embed what was stored without the model, or by another one; then let the coming one answer."""
+        try:
+            with self._embedding:
+                self._embed_backlog()
+        except MemoryServiceError as error:
+            log.error("embedding older memories stopped: %s; it goes on at the next start", error)
+
+    def _embed_backlog(self) -> None:
+        while (models := self.in_use) is not None and not self._closing:
+            recounts = self._recounts
+            if models.coming is not None:
+                self._fill(models.coming, "model")
+            elif self._backlog:
+                self._fill(models.answering, "semantic")
+            if recounts != self._recounts or self._closing:
+                continue
+            if models.coming is None:
+                return
+            self._use(models.coming)
+            models.answering.close()
+            # So going back is soon done, and trying one model after the other does not fill the disk.
+            self._store.keep_models((models.coming.identity, models.answering.identity))
+
+    def _fill(self, model: EmbeddingLanes, what: str) -> None:
+        """Embed what one model lacks, oldest first, in one pass over all projects."""
+        after = recounts = 0
+        while not self._closing:
+            if recounts != self._recounts:
+                after, recounts = 0, self._recounts
+            memories = self._store.unembedded(EMBEDDED_AT_ONCE, model.identity, after)
+            if not memories:
+                break
+            embeddings = embed(model, [memory.text for memory in memories])
+            pairs = zip(memories, embeddings, strict=True)
+            self._store.embed({memory.id: (memory.text, part) for memory, part in pairs})
+            for memory in memories:
+                left, all_of_it = self._backlog.get((what, memory.project), (1, 1))
+                self._backlog[what, memory.project] = (max(0, left - 1), all_of_it)
+            after = memories[-1].id
+        self._backlog = {key: count for key, count in self._backlog.items() if key[0] != what}
+
+    def rebuilding(self) -> list[Progress]:
+        """Tell how far a model is that is new to older memories: `semantic` if it answers, `model` if it is to come."""
+        return [
+            Progress(project, what, 1 - left / all_of_it)
+            for (what, project), (left, all_of_it) in sorted(self._backlog.copy().items())
+            if left
+        ]
+
+    # The end.
+
+    def give_up(self) -> None:
+        """Let nobody wait for a model, and embed no more in the background; returns when what is at work is done."""
+        self._closing = True
+        self._settled.set()
+        with self._embedding:
+            pass
+
+    def close(self) -> None:
+        """Close the models."""
+        if self.in_use is not None:
+            self.in_use.answering.close()
+            if self.in_use.coming is not None:
+                self.in_use.coming.close()

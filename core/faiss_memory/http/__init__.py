@@ -1,0 +1,1 @@
+"""HTTP: routes, who is let in, the server."""

@@ -1,0 +1,117 @@
+"""The two pages for people: `/`, which says what runs, and `/docs`, the API made readable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from faiss_memory.contracts.http import Page, Route
+from faiss_memory.schema import HealthAnswer, StatsAnswer
+
+_STYLE = """
+:root { color-scheme: light dark; font: 16px/1.55 system-ui, sans-serif; }
+body { max-width: 58rem; margin: 2.5rem auto; padding: 0 1.25rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
+code, pre { font: 0.9em/1.5 ui-monospace, monospace; }
+pre { background: #8881; padding: 0.75rem 1rem; border-radius: 6px; overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; padding: 0.35rem 0.9rem 0.35rem 0; border-bottom: 1px solid #8883; vertical-align: top; }
+.method { font-weight: 600; display: inline-block; min-width: 4.2rem; }
+.quiet { opacity: 0.7; } a { color: inherit; }
+"""
+
+
+def _page(title: str, body: str) -> Page:
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>"
+    )
+    html = f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
+    return Page(html.encode(), "text/html; charset=utf-8")
+
+
+def home(health: HealthAnswer, stats: StatsAnswer | None) -> Page:
+    """Say what runs, how much it holds, and where to go on."""
+    model = "ready" if health.model_ready else "not ready; keyword search answers"
+    rows = [("Version", health.version), ("State", health.status)]
+    if stats is not None:
+        rows += [
+            ("Memories", f"{stats.total_memories:,}"),
+            ("Model", f"{stats.model} ({model})"),
+            ("Last change", stats.last_updated),
+            ("Backups", str(stats.backup_count)),
+        ]
+    rows += [
+        ("Rebuilding", f"{part.project}: {part.what}, {part.progress:.0%}") for part in health.rebuilding
+    ]
+    if stats is not None:
+        rows += [(f"Project {project.name}", f"{project.memories:,} memories") for project in stats.projects]
+    table = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
+    example = escape(
+        "curl -X POST http://localhost:8900/search \\\n"
+        '  -H "Content-Type: application/json" \\\n'
+        '  -d \'{"query": "What did we decide about errors?"}\''
+    )
+    links = '<p><a href="/docs">API</a> · <a href="/openapi.json">OpenAPI</a> · <a href="/stats">Statistics</a></p>'
+    return _page("FAISS Memory", f"<h1>FAISS Memory</h1><table>{table}</table>{links}<pre>{example}</pre>")
+
+
+def docs(document: Mapping[str, Any], routes: tuple[Route, ...]) -> Page:
+    """List every call with its fields, in the order of the routes."""
+    parts = [
+        "<h1>FAISS Memory: API</h1>",
+        '<p>As a machine reads it: <a href="/openapi.json">/openapi.json</a></p>',
+    ]
+    for route in routes:
+        operation = document["paths"][route.path][route.method.lower()]
+        parts.append(f'<h2><span class="method">{route.method}</span> <code>{escape(route.path)}</code></h2>')
+        parts.append(f"<p>{escape(route.summary)}</p>")
+        parts.append(_fields(_request_fields(operation, document)))
+    return _page("FAISS Memory: API", "".join(parts))
+
+
+def _request_fields(operation: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[str, bool, Any]]:
+    fields = [(part["name"], part["required"], part["schema"]) for part in operation.get("parameters", [])]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if body is not None:
+        reference = body["schema"]["$ref"]
+        message = document["components"]["schemas"][reference.rsplit("/", 1)[-1]]
+        required = message.get("required", [])
+        fields += [(name, name in required, part) for name, part in message["properties"].items()]
+    return fields
+
+
+def _fields(fields: list[tuple[str, bool, Any]]) -> str:
+    if not fields:
+        return '<p class="quiet">No fields.</p>'
+    rows = "".join(
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(_type(part))}</td>"
+        f"<td>{'required' if required else escape(_default(part))}</td>"
+        f"<td>{escape(_description(part))}</td></tr>"
+        for name, required, part in fields
+    )
+    return f"<table>{rows}</table>"
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    if "enum" in part:
+        return " | ".join(str(value) for value in part["enum"])
+    if "anyOf" in part:
+        return " or ".join(_type(option) for option in part["anyOf"] if option != {"type": "null"})
+    if part.get("type") == "array":
+        return f"list of {_type(part['items'])}"
+    return str(part.get("format") or part.get("type") or part.get("$ref", "any").rsplit("/", 1)[-1])
+
+
+def _default(part: Mapping[str, Any]) -> str:
+    return f"default {json.dumps(part['default'])}" if part.get("default") not in (None, [], {}) else ""
+
+
+def _description(part: Mapping[str, Any]) -> str:
+    own = part.get("description", "")
+    return str(
+        own
+        or next((option["description"] for option in part.get("anyOf", []) if "description" in option), "")
+    )

@@ -1,0 +1,166 @@
+"""The host's own calls, each as a value: HTTP names on one side, service methods on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from faiss_memory import schema
+from faiss_memory.contracts.http import Route
+from faiss_memory.service.assistant_files import AssistantFiles
+from faiss_memory.service.backups import Backups
+from faiss_memory.service.memories import MemoryService
+from faiss_memory.service.overview import Overview
+
+
+def core_routes(service: MemoryService, backups: Backups, assistants: AssistantFiles) -> Sequence[Route]:
+    """Give the calls that exist without any plugin."""
+    return (
+        *_finding(service),
+        *_keeping(service),
+        *_forgetting(service),
+        *_overview(service.overview),
+        *_adapters(assistants),
+        *_backups(backups),
+    )
+
+
+def _finding(service: MemoryService) -> Sequence[Route]:
+    return (
+        Route(
+            method="POST", path="/search", summary="Search memories with a question in plain words",
+            body=schema.SearchRequest, answer=schema.SearchAnswer, handler=service.search, public=True,
+        ),
+        Route(
+            method="POST", path="/memory/is-novel", summary="Say whether a text says something new",
+            body=schema.NovelRequest, answer=schema.NovelAnswer, handler=service.is_novel, public=True,
+        ),
+        Route(
+            method="GET", path="/memory/{id}", summary="Read one memory",
+            params=schema.ById, answer=schema.MemoryAnswer, handler=lambda params: service.get(params.id),
+        ),
+        Route(
+            method="GET", path="/memory/{id}/history", summary="Read a memory and what it superseded",
+            params=schema.ById, answer=schema.HistoryAnswer, handler=lambda params: service.history(params.id),
+        ),
+        Route(
+            method="GET", path="/memories", summary="List memories by time",
+            params=schema.ListRequest, answer=schema.ListAnswer, handler=service.list_memories,
+        ),
+    )  # fmt: skip
+
+
+def _keeping(service: MemoryService) -> Sequence[Route]:
+    def add(request: schema.AddRequest) -> tuple[int, schema.AddAnswer]:
+        answer = service.add(request)
+        return (201 if answer.success else 200), answer
+
+    return (
+        Route(
+            method="POST", path="/memory/add", summary="Store one memory", status=201,
+            other_statuses={200: schema.AddAnswer},
+            body=schema.AddRequest, answer=schema.AddAnswer, handler=add, public=True,
+        ),
+        Route(
+            method="POST", path="/memory/add-batch", summary="Store several memories, all or none", status=201,
+            body=schema.AddBatchRequest, answer=schema.AddBatchAnswer, handler=service.add_batch,
+        ),
+        Route(
+            method="PATCH", path="/memory/{id}", summary="Correct one memory",
+            params=schema.ById, body=schema.PatchRequest, answer=schema.MemoryAnswer,
+            handler=lambda params, body: service.patch(params.id, body),
+        ),
+    )  # fmt: skip
+
+
+def _forgetting(service: MemoryService) -> Sequence[Route]:
+    return (
+        Route(
+            method="DELETE", path="/memory/{id}", summary="Forget one memory",
+            params=schema.ById, answer=schema.ForgetOneAnswer,
+            handler=lambda params: service.forget_one(params.id),
+        ),
+        Route(
+            method="POST", path="/memory/forget", summary="Forget memories by id or by a filter",
+            body=schema.ForgetRequest, answer=schema.ForgetAnswer, handler=service.forget,
+        ),
+        Route(
+            method="POST", path="/memory/purge", summary="Purge memories: from every file as well",
+            body=schema.PurgeRequest, answer=schema.PurgeAnswer, handler=service.purge,
+        ),
+        Route(
+            method="DELETE", path="/projects/{name}", summary="Forget a project with all its memories",
+            params=schema.ByProject, answer=schema.DropProjectAnswer,
+            handler=lambda params: service.drop_project(params.name),
+        ),
+    )  # fmt: skip
+
+
+def _overview(overview: Overview) -> Sequence[Route]:
+    return (
+        Route(
+            method="GET", path="/health", summary="Say whether the service answers",
+            answer=schema.HealthAnswer, handler=overview.health, open=True,
+        ),
+        Route(
+            method="GET", path="/diagnosis", summary="Tell how the service finds its surroundings",
+            answer=schema.DiagnosisAnswer, handler=overview.diagnosis,
+        ),
+        Route(
+            method="GET", path="/stats", summary="Tell counts and sizes",
+            params=schema.ScopeRequest, answer=schema.StatsAnswer, public=True,
+            handler=lambda params: overview.stats(params.project),
+        ),
+        Route(
+            method="GET", path="/projects", summary="List the projects",
+            answer=schema.ProjectsAnswer, handler=overview.projects,
+        ),
+        Route(
+            method="GET", path="/tags", summary="List the tags in use",
+            params=schema.ScopeRequest, answer=schema.TagsAnswer,
+            handler=lambda params: overview.tags(params.project),
+        ),
+    )  # fmt: skip
+
+
+def _adapters(assistants: AssistantFiles) -> Sequence[Route]:
+    return (
+        Route(
+            method="GET", path="/adapters", summary="List the assistants' adapters",
+            answer=schema.AdaptersAnswer, handler=assistants.adapters,
+        ),
+        Route(
+            method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
+            params=schema.FilesRequest, answer=schema.FilesAnswer, other_content=("application/zip",),
+            handler=assistants.files,
+        ),
+        Route(
+            method="GET", path="/adapters/{name}/package", params=schema.PackageRequest,
+            summary="Give a package for an assistant's own plugin system, as a zip archive",
+            handler=lambda params: assistants.package(params.name),
+        ),
+    )  # fmt: skip
+
+
+def _backups(backups: Backups) -> Sequence[Route]:
+    return (
+        Route(
+            method="POST", path="/backup", summary="Make a backup now",
+            body=schema.BackupRequest, answer=schema.BackupAnswer, handler=backups.backup,
+        ),
+        Route(
+            method="GET", path="/backups", summary="List the backups",
+            answer=schema.BackupsAnswer, handler=backups.backups,
+        ),
+        Route(
+            method="POST", path="/restore", summary="Go back to a backup or a time",
+            body=schema.RestoreRequest, answer=schema.RestoreAnswer, handler=backups.restore,
+        ),
+        Route(
+            method="GET", path="/archive", summary="Take a backup, or the present, away as one file",
+            params=schema.ArchiveRequest, handler=backups.archive,
+        ),
+        Route(
+            method="POST", path="/restore/archive", summary="Go to the state in an archive",
+            upload="application/x-tar", answer=schema.RestoreAnswer, handler=backups.restore_archive,
+        ),
+    )  # fmt: skip

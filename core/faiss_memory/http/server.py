@@ -1,0 +1,223 @@
+"""waitress around the application: sockets, JSON for its own errors, draining, the file that says where we run."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer, create_server
+from waitress.task import ErrorTask, WSGITask
+
+from faiss_memory.address import FILE
+from faiss_memory.errors import ConfigError
+from faiss_memory.http.uploads import Parser, Uploads
+from faiss_memory.private import make_private, write_private
+from faiss_memory.schema import ErrorAnswer
+from faiss_memory.settings import Settings, runtime_folders
+
+log = logging.getLogger("faiss_memory.http")
+
+DRAIN_SECONDS = 8.0
+
+
+class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
+    """What waitress refuses by itself, such as a broken header, is answered in our form."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        body = msgspec.json.encode(ErrorAnswer(title=error.reason, description=str(error.body)))
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Task(WSGITask):  # type: ignore[misc]
+    """While the server stops, each answer is its connection's last: a client that goes on asking would hold it up."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environment: dict[str, Any] = super().get_environment()
+        # Which of the machine's addresses was asked: a proof holds for that one alone.
+        environment["faiss_memory.address"] = self.channel.socket.getsockname()[:2]
+        return environment
+
+    def build_response_header(self) -> bytes:
+        if self.channel.is_last():
+            self.request.headers["CONNECTION"] = "close"
+        header: bytes = super().build_response_header()
+        return header
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    task_class = _Task
+    error_task_class = _JsonErrorTask
+
+    def __init__(
+        self,
+        uploads: Uploads,
+        is_last: Callable[[], bool],
+        server: Any,
+        connection: Any,
+        address: Any,
+        *more: Any,
+        **named: Any,
+    ) -> None:
+        self.parser_class = lambda adjustments: Parser(adjustments, uploads, str(address[0]))
+        self.is_last = is_last
+        super().__init__(server, connection, address, *more, **named)
+
+
+class Server:
+    """Listens from construction on; `run` answers until `stop`. Raises ConfigError when the port is taken."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sockets = _listen(settings.host, settings.port)
+        self.port: int = self._sockets[0].getsockname()[1]
+        self.exit_code = 0
+        self._map: dict[int, Any] = {}
+        self._stopping = False
+
+    @property
+    def url(self) -> str:
+        """Where the service answers."""
+        host = "127.0.0.1" if self._settings.host in ("0.0.0.0", "::", "localhost") else self._settings.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def stop(self, exit_code: int = 0) -> None:
+        """Take no new connections, finish what has begun, then let `run` return. Safe in a signal handler."""
+        self.exit_code = self.exit_code or exit_code
+        self._stopping = True
+        for listener in self._listeners():
+            listener.pull_trigger()
+
+    def stop_on_signals(self) -> None:
+        """Stop in order on SIGTERM and SIGINT, also when they come before `run` has begun."""
+        signal.signal(signal.SIGTERM, lambda *_: self.stop())
+        signal.signal(signal.SIGINT, lambda *_: self.stop())
+
+    def run(self, app: Any, before_draining: Callable[[], None], upload_paths: Collection[str] = ()) -> None:
+        """Answer requests until told to stop, then drain: waitress alone drops what is in flight.
+
+        `before_draining` is called in between, so that long work ends soon enough for its request to be answered.
+        `upload_paths` are the calls whose body is a file.
+        """
+        uploads = Uploads(self._settings, upload_paths)
+        self._server = create_server(
+            app,
+            map=self._map,
+            sockets=self._sockets,
+            threads=self._settings.threads,
+            ident="faiss-memory",
+            # We decide by these headers who came through a proxy, so they must not be taken away.
+            clear_untrusted_proxy_headers=False,
+            # Read whole up to this size, so that a client that sends a little too much gets to read our 413.
+            max_request_body_size=max(64 * 1024 * 1024, 2 * self._settings.limits.body_bytes),
+            # 200 connections at once are more than any one person's tools open; the rest waits in the backlog.
+            connection_limit=200,
+            # An idle assistant keeps its connection; a client that stopped in the middle of a request goes.
+            channel_timeout=120,
+        )
+        for listener in self._listeners():
+            listener.channel_class = partial(_Channel, uploads, lambda: self._stopping)
+        while not self._stopping:
+            self._turn(1.0)
+        before_draining()
+        self._drain()
+
+    def _drain(self) -> None:
+        for listener in self._listeners():
+            listener.del_channel()
+            listener.socket.close()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while self._busy() and time.monotonic() < deadline:
+            self._turn(0.05)
+        self._server.task_dispatcher.shutdown(timeout=1)
+        wasyncore.close_all(self._map)
+
+    def _busy(self) -> bool:
+        channels = [channel for channel in self._map.values() if isinstance(channel, HTTPChannel)]
+        return any(channel.requests or channel.request or channel.total_outbufs_len for channel in channels)
+
+    def _turn(self, timeout: float) -> None:
+        wasyncore.loop(timeout=timeout, map=self._map, use_poll=True, count=1)
+
+    def _listeners(self) -> list[TcpWSGIServer]:
+        return [part for part in self._map.values() if isinstance(part, TcpWSGIServer)]
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        first = _bound(family, address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"port {port} is taken, perhaps by another FAISS Memory. Stop that one, or choose another port "
+                "(--port, PORT or `port` in the configuration file)."
+            ) from None
+        raise ConfigError(f"cannot listen on {host}:{port}: {error}") from None
+    sockets = [first]
+    if host == "127.0.0.1":
+        # `localhost` may mean either; where there is no IPv6, or its port is taken, IPv4 alone will do.
+        try:
+            sockets.append(_bound(socket.AF_INET6, ("::1", first.getsockname()[1])))
+        except OSError as error:
+            log.info("not listening on [::1]: %s", error)
+    return sockets
+
+
+def _bound(family: int, address: Any) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+        listener.listen(128)  # at once: whoever reads our address may connect, and is answered in a moment
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class RunningFile:
+    """`service.json` in the runtime folder and in the state folder, where command line, hooks and shims look for it.
+
+    Nobody else can read it: it has the secret by which they know the service.
+    """
+
+    def __init__(self, url: str, secret: str) -> None:
+        # A program that an application starts may not know the session's folder: it looks into the state folder.
+        self._paths = [folder / FILE for folder in runtime_folders()]
+        self._secret = secret
+        started = datetime.now(UTC).isoformat()
+        content = {"url": url, "pid": os.getpid(), "secret": secret, "started": started}
+        for path in self._paths:
+            try:
+                make_private(path.parent)
+                write_private(path, json.dumps(content))
+            except (OSError, ConfigError) as error:
+                log.warning("%s cannot be written (%s); give the command line --url instead", path, error)
+
+    def remove(self) -> None:
+        """Take the files away, unless another service has written its own since."""
+        for path in self._paths:
+            with contextlib.suppress(OSError, ValueError):
+                if json.loads(path.read_bytes()).get("secret") == self._secret:
+                    path.unlink()

@@ -1,0 +1,130 @@
+"""Bodies larger than memory: which requests may have one, how large it may be, and where it waits until it is whole.
+
+The server reads a body before it lets the application see the request. So it is decided here, as soon as the request's
+head is there and by the same rules, whether it will be let in; what will not is refused before it is sent.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import falcon
+from waitress.buffers import FileBasedBuffer
+from waitress.parser import HTTPRequestParser
+from waitress.receiver import FixedStreamReceiver
+from waitress.utilities import Error
+
+from faiss_memory.http.access import AccessControl
+from faiss_memory.settings import Settings
+
+
+class Refusal(Error):  # type: ignore[misc]
+    """An answer instead of reading on; `body` says why."""
+
+    def __init__(self, status: str, body: str) -> None:
+        super().__init__(body)
+        self.code, self.reason = int(status[:3]), status[4:]
+
+
+class Uploads:
+    """The calls whose body is a file. It is written into the data folder, without a name: a crash leaves nothing."""
+
+    def __init__(self, settings: Settings, paths: Collection[str]) -> None:
+        self._paths = paths
+        self._limit = settings.limits.archive_bytes
+        self._settings = settings
+        self._access = AccessControl(settings, (), ())
+
+    @property
+    def _folder(self) -> Path:
+        """Where it is written: with all that this process writes down for a while, which is where the memories are."""
+        return Path(tempfile.gettempdir())
+
+    def meant(self, method: str, path: str) -> bool:
+        """Say whether a request is to bring a file."""
+        return method == "POST" and path in self._paths
+
+    def refusal(self, environment: Mapping[str, Any], size: int | None) -> Refusal | None:
+        """Say why a file is not read, if it is not."""
+        try:
+            self._access.process_request(falcon.Request(dict(environment)), falcon.Response())
+        except falcon.HTTPError as error:
+            return Refusal(falcon.code_to_http_status(error.status), error.description or "")
+        if size is None:
+            return Refusal(falcon.HTTP_411, "say how long the file is, with Content-Length")
+        if size > self._limit:
+            return Refusal(
+                falcon.HTTP_413,
+                f"the file is larger than {self._limit:,} bytes (setting limits.archive_bytes)",
+            )
+        if size > shutil.disk_usage(self._folder).free:
+            return Refusal(
+                falcon.HTTP_507,
+                f"{self._folder} has no room for {size:,} bytes; free some, and send it again",
+            )
+        return None
+
+    def receiver(self, size: int) -> Any:
+        """Make what writes a body down."""
+        return FixedStreamReceiver(size, FileBasedBuffer(tempfile.TemporaryFile()))
+
+
+class Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Reads one request, as waitress does, and lets files be larger than other bodies."""
+
+    adj: Any
+    body_rcv: Any
+
+    def __init__(self, adjustments: Any, uploads: Uploads, address: str) -> None:
+        super().__init__(adjustments)
+        self._uploads, self._address = uploads, address
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the request's head. Raises what waitress raises."""
+        super().parse_header(header_plus)
+        if not self._uploads.meant(self.command, self.path):
+            return
+        self.error = self._uploads.refusal(self._environment(), None if self.chunked else self.content_length)
+        if self.error is not None:
+            self.completed, self.expect_continue = True, False
+            self.adj = _Unlimited(self.adj)
+        elif self.content_length:
+            self.adj = _Unlimited(self.adj)
+            self.body_rcv.getbuf().close()
+            self.body_rcv = self._uploads.receiver(self.content_length)
+        else:
+            self.expect_continue = False  # waitress would wait for the body for ever
+
+    def _environment(self) -> dict[str, Any]:
+        """Give as much of the WSGI environment as is needed to decide who is let in."""
+        headers = {f"HTTP_{name}": value for name, value in self.headers.items()}
+        return headers | {
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": self.path,
+            "QUERY_STRING": self.query,
+            "REMOTE_ADDR": self._address,
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "",
+            "SERVER_PROTOCOL": f"HTTP/{self.version}",
+            "wsgi.url_scheme": self.url_scheme,
+            "wsgi.input": io.BytesIO(),
+            "wsgi.errors": sys.stderr,
+        }
+
+
+class _Unlimited:
+    """The server's adjustments, without its own limit to a body: another has been kept to already."""
+
+    max_request_body_size = sys.maxsize
+
+    def __init__(self, adjustments: Any) -> None:
+        self._adjustments = adjustments
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adjustments, name)

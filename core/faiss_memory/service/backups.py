@@ -1,0 +1,77 @@
+"""Copies of the whole store: backups, archives, and going back to one."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from msgspec import UNSET
+
+from faiss_memory import schema
+from faiss_memory.contracts.backups import Restored
+from faiss_memory.contracts.http import Download
+from faiss_memory.engine.engine import MemoryEngine
+from faiss_memory.errors import InvalidRequest
+from faiss_memory.schema.limits import check_time
+from faiss_memory.service import messages
+
+
+class Backups:
+    """The calls about backups; raises what the service raises."""
+
+    def __init__(self, engine: MemoryEngine) -> None:
+        self._engine = engine
+
+    def backup(self, request: schema.BackupRequest) -> schema.BackupAnswer:
+        """Make a consistent copy that can be restored."""
+        made = self._engine.backups.backup(request.label)
+        return schema.BackupAnswer(
+            success=True,
+            backup=made.name,
+            memories=made.memories,
+            size_bytes=made.size_bytes,
+            message="Backup made; to restore it, stop the service, copy the backup's files into the data folder, "
+            "and start the service",
+        )
+
+    def backups(self) -> schema.BackupsAnswer:
+        """List every backup, oldest first."""
+        found = [
+            schema.BackupEntry(
+                name=one.name,
+                created_at=messages.time_text(one.created_at),
+                memories=one.memories,
+                size_bytes=one.size_bytes,
+                label=one.label,
+            )
+            for one in self._engine.backups.backups()
+        ]
+        return schema.BackupsAnswer(backups=found, count=len(found))
+
+    def restore(self, request: schema.RestoreRequest) -> schema.RestoreAnswer:
+        """Go back to a backup or a time. Raises MemoryNotFound for one that is not there."""
+        if (request.backup is UNSET) == (request.time is UNSET):
+            raise InvalidRequest("say what to restore: give either `backup`, a name, or `time`", "backup")
+        time = None if request.time is UNSET else check_time(request.time, "time")
+        return _restored(self._engine.restore(time or str(request.backup)))
+
+    def archive(self, request: schema.ArchiveRequest) -> Download:
+        """Open a backup, or the present, as one file to take away. Raises MemoryNotFound for one that is not there."""
+        return self._engine.backups.archive(request.backup, request.label)
+
+    def restore_archive(self, archive: BinaryIO) -> schema.RestoreAnswer:
+        """Go to the state in an archive, of this store or another."""
+        return _restored(self._engine.restore_archive(archive))
+
+
+def _restored(done: Restored) -> schema.RestoreAnswer:
+    message = f"Restored; the state before was set aside as {done.set_aside} in the data folder"
+    if done.left_out:
+        message += f". Left out: {messages.left_out(done.left_out)}"
+    return schema.RestoreAnswer(
+        success=True,
+        restored=done.name,
+        memories=done.memories,
+        set_aside=done.set_aside,
+        left_out=[schema.LeftOutMemory(id=one.id, uid=one.uid, reason=one.reason) for one in done.left_out],
+        message=message,
+    )

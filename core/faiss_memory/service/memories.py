@@ -1,0 +1,397 @@
+"""The rules: what is allowed, what is answered, which hooks are asked.
+
+REST, MCP, hooks and the command line call these methods, with the messages of `schema`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from faiss_memory import schema
+from faiss_memory.contracts.service import Assistant, Rewriting, Service
+from faiss_memory.contracts.store import Added, Retry
+from faiss_memory.engine.engine import MemoryEngine
+from faiss_memory.errors import InvalidRequest, MemoryNotFound
+from faiss_memory.memory import DEFAULT_PROJECT, Change, Draft, Filter, Memory, Origin, Query
+from faiss_memory.plugin_host import PluginHost
+from faiss_memory.schema.limits import check_metadata, check_tags, check_text, check_time
+from faiss_memory.service import messages
+from faiss_memory.service.overview import Overview
+from faiss_memory.service.selection import named_alone, select_memories
+from faiss_memory.settings import Settings
+
+T = TypeVar("T")
+
+
+class MemoryService(Service):
+    """What the product promises, whoever asks.
+
+    Every method raises InvalidRequest for input that is not allowed, NotReady while what it needs is starting, and
+    StoreError or EmbedderError when that cannot answer.
+    """
+
+    def __init__(self, settings: Settings, engine: MemoryEngine, plugins: PluginHost) -> None:
+        self._settings = settings
+        self.engine = engine
+        self.plugins = plugins
+        self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
+        self._stop_announced = False
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    @property
+    def version(self) -> str:
+        """The version of FAISS Memory."""
+        return self.overview.version
+
+    @property
+    def model_ready(self) -> bool:
+        """Whether search by meaning answers."""
+        return self.engine.model_ready
+
+    @property
+    def assistants(self) -> Sequence[Assistant]:
+        """The adapters that take part."""
+        return [*self.plugins.adapters.values()]
+
+    def stats(self, project: str | Sequence[str] | None = None) -> schema.StatsAnswer:
+        """Return counts and sizes of some projects, or of all. Raises MemoryNotFound for an unknown one."""
+        return self.overview.stats(project)
+
+    def projects(self) -> schema.ProjectsAnswer:
+        """List the projects."""
+        return self.overview.projects()
+
+    def start(self) -> None:
+        """Begin to open the store and to load the model."""
+        self.engine.start()
+        self.plugins.notify("service_started", service=self)
+
+    def announce_stop(self) -> None:
+        """Tell the plugins that the service is about to stop, once; requests are still answered."""
+        if not self._stop_announced:
+            self._stop_announced = True
+            self.plugins.notify("service_stopping", service=self)
+
+    def stop(self) -> None:
+        """Finish what was accepted, and let go of everything."""
+        self.announce_stop()
+        self.engine.close()
+
+    # Finding.
+
+    def search(self, request: schema.SearchRequest) -> schema.SearchAnswer:
+        """Search memories with a question in plain words."""
+        started = time.perf_counter()
+        limits = self.settings.limits
+        check_text(request.query, limits.text_bytes, "query", "text_bytes")
+        if request.k > limits.k:
+            raise InvalidRequest(f"`k` is {request.k}; the most is {limits.k} (setting limits.k)", "k")
+        where = self._filter(request)
+        query = Query(
+            text=request.query,
+            k=request.k,
+            mode=request.mode,
+            where=where,
+            threshold=request.threshold,
+            min_relevance=request.min_relevance,
+        )
+        found = self.engine.search(query)
+        return schema.SearchAnswer(
+            query=request.query,
+            results=[messages.found_memory(result) for result in found.results],
+            count=len(found.results),
+            mode=request.mode,
+            project=messages.format_projects(where.projects),
+            took_ms=round((time.perf_counter() - started) * 1000, 2),
+            withheld=found.withheld,
+            degraded=list(found.degraded) or UNSET,
+        )
+
+    def is_novel(self, request: schema.NovelRequest) -> schema.NovelAnswer:
+        """Say whether a text is news: a long one is known only if every passage of it is."""
+        check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
+        projects = messages.parse_projects(request.project)
+        closest = self.engine.closest(request.text, Filter(projects=projects))
+        match = None if closest is None else messages.closest_match(*closest)
+        return schema.NovelAnswer(
+            is_novel=match is None or match.similarity < request.threshold,
+            closest_match=match,
+            project=messages.format_projects(projects),
+        )
+
+    def get(self, memory_id: int) -> schema.MemoryAnswer:
+        """Read one memory. Raises MemoryNotFound."""
+        return messages.memory(self._one(memory_id))
+
+    def history(self, memory_id: int) -> schema.HistoryAnswer:
+        """Read a memory and what it superseded. Raises MemoryNotFound."""
+        chain = self.engine.store.history(memory_id)
+        return schema.HistoryAnswer(
+            memories=[messages.memory(memory) for memory in chain], count=len(chain), project=chain[0].project
+        )
+
+    def list_memories(self, request: schema.ListRequest) -> schema.ListAnswer:
+        """List memories by time, a page at a time."""
+        where = Filter(
+            projects=messages.parse_projects(request.project),
+            tags=() if request.tag is None else (request.tag.strip(),),
+            source=request.source,
+            after=check_time(request.after, "after"),
+            before=check_time(request.before, "before"),
+            include_superseded=request.include_superseded,
+        )
+        after = None if request.cursor is None else messages.from_cursor(request.cursor)
+        # One more than asked for tells whether there is a next page.
+        found = self.engine.store.select(
+            where, contains=request.q, order=request.order, limit=request.limit + 1, after=after
+        )
+        page = found[: request.limit]
+        return schema.ListAnswer(
+            memories=[messages.memory(memory) for memory in page],
+            count=len(page),
+            next_cursor=messages.to_cursor(page[-1]) if len(found) > len(page) else None,
+            project=request.project or DEFAULT_PROJECT,
+        )
+
+    # Keeping.
+
+    def add(self, request: schema.AddRequest) -> schema.AddAnswer:
+        """Store one memory; `success` is false when `if_novel` found a near twin."""
+        added, drafts = self._add([request], request.idempotency_key, request)
+        if added[0].id is not None:
+            return schema.AddAnswer(
+                success=True, id=added[0].id, message="Memory added successfully", project=drafts[0].project
+            )
+        twin_id, similarity = added[0].twin or (0, 0.0)
+        twin = self.engine.store.get([twin_id])
+        return schema.AddAnswer(
+            success=False,
+            id=None,
+            message=f"Memory {twin_id} says nearly the same; nothing was added",
+            project=drafts[0].project,
+            closest_match=messages.closest_match(twin[0], similarity) if twin else UNSET,
+        )
+
+    def add_batch(self, request: schema.AddBatchRequest) -> schema.AddBatchAnswer:
+        """Store several memories: all of them, or none."""
+        most = self.settings.limits.batch
+        if len(request.memories) > most:
+            raise InvalidRequest(
+                f"`memories` holds {len(request.memories)}; the most is {most} (setting limits.batch)",
+                "memories",
+            )
+        added, drafts = self._add(request.memories, request.idempotency_key, request)
+        ids = [one.id for one in added]
+        count = sum(memory_id is not None for memory_id in ids)
+        left_out = len(ids) - count
+        message = f"{count} memories added successfully"
+        if left_out:
+            message += f"; {left_out} left out, because nearly the same is stored"
+        return schema.AddBatchAnswer(
+            success=True,
+            ids=ids,
+            count=count,
+            message=message,
+            project=messages.format_projects(tuple(sorted({draft.project for draft in drafts}))),
+        )
+
+    def _add(
+        self, memories: Sequence[schema.NewMemory], key: str | None, request: msgspec.Struct
+    ) -> tuple[Sequence[Added], Sequence[Draft]]:
+        in_batch = isinstance(request, schema.AddBatchRequest)
+        prefixes = [f"memories[{n}]." if in_batch else "" for n in range(len(memories))]
+        drafts = [self._draft(memory, prefix) for memory, prefix in zip(memories, prefixes, strict=True)]
+        retry = None
+        if key is not None:
+            retry = Retry(
+                key, hashlib.sha256(msgspec.json.encode([type(request).__name__, request])).digest()
+            )
+        self._ask_before_add(drafts)
+        added = self.engine.add(drafts, retry)
+        stored = [one.id for one in added if one.id is not None and not one.repeated]
+        if stored:
+            self._notify_of("memories_added", stored)
+        return added, drafts
+
+    def _notify_of(self, hook: str, ids: Sequence[int]) -> None:
+        """Tell the plugins of memories as they are now, which are read only if one wants to know."""
+        if self.plugins.wants(hook):
+            self.plugins.notify(hook, memories=self.engine.store.get(ids))
+
+    def _ask_before_add(self, drafts: list[Draft]) -> None:
+        given = len(drafts)
+        self.plugins.hook.before_add(drafts=drafts)
+        if len(drafts) != given:
+            raise InvalidRequest("a plugin changed the number of memories in before_add; nothing was stored")
+
+    def _ask_before_change(self, changes: Mapping[int, Change]) -> dict[int, Change]:
+        asked = dict(changes)
+        self.plugins.hook.before_change(changes=asked)
+        if asked.keys() != changes.keys():
+            raise InvalidRequest(
+                "a plugin changed which memories are changed in before_change; nothing was stored"
+            )
+        return asked
+
+    def rewrite(self, drafts: list[Draft], changes: Mapping[int, Change], gone: Sequence[int]) -> Rewriting:
+        """Store what a file says now in place of what it said before: all of it or nothing.
+
+        `changes`, by id, leave the texts alone; `gone` are forgotten. Raises InvalidRequest when a limit or a plugin
+        refuses a draft or a change.
+        """
+        parts: list[Draft | Change] = [*drafts, *changes.values()]
+        for part in parts:
+            self._check_limits(part)
+        self._ask_before_add(drafts)
+        done, passages = self.engine.rewrite(drafts, self._ask_before_change(changes), gone)
+        if done.added:
+            self._notify_of("memories_added", done.added)
+        if done.changed:
+            self._notify_of("memories_changed", done.changed)
+        if done.removed:
+            self.plugins.notify("memories_removed", ids=done.removed)
+        return Rewriting(len(done.added), len(done.changed), len(done.removed), passages)
+
+    def origins(self, project: str) -> dict[int, Origin]:
+        """Say which of a project's memories were built from which part of which file, by id."""
+        return self.engine.store.origins(project)
+
+    def _check_limits(self, part: Draft | Change) -> None:
+        limits = self.settings.limits
+        if part.text is not None:
+            check_text(part.text, limits.text_bytes, "text", "text_bytes")
+        if part.metadata is not None:
+            check_metadata(part.metadata, limits.metadata_bytes, "metadata")
+        if part.tags is not None:
+            check_tags(part.tags, limits.tags, "tags")
+
+    def _draft(self, memory: schema.NewMemory, prefix: str) -> Draft:
+        limits = self.settings.limits
+        check_text(memory.text, limits.text_bytes, f"{prefix}text", "text_bytes")
+        check_metadata(memory.metadata, limits.metadata_bytes, f"{prefix}metadata")
+        return Draft(
+            text=memory.text,
+            project=memory.project or DEFAULT_PROJECT,
+            source=memory.source,
+            tags=check_tags(memory.tags, limits.tags, f"{prefix}tags"),
+            metadata=memory.metadata,
+            timestamp=check_time(memory.timestamp, f"{prefix}timestamp"),
+            supersedes=memory.supersedes,
+            if_novel=memory.if_novel,
+        )
+
+    def patch(self, memory_id: int, request: schema.PatchRequest) -> schema.MemoryAnswer:
+        """Correct a memory. Raises MemoryNotFound."""
+        limits = self.settings.limits
+        if request == schema.PatchRequest():
+            raise InvalidRequest("nothing to change: give what should be different, such as `text`")
+        if request.text is not UNSET:
+            check_text(request.text, limits.text_bytes, "text", "text_bytes")
+        if request.metadata is not UNSET:
+            check_metadata(request.metadata, limits.metadata_bytes, "metadata")
+        change = Change(
+            text=_or_none(request.text),
+            source=_or_none(request.source),
+            tags=None if request.tags is UNSET else check_tags(request.tags, limits.tags, "tags"),
+            metadata=_or_none(request.metadata),
+            timestamp=check_time(_or_none(request.timestamp), "timestamp"),
+        )
+        self._one(memory_id)  # before the text is embedded in vain
+        memory = self.engine.change(memory_id, self._ask_before_change({memory_id: change})[memory_id])
+        self.plugins.notify("memories_changed", memories=[memory])
+        return messages.memory(memory)
+
+    # Forgetting.
+
+    def forget_one(self, memory_id: int) -> schema.ForgetOneAnswer:
+        """Take one memory out of every answer. Raises MemoryNotFound."""
+        memory = self._one(memory_id)
+        if not self.engine.store.forget([memory_id]):
+            raise MemoryNotFound(f"there is no memory {memory_id}")
+        self.plugins.notify("memories_removed", ids=[memory_id])
+        return schema.ForgetOneAnswer(
+            success=True,
+            id=memory_id,
+            project=memory.project,
+            message="Memory forgotten; backups made before still hold it",
+        )
+
+    def forget(self, request: schema.ForgetRequest) -> schema.ForgetAnswer:
+        """Forget the memories that meet every condition given."""
+        asked, where, ids = select_memories(request, self.settings.limits, self.engine.store)
+        gone = ids if request.dry_run else self._forget_all(ids)
+        return schema.ForgetAnswer(
+            success=True,
+            ids=gone,
+            count=len(gone),
+            missing=sorted((asked or set()) - set(gone)),
+            dry_run=request.dry_run,
+            project=messages.format_projects(where.projects),
+        )
+
+    def purge(self, request: schema.PurgeRequest) -> schema.PurgeAnswer:
+        """Purge the memories that meet every condition given: they are gone from every file as well.
+
+        By id alone, those go too that were forgotten before.
+        """
+        asked, where, there = select_memories(request, self.settings.limits, self.engine.store)
+        ids = sorted(asked) if asked is not None and named_alone(request) else there
+        done = self.engine.purge(ids, dry_run=request.dry_run, prove=request.proof)
+        if not request.dry_run and (removed := sorted(set(there) & set(done.ids))):
+            self.plugins.notify("memories_removed", ids=removed)
+        return messages.purge_answer(done, sorted((asked or set()) - set(done.ids)), where, request.dry_run)
+
+    def _forget_all(self, ids: Sequence[int]) -> list[int]:
+        gone = self.engine.store.forget(ids) if ids else []
+        if gone:
+            self.plugins.notify("memories_removed", ids=gone)
+        return gone
+
+    def drop_project(self, name: str) -> schema.DropProjectAnswer:
+        """Forget a project with all its memories. Raises MemoryNotFound."""
+        ids = self.engine.store.matching_ids(Filter(projects=(name,), include_superseded=True))
+        forgotten = self.engine.store.drop_project(name)
+        if ids:
+            self.plugins.notify("memories_removed", ids=ids)
+        return schema.DropProjectAnswer(
+            success=True,
+            project=name,
+            forgotten=forgotten,
+            message="Project forgotten; backups made before still hold it",
+        )
+
+    # What they share.
+
+    def _filter(self, request: schema.SearchRequest) -> Filter:
+        limits = self.settings.limits
+        check_metadata(request.metadata, limits.metadata_bytes, "metadata")
+        return Filter(
+            projects=messages.parse_projects(request.project),
+            tags=check_tags(request.tags, limits.tags, "tags"),
+            tags_mode=request.tags_mode,
+            source=request.source,
+            metadata=request.metadata,
+            after=check_time(request.after, "after"),
+            before=check_time(request.before, "before"),
+            include_superseded=request.include_superseded,
+        )
+
+    def _one(self, memory_id: int) -> Memory:
+        found = self.engine.store.get([memory_id])
+        if not found:
+            raise MemoryNotFound(f"there is no memory {memory_id}")
+        return found[0]
+
+
+def _or_none(value: T | UnsetType) -> T | None:
+    return None if isinstance(value, UnsetType) else value

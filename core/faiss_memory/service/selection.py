@@ -1,0 +1,65 @@
+"""Which memories a request to forget or to purge names."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from faiss_memory import schema
+from faiss_memory.contracts.store import Store
+from faiss_memory.errors import InvalidRequest
+from faiss_memory.memory import Filter
+from faiss_memory.schema.limits import check_metadata, check_tags, check_time
+from faiss_memory.service import messages
+from faiss_memory.settings import Limits
+
+
+class Selection(NamedTuple):
+    """The ids that were named, if any were; what the others must meet; and the memories that are there and do."""
+
+    asked: AbstractSet[int] | None
+    where: Filter
+    ids: list[int]
+
+
+def select_memories(request: schema.ForgetRequest, limits: Limits, store: Store) -> Selection:
+    """Give the memories that meet every condition. Raises InvalidRequest when there is none, or one is not allowed."""
+    if all(getattr(request, name) is UNSET for name in schema.FORGET_CONDITIONS):
+        what = "purge" if isinstance(request, schema.PurgeRequest) else "forget"
+        raise InvalidRequest(
+            f"say what to {what}: give at least one of {', '.join(schema.FORGET_CONDITIONS)}"
+        )
+    asked = None if request.ids is UNSET else set(request.ids)
+    if asked is not None and len(asked) > limits.batch:
+        raise InvalidRequest(
+            f"`ids` holds {len(asked)}; the most is {limits.batch} (setting limits.batch)", "ids"
+        )
+    where = _filter(request, limits)
+    ids = store.matching_ids(where)
+    return Selection(asked, where, ids if asked is None else [one for one in ids if one in asked])
+
+
+def named_alone(request: schema.ForgetRequest) -> bool:
+    """Say whether ids are the only condition: then no other could leave one of them out."""
+    return all(getattr(request, name) is UNSET for name in schema.FORGET_CONDITIONS if name != "ids")
+
+
+def _filter(request: schema.ForgetRequest, limits: Limits) -> Filter:
+    metadata = {} if request.metadata is UNSET else request.metadata
+    check_metadata(metadata, limits.metadata_bytes, "metadata")
+    # An id says by itself which project it is in.
+    anywhere = request.project is UNSET and request.ids is not UNSET
+    return Filter(
+        projects=None
+        if anywhere
+        else messages.parse_projects(None if request.project is UNSET else request.project),
+        tags=check_tags([] if request.tags is UNSET else request.tags, limits.tags, "tags"),
+        tags_mode=request.tags_mode,
+        source=None if request.source is UNSET else request.source,
+        metadata=metadata,
+        after=check_time(None if request.after is UNSET else request.after, "after"),
+        before=check_time(None if request.before is UNSET else request.before, "before"),
+        include_superseded=True,
+    )

@@ -1,0 +1,1 @@
+"""Snapshots and the log: what a state can be restored from."""

@@ -1,0 +1,1 @@
+"""Comparing every file with every other, and mending what is damaged."""

@@ -1,0 +1,1 @@
+"""What answers searches, derived from the records: vectors, keywords, texts."""

@@ -1,0 +1,334 @@
+"""The derived indexes together: catalogue, keywords and vectors, always changed as one.
+
+Searches share a lock and a committed group has it alone for the fraction of a millisecond that it takes to bring
+all three up to date. A search holds it from its first leg to its last text, so an answer never mixes two states, and
+one that should find k memories finds k.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.contracts.store import Choose, Closest, Found, Legs, Progress, Search
+from faiss_memory.errors import StoreCorrupt, StoreError
+from faiss_memory.memory import Filter, Match, Memory, Ranking
+from faiss_memory.store.index.analyzer import analyze
+from faiss_memory.store.index.catalogue import Catalogue
+from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
+from faiss_memory.store.index.model_vectors import ModelVectors
+from faiss_memory.store.index.rwlock import ReadersWriterLock
+from faiss_memory.store.index.vector_index import Snapshot, VectorIndex
+from faiss_memory.store.records.changes import Changes
+from faiss_memory.store.records.rows import Stored, words_of
+
+log = logging.getLogger("faiss_memory.store")
+
+Ids = npt.NDArray[np.int64]
+Answer = TypeVar("Answer")
+ANALYZED_AT_ONCE = 500
+_NONE: Ids = np.zeros(0, np.int64)
+
+
+class Indexes:
+    """What readers read. `publish` and the loading methods are called by one thread at a time, the owner's.
+
+    A reader that meets a damaged catalogue calls `on_damage`, which must put a new one in place, and reads again.
+    """
+
+    def __init__(self, catalogue: Catalogue, on_damage: Callable[[], None]) -> None:
+        self._lock = ReadersWriterLock()
+        self._catalogue = catalogue
+        self._on_damage = on_damage
+        self._keywords: dict[str, KeywordIndex] = defaultdict(KeywordIndex)
+        self._models: dict[str, ModelVectors] = {}
+        self._in_use: str | None = None
+        self._analyzing = False
+        self._generation = 0
+        """Rises when the memories of the catalogue become others by anything but a write."""
+        self._closed = False
+
+    # Following the truth.
+
+    def publish(self, changes: Changes) -> None:
+        """Bring everything up to date with a committed group. Raises what the derived files raise."""
+        terms = [
+            None if stored.same_words else analyze(words_of(stored.memory))
+            for stored in changes.stored.values()
+        ]
+        with self._lock.writing():
+            self._apply(changes, terms)
+
+    def _apply(self, changes: Changes, terms: Sequence[Counter[str] | None]) -> None:
+        memories = [stored.memory for stored in changes.stored.values()]
+        retold = [stored for stored in changes.stored.values() if not stored.same_text]
+        written = self._catalogue.apply(changes.seq, zip(memories, terms, strict=True), changes.removed)
+        for name in changes.dropped_projects:
+            self._keywords.pop(name, None)
+            for vectors in self._models.values():
+                vectors.projects.pop(name, None)
+        reworded = [memory.id for memory, postings in written if postings is not None]
+        for index in self._keywords.values():
+            index.remove([*reworded, *changes.removed])
+        for vectors in self._models.values():
+            vectors.remove([*(stored.memory.id for stored in retold), *changes.removed])
+        for memory, postings in written:
+            if postings is not None:
+                self._keywords[memory.project].add(memory.id, postings)
+        self.add_vectors([*retold, *changes.embedded.values()])
+
+    def add_vectors(self, stored: Sequence[Stored]) -> None:
+        """Append the passages of memories to their models' indexes; the caller holds the lock."""
+        for vectors in self._models.values():
+            vectors.add(stored)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The present catalogue, for the thread that may put another in its place."""
+        return self._catalogue
+
+    def replace_catalogue(self, make: Callable[[], Catalogue]) -> None:
+        """Put a new catalogue in place of a damaged one, whose file `make` may write over.
+
+        It holds no terms yet; `analyze_some` finds them.
+        """
+        with self._lock.writing():
+            self._generation += 1
+            self._catalogue.close()
+            self._catalogue = make()
+            self._keywords.clear()
+            self._analyzing = True
+
+    def change_catalogue(self, change: Callable[[Catalogue], Collection[int]]) -> None:
+        """Bring the catalogue in line with another truth; `change` gives the memories that are not as they were."""
+        with self._lock.writing():
+            self._generation += 1
+            gone = list(change(self._catalogue))
+            for index in self._keywords.values():
+                index.remove(gone)
+            self._analyzing = True
+
+    def load_keywords(self) -> None:
+        """Fill the keyword indexes from what the catalogue has analyzed."""
+        found: dict[str, dict[int, bytes]] = defaultdict(dict)
+        for project, memory_id, postings in self._catalogue.analyzed():
+            found[project][memory_id] = postings
+        for project, rows in found.items():
+            index = KeywordIndex()
+            sizes = [len(postings) // POSTING.itemsize for postings in rows.values()]
+            index.load(list(rows), sizes, np.frombuffer(b"".join(rows.values()), POSTING))
+            with self._lock.writing():
+                self._keywords[project] = index
+        self._analyzing = bool(self._catalogue.unanalyzed())
+
+    def analyze_some(self) -> bool:
+        """Find the terms of some memories that still lack them; says whether there may be more."""
+        if not self._analyzing:
+            return False
+        generation, memories = self.read(
+            lambda catalogue: (self._generation, catalogue.next_unanalyzed(ANALYZED_AT_ONCE))
+        )
+        terms = {memory.id: analyze(words_of(memory)) for memory in memories}
+        with self._lock.writing():
+            if generation != self._generation:
+                return True  # another truth has taken the place of the first meanwhile; these are not of it
+            found = self._catalogue.set_terms(terms) if terms else {}
+            for memory in memories:
+                if memory.id in found:
+                    self._keywords[memory.project].add(memory.id, found[memory.id])
+            self._analyzing = bool(memories)
+            return self._analyzing
+
+    def put_vectors(self, vectors: ModelVectors) -> None:
+        """Keep a model's indexes, in the place of those that it had."""
+        with self._lock.writing():
+            self._models[vectors.model] = vectors
+
+    def use_model(self, model: str) -> None:
+        """Answer by meaning with this model's indexes from now on, and let go of all others."""
+        with self._lock.writing():
+            self._in_use = model
+            self._models = {model: self._models[model]}
+
+    def fill(self, model: str, project: str, keys: Ids, vectors: Vectors, lost: Ids, left: int) -> None:
+        """Append passages read from the truth; see `ModelVectors.fill`."""
+        with self._lock.writing():
+            self._models[model].fill(project, keys, vectors, lost, left)
+
+    def _by_project(self, model: str | None = None) -> dict[str, VectorIndex]:
+        """Give the indexes of a model, or of the one in use; the caller holds the lock."""
+        model = model or self._in_use
+        return {} if model is None else self._models[model].projects
+
+    def snapshot(self, project: str) -> Snapshot | None:
+        """Serialize what is to be saved of a project's vector index, for writing it outside the lock."""
+        with self._lock.reading():
+            index = self._by_project().get(project)
+            return None if index is None else index.snapshot()
+
+    def vector_changes(self) -> dict[str, tuple[int, int]]:
+        """Count, by project, the passages added since the index was saved, and all there are."""
+        with self._lock.reading():
+            return {project: (index.unsaved, len(index)) for project, index in self._by_project().items()}
+
+    def purge_catalogue(self) -> None:
+        """Let no trace stay in the catalogue's file of memories that were removed. Raises sqlite3.Error."""
+        with self._lock.writing():
+            self._catalogue.drop_unused_terms()
+        self._catalogue.compact()  # (while it is read)
+        with self._lock.writing():
+            if not self._catalogue.empty_log():
+                raise sqlite3.OperationalError("it is being read")
+
+    def compact_vectors(self) -> set[str]:
+        """Let no trace stay of vectors that were removed; names the projects whose saved index may hold some."""
+        with self._lock.writing():
+            for vectors in self._models.values():
+                for index in vectors.projects.values():
+                    index.compact()
+            return {project for project, index in self._by_project().items() if index.unsaved}
+
+    def mark_clean(self) -> None:
+        """Note in the catalogue that everything was written out."""
+        self._catalogue.settle()
+
+    def rebuilding(self) -> list[Progress]:
+        """Tell which legs still lack something."""
+        with self._lock.reading():
+            loading = {} if self._in_use is None else self._models[self._in_use].missing.copy()
+        found = [
+            Progress(project, "semantic", 1 - left / expected)
+            for project, (left, expected) in sorted(loading.items())
+        ]
+        if not self._analyzing:
+            return found
+        missing, counts = self.read(lambda catalogue: (catalogue.unanalyzed(), catalogue.counts()))
+        return found + [
+            Progress(project, "keyword", 1 - number / counts[project])
+            for project, number in sorted(missing.items())
+        ]
+
+    # Reading.
+
+    def read(self, call: Callable[[Catalogue], Answer]) -> Answer:
+        """Read from the catalogue, making it anew once if it turns out to be damaged."""
+        try:
+            with self._lock.reading():
+                return call(self._catalogue)
+        except sqlite3.ProgrammingError:
+            if self._closed:
+                raise StoreError("the service is stopping; send the request again when it is back") from None
+            log.warning("search.db could not be made anew before, and is tried again")
+        except (sqlite3.DatabaseError, StoreCorrupt) as error:
+            log.warning("search.db is damaged (%s) and is made anew", error)
+        self._on_damage()
+        with self._lock.reading():
+            return call(self._catalogue)
+
+    def search(self, asked: Search, choose: Choose) -> Found:
+        """Find memories by meaning and by words, and read the chosen ones, under one lock: of one state."""
+
+        def run(catalogue: Catalogue) -> Found:
+            nearest = [] if asked.vector is None or not asked.nearest else self._nearest(catalogue, asked)
+            words = [] if asked.text is None else self._words(catalogue, asked.text, asked.where, asked.depth)
+            named = catalogue.allowed(asked.named, asked.where) if asked.named else set()
+            matches = {match.memory_id: match for match in nearest}
+            if asked.vector is not None:
+                unknown = {memory_id for memory_id, _ in words} | named
+                matches |= self._similarities(asked.vector, sorted(unknown - matches.keys()), asked.model)
+            legs = Legs(nearest, words, matches, named)
+            return Found(legs, catalogue.get(choose(legs)))
+
+        return self.read(run)
+
+    def closest(self, vectors: Vectors, where: Filter, model: str | None) -> Closest | None:
+        """Find what the least known of some passages is most like, in one state."""
+
+        def run(catalogue: Catalogue) -> Closest | None:
+            each = [
+                self._nearest(catalogue, Search(vector=vector, where=where, depth=1, model=model))
+                for vector in vectors
+            ]
+            if not each or not all(each):
+                return None
+            match = min((found[0] for found in each), key=lambda match: match.similarity)
+            return Closest(catalogue.get([match.memory_id])[0], match.similarity)
+
+        return self.read(run)
+
+    def _nearest(self, catalogue: Catalogue, asked: Search) -> list[Match]:
+        """Find memories by meaning, over the projects asked for; the caller holds the lock."""
+        vectors = self._by_project(asked.model)
+        found: list[Match] = []
+        for project in asked.where.projects or sorted(vectors):
+            if project in vectors and asked.vector is not None:
+                allowed, hidden = _scope(catalogue, asked.where, project)
+                found += vectors[project].nearest(asked.vector, allowed, hidden, asked.depth)
+        return sorted(found, key=lambda match: (-match.similarity, match.memory_id))[: asked.depth]
+
+    def _similarities(self, vector: Vectors, ids: Sequence[int], model: str | None) -> dict[int, Match]:
+        """Compare a query with chosen memories; the caller holds the lock."""
+        indexes = self._by_project(model).values()
+        matches = [match for index in indexes for match in index.similarities(vector, ids)] if ids else []
+        return {match.memory_id: match for match in matches}
+
+    def _words(self, catalogue: Catalogue, text: str, where: Filter, limit: int) -> Ranking:
+        """Find memories by words, over the projects asked for; the caller holds the lock."""
+        terms = catalogue.query_terms(text)
+        found: Ranking = []
+        for project in where.projects or sorted(self._keywords):
+            if project in self._keywords:
+                allowed, hidden = _scope(catalogue, where, project)
+                found += self._keywords[project].search(terms, allowed, hidden, limit)
+        return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:limit]
+
+    def get(self, ids: Sequence[int]) -> list[Memory]:
+        """Read memories, in the order asked for."""
+        return self.read(lambda catalogue: catalogue.get(ids))
+
+    def select(
+        self,
+        where: Filter,
+        *,
+        contains: str | None,
+        order: Literal["newest", "oldest"],
+        limit: int,
+        after: tuple[datetime, int] | None,
+    ) -> list[Memory]:
+        """List memories by time."""
+        return self.read(
+            lambda catalogue: catalogue.select(
+                where, contains=contains, order=order, limit=limit, after=after
+            )
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Count memories by project."""
+        return self.read(lambda catalogue: catalogue.counts())
+
+    def passages(self) -> dict[str, int]:
+        """Count the vectors by project."""
+        with self._lock.reading():
+            return {project: len(index) for project, index in self._by_project().items()}
+
+    def close(self) -> None:
+        """Close the catalogue."""
+        self._closed = True
+        with self._lock.writing():
+            self._catalogue.close()
+
+
+def _scope(catalogue: Catalogue, where: Filter, project: str) -> tuple[Ids | None, Ids]:
+    """Give the ids that alone count in a project (None: all), and those that do not."""
+    if where.narrows:
+        return np.array(catalogue.ids(replace(where, projects=(project,))), np.int64), _NONE
+    return None, _NONE if where.include_superseded else np.array(catalogue.hidden(project), np.int64)

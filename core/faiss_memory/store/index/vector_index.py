@@ -1,0 +1,150 @@
+"""The vector index of one project: exact, derived from the passages in memory.db, in parts of bounded size.
+
+New passages go to the last part. So an index of any size grows without ever being copied as a whole, and only the parts
+that have changed are saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.memory import Match, Passage
+from faiss_memory.store.index.vector_segment import Ids, Mask, Similarities, VectorPart
+
+PART = 32_768
+"""The most passages of a part: 50 MB with 384 dimensions, which are copied and saved in a moment."""
+
+
+class Snapshot(NamedTuple):
+    """What is to be saved of an index: all the parts there are, and the content of those that have changed."""
+
+    numbers: list[int]
+    changed: dict[int, memoryview]
+
+
+class VectorIndex:
+    """Not thread-safe: readers may share it, a writer needs it alone."""
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+        self._parts: list[VectorPart] = []
+        self._most_passages = 1
+        self._has_dropped = False
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    @property
+    def unsaved(self) -> int:
+        """How many passages were added since the index was saved or loaded; at least one, if parts are no more."""
+        return sum(part.unsaved for part in self._parts) + self._has_dropped
+
+    def add(self, keys: Ids, vectors: Vectors) -> None:
+        """Append passages: `keys`, shape (count, KEY), has a row for each row of `vectors`."""
+        while len(keys):
+            part = self._last_with_room()
+            room = PART - part.size
+            part.add(keys[:room], vectors[:room])
+            self._most_passages = max(self._most_passages, int(keys[:room, 4].max()))
+            keys, vectors = keys[room:], vectors[room:]
+
+    def _last_with_room(self) -> VectorPart:
+        if not self._parts or self._parts[-1].size >= PART:
+            number = max((part.number for part in self._parts), default=-1) + 1
+            self._parts.append(VectorPart(number, self.dimension))
+        return self._parts[-1]
+
+    def remove(self, memory_ids: Sequence[int] | Ids) -> None:
+        """Leave memories out of every answer from now on."""
+        gone = np.asarray(memory_ids, np.int64)
+        for part in self._parts if len(gone) else ():
+            part.remove(gone)
+        self._drop_empty()
+
+    def compact(self) -> bool:
+        """Give back the room of removed passages; says whether there were any."""
+        had_some = [part.compact() for part in self._parts]
+        self._drop_empty()
+        return any(had_some)
+
+    def _drop_empty(self) -> None:
+        if not all(part.size for part in self._parts):
+            self._parts = [part for part in self._parts if part.size]
+            self._has_dropped = True
+
+    def nearest(self, vector: Vectors, allowed: Ids | None, hidden: Ids, limit: int) -> list[Match]:
+        """Find the `limit` memories whose best passage is nearest, or all that are allowed if they are fewer.
+
+        `vector` has shape (dimension,). `allowed` are the only memory ids that count, None meaning all but the
+        `hidden` ones. One long memory can fill the first places with its passages, so the search widens until
+        enough different memories are met.
+        """
+        allowed, hidden = None if allowed is None else np.sort(allowed), np.sort(hidden)
+        masks = [part.mask(allowed, hidden) for part in self._parts]
+        candidates = sum(
+            part.size if mask is None else int(mask.sum())
+            for part, mask in zip(self._parts, masks, strict=True)
+        )
+        if not candidates:
+            return []
+        wanted = min(candidates, limit * (1 + int(self._most_passages > 1)))
+        while True:
+            keys, similarities = self._search(vector, masks, wanted)
+            memories, first = np.unique(keys[:, 1], return_index=True)
+            if len(memories) >= limit or wanted == candidates:
+                break
+            wanted = min(candidates, 4 * wanted)
+        order = np.lexsort((memories, -similarities[first]))[:limit]
+        return _matches(keys[first[order]], similarities[first[order]])
+
+    def _search(
+        self, vector: Vectors, masks: Sequence[Mask | None], count: int
+    ) -> tuple[Ids, npt.NDArray[np.float32]]:
+        """Find the `count` nearest passages over all parts: their keys, best first."""
+        return _best_first(
+            [part.search(vector, mask, count) for part, mask in zip(self._parts, masks, strict=True)], count
+        )
+
+    def similarities(self, vector: Vectors, memory_ids: Sequence[int]) -> list[Match]:
+        """Compare a query, shape (dimension,), with every passage of chosen memories."""
+        wanted = np.unique(np.asarray(memory_ids, np.int64))
+        if not len(wanted) or not self._parts:
+            return []
+        keys, similarities = _best_first([part.compare(vector, wanted) for part in self._parts], None)
+        _, first = np.unique(keys[:, 1], return_index=True)
+        return _matches(keys[first], similarities[first])
+
+    def snapshot(self) -> Snapshot:
+        """Give what is to be saved; from here on it counts as saved."""
+        changed = {part.number: part.serialize() for part in self._parts if part.unsaved}
+        self._has_dropped = False
+        return Snapshot([part.number for part in self._parts], changed)
+
+    def load(self, number: int, content: bytes, keys: Ids, lacking: Mask) -> None:
+        """Add a saved part; see `VectorPart.load`. Raises ValueError."""
+        part = VectorPart(number, self.dimension)
+        part.load(content, keys, lacking)
+        if not len(part):
+            self._has_dropped = True
+            return
+        self._parts.append(part)
+        self._most_passages = max(self._most_passages, int(part.keys[:, 4].max(initial=1)))
+
+
+def _best_first(found: Sequence[tuple[Ids, Similarities]], count: int | None) -> tuple[Ids, Similarities]:
+    keys, similarities = (np.concatenate(one) for one in zip(*found, strict=True))
+    order = np.argsort(-similarities, kind="stable")[:count]
+    return keys[order], similarities[order]
+
+
+def _matches(keys: Ids, similarities: Similarities) -> list[Match]:
+    bounded = np.clip(similarities, -1.0, 1.0).tolist()
+    return [
+        Match(memory_id, similarity, Passage(start, end), passages)
+        for (_, memory_id, start, end, passages), similarity in zip(keys.tolist(), bounded, strict=True)
+    ]

@@ -1,0 +1,173 @@
+"""A part of a vector index: a bounded stretch of passages, in order of arrival, with a FAISS index of its own.
+
+A position in the part stands for one passage, and its FAISS id is the passage's row id, which never changes its
+vector: a saved part needs no log of changes to catch up, only the set of passages that are alive now. Removing sets a
+tombstone, because taking a row out of the index moves all that follow; compaction gives the room back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from faiss_memory.contracts.embedder import Vectors
+
+Ids = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Similarities = npt.NDArray[np.float32]
+COMPACT_ABOVE = 1000
+_NO_IDS = (2**62, -1)
+KEY = 5
+"""The columns of a passage's key: its id, its memory, start and end, and how many passages the memory has."""
+
+
+class VectorPart:
+    """Not thread-safe: readers may share it, a writer needs it alone."""
+
+    def __init__(self, number: int, dimension: int) -> None:
+        self.number = number
+        self.unsaved = 0
+        """How many passages were added since the part was saved or loaded."""
+        self._dimension = dimension
+        self._size = self._living = 0
+        self._lowest, self._highest = _NO_IDS
+        self._keys: Ids = np.zeros((0, KEY), np.int64)
+        self._alive: Mask = np.zeros(0, np.bool_)
+        self._put(faiss.IndexIDMap(faiss.IndexFlatIP(dimension)))
+
+    def _put(self, index: Any) -> None:
+        self._faiss = index
+        self._flat: Any = faiss.downcast_index(index.index)
+
+    def __len__(self) -> int:
+        return self._living
+
+    @property
+    def size(self) -> int:
+        """How many passages it holds, removed ones included."""
+        return self._size
+
+    @property
+    def keys(self) -> Ids:
+        """The keys by position."""
+        return self._keys[: self._size]
+
+    def add(self, keys: Ids, vectors: Vectors) -> None:
+        """Append passages: `keys`, shape (count, KEY), has a row for each row of `vectors`."""
+        self._faiss.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(keys[:, 0]))
+        first, self._size = self._size, self._size + len(keys)
+        if self._size > len(self._keys):
+            room = max(self._size, 2 * len(self._keys), 1024) - len(self._keys)
+            self._keys = np.concatenate([self._keys, np.zeros((room, KEY), np.int64)])
+            self._alive = np.concatenate([self._alive, np.zeros(room, np.bool_)])
+        self._keys[first : self._size] = keys
+        self._alive[first : self._size] = True
+        self._living += len(keys)
+        self._note_range(keys)
+        self.unsaved += len(keys)
+
+    def _note_range(self, keys: Ids) -> None:
+        self._lowest = min(self._lowest, int(keys[:, 1].min()))
+        self._highest = max(self._highest, int(keys[:, 1].max()))
+
+    def remove(self, memory_ids: Ids) -> None:
+        """Leave memories out of every answer from now on."""
+        known = memory_ids[(memory_ids >= self._lowest) & (memory_ids <= self._highest)]
+        if not len(known):
+            return  # as with every new memory: looking through all that there are would take longer than its write
+        gone = self._alive[: self._size] & np.isin(self.keys[:, 1], known)
+        self._alive[: self._size][gone] = False
+        self._living -= int(gone.sum())
+        if self._size - self._living > max(COMPACT_ABOVE, self._living):
+            self.compact()
+
+    def compact(self) -> bool:
+        """Give back the room of removed passages; says whether there were any."""
+        if self._living == self._size:
+            return False
+        alive = self._alive[: self._size].copy()
+        keys, vectors = self.keys[alive], self._stored()[alive]
+        self._size = self._living = 0
+        self._lowest, self._highest = _NO_IDS
+        self._put(faiss.IndexIDMap(faiss.IndexFlatIP(self._dimension)))
+        if len(keys):
+            self.add(keys, vectors)
+        self.unsaved = max(1, len(keys))
+        return True
+
+    def mask(self, allowed: Ids | None, hidden: Ids) -> Mask | None:
+        """Say which positions count, None meaning all: those of the `allowed` memories (None: of all but the `hidden`).
+
+        Both are sorted.
+        """
+        alive = self._alive[: self._size]
+        if allowed is not None:
+            return alive & np.isin(self.keys[:, 1], self._within(allowed))
+        hidden = self._within(hidden)
+        if len(hidden):
+            return alive & ~np.isin(self.keys[:, 1], hidden)
+        return None if self._living == self._size else alive
+
+    def _within(self, memory_ids: Ids) -> Ids:
+        """Give those of some sorted ids that this part may hold."""
+        first, last = np.searchsorted(memory_ids, (self._lowest, self._highest + 1))
+        return memory_ids[first:last]
+
+    def search(self, vector: Vectors, mask: Mask | None, count: int) -> tuple[Ids, Similarities]:
+        """Find the `count` nearest passages that count, or all if they are fewer: their keys, best first."""
+        count = min(count, self._size if mask is None else int(mask.sum()))
+        if not count:
+            return self._keys[:0], np.zeros(0, np.float32)
+        parameters = None
+        if mask is not None:
+            bits = np.packbits(mask, bitorder="little")
+            selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # absent from faiss's stubs
+        similarities, positions = self._flat.search(vector.reshape(1, -1), count, params=parameters)
+        return self.keys[positions[0]], similarities[0]
+
+    def compare(self, vector: Vectors, memory_ids: Ids) -> tuple[Ids, Similarities]:
+        """Compare a query, shape (dimension,), with every passage of chosen memories, whose ids are sorted."""
+        known = self._within(memory_ids)
+        positions = np.flatnonzero(self._alive[: self._size] & np.isin(self.keys[:, 1], known))
+        return self.keys[positions], self._stored()[positions] @ vector
+
+    def _stored(self) -> Vectors:
+        if not self._size:
+            return np.zeros((0, self._dimension), np.float32)
+        view: Vectors = faiss.rev_swig_ptr(self._flat.get_xb(), self._size * self._dimension)
+        return view.reshape(self._size, self._dimension)
+
+    def serialize(self) -> memoryview:
+        """Give the FAISS index as bytes; from here on it counts as saved."""
+        content: memoryview = faiss.serialize_index(self._faiss).data
+        self.unsaved = 0
+        return content
+
+    def load(self, content: bytes, keys: Ids, lacking: Mask) -> None:
+        """Fill an empty part from a serialized one; `keys` are the living passages of the whole index.
+
+        Those that are `lacking` so far come alive here, and lack no more. Raises ValueError saying why it cannot be
+        used.
+        """
+        try:
+            loaded: Any = faiss.deserialize_index(np.frombuffer(content, np.uint8))
+            ids = faiss.vector_to_array(loaded.id_map)
+        except (RuntimeError, AttributeError) as error:
+            raise ValueError(f"it is of another kind: {error}") from None
+        if loaded.d != self._dimension:
+            raise ValueError(f"it has {loaded.d} dimensions instead of {self._dimension}")
+        at = np.searchsorted(keys[:, 0], ids)
+        living = at < len(keys)
+        living[living] = (keys[at[living], 0] == ids[living]) & lacking[at[living]]
+        self._put(loaded)
+        self._size, self._living = len(ids), int(living.sum())
+        self._keys = np.zeros((len(ids), KEY), np.int64)
+        self._keys[living] = keys[at[living]]
+        self._alive = living
+        if self._living:
+            self._note_range(self._keys[living])
+        lacking[at[living]] = False

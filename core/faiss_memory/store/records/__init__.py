@@ -1,0 +1,1 @@
+"""The records: the one database that is true, and the operations that change it."""

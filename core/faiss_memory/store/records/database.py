@@ -1,0 +1,387 @@
+"""memory.db: the truth. One connection, owned by the committer; nothing else ever opens the file.
+
+Every change raises `seq`, so a derived file that knows its seq knows what it lacks. A memory's passages are kept
+per model with their vectors: a change of model adds rows, and never mixes two models.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import sys
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.contracts.store import KnownModel
+from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
+from faiss_memory.memory import Change, Draft, Memory, Origin
+from faiss_memory.store.records import clock, operations
+from faiss_memory.store.records.changes import Changes
+from faiss_memory.store.records.incoming import check_state
+from faiss_memory.store.records.operations import Operation, PassageRow
+from faiss_memory.store.records.reader import TruthReader
+from faiss_memory.store.records.rows import (
+    Embedded,
+    Stored,
+    checksum,
+    from_microseconds,
+    to_microseconds,
+    to_row,
+    words_of,
+)
+from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION
+from faiss_memory.store.records.version import upgrade, version_of
+from faiss_memory.uids import new_uid
+
+log = logging.getLogger("faiss_memory.store")
+
+_OUT_OF_REACH = tuple(
+    f"SQLITE_{name}"
+    for name in ("BUSY", "LOCKED", "CANTOPEN", "PERM", "READONLY", "FULL", "NOMEM", "IOERR", "PROTOCOL")
+)
+"""What says nothing about the content of the file: it must not be built anew because of that."""
+
+
+class Truth(TruthReader):
+    """The records and vectors, behind one exclusive connection. Not thread-safe: its owner serialises.
+
+    Raises StoreCorrupt when the file is not a database or is of a newer schema than this version knows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.model: str | None = None
+        """The identity of the model in use; an embedding that names none is by this one."""
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # A damaged text may not be UTF-8 any more; its checksum then says what is wrong, row by row.
+        self.connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        try:
+            configure(self.connection)
+            self._create_or_check()
+            check_state(self.connection)
+            self.uuid = str(self._state("uuid"))
+            self.created_at = from_microseconds(self._state("created"))
+        except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError, OverflowError) as error:
+            # (A message may quote what is damaged, and then not be UTF-8.)
+            self.connection.close()
+            if is_out_of_reach(error):
+                raise StoreError(
+                    f"{path} cannot be opened ({error}). Close other programs that use it, look after the disk and "
+                    "its permissions, and start again."
+                ) from None
+            raise StoreCorrupt(f"{path} cannot be read ({error})") from None
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _create_or_check(self) -> None:
+        if version_of(self.connection, self.path):
+            damage = str(self.connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            if damage != "ok":
+                raise sqlite3.DatabaseError(damage)
+            upgrade(self.connection, self.path)
+            return
+        self.connection.executescript(
+            f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION};"
+            "INSERT INTO state VALUES ('seq', 0), ('memories', 0), ('digest', 0);"
+        )
+        self._set("uuid", str(uuid.uuid4()))
+        self._set("line", new_uid())
+        self._set("created", to_microseconds(clock.now()))
+        self.connection.execute("COMMIT")
+
+    def _next_id(self, table: str) -> int:
+        """Give the id that SQLite would give: one that was never used by what was committed."""
+        row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        return 1 if row is None else int(row[0]) + 1
+
+    def _state(self, key: str) -> Any:
+        row = self.connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def _set(self, key: str, value: Any) -> None:
+        self.connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
+
+    @property
+    def seq(self) -> int:
+        """The number of the last change."""
+        return int(self._state("seq"))
+
+    @property
+    def content(self) -> tuple[int, int]:
+        """The number of memories and their digest, as kept along; see `operations.content`."""
+        return operations.content(self.connection)
+
+    def _advance(self) -> int:
+        seq = self.seq + 1
+        self._set("seq", seq)
+        return seq
+
+    # Writing. Each of these runs inside the committer's transaction.
+
+    def write(self, operation: Operation, changes: Changes) -> None:
+        """Write an operation, and note it for the log."""
+        operation.apply(self.connection)
+        changes.operations.append(operation)
+
+    def add(
+        self, drafts: Sequence[Draft], embeddings: Sequence[Embedding | None], changes: Changes
+    ) -> list[int]:
+        """Insert drafts in order; gives their ids. Raises MemoryNotFound for a bad `supersedes`."""
+        changes.seq = self._advance()
+        now = clock.now()
+        ids = []
+        for draft, embedding in zip(drafts, embeddings, strict=True):
+            self._touch(draft.project, now, changes)
+            if draft.supersedes is not None:
+                self._check_supersedes(draft.supersedes, draft.project)
+            memory = Memory(
+                id=self._next_id("memories"),
+                text=draft.text,
+                project=draft.project,
+                source=draft.source,
+                tags=draft.tags,
+                metadata=draft.metadata,
+                timestamp=draft.timestamp or now,
+                supersedes=draft.supersedes,
+                uid=new_uid(),
+                by=draft.by,
+            )
+            stored = self._put(memory, embedding, draft.origin, changes)
+            ids.append(memory.id)
+            changes.put(stored)
+        return ids
+
+    def change(self, memory_id: int, change: Change, embedding: Embedding | None, changes: Changes) -> int:
+        """Rewrite a memory; its passages are kept when the text is. Raises MemoryNotFound."""
+        old = self.read(memory_id)
+        if old is None:
+            raise MemoryNotFound(f"there is no memory {memory_id}")
+        changes.seq = self._advance()
+        same_text = change.text is None or change.text == old.text
+        if not same_text:
+            self.write(operations.DropPassages(memory_id), changes)
+        memory = Memory(
+            id=memory_id,
+            project=old.project,
+            supersedes=old.supersedes,
+            text=old.text if change.text is None else change.text,
+            source=old.source if change.source is None else change.source,
+            tags=old.tags if change.tags is None else change.tags,
+            metadata=old.metadata if change.metadata is None else change.metadata,
+            timestamp=change.timestamp or old.timestamp,
+            uid=old.uid,
+            by=old.by,
+        )
+        self._touch(old.project, clock.now(), changes)
+        stored = self._put(memory, None if same_text else embedding, change.origin, changes)
+        same_words = words_of(stored.memory) == words_of(old)
+        changes.put(replace(stored, same_text=same_text, same_words=same_words))
+        return memory_id
+
+    def forget(self, ids: Iterable[int], changes: Changes) -> list[int]:
+        """Delete memories; gives the ids that were there."""
+        changes.seq = self._advance()
+        gone = []
+        now = clock.now()
+        for memory_id in ids:
+            row = self.connection.execute(
+                "SELECT project FROM memories WHERE id = ?", (memory_id,)
+            ).fetchone()
+            if row is not None:
+                self.write(operations.ForgetMemory(memory_id, changes.seq), changes)
+                self._touch(row[0], now, changes)
+                gone.append(memory_id)
+        changes.remove(gone)
+        return gone
+
+    def purge(self, uids: Mapping[int, Collection[str]], changes: Changes) -> None:
+        """Delete memories, by id with their uids, for good, whether they are there or not.
+
+        A memory that has the same id and another uid stays.
+        """
+        changes.seq = self._advance()
+        now = clock.now()
+        for memory_id, ones in uids.items():
+            row = self.connection.execute(
+                "SELECT project, uid FROM memories WHERE id = ?", (memory_id,)
+            ).fetchone()
+            if row is None or row[1] in ones:
+                changes.remove([memory_id])
+            if row is not None and row[1] in ones:
+                self._touch(row[0], now, changes)
+        pairs = sorted((memory_id, uid) for memory_id, ones in uids.items() for uid in ones)
+        ids, named = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+        memories, passages = self._next_id("memories") - 1, self._next_id("passages") - 1
+        self.write(operations.PurgeMemories(ids, changes.seq, memories, passages, named), changes)
+
+    def drop_project(self, name: str, changes: Changes) -> int:
+        """Delete a project and its memories; gives their number. Raises MemoryNotFound."""
+        if self.connection.execute("SELECT 1 FROM projects WHERE name = ?", (name,)).fetchone() is None:
+            raise MemoryNotFound(f"there is no project `{name}`")
+        ids = [
+            row[0] for row in self.connection.execute("SELECT id FROM memories WHERE project = ?", (name,))
+        ]
+        self.forget(ids, changes)
+        self.write(operations.DropProject(name), changes)
+        changes.dropped_projects.append(name)
+        return len(ids)
+
+    def embed(self, embeddings: Mapping[int, tuple[str, Embedding]], changes: Changes) -> None:
+        """Add vectors to memories whose text is still the one that was embedded."""
+        changes.seq = self._advance()
+        for memory_id, (text, embedding) in embeddings.items():
+            memory = self.read(memory_id)
+            if memory is not None and memory.text == text:
+                lacking = [part for part in embedding.by_each() if not self._has(memory_id, part)]
+                if lacking:
+                    changes.embed(Stored(memory, self._put_passages(memory_id, lacking, changes)))
+
+    def drop_vectors(self, keep: Collection[str], after: int, limit: int, changes: Changes) -> int | None:
+        """Delete the vectors of all models but some, for the next memories above an id that have any.
+
+        Gives the id of the last of those; None when there are no more.
+        """
+        rows = self.connection.execute("SELECT id, identity FROM models").fetchall()
+        others = [number for number, identity in rows if identity not in keep]
+        marks = ",".join("?" * len(others))
+        found = self.connection.execute(
+            f"SELECT DISTINCT memory FROM passages WHERE memory > ? AND model IN ({marks}) ORDER BY memory LIMIT ?",
+            (after, *others, limit),
+        ).fetchall()
+        changes.seq = self._advance()
+        if not found:
+            return None
+        for number in others:
+            self.write(operations.DropVectors(number, found[0][0], found[-1][0]), changes)
+        return int(found[-1][0])
+
+    def _has(self, memory_id: int, embedding: Embedding) -> bool:
+        return self._embedded(memory_id, self._made_by(embedding).id)
+
+    def _put(
+        self, memory: Memory, embedding: Embedding | None, origin: Origin | None, changes: Changes
+    ) -> Stored:
+        columns = to_row(memory)
+        crc = checksum(*columns)
+        self.write(operations.PutMemory(memory.id, columns, crc, changes.seq, memory.uid, memory.by), changes)
+        parts = () if embedding is None else embedding.by_each()
+        embedded = self._put_passages(memory.id, parts, changes)
+        if origin is not None:
+            self.write(
+                operations.PutOrigin(memory.id, origin.file, origin.place, origin.text, origin.details),
+                changes,
+            )
+        return Stored(memory, embedded)
+
+    def _put_passages(
+        self, memory_id: int, embeddings: Iterable[Embedding], changes: Changes
+    ) -> tuple[Embedded, ...]:
+        return tuple(self._put_embedding(memory_id, embedding, changes) for embedding in embeddings)
+
+    def _put_embedding(self, memory_id: int, embedding: Embedding, changes: Changes) -> Embedded:
+        model = self._made_by(embedding)
+        # Each group names the model anew: whether the log that names it is the present one, only the log knows.
+        if model not in changes.operations:
+            self.write(model, changes)
+        first = self._next_id("passages")
+        rows = tuple(
+            PassageRow(passage_id, passage.start, passage.end, np.asarray(vector, dtype="<f4").tobytes())
+            for passage_id, passage, vector in zip(
+                range(first, first + len(embedding.passages)),
+                embedding.passages,
+                embedding.vectors,
+                strict=True,
+            )
+        )
+        self.write(operations.PutPassages(memory_id, model.id, rows), changes)
+        return Embedded(model.identity, embedding, tuple(row.id for row in rows))
+
+    def _made_by(self, embedding: Embedding) -> operations.PutModel:
+        identity = embedding.model or self.model
+        assert identity is not None, "a model is in use before anything is embedded"
+        return self.models[identity]
+
+    def _touch(self, project: str, now: datetime, changes: Changes) -> None:
+        moment = to_microseconds(now)
+        self.write(operations.PutProject(project, moment, moment), changes)
+
+    def _check_supersedes(self, memory_id: int, project: str) -> None:
+        row = self.connection.execute("SELECT project FROM memories WHERE id = ?", (memory_id,)).fetchone()
+        if row is None or row[0] != project:
+            raise MemoryNotFound(
+                f"`supersedes` names memory {memory_id}, which is not in project `{project}`; "
+                "use the id of a memory of the same project",
+                "supersedes",
+            )
+
+    def know_model(self, identity: str, name: str, dimension: int) -> None:
+        """Let vectors of this model be written and read from now on."""
+        self.connection.execute(
+            "INSERT INTO models (identity, name, dimension) VALUES (?, ?, ?)"
+            " ON CONFLICT (identity) DO UPDATE SET name = excluded.name",
+            (identity, name, dimension),
+        )
+        number, known = self.connection.execute(
+            "SELECT id, dimension FROM models WHERE identity = ?", (identity,)
+        ).fetchone()
+        if known != dimension:
+            log.error(
+                "the vectors by %s have %s dimensions instead of %d: they are made anew",
+                identity,
+                known,
+                dimension,
+            )
+            self.connection.execute("DELETE FROM passages WHERE model = ?", (number,))
+            self.connection.execute("UPDATE models SET dimension = ? WHERE id = ?", (dimension, number))
+        self.models[identity] = operations.PutModel(int(number), identity, name, dimension)
+
+    def use_model(self, identity: str) -> None:
+        """Make a known model the one in use, and remember it as the last that was."""
+        self.model = identity
+        self._set("model", identity)
+
+    def last_model(self) -> KnownModel | None:
+        """Give the model that was last in use; of a database that was built anew, the one with the most vectors."""
+        row = self.connection.execute(
+            "SELECT identity, name, dimension FROM models WHERE identity = ?", (self._state("model"),)
+        ).fetchone()
+        if row is None:
+            row = self.connection.execute(
+                "SELECT identity, name, dimension FROM models JOIN"
+                " (SELECT model, count(*) AS number FROM passages GROUP BY model) ON model = id"
+                " ORDER BY number DESC LIMIT 1"
+            ).fetchone()
+        return None if row is None else KnownModel(*row)
+
+    def close(self) -> None:
+        """Fold the WAL into the database and close it."""
+        self.connection.close()
+
+
+def is_out_of_reach(error: Exception) -> bool:
+    """Say whether an error is about reaching a file, and not about what is in it."""
+    return bool(getattr(error, "sqlite_errorname", "").startswith(_OUT_OF_REACH))
+
+
+def configure(connection: sqlite3.Connection) -> None:
+    """Set how memory.db is written: durable at each COMMIT, by this connection alone."""
+    run = connection.execute
+    # EXCLUSIVE keeps the WAL index in this process's memory: no -shm file, which breaks on shared mounts,
+    # and no second connection, with which SQLite before 3.51.3 can corrupt a WAL reset.
+    run("PRAGMA locking_mode=EXCLUSIVE")
+    run("PRAGMA journal_mode=WAL")
+    run("PRAGMA synchronous=FULL")
+    run("PRAGMA foreign_keys=ON")
+    run("PRAGMA secure_delete=ON")
+    if sys.platform == "darwin":
+        run("PRAGMA fullfsync=ON")
+        run("PRAGMA checkpoint_fullfsync=ON")

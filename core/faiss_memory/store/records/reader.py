@@ -1,0 +1,187 @@
+"""What is read from memory.db, for the derived files and for writing. Rows whose checksum fails are never given."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from faiss_memory.errors import StoreCorrupt
+from faiss_memory.memory import Memory
+from faiss_memory.store.records.operations import PutModel
+from faiss_memory.store.records.rows import checksum, from_microseconds, from_row, is_project
+
+log = logging.getLogger("faiss_memory.store")
+
+UNIT = 1e-2
+"""How far from 1 the length of a vector may be."""
+MEMORY_COLUMNS = (
+    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc"
+)
+
+
+class TruthReader:
+    """Reads the records and vectors over the connection that a subclass opens."""
+
+    connection: sqlite3.Connection
+
+    def __init__(self) -> None:
+        self.models: dict[str, PutModel] = {}
+        """The models whose vectors may be read and written, by identity."""
+        self.damaged: set[int] = set()
+        """The memories met so far whose checksum fails; they are left out of every answer."""
+
+    def read(self, memory_id: int) -> Memory | None:
+        """Read one memory."""
+        row = self.connection.execute(
+            f"SELECT {MEMORY_COLUMNS} FROM memories WHERE id = ?", (memory_id,)
+        ).fetchone()
+        return None if row is None else from_row(row)
+
+    def memories(self, since: int = 0) -> Iterator[Memory]:
+        """Read the memories changed after a seq, by id. A row whose checksum fails is left out, and logged."""
+        return self.sound(
+            self.connection.execute(
+                f"SELECT {MEMORY_COLUMNS} FROM memories WHERE seq > ? ORDER BY id", (since,)
+            )
+        )
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Read every memory by id as it is written, for comparing: id, columns, checksum."""
+        return self.connection.execute(f"SELECT {MEMORY_COLUMNS} FROM memories ORDER BY id")
+
+    def sound(self, rows: Iterable[Sequence[Any]]) -> Iterator[Memory]:
+        """Give the memories of rows, those left out whose checksum fails, which is logged."""
+        for row in rows:
+            try:
+                yield from_row(row)
+            except StoreCorrupt as error:
+                if row[0] not in self.damaged:
+                    log.error("left out of every answer: %s", error)
+                self.damaged.add(row[0])
+
+    def removed(self, since: int) -> list[int]:
+        """Give the ids removed after a seq."""
+        return [
+            row[0] for row in self.connection.execute("SELECT memory FROM removed WHERE seq > ?", (since,))
+        ]
+
+    def passage_keys(self, project: str, model: str) -> np.ndarray[Any, Any]:
+        """Give the keys of a project's passages by a model, by passage id; for columns see `vectors.KEY`.
+
+        Those whose checksum fails are deleted: what they stood for is embedded again.
+        """
+        number = self.models[model].id
+        rows = self.connection.execute(
+            "SELECT p.id, p.memory, p.start, p.end, p.crc, p.key_crc FROM passages p"
+            " JOIN memories m ON m.id = p.memory WHERE m.project = ? AND p.model = ? ORDER BY p.id",
+            (project, number),
+        ).fetchall()
+        sound = [row for row in rows if is_sound_key(row, number)]
+        if len(sound) < len(rows):
+            self._delete_passages({row[0] for row in rows} - {row[0] for row in sound}, number)
+        # A memory that no answer may show must not take the place of one that can be shown.
+        keys = np.array([row[:4] for row in sound if row[1] not in self.damaged], np.int64).reshape(-1, 4)
+        _, of, counts = np.unique(keys[:, 1], return_inverse=True, return_counts=True)
+        return np.column_stack([keys, counts[of]])
+
+    def _delete_passages(self, damaged: Iterable[int], model: int) -> None:
+        """Delete damaged passages, with all others of the same memories: a memory is embedded whole or not at all."""
+        for passage_id in damaged:
+            log.error("passage %d is damaged; its memory is embedded again", passage_id)
+            self.connection.execute(
+                "DELETE FROM passages WHERE model = ? AND"
+                " (id = ? OR memory = (SELECT memory FROM passages WHERE id = ?))",
+                (model, passage_id, passage_id),
+            )
+
+    def vectors(self, passage_ids: Sequence[int], model: str) -> tuple[list[int], np.ndarray[Any, Any]]:
+        """Read vectors of a model, shape (found, dimension). Those whose checksum fails are deleted, as above."""
+        number, dimension = self.models[model].id, self.models[model].dimension
+        found: list[int] = []
+        rows: list[bytes] = []
+        damaged: list[int] = []
+        for start in range(0, len(passage_ids), 500):
+            part = passage_ids[start : start + 500]
+            marks = ",".join("?" * len(part))
+            for key, blob, crc in self.connection.execute(
+                f"SELECT id, vector, crc FROM passages WHERE id IN ({marks}) ORDER BY id", part
+            ):
+                if len(blob) != 4 * dimension or checksum(blob) != crc:
+                    damaged.append(key)
+                    continue
+                found.append(key)
+                rows.append(blob)
+        vectors = np.frombuffer(b"".join(rows), dtype="<f4").reshape(-1, dimension)
+        whole = units(vectors)
+        damaged += np.array(found, np.int64)[~whole].tolist()
+        self._delete_passages(damaged, number)
+        return np.array(found, np.int64)[whole].tolist(), vectors[whole]
+
+    def unembedded(self, limit: int, model: str | None, after: int) -> list[Memory]:
+        """Read memories without a passage by a model, oldest first, from those whose id is greater than `after`."""
+        rows = self.connection.execute(
+            f"SELECT {MEMORY_COLUMNS} FROM memories m WHERE m.id > ? AND NOT EXISTS"
+            " (SELECT 1 FROM passages p WHERE p.memory = m.id AND p.model = ?) ORDER BY id",
+            (after, self._number(model)),
+        )
+        return list(islice(self.sound(rows), limit))
+
+    def count_unembedded(self, model: str | None) -> dict[str, int]:
+        """Count, by project, the memories without a passage by a model."""
+        rows = self.connection.execute(
+            "SELECT project, count(*) FROM memories m WHERE NOT EXISTS"
+            " (SELECT 1 FROM passages p WHERE p.memory = m.id AND p.model = ?) GROUP BY project",
+            (self._number(model),),
+        )
+        return dict(rows.fetchall())
+
+    def projects(self) -> dict[str, tuple[datetime, datetime]]:
+        """Read every project with its times of creation and last change."""
+        rows = self.connection.execute("SELECT name, created, updated FROM projects ORDER BY name")
+        return {
+            name: (from_microseconds(made), from_microseconds(changed))
+            for name, made, changed in rows
+            if is_project(name)  # names of folders are made of it
+        }
+
+    def count(self) -> int:
+        """Count the memories."""
+        return int(self.connection.execute("SELECT count(*) FROM memories").fetchone()[0])
+
+    def _embedded(self, memory_id: int, model: int) -> bool:
+        found = self.connection.execute(
+            "SELECT 1 FROM passages WHERE memory = ? AND model = ?", (memory_id, model)
+        ).fetchone()
+        return found is not None
+
+    def _number(self, model: str | None) -> int | None:
+        """Give a model's number; None, which no passage has, for one that is not known."""
+        row = self.connection.execute("SELECT id FROM models WHERE identity = ?", (model,)).fetchone()
+        return None if row is None else int(row[0])
+
+
+def units(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Say which rows of an array (count, dimension) are unit vectors; one that is not finite is none."""
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(vectors, axis=1)
+    found: np.ndarray[Any, Any] = np.abs(lengths - 1) <= UNIT  # (False for NaN)
+    return found
+
+
+def is_sound_key(row: Sequence[Any], model: int) -> bool:
+    """Check a passage's key (id, memory, start, end, crc, key_crc) as `operations.PutPassages` writes it.
+
+    In the shortest way: there may be a million.
+    """
+    _, memory, start, end, crc, key_crc = row[:6]
+    try:
+        return bool(zlib.crc32(b"(%d, %d, %d, %d, %d)\0" % (memory, model, start, end, crc)) == key_crc)
+    except TypeError:  # damage can make a text of a number
+        return False

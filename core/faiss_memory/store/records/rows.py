@@ -1,0 +1,141 @@
+"""How records are written in SQLite: times as microseconds, tags and metadata as JSON, checksums over both."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.errors import StoreCorrupt
+from faiss_memory.memory import Memory
+from faiss_memory.schema.fields import PROJECT_PATTERN
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PROJECT = re.compile(PROJECT_PATTERN)
+_TAGS = msgspec.json.Decoder(list[str])
+_METADATA = msgspec.json.Decoder(dict[str, Any])
+FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+"""The microseconds since 1970 of the first and the last time that there is."""
+
+
+class Embedded(NamedTuple):
+    """The passages of a memory by one model, as they were written: `passage_ids` go with the embedding's passages."""
+
+    model: str
+    embedding: Embedding
+    passage_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A memory as it was just committed, with what the derived indexes need."""
+
+    memory: Memory
+    embedded: tuple[Embedded, ...]
+    """By each model at most once."""
+    same_text: bool = False
+    """Whether the memory was known and its text has not changed, so that its vectors stand."""
+    same_words: bool = False
+    """Whether the same holds for everything that keywords are taken from."""
+
+
+def is_project(name: object) -> bool:
+    """Say whether a value is the name of a project, as a request may give it."""
+    return isinstance(name, str) and _PROJECT.match(name) is not None
+
+
+def words_of(memory: Memory) -> str:
+    """Give what a memory can be found by: its text and its source."""
+    return f"{memory.text}\n{memory.source}"
+
+
+def to_row(memory: Memory) -> tuple[Any, ...]:
+    """Give a memory's columns: project, text, source, tags, metadata, timestamp, supersedes."""
+    return (
+        memory.project,
+        memory.text,
+        memory.source,
+        to_json(memory.tags),
+        to_json(memory.metadata),
+        to_microseconds(memory.timestamp),
+        memory.supersedes,
+    )
+
+
+def uid_columns(memory: Memory) -> tuple[str, str | None, int]:
+    """Give the columns of who a memory is and where it came from: uid, by, their checksum with the id."""
+    return memory.uid, memory.by, checksum(memory.id, memory.uid, memory.by)
+
+
+def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
+    """Read (id, *columns, checksum, uid, by, checksum of these two). Raises StoreCorrupt when they do not fit."""
+    if checksum(*row[1:8]) != row[8] or checksum(row[0], row[9], row[10]) != row[11]:
+        raise StoreCorrupt(f"memory {row[0]}: its checksum does not match its content")
+    if not is_project(row[1]) or not isinstance(row[2], str) or not isinstance(row[3], str):
+        raise StoreCorrupt(f"memory {row[0]}: it is in no project, or its text or source is none")
+    try:
+        # (Whoever wrote the file may have counted right, and yet have written what no request could.)
+        tags, metadata = _TAGS.decode(row[4]), _METADATA.decode(row[5])
+        timestamp = from_microseconds(row[6])
+    except (msgspec.MsgspecError, OverflowError, TypeError) as error:
+        raise StoreCorrupt(f"memory {row[0]}: its tags, metadata or time cannot be read ({error})") from None
+    return Memory(
+        id=row[0],
+        project=row[1],
+        text=row[2],
+        source=row[3],
+        tags=tuple(tags),
+        metadata=metadata,
+        timestamp=timestamp,
+        supersedes=row[7],
+        superseded_by=superseded_by,
+        uid=row[9],
+        by=row[10],
+    )
+
+
+def to_microseconds(time: datetime) -> int:
+    """Give a time as whole microseconds since 1970, which sort and compare exactly."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(value: int) -> datetime:
+    """Undo `to_microseconds`."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def to_json(value: Any) -> str:
+    """Write a JSON value compactly, keeping every character."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def comparable(value: Any) -> str:
+    """Write a JSON value so that equal values are equal texts: keys sorted, 1.0 as 1."""
+    return json.dumps(_plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def checksum(*parts: str | bytes | int | None) -> int:
+    """Give a crc32 over the parts of a row; SQLite's own check does not see a flipped byte inside a value."""
+    crc = 0
+    for part in parts:
+        crc = zlib.crc32(part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass"), crc)
+        crc = zlib.crc32(b"\0", crc)
+    return crc
