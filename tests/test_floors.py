@@ -18,7 +18,7 @@ CORE = ROOT / "core" / "faiss_memory"
 
 HOUSES = {
     "faiss_memory": [
-        {"errors", "memory", "proving", "safe_files", "settings", "schema", "tokens"},
+        {"errors", "memory", "proving", "safe_files", "settings", "schema", "tokens", "uids"},
         {"contracts", "framing", "project_name", "private", "peers", "address", "logs", "log_tail"},
         {"adapter", "embedder", "store", "openapi"},
         {"plugin_host", "tools", "engine"},
@@ -33,7 +33,7 @@ HOUSES = {
         {"records"},
         {"index", "backup"},
         {"committer", "opening"},
-        {"purge", "fsck"},
+        {"purge", "fsck", "swapping"},
         {"embedded"},
     ],
     "faiss_memory.cli": [

@@ -163,7 +163,7 @@ class Catalogue:
 
     def _put(self, memory: Memory, postings: Postings | None) -> None:
         run = self._writer.execute
-        row = to_row(memory)
+        row, kept = to_row(memory), None if postings is None else postings.tobytes()
         run(
             "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid,"
             " written_by, uid_crc, postings, superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
@@ -171,13 +171,7 @@ class Catalogue:
             " ON CONFLICT (id) DO UPDATE SET text = excluded.text, source = excluded.source, tags = excluded.tags,"
             " metadata = excluded.metadata, timestamp = excluded.timestamp, crc = excluded.crc,"
             " postings = coalesce(excluded.postings, postings)",
-            (
-                memory.id,
-                *row,
-                checksum(*row),
-                *uid_columns(memory),
-                None if postings is None else postings.tobytes(),
-            ),
+            (memory.id, *row, checksum(*row), *uid_columns(memory), kept),
         )
         run("DELETE FROM tags WHERE memory = ?", (memory.id,))
         run("DELETE FROM metadata WHERE memory = ?", (memory.id,))
