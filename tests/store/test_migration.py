@@ -88,7 +88,7 @@ def test_a_backup_is_made_before_it_once_and_leads_back(older, tmp_path):
 
 
 def test_a_migration_that_is_begun_again_makes_no_second_backup(older, tmp_path, monkeypatch):
-    monkeypatch.setattr("faiss_memory.store.truth.upgrade", lambda *_: 1 / 0)
+    monkeypatch.setattr("faiss_memory.store.records.database.upgrade", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         older.open()
     older.close()
