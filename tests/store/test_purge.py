@@ -66,7 +66,7 @@ def small_log(monkeypatch):
 @pytest.fixture
 def keeps_all(monkeypatch):
     """No backup goes by itself, so that every moment can be gone back to."""
-    monkeypatch.setattr(EmbeddedStore.__init__, "__defaults__", (1000,))
+    monkeypatch.setattr(EmbeddedStore.__init__, "__defaults__", (1000, None))
 
 
 def texts(store):
