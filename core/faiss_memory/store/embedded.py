@@ -135,10 +135,8 @@ class EmbeddedStore(IndexReads, Store, Backups):
             self.folder, self._committer, self._history, self._derived, self._files, self._on_failure,
             self._problems,
         )  # fmt: skip
-        self._swapping = Swapping(
-            self.folder, self._committer, self._history, self._derived, self._limits, self._busy, self._building,
-            self._restoring,
-        )  # fmt: skip
+        self._swapping = Swapping(self.folder, self._committer, self._history, self._derived, self._limits,
+                                  self._busy, self._building, self._restoring)  # fmt: skip
         self._keeper.start()
         self._is_open = True
         self._purging.finish()
