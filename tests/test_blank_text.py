@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+
 from faiss_memory.schema.limits import is_blank
 
 INVISIBLE = {

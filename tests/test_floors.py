@@ -18,7 +18,19 @@ CORE = ROOT / "core" / "faiss_memory"
 
 HOUSES = {
     "faiss_memory": [
-        {"errors", "background", "memory", "proving", "safe_files", "settings", "schema", "tokens", "uids"},
+        {
+            "errors",
+            "background",
+            "globs",
+            "memory",
+            "proving",
+            "rights",
+            "safe_files",
+            "settings",
+            "schema",
+            "tokens",
+            "uids",
+        },
         {"contracts", "framing", "project_name", "private", "peers", "address", "logs", "log_tail"},
         {"adapter", "embedder", "store", "openapi"},
         {"plugin_host", "tools", "engine"},
