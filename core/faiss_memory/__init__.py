@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from faiss_memory.adapter.connecting import (
         hook_line as hook_line,
     )
+    from faiss_memory.background import (
+        BackgroundThread as BackgroundThread,
+    )
     from faiss_memory.cli.failures import (
         CommandFailed as CommandFailed,
     )
@@ -299,6 +302,9 @@ if TYPE_CHECKING:
     )
     from faiss_memory.schema import (
         convert as convert,
+    )
+    from faiss_memory.service.limits import (
+        is_blank as is_blank,
     )
     from faiss_memory.settings import (
         Limits as Limits,

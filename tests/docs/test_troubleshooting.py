@@ -36,7 +36,8 @@ FEWEST = 6
 
 ERRORS = {
     "AutostartError", "CannotMerge", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError",
-    "InstallError", "NotAFile", "NotAllowed", "NotReady", "NotSupported", "PluginError", "StoreCorrupt", "StoreError",
+    "InstallError", "NotAFile", "NotAllowed", "NotReady", "NotSupported",
+    "PluginError", "StoreCorrupt", "StoreError",
     "StoreLocked", "Unreachable", "Unreadable",
 }  # fmt: skip
 """Those that tell of something outside the request; an InvalidRequest says itself what to write instead."""
