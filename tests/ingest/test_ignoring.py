@@ -111,7 +111,7 @@ def test_a_gitignore_that_is_too_large_to_be_heeded_leaves_its_folder_out(shelf,
     shelf.write(f"{place}secret.md", "Ignored, who knows.")
     told = reasons(shelf.build())
     assert len(told) == 1
-    assert f"its .gitignore {reason}; shorten it, or set ingest.git_ignored to true" in " ".join(
+    assert f"its .gitignore {reason}; shorten it, or set plugins.ingest.git_ignored to true" in " ".join(
         told.values()
     )
     assert shelf.texts() == []

@@ -39,7 +39,6 @@ log = logging.getLogger("faiss_memory.engine")
 
 CANDIDATES = 100
 """How many memories each leg hands to the fusion, at least."""
-QUERY_PASSAGES = 8
 MOMENT = 0.5
 """Seconds that /health waits for a start, at most."""
 

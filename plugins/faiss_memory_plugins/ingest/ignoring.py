@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from faiss_memory import InvalidGlob, InvalidRequest, PathGlob, Settings, open_file
+from faiss_memory_plugins.ingest.settings import IngestSettings
 
 LONGEST_FILE = 128 * 1024
 """Bytes of a .gitignore."""
@@ -60,13 +61,15 @@ class Patterns:
         name = os.path.basename(path)
         if len(raw) > LONGEST_FILE:
             raise TooMany(
-                f"its {name} is larger than {LONGEST_FILE // 1024} kB; shorten it, or set ingest.git_ignored to true"
+                f"its {name} is larger than {LONGEST_FILE // 1024} kB; shorten it, or set "
+                "plugins.ingest.git_ignored to true"
             )
         lines = raw.decode(errors="replace").removeprefix("\ufeff").split("\n")
         found = _read((line.removesuffix("\r") for line in lines), strictly=False)
         if len(found) > MOST_PATTERNS:
             raise TooMany(
-                f"its {name} holds more than {MOST_PATTERNS:,} patterns; shorten it, or set ingest.git_ignored to true"
+                f"its {name} holds more than {MOST_PATTERNS:,} patterns; shorten it, or set "
+                "plugins.ingest.git_ignored to true"
             )
         return cls(base, name, found)
 
@@ -141,10 +144,10 @@ class Rules:
     @classmethod
     def of(cls, settings: Settings) -> Rules:
         """Read the rules of the settings. Raises InvalidRequest when a pattern cannot be understood."""
-        ingest = settings.ingest
+        ingest = settings.of(IngestSettings)
         return cls(
-            Patterns.of_setting(ingest.secrets, "ingest.secrets"),
-            Patterns.of_setting(ingest.skip, "ingest.skip"),
+            Patterns.of_setting(ingest.secrets, "plugins.ingest.secrets"),
+            Patterns.of_setting(ingest.skip, "plugins.ingest.skip"),
             None if ingest.git_ignored else (),
         )
 

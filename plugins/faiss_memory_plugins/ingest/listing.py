@@ -33,7 +33,7 @@ def list_files(
     """
     root = roots.around(source.root) or source.root
     if rules.is_secret(components(source.root, root)):
-        yield Entry(source.root, "it may hold a secret (setting ingest.secrets)")
+        yield Entry(source.root, "it may hold a secret (setting plugins.ingest.secrets)")
     elif os.path.isdir(source.root):
         try:
             around = rules.around(source.root)
@@ -132,7 +132,7 @@ class _Walk:
         target = os.path.realpath(entry.path)
         root = self._roots.around(target)
         if root is None:
-            return "a link that leads outside the folders that may be read (setting ingest.roots)"
+            return "a link that leads outside the folders that may be read (setting plugins.ingest.roots)"
         if os.path.isdir(target):
             return "a link to a folder; name that folder as a source to read it"
         if not os.path.isfile(target):
@@ -140,7 +140,7 @@ class _Walk:
         if is_below(target, self._source.root):
             return f"a link to {target}, which is read itself"
         return (
-            "it may hold a secret (setting ingest.secrets)"
+            "it may hold a secret (setting plugins.ingest.secrets)"
             if rules.is_secret(components(target, root))
             else ""
         )

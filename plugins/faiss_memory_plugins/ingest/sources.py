@@ -23,7 +23,7 @@ class Roots:
 
     @classmethod
     def of(cls, given: Sequence[str]) -> Roots:
-        """Resolve the folders of the setting `ingest.roots`."""
+        """Resolve the folders of the setting `plugins.ingest.roots`."""
         return cls(tuple(os.path.realpath(os.path.expanduser(folder)) for folder in given))
 
     def hold(self, path: str) -> bool:
@@ -85,7 +85,7 @@ def parse(given: str, roots: Roots, field: str) -> Source:
     if roots.around(real) is None:
         allowed = ", ".join(roots.folders)
         raise NotAllowed(
-            f"`{field}`: {given} leads outside the folders that may be read: {allowed} (setting ingest.roots)",
+            f"`{field}`: {given} leads outside the folders that may be read: {allowed} (setting plugins.ingest.roots)",
             field,
         )
     if not os.path.exists(real):
@@ -121,7 +121,10 @@ def _split(path: str) -> tuple[str, tuple[str, ...]]:
 def _missing(given: str, real: str, roots: Roots) -> str:
     root = roots.around(real) or ""
     if not os.path.isdir(root):
-        return f"the folder {root} is not there, so {given} cannot be read. Is it mounted? (setting ingest.roots)"
+        return (
+            f"the folder {root} is not there, so {given} cannot be read. Is it mounted? "
+            "(setting plugins.ingest.roots)"
+        )
     there, missing = real, ""
     while not os.path.exists(there):
         there, missing = os.path.split(there)
