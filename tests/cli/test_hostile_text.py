@@ -8,8 +8,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from faiss_memory.cli.writing import as_json, clean, excerpt, size, when
 from tests.cli.stub import stub

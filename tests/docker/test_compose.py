@@ -36,9 +36,9 @@ class Composed:
     def __call__(self, *arguments: str, **environment: str) -> None:
         engine.run(*self._command, *arguments, folder=self.folder, **environment)
 
-    def up(self, **environment: str) -> None:
+    def up(self, seconds: float = 60, **environment: str) -> None:
         self("up", "-d", **environment)
-        engine.wait(engine.is_ready, "get ready")
+        engine.wait(engine.is_ready, "get ready", seconds=seconds)
 
     def folder_is(self, script: str) -> None:
         engine.in_folder(self.folder, f"rm -rf /folder/data /folder/sources; {script}")
@@ -202,7 +202,7 @@ def test_another_model_is_answered_by_the_full_image_and_then_by_the_default_one
     override.write_text(written.text.replace("all-mpnet-base-v2", "/data/small"))
     try:
         began = time.monotonic()
-        compose.up()
+        compose.up(seconds=600)
         report(
             f"compiling a small model in the full image, from start to ready: {time.monotonic() - began:.0f} s"
         )

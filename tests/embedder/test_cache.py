@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from faiss_memory.contracts.embedder import Embedder
-from faiss_memory.embedder import compile as compiling
-from faiss_memory.embedder import open_embedder, opening
+from faiss_memory.embedder import compile as compiling, open_embedder, opening
 from faiss_memory.embedder.child import ChildEmbedder
 from faiss_memory.embedder.model_source import MODEL_PACKAGES
 from faiss_memory.errors import EmbedderError

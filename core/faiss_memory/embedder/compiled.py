@@ -133,11 +133,11 @@ class CompiledModels:
         return next((e for e in entries if e.identity == identity and self._is_intact(e)), None)
 
     def temporary_folder(self) -> Path:
-        """Return the folder beside the entries for temporary files of the child processes; it is made if need be.
+        """Return the folder of the cache for temporary files of the child processes; it is made if need be.
 
         Raises EmbedderError if the cache cannot be written.
         """
-        folder = self._root / "temporary"
+        folder = self._root.parent / "temporary"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
