@@ -34,7 +34,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def entry(cache: Path) -> Path:
-    (only,) = (cache / "models").iterdir()
+    (only,) = (path for path in (cache / "models").iterdir() if path.name != "temporary")
     return only
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faiss_memory.memory import Draft, Filter
 from faiss_memory.store.index.vector_files import VectorFiles
+from tests.store.asking import nearest
 from tests.store.oracle import add, embed_query, settled, until
 
 PROJECTS = 40
@@ -27,7 +28,7 @@ def filled(home, monkeypatch):
 def all_found(store):
     settled(store)
     return all(
-        store.nearest(embed_query(f"words of {number}"), Filter(projects=(f"p{number}",)), 1)
+        nearest(store, embed_query(f"words of {number}"), Filter(projects=(f"p{number}",)), 1)
         for number in range(PROJECTS)
     )
 
