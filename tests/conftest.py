@@ -18,8 +18,7 @@ from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
 from tests.cli import forking
 from tests.fakes import FakeModel
-from tests.running import RunningService
-from tests.running import closed_port as closed_port_while
+from tests.running import RunningService, closed_port as closed_port_while
 
 prepare_process()
 

@@ -6,8 +6,7 @@ import json
 from html import escape
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from faiss_memory import Note, count_tokens, framed, holds_recalled, within_tokens, without_frames
 from faiss_memory.framing import MOST_CHARACTERS, NAME

@@ -10,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from faiss_memory.project_name import fitted, name_of_remote, project_of, read_config
 from faiss_memory.schema import PROJECT_PATTERN

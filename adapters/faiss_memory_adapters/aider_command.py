@@ -120,7 +120,9 @@ def _refresh(file: Path, asked: Mapping[str, str], must: bool) -> None:
         there = faiss_memory.is_file(file, within=file.parent)
         if there:
             otherwise = "aider reads what was found the last time"
-        click.echo(f"faiss-memory: {error}\nfaiss-memory: {otherwise}", err=True)
+        click.echo(
+            f"faiss-memory: {faiss_memory.clean_text(str(error))}\nfaiss-memory: {otherwise}", err=True
+        )
         if there:
             return
         text = "Nothing was found yet: the service of faiss-memory did not run.\n"

@@ -14,18 +14,13 @@ if TYPE_CHECKING:
     )
     from faiss_memory.adapter.connecting import (
         HOOK_SECONDS as HOOK_SECONDS,
-    )
-    from faiss_memory.adapter.connecting import (
         endpoint_address as endpoint_address,
-    )
-    from faiss_memory.adapter.connecting import (
         hook_address as hook_address,
-    )
-    from faiss_memory.adapter.connecting import (
         hook_arguments as hook_arguments,
-    )
-    from faiss_memory.adapter.connecting import (
         hook_line as hook_line,
+    )
+    from faiss_memory.background import (
+        BackgroundThread as BackgroundThread,
     )
     from faiss_memory.cli.failures import (
         CommandFailed as CommandFailed,
@@ -36,166 +31,114 @@ if TYPE_CHECKING:
     from faiss_memory.cli.session import (
         open_session as open_session,
     )
+    from faiss_memory.contracts.backups import (
+        Backup as Backup,
+        Backups as Backups,
+        Restored as Restored,
+    )
     from faiss_memory.contracts.config_files import (
         ConfigFile as ConfigFile,
-    )
-    from faiss_memory.contracts.config_files import (
         Detection as Detection,
-    )
-    from faiss_memory.contracts.config_files import (
         InstallContext as InstallContext,
-    )
-    from faiss_memory.contracts.config_files import (
         JsonDefault as JsonDefault,
-    )
-    from faiss_memory.contracts.config_files import (
         JsonItems as JsonItems,
-    )
-    from faiss_memory.contracts.config_files import (
         JsonMember as JsonMember,
-    )
-    from faiss_memory.contracts.config_files import (
         MarkdownBlock as MarkdownBlock,
-    )
-    from faiss_memory.contracts.config_files import (
         OwnFile as OwnFile,
-    )
-    from faiss_memory.contracts.config_files import (
         PromptTemplate as PromptTemplate,
-    )
-    from faiss_memory.contracts.config_files import (
         Snippet as Snippet,
-    )
-    from faiss_memory.contracts.config_files import (
         TomlTable as TomlTable,
-    )
-    from faiss_memory.contracts.config_files import (
         YamlDefault as YamlDefault,
-    )
-    from faiss_memory.contracts.config_files import (
         YamlItem as YamlItem,
-    )
-    from faiss_memory.contracts.config_files import (
         YamlMember as YamlMember,
     )
     from faiss_memory.contracts.dialect import (
         TRIAL_SESSION as TRIAL_SESSION,
-    )
-    from faiss_memory.contracts.dialect import (
         HookDialect as HookDialect,
-    )
-    from faiss_memory.contracts.dialect import (
         nested_context as nested_context,
     )
     from faiss_memory.contracts.embedder import (
         Embedder as Embedder,
+        Embedding as Embedding,
+        Vectors as Vectors,
     )
     from faiss_memory.contracts.hooks import (
         hookimpl as hookimpl,
     )
     from faiss_memory.contracts.http import (
         Download as Download,
-    )
-    from faiss_memory.contracts.http import (
         Mount as Mount,
-    )
-    from faiss_memory.contracts.http import (
         Page as Page,
-    )
-    from faiss_memory.contracts.http import (
+        Pieces as Pieces,
         Route as Route,
     )
     from faiss_memory.contracts.service import (
+        Assistant as Assistant,
+        Rewriting as Rewriting,
         Service as Service,
     )
     from faiss_memory.contracts.store import (
+        Added as Added,
+        Choose as Choose,
+        Closest as Closest,
+        Feed as Feed,
+        Found as Found,
+        KnownModel as KnownModel,
+        Legs as Legs,
+        Models as Models,
+        Progress as Progress,
+        Proof as Proof,
+        Purged as Purged,
+        Records as Records,
+        Retry as Retry,
+        Rewritten as Rewritten,
+        Search as Search,
         Store as Store,
+        StoreStats as StoreStats,
     )
     from faiss_memory.errors import (
         ConfigError as ConfigError,
-    )
-    from faiss_memory.errors import (
         Conflict as Conflict,
-    )
-    from faiss_memory.errors import (
+        DiskFull as DiskFull,
         EmbedderError as EmbedderError,
-    )
-    from faiss_memory.errors import (
         InvalidRequest as InvalidRequest,
-    )
-    from faiss_memory.errors import (
         MemoryNotFound as MemoryNotFound,
-    )
-    from faiss_memory.errors import (
         MemoryServiceError as MemoryServiceError,
-    )
-    from faiss_memory.errors import (
         NotAllowed as NotAllowed,
-    )
-    from faiss_memory.errors import (
         NotReady as NotReady,
-    )
-    from faiss_memory.errors import (
+        NotSupported as NotSupported,
+        PluginError as PluginError,
+        StoreCorrupt as StoreCorrupt,
         StoreError as StoreError,
+        StoreLocked as StoreLocked,
     )
     from faiss_memory.framing import (
         Note as Note,
-    )
-    from faiss_memory.framing import (
         clean_line as clean_line,
-    )
-    from faiss_memory.framing import (
         clean_text as clean_text,
-    )
-    from faiss_memory.framing import (
         frame as frame,
-    )
-    from faiss_memory.framing import (
         framed as framed,
-    )
-    from faiss_memory.framing import (
         holds_recalled as holds_recalled,
-    )
-    from faiss_memory.framing import (
         note_text as note_text,
-    )
-    from faiss_memory.framing import (
         without_frames as without_frames,
     )
     from faiss_memory.http.public import (
         as_public as as_public,
-    )
-    from faiss_memory.http.public import (
         check_public_read as check_public_read,
     )
     from faiss_memory.memory import (
         DEFAULT_PROJECT as DEFAULT_PROJECT,
-    )
-    from faiss_memory.memory import (
         Change as Change,
-    )
-    from faiss_memory.memory import (
         Draft as Draft,
-    )
-    from faiss_memory.memory import (
         Filter as Filter,
-    )
-    from faiss_memory.memory import (
+        Match as Match,
         Memory as Memory,
-    )
-    from faiss_memory.memory import (
+        Metadata as Metadata,
         Origin as Origin,
-    )
-    from faiss_memory.memory import (
         Passage as Passage,
-    )
-    from faiss_memory.memory import (
+        ProjectCount as ProjectCount,
         Query as Query,
-    )
-    from faiss_memory.memory import (
         Ranking as Ranking,
-    )
-    from faiss_memory.memory import (
         SearchResult as SearchResult,
     )
     from faiss_memory.openapi import (
@@ -203,113 +146,62 @@ if TYPE_CHECKING:
     )
     from faiss_memory.project_name import (
         find_repository as find_repository,
-    )
-    from faiss_memory.project_name import (
         project_of as project_of,
     )
     from faiss_memory.safe_files import (
         NotAFile as NotAFile,
-    )
-    from faiss_memory.safe_files import (
         entries_of as entries_of,
-    )
-    from faiss_memory.safe_files import (
         is_file as is_file,
-    )
-    from faiss_memory.safe_files import (
         located as located,
-    )
-    from faiss_memory.safe_files import (
         open_file as open_file,
-    )
-    from faiss_memory.safe_files import (
         read_file as read_file,
-    )
-    from faiss_memory.safe_files import (
         write_file as write_file,
     )
     from faiss_memory.schema import (
         AddAnswer as AddAnswer,
-    )
-    from faiss_memory.schema import (
+        AddBatchAnswer as AddBatchAnswer,
+        AddBatchRequest as AddBatchRequest,
         AddRequest as AddRequest,
-    )
-    from faiss_memory.schema import (
         Answer as Answer,
-    )
-    from faiss_memory.schema import (
         ClosestMatch as ClosestMatch,
-    )
-    from faiss_memory.schema import (
         ErrorAnswer as ErrorAnswer,
-    )
-    from faiss_memory.schema import (
         ForgetAnswer as ForgetAnswer,
-    )
-    from faiss_memory.schema import (
+        ForgetOneAnswer as ForgetOneAnswer,
         ForgetRequest as ForgetRequest,
-    )
-    from faiss_memory.schema import (
         FoundMemory as FoundMemory,
-    )
-    from faiss_memory.schema import (
+        HistoryAnswer as HistoryAnswer,
+        ListAnswer as ListAnswer,
         ListRequest as ListRequest,
-    )
-    from faiss_memory.schema import (
         MemoryAnswer as MemoryAnswer,
-    )
-    from faiss_memory.schema import (
         Message as Message,
-    )
-    from faiss_memory.schema import (
         NovelAnswer as NovelAnswer,
-    )
-    from faiss_memory.schema import (
         NovelRequest as NovelRequest,
-    )
-    from faiss_memory.schema import (
         PatchRequest as PatchRequest,
-    )
-    from faiss_memory.schema import (
         ProjectName as ProjectName,
-    )
-    from faiss_memory.schema import (
+        ProjectsAnswer as ProjectsAnswer,
+        PurgeAnswer as PurgeAnswer,
+        PurgeRequest as PurgeRequest,
         ScopeRequest as ScopeRequest,
-    )
-    from faiss_memory.schema import (
         SearchAnswer as SearchAnswer,
-    )
-    from faiss_memory.schema import (
         SearchRequest as SearchRequest,
-    )
-    from faiss_memory.schema import (
         StatsAnswer as StatsAnswer,
-    )
-    from faiss_memory.schema import (
         Time as Time,
-    )
-    from faiss_memory.schema import (
         convert as convert,
+    )
+    from faiss_memory.service.limits import (
+        is_blank as is_blank,
     )
     from faiss_memory.settings import (
         Limits as Limits,
-    )
-    from faiss_memory.settings import (
         Settings as Settings,
     )
     from faiss_memory.tokens import (
         count_tokens as count_tokens,
-    )
-    from faiss_memory.tokens import (
         within_tokens as within_tokens,
     )
     from faiss_memory.tools import (
         INSTRUCTIONS as INSTRUCTIONS,
-    )
-    from faiss_memory.tools import (
         TOOLS as TOOLS,
-    )
-    from faiss_memory.tools import (
         Tool as Tool,
     )
 

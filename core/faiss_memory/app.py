@@ -15,6 +15,7 @@ import falcon
 import msgspec
 
 from faiss_memory import errors, openapi, schema
+from faiss_memory.background import Problems
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.contracts.http import Download, Mount, Page, Route
 from faiss_memory.contracts.store import KnownModel, Store
@@ -57,10 +58,15 @@ def build_service(
 
     Raises StoreLocked when another process owns the data folder, PluginError and ConfigError.
     """
-    plugins = PluginHost(settings.plugins.disabled, extra_plugins)
-    store: Store | None = plugins.open_part("open_store", Store, settings=settings, on_failure=on_failure)  # type: ignore[type-abstract]
+    plugins, problems = PluginHost(settings.plugins.disabled, extra_plugins), Problems()
+
+    def stop_writing(error: errors.StoreError) -> None:
+        engine.stop_writing(error)
+        on_failure(error)
+
+    store: Store | None = plugins.open_part("open_store", Store, settings=settings, on_failure=stop_writing)  # type: ignore[type-abstract]
     if store is None:
-        store = EmbeddedStore(settings.data_folder, on_failure, settings.max_backups)
+        store = EmbeddedStore(settings.data_folder, stop_writing, settings.max_backups, problems)
 
     def rank_memories(query: Query, k: int) -> Mapping[str, Ranking]:
         return dict(plugins.ask_each("rank_memories", query=query, k=k))
@@ -70,7 +76,12 @@ def build_service(
         return reranked[0] if reranked else results
 
     engine = MemoryEngine(
-        store, _model_opening(settings, plugins), settings.startup_wait, rank_memories, rerank_results
+        store,
+        _model_opening(settings, plugins),
+        settings.startup_wait,
+        rank_memories,
+        rerank_results,
+        problems,
     )
     return MemoryService(settings, engine, plugins)
 

@@ -83,14 +83,20 @@ class PluginHost:
                 log.exception("plugin `%s` failed in %s", implementation.plugin_name, hook)
         return [(name, answer) for name, answer in answers if answer is not None]
 
-    def open_part(self, hook: str, contract: type[T], **arguments: Any) -> T | None:
+    def open_part(
+        self, hook: str, contract: type[T], *, only: str | None = None, **arguments: Any
+    ) -> T | None:
         """Return what the first plugin brings that brings something, such as a store; None if none does.
+
+        With `only`, that plugin alone is asked.
 
         Raises PluginError, which names the plugin, for one that fails, and for what does not keep the contract.
         """
         for implementation in reversed(getattr(self.hook, hook).get_hookimpls()):
             given = {name: arguments[name] for name in implementation.argnames}
             name = implementation.plugin_name
+            if only not in (None, name):
+                continue
             try:
                 part = implementation.function(**given)
             except MemoryServiceError:

@@ -69,18 +69,24 @@ def read_file(place: Path, most: int = MOST_BYTES) -> bytes:
 def open_to_append(place: Path) -> int:
     """Return the descriptor of a located file that is written at its end; one that is made is its owner's alone.
 
-    Raise NotAFile for anything else, OSError as `open` does.
+    A device such as /dev/null may be meant too. Raise NotAFile for anything else, OSError as `open` does.
     """
     with _in_its_folder(place) as (name, folder):
-        _there(name, folder, place)
+        with suppress(FileNotFoundError):
+            _check_takes_lines(os.stat(name, dir_fd=folder, follow_symlinks=False), place)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FILE
         descriptor = os.open(name, flags, 0o600, dir_fd=folder)
     try:
-        _check_regular(os.fstat(descriptor), place)
+        _check_takes_lines(os.fstat(descriptor), place)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _check_takes_lines(found: os.stat_result, place: Path) -> None:
+    if not stat.S_ISCHR(found.st_mode):
+        _check_regular(found, place)
 
 
 def is_file(path: Path, within: Path | None = None) -> bool:
@@ -185,7 +191,9 @@ def _entered(part: str, folder: int, make: bool, place: Path) -> int:
         if not make:
             raise
     except NotADirectoryError:
-        raise NotAFile(f"{part}, on the way to it, is a link, or no folder", place) from None
+        if stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise NotAFile(f"{part}, on the way to it, is a link", place) from None
+        raise
     with suppress(FileExistsError):
         os.mkdir(part, dir_fd=folder)
     return os.open(part, _FOLDER, dir_fd=folder)

@@ -1,4 +1,5 @@
-"""Checks that an adapter, ours or somebody else's, keeps what its assistant's people rely on.
+"""Checks that an adapter or a store, ours or somebody else's, keeps what people rely on.
 
 pytest --faiss-memory-adapter NAME
+pytest --faiss-memory-store NAME
 """

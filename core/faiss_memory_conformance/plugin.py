@@ -1,4 +1,4 @@
-"""The pytest plugin: with `--faiss-memory-adapter`, the checks are run beside the tests that are named, or alone."""
+"""The pytest plugin: with its options, the checks are run beside the tests that are named, or alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 CHECKS = str(Path(__file__).with_name("checks.py"))
+STORE_CHECKS = str(Path(__file__).with_name("store_checks.py"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,6 +18,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Check this adapter, which must be installed; may be given several times.",
     )  # fmt: skip
     group.addoption(
+        "--faiss-memory-store",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="Check the store of this plugin, or `embedded`; may be given several times.",
+    )
+    group.addoption(
+        "--faiss-memory-store-place",
+        metavar="PLACE",
+        help="The data_dir that the store is given: an empty place; a new folder for each check otherwise.",
+    )
+    group.addoption(
         "--faiss-memory-guide", metavar="FILE",
         help="The adapter's guide [docs/integrations/NAME.md, else README.md].",
     )  # fmt: skip
@@ -24,8 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take the checks in."""
-    if not config.getoption("faiss_memory_adapter") or any(arg.startswith(CHECKS) for arg in config.args):
-        return
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+    asked = {CHECKS: "faiss_memory_adapter", STORE_CHECKS: "faiss_memory_store"}
+    wanted = [path for path, option in asked.items() if config.getoption(option)]
+    missing = [path for path in wanted if not any(arg.startswith(path) for arg in config.args)]
+    if missing and config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args.clear()
-    config.args.append(CHECKS)
+    config.args.extend(missing)

@@ -12,8 +12,7 @@ import yaml
 
 from faiss_memory import InstallContext
 from faiss_memory.install import by_path, whole_file
-from faiss_memory_adapters import claude_code as claude_code_module
-from faiss_memory_adapters import codex as codex_module
+from faiss_memory_adapters import claude_code as claude_code_module, codex as codex_module
 from faiss_memory_adapters.claude_code import adapter as claude_code
 from faiss_memory_adapters.codex import adapter as codex
 from faiss_memory_adapters.cursor import adapter as cursor

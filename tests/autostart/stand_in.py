@@ -42,7 +42,13 @@ def start():
     put("running", pid)
     if not has("silent"):
         address().parent.mkdir(parents=True, exist_ok=True)
-        left = {"url": "http://127.0.0.1:8900", "pid": int(pid), "started": "2026-02-14T10:00:00+00:00"}
+        left = {
+            "url": "http://127.0.0.1:8900",
+            "pid": int(pid),
+            "secret": "known",
+            "started": "2026-02-14T10:00:00+00:00",
+        }
+        address().touch(0o600)
         address().write_text(json.dumps(left))
 
 

@@ -75,8 +75,9 @@ def test_its_state_is_told_to_people_and_programs(faiss_memory, unit, home, syst
 
 
 def test_one_that_was_started_by_hand_is_told(faiss_memory, tmp_path):
-    left = {"url": "http://127.0.0.1:8999", "pid": os.getpid(), "started": "x"}
+    left = {"url": "http://127.0.0.1:8999", "pid": os.getpid(), "secret": "known", "started": "x"}
     (tmp_path / "runtime/faiss-memory").mkdir(parents=True)
+    (tmp_path / "runtime/faiss-memory/service.json").touch(0o600)
     (tmp_path / "runtime/faiss-memory/service.json").write_text(json.dumps(left))
     told = json.loads(faiss_memory("service", "status", "--json", code=3).stdout)
     assert (told["running"], told["address"]) == (False, None)

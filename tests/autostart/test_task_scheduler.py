@@ -7,8 +7,7 @@ import subprocess
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from faiss_memory.autostart.choosing import choose
 from faiss_memory.autostart.command import Command

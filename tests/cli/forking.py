@@ -20,8 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from threading import Lock, Timer, current_thread
-from threading import enumerate as enumerate_threads
+from threading import Lock, Timer, current_thread, enumerate as enumerate_threads
 from typing import NoReturn, TextIO
 
 ROOT = Path(__file__).parent.parent.parent

@@ -17,7 +17,7 @@ from tests.cli.stub import stub, talker
 from tests.cli.terminals import SCRIPT
 from tests.running import RunningService
 
-HEALTHY = {"status": "ok", "version": "0", "model_ready": True, "rebuilding": []}
+HEALTHY = {"status": "ok", "version": "0", "model_ready": True, "rebuilding": [], "problems": []}
 REFUSED = {"title": "No", "description": "it cannot be done"}
 
 

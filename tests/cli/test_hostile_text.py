@@ -8,8 +8,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from faiss_memory.cli.writing import as_json, clean, excerpt, size, when
 from tests.cli.stub import stub
@@ -89,7 +88,14 @@ def test_what_a_service_says_is_escaped_too(alone):
         "memories": {"added": 0, "kept": 0, "removed": 0},
         "progress": {"phase": HOSTILE, "done": 1, "total": 2, "file": HOSTILE},
     }  # fmt: skip
-    health = {"status": HOSTILE, "version": HOSTILE, "model_ready": True, "rebuilding": []}
+    problems = [{"part": HOSTILE, "reason": HOSTILE}]
+    health = {
+        "status": HOSTILE,
+        "version": HOSTILE,
+        "model_ready": True,
+        "rebuilding": [],
+        "problems": problems,
+    }
     answers = {"/health": health, "/index/build": {"running": [build], "last": build}}
     with stub(lambda _, path, __: (200, answers[path])) as service:
         for command in (["health"], ["build", "--status"]):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.stub import stub, talker
 
-HEALTHY = {"status": "ok", "version": "0", "model_ready": True, "rebuilding": []}
+HEALTHY = {"status": "ok", "version": "0", "model_ready": True, "rebuilding": [], "problems": []}
 REFUSED = {"title": "No", "description": "it cannot be done"}
 
 ASKING = [

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from faiss_memory.contracts.embedder import Embedder
-from faiss_memory.embedder import compile as compiling
-from faiss_memory.embedder import open_embedder, opening
+from faiss_memory.embedder import compile as compiling, open_embedder, opening
 from faiss_memory.embedder.child import ChildEmbedder
 from faiss_memory.embedder.model_source import MODEL_PACKAGES
 from faiss_memory.errors import EmbedderError
@@ -89,6 +88,20 @@ def test_changed_weights_are_noticed(model: Path, build: Any, cache: Path, compi
     assert len(compiles) == 2
     assert before.identity != after.identity
     assert not np.allclose(before.embed_queries(["dog"]), after.embed_queries(["dog"]), atol=1e-3)
+
+
+@pytest.mark.parametrize("place", ["source", "compiled"])
+def test_weights_that_were_changed_without_a_later_time_are_noticed(
+    model: Path, cache: Path, compiles: list[str], place: str
+) -> None:
+    first = open_embedder(str(model), cache)
+    path = model / "model.safetensors" if place == "source" else entry(cache) / "weights.bin"
+    before, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[:-8] + b"\x00\x00\x80\x3f\x00\x00\x80\xbf")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    second = open_embedder(str(model), cache)
+    assert len(compiles) == 2
+    assert (second.identity == first.identity) == (place == "compiled")
 
 
 def test_touched_but_equal_files_are_not_compiled_again(

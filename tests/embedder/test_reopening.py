@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faiss_memory.embedder import compile as compiling
-from faiss_memory.embedder import open_embedder, reopen_embedder
+from faiss_memory.embedder import compile as compiling, open_embedder, reopen_embedder
 from faiss_memory.errors import EmbedderError
 
 

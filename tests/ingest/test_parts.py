@@ -5,8 +5,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from faiss_memory_plugins.ingest.cutting import MOST, cut
 from faiss_memory_plugins.ingest.documents import is_known, read_document

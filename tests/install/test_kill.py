@@ -153,10 +153,10 @@ def test_a_disk_that_fails_leaves_the_file_and_says_so(tmp_path, monkeypatch):
     place = made(tmp_path)
     real = os.replace
 
-    def failing(source, target):
+    def failing(source, target, **folders):
         if Path(target).name == "AGENTS.md":
             raise OSError(28, "No space left on device")
-        real(source, target)
+        real(source, target, **folders)
 
     monkeypatch.setattr(os, "replace", failing)
     _, problems = place.install("one")

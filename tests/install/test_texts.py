@@ -10,8 +10,7 @@ from contextlib import suppress
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from faiss_memory import JsonMember, TomlTable, YamlMember
 from faiss_memory.errors import CannotMerge

@@ -211,7 +211,8 @@ def test_it_finds_a_service_that_was_restarted_at_another_port(tmp_path):
 
 def test_what_the_service_refuses_is_told_to_the_model(tmp_path):
     with RunningService(tmp_path / "data", fake=True, token="tok-1") as service:
-        given = environment(tmp_path, FAISS_MEMORY_URL=f"http://127.0.0.1:{service.port}")
+        # As by somebody else: in the home of who runs it, the service's own secret lets in.
+        given = environment(tmp_path / "other", FAISS_MEMORY_URL=f"http://127.0.0.1:{service.port}")
         with Piped(tmp_path, given) as assistant:
             assert "FAISS_MEMORY_TOKEN" in assistant.ask("initialize")["error"]["message"]
             assert "FAISS_MEMORY_TOKEN" in text(assistant.call("memory_search", query="x"))

@@ -20,8 +20,7 @@ from faiss_memory.store import EmbeddedStore
 from faiss_memory.store.backup import backups, snapshots
 from faiss_memory.store.index import searcher
 from faiss_memory.store.purge import purge
-from faiss_memory.store.records import clock as clock_module
-from faiss_memory.store.records import tombstones
+from faiss_memory.store.records import clock as clock_module, tombstones
 from tests.store.asking import nearest
 from tests.store.oracle import (
     EVERYTHING,

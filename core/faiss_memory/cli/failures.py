@@ -32,9 +32,9 @@ class CommandFailed(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print it to standard error."""
-        from faiss_memory.cli.writing import clean
+        from faiss_memory.cli.writing import clean_lines
 
-        click.echo("\n".join(clean(line) for line in f"faiss-memory: {self.message}".split("\n")), err=True)
+        click.echo(clean_lines(f"faiss-memory: {self.message}"), err=True)
 
 
 class Refused(CommandFailed):

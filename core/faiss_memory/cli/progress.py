@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from faiss_memory.background import BackgroundThread
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.failures import CommandFailed
 from faiss_memory.cli.writing import clean
@@ -41,7 +42,7 @@ def shown_progress(client: Client, sources: Sequence[str]) -> Iterator[None]:
                         total=found["total"] or None, file=short,
                     )  # fmt: skip
 
-        thread = threading.Thread(target=look, daemon=True)
+        thread = BackgroundThread("progress", look, lambda _: None)
         thread.start()
         try:
             yield

@@ -13,7 +13,7 @@ import click
 from faiss_memory.address import named_address, service_address
 from faiss_memory.cli.client import TIMEOUT, Client
 from faiss_memory.cli.output import Output, open_output
-from faiss_memory.cli.writing import as_json, clean
+from faiss_memory.cli.writing import as_json, clean, clean_lines
 from faiss_memory.project_name import DEFAULT, project_of
 from faiss_memory.settings import load
 
@@ -74,7 +74,7 @@ def open_session(url: str | None, timeout: float | None, wants_json: bool) -> Se
         named_address(url, "--url", settings) if url else service_address(settings),
         timeout or TIMEOUT,
         explain=_explain(click.get_current_context().command),
-        note=lambda text: click.echo(f"faiss-memory: {text}", err=True),
+        note=lambda text: click.echo(clean_lines(f"faiss-memory: {text}"), err=True),
     )
     return Session(client, open_output(), wants_json)
 

@@ -132,6 +132,7 @@ def show_health(out: Output, answer: Mapping[str, Any], url: str) -> None:
                 (f"rebuilding {part['what']}", f"{part['project']}, {part['progress']:.0%} done")
                 for part in answer["rebuilding"]
             ),
+            *((f"problem: {problem['part']}", problem["reason"]) for problem in answer["problems"]),
         ]
     )
 

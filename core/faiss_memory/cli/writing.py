@@ -23,6 +23,11 @@ def clean(text: object) -> str:
     return _escaped(str(text), lambda character: character.encode("unicode_escape", "surrogatepass").decode())
 
 
+def clean_lines(text: str) -> str:
+    """Return a text whose lines a terminal only shows."""
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
 def as_json(value: Any) -> str:
     """Write JSON for people and programs: indented, and nothing in it that a terminal would obey."""
     written = json.dumps(value, indent=2, ensure_ascii=False)
@@ -101,7 +106,12 @@ def _json_escape(character: str) -> str:
 def _escaped(text: str, write: Callable[[str], str]) -> str:
     if text.isprintable() and not INVISIBLE.search(text):
         return text
-    joined = {at for found in _JOINED.finditer(text) for at in range(*found.span())}
+    joined = {
+        at
+        for found in _JOINED.finditer(text)
+        if _is_shown(text[found.start() - 1])
+        for at in range(*found.span())
+    }
     return "".join(
         character if at in joined or _is_shown(character) else write(character)
         for at, character in enumerate(text)

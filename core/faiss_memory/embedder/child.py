@@ -79,9 +79,11 @@ class ChildEmbedder:
         return self._ask(Request("offsets", [text])).offsets
 
     def close(self) -> None:
-        """End the child. Calls after this raise EmbedderError."""
+        """End the child. Calls after this raise EmbedderError, and so does one that is under way."""
+        self._closed = True
+        if (child := self._child) is not None:
+            child.process.kill()  # it may be at work for long, and must not hold up the end of the service
         with self._turn:
-            self._closed = True
             if self._child is not None:
                 self._child.end(patience=0)
                 self._child = None

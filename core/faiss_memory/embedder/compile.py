@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from faiss_memory.embedder.compiled import FACTS_FILE, MODEL_FILE, TOKENIZER_FILE, WEIGHTS_FILE, Shape
+from faiss_memory.embedder.processes import end_with_parent
 from faiss_memory.errors import EmbedderError
 
 OUT_OF_RESOURCES = 75
@@ -176,6 +177,7 @@ def _check(model: Any, folder: Path, shape: Shape) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     try:
         main(sys.argv[1], Path(sys.argv[2]))
     except MemoryError as error:

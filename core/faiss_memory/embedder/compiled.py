@@ -102,7 +102,7 @@ class CompiledModels:
     def find(self, source: ModelSource) -> CompiledModel | None:
         """Find the intact compiled form of a source as it is now; None if there is none.
 
-        Reads the source's weights only if their size or modification time changed. With no source on this
+        Reads the source's weights only if their size or one of their times changed. With no source on this
         machine, whatever was compiled under that name counts. Raises EmbedderError for a wrong package.
         """
         entries = self._entries(source)
@@ -240,7 +240,7 @@ class CompiledModels:
         """Check an entry's files against its facts; the large weights are read only if they look touched."""
         renewed = dict(entry.facts.files)
         for name, facts in entry.facts.files.items():
-            if name == WEIGHTS_FILE and facts.recognises(entry.folder / name):
+            if name == WEIGHTS_FILE and self._is_untouched(entry.folder / name, facts):
                 continue
             try:
                 found = file_facts(entry.folder / name)
@@ -252,6 +252,12 @@ class CompiledModels:
         if renewed != entry.facts.files:  # copied, for instance into a container: true, and read once only
             self._renew(entry, msgspec.structs.replace(entry.facts, files=renewed))
         return True
+
+    def _is_untouched(self, path: Path, facts: FileFacts) -> bool:
+        """Say whether weights need not be read again. What came with the installation was copied onto this machine, and
+        is as safe there as our own code."""
+        came_with_it = path.is_relative_to(self._shipped)
+        return facts.resembles(path) if came_with_it else facts.recognises(path)
 
     def _renew(self, entry: CompiledModel, facts: Facts) -> CompiledModel:
         """Write an entry's facts again; a cache that cannot be written merely forgets them."""
@@ -286,7 +292,15 @@ def _is_abandoned(folder: Path) -> bool:
 def _source_changed(facts: Facts) -> bool:
     """Say whether the files an entry was made from are still there, but not the same any more."""
     folder = Path(facts.shape.folder)
-    return folder.is_dir() and bool(os.listdir(folder)) and not is_unchanged(folder, facts.source)
+    return folder.is_dir() and bool(os.listdir(folder)) and not is_same_model(folder, facts)
+
+
+def is_same_model(folder: Path, facts: Facts) -> bool:
+    """Say whether a folder holds the model that an entry was made from; it is read only if it looks touched.
+
+    Raises EmbedderError.
+    """
+    return is_unchanged(folder, facts.source) or content_digest(describe(folder)) == facts.digest
 
 
 def _slug(model: str) -> str:

@@ -46,9 +46,15 @@ class FileFacts(msgspec.Struct, frozen=True):
     size: int
     mtime_ns: int
     sha256: str
+    ctime_ns: int = 0
+    """When content or inode last changed. A program may set back the time of a modification, but not this one."""
 
     def recognises(self, path: Path) -> bool:
-        """Say whether the file looks untouched: same size, same modification time."""
+        """Say whether the file looks untouched: same size, and same times."""
+        return self.resembles(path) and path.stat().st_ctime_ns == self.ctime_ns
+
+    def resembles(self, path: Path) -> bool:
+        """Say whether the file has the same size and modification time, as a faithful copy has too."""
         try:
             stat = path.stat()
         except OSError:
@@ -146,7 +152,7 @@ def file_facts(path: Path) -> FileFacts:
     stat = path.stat()
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileFacts(stat.st_size, stat.st_mtime_ns, digest)
+    return FileFacts(stat.st_size, stat.st_mtime_ns, digest, stat.st_ctime_ns)
 
 
 def describe(folder: Path) -> dict[str, FileFacts]:
@@ -158,7 +164,7 @@ def describe(folder: Path) -> dict[str, FileFacts]:
 
 
 def is_unchanged(folder: Path, files: Mapping[str, FileFacts]) -> bool:
-    """Say whether a folder still holds exactly these files, by name, size and modification time."""
+    """Say whether a folder still holds exactly these files, by name, size and times."""
     return model_files(folder) == sorted(files) and all(f.recognises(folder / n) for n, f in files.items())
 
 

@@ -14,8 +14,12 @@ import msgspec
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import processes
 from faiss_memory.embedder.child import ChildEmbedder
-from faiss_memory.embedder.compiled import FACTS_FILE, CompiledModel, CompiledModels, Shape
-from faiss_memory.embedder.model_source import ModelSource, find_source, is_unchanged, looks_like_path
+from faiss_memory.embedder.compiled import FACTS_FILE, CompiledModel, CompiledModels, Shape, is_same_model
+from faiss_memory.embedder.model_source import (
+    ModelSource,
+    find_source,
+    looks_like_path,
+)
 from faiss_memory.embedder.onnx_embedder import OnnxEmbedder
 from faiss_memory.errors import EmbedderError
 
@@ -57,7 +61,7 @@ def reopen_embedder(identity: str, model_name: str, cache_dir: Path, shipped: Pa
     if shape.problem is None:
         return OnnxEmbedder(model_name, identity, compiled.folder, shape)
     folder = Path(shape.folder)
-    if not folder.is_dir() or not is_unchanged(folder, compiled.facts.source):
+    if not folder.is_dir() or not is_same_model(folder, compiled.facts):
         raise EmbedderError(f"the files of the model {identity} in {folder} are gone or were changed")
     _check_installed(model_name)
     return ChildEmbedder(model_name, identity, shape.folder, shape, cache.temporary_folder())
@@ -78,16 +82,17 @@ def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
     with cache.workspace() as (folder, lock):
         command = processes.child_command("faiss_memory.embedder.compile", source.location, str(folder))
         environment = processes.child_environment(cache.temporary_folder(), offline=source.folder is not None)
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=environment,
-            pass_fds=[lock],
-            check=False,
-        )
+        with processes.lifeline() as stdin:
+            done = subprocess.run(
+                command,
+                stdin=stdin,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=environment,
+                pass_fds=[lock],
+                check=False,
+            )
         shape = _outcome(source, folder, done)
         compiled = cache.keep(folder, source, shape)
     log.info("compiled the model %s in %.1f s", source.model, time.monotonic() - began)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from faiss_memory.background import BackgroundThread
 from faiss_memory.settings import environment_with
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -29,6 +31,28 @@ def child_environment(temporary: Path, *, offline: bool) -> dict[str, str]:
     search_path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     own = {"PYTHONPATH": search_path, "TMPDIR": str(temporary)}
     return environment_with({**_QUIET, **(_OFFLINE if offline else {}), **own})
+
+
+@contextmanager
+def lifeline() -> Iterator[int]:
+    """Lend a child's standard input: it ends with the block, or with this process, however that ends."""
+    ours, theirs = os.pipe()
+    try:
+        yield ours
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def end_with_parent() -> None:
+    """In a child: end as soon as standard input does, whatever is at work."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    BackgroundThread("lifeline", wait, lambda _: os._exit(1)).start()
 
 
 def last_error_line(output: str) -> str:

@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Event, Thread
-from typing import BinaryIO, NamedTuple
+from threading import Event
+from typing import BinaryIO
 
-import numpy as np
-
+from faiss_memory.background import BackgroundThread, Problems, described
 from faiss_memory.contracts.backups import Backups, Restored
-from faiss_memory.contracts.embedder import Embedder, Embedding, Vectors
+from faiss_memory.contracts.embedder import Embedder, Embedding
 from faiss_memory.contracts.store import (
     Added,
     Closest,
-    Legs,
     Progress,
     Purged,
     Retry,
     Rewritten,
-    Search,
     Store,
 )
-from faiss_memory.contracts.store import Found as FoundInStore
-from faiss_memory.embedder import EmbeddingLanes
-from faiss_memory.engine import ranking
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed
-from faiss_memory.engine.passages import split
-from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg
+from faiss_memory.engine.searching import (
+    Choice,
+    Meaning,
+    asked,
+    embed_query,
+    is_relevant,
+    reaches_on,
+    results_of,
+)
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, NotSupported, StoreError
-from faiss_memory.memory import Change, Draft, Filter, Match, Memory, Query, Ranking, SearchResult
+from faiss_memory.memory import Change, Draft, Filter, Memory, Query, Ranking, SearchResult
 
 log = logging.getLogger("faiss_memory.engine")
 
 CANDIDATES = 100
 """How many memories each leg hands to the fusion, at least."""
-QUERY_PASSAGES = 8
 MOMENT = 1.0
 """Seconds."""
 
@@ -64,13 +64,6 @@ class Found:
     degraded: tuple[str, ...] = ()
 
 
-class _Meaning(NamedTuple):
-    """A query's vector, shape (dimension,), and the identity of the model that made it."""
-
-    vector: Vectors
-    model: str
-
-
 class MemoryEngine:
     """Joins a store and an embedder. Starting is done in the background; calls wait a while for what they need."""
 
@@ -81,16 +74,21 @@ class MemoryEngine:
         startup_wait: float,
         rank_memories: RankMemories = _no_rankings,
         rerank_results: RerankResults = _as_they_are,
+        problems: Problems | None = None,
     ) -> None:
         self._store = store
-        self._models = Models(store, opening)
+        self.problems = problems or Problems()
+        self._models = Models(store, opening, self.problems)
         self._wait = startup_wait
         self._store_opened = Event()
         self._closing = False
         self.store_error: MemoryServiceError | None = None
+        """Why the memories cannot be used."""
+        self.write_error: StoreError | None = None
+        """Why nothing more is written."""
         self._rank_memories = rank_memories
         self._rerank_results = rerank_results
-        self._starter = Thread(target=self._start, name="starter", daemon=True)
+        self._starter = BackgroundThread("starter", self._start, self._cannot_start)
 
     # Starting and stopping.
 
@@ -103,19 +101,45 @@ class MemoryEngine:
         try:
             self._store.open()
         except MemoryServiceError as error:
-            self.store_error = error
             log.critical("%s", error)
-        self._store_opened.set()
-        if self.store_error is not None:
-            self._models.give_up()
+            self._give_up(error)
             return
+        self._store_opened.set()
         try:
             self._models.settle()
         except StoreError as error:
             if not self._closing:
-                self.store_error = error
+                self._give_up(error)
         else:
             self._models.embed_backlog()
+
+    def _give_up(self, error: MemoryServiceError) -> None:
+        """Let nobody wait for memories that cannot be used."""
+        self.store_error = error
+        self._store_opened.set()
+        self._models.give_up()
+
+    def _cannot_start(self, error: BaseException) -> None:
+        """Let nobody wait for a start that an error nobody foresaw has ended."""
+        what = described(error)
+        if self._store_opened.is_set():  # the memories are there: it is the model that is not
+            self._models.cannot_settle(
+                EmbedderError(
+                    f"an error nobody foresaw ended the start ({what}); the log says more. Keywords still answer; "
+                    "start the service again"
+                )
+            )
+        else:
+            self._give_up(
+                StoreError(
+                    f"an error nobody foresaw ended the start ({what}); the log says more. Start the service again; "
+                    "`faiss-memory verify` looks into the files"
+                )
+            )
+
+    def stop_writing(self, error: StoreError) -> None:
+        """Note that writing has become unsafe; what is there is still read until the service ends."""
+        self.write_error = error
 
     def restore(self, wanted: str | datetime) -> Restored:
         """Restore a backup or a time; what the model in use has not embedded is embedded in the background."""
@@ -138,16 +162,18 @@ class MemoryEngine:
         if self._closing:
             return
         self._closing = True
-        if self._starter.ident is not None:
+        if self._starter.was_started:
             self._store_opened.wait()
-            self._models.give_up()
-        self._store.close()
-        self._models.close()
+        for step in (self._models.give_up, self._store.close, self._models.close):
+            try:
+                step()
+            except Exception:  # the rest is to be closed all the same
+                log.exception("an error nobody foresaw, while the service stops")
 
     @property
     def is_starting(self) -> bool:
         """Whether a thread is still at work on the start, such as on a model that `close` has not waited for."""
-        return self._starter.is_alive()
+        return self._starter.is_alive
 
     @property
     def model_ready(self) -> bool:
@@ -271,24 +297,25 @@ class MemoryEngine:
         with self._lent_models(needed=needs_model) as models:
             meaning = None
             try:
-                meaning = None if models is None else _embed_query(models.answering, query.text)
+                meaning = None if models is None else embed_query(models.answering, query.text)
             except EmbedderError:
                 if needs_model:
                     raise
             degraded = ("semantic",) if meaning is None and query.mode == "hybrid" else ()
             return self._search(query, meaning, degraded)
 
-    def _search(self, query: Query, meaning: _Meaning | None, degraded: tuple[str, ...]) -> Found:
+    def _search(self, query: Query, meaning: Meaning | None, degraded: tuple[str, ...]) -> Found:
         depth = max(CANDIDATES, 4 * query.k)
         while True:
-            choice = _Choice(query, self._guests(query, depth))
-            found = self.store.search(_asked(query, meaning, depth, choice.named), choice)
-            if len(choice.kept) >= query.k or not _reaches_on(query, found.legs, depth):
+            # Asked first: a leg that is whole only by now was not when it was asked.
+            choice = Choice(query, self._guests(query, depth), self._incomplete(query))
+            found = self.store.search(asked(query, meaning, depth, choice.named), choice)
+            if len(choice.kept) >= query.k or not reaches_on(query, found.legs, depth):
                 break
             depth *= 4
-        results = _results(choice.kept, found)
+        results = results_of(choice.kept, found)
         results = self._rerank_results(query, results)
-        relevant = [result for result in results if _relevant(query, result)]
+        relevant = [result for result in results if is_relevant(query, result)]
         return Found(relevant, len(results) - len(relevant), (*degraded, *self._incomplete(query)))
 
     def _guests(self, query: Query, depth: int) -> Mapping[str, Ranking]:
@@ -308,89 +335,3 @@ class MemoryEngine:
 def _embed(models: ModelsInUse | None, texts: Sequence[str]) -> Sequence[Embedding | None]:
     """Embed what is to be stored; without a model it stays without."""
     return [None] * len(texts) if models is None else models.embed(texts)
-
-
-def _embed_query(model: EmbeddingLanes, text: str) -> _Meaning:
-    """Embed a query; an overlong one as the mean of passages spread over it."""
-    if len(text) <= model.window:  # a token is at least a character
-        return _Meaning(np.asarray(model.embed_queries([text])[0]), model.identity)
-    passages = split(text, model.token_offsets(text), model.window)
-    chosen = np.unique(np.linspace(0, len(passages) - 1, QUERY_PASSAGES).astype(int))
-    vectors = model.embed_queries([text[passages[n].start : passages[n].end] for n in chosen])
-    mean = vectors.mean(axis=0)
-    unit = np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
-    return _Meaning(unit, model.identity)
-
-
-class _Choice:
-    """Chooses from the legs of a search what answers: `kept`, best first."""
-
-    def __init__(self, query: Query, guests: Mapping[str, Ranking]) -> None:
-        self._query = query
-        self._guests = guests
-        self.named = {memory_id for given in guests.values() for memory_id, score in given if score > 0}
-        self.kept: Ranking = []
-
-    def __call__(self, legs: Legs) -> list[int]:
-        scores = ranking.score(self._query, self._legs(legs))
-        self.kept = [
-            pair for pair in ranking.best_first(scores) if _passes(self._query, legs.matches.get(pair[0]))
-        ]
-        return [memory_id for memory_id, _ in self.kept[: self._query.k]]
-
-    def _legs(self, legs: Legs) -> list[Leg]:
-        """Name each leg. What a plugin names counts if the filter lets it through and it has a score at all."""
-        others = [Leg(KEYWORD, dict(legs.words))]
-        for name, given in self._guests.items():
-            others.append(Leg(name, {key: score for key, score in given if key in legs.named and score > 0}))
-        # A memory that only another leg has met is as near as it is.
-        return [Leg(SEMANTIC, ranking.semantic_scores(legs.matches.values())), *others]
-
-
-def _asked(query: Query, meaning: _Meaning | None, depth: int, named: Collection[int]) -> Search:
-    return Search(
-        where=query.where,
-        depth=depth,
-        vector=None if meaning is None else meaning.vector,
-        model=None if meaning is None else meaning.model,
-        nearest=query.mode != "keyword",
-        text=None if query.mode == "semantic" else query.text,
-        named=named,
-    )
-
-
-def _results(kept: Ranking, found: FoundInStore) -> list[SearchResult]:
-    scores, matches = dict(kept), found.legs.matches
-    results = []
-    for memory in found.memories:
-        match = matches.get(memory.id)
-        results.append(
-            SearchResult(
-                memory=memory,
-                similarity=None if match is None else match.similarity,
-                score=scores[memory.id],
-                relevance=None if match is None else ranking.relevance(match.similarity),
-                passage=match.passage if match is not None and match.passages > 1 else None,
-            )
-        )
-    return results
-
-
-def _passes(query: Query, match: Match | None) -> bool:
-    if query.threshold is None:
-        return True
-    return match is not None and round(match.similarity, 4) >= query.threshold
-
-
-def _reaches_on(query: Query, legs: Legs, depth: int) -> bool:
-    """Say whether a deeper search could bring more: by meaning it meets the most similar memories first."""
-    if query.mode == "keyword":
-        return len(legs.words) >= depth
-    least = legs.nearest[-1].similarity if legs.nearest else 0.0
-    return len(legs.nearest) >= depth and (query.threshold is None or least >= query.threshold)
-
-
-def _relevant(query: Query, result: SearchResult) -> bool:
-    return query.min_relevance is None or (
-        result.relevance is not None and result.relevance >= query.min_relevance
-    )

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from threading import Condition, Event, Lock, Thread
+from threading import Condition, Event, Lock
 
 import numpy as np
 
+from faiss_memory.background import BackgroundThread, Problems, described
 from faiss_memory.contracts.embedder import Embedder, Embedding
 from faiss_memory.contracts.store import KnownModel, Progress, Store
 from faiss_memory.embedder import EmbeddingLanes
@@ -20,6 +21,8 @@ from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady
 log = logging.getLogger("faiss_memory.engine")
 
 EMBEDDED_AT_ONCE = 32
+SECONDS_TO_END = 2.0
+"""What is embedded in the background while the service stops may take so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +110,13 @@ class _Lent:
 class Models:
     """The models of one engine. `load`, then `settle` when the store is open, then `embed_backlog`."""
 
-    def __init__(self, store: Store, opening: ModelOpening) -> None:
+    def __init__(self, store: Store, opening: ModelOpening, problems: Problems) -> None:
         self._store = store
         self._opening = opening
+        self._problems = problems
         self._lent = _Lent()
         self._wanted: EmbeddingLanes | None = None
-        self._loader = Thread(target=self._load, name="model loader", daemon=True)
+        self._loader = BackgroundThread("model loader", self._load, self._cannot_load)
         self._settled = Event()
         self._closing = False
         self._embedding = Lock()
@@ -129,12 +133,24 @@ class Models:
         try:
             self._wanted = EmbeddingLanes(self._opening.wanted())
         except EmbedderError as error:
-            self.error = error
+            self._lack(error)
 
-    @property
-    def is_loading(self) -> bool:
-        """Whether the wanted model is still being loaded."""
-        return self._loader.is_alive()
+    def _cannot_load(self, error: BaseException) -> None:
+        self._lack(
+            EmbedderError(
+                f"the model {self._opening.name} cannot be opened: an error nobody foresaw ({described(error)}); "
+                "the log says more"
+            )
+        )
+
+    def _lack(self, error: EmbedderError) -> None:
+        self.error = error
+        self._problems.note("model", str(error))
+
+    def cannot_settle(self, error: EmbedderError) -> None:
+        """Let nobody wait for a model that is not put in use; one that answers already goes on."""
+        self._lack(error)
+        self._settled.set()
 
     @property
     def in_use(self) -> ModelsInUse | None:
@@ -243,19 +259,30 @@ class Models:
         self._count(models.answering, "semantic")
         if models.coming is not None:
             self._count(models.coming, "model")
-        Thread(target=self.embed_backlog, name="embedder of the restored", daemon=True).start()
+        self.embed_backlog()
 
     def _count(self, model: EmbeddingLanes, what: str) -> None:
         counts = self._store.count_unembedded(model.identity)
         self._backlog |= {(what, project): (count, count) for project, count in counts.items()}
 
     def embed_backlog(self) -> None:
-        """Embed what was stored without the model, or by another one; then let the coming one answer."""
+        """Embed in the background what was stored without the model, or by another one; then let the coming one
+        answer."""
+        BackgroundThread("embedder", self._embed_all, self._cannot_embed).start()
+
+    def _embed_all(self) -> None:
         try:
             with self._embedding:
                 self._embed_backlog()
         except MemoryServiceError as error:
-            log.error("embedding older memories stopped: %s; it goes on at the next start", error)
+            if not self._closing:
+                log.error("embedding older memories stopped: %s; it goes on at the next start", error)
+                self._cannot_embed(error)
+        else:
+            self._problems.settle("embedder")
+
+    def _cannot_embed(self, error: BaseException) -> None:
+        self._problems.note("embedder", error)
 
     def _embed_backlog(self) -> None:
         while (models := self.in_use) is not None and not self._closing:
@@ -302,11 +329,11 @@ class Models:
     # The end.
 
     def give_up(self) -> None:
-        """Let nobody wait for a model, and embed no more in the background; returns when what is at work is done."""
+        """Let nobody wait for a model, and embed no more in the background; what is at work is given a moment."""
         self._closing = True
         self._settled.set()
-        with self._embedding:
-            pass
+        if self._embedding.acquire(timeout=SECONDS_TO_END):
+            self._embedding.release()
 
     def close(self) -> None:
         """Close the models."""

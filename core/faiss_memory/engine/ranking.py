@@ -22,6 +22,8 @@ class Leg:
 
     name: str
     scores: Mapping[int, float]
+    is_partial: bool = False
+    """Whether what it ranks is still being rebuilt, so that it has not seen every memory."""
 
 
 def semantic_scores(matches: Iterable[Match]) -> dict[int, float]:
@@ -44,15 +46,19 @@ def fuse(query: Query, legs: Sequence[Leg]) -> dict[int, float]:
 
     A cosine has no natural zero, so the leg by meaning is stretched from its lowest candidate to its highest; in the
     others zero already means "no match", so they are divided by their best. A memory that a leg does not know
-    counts 0 there. A convex combination of scores beats reciprocal ranks where scores say more than places: Bruch,
-    Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023).
+    counts 0 there; but a leg that is partial may not have seen it, and has no say. A convex combination of scores beats
+    reciprocal ranks where scores say more than places: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for
+    Hybrid Retrieval" (2023).
     """
-    told = [_brought_to_one(leg) for leg in legs if leg.scores]
-    fused: dict[int, float] = {}
-    for scores in told:
+    told = [(_brought_to_one(leg), leg.is_partial) for leg in legs if leg.scores]
+    whole = sum(not is_partial for _, is_partial in told)
+    sums: dict[int, float] = {}
+    judges: dict[int, int] = {}
+    for scores, is_partial in told:
         for memory_id, value in scores.items():
-            fused[memory_id] = fused.get(memory_id, 0.0) + value / len(told)
-    return fused
+            sums[memory_id] = sums.get(memory_id, 0.0) + value
+            judges[memory_id] = judges.get(memory_id, whole) + is_partial
+    return {memory_id: value / judges[memory_id] for memory_id, value in sums.items()}
 
 
 def _brought_to_one(leg: Leg) -> dict[int, float]:

@@ -46,6 +46,7 @@ def home(health: HealthAnswer, stats: StatsAnswer | None) -> Page:
     rows += [
         ("Rebuilding", f"{part.project}: {part.what}, {part.progress:.0%}") for part in health.rebuilding
     ]
+    rows += [("Problem", f"{problem.part}: {problem.reason}") for problem in health.problems]
     if stats is not None:
         rows += [(f"Project {project.name}", f"{project.memories:,} memories") for project in stats.projects]
     table = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)

@@ -17,12 +17,12 @@ from typing import Any
 
 import msgspec
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer, create_server
 from waitress.task import ErrorTask, WSGITask
 
 from faiss_memory.address import FILE
 from faiss_memory.errors import ConfigError
+from faiss_memory.http.patience import MOST_CONNECTIONS, Patience, PatientChannel
 from faiss_memory.http.uploads import Parser, Uploads
 from faiss_memory.private import make_private, write_private
 from faiss_memory.schema import ErrorAnswer
@@ -30,7 +30,7 @@ from faiss_memory.settings import Settings, runtime_folders
 
 log = logging.getLogger("faiss_memory.http")
 
-DRAIN_SECONDS = 8.0
+DRAIN_SECONDS = 6.0
 
 
 class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
@@ -62,7 +62,7 @@ class _Task(WSGITask):  # type: ignore[misc]
         return header
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]
+class _Channel(PatientChannel):
     task_class = _Task
     error_task_class = _JsonErrorTask
 
@@ -91,6 +91,7 @@ class Server:
         self.exit_code = 0
         self._map: dict[int, Any] = {}
         self._stopping = False
+        self._on_stop: Callable[[], None] = lambda: None
 
     @property
     def url(self) -> str:
@@ -102,11 +103,16 @@ class Server:
         """Take no new connections, finish what has begun, then let `run` return. Safe in a signal handler."""
         self.exit_code = self.exit_code or exit_code
         self._stopping = True
+        self._on_stop()
         for listener in self._listeners():
             listener.pull_trigger()
 
-    def stop_on_signals(self) -> None:
-        """Stop in order on SIGTERM and SIGINT, also when they come before `run` has begun."""
+    def stop_on_signals(self, on_stop: Callable[[], None]) -> None:
+        """Stop in order on SIGTERM and SIGINT, also when they come before `run` has begun.
+
+        `on_stop` is called with each stop, also by a signal handler.
+        """
+        self._on_stop = on_stop
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
         signal.signal(signal.SIGINT, lambda *_: self.stop())
 
@@ -127,15 +133,17 @@ class Server:
             clear_untrusted_proxy_headers=False,
             # Read whole up to this size, so that a client that sends a little too much gets to read our 413.
             max_request_body_size=max(64 * 1024 * 1024, 2 * self._settings.limits.body_bytes),
-            # 200 connections at once are more than any one person's tools open; the rest waits in the backlog.
-            connection_limit=200,
-            # An idle assistant keeps its connection; a client that stopped in the middle of a request goes.
+            # Met only if so many are being answered at once that none can go: then the rest waits in the backlog.
+            connection_limit=2 * MOST_CONNECTIONS,
+            # An idle assistant keeps its connection so long; for other waiting see `patience`.
             channel_timeout=120,
         )
         for listener in self._listeners():
             listener.channel_class = partial(_Channel, uploads, lambda: self._stopping)
+        patience = Patience()
         while not self._stopping:
             self._turn(1.0)
+            patience.look(list(self._map.values()))
         before_draining()
         self._drain()
 
@@ -150,7 +158,7 @@ class Server:
         wasyncore.close_all(self._map)
 
     def _busy(self) -> bool:
-        channels = [channel for channel in self._map.values() if isinstance(channel, HTTPChannel)]
+        channels = [channel for channel in self._map.values() if isinstance(channel, PatientChannel)]
         return any(channel.requests or channel.request or channel.total_outbufs_len for channel in channels)
 
     def _turn(self, timeout: float) -> None:

@@ -10,6 +10,7 @@ import io
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,11 +84,15 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
     def __init__(self, adjustments: Any, uploads: Uploads, address: str) -> None:
         super().__init__(adjustments)
+        self.began = time.monotonic()
+        self.head_at: float | None = None
+        """When the head was there."""
         self._uploads, self._address = uploads, address
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the request's head. Raises what waitress raises."""
         super().parse_header(header_plus)
+        self.head_at = time.monotonic()
         if not self._uploads.meant(self.command, self.path):
             return
         self.error = self._uploads.refusal(self._environment(), None if self.chunked else self.content_length)

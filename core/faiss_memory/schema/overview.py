@@ -23,6 +23,13 @@ class RebuildingPart(Answer):
     progress: float
 
 
+class ProblemEntry(Answer):
+    """What goes wrong in the background, and why."""
+
+    part: str
+    reason: str
+
+
 class HealthAnswer(Answer):
     """Whether the service answers."""
 
@@ -32,6 +39,7 @@ class HealthAnswer(Answer):
     model_in_use: str | None
     """Which model answers, by its short name and a digest of its content."""
     rebuilding: list[RebuildingPart]
+    problems: list[ProblemEntry]
 
 
 class ProjectStats(Answer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +13,26 @@ import msgspec
 from faiss_memory.errors import InvalidRequest
 
 DEEPEST = 32
+_SHOWN_AS_NOTHING = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U000e0000-\U000e0fff]"
+)
+"""Letters and marks that Unicode lets nobody see (Default_Ignorable_Code_Point), and the Braille blank."""
+
+
+def is_blank(text: str) -> bool:
+    """Say whether a text shows nothing: it is empty, or all of it is white space, control or invisible characters."""
+    return all(
+        unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")
+        or _SHOWN_AS_NOTHING.match(letter)
+        for letter in text
+    )
 
 
 def check_text(text: str, most: int, field: str, limit: str) -> None:
-    """Refuse a text of more bytes than a setting allows."""
+    """Refuse a text that shows nothing, or has more bytes than a setting allows."""
+    if is_blank(text):
+        raise InvalidRequest(f"`{field}` holds no visible character; say something", field)
     size = len(text.encode())
     if size > most:
         raise InvalidRequest(
@@ -36,6 +54,8 @@ def check_metadata(metadata: Mapping[str, Any], most: int, field: str) -> None:
 def check_tags(tags: Sequence[str], most: int, field: str) -> tuple[str, ...]:
     """Trim tags and drop repeated ones; refuse too many."""
     trimmed = tuple(dict.fromkeys(tag.strip() or tag for tag in tags))
+    if any(is_blank(tag) for tag in trimmed):
+        raise InvalidRequest(f"`{field}` holds a tag without a visible character", field)
     if len(trimmed) > most:
         raise InvalidRequest(
             f"`{field}` holds {len(trimmed)} tags; the most is {most} (setting limits.tags)", field

@@ -42,8 +42,8 @@ class Overview:
     def state(self) -> schema.HealthAnswer:
         """Say how the service is, also while it starts. Raises what keeps it from starting."""
         engine = self._engine
-        if engine.store_error is not None:
-            raise engine.store_error
+        if (error := engine.store_error or engine.write_error) is not None:
+            raise error
         return schema.HealthAnswer(
             status="ok" if engine.store_opened else "starting",
             version=self.version,
@@ -52,6 +52,10 @@ class Overview:
             rebuilding=[
                 schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
                 for part in engine.rebuilding()
+            ],
+            problems=[
+                schema.ProblemEntry(part=problem.part, reason=problem.reason)
+                for problem in engine.problems.all()
             ],
         )
 

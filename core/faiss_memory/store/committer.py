@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from threading import Condition, Thread, current_thread
+from threading import Condition
 from typing import Any, TypeVar
 
+from faiss_memory.background import BackgroundThread, Problems, described
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.store.backup.log import LogBroken
 from faiss_memory.store.backup.timeline import History
@@ -57,17 +58,20 @@ class Committer:
         publish: Callable[[Changes], None],
         on_failure: Callable[[StoreError], None],
         reserve: Reserve,
+        problems: Problems | None = None,
     ) -> None:
         self._truth = truth
         self._history = history
         self._reserve = reserve
         self._publish = publish
         self._on_failure = on_failure
+        self._problems = problems or Problems()
         self._queue: deque[_Call] = deque()
+        self._group: list[_Call] = []
         self._condition = Condition()
         self._closing = False
         self._failure: StoreError | None = None
-        self._thread = Thread(target=self._work, name="committer", daemon=True)
+        self._thread = BackgroundThread("committer", self._work, self._give_up)
         self._thread.start()
 
     def run(
@@ -84,7 +88,7 @@ class Committer:
 
     def read(self, call: Callable[[Truth], Answer]) -> Answer:
         """Run a call that stores no memory, alone and outside any transaction."""
-        if current_thread() is self._thread:
+        if self._thread.is_current:
             return call(self._truth)
         result: Answer = self._queued(_Call(lambda truth, _: call(truth), alone=True, reads=True))
         return result
@@ -103,12 +107,12 @@ class Committer:
         """Go on with another truth; called inside `read`."""
         self._truth = truth
 
-    def stop_writing(self, error: Exception) -> StoreError:
+    def stop_writing(self, error: BaseException) -> StoreError:
         """Stop writing for good; gives the error that says so."""
         if self._failure is None:
             self._failure = StoreError(
-                f"writing to {self._truth.path} failed ({error}). Nothing more is written until the service is "
-                "started again; what was acknowledged before is safe. Check the disk."
+                f"writing to {self._truth.path} failed ({_in_words(error)}). Nothing more is written until the "
+                "service is started again; what was acknowledged before is safe. Check the disk."
             )
             log.critical("%s", self._failure)
             self._on_failure(self._failure)
@@ -123,10 +127,21 @@ class Committer:
 
     def _work(self) -> None:
         while group := self._next_group():
+            self._group = group
             if group[0].reads:
                 self._read(group[0])
             else:
                 self._write(group)
+
+    def _give_up(self, error: BaseException) -> None:
+        """Let nobody wait for a thread that an error nobody foresaw has ended."""
+        failure = self.stop_writing(error)
+        with self._condition:
+            waiting = [*self._group, *self._queue]
+            self._queue.clear()
+        for call in waiting:
+            if not call.outcome.done():
+                call.outcome.set_exception(failure)
 
     def _next_group(self) -> list[_Call]:
         with self._condition:
@@ -196,18 +211,16 @@ class Committer:
             self._history.log(self._truth, before, operations)
             logged = True
             run("COMMIT")
-        except (sqlite3.Error, StoreError) as error:
+        except Exception as error:
             raise self._undone(error, logged) from error
         return accepted
 
-    def _undone(self, error: sqlite3.Error | StoreError, logged: bool) -> StoreError:
+    def _undone(self, error: Exception, logged: bool) -> StoreError:
         """Take back a group that failed as one, and give the error that its callers get.
 
         SQLite may have rolled the whole transaction back by itself, as it does on a full disk.
         """
-        told = self.stop_writing(error) if isinstance(error, LogBroken) else error
-        if isinstance(told, sqlite3.Error):
-            told = self._translated(told)
+        told = self._told(error)
         try:
             if self._truth.connection.in_transaction:
                 self._truth.connection.execute("ROLLBACK")
@@ -217,6 +230,20 @@ class Committer:
         except (sqlite3.Error, StoreError) as another:
             return self.stop_writing(another)
         return told
+
+    def _told(self, error: Exception) -> StoreError:
+        if isinstance(error, LogBroken):
+            return self.stop_writing(error)
+        if isinstance(error, sqlite3.Error):
+            return self._translated(error)
+        if isinstance(error, StoreError):
+            return error
+        log.error("an error nobody foresaw, while a group was written", exc_info=error)
+        self._problems.note("committer", error)
+        return StoreError(
+            f"an error nobody foresaw kept it from being written ({described(error)}); nothing of it was kept. "
+            "The log says more."
+        )
 
     def _published(self, changes: Changes) -> None:
         try:
@@ -251,3 +278,8 @@ class Committer:
         ):
             return self.stop_writing(error)
         return StoreError(f"{self._truth.path} did not take the request ({error}); nothing of it was kept")
+
+
+def _in_words(error: BaseException) -> str:
+    """Give an error's words; with its type, if it is none that was foreseen."""
+    return str(error) if isinstance(error, (sqlite3.Error, OSError, StoreError)) else described(error)

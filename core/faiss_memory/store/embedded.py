@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from faiss_memory.background import Problems
 from faiss_memory.contracts.backups import Backup, Backups, Restored
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.http import Download
@@ -36,12 +36,11 @@ from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.busy import Busy
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.filesystem import is_full, network_file_system
-from faiss_memory.store.fsck.verify import SCRATCH
 from faiss_memory.store.index.follower import Derived, Model
 from faiss_memory.store.index.reads import IndexReads
 from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.lock import FolderLock
-from faiss_memory.store.opening import open_truth, remove_special_files
+from faiss_memory.store.opening import open_truth, remove_special_files, sweep
 from faiss_memory.store.purge import purge
 from faiss_memory.store.records import feed, origins, retries, tombstones
 from faiss_memory.store.records.changes import Changes
@@ -60,11 +59,19 @@ class EmbeddedStore(IndexReads, Store, Backups):
     """A data folder, owned by this process. Implements `faiss_memory.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
-    writing unsafe. Raises StoreLocked when another process owns the folder.
+    writing unsafe; what goes wrong in the background is noted among the `problems`. Raises StoreLocked when another
+    process owns the folder.
     """
 
-    def __init__(self, folder: Path, on_failure: Callable[[StoreError], None], max_backups: int = 10) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        on_failure: Callable[[StoreError], None],
+        max_backups: int = 10,
+        problems: Problems | None = None,
+    ) -> None:
         self.folder = folder
+        self._problems = problems or Problems()
         self._max_backups = max_backups
         self._on_failure = on_failure
         try:
@@ -104,7 +111,7 @@ class EmbeddedStore(IndexReads, Store, Backups):
             restored = restore.restore_if_asked(self.folder, self._busy.step)
         if restored is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
-        self._sweep()
+        sweep(self.folder)
         truth = open_truth(self.folder, self._busy.step, restored=restored is not None)
         try:
             self._history = History(self.folder, self._max_backups, truth)
@@ -117,23 +124,17 @@ class EmbeddedStore(IndexReads, Store, Backups):
         self._reserve.keep()
         self._truth = truth
         IndexReads.__init__(self, self._derived)
-        self._committer = Committer(truth, self._history, self._publish, self._on_failure, self._reserve)
-        self._keeper = Keeper(self._catch_up, self._save)
-        self._purging = purge.Purging(
-            self.folder, self._committer, self._history, self._derived, self._files, self._on_failure
+        self._committer = Committer(
+            truth, self._history, self._publish, self._on_failure, self._reserve, self._problems
         )
+        self._keeper = Keeper(self._catch_up, self._save, self._problems)
+        self._purging = purge.Purging(
+            self.folder, self._committer, self._history, self._derived, self._files, self._on_failure,
+            self._problems,
+        )  # fmt: skip
         self._keeper.start()
         self._is_open = True
         self._purging.finish()
-
-    def _sweep(self) -> None:
-        """Remove copies of the records that a kill has left: they take room, and would outlive a purge."""
-        for path in (*self.folder.glob(".*.restoring*"), self.folder / SCRATCH):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    path.unlink()
 
     # The derived files follow the truth.
 
@@ -184,7 +185,7 @@ class EmbeddedStore(IndexReads, Store, Backups):
 
     def _save(self) -> None:
         with self._files.reading():
-            self._derived.save(everything=False)
+            self._derived.save(everything=False, may_go_on=lambda: not self._keeper.closing)
             self._reserve.keep()
             if self._history.wants_roll() and not self._keeper.closing:
                 self._history.roll(self._committer.read)
@@ -385,11 +386,6 @@ class EmbeddedStore(IndexReads, Store, Backups):
     def _close(self) -> None:
         self._keeper.close()
         self._committer.close()
-        try:
-            self._derived.save(everything=True)
-            self._indexes.mark_clean()
-        except (OSError, sqlite3.Error, StoreError) as error:
-            log.warning("the indexes could not be saved (%s); they are rebuilt at the next start", error)
         self._derived.close()
         self._history.close()
         self._truth.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from faiss_memory.errors import StoreCorrupt
@@ -12,6 +14,8 @@ from faiss_memory.store.records.database import NewerSchema, Truth
 
 log = logging.getLogger("faiss_memory.store")
 
+SCRATCH = ".verifying"
+"""Where a verification makes copies that are looked at; removed afterwards."""
 OURS = (
     *("memory.db*", "search.db*", "*.json", "base.db", "seg-*.jsonl", "reserve.bin", "damaged-memories-*"),
     *("indexes/*", "indexes/*/*", "backups/*", "backups/*/*"),
@@ -29,6 +33,16 @@ def remove_special_files(data: Path) -> None:
     for path in special_files(data):
         log.error("%s is a pipe, a socket or a device in the place of a file: it is removed", path)
         path.unlink()
+
+
+def sweep(data: Path) -> None:
+    """Remove copies of the records that a kill has left: they take room, and would outlive a purge."""
+    for path in (*data.glob(".*.restoring*"), data / SCRATCH):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
 
 
 def open_truth(

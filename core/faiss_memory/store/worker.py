@@ -6,14 +6,17 @@ import logging
 import sqlite3
 import sys
 from collections.abc import Callable
-from threading import Condition, Thread
+from threading import Condition
 
+from faiss_memory.background import BackgroundThread, Problems
 from faiss_memory.errors import StoreError
 
 log = logging.getLogger("faiss_memory.store")
 
 SECONDS_BETWEEN_SAVES = 1.0
 SECONDS_BEFORE_ANOTHER_TRY = 5.0
+SECONDS_AFTER_A_SURPRISE = 60.0
+"""What nobody foresaw will mostly go wrong again, and each time fills the log."""
 SECONDS_AT_A_STRETCH = 0.0005
 """After so long a busy thread lets another go on. A write calls SQLite many times, and after each call it would have to
 wait the usual 5 ms for a keeper that makes a base; measured, its adds took twice as long."""
@@ -22,15 +25,15 @@ wait the usual 5 ms for a keeper that makes a base; measured, its adds took twic
 class Keeper:
     """Once started, calls `catch_up` at once after each `wake`, and `save` a moment after.
 
-    Both may look at `closing`, to end soon.
+    Both may look at `closing`, to end soon. What they raise is told among the `problems`, and they are called again.
     """
 
-    def __init__(self, catch_up: Callable[[], None], save: Callable[[], None]) -> None:
-        self._catch_up, self._save = catch_up, save
+    def __init__(self, catch_up: Callable[[], None], save: Callable[[], None], problems: Problems) -> None:
+        self._catch_up, self._save, self._problems = catch_up, save, problems
         self._condition = Condition()
         self._work_waits = True
         self.closing = False
-        self._thread = Thread(target=self._keep, name="keeper", daemon=True)
+        self._thread = BackgroundThread("keeper", self._keep, lambda error: problems.note("keeper", error))
 
     def start(self) -> None:
         """Begin."""
@@ -57,12 +60,27 @@ class Keeper:
                 self._work_waits = False
             try:
                 self._catch_up()
-                with self._condition:
-                    # Not after each of many writes: its syncing would compete with theirs.
-                    self._condition.wait_for(lambda: self.closing, timeout=SECONDS_BETWEEN_SAVES)
+                # Not after each of many writes: its syncing would compete with theirs.
+                self._pause(SECONDS_BETWEEN_SAVES)
                 self._save()
-            except (OSError, sqlite3.Error, StoreError) as error:
-                log.warning("a file could not be written: %s; it is tried again in a moment", error)
-                with self._condition:
-                    self._condition.wait_for(lambda: self.closing, timeout=SECONDS_BEFORE_ANOTHER_TRY)
-                    self._work_waits = True
+            except Exception as error:  # noqa: BLE001  (all later files are to be written all the same)
+                self._try_again(error)
+            else:
+                self._problems.settle("keeper")
+
+    def _try_again(self, error: Exception) -> None:
+        """Tell of an error, and after a while have everything done again."""
+        self._problems.note("keeper", error)
+        if isinstance(error, (OSError, sqlite3.Error, StoreError)):
+            log.warning("a file could not be written: %s; it is tried again in a moment", error)
+            self._pause(SECONDS_BEFORE_ANOTHER_TRY)
+        else:
+            log.error(
+                "an error nobody foresaw, while files were looked after; they are again", exc_info=error
+            )
+            self._pause(SECONDS_AFTER_A_SURPRISE)
+        self.wake()
+
+    def _pause(self, seconds: float) -> None:
+        with self._condition:
+            self._condition.wait_for(lambda: self.closing, timeout=seconds)

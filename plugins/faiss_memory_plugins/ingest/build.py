@@ -7,11 +7,12 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event, Thread
+from threading import Event
 
 from msgspec import UNSET
 
 from faiss_memory import (
+    BackgroundThread,
     Change,
     Conflict,
     Draft,
@@ -92,7 +93,16 @@ class Build:
 
     def start(self, when_ended: Callable[[], None]) -> None:
         """Go on in the background; `when_ended` is called before `result` answers."""
-        Thread(target=self._run, args=(when_ended,), name="build", daemon=True).start()
+
+        def run() -> None:
+            try:
+                self._build()
+            except MemoryServiceError as error:
+                self._end(when_ended, error)
+            else:
+                self._end(when_ended, None)
+
+        BackgroundThread("build", run, lambda error: self._end(when_ended, error)).start()
 
     def result(self) -> BuildAnswer:
         """Wait until it has ended, and tell what it did. Raises what ended it."""
@@ -107,19 +117,17 @@ class Build:
         if self._stopping.is_set():
             raise Stopped
 
-    def _run(self, when_ended: Callable[[], None]) -> None:
-        try:
-            self._build()
-        except BaseException as error:
-            if not isinstance(error, MemoryServiceError):
-                log.exception("a build met an error nobody foresaw")
-            self.report.end("stopped" if isinstance(error, Stopped) else "failed", str(error))
-            when_ended()
-            self._outcome.set_exception(error)
-        else:
+    def _end(self, when_ended: Callable[[], None], error: BaseException | None) -> None:
+        """Tell the outcome, to the report and to whoever waits for the result."""
+        if error is None:
             self.report.end("done")
-            when_ended()
+        else:
+            self.report.end("stopped" if isinstance(error, Stopped) else "failed", str(error))
+        when_ended()
+        if error is None:
             self._outcome.set_result(None)
+        else:
+            self._outcome.set_exception(error)
 
     def _build(self) -> None:
         by_file = self._known()

@@ -33,10 +33,10 @@ class Builds:
         self._enter(build)
         try:
             build.collect()
+            build.start(lambda: self._leave(build, keep=True))
         except BaseException:
             self._leave(build, keep=False)
             raise
-        build.start(lambda: self._leave(build, keep=True))
         if request.wait:
             return 200, build.result()
         return 202, build.report.answer(with_files=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from faiss_memory import Change, Draft, Origin
+from faiss_memory import Change, Draft, Origin, is_blank
 from faiss_memory_plugins.ingest.parts import Document, Part
 
 Known = Mapping[int, Origin]
@@ -118,7 +118,8 @@ def plan_file(
 def _distinct(parts: Iterable[Part]) -> Iterable[tuple[str, Part]]:
     found: dict[str, Part] = {}
     for part in parts:
-        found.setdefault(_digest(part.text), part)
+        if not is_blank(part.text):
+            found.setdefault(_digest(part.text), part)
     return found.items()
 
 

@@ -216,6 +216,8 @@ def _agreed() -> bool:
 
 
 def _tell(plan: Plan, out: Output, problems: Sequence[str]) -> None:
+    from faiss_memory.cli.writing import clean_lines
+
     for edit in plan.edits:
         if not any(problem.startswith(f"{edit.path} ") for problem in problems):
             out.say(f"{'Removed' if edit.after.raw is None else 'Wrote'} {edit.path}")
@@ -224,7 +226,7 @@ def _tell(plan: Plan, out: Output, problems: Sequence[str]) -> None:
     for remark in dict.fromkeys(plan.remarks):
         out.remark(remark)
     for problem in problems:
-        click.echo(f"faiss-memory: {problem}", err=True)
+        click.echo(clean_lines(f"faiss-memory: {problem}"), err=True)
 
 
 def _print_files(installer: Installer, names: Sequence[str], project: str | None) -> None:
@@ -256,9 +258,9 @@ def _differences(path: str, before: bytes | None, after: bytes | None) -> list[s
 
 
 def _escaped(text: str) -> str:
-    from faiss_memory.cli.writing import clean
+    from faiss_memory.cli.writing import clean_lines
 
-    return "\n".join(clean(line) for line in text.split("\n"))
+    return clean_lines(text)
 
 
 def _in_words(scope: str, folder: str) -> str:

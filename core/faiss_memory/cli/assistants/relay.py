@@ -18,6 +18,7 @@ from typing import IO, Any
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
+from faiss_memory.background import BackgroundThread, described
 from faiss_memory.cli.assistants.offline import SERVICE_ERROR, failed_call, offline_result
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.failures import NobodyThere, Unreachable
@@ -59,7 +60,7 @@ class Relay:
         self._roots_known.set()
         self._writing = threading.Lock()
         self._free = threading.Semaphore(AT_ONCE)
-        self._under_way: set[threading.Thread] = set()
+        self._under_way: set[BackgroundThread] = set()
 
     def run(self, source: Iterable[bytes], sink: IO[bytes]) -> None:
         """Answer until the input ends, or nobody reads the answers."""
@@ -73,7 +74,7 @@ class Relay:
         deadline = time.monotonic() + FAREWELL
         for thread in list(self._under_way):
             thread.join(max(0.0, deadline - time.monotonic()))
-        if any(thread.is_alive() for thread in self._under_way):
+        if any(thread.is_alive for thread in list(self._under_way)):
             # It still waits for the service; nobody waits for it any more, and it must not keep us.
             os._exit(0)
 
@@ -92,19 +93,31 @@ class Relay:
         elif message["method"] == "initialize":  # what follows depends on it
             self._initialize(message)
         else:
-            thread = threading.Thread(target=self._answer, args=(message,), daemon=True)
-            self._under_way.add(thread)
-            thread.start()
+            self._answer_beside(message)
 
-    def _answer(self, message: Message) -> None:
-        try:
+    def _answer_beside(self, message: Message) -> None:
+        """Answer a call while more are read. Each gets an answer, whatever goes wrong: the assistant waits for it."""
+
+        def answer() -> None:
             with self._free:
-                self._say(self._asked(message))
+                self._say_or_leave(self._asked(message))
+            self._under_way.discard(thread)
+
+        def fail(error: BaseException) -> None:
+            said = f"an error nobody foresaw: {described(error)}"
+            self._say_or_leave({"id": message["id"], "error": _error(SERVICE_ERROR, said)})
+            self._under_way.discard(thread)
+
+        thread = BackgroundThread(f"call {message['id']}", answer, fail)
+        self._under_way.add(thread)
+        thread.start()
+
+    def _say_or_leave(self, message: Message) -> None:
+        try:
+            self._say(message)
         except BrokenPipeError:
             # The assistant has gone, and the reading thread may not have noticed.
             os._exit(0)
-        finally:
-            self._under_way.discard(threading.current_thread())
 
     def _say(self, message: Message) -> None:
         with self._writing:

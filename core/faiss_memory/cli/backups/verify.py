@@ -40,8 +40,7 @@ def verify(config: Path | None, data_dir: Path | None, mends: bool, quick: bool,
     from faiss_memory.cli.output import open_output
     from faiss_memory.cli.writing import as_json
     from faiss_memory.private import keep_files_private
-    from faiss_memory.store.fsck import repair
-    from faiss_memory.store.fsck import verify as check
+    from faiss_memory.store.fsck import repair, verify as check
 
     keep_files_private()
     given = {} if data_dir is None else {"data_dir": data_dir}

@@ -70,6 +70,13 @@ def _health(found: Findings, client: Client) -> dict[str, Any] | None:
             f"{part['what']} of {part['project']}: {part['progress']:.0%}",
             "Wait until it is done",
         )
+    for problem in health["problems"]:
+        if problem["part"] != "model":  # which has a check of its own
+            found.failed(
+                "background",
+                f"{problem['part']}: {problem['reason']}",
+                "Look into the log: faiss-memory service logs -n 50; then start the service again",
+            )
     return health
 
 

@@ -55,8 +55,10 @@ class LogWriter:
             written = 0
             while written < len(line):
                 written += os.write(self._file, line[written:])
-        except OSError as error:
+        except BaseException as error:
             self.take_back()
+            if not isinstance(error, OSError):
+                raise
             if error.errno in _FULL:
                 raise DiskFull(
                     "the disk is full; nothing was stored. Free some room, or forget memories, and try again"

@@ -23,10 +23,9 @@ from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.filesystem import replace_file, sync_data, sync_folder
 from faiss_memory.store.fsck.backup_check import STORE, sound_bytes
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
-from faiss_memory.store.fsck.verify import SCRATCH
 from faiss_memory.store.index.follower import Derived
 from faiss_memory.store.index.vector_files import sidecar_path
-from faiss_memory.store.opening import open_truth
+from faiss_memory.store.opening import SCRATCH, open_truth
 from faiss_memory.store.records import operations
 from faiss_memory.store.records.database import Truth
 from faiss_memory.store.records.reader import MEMORY_COLUMNS

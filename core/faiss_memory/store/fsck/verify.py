@@ -18,13 +18,10 @@ from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.fsck.index_check import Sound, check_catalogue, check_vector_files
 from faiss_memory.store.fsck.records_check import NAME, check_truth, read_only
 from faiss_memory.store.lock import FolderLock
-from faiss_memory.store.opening import special_files
+from faiss_memory.store.opening import SCRATCH, special_files
 from faiss_memory.store.records import operations
 from faiss_memory.store.records.database import NewerSchema
 from faiss_memory.store.reserve import BYTES
-
-SCRATCH = ".verifying"
-"""Where copies are made that are looked at; removed afterwards."""
 
 
 @dataclass(frozen=True, slots=True)

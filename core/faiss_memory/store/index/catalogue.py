@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from threading import Lock, local
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +23,7 @@ from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.analyzer import analyze_query
 from faiss_memory.store.index.filters import condition
 from faiss_memory.store.index.inverted_index import POSTING, Postings
+from faiss_memory.store.index.readers import Readers, Row
 from faiss_memory.store.records.rows import checksum, comparable, from_row, to_microseconds, to_row
 
 FORMAT = 1
@@ -54,17 +54,15 @@ PRAGMA user_version = {FORMAT};
 
 
 class Catalogue:
-    """Texts, filters and terms. One writer at a time; readers each have a connection of their own."""
+    """Texts, filters and terms. One writer at a time, with a connection of its own; many readers."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._of_thread = local()
-        self._connections: list[sqlite3.Connection] = []
-        self._connections_lock = Lock()
+        self._readers = Readers(self._connect)
         self.intact = _matches_digest(path)
         """Whether the file, when it was opened, was byte for byte the one that `settle` left."""
+        self._writer = self._connect()
         try:
-            self._writer = self._connect()
             version = self._writer.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 self._writer.executescript(_SCHEMA)
@@ -82,25 +80,24 @@ class Catalogue:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        with self._connections_lock:
-            self._connections.append(connection)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.create_function("holds", 2, _holds, deterministic=True)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=OFF")
+            connection.create_function("holds", 2, _holds, deterministic=True)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    def _read(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        if not hasattr(self._of_thread, "connection"):
-            self._of_thread.connection = self._connect()
-        cursor: sqlite3.Cursor = self._of_thread.connection.execute(sql, values)
-        return cursor
+    def _read(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        return self._readers.rows(sql, values)
 
     # Following the truth.
 
     def state(self, key: str) -> Any:
         """Read a value of the file itself, such as the seq it has reached."""
-        row = self._read("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row[0]
+        rows = self._read("SELECT value FROM state WHERE key = ?", (key,))
+        return rows[0][0] if rows else None
 
     def set_state(self, key: str, value: Any) -> None:
         """Keep a value of the file itself."""
@@ -108,7 +105,7 @@ class Catalogue:
 
     def check(self) -> str | None:
         """Look for damage to the file's structure; gives the first found. (Rows have checksums of their own.)"""
-        found = str(self._read("PRAGMA quick_check(1)").fetchone()[0])
+        found = str(self._read("PRAGMA quick_check(1)")[0][0])
         return None if found == "ok" else found
 
     def settle(self) -> None:
@@ -215,11 +212,13 @@ class Catalogue:
 
     def analyzed(self) -> Iterator[tuple[str, int, bytes]]:
         """Read the memories that were analyzed: project, id and postings. One pass, for all projects."""
-        return self._read("SELECT project, id, postings FROM memories WHERE postings IS NOT NULL ORDER BY id")
+        return self._readers.each(
+            "SELECT project, id, postings FROM memories WHERE postings IS NOT NULL ORDER BY id"
+        )
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Read every memory by id as it is written, for comparing: id, columns, checksum."""
-        return self._read(f"SELECT {_WRITTEN} FROM memories ORDER BY id")
+        return self._readers.each(f"SELECT {_WRITTEN} FROM memories ORDER BY id")
 
     def unanalyzed(self) -> dict[str, int]:
         """Count, by project, the memories whose terms are still to be found."""
@@ -348,17 +347,16 @@ class Catalogue:
             f" WHERE {clause} GROUP BY tag ORDER BY count(*) DESC, tag",
             values,
         )
-        return dict(rows.fetchall())
+        return dict(rows)
 
     def counts(self) -> dict[str, int]:
         """Count memories by project, superseded ones included."""
-        return dict(self._read("SELECT project, count(*) FROM memories GROUP BY project").fetchall())
+        return dict(self._read("SELECT project, count(*) FROM memories GROUP BY project"))
 
     def close(self) -> None:
         """Close every connection."""
-        with self._connections_lock:
-            for connection in self._connections:
-                connection.close()
+        self._readers.close()
+        self._writer.close()
 
 
 def digest_path(path: Path) -> Path:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from faiss_memory.errors import StoreError
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.catalogue_file import CatalogueFile, bring_in_line, difference
 from faiss_memory.store.index.model_vectors import ModelVectors
@@ -22,6 +25,8 @@ from faiss_memory.store.records.database import Truth
 log = logging.getLogger("faiss_memory.store")
 
 FILLED_AT_ONCE = 2000
+SECONDS_TO_SAVE = 3.0
+"""For the indexes of all projects, when the store is closed. The rest is read from the records at the next start."""
 SAVE_AFTER = 1000
 """Passages added before a vector index is saved again; fewer are caught up from the truth at start."""
 
@@ -157,13 +162,18 @@ class Derived:
             del self._missing[model, project]
         return bool(self._missing)
 
-    def save(self, *, everything: bool) -> None:
-        """Save the vector indexes that changed much, or at all, and the readable manifest. Raises OSError."""
+    def save(self, *, everything: bool, may_go_on: Callable[[], bool]) -> None:
+        """Save the vector indexes that changed much, or at all, and the readable manifest. Raises OSError.
+
+        What is not saved while it `may_go_on` is read from the records at the next start.
+        """
         model = self.model
         for project, (changes, size) in self.indexes.vector_changes().items():
             # A share of what is written, so that a large import is not written out again and again.
             first = everything or not self._vector_files.exists(project)
             least = 1 if first else max(SAVE_AFTER, min(size, PART) // 5)
+            if not may_go_on():
+                break
             if model is not None and changes >= least and (model.identity, project) not in self._missing:
                 seq = self.seq  # read before the snapshot, which may only be newer
                 if (content := self.indexes.snapshot(project)) is not None:
@@ -218,6 +228,12 @@ class Derived:
         return {name: 4 * dimension * count for name, count in self.indexes.passages().items()}
 
     def close(self) -> None:
-        """Close search.db."""
+        """Save what can be saved in a moment, and close search.db."""
+        end = time.monotonic() + SECONDS_TO_SAVE
+        try:
+            self.indexes.mark_clean()
+            self.save(everything=True, may_go_on=lambda: time.monotonic() < end)
+        except (OSError, sqlite3.Error, StoreError) as error:
+            log.warning("the indexes could not be saved (%s); they are rebuilt at the next start", error)
         self.indexes.close()
         self._catalogue_file.remove_spare()

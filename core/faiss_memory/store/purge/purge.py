@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from faiss_memory.background import Problems
 from faiss_memory.contracts.store import Proof, Purged
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.store.backup.backups import Manifest
@@ -68,6 +69,7 @@ class Purging:
         derived: Derived,
         files: ReadersWriterLock,
         on_failure: Callable[[StoreError], None],
+        problems: Problems,
     ) -> None:
         self._data = data
         self._store = data / "backups" / ".store"
@@ -76,6 +78,7 @@ class Purging:
         self._derived = derived
         self._files = files
         self._on_failure = on_failure
+        self._problems = problems
 
     def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool) -> Purged:
         """Purge memories, those as well that were forgotten before, if any file still holds them.
@@ -99,14 +102,20 @@ class Purging:
         return _told(ids, known, files, removed, found)
 
     def finish(self) -> None:
-        """Go on with a purge that was cut short. What goes wrong is logged: the next start tries again."""
+        """Go on with a purge that was cut short. What goes wrong is told: the next start tries again.
+
+        The memories can be used meanwhile, also when a file is damaged in a way that nobody foresaw.
+        """
         try:
             with self._files.writing(), self._history.keeping_all():
                 self._finish_older()
-        except (OSError, sqlite3.Error, StoreError) as error:
+        except Exception as error:
+            foreseen = isinstance(error, (OSError, sqlite3.Error, StoreError))
             log.error(
-                "a purge that was cut short could not be finished: %s; the next start tries again", error
-            )
+                "a purge that was cut short could not be finished: %s; the next start tries again",
+                error, exc_info=None if foreseen else error,
+            )  # fmt: skip
+            self._problems.note("purge", error)
 
     def _finish_older(self) -> None:
         intent = read_intent(self._data)

@@ -1,0 +1,117 @@
+"""One search: what is asked of the store, what is chosen from its legs, and the results."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.contracts.store import Found, Legs, Search
+from faiss_memory.embedder import EmbeddingLanes
+from faiss_memory.engine import ranking
+from faiss_memory.engine.passages import split
+from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg
+from faiss_memory.memory import Match, Query, Ranking, SearchResult
+
+QUERY_PASSAGES = 8
+
+
+class Meaning(NamedTuple):
+    """A query's vector, shape (dimension,), and the identity of the model that made it."""
+
+    vector: Vectors
+    model: str
+
+
+def embed_query(model: EmbeddingLanes, text: str) -> Meaning:
+    """Embed a query; an overlong one as the mean of passages spread over it."""
+    if len(text) <= model.window:  # a token is at least a character
+        return Meaning(np.asarray(model.embed_queries([text])[0]), model.identity)
+    passages = split(text, model.token_offsets(text), model.window)
+    chosen = np.unique(np.linspace(0, len(passages) - 1, QUERY_PASSAGES).astype(int))
+    vectors = model.embed_queries([text[passages[n].start : passages[n].end] for n in chosen])
+    mean = vectors.mean(axis=0)
+    unit = np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+    return Meaning(unit, model.identity)
+
+
+class Choice:
+    """Chooses from the legs of a search what answers: `kept`, best first."""
+
+    def __init__(self, query: Query, guests: Mapping[str, Ranking], partial: Collection[str]) -> None:
+        self._query = query
+        self._partial = partial
+        self._guests = guests
+        self.named = {memory_id for given in guests.values() for memory_id, score in given if score > 0}
+        self.kept: Ranking = []
+
+    def __call__(self, legs: Legs) -> list[int]:
+        """Choose the memories whose texts are wanted."""
+        scores = ranking.score(self._query, self._legs(legs))
+        self.kept = [
+            pair for pair in ranking.best_first(scores) if _passes(self._query, legs.matches.get(pair[0]))
+        ]
+        return [memory_id for memory_id, _ in self.kept[: self._query.k]]
+
+    def _legs(self, legs: Legs) -> list[Leg]:
+        """Name each leg. What a plugin names counts if the filter lets it through and it has a score at all."""
+        others = [Leg(KEYWORD, dict(legs.words), KEYWORD in self._partial)]
+        for name, given in self._guests.items():
+            others.append(Leg(name, {key: score for key, score in given if key in legs.named and score > 0}))
+        # A memory that only another leg has met is as near as it is.
+        meaning = ranking.semantic_scores(legs.matches.values())
+        return [Leg(SEMANTIC, meaning, SEMANTIC in self._partial), *others]
+
+
+def asked(query: Query, meaning: Meaning | None, depth: int, named: Collection[int]) -> Search:
+    """Say what the store is asked for: the legs of the query's mode, so many memories deep."""
+    return Search(
+        where=query.where,
+        depth=depth,
+        vector=None if meaning is None else meaning.vector,
+        model=None if meaning is None else meaning.model,
+        nearest=query.mode != "keyword",
+        text=None if query.mode == "semantic" else query.text,
+        named=named,
+    )
+
+
+def results_of(kept: Ranking, found: Found) -> list[SearchResult]:
+    """Put the memories that were found together with their scores."""
+    scores, matches = dict(kept), found.legs.matches
+    results = []
+    for memory in found.memories:
+        match = matches.get(memory.id)
+        results.append(
+            SearchResult(
+                memory=memory,
+                similarity=None if match is None else match.similarity,
+                score=scores[memory.id],
+                relevance=None if match is None else ranking.relevance(match.similarity),
+                passage=match.passage if match is not None and match.passages > 1 else None,
+            )
+        )
+    return results
+
+
+def _passes(query: Query, match: Match | None) -> bool:
+    if query.threshold is None:
+        return True
+    return match is not None and round(match.similarity, 4) >= query.threshold
+
+
+def reaches_on(query: Query, legs: Legs, depth: int) -> bool:
+    """Say whether a deeper search could bring more: by meaning it meets the most similar memories first."""
+    if query.mode == "keyword":
+        return len(legs.words) >= depth
+    least = legs.nearest[-1].similarity if legs.nearest else 0.0
+    return len(legs.nearest) >= depth and (query.threshold is None or least >= query.threshold)
+
+
+def is_relevant(query: Query, result: SearchResult) -> bool:
+    """Say whether a result is as likely an answer as the query demands."""
+    return query.min_relevance is None or (
+        result.relevance is not None and result.relevance >= query.min_relevance
+    )

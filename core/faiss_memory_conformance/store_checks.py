@@ -1,0 +1,416 @@
+"""The checks for stores. Each is a promise that the users of a memory rely on, whoever keeps it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faiss_memory.contracts.store import Legs, Retry, Search, Store
+from faiss_memory.errors import Conflict, MemoryNotFound, MemoryServiceError
+from faiss_memory.memory import Change, Draft, Filter, Origin
+from faiss_memory.plugin_host import PluginHost
+from faiss_memory.settings import load
+from faiss_memory.store import EmbeddedStore
+from faiss_memory_conformance.store_home import ANYWHERE, DIMENSION, MODEL, Home, embed
+from faiss_memory_conformance.store_oracle import EPOCH, WORDS, Oracle
+
+RECALL = 0.98
+"""Of the truly nearest, how many must be among those that are found."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each check for each store that was named."""
+    if "name" in metafunc.fixturenames:
+        metafunc.parametrize("name", metafunc.config.getoption("faiss_memory_store"))
+
+
+@pytest.fixture
+def home(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Home]:
+    """A new place for a store of the kind that is checked."""
+    made = Home(maker(name, request.config.getoption("faiss_memory_store_place") or str(tmp_path / "data")))
+    yield made
+    made.close()
+
+
+def maker(name: str, place: str) -> Callable[[], Store]:
+    """Return what makes a store of a plugin, or the embedded one, at a place."""
+    settings = load(None, {"data_dir": place}, {}).settings
+    if name == "embedded":
+        return lambda: EmbeddedStore(settings.data_folder, lambda _: None)
+    host = PluginHost()
+    assert name in host.names, f"no plugin `{name}` is installed; there are {', '.join(host.names)}"
+
+    def make() -> Store:
+        given = {"settings": settings, "on_failure": lambda _: None}
+        store = host.open_part("open_store", Store, only=name, **given)  # type: ignore[type-abstract]
+        assert store is not None, f"plugin `{name}` gives no store for data_dir={place}"
+        return store
+
+    return make
+
+
+# What is written is there.
+
+
+def test_what_was_added_is_found_at_once_in_every_way(home: Home) -> None:
+    for number in range(20):
+        own = "abcdefghijklmnopqrst"[number] * 5
+        text = f"the {WORDS[number % 16]} {own}"
+        (memory_id,) = home.add(text)
+        assert home.store.get([memory_id])[0].text == text
+        assert home.nearest(text)[0] == memory_id
+        assert home.by_words(own) == [memory_id]
+        assert memory_id in home.store.matching_ids(ANYWHERE)
+        assert home.store.select(ANYWHERE, limit=50, order="newest")[0].id == memory_id
+        assert home.store.projects()[0].memories == number + 1
+
+
+def test_a_memory_is_read_as_it_was_written(home: Home) -> None:
+    draft = Draft(
+        text="naïve ✓ \N{GRINNING FACE}\n\ttext", project="alpha", source="docs/a.md", tags=("red", "blue"),
+        metadata={"k": [1, None, {"x": True}]}, timestamp=EPOCH + timedelta(microseconds=7),
+    )  # fmt: skip
+    (memory_id,) = home.add(draft)
+    for _ in range(2):
+        (memory,) = home.store.get([memory_id])
+        assert (memory.text, memory.project, memory.source) == (draft.text, "alpha", "docs/a.md")
+        assert (set(memory.tags), dict(memory.metadata)) == ({"red", "blue"}, draft.metadata)
+        assert (memory.timestamp, memory.supersedes, memory.superseded_by) == (draft.timestamp, None, None)
+        home.reopen()
+
+
+def test_texts_without_an_embedding_are_found_by_words_and_embedded_later(home: Home) -> None:
+    ids = [home.store.add([Draft(text=f"plain words{n}")], [None])[0].id or 0 for n in range(3)]
+    assert home.by_words("plain") == ids
+    assert home.store.count_unembedded() == {"default": 3}
+    assert [memory.id for memory in home.store.unembedded(2)] == ids[:2]
+    assert [memory.id for memory in home.store.unembedded(9, after=ids[0])] == ids[1:]
+    home.store.embed({ids[0]: ("plain words0", embed("plain words0")), ids[1]: ("another", embed("another"))})
+    assert home.nearest("plain words0") == ids[:1], "a text that has changed since is passed over"
+    assert home.store.count_unembedded() == {"default": 2}
+
+
+def test_everything_is_there_after_a_restart(home: Home) -> None:
+    oracle = Oracle(home)
+    oracle.grow(40, seed=1)
+    kept = oracle.ids(ANYWHERE)
+    home.reopen()
+    oracle.check("after a restart")
+    last = home.store.model_in_use()
+    assert last is not None
+    assert (last.identity, last.dimension) == (MODEL, DIMENSION)
+    (memory_id,) = home.add("one more")
+    assert memory_id > max(kept)
+
+
+def test_no_id_is_given_twice(home: Home) -> None:
+    given = home.add("one", "two", "three")
+    home.store.forget(given[1:])
+    given += home.add("four")
+    home.store.forget(given)
+    home.reopen()
+    given += home.add("five", "six")
+    home.store.purge(given)
+    given += home.add("seven")
+    assert given == sorted(set(given))
+
+
+# Changes.
+
+
+def test_a_change_is_found_by_its_new_text_and_no_more_by_its_old(home: Home) -> None:
+    memory_id, other = home.add("the ledger lives in postgres", "redis holds the cache")
+    changed = home.store.change(memory_id, Change(text="cookies expire"), embed("cookies expire"))
+    assert changed == home.store.get([memory_id])[0]
+    for _ in range(2):
+        assert home.by_words("ledger") == []
+        assert home.by_words("cookies") == [memory_id]
+        assert home.nearest("cookies expire")[0] == memory_id
+        assert home.nearest("the ledger lives in postgres", depth=2)[0] != memory_id or other
+        (match,) = [one for one in home.legs("cookies expire").legs.nearest if one.memory_id == memory_id]
+        assert match.similarity > 0.999
+        home.reopen()
+
+
+def test_a_change_leaves_alone_what_it_does_not_name(home: Home) -> None:
+    (memory_id,) = home.add(Draft(text="the ledger", tags=("red",), source="a.md", metadata={"x": 1}))
+    changed = home.store.change(memory_id, Change(tags=("blue",)), None)
+    assert (changed.text, changed.tags, changed.source) == ("the ledger", ("blue",), "a.md")
+    assert dict(changed.metadata) == {"x": 1}
+    assert home.nearest("the ledger") == home.by_words("ledger") == [memory_id]
+
+
+def test_what_is_forgotten_is_in_no_answer(home: Home) -> None:
+    ids = home.add("the ledger", "the cache", "the queue")
+    assert home.store.forget([ids[0], 10**6]) == [ids[0]]
+    assert home.store.forget([ids[0]]) == []
+    for _ in range(2):
+        _is_gone(home, ids[0], "the ledger")
+        assert home.nearest("the ledger")
+        assert home.store.projects()[0].memories == 2
+        home.reopen()
+
+
+def test_what_is_purged_is_in_no_answer_and_told(home: Home) -> None:
+    ids = home.add("the ledger", "the cache", "the queue")
+    home.store.forget(ids[1:2])
+    tried = home.store.purge(ids[:2], dry_run=True)
+    assert (sorted(tried.ids), len(home.store.get(ids))) == (ids[:2], 2), "a dry run says what it would be"
+    done = home.store.purge([*ids[:2], 10**6])
+    assert (sorted(done.ids), done.missing) == (ids[:2], [10**6])
+    for _ in range(2):
+        _is_gone(home, ids[0], "the ledger")
+        _is_gone(home, ids[1], "the cache")
+        home.reopen()
+    proof = home.store.purge(ids[2:], prove=True).proof
+    assert proof is None or proof.found == []
+
+
+def _is_gone(home: Home, memory_id: int, text: str) -> None:
+    store = home.store
+    assert store.get([memory_id]) == []
+    assert memory_id not in {*home.nearest(text), *home.by_words(text), *home.read(text)}
+    assert memory_id not in store.matching_ids(ANYWHERE)
+    assert store.allowed([memory_id], ANYWHERE) == set()
+    assert memory_id not in {memory.id for memory in store.select(ANYWHERE, limit=100)}
+    asked = Search(where=ANYWHERE, depth=1, vector=embed(text).vectors[0], model=MODEL, named=[memory_id])
+    found = store.search(asked, lambda _: ()).legs
+    assert memory_id not in found.matches
+    assert memory_id not in found.named
+
+
+def test_what_is_superseded_is_left_out_until_it_is_current_again(home: Home) -> None:
+    (old,) = home.add("the ledger is in redis")
+    (new,) = home.add(Draft(text="the ledger is in postgres", supersedes=old))
+    current = Filter()
+    for _ in range(2):
+        assert home.nearest("the ledger is in redis", current) == [new]
+        assert home.by_words("ledger", current) == [new]
+        assert home.store.allowed([old, new], current) == {new}
+        assert sorted(home.nearest("the ledger", replace(current, include_superseded=True))) == [old, new]
+        assert [memory.id for memory in home.store.history(new)] == [new, old]
+        assert home.store.get([old])[0].superseded_by == new
+        home.reopen()
+    home.store.forget([new])
+    assert home.nearest("the ledger", current) == [old]
+
+
+def test_projects_are_apart(home: Home) -> None:
+    (here,) = home.add(Draft(text="the same words", project="alpha", tags=("red",)))
+    (there,) = home.add(Draft(text="the same words", project="beta", tags=("blue",)))
+    only = Filter(projects=("alpha",))
+    assert home.nearest("the same words", only) == home.by_words("same", only) == [here]
+    assert sorted(home.nearest("the same words", Filter(projects=None))) == [here, there]
+    assert home.store.tags(only) == {"red": 1}
+    assert {one.name: one.memories for one in home.store.projects()} == {"alpha": 1, "beta": 1}
+    with pytest.raises(MemoryNotFound):
+        home.store.add([Draft(text="x", project="beta", supersedes=here)], [embed("x")])
+    assert home.store.drop_project("alpha") == 1
+    _is_gone(home, here, "the same words")
+    assert home.nearest("the same words") == [there]
+
+
+# Filters and orders.
+
+
+def test_a_filtered_search_brings_exactly_as_many_as_there_are(home: Home) -> None:
+    oracle = Oracle(home)
+    oracle.grow(60, seed=2)
+    oracle.check("filtered", searches=25)
+
+
+def test_lists_are_ordered_paged_and_searched(home: Home) -> None:
+    drafts = [Draft(text=f"Word{n % 3} {n}", timestamp=EPOCH + timedelta(hours=n // 2)) for n in range(9)]
+    ids = home.add(*drafts)
+    page = home.store.select(ANYWHERE, limit=4)
+    assert [memory.id for memory in page] == ids[:4:-1]
+    after = (page[-1].timestamp, page[-1].id)
+    assert [memory.id for memory in home.store.select(ANYWHERE, limit=9, after=after)] == ids[4::-1]
+    assert [memory.id for memory in home.store.select(ANYWHERE, order="oldest", limit=2)] == ids[:2]
+    assert [memory.id for memory in home.store.select(ANYWHERE, contains="word1")] == ids[7::-3]
+
+
+# Promises to callers.
+
+
+def test_a_retried_call_has_the_first_answer(home: Home) -> None:
+    draft, retry = Draft(text="once"), Retry("key", b"digest")
+    first = home.store.add([draft], [embed("once")], retry)
+    for _ in range(2):
+        again = home.store.add([draft], [embed("once")], retry)
+        assert ([one.id for one in again], again[0].repeated) == ([one.id for one in first], True)
+        home.reopen()
+    with pytest.raises(Conflict):
+        home.store.add([draft], [embed("once")], Retry("key", b"another"))
+    assert len(home.store.matching_ids(ANYWHERE)) == 1
+
+
+def test_what_says_nothing_new_is_left_out_if_asked(home: Home) -> None:
+    (first,) = home.add("the ledger lives in postgres")
+    text = "the ledger lives in postgres"
+    (twin,) = home.store.add([Draft(text=text, if_novel=0.95)], [embed(text)])
+    assert twin.id is None
+    assert twin.twin is not None
+    assert (twin.twin[0], round(twin.twin[1], 3)) == (first, 1.0)
+    closest = home.store.closest(embed(text), Filter())
+    assert closest is not None
+    assert (closest.memory.id, round(closest.similarity, 3)) == (first, 1.0)
+    assert home.store.closest(embed(text), Filter(projects=("nobody",))) is None
+
+
+def test_nonsense_is_refused_and_nothing_of_it_is_kept(home: Home) -> None:
+    (memory_id,) = home.add("the ledger")
+    nonsense: Sequence[Callable[[], Any]] = [
+        lambda: home.store.add(
+            [Draft(text="a"), Draft(text="b", supersedes=10**6)], [embed("a"), embed("b")]
+        ),
+        lambda: home.store.change(10**6, Change(tags=("x",)), None),
+        lambda: home.store.drop_project("nobody"),
+        lambda: home.store.history(10**6),
+    ]
+    for call in nonsense:
+        with pytest.raises(MemoryNotFound):
+            call()
+    assert home.store.matching_ids(ANYWHERE) == [memory_id]
+    assert home.store.get([10**6, -1]) == []
+    assert home.store.forget([10**6]) == []
+
+
+def test_a_file_is_rewritten_as_one(home: Home) -> None:
+    origin = Origin("/notes/a.md", "#1", "digest", "details")
+    (kept, gone) = home.add(
+        Draft(text="kept", origin=origin), Draft(text="gone", origin=replace(origin, place="#2"))
+    )
+    draft = Draft(text="fresh", origin=replace(origin, place="#3"))
+    done = home.store.rewrite(
+        [draft], [embed("fresh")], {kept: Change(tags=("x",)), 10**6: Change()}, [gone, 10**6]
+    )
+    assert (len(done.added), done.changed, done.removed) == (1, [kept], [gone])
+    for _ in range(2):
+        assert {key: one.place for key, one in home.store.origins("default").items()} == {
+            kept: "#1",
+            done.added[0]: "#3",
+        }
+        assert home.store.get([kept])[0].tags == ("x",)
+        home.reopen()
+    with pytest.raises(MemoryNotFound):
+        home.store.rewrite([Draft(text="x", supersedes=10**6)], [embed("x")], {}, [kept])
+    assert [memory.id for memory in home.store.get([kept])] == [kept], "all of it or nothing"
+
+
+def test_what_was_written_can_be_followed(home: Home) -> None:
+    one, two = home.add("one", "two")
+    feed = home.store.changes()
+    assert (sorted(feed.stored), feed.removed, feed.more) == ([one, two], [], False)
+    assert home.store.changes(feed.position).stored == []
+    home.store.forget([one])
+    home.store.change(two, Change(tags=("x",)), None)
+    (three,) = home.add("three")
+    seen: list[int] = []
+    removed: list[int] = []
+    position, more = feed.position, True
+    while more:
+        told = home.store.changes(position, limit=1)
+        seen, removed = [*seen, *told.stored], [*removed, *told.removed]
+        position, more = told.position, told.more
+    assert (seen, removed) == ([two, three], [one])
+    assert home.store.changes("of another store:7").anew
+
+
+def test_a_model_answers_when_it_is_put_in_use(home: Home) -> None:
+    (memory_id,) = home.add("the ledger")
+    home.store.prepare_model("other@1", "other", DIMENSION)
+    assert home.store.count_unembedded("other@1") == {"default": 1}
+    other = replace(embed("the ledger"), vectors=-embed("the ledger").vectors, model="other@1")
+    home.store.embed({memory_id: ("the ledger", other)})
+    home.store.use_model("other@1", "other", DIMENSION)
+    asked = Search(where=ANYWHERE, depth=5, vector=other.vectors[0], model="other@1")
+    (match,) = home.store.search(asked, lambda _: ()).legs.nearest
+    assert match.similarity > 0.999, "vectors of two models were compared"
+    in_use = home.store.model_in_use()
+    assert in_use is not None
+    assert in_use.identity == "other@1"
+
+
+def test_sizes_and_states_are_told(home: Home) -> None:
+    home.add(Draft(text="one", timestamp=EPOCH), "two")
+    stats = home.store.stats()
+    assert stats.created_at <= stats.last_updated
+    assert all(size >= 0 for size in stats.index_size_bytes.values())
+    assert home.store.busy() is None
+    assert home.store.rebuilding() == []
+
+
+# Searches.
+
+
+def test_the_nearest_are_found(home: Home) -> None:
+    chance, texts = random.Random(3), []
+    for _ in range(300):
+        texts.append(" ".join(chance.choices(WORDS, k=chance.randint(2, 9))))
+    ids = home.add(*texts)
+    found = wanted = 0
+    vectors = np.stack([embed(text).vectors[0] for text in texts])
+    for query in texts[::15]:
+        scores = vectors @ embed(query).vectors[0]
+        least = np.sort(scores)[-10]
+        near = home.nearest(query, depth=10)
+        assert len(near) == len(set(near)) == 10
+        found += sum(bool(scores[ids.index(memory_id)] >= least - 1e-5) for memory_id in near)
+        wanted += 10
+    assert found >= RECALL * wanted
+
+
+def test_a_search_reads_the_state_that_it_searched(home: Home) -> None:
+    ids = home.add(*(f"the ledger number{number}" for number in range(9)))
+
+    def choose(legs: Legs) -> Sequence[int]:
+        chosen = [match.memory_id for match in legs.nearest[:5]]
+        forgetting = Thread(target=home.store.forget, args=(chosen[:2],), daemon=True)
+        forgetting.start()
+        forgetting.join(0.2)  # a store may let it wait until the search is done
+        later.append(forgetting)
+        return chosen
+
+    later: list[Thread] = []
+    found = home.legs("the ledger", choose=choose)
+    assert len(found.memories) == 5
+    later[0].join()
+    assert set(home.nearest("the ledger")) < set(ids)
+
+
+def test_readers_see_what_is_committed_and_no_more(home: Home) -> None:
+    home.add(*(f"steady ledger{number}" for number in range(9)))
+    done, wrong = Event(), []
+
+    def write() -> None:
+        with suppress(MemoryServiceError):
+            for number in range(30):
+                pair = home.add(f"fleeting one{number}", f"fleeting two{number}")
+                home.store.forget(pair)
+        done.set()
+
+    def read() -> None:
+        while not done.is_set():
+            found = home.legs(
+                "steady ledger", depth=5, choose=lambda legs: [m.memory_id for m in legs.nearest]
+            )
+            if len(found.memories) != 5 or len(home.by_words("fleeting")) not in (0, 2):
+                wrong.append(found)
+
+    threads = [Thread(target=write), *(Thread(target=read) for _ in range(3))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert home.by_words("fleeting") == []

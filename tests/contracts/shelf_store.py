@@ -1,0 +1,380 @@
+"""A small store in memory, as a stranger would write one: numpy, dictionaries, and the front door.
+
+What is written outlives the store that wrote it, as it would on a server: it lies on a shelf by the name of its place.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from threading import RLock
+from typing import Any
+
+from faiss_memory import (
+    Added,
+    Change,
+    Closest,
+    Conflict,
+    Draft,
+    Embedding,
+    Feed,
+    Filter,
+    Found,
+    KnownModel,
+    Legs,
+    Match,
+    Memory,
+    MemoryNotFound,
+    Origin,
+    ProjectCount,
+    Purged,
+    Retry,
+    Rewritten,
+    Search,
+    Store,
+    StoreStats,
+    hookimpl,
+)
+
+
+@dataclass
+class Shelf:
+    """All that a store keeps."""
+
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    memories: dict[int, Memory] = field(default_factory=dict)
+    vectors: dict[str, dict[int, Embedding]] = field(default_factory=dict)
+    models: dict[str, KnownModel] = field(default_factory=dict)
+    in_use: str = ""
+    origins: dict[int, Origin] = field(default_factory=dict)
+    retries: dict[str, tuple[bytes, list[Added]]] = field(default_factory=dict)
+    last_id: int = 0
+    seq: int = 0
+    written: dict[int, int] = field(default_factory=dict)
+
+
+SHELVES: dict[str, Shelf] = {}
+
+
+class ShelfStore(Store):
+    def __init__(self, place: str) -> None:
+        self.place, self.lock = place, RLock()
+
+    def open(self) -> None:
+        self.shelf = SHELVES.setdefault(self.place, Shelf())
+
+    def close(self) -> None:
+        pass
+
+    def busy(self) -> None:
+        return None
+
+    def rebuilding(self) -> list[Any]:
+        return []
+
+    # Writing.
+
+    def _atomically(self, call: Callable[[], Any]) -> Any:
+        with self.lock:
+            before = deepcopy(self.shelf)
+            try:
+                self.shelf.seq += 1
+                return call()
+            except BaseException:
+                self.shelf = SHELVES[self.place] = before
+                raise
+
+    def add(
+        self, drafts: Sequence[Draft], embeddings: Sequence[Embedding | None], retry: Retry | None = None
+    ) -> list[Added]:
+        def call() -> list[Added]:
+            if retry is not None and retry.key in self.shelf.retries:
+                digest, answer = self.shelf.retries[retry.key]
+                if digest != retry.digest:
+                    raise Conflict("the key was used with another request")
+                return [replace(one, repeated=True) for one in answer]
+            added = [self._add(draft, part) for draft, part in zip(drafts, embeddings, strict=True)]
+            if retry is not None:
+                self.shelf.retries[retry.key] = (retry.digest, added)
+            return added
+
+        return self._atomically(call)
+
+    def _add(self, draft: Draft, embedding: Embedding | None) -> Added:
+        if draft.if_novel is not None and embedding is not None:
+            closest = self.closest(embedding, Filter(projects=(draft.project,)))
+            if closest is not None and closest.similarity >= draft.if_novel:
+                return Added(None, (closest.memory.id, closest.similarity))
+        if draft.supersedes is not None:
+            older = self.shelf.memories.get(draft.supersedes)
+            if older is None or older.project != draft.project:
+                raise MemoryNotFound(f"there is no memory {draft.supersedes}", "supersedes")
+        self.shelf.last_id += 1
+        fields = {
+            name: getattr(draft, name)
+            for name in ("text", "project", "source", "tags", "metadata", "supersedes")
+        }
+        number = self.shelf.last_id
+        self._put(Memory(id=number, timestamp=draft.timestamp or datetime.now(UTC), **fields), embedding)
+        if draft.origin is not None:
+            self.shelf.origins[number] = draft.origin
+        return Added(number)
+
+    def _put(self, memory: Memory, embedding: Embedding | None) -> None:
+        self.shelf.memories[memory.id] = memory
+        self.shelf.written[memory.id] = self.shelf.seq
+        for part in () if embedding is None else embedding.by_each():
+            self.shelf.vectors.setdefault(part.model or self.shelf.in_use, {})[memory.id] = part
+
+    def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
+        def call() -> Memory:
+            if memory_id not in self.shelf.memories:
+                raise MemoryNotFound(f"there is no memory {memory_id}")
+            names = ("text", "source", "tags", "metadata", "timestamp")
+            given = {name: getattr(change, name) for name in names if getattr(change, name) is not None}
+            if "text" in given:
+                for vectors in self.shelf.vectors.values():
+                    vectors.pop(memory_id, None)
+            self._put(replace(self.shelf.memories[memory_id], **given), embedding)
+            if change.origin is not None:
+                self.shelf.origins[memory_id] = change.origin
+            return self.get([memory_id])[0]
+
+        return self._atomically(call)
+
+    def rewrite(
+        self,
+        drafts: Sequence[Draft],
+        embeddings: Sequence[Embedding | None],
+        changes: Mapping[int, Change],
+        gone: Sequence[int],
+    ) -> Rewritten:
+        def call() -> Rewritten:
+            added = [self._add(draft, part).id or 0 for draft, part in zip(drafts, embeddings, strict=True)]
+            there = [memory_id for memory_id in changes if memory_id in self.shelf.memories]
+            for memory_id in there:
+                self.change(memory_id, changes[memory_id], None)
+            return Rewritten(added, there, self.forget(gone))
+
+        return self._atomically(call)
+
+    def origins(self, project: str) -> dict[int, Origin]:
+        memories = self.shelf.memories
+        return {key: one for key, one in self.shelf.origins.items() if memories[key].project == project}
+
+    def forget(self, ids: Sequence[int]) -> list[int]:
+        def call() -> list[int]:
+            there = [memory_id for memory_id in ids if memory_id in self.shelf.memories]
+            for memory_id in there:
+                del self.shelf.memories[memory_id]
+                self.shelf.written[memory_id] = self.shelf.seq
+                for kept in (self.shelf.origins, *self.shelf.vectors.values()):
+                    kept.pop(memory_id, None)
+            return there
+
+        return self._atomically(call)
+
+    def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
+        known = [memory_id for memory_id in ids if memory_id in self.shelf.written]
+        if not dry_run:
+            self.forget(ids)
+        return Purged(known, [memory_id for memory_id in ids if memory_id not in known])
+
+    def drop_project(self, name: str) -> int:
+        ids = [memory.id for memory in self.shelf.memories.values() if memory.project == name]
+        if not ids:
+            raise MemoryNotFound(f"there is no project {name}")
+        return len(self.forget(ids))
+
+    # Reading.
+
+    def _read(self, memory: Memory) -> Memory:
+        newer = [one.id for one in self.shelf.memories.values() if one.supersedes == memory.id]
+        return replace(memory, superseded_by=max(newer, default=None))
+
+    def get(self, ids: Sequence[int]) -> list[Memory]:
+        with self.lock:
+            return [self._read(self.shelf.memories[key]) for key in ids if key in self.shelf.memories]
+
+    def history(self, memory_id: int) -> list[Memory]:
+        with self.lock:
+            chain = self.get([memory_id])
+            while chain and chain[-1].supersedes in self.shelf.memories:
+                chain += self.get([chain[-1].supersedes or 0])
+        if not chain:
+            raise MemoryNotFound(f"there is no memory {memory_id}")
+        return chain
+
+    def _passing(self, where: Filter) -> dict[int, Memory]:
+        return {key: one for key in sorted(self.shelf.memories) if passes(one := self.get([key])[0], where)}
+
+    def select(self, where, *, contains=None, order="newest", limit=50, after=None) -> list[Memory]:
+        with self.lock:
+            found = sorted(self._passing(where).values(), key=lambda memory: (memory.timestamp, memory.id))
+        if order == "newest":
+            found.reverse()
+        if after is not None:
+            places = [(one.timestamp, one.id) for one in found]
+            follows = [place > after if order == "oldest" else place < after for place in places]
+            found = [one for one, is_next in zip(found, follows, strict=True) if is_next]
+        return [one for one in found if not contains or contains.casefold() in one.text.casefold()][:limit]
+
+    def matching_ids(self, where: Filter) -> list[int]:
+        with self.lock:
+            return [*self._passing(where)]
+
+    def allowed(self, ids: Collection[int], where: Filter) -> set[int]:
+        return set(ids) & set(self.matching_ids(where))
+
+    def changes(self, after: str | None = None, limit: int = 1000) -> Feed:
+        with self.lock:
+            place, _, number = (after or "").partition("@")
+            since = int(number) if place == self.place else 0
+            seqs = sorted(seq for seq in self.shelf.written.values() if seq > since)
+            until = seqs[limit - 1] if len(seqs) >= limit else self.shelf.seq
+            told = sorted((seq, key) for key, seq in self.shelf.written.items() if since < seq <= until)
+            return Feed(
+                position=f"{self.place}@{until}",
+                stored=[key for _, key in told if key in self.shelf.memories],
+                removed=[key for _, key in told if key not in self.shelf.memories],
+                anew=after is not None and place != self.place,
+                more=until < self.shelf.seq,
+            )
+
+    def search(self, asked: Search, choose: Callable[[Legs], Sequence[int]]) -> Found:
+        with self.lock:
+            there = self._passing(asked.where)
+            near = [] if asked.vector is None else self._matches(asked, there)
+            words = [] if asked.text is None else by_words(asked.text, there)[: asked.depth]
+            named = {key for key in asked.named if key in there}
+            nearest = near[: asked.depth] if asked.nearest else []
+            wanted = {match.memory_id for match in nearest} | {key for key, _ in words} | named
+            legs = Legs(
+                nearest, words, {one.memory_id: one for one in near if one.memory_id in wanted}, named
+            )
+            return Found(legs, self.get(choose(legs)))
+
+    def _matches(self, asked: Search, there: Collection[int]) -> list[Match]:
+        found = []
+        for key, part in self.shelf.vectors.get(asked.model or self.shelf.in_use, {}).items():
+            if key in there:
+                scores = part.vectors @ asked.vector
+                best = int(scores.argmax())
+                found.append(Match(key, float(scores[best]), part.passages[best], len(part.passages)))
+        return sorted(found, key=lambda match: (-match.similarity, match.memory_id))
+
+    def closest(self, embedding: Embedding, where: Filter) -> Closest | None:
+        with self.lock:
+            there = self._passing(where)
+            each = [
+                self._matches(Search(where=where, depth=1, vector=vector, model=embedding.model), there)
+                for vector in embedding.vectors
+            ]
+            if not each or not all(each):
+                return None
+            match = min((found[0] for found in each), key=lambda match: match.similarity)
+            return Closest(self.get([match.memory_id])[0], match.similarity)
+
+    def projects(self) -> list[ProjectCount]:
+        with self.lock:
+            times: dict[str, list[datetime]] = {}
+            for memory in self.shelf.memories.values():
+                times.setdefault(memory.project, []).append(memory.timestamp)
+        return [
+            ProjectCount(name=name, memories=len(some), created_at=min(some), last_updated=max(some))
+            for name, some in sorted(times.items())
+        ]
+
+    def tags(self, where: Filter) -> dict[str, int]:
+        with self.lock:
+            found = Counter(tag for memory in self._passing(where).values() for tag in memory.tags)
+        return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+    def stats(self) -> StoreStats:
+        last = max((one.last_updated for one in self.projects()), default=self.shelf.created_at)
+        return StoreStats(created_at=min(self.shelf.created_at, last), last_updated=last, index_size_bytes={})
+
+    # Models.
+
+    def use_model(self, identity: str, name: str, dimension: int) -> None:
+        self.prepare_model(identity, name, dimension)
+        self.shelf.in_use = identity
+
+    def prepare_model(self, identity: str, name: str, dimension: int) -> None:
+        self.shelf.models[identity] = KnownModel(identity, name, dimension)
+
+    def keep_models(self, identities: Collection[str]) -> None:
+        for identity in [*self.shelf.vectors]:
+            if identity not in identities:
+                del self.shelf.vectors[identity]
+
+    def model_in_use(self) -> KnownModel | None:
+        return self.shelf.models.get(self.shelf.in_use)
+
+    def unembedded(self, limit: int, model: str | None = None, after: int = 0) -> list[Memory]:
+        known = self.shelf.vectors.get(model or self.shelf.in_use, {})
+        return self.get(
+            [key for key in sorted(self.shelf.memories) if key > after and key not in known][:limit]
+        )
+
+    def count_unembedded(self, model: str | None = None) -> dict[str, int]:
+        return dict(Counter(memory.project for memory in self.unembedded(10**9, model)))
+
+    def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
+        with self.lock:
+            for key, (text, embedding) in embeddings.items():
+                if key in self.shelf.memories and self.shelf.memories[key].text == text:
+                    for part in embedding.by_each():
+                        self.shelf.vectors.setdefault(part.model or self.shelf.in_use, {}).setdefault(
+                            key, part
+                        )
+
+
+def by_words(text: str, there: Mapping[int, Memory]) -> list[tuple[int, float]]:
+    """BM25 over what a filter lets through."""
+    texts = {key: Counter(words_of(one.text)) for key, one in there.items()}
+    mean = sum(counts.total() for counts in texts.values()) / max(1, len(texts))
+    scores: Counter[int] = Counter()
+    for word in set(words_of(text)):
+        holders = [key for key, counts in texts.items() if word in counts]
+        rarity = math.log(1 + (len(texts) - len(holders) + 0.5) / (len(holders) + 0.5))
+        for key in holders:
+            count = texts[key][word]
+            scores[key] += rarity * count * 2.2 / (count + 1.2 * texts[key].total() / mean)
+    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+def passes(memory: Memory, where: Filter) -> bool:
+    shared = set(where.tags) & set(memory.tags)
+    enough = len(where.tags) if where.tags_mode == "all" else min(1, len(where.tags))
+    return (
+        (where.projects is None or memory.project in where.projects)
+        and len(shared) >= enough
+        and (where.source is None or fnmatchcase(memory.source, where.source))
+        and all(
+            as_json(memory.metadata.get(key, ...)) == as_json(value) for key, value in where.metadata.items()
+        )
+        and (where.after is None or memory.timestamp >= where.after)
+        and (where.before is None or memory.timestamp < where.before)
+        and (where.include_superseded or memory.superseded_by is None)
+    )
+
+
+@hookimpl
+def open_store(settings: Any) -> Store:
+    return ShelfStore(settings.data_dir)

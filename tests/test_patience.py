@@ -1,0 +1,200 @@
+"""A client that does not come to an end keeps nobody out, and one that moves on is waited for."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from contextlib import ExitStack, suppress
+
+import pytest
+from waitress.adjustments import Adjustments
+
+from faiss_memory.http import patience
+from faiss_memory.http.patience import MOST_CONNECTIONS, Patience
+from faiss_memory.http.server import _Channel
+from faiss_memory.http.uploads import Uploads
+from faiss_memory.settings import Settings
+from tests.running import RunningService
+
+MANY = MOST_CONNECTIONS + 100
+HALF = {
+    "nothing": b"",
+    "half a head": b"POST /memory/add HTTP/1.1\r\nHost: localhost\r\nContent-Ty",
+    "half a body": b"POST /memory/add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
+    "half an upload": b"POST /restore/archive HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-tar\r\n"
+    b"Content-Length: 100000\r\n\r\nx",
+    "a whole request": b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with RunningService(tmp_path_factory.mktemp("patience") / "data", fake=True) as service:
+        yield service
+
+
+@pytest.mark.parametrize("sent", HALF.values(), ids=HALF)
+def test_many_open_connections_keep_nobody_out(running, sent):
+    with ExitStack() as stack:
+        for _ in range(MANY):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=60))
+            with suppress(ConnectionError):  # it has made room for another by now
+                client.sendall(sent)
+        for _ in range(3):
+            assert running.call("GET", "/health")[0] == 200
+            assert running.call("POST", "/memory/add", {"text": f"kept beside {len(sent)}"})[0] == 201
+
+
+def test_clients_that_do_not_read_their_answers_keep_nobody_out(running):
+    """Each has asked for more than the network takes by itself; the threads that answer must not wait for them."""
+    long = {"text": "x" * 60_000, "project": "long"}
+    for _ in range(10):
+        running.call("POST", "/memory/add-batch", {"memories": [long] * 20})
+    asked = b"GET /memories?project=long&limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(20):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=60))
+            client.sendall(asked)
+        assert running.call("GET", "/health")[0] == 200
+
+
+class Listener:
+    """What a channel needs of its server."""
+
+    def __init__(self):
+        self.active_channels, self.tasks = {}, []
+        self.adj = Adjustments()
+
+    def add_task(self, task):
+        self.tasks.append(task)
+
+    def pull_trigger(self):
+        pass
+
+
+@pytest.fixture
+def connected(tmp_path):
+    """Make connections with their clients; gives both ends."""
+    with ExitStack() as stack:
+        settings, listener, watched = Settings(data_dir=str(tmp_path)), Listener(), {}
+
+        def make():
+            client, ours = socket.socketpair()
+            stack.enter_context(client)
+            ours.setblocking(False)
+            uploads = Uploads(settings, {"/restore/archive"})
+            channel = _Channel(
+                uploads, lambda: False, listener, ours, ("127.0.0.1", 1), listener.adj, map=watched
+            )
+            stack.callback(channel.handle_close)
+            return channel, client
+
+        make.watched = watched
+        yield make
+
+
+def begin(channel, sent):
+    channel.received(sent)
+    return channel.request.began
+
+
+def test_a_connection_that_says_nothing_goes(connected):
+    channel, _ = connected()
+    assert not channel.is_too_slow(channel._free_since + 14)
+    assert channel.is_too_slow(channel._free_since + 16)
+
+
+def test_a_head_that_comes_in_drops_goes(connected):
+    channel, _ = connected()
+    began = begin(channel, b"GET / HTTP/1.1\r\n")
+    for number in range(100):
+        channel.received(b"X-More: %d\r\n" % number)
+    assert not channel.is_too_slow(began + 14)
+    assert channel.is_too_slow(began + 16)
+
+
+@pytest.mark.parametrize("kind", ["half a body", "half an upload"])
+def test_a_body_is_waited_for_as_long_as_it_comes_at_a_pace(connected, kind):
+    channel, _ = connected()
+    channel.received(HALF[kind].replace(b": 1000", b": 1000000"))
+    head_at = channel.request.head_at
+    assert head_at is not None
+    assert not channel.is_too_slow(head_at + 29)
+    assert channel.is_too_slow(head_at + 31)
+    channel.received(b"x" * 50_000)
+    assert not channel.is_too_slow(head_at + 75)
+    assert channel.is_too_slow(head_at + 85)
+
+
+def test_an_answer_is_waited_for_as_long_as_it_is_read_at_a_pace(connected):
+    channel, client = connected()
+    channel.write_soon(b"y" * 5_000_000)
+    assert channel.total_outbufs_len
+    assert not channel.is_too_slow(1000.0)
+    assert not channel.is_too_slow(1029.0)
+    assert channel.is_too_slow(1031.0)
+    client.settimeout(10)
+    read = 0
+    while read < 100_000:
+        read += len(client.recv(50_000))
+    channel._flush_some()
+    assert not channel.is_too_slow(1031.0)
+
+
+def test_who_is_being_answered_or_keeps_a_connection_for_later_is_left_alone(connected):
+    channel, _ = connected()
+    channel.received(HALF["a whole request"])
+    assert channel.requests
+    assert not channel.is_too_slow(channel._free_since + 10_000)
+    channel.requests, channel._has_served = [], True
+    assert not channel.is_too_slow(channel._free_since + 10_000)
+
+
+def test_what_the_server_does_not_catch_ends_the_connection(connected, monkeypatch):
+    class Exits:
+        wrote_header = False
+
+        def __init__(self, channel, request):
+            self.request = request
+
+        def service(self):
+            sys.exit("a plugin wants to end it all")
+
+    channel, _ = connected()
+    monkeypatch.setattr(channel, "task_class", Exits)
+    channel.received(HALF["a whole request"])
+    with pytest.raises(SystemExit):
+        channel.service()
+    assert (channel.requests, channel.close_when_flushed) == ([], True)
+
+
+def test_room_is_made_by_who_has_been_waited_for_longest(connected, monkeypatch):
+    monkeypatch.setattr(patience, "MOST_CONNECTIONS", 4)
+    (asking, _), (kept, _), (body, _), (upload, _), (half, _), (fresh, _) = (connected() for _ in range(6))
+    asking.received(HALF["a whole request"])
+    kept._has_served, kept._free_since = True, kept._free_since - 20
+    body.received(HALF["half a body"])
+    body.request.head_at -= 10
+    upload.received(HALF["half an upload"] + b"x" * 20_000)
+    upload.request.head_at -= 20
+    half.received(HALF["half a head"])
+    half.request.began -= 5
+    look = Patience().look
+
+    def closed():
+        look(list(connected.watched.values()))
+        return [one.will_close for one in (kept, body, half, upload, fresh, asking)]
+
+    assert closed() == [True, True, False, False, False, False]
+    monkeypatch.setattr(patience, "MOST_CONNECTIONS", 1)
+    assert closed() == [True, True, True, True, True, False]
+
+
+def test_a_request_in_pieces_is_answered(running):
+    body = json.dumps({"text": "in pieces"}).encode()
+    head = b"POST /memory/add HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", running.port), timeout=60) as client:
+        for piece in (head, b"Content-Length: %d\r\n\r\n" % len(body), body[:5], body[5:]):
+            client.sendall(piece)
+        assert client.recv(20).startswith(b"HTTP/1.1 201")
