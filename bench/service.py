@@ -29,7 +29,7 @@ class Service:
                 "--data-dir",
                 str(data),
                 "--set",
-                f"ingest.roots={data.parent}",
+                f"plugins.ingest.roots={data.parent}",
             ],
             stderr=self._log,
             env={**os.environ, "XDG_RUNTIME_DIR": str(data.parent)},

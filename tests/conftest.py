@@ -14,6 +14,7 @@ import pytest
 from falcon.testing import Result, TestClient
 
 from faiss_memory.app import build_service, create_app
+from faiss_memory.plugin_host import PluginHost
 from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
 from tests.cli import forking
@@ -67,7 +68,8 @@ def make_service(tmp_path: Path) -> Iterator[Callable[..., MemoryService]]:
             ("fake", FakeModel()),
             *((f"test-{number}", plugin) for number, plugin in enumerate(plugins)),
         ]
-        service = build_service(load(None, given, {}).settings, lambda _: None, extra)
+        loaded = load(None, given, {}, lambda disabled: PluginHost(disabled, extra).section_types())
+        service = build_service(loaded.settings, lambda _: None, extra)
         made.append(service)
         service.start()
         while not service.engine.model_ready:

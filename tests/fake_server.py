@@ -3,12 +3,13 @@
 import os
 import sys
 
+from faiss_memory.plugin_host import section_types
 from faiss_memory.serve import serve
 from faiss_memory.settings import load, prepare_process
 from tests.fakes import FakeModel, WordsModels
 
 if __name__ == "__main__":
     prepare_process()
-    settings = load(None, dict(pair.split("=", 1) for pair in sys.argv[1:])).settings
+    settings = load(None, dict(pair.split("=", 1) for pair in sys.argv[1:]), None, section_types).settings
     words = WordsModels(os.environ.get("WORDS_HELD", ""))
     sys.exit(serve(settings, [("fake", FakeModel()), ("words", words)]))

@@ -5,11 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import re
+import socket
 import subprocess
 import sys
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
+from faiss_memory.contracts.store import Progress
 from tests.running import ROOT, RunningService
 
 TOKEN, PUBLIC_TOKEN = "tok-3f9a1c", "pub-77b2e0"
@@ -301,6 +306,10 @@ def run(*arguments, **environment):
         ({"FAISS_MEMORY_HOST": "0.0.0.0"}, ("host", "0.0.0.0", "FAISS_MEMORY_TOKEN")),
         ({"FAISS_MEMORY_PUBLIC_URL": "https://m.example.com"}, ("public_url", "FAISS_MEMORY_PUBLIC_TOKEN")),
         (
+            {"FAISS_MEMORY_PUBLIC_URL": "https://m.example.com", "FAISS_MEMORY_PUBLIC_TOKEN": PUBLIC_TOKEN},
+            ("public_url", "`token`", "FAISS_MEMORY_TOKEN", "openssl rand"),
+        ),
+        (
             {"FAISS_MEMORY_PUBLIC_URL": "http://m.example.com", "FAISS_MEMORY_PUBLIC_TOKEN": PUBLIC_TOKEN},
             ("public_url", "https"),
         ),
@@ -330,7 +339,10 @@ def test_an_address_that_others_reach_without_a_token_stops_the_start(tmp_path, 
 @pytest.fixture
 def public(make_service, client_of):
     """A client of a service with a public address."""
-    return client_of(make_service(**PUBLIC, token=TOKEN))
+    service = make_service(**PUBLIC, token=TOKEN)
+    client = client_of(service)
+    client.service = service
+    return client
 
 
 BY_TUNNEL = [
@@ -397,14 +409,122 @@ def test_the_public_token_does_not_open_the_local_way(public):
     assert search(public, remote_addr="8.8.8.8", headers=PUBLIC_BEARER).status_code == 401
 
 
-def test_with_a_public_address_a_local_request_needs_no_token_as_before(client_with):
-    client = client_with(**PUBLIC)
-    assert search(client).status_code == 200
-    assert search(client, headers={"Host": "evil.com", **PUBLIC_BEARER}).status_code == 421
+def test_a_page_of_the_public_address_may_use_it_and_no_other(public):
+    assert search(public, headers={"Host": "evil.com", **PUBLIC_BEARER}).status_code == 421
     own = {"Host": "memory.example.com", "Origin": "https://memory.example.com", **PUBLIC_BEARER}
-    assert search(client, headers=own).status_code == 200
-    assert search(client, headers={**own, "Origin": "https://evil.com"}).status_code == 403
-    assert search(client, headers={**own, "Origin": "http://localhost"}).status_code == 403
+    assert search(public, headers=own).status_code == 200
+    assert search(public, headers={**own, "Origin": "https://evil.com"}).status_code == 403
+    assert search(public, headers={**own, "Origin": "http://localhost"}).status_code == 403
+
+
+# A proxy that adds no headers: what it sends looks as if it came from this machine.
+
+
+def test_with_a_public_address_nobody_is_local_without_the_token(public):
+    for method, path in CALLS:
+        wanted = 200 if path == "/health" else 401
+        assert public.request(method, path).status_code == wanted, path
+        assert public.request(method, path, headers={"Connection": "close"}).status_code == wanted, path
+    assert search(public, headers=BEARER).status_code == 200
+
+
+SAID = {
+    "Host": ["localhost", "127.0.0.1:8900", "[::1]", "memory.example.com"],
+    "X-Forwarded-For": ["127.0.0.1", ""],
+    "X-Real-IP": ["127.0.0.1"],
+    "Forwarded": ["for=127.0.0.1"],
+    "Via": ["1.1 x"],
+    "Origin": ["http://localhost", "http://127.0.0.1:8900", "https://memory.example.com"],
+    "Referer": ["http://localhost/"],
+    "Sec-Fetch-Site": ["none", "same-origin"],
+    "Connection": ["close"],
+    "Authorization": ["", "Bearer", "Bearer ", f"Basic {TOKEN}", "Bearer localhost"],
+    "User-Agent": ["faiss-memory"],
+}
+
+
+def test_nothing_that_a_request_says_of_itself_makes_it_the_persons(public):
+    headers = st.fixed_dictionaries({}, optional={name: st.sampled_from(said) for name, said in SAID.items()})
+    calls = st.sampled_from([call for call in CALLS if call[1] != "/health"])
+
+    @hypothesis.given(headers, calls, st.sampled_from(["127.0.0.1", "::1", "172.17.0.1", "8.8.8.8"]))
+    @hypothesis.settings(max_examples=150)
+    def tried(headers, call, peer):
+        answer = public.request(*call, headers=headers, remote_addr=peer)
+        assert answer.status_code in (401, 403, 404), (call, headers)
+
+    tried()
+
+
+def test_health_names_no_project_and_no_reason_to_who_has_shown_no_token(public, monkeypatch):
+    part = Progress("secret-plans", "keywords", 0.5)
+    monkeypatch.setattr(public.service.engine, "rebuilding", lambda: [part])
+    public.service.engine.problems.note("worker", "/home/me/secret-plans cannot be written")
+    for headers, shown in (({}, False), (BEARER, True)):
+        answer = public.get("/health", headers=headers)
+        assert [one["part"] for one in answer.json["problems"]] == ["worker"]
+        assert ("secret-plans" in answer.text) is shown
+        assert len(answer.json["rebuilding"]) == shown
+
+
+# A browser says whose page asks.
+
+SITES = [None, "none", "same-origin", "same-site", "cross-site", "", "NONE", "none, cross-site", "whatever"]
+LED_HERE = ("navigate", "document")
+ASKS = [LED_HERE, ("navigate", "iframe"), ("navigate", "empty"), ("no-cors", "image"), ("no-cors", "script"),
+        ("cors", "empty"), (None, None), ("navigate", None), (None, "document")]  # fmt: skip
+STATIC = {("GET", "/"), ("GET", "/docs"), ("GET", "/adapters/chatgpt/privacy")}
+
+
+def _browser(site, mode, dest, **more):
+    said = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest, **more}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+@pytest.fixture
+def every_call(client):
+    """Every call that there is, by method and address, and some that are not there."""
+    paths = client.get("/openapi.json").json["paths"]
+    found = [(method.upper(), path) for path, calls in paths.items() for method in calls]
+    filled = [(method, re.sub(r"{(name|id)}", "1", path)) for method, path in found]
+    return [*filled, ("POST", "/mcp"), ("GET", "/openapi.json"), ("GET", "/"), ("GET", "/docs"), ("HEAD", "/"),
+            ("OPTIONS", "/stats"), ("GET", "/nowhere"), ("POST", "/")]  # fmt: skip
+
+
+def test_another_page_gets_nothing_but_to_lead_a_browser_to_a_page_without_anything(client, every_call):
+    for method, path in every_call:
+        for site in SITES[3:]:
+            for asks in ASKS:
+                answer = client.request(method, path, headers=_browser(site, *asks))
+                may = (method, path) in STATIC and asks == LED_HERE
+                assert answer.status_code == (200 if may else 403), (method, path, site, asks)
+    for asks in ASKS:
+        headers = _browser("cross-site", *asks, Origin="https://evil.com")
+        assert client.get("/", headers=headers).status_code == 403
+
+
+def test_our_own_pages_a_typed_address_and_programs_are_let_in(client):
+    for site in SITES[:3]:
+        for asks in ASKS:
+            assert client.get("/stats", headers=_browser(site, *asks)).status_code == 200
+            assert client.post("/backup", headers=_browser(site, *asks)).status_code == 200
+    own = _browser("same-site", "cors", "empty", Origin="http://localhost")
+    assert client.get("/stats", headers=own).status_code == 200
+    other_port = _browser("same-site", "cors", "empty", Origin="http://localhost:3000")
+    assert client.get("/stats", headers=other_port).status_code == 403
+
+
+def test_a_page_to_which_links_may_lead_is_the_same_whatever_is_stored(client):
+    before = [client.get(path).content for _, path in sorted(STATIC)]
+    client.post("/memory/add", {"text": "a", "project": "secret-plans", "tags": ["secret-plans"]})
+    assert [client.get(path).content for _, path in sorted(STATIC)] == before
+
+
+def test_no_answer_can_be_shown_or_read_within_another_page(client):
+    for path in ("/", "/docs", "/stats", "/archive"):
+        headers = client.get(path).headers
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
 # Secrets.
@@ -479,7 +599,44 @@ def test_the_server_passes_proxy_headers_on(running, header):
         (b"GET /stats HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.com\r\n", 403),
         (b"OPTIONS /stats HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n", 403),
         (b"GET /stats HTTP/1.1\r\nHost: localhost\r\nVIA: 1.1 x\r\n", 401),
+        (b"GET /stats HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n", 403),
+        (
+            b"GET /stats HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n",
+            403,
+        ),
+        (
+            b"POST /backup HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 0\r\n",
+            403,
+        ),
     ],
 )
 def test_the_server_passes_host_and_origin_on(running, request_head, status):
     assert raw(running.port, request_head + b"Connection: close\r\n\r\n")[0] == status
+
+
+LENGTH, CODED = b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"
+SECOND = b"0\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("path", [b"/search", b"/restore/archive", b"/mcp", b"/nowhere"])
+@pytest.mark.parametrize(
+    ("version", "lengths"),
+    [
+        (b"1.1", LENGTH + CODED),
+        (b"1.1", CODED + LENGTH),
+        (b"1.1", LENGTH.upper() + CODED.lower()),
+        (b"1.1", LENGTH + b"Transfer-Encoding:\r\n"),
+        (b"1.1", LENGTH + b"Transfer-Encoding: identity\r\n"),
+        (b"1.1", LENGTH + CODED + CODED),
+        (b"1.1", LENGTH + b"Content-Length: 6\r\n"),
+        (b"1.0", LENGTH + CODED),
+        (b"1.0", CODED),
+    ],
+)
+def test_a_request_that_has_two_ends_is_refused_and_nothing_after_it_is_read(running, path, version, lengths):
+    head = b"POST " + path + b" HTTP/" + version + b"\r\nHost: localhost\r\n"
+    with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
+        connection.sendall(head + b"Content-Type: application/json\r\n" + lengths + b"\r\n" + SECOND)
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert re.match(rb"HTTP/1.[01] 400 ", said), said
+    assert len(re.findall(rb"^HTTP/1", said, re.MULTILINE)) == 1, said

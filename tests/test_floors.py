@@ -18,7 +18,18 @@ CORE = ROOT / "core" / "faiss_memory"
 
 HOUSES = {
     "faiss_memory": [
-        {"errors", "background", "memory", "proving", "safe_files", "settings", "schema", "tokens"},
+        {
+            "errors",
+            "background",
+            "globs",
+            "memory",
+            "proving",
+            "rights",
+            "safe_files",
+            "settings",
+            "schema",
+            "tokens",
+        },
         {"contracts", "framing", "project_name", "private", "peers", "address", "logs", "log_tail"},
         {"adapter", "embedder", "store", "openapi"},
         {"plugin_host", "tools", "engine"},

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from faiss_memory.app import build_service
+from faiss_memory.http.server import Dispatcher
 from faiss_memory.settings import load
 from faiss_memory.store.backup import restore
 from tests.fakes import FakeModel
@@ -100,3 +102,36 @@ def test_while_a_restored_state_is_built_the_present_one_answers(client, replay)
     thread.join()
     assert restored[0].status_code == 200
     assert "restore" not in [part["what"] for part in well(client)["rebuilding"]]
+
+
+class Connection:
+    """A connection as waitress hands it to its threads, whose request is answered by `service`."""
+
+    def __init__(self, path, service):
+        self.requests = [SimpleNamespace(path=path)]
+        self.service = service
+
+
+def test_health_is_told_while_every_thread_is_busy():
+    may_end, told = threading.Event(), threading.Event()
+    threads = Dispatcher(2)
+    try:
+        for _ in range(10):
+            threads.add_task(Connection("/search", lambda: may_end.wait(60)))
+        threads.add_task(Connection("/health", told.set))
+        assert told.wait(60)
+        assert not may_end.is_set()
+    finally:
+        may_end.set()
+        threads.shutdown()
+
+
+def test_health_waits_for_no_change_of_the_indexes(service, client):
+    with service.engine.store._indexes._lock.writing():
+        answer = []
+        thread = threading.Thread(
+            target=lambda: answer.append(client.get("/health").status_code), daemon=True
+        )
+        thread.start()
+        thread.join(60)
+        assert answer == [200]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from faiss_memory import Adapter, Answer, InvalidRequest, Mount, OwnFile, PromptTemplate, Route, hookimpl
 from faiss_memory.app import build_service
@@ -42,11 +43,21 @@ class HelloAnswer(Answer):
     hello: str
 
 
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the plugin can be told."""
+
+    greeting: str = "hello"
+
+
 class Everything:
     """Implements every hook, and keeps what it was told."""
 
     def __init__(self):
         self.told = []
+
+    @hookimpl
+    def register_settings(self):
+        return Settings
 
     @hookimpl
     def open_store(self, settings, on_failure):
@@ -66,7 +77,7 @@ class Everything:
         return [
             Route(
                 method="GET", path="/hello", summary="Say hello", answer=HelloAnswer,
-                handler=lambda: HelloAnswer(hello=service.version),
+                handler=lambda: HelloAnswer(hello=service.settings.of(Settings).greeting),
             )
         ]  # fmt: skip
 
@@ -170,7 +181,7 @@ def test_a_plugin_brings_the_embedder(client, everything):
 
 def test_a_plugin_brings_calls(client):
     answer = client.get("/hello")
-    assert (answer.status_code, list(answer.json)) == (200, ["hello"])
+    assert (answer.status_code, answer.json) == (200, {"hello": "hello"})
     assert client.get("/hello", headers={"Host": "evil.com"}).status_code == 421
     assert client.get("/hello", params={"x": "1"}).status_code == 400
     assert client.request("PUT", "/hello").status_code == 405
@@ -178,6 +189,14 @@ def test_a_plugin_brings_calls(client):
     assert client.get("/hello/plain").text == client.get("/health").json["version"]
     assert client.get("/hello/plain", headers={"Host": "evil.com"}).status_code == 421
     assert client.post("/hello/plain").status_code == 405
+
+
+def test_a_plugin_brings_settings(everything, make_service, client_of):
+    # The name under which conftest registers it.
+    client = client_of(make_service(everything, **{"plugins.test-0.greeting": "good morning"}))
+    assert client.get("/hello").json == {"hello": "good morning"}
+    with pytest.raises(ConfigError, match=r"did you mean `plugins\.test-0\.greeting`"):
+        make_service(everything, **{"plugins.test-0.greting": "x"})
 
 
 def test_a_plugin_brings_files(client):

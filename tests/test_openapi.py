@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import subprocess
 import sys
 from html import unescape
@@ -109,12 +112,18 @@ def test_the_page_lists_every_call_and_every_field(client, document):
             assert f"<code>{field}</code>" in page
 
 
-def test_the_home_page_says_what_runs_and_where_to_go_on(client):
-    client.post("/memory/add", {"text": "x", "project": "shop"})
+def test_the_home_page_asks_what_runs_and_says_where_to_go_on(client):
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
-    for part in ("/docs", "/openapi.json", "Project shop", "all-MiniLM-L6-v2"):
+    for part in ('"/docs"', '"/openapi.json"'):
         assert part in page.text
+    (script,) = re.findall("<script>(.*)</script>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page.text
+    told = {path: client.get(path).json for path in re.findall(r'ask\("(.+?)"\)', script)}
+    assert told.keys() == {"/health", "/stats"}
+    for name, path in (("health", "/health"), ("stats", "/stats")):
+        assert set(re.findall(rf"{name}\.(\w+)", script)) - {"description"} <= told[path].keys()
 
 
 def test_the_sizes_in_the_document_are_the_limits_in_force(make_service, client_of):

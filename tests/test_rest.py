@@ -459,7 +459,7 @@ def test_the_threshold_cuts_on_similarity_before_k_in_every_mode(client):
         assert sorted(ids(kept)) == near
         assert search(client, "red green blue", mode=mode, k=3, threshold=least)["count"] == 3
         assert search(client, "red green blue", mode=mode, threshold=1)["count"] == 1
-        assert search(client, "red green blue", mode=mode, k=10, threshold=-1)["count"] == 10
+        assert search(client, "red green blue", mode=mode, k=10, threshold=0)["count"] == 10
 
 
 def test_the_threshold_is_kept_to_however_many_better_ranked_memories_it_cuts(client):

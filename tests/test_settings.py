@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
-from faiss_memory.errors import ConfigError
-from faiss_memory.settings import environment_name, known_keys, load
+from faiss_memory import hookimpl
+from faiss_memory.errors import ConfigError, PluginError
+from faiss_memory.plugin_host import PluginHost, section_types
+from faiss_memory.settings import Positive, Secret, environment_name, known_keys, load
 from tests.running import ROOT, RunningService
 
 
@@ -288,7 +291,7 @@ def test_the_settings_are_shown_with_their_origin(tmp_path):
     assert rows["limits.k"] == ["50", "command line"]
     assert rows["max_backups"] == ["3", "environment MAX_BACKUPS"]
     assert rows["model_name"] == ['"all-MiniLM-L6-v2"', "default"]
-    assert set(rows) == set(known_keys())
+    assert set(rows) == set(known_keys(section_types(())))
     as_json = command("config", *options, "--json", **environment)
     values = json.loads(as_json.stdout)
     assert values["port"] == {"value": 8901, "origin": str(path)}
@@ -377,3 +380,112 @@ def test_a_data_folder_that_cannot_be_used_is_told_in_words(tmp_path, made):
     assert "cannot be used" in ended.stderr
     assert "--data-dir" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+# A plugin's own settings.
+
+
+class Mask(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a stranger's plugin can be told."""
+
+    words: tuple[str, ...] = ("password",)
+    at_most: Positive = 3
+    key: Secret = ""
+
+
+class Masking:
+    @hookimpl
+    def register_settings(self):
+        return Mask
+
+
+def load_with_masking(config=None, overrides=None, environ=None):
+    extra = [("secretmask", Masking())]
+    return load(
+        config, overrides or {}, environ or {}, lambda disabled: PluginHost(disabled, extra).section_types()
+    )
+
+
+def test_a_plugins_settings_have_defaults_and_origins():
+    loaded = load_with_masking()
+    assert loaded.settings.of(Mask) == Mask()
+    origins = {origin.key: origin for origin in loaded.origins}
+    assert origins["plugins.secretmask.at_most"].value == 3
+    assert origins["plugins.secretmask.at_most"].origin == "default"
+    assert [key for key, origin in origins.items() if origin.is_secret] == [
+        "plugins.secretmask.key", "public_token", "token",
+    ]  # fmt: skip
+
+
+def test_a_plugins_settings_are_read_from_every_source_and_the_last_wins(tmp_path):
+    path = config(tmp_path, "plugins:\n  secretmask:\n    words: [token]\n    at_most: 4\n    key: one\n")
+    environment = {
+        "FAISS_MEMORY_PLUGINS_SECRETMASK_AT_MOST": "5",
+        "FAISS_MEMORY_PLUGINS_SECRETMASK_KEY": "two",
+    }
+    loaded = load_with_masking(path, {"plugins.secretmask.key": "three"}, environment)
+    assert loaded.settings.of(Mask) == Mask(words=("token",), at_most=5, key="three")
+    assert load_with_masking(None, {"plugins.secretmask.words": "a, b"}).settings.of(Mask).words == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("plugins:\n  secretmask:\n    at_mots: 1", "did you mean `plugins.secretmask.at_most`"),
+        ("plugins:\n  secretmask:\n    at_most: 0", "`plugins.secretmask.at_most`: "),
+        ("plugins:\n  secretmask:\n    at_most: '1'", "`plugins.secretmask.at_most`: "),
+        ("plugins:\n  secretmask: 1", "`plugins.secretmask` is a section"),
+        ("plugins:\n  secretmsak:\n    at_most: 1", "did you mean `plugins.secretmask.at_most`"),
+        ("secretmask:\n  at_most: 1", "`secretmask` is not a setting"),
+        ("plugins:\n  sections: []", "`plugins.sections` is not a setting"),
+    ],
+)
+def test_a_wrong_setting_of_a_plugin_is_refused_by_name(tmp_path, written, says):
+    path = config(tmp_path, written)
+    with pytest.raises(ConfigError) as raised:
+        load_with_masking(path)
+    assert str(raised.value).startswith(str(path))
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "environment", "says"),
+    [
+        ({"plugins.secretmask.at_mots": "1"}, {}, "did you mean `plugins.secretmask.at_most`"),
+        ({"at_most": "1"}, {}, "did you mean `plugins.secretmask.at_most`"),
+        ({}, {"FAISS_MEMORY_PLUGINS_SECRETMASK_AT": "1"}, "FAISS_MEMORY_PLUGINS_SECRETMASK_AT_MOST"),
+        ({}, {"FAISS_MEMORY_PLUGINS_SECRETMASK_AT_MOST": "x"}, "`plugins.secretmask.at_most`: "),
+    ],
+)
+def test_a_wrong_setting_of_a_plugin_is_refused_wherever_it_stands(overrides, environment, says):
+    with pytest.raises(ConfigError) as raised:
+        load_with_masking(None, overrides, environment)
+    assert says in str(raised.value)
+
+
+def test_settings_of_a_disabled_plugin_may_stay(tmp_path):
+    path = config(tmp_path, "plugins:\n  disabled: [recall]\n  recall:\n    k: 3\n    whatever: 1\n")
+    loaded = load(path, {}, {"FAISS_MEMORY_PLUGINS_RECALL_TOKENS": "5"}, section_types)
+    assert not any(origin.key.startswith("plugins.recall") for origin in loaded.origins)
+
+
+def test_whoever_does_not_load_the_plugins_passes_over_their_settings(tmp_path):
+    path = config(tmp_path, "port: 1\nplugins:\n  secretmask:\n    at_most: 0\n")
+    assert load(path, {}, {"FAISS_MEMORY_PLUGINS_X_Y": "1"}).settings.port == 1
+
+
+class Needs(Struct):
+    """A setting without a default."""
+
+    place: str
+
+
+@pytest.mark.parametrize("kind", [Needs, dict, "Mask", 5])
+def test_settings_that_are_no_struct_of_defaults_stop_the_start_with_the_plugins_name(kind):
+    class Wrong:
+        @hookimpl
+        def register_settings(self):
+            return kind
+
+    with pytest.raises(PluginError, match="plugin `wrong` does not fit: its `register_settings`"):
+        PluginHost((), [("wrong", Wrong())]).section_types()

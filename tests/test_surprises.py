@@ -13,6 +13,7 @@ from faiss_memory.app import build_service
 from faiss_memory.background import BackgroundThread
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import Models
+from faiss_memory.plugin_host import section_types
 from faiss_memory.settings import load
 from faiss_memory.store import embedded
 from faiss_memory.store.backup.snapshots import Chain
@@ -62,8 +63,12 @@ def begun(tmp_path):
     made, failures = [], []
 
     def begin():
-        given = {"data_dir": str(tmp_path / "data"), "startup_wait": "30", "ingest.roots": [str(tmp_path)]}
-        settings = load(None, given, {}).settings
+        given = {
+            "data_dir": str(tmp_path / "data"),
+            "startup_wait": "30",
+            "plugins.ingest.roots": [str(tmp_path)],
+        }
+        settings = load(None, given, {}, section_types).settings
         service = build_service(settings, failures.append, [("fake", FakeModel())])
         made.append(service)
         client = Client(service)

@@ -75,7 +75,7 @@ def _document(service: Service) -> Page:
     if not settings.public_url:
         raise MemoryNotFound(
             "there is no document for ChatGPT yet: set `public_url` to the https address by which ChatGPT reaches this "
-            "service, and `public_token` to the token that it shall send"
+            "service, `public_token` to the token that it shall send, and `token` to another for this machine"
         )
     document = {
         "openapi": "3.1.0",
@@ -166,11 +166,11 @@ def _routes(service: Service) -> Sequence[Route]:
     return (
         Route(
             method="GET", path=DOCUMENT, summary="The calls for a custom GPT, as OpenAPI for Actions",
-            handler=lambda: _document(service), public=True,
+            handler=lambda rights: _document(service), public=True,
         ),
         Route(
             method="GET", path=PRIVACY, summary="The privacy page that a custom GPT must name",
-            handler=lambda: page, public=True, open=True,
+            handler=lambda rights: page, public=True, open=True, static=True,
         ),
     )  # fmt: skip
 
@@ -186,8 +186,8 @@ def _files(context: InstallContext) -> Sequence[Snippet]:
 def _steps(context: InstallContext) -> Sequence[str]:
     public = context.public_url.rstrip("/") or "https://YOUR-ADDRESS"
     address = () if context.public_url else (
-        "Open a tunnel, and set public_url to its https address and public_token to a new token: ChatGPT cannot reach "
-        "this machine otherwise.",
+        "Open a tunnel, and set public_url to its https address, public_token to a new token and token to another for "
+        "this machine: ChatGPT cannot reach it otherwise.",
     )  # fmt: skip
     return (
         *address,

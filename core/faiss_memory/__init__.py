@@ -122,9 +122,10 @@ if TYPE_CHECKING:
         note_text as note_text,
         without_frames as without_frames,
     )
-    from faiss_memory.http.public import (
-        as_public as as_public,
-        check_public_read as check_public_read,
+    from faiss_memory.globs import (
+        Glob as Glob,
+        InvalidGlob as InvalidGlob,
+        PathGlob as PathGlob,
     )
     from faiss_memory.memory import (
         DEFAULT_PROJECT as DEFAULT_PROJECT,
@@ -147,6 +148,9 @@ if TYPE_CHECKING:
     from faiss_memory.project_name import (
         find_repository as find_repository,
         project_of as project_of,
+    )
+    from faiss_memory.rights import (
+        Rights as Rights,
     )
     from faiss_memory.safe_files import (
         NotAFile as NotAFile,
@@ -193,6 +197,8 @@ if TYPE_CHECKING:
     )
     from faiss_memory.settings import (
         Limits as Limits,
+        Positive as Positive,
+        Secret as Secret,
         Settings as Settings,
     )
     from faiss_memory.tokens import (

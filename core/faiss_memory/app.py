@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import logging
 import re
@@ -23,12 +24,12 @@ from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import ModelOpening
 from faiss_memory.http import pages
-from faiss_memory.http.access import AccessControl, Proofs, is_public
-from faiss_memory.http.public import as_public
+from faiss_memory.http.access import AccessControl, Proofs, rights_of
 from faiss_memory.http.routes import core_routes
 from faiss_memory.memory import Query, Ranking, SearchResult
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.proving import PATH
+from faiss_memory.rights import PERSON
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
@@ -122,11 +123,11 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
     routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
     routes += _described(service, routes)
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
-    public = {part.path for part in (*routes, *mounts) if part.public}
-    unlocked = {PATH, *(route.path for route in routes if route.open)}
+    for route in routes:
+        _check_rights(route)
     app = Application()
     app.upload_paths = frozenset(route.path for route in routes if route.upload)
-    app.add_middleware(AccessControl(service.settings, public, unlocked, secret))
+    app.add_middleware(AccessControl(service.settings, [*routes, *mounts], secret))
     app.add_middleware(_RequestLog())
     app.set_error_serializer(_serialize_error)
     app.add_error_handler(errors.MemoryServiceError, _answer_error)
@@ -150,21 +151,49 @@ def _described(service: MemoryService, routes: Sequence[Route]) -> Sequence[Rout
     raw = msgspec.json.encode(document)
     described = tuple(routes)
 
-    def home() -> Page:
-        health = service.overview.state()
-        return pages.home(health, service.overview.stats(None) if service.engine.store_opened else None)
-
     return (
-        Route(method="GET", path="/", summary="A page that says what runs", handler=home),
+        Route(
+            method="GET", path="/", summary="A page that says what runs", handler=pages.home, static=True,
+        ),
         Route(
             method="GET", path="/openapi.json", summary="The API as OpenAPI 3.1",
             handler=lambda: Page(raw, falcon.MEDIA_JSON),
         ),
         Route(
             method="GET", path="/docs", summary="The API as a readable page",
-            handler=lambda: pages.docs(document, described),
+            handler=lambda: pages.docs(document, described), static=True,
         ),
     )  # fmt: skip
+
+
+def _guard(response: falcon.Response) -> None:
+    """Tell a browser to keep nothing, and to show nothing within another page."""
+    response.set_header("Cache-Control", "no-store")
+    response.set_header("X-Content-Type-Options", "nosniff")
+    response.set_header("X-Frame-Options", "DENY")
+    response.set_header("Cross-Origin-Resource-Policy", "same-origin")
+    response.set_header("Cross-Origin-Opener-Policy", "same-origin")
+
+
+def _takes_rights(route: Route) -> bool:
+    return route.public or route.open
+
+
+def _check_rights(route: Route) -> None:
+    """Refuse a call for others than the person that does not ask for their rights. Raises PluginError."""
+    if not _takes_rights(route):
+        return
+    if "{" in route.path:
+        raise errors.PluginError(
+            f"{route.method} {route.path} is public or open, so its path must be without variables"
+        )
+    given = [message for message in (route.params, route.body, route.upload) if message]
+    try:
+        inspect.signature(route.handler).bind(*given, rights=PERSON)
+    except TypeError:
+        raise errors.PluginError(
+            f"{route.method} {route.path} is public or open, so its handler must take `rights` and hand it on"
+        ) from None
 
 
 def _responder(route: Route, settings: Settings) -> Callable[..., None]:
@@ -181,13 +210,11 @@ def _responder(route: Route, settings: Settings) -> Callable[..., None]:
             messages.append(_body(request, route.body, settings.limits.body_bytes))
         if route.upload:
             messages.append(_upload(request, route.upload, settings.limits.archive_bytes))
-        if is_public(request):
-            messages = [as_public(message, settings) for message in messages]
-        answer = route.handler(*messages)
+        given = {"rights": rights_of(request)} if _takes_rights(route) else {}
+        answer = route.handler(*messages, **given)
         status, answer = answer if isinstance(answer, tuple) else (route.status, answer)
         response.status = falcon.code_to_http_status(status)
-        response.set_header("Cache-Control", "no-store")
-        response.set_header("X-Content-Type-Options", "nosniff")
+        _guard(response)
         if isinstance(answer, Page):
             response.data, response.content_type = answer.content, answer.content_type
         elif isinstance(answer, Download):
@@ -211,10 +238,9 @@ def _mounted(mount: Mount, limit: int) -> Callable[..., None]:
             "PATH_INFO": "",
             "CONTENT_LENGTH": str(len(body)),
             "wsgi.input": io.BytesIO(body),
-            "faiss_memory.public": is_public(request),
+            "faiss_memory.rights": rights_of(request),
         }
-        response.set_header("Cache-Control", "no-store")
-        response.set_header("X-Content-Type-Options", "nosniff")
+        _guard(response)
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             response.status = status

@@ -37,6 +37,9 @@ _OPENING = re.compile(rf"^[ \t>]*<{NAME}\b|<{NAME}>\W*Notes from this person", r
 _HEAD = re.compile(
     r"\[memory \d{1,19} \| \d{4}-\d\d-\d\d \| [^\n\[\]]*\bproject [a-z0-9._-]+\]", re.IGNORECASE
 )
+_NUMBER = re.compile(r"&#([xX]?)0*([0-9a-fA-F]*)")
+_LONGEST_NUMBER = 7
+"""Digits of a character's number."""
 
 MOST_CHARACTERS = 8_000
 """Some assistants cut longer context, or drop it."""
@@ -116,8 +119,13 @@ def clean_line(text: str, most: int | None = None) -> str:
 
 def holds_recalled(text: str) -> bool:
     """Return whether a text is, or holds, what a frame of ours said."""
-    text = unescape(INVISIBLE.sub("", _BREAKS.sub("\n", text)))
+    text = unescape(_NUMBER.sub(_short_number, INVISIBLE.sub("", _BREAKS.sub("\n", text))))
     return bool(_OPENING.search(text) or _HEAD.search(text))
+
+
+def _short_number(found: re.Match[str]) -> str:
+    """Return a character's number without its zeros; nothing for one that is too long for Python to read."""
+    return f"&#{found[1]}{found[2]}" if 0 < len(found[2]) <= _LONGEST_NUMBER else ""
 
 
 def without_frames(text: str) -> str:

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar, cast
 
 import pluggy
+from msgspec import Struct
 
 from faiss_memory.adapter.adapter import Adapter
 from faiss_memory.contracts import hooks
@@ -59,6 +60,17 @@ class PluginHost:
     def adapters(self) -> dict[str, Adapter]:
         """The adapters among them, by the assistant's name."""
         return {one.name: one for _, one in self.plugins if isinstance(one, Adapter)}
+
+    def section_types(self) -> dict[str, type[Struct]]:
+        """Return the settings that plugins have of their own, by the plugin's name. Raises PluginError."""
+        found: dict[str, type[Struct]] = {}
+        for implementation in self.hook.register_settings.get_hookimpls():
+            name = implementation.plugin_name
+            kind: Any = implementation.function()
+            if kind is not None:
+                _check_section(name, kind)
+                found[name] = kind
+        return found
 
     def wants(self, hook: str) -> bool:
         """Say whether a plugin implements a hook."""
@@ -136,6 +148,27 @@ def _load(point: EntryPoint) -> object:
             f"plugin `{point.name}` of {package} cannot be loaded: {type(error).__name__}: {error}. "
             f"{_how_to_disable(point.name)}"
         ) from error
+
+
+def section_types(disabled: Sequence[str]) -> dict[str, type[Struct]]:
+    """Load the installed plugins but the disabled ones, and return their settings by the plugin's name.
+
+    Raises PluginError and ConfigError as `PluginHost` does.
+    """
+    return PluginHost(disabled).section_types()
+
+
+def _check_section(name: str, kind: Any) -> None:
+    try:
+        kind()
+        fits = issubclass(kind, Struct) and name != "disabled"
+    except TypeError:
+        fits = False
+    if not fits:
+        raise PluginError(
+            f"plugin `{name}` does not fit: its `register_settings` must give a msgspec.Struct class in which every "
+            f"field has a default, not {kind!r}. {_how_to_disable(name)}"
+        )
 
 
 def _how_to_disable(name: str) -> str:

@@ -14,6 +14,8 @@ from faiss_memory.safe_files import located, open_file
 
 DEFAULT = "default"
 LONGEST = 64
+_LONGEST_PATH = 4096
+"""Characters; no system opens a longer one."""
 _MOST_BYTES = 1024 * 1024
 """A `.git/config` is a few hundred bytes; of what is much larger only the beginning is read."""
 
@@ -32,6 +34,8 @@ def project_of(folder: Path) -> str:
     `default` outside any repository, for the home folder and `/`, in a repository that has one of these as its top, and
     for what cannot be a folder.
     """
+    if len(str(folder)) > _LONGEST_PATH:
+        return DEFAULT
     try:
         folder = folder.resolve()
     except (OSError, RuntimeError, ValueError):  # links in a circle, a null character
@@ -81,13 +85,14 @@ def fitted(text: str) -> str:
 
     What is too long, or of letters that a name cannot have, ends in a digest, so that two of them stay apart.
     """
+    beginning = text[:_LONGEST_PATH]  # the order of many accents takes the square of their number
     plain = "".join(
         character
-        for character in unicodedata.normalize("NFKD", text).casefold()
+        for character in unicodedata.normalize("NFKD", beginning).casefold()
         if not unicodedata.combining(character)
     )
     name = re.sub(r"[^a-z0-9._-]+", "-", plain).strip("._-")
-    if name and len(name) <= LONGEST:
+    if name and len(name) <= LONGEST and beginning == text:
         return name
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
     return f"{name[: LONGEST - 9].rstrip('._-') or 'project'}-{digest}"
@@ -137,7 +142,7 @@ def _git_folder(path: Path) -> Path | None:
     """Follow `.git`: a folder, or a file of a worktree or submodule that says where the folder is."""
     try:
         if path.is_file():
-            found = re.match(r"gitdir:\s*(.+)", _text(path))
+            found = re.match(r"gitdir:\s*(.+)", _text(path, _LONGEST_PATH))
             path = (path.parent / found[1].strip()).resolve() if found else path
         return path if (path / "HEAD").is_file() else None
     except (OSError, ValueError):
@@ -145,7 +150,7 @@ def _git_folder(path: Path) -> Path | None:
 
 
 def _shared_folder(own: Path) -> Path:
-    shared = _text(own / "commondir").strip()
+    shared = _text(own / "commondir", _LONGEST_PATH).strip()
     try:
         return (own / shared).resolve() if shared else own
     except (OSError, ValueError):
@@ -180,10 +185,10 @@ def _is_nobodys(folder: Path) -> bool:
     return folder in (home, Path(folder.anchor))
 
 
-def _text(path: Path) -> str:
-    """Return what a small file says; an empty text where there is none, or where it leads out of its folder."""
+def _text(path: Path, most: int = _MOST_BYTES) -> str:
+    """Return the beginning of a file; an empty text where there is none, or where it leads out of its folder."""
     try:
         with open_file(located(path, within=path.parent)) as file:
-            return file.read(_MOST_BYTES).decode("utf-8", "replace")
+            return file.read(most).decode("utf-8", "replace")
     except (OSError, ValueError):
         return ""

@@ -39,12 +39,12 @@ def test_options_and_environment_are_written_out_and_the_command_line_wins(monke
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("FAISS_MEMORY_ALLOWED_HOSTS", "a.lan, b.lan")
-    monkeypatch.setenv("FAISS_MEMORY_INGEST_GIT_IGNORED", "True")
+    monkeypatch.setenv("FAISS_MEMORY_PLUGINS_INGEST_GIT_IGNORED", "True")
     found = settings(build_command(None, {"port": 2, "limits.k": "50"}).words)
     found.pop("log_file")
     assert found == {
         "port": "2", "threads": "3", "max_backups": "4", "model_name": "m", "limits.k": "50",
-        "allowed_hosts": "a.lan,b.lan", "ingest.git_ignored": "true",
+        "allowed_hosts": "a.lan,b.lan", "plugins.ingest.git_ignored": "true",
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from faiss_memory.errors import ConfigError
 from faiss_memory.http.server import DRAIN_SECONDS
+from faiss_memory.plugin_host import section_types
 from faiss_memory.settings import NOT_SETTINGS, PREFIX, SHORT_NAMES, environment_name, known_keys, load
 from tests.docs.documents import ROOT
 
@@ -58,7 +59,7 @@ def test_the_port_is_published_on_this_machine_unless_told_otherwise_and_the_ser
 
 
 def test_compose_passes_only_what_is_a_setting_and_an_unset_token_does_not_hide_the_one_in_the_file():
-    known = {*SHORT_NAMES, *map(environment_name, known_keys())}
+    known = {*SHORT_NAMES, *map(environment_name, known_keys(section_types(())))}
     assert set(environment()) <= known
     assert environment()["FAISS_MEMORY_TOKEN"] is None
     assert environment()["FAISS_MEMORY_ALLOWED_HOSTS"] is None
@@ -99,7 +100,7 @@ def test_what_is_made_beside_the_compose_file_is_ignored_by_git():
 
 
 def test_the_containers_settings_differ_where_they_must_and_nowhere_else():
-    given = load(SETTINGS, {}, {"FAISS_MEMORY_PUBLISHED_ON": "127.0.0.1"})
+    given = load(SETTINGS, {}, {"FAISS_MEMORY_PUBLISHED_ON": "127.0.0.1"}, section_types)
     assert {origin.key: origin.value for origin in given.origins if origin.origin != "default"} == {
         "host": "0.0.0.0",
         "port": 8000,
@@ -107,7 +108,7 @@ def test_the_containers_settings_differ_where_they_must_and_nowhere_else():
         "published_port": 8900,
         "data_dir": "/data",
         "cache_dir": "/data/cache",
-        "ingest.roots": ("/sources",),
+        "plugins.ingest.roots": ("/sources",),
     }
 
 

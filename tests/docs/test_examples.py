@@ -44,7 +44,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory, model_cache, copies):
     data = tmp_path_factory.mktemp("service") / "data"
-    with RunningService(data, cache=model_cache, **{"ingest.roots": str(copies)}) as service:
+    with RunningService(data, cache=model_cache, **{"plugins.ingest.roots": str(copies)}) as service:
         yield service
 
 

@@ -31,7 +31,8 @@ READ = {
     "json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load,
     "markdown": lambda text: text, "text": lambda text: text,
 }  # fmt: skip
-PUBLIC = {"public_url": "https://memory.example.com", "public_token": "a-token-of-its-own"}
+TOKEN = "a-token-for-this-machine"
+PUBLIC = {"public_url": "https://memory.example.com", "public_token": "a-token-of-its-own", "token": TOKEN}
 ADAPTERS = [
     plugin for point in entry_points(group="faiss_memory")
     if point.dist.name == "faiss-memory" and isinstance(plugin := point.load(), Adapter)
@@ -43,7 +44,14 @@ pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not in
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    with RunningService(tmp_path_factory.mktemp("guides") / "data", fake=True, **PUBLIC) as service:
+    with RunningService(tmp_path_factory.mktemp("guides") / "data", fake=True) as service:
+        yield service
+
+
+@pytest.fixture
+def public(tmp_path):
+    """A service with a public address."""
+    with RunningService(tmp_path / "public", fake=True, **PUBLIC) as service:
         yield service
 
 
@@ -127,9 +135,16 @@ def test_a_guide_names_every_file_that_is_written(name, cli):
             assert named, path
 
 
-def test_the_guide_of_chatgpt_writes_nothing_and_its_settings_are_settings(shell, home, tmp_path):
+def test_the_guide_of_chatgpt_writes_nothing_and_its_settings_are_settings(shell, home, tmp_path, public):
     before = _there(home)
-    answers = [shell(block.text) for block in blocks("docs/integrations/chatgpt.md", "bash")]
+    answers = [
+        shell(
+            f"export FAISS_MEMORY_TOKEN={TOKEN}\n{block.text}".replace(
+                "localhost:8900", f"127.0.0.1:{public.port}"
+            )
+        )
+        for block in blocks("docs/integrations/chatgpt.md", "bash")
+    ]
     assert _there(home) == before
     assert json.loads(answers[-1])["servers"] == [{"url": PUBLIC["public_url"]}]
     (block,) = blocks("docs/integrations/chatgpt.md", "yaml")

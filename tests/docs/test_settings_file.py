@@ -6,23 +6,25 @@ import re
 
 import pytest
 
+from faiss_memory.plugin_host import section_types
 from faiss_memory.settings import NOT_SETTINGS, SHORT_NAMES, environment_name, known_keys, load
 from tests.docs.documents import DOCUMENTS, ROOT
 
 FILE = ROOT / "config" / "faiss-memory.yaml"
+KEYS = known_keys(section_types(()))
 
 
 def test_the_settings_file_holds_the_defaults(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert load(FILE, {}, {}).settings == load(None, {}, {}).settings
+    assert load(FILE, {}, {}, section_types).settings == load(None, {}, {}, section_types).settings
 
 
 def test_the_settings_file_holds_every_setting():
-    origins = load(FILE, {}, {}).origins
+    origins = load(FILE, {}, {}, section_types).origins
     assert [origin.key for origin in origins if origin.origin != str(FILE)] == []
 
 
-@pytest.mark.parametrize("key", sorted(known_keys()))
+@pytest.mark.parametrize("key", sorted(KEYS))
 def test_every_setting_is_explained(key):
     name = key.rsplit(".", 1)[-1]
     lines = FILE.read_text(encoding="utf-8").splitlines()
@@ -43,8 +45,8 @@ def test_every_short_environment_name_is_told(short):
 @pytest.mark.parametrize("path", [*DOCUMENTS, FILE], ids=lambda path: path.name)
 def test_documents_name_only_settings_that_exist(path):
     text = path.read_text(encoding="utf-8")
-    known = known_keys()
-    environment = {environment_name(key) for key in known} | NOT_SETTINGS
-    dotted = set(re.findall(r"\b((?:limits|plugins)\.[a-z_]+)\b", text)) - {"limits.py", "plugins.egg"}
-    assert dotted <= set(known)
+    environment = {environment_name(key) for key in KEYS} | NOT_SETTINGS
+    dotted = set(re.findall(r"\b((?:limits|plugins)\.[a-z_.]*[a-z_])\b", text)) - {"limits.py", "plugins.egg"}
+    sections = {key.rsplit(".", 1)[0] for key in KEYS}
+    assert dotted <= {*KEYS, *sections}
     assert set(re.findall(r"\bFAISS_MEMORY_[A-Z_]*[A-Z]\b", text)) <= environment

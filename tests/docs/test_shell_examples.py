@@ -34,6 +34,7 @@ CHANGING = {
     "free_bytes",
     "bytes_searched",
 }
+TOKEN = "a-token-for-this-machine"
 NEAR = {"similarity", "relevance", "score"}
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
@@ -43,9 +44,20 @@ pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not in
 def running(tmp_path, model_cache):
     """A service whose data folder is where README says that it is on Linux."""
     (tmp_path / ".local/share").mkdir(parents=True)
-    public = {"public_url": "https://memory.example.com", "public_token": "a-token-of-its-own"}
     data = tmp_path / ".local/share/faiss-memory"
-    with RunningService(data, cache=model_cache, home=tmp_path, **public) as service:
+    with RunningService(data, cache=model_cache, home=tmp_path) as service:
+        yield service
+
+
+@pytest.fixture
+def public(tmp_path):
+    """A service with a public address, which asks for a token."""
+    settings = {
+        "public_url": "https://memory.example.com",
+        "public_token": "a-token-of-its-own",
+        "token": TOKEN,
+    }
+    with RunningService(tmp_path / "public", fake=True, **settings) as service:
         yield service
 
 
@@ -54,7 +66,7 @@ def _run(script: str, port: int, folder: Path) -> list[tuple[int, str]]:
     done = subprocess.run(
         ["bash", "-euc", PRELUDE + script.replace("localhost:8900", f"127.0.0.1:{port}")],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "FAISS_MEMORY_TOKEN": TOKEN},
         capture_output=True,
         text=True,
     )
@@ -87,13 +99,14 @@ def _differences(shown: object, real: object, at: str = "answer") -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/API.md", "docs/TROUBLESHOOTING.md"])
-def test_every_shell_example_succeeds_and_answers_as_shown(name, running, tmp_path):
+def test_every_shell_example_succeeds_and_answers_as_shown(name, running, tmp_path, request):
     found = blocks(name)
     tried = 0
     for block, following in zip(found, [*found[1:], None], strict=True):
         if block.language != "bash" or "localhost:8900" not in block.text:
             continue
-        answers = _run(block.text, running.port, tmp_path)
+        asked = request.getfixturevalue("public") if "FAISS_MEMORY_TOKEN" in block.text else running
+        answers = _run(block.text, asked.port, tmp_path)
         assert answers, block.text
         assert all(200 <= status < 300 for status, _ in answers), answers
         if following is not None and following.language == "json" and following.heading == block.heading:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from faiss_memory.plugin_host import section_types
 from faiss_memory.settings import known_keys, load
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
@@ -165,9 +166,9 @@ def test_every_reason_to_leave_a_file_out_has_an_entry(name):
 
 
 def test_the_settings_that_it_names_exist():
-    named = set(re.findall(r"`((?:ingest|limits|plugins)\.[a-z_]+)", prose(NAME)))
+    named = set(re.findall(r"`((?:limits|plugins)\.[a-z_.]*[a-z_])", prose(NAME)))
     assert named
-    assert named <= set(known_keys())
+    assert named <= set(known_keys(section_types(())))
 
 
 def test_the_lines_for_the_configuration_file_are_settings(tmp_path):
@@ -176,7 +177,7 @@ def test_the_lines_for_the_configuration_file_are_settings(tmp_path):
     for number, block in enumerate(found):
         file = tmp_path / f"{number}.yaml"
         file.write_text(block.text, encoding="utf-8")
-        load(file, {}, {})
+        load(file, {}, {}, section_types)
 
 
 # They change the machine, wait for a person, or are run by other tests.

@@ -18,7 +18,9 @@ import pytest
 
 from faiss_memory.cli import main
 from faiss_memory.cli.doctor import assistants, service_checks
+from faiss_memory.cli.doctor.public_way import check_public
 from faiss_memory.install import commands
+from faiss_memory.settings import Settings
 from tests.running import RunningService
 
 PATIENT_HOOK = """#!{python}
@@ -534,6 +536,17 @@ def test_a_remote_that_gives_the_folder_another_name(person):
 def test_a_tunnel_that_leads_nowhere(person, monkeypatch, closed_port):
     monkeypatch.setenv("FAISS_MEMORY_PUBLIC_URL", f"https://localhost:{closed_port}")
     monkeypatch.setenv("FAISS_MEMORY_PUBLIC_TOKEN", "public")
+    monkeypatch.setenv("FAISS_MEMORY_TOKEN", "mine")
     _, failed = person.sees_the_doctor()
     assert {one["about"] for one in failed} == {"public address"}
     assert "Look whether the tunnel runs" in failures(failed)
+
+
+@pytest.mark.parametrize("service_token", ["mine", ""])
+def test_the_service_itself_is_asked_as_a_proxy_without_a_sign_would_ask(tmp_path, service_token):
+    settings = Settings(public_url="https://localhost:1", public_token="public", token="mine")
+    with RunningService(tmp_path / "data", fake=True, token=service_token) as running:
+        found = check_public(settings, f"http://127.0.0.1:{running.port}").found
+    states = {one.check: one.state for one in found}
+    assert states["two lengths"] == "ok"
+    assert states["a proxy without a sign"] == ("ok" if service_token else "failed")

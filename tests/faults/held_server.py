@@ -14,6 +14,7 @@ from faiss_memory import serve
 from faiss_memory.embedder import opening, processes
 from faiss_memory.engine.models import Models
 from faiss_memory.http import server
+from faiss_memory.plugin_host import section_types
 from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
 from faiss_memory.store import embedded
@@ -87,4 +88,4 @@ if __name__ == "__main__":
     if phase == "roll":
         History.wants_roll = lambda _: True  # type: ignore[method-assign]
     plugins = [] if phase == "compile" else [("fake", FakeModel())]
-    sys.exit(serve.serve(load(None, settings).settings, plugins))
+    sys.exit(serve.serve(load(None, settings, None, section_types).settings, plugins))

@@ -133,7 +133,7 @@ def settled(watched):
 def test_nothing_grows(tmp_path, tally, seconds):
     shelf = tmp_path / "shelf"
     shelf.mkdir()
-    settings = {"ingest.roots": str(tmp_path), "max_backups": "2"}
+    settings = {"plugins.ingest.roots": str(tmp_path), "max_backups": "2"}
     with RunningService(tmp_path / "data", fake=True, **settings) as running:
         watched = Watched(running, shelf)
         for _ in range(WARM):

@@ -110,7 +110,7 @@ def texts_in(data):
     [phase if phase in IN_EVERY_RUN else pytest.param(phase, marks=pytest.mark.faults) for phase in PHASES],
 )
 def test_sigterm_ends_it_in_every_phase(kept, tmp_path, tally, phase):
-    settings = {"ingest.roots": str(tmp_path)}
+    settings = {"plugins.ingest.roots": str(tmp_path)}
     if phase == "compile":
         folder = tmp_path / "model"
         folder.mkdir()

@@ -88,7 +88,7 @@ def make_shelf(
         folder = tmp_path / "notes"
         folder.mkdir(exist_ok=True)
         model = CountingModel()
-        given = {"ingest.roots": [str(tmp_path)], **settings}
+        given = {"plugins.ingest.roots": [str(tmp_path)], **settings}
         return Shelf(folder, client_of(make_service(model, *plugins, **given)), model)
 
     return make

@@ -10,6 +10,7 @@ import pytest
 
 from faiss_memory import Embedder, InvalidRequest, StoreError, hookimpl
 from faiss_memory.app import build_service
+from faiss_memory.plugin_host import section_types
 from faiss_memory.settings import load
 from faiss_memory_plugins.ingest.documents import read_document
 from tests.fakes import FakeEmbedder
@@ -225,8 +226,14 @@ def test_a_build_waits_for_a_model_that_is_still_being_loaded(tmp_path, client_o
             return FakeEmbedder()
 
     (tmp_path / "one.md").write_text("One.")
-    given = {"data_dir": str(tmp_path / "data"), "ingest.roots": [str(tmp_path)], "startup_wait": 0.01}
-    service = build_service(load(None, given, {}).settings, lambda _: None, [("late", LateModel())])
+    given = {
+        "data_dir": str(tmp_path / "data"),
+        "plugins.ingest.roots": [str(tmp_path)],
+        "startup_wait": 0.01,
+    }
+    service = build_service(
+        load(None, given, {}, section_types).settings, lambda _: None, [("late", LateModel())]
+    )
     service.start()
     client, answers = client_of(service), []
     request = {"sources": [str(tmp_path / "*.md")]}
@@ -277,7 +284,7 @@ def _memories(running: RunningService) -> Counter[tuple[str, str]]:
 def running(tmp_path):
     (tmp_path / "notes").mkdir()
     _tree(tmp_path / "notes")
-    with RunningService(tmp_path / "data", fake=True, **{"ingest.roots": str(tmp_path)}) as service:
+    with RunningService(tmp_path / "data", fake=True, **{"plugins.ingest.roots": str(tmp_path)}) as service:
         yield service
 
 

@@ -39,7 +39,7 @@ def test_hidden_and_made_files_are_left_out(shelf):
         "lib.egg-info/",
         "app.min.js",
     }
-    assert "ingest.skip" in reasons(answer)["node_modules"]
+    assert "plugins.ingest.skip" in reasons(answer)["node_modules"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_secret_is_never_read_not_even_by_its_name(shelf, name):
     shelf.write("kept.md", "Kept.")
     shelf.build()
     answer = shelf.build(path)
-    assert "ingest.secrets" in reasons(answer)[path.name]
+    assert "plugins.ingest.secrets" in reasons(answer)[path.name]
     shelf.build(shelf.folder / "**" / path.name) if "/" not in name else None
     shelf.build(path.parent)
     assert shelf.texts() == ["Kept."]
@@ -119,14 +119,16 @@ def test_what_git_ignores_is_left_out(shelf):
 
 
 def test_what_git_ignores_is_read_if_the_settings_say_so(make_shelf):
-    shelf = make_shelf(**{"ingest.git_ignored": True})
+    shelf = make_shelf(**{"plugins.ingest.git_ignored": True})
     shelf.write(".gitignore", "*.md\n")
     shelf.write("a.md", "Ignored.")
     assert shelf.build()["added"] == 1
 
 
 def test_the_settings_say_what_is_skipped(make_shelf):
-    shelf = make_shelf(**{"ingest.skip": ["drafts/", "*.tmp.md"], "ingest.secrets": ["*.secret.md"]})
+    shelf = make_shelf(
+        **{"plugins.ingest.skip": ["drafts/", "*.tmp.md"], "plugins.ingest.secrets": ["*.secret.md"]}
+    )
     for name in ("drafts/a.md", "b.tmp.md", "c.secret.md", ".d.md", "e.md"):
         shelf.write(name, name)
     shelf.build()
@@ -135,11 +137,11 @@ def test_the_settings_say_what_is_skipped(make_shelf):
 
 def test_a_pattern_that_means_nothing_stops_the_start(make_shelf):
     with pytest.raises(Exception, match=r"ingest\.skip"):
-        make_shelf(**{"ingest.skip": ["broken\\"]})
+        make_shelf(**{"plugins.ingest.skip": ["broken\\"]})
 
 
 def test_binary_huge_and_foreign_files_are_told(make_shelf):
-    shelf = make_shelf(**{"ingest.max_file_bytes": 10_000})
+    shelf = make_shelf(**{"plugins.ingest.max_file_bytes": 10_000})
     shelf.write("binary.md", b"\x89PNG\0\0\x01")
     shelf.write("latin.md", "Grüße aus Köln".encode("latin-1"))
     shelf.write("huge.txt", "x " * 10_000)
@@ -150,7 +152,7 @@ def test_binary_huge_and_foreign_files_are_told(make_shelf):
     assert told["binary.md"] == "it is binary"
     assert "not text in UTF-8 (byte 2)" in told["latin.md"]
     assert "19.5 kB" in told["huge.txt"]
-    assert "ingest.max_file_bytes" in told["huge.txt"]
+    assert "plugins.ingest.max_file_bytes" in told["huge.txt"]
     assert "*.png" in told["picture.png"]
     assert "name it" in told["rows.csv"]
     assert shelf.texts() == ["Kept."]

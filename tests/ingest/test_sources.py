@@ -141,7 +141,7 @@ def test_a_volume_that_has_moved_away_takes_no_memory_with_it(shelf, tmp_path):
 
 
 def test_a_root_that_is_not_mounted_is_told(make_shelf, tmp_path):
-    shelf = make_shelf(**{"ingest.roots": [str(tmp_path / "volume")]})
+    shelf = make_shelf(**{"plugins.ingest.roots": [str(tmp_path / "volume")]})
     assert "Is it mounted?" in refused(shelf, tmp_path / "volume" / "notes", 400)
 
 
@@ -152,7 +152,7 @@ def test_a_relative_path_is_refused(shelf, source):
 
 def test_the_home_folder_may_be_written_with_a_tilde(make_shelf, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    shelf = make_shelf(**{"ingest.roots": ["~"]})
+    shelf = make_shelf(**{"plugins.ingest.roots": ["~"]})
     shelf.write("one.md", "One.")
     assert shelf.build("~/notes/*.md")["added"] == 1
 

@@ -43,4 +43,4 @@ def test_a_search_is_written_as_it_shows(client):
         r"\d{4}-\d\d-\d\d|\[\d+\]", "…", shown.split("\n")[2]
     )
     assert said[3] == text
-    assert "mcp.answer_tokens" in read(NAME)
+    assert "plugins.mcp.answer_tokens" in read(NAME)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.mcp.conftest import STATELESS, text
 
-PUBLIC = {"public_url": "https://memory.example.com", "public_token": "pub-77b2e0"}
+PUBLIC = {"public_url": "https://memory.example.com", "public_token": "pub-77b2e0", "token": "tok-3f9a1c"}
 BY_NAME = {"host": "memory.example.com", "headers": {"Authorization": "Bearer pub-77b2e0"}}
 
 
@@ -23,7 +23,7 @@ def chat(assistant_of):
     """A client on the public address, of a service with its own settings."""
 
     def make(**settings):
-        local = assistant_of(**PUBLIC, **settings)
+        local = assistant_of(**PUBLIC, **settings).at("/mcp", headers={"Authorization": "Bearer tok-3f9a1c"})
         for project in ("default", "web", "secret"):
             local.done("memory_add", text=f"# The ledger of {project}\n\nis in postgres", project=project)
         return local.at("/mcp", **BY_NAME), local

@@ -209,7 +209,7 @@ def test_null_means_that_an_argument_is_not_given(assistant):
 
 
 def test_an_answer_keeps_to_its_budget_of_tokens(assistant_of):
-    assistant = assistant_of(**{"mcp.answer_tokens": 500})
+    assistant = assistant_of(**{"plugins.mcp.answer_tokens": 500})
     for number in range(5):
         assistant.done(
             "memory_add", text=f"The ledger, rule {number}: " + "amounts are kept in cents. " * 200
@@ -224,7 +224,7 @@ def test_an_answer_keeps_to_its_budget_of_tokens(assistant_of):
 
 
 def test_what_does_not_fit_into_an_answer_is_left_out_and_counted(assistant_of):
-    assistant = assistant_of(**{"mcp.answer_tokens": 500})
+    assistant = assistant_of(**{"plugins.mcp.answer_tokens": 500})
     for number in range(30):
         assistant.done("memory_add", text=f"The ledger's rule {number}", source="rules.md", tags=["ledger"])
     result = assistant.call("memory_search", query="the ledger's rule", k=30)
@@ -236,7 +236,7 @@ def test_what_does_not_fit_into_an_answer_is_left_out_and_counted(assistant_of):
 
 
 def test_what_short_memories_leave_over_goes_to_the_long_ones(assistant_of):
-    assistant = assistant_of(**{"mcp.answer_tokens": 500})
+    assistant = assistant_of(**{"plugins.mcp.answer_tokens": 500})
     words = "amounts are kept in cents "
     assistant.done("memory_add", text="ledger " + words * 100)
     for number in range(3):
@@ -265,7 +265,7 @@ def test_one_that_does_not_fit_is_shown_from_the_passage_on_that_matched(assista
 
 
 def test_a_text_is_never_cut_within_a_character(assistant_of):
-    assistant = assistant_of(**{"mcp.answer_tokens": 200})
+    assistant = assistant_of(**{"plugins.mcp.answer_tokens": 200})
     assistant.done("memory_add", text="記憶" * 3000)
     (note,) = assistant.done("memory_search", query="記憶")["results"]
     assert set(note["text"]) == {"記", "憶", "…"}
@@ -283,7 +283,7 @@ def test_long_sources_and_many_tags_are_within_the_budget_too(assistant):
 
 
 def test_what_does_not_fit_at_all_is_left_out_and_said(assistant_of):
-    assistant = assistant_of(**{"mcp.answer_tokens": 300})
+    assistant = assistant_of(**{"plugins.mcp.answer_tokens": 300})
     for number in range(20):
         assistant.done("memory_add", text=f"The ledger, rule {number}: amounts are kept in cents, always.")
     result = assistant.call("memory_search", query="ledger", k=20)

@@ -15,6 +15,7 @@ from tests.running import RunningService
 DECISION = "Sessions are kept in Redis, because the web servers restart every night"
 OTHERS = "Sessions are kept in memory, because there is one web server only"
 QUESTION = "Where are sessions kept, and why in Redis?"
+LOCAL = {"Authorization": "Bearer mine"}
 OUTSIDE = {
     "Host": "memory.example.com",
     "X-Forwarded-For": "203.0.113.9",
@@ -24,14 +25,16 @@ OUTSIDE = {
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory, model_cache):
-    settings = {"public_url": "https://memory.example.com", "public_token": "public", "read_projects": "shop"}
+    settings = {
+        "public_url": "https://memory.example.com", "public_token": "public", "token": "mine", "read_projects": "shop",
+    }  # fmt: skip
     with RunningService(tmp_path_factory.mktemp("across") / "data", cache=model_cache, **settings) as running:
         yield running
 
 
 def tool(service: RunningService, name: str, path: str = "/mcp?project=shop", headers=None, **arguments):
     body, sent = request(HANDSHAKE, "tools/call", {"name": name, "arguments": arguments})
-    status, answer = service.call("POST", path, body, {**sent, **(headers or {})})
+    status, answer = service.call("POST", path, body, {**sent, **(headers or LOCAL)})
     assert (status, answer["result"]["isError"]) == (200, False), answer
     return json.dumps(answer["result"])
 
@@ -40,12 +43,12 @@ def tool(service: RunningService, name: str, path: str = "/mcp?project=shop", he
 def stored(service):
     """A decision, stored by Claude Code's tool call, and another project's."""
     tool(service, "memory_add", text=DECISION, tags=["decision"])
-    service.call("POST", "/memory/add", {"text": OTHERS, "project": "other"})
+    service.call("POST", "/memory/add", {"text": OTHERS, "project": "other"}, LOCAL)
 
 
 def page(service: RunningService, path: str) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
-    connection.request("GET", path)
+    connection.request("GET", path, headers=LOCAL)
     said = connection.getresponse().read().decode()
     connection.close()
     return said
@@ -53,7 +56,8 @@ def page(service: RunningService, path: str) -> str:
 
 def hook(service: RunningService, name: str, event: dict[str, object]) -> str:
     url = f"http://127.0.0.1:{service.port}"
-    said = run(name, "--project", "shop", "--url", url, event={"session_id": f"{name} {event}", **event})
+    told = {"session_id": f"{name} {event}", **event}
+    said = run(name, "--project", "shop", "--url", url, event=told, FAISS_MEMORY_TOKEN="mine")
     return said.stdout.decode()
 
 
@@ -74,9 +78,9 @@ WAYS = {
         service, f"/adapters/aider/context.md?{urlencode({'query': QUESTION, 'project': 'shop'})}"
     ),
     "Continue's context provider": lambda service: json.dumps(
-        service.call("POST", "/adapters/continue/context?project=shop", {"query": QUESTION, "fullInput": ""})[
-            1
-        ]
+        service.call(
+            "POST", "/adapters/continue/context?project=shop", {"query": QUESTION, "fullInput": ""}, LOCAL
+        )[1]
     ),
     "MCP's memory_search": lambda service: tool(service, "memory_search", query=QUESTION),
     "MCP's search, from outside": lambda service: tool(

@@ -78,7 +78,7 @@ def test_what_is_no_question_is_not_asked(client, prompt):
 
 
 def test_the_bar_is_a_setting(make):
-    client = make(**{"recall.min_similarity": 0.999})
+    client = make(**{"plugins.recall.min_similarity": 0.999})
     add(client, DECISION, project="shop")
     assert fire(client, prompt=f"{DECISION} as well", session_id="1") == ""
     assert fire(client, prompt=DECISION, session_id="1") != ""
@@ -292,7 +292,7 @@ def test_a_summary_is_not_kept_unless_asked_for(client):
 
 
 def test_a_summary_is_kept_for_its_own_session_after_a_compact(make):
-    client = make(**{"recall.keep_summaries": "true"})
+    client = make(**{"plugins.recall.keep_summaries": "true"})
     add(client, DECISION, project="shop")
     fire(client, prompt=DECISION, session_id="1")
     fire(client, "PostCompact", compact_summary=SUMMARY, session_id="1")
@@ -308,7 +308,7 @@ def test_a_summary_is_kept_for_its_own_session_after_a_compact(make):
 
 
 def test_the_newest_twenty_summaries_of_a_project_stay(make):
-    client = make(**{"recall.keep_summaries": "true"})
+    client = make(**{"plugins.recall.keep_summaries": "true"})
     for number in range(23):
         fire(
             client,

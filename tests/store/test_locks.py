@@ -12,6 +12,7 @@ from faiss_memory.errors import StoreError
 from faiss_memory.memory import Draft
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
+from faiss_memory.store.index import rwlock
 from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.records.database import Truth
 from faiss_memory.store.reserve import Reserve
@@ -44,6 +45,48 @@ def test_readers_share_the_lock():
     join(*[start(read) for _ in range(3)])
 
 
+def test_a_slow_reader_keeps_no_other_reader_waiting_behind_a_writer():
+    lock, is_inside, may_leave, wrote = ReadersWriterLock(), Event(), Event(), Event()
+
+    def read_slowly():
+        with lock.reading():
+            is_inside.set()
+            assert may_leave.wait(60)
+
+    def read():
+        with lock.reading():
+            pass
+
+    def write():
+        with lock.writing():
+            wrote.set()
+
+    slow = start(read_slowly)
+    assert is_inside.wait(30)
+    writer = start(write)
+    until(lambda: lock._writer_waits, "the writer waits")
+    for _ in range(20):
+        join(start(read))
+    assert not wrote.is_set()
+    may_leave.set()
+    join(slow, writer)
+    join(start(read))
+
+
+def test_readers_that_follow_each_other_do_not_keep_a_writer_out():
+    lock, wrote = ReadersWriterLock(), Event()
+
+    def read():
+        while not wrote.is_set():
+            with lock.reading():
+                pass
+
+    readers = [start(read) for _ in range(4)]
+    with lock.writing():
+        wrote.set()
+    join(*readers)
+
+
 def test_a_writer_is_alone():
     lock, inside, most = ReadersWriterLock(), [], []
 
@@ -60,7 +103,8 @@ def test_a_writer_is_alone():
     assert set(most) == {1}
 
 
-def test_a_waiting_writer_lets_no_new_reader_pass():
+def test_a_waiting_writer_lets_no_new_reader_pass(monkeypatch):
+    monkeypatch.setattr(rwlock, "FIRST_HOLD", 60)
     lock, first_may_go, order = ReadersWriterLock(), Event(), []
 
     def first():
@@ -76,7 +120,7 @@ def test_a_waiting_writer_lets_no_new_reader_pass():
             order.append("reader")
 
     reading = start(first)
-    until(lambda: lock._readers == 1, "the first reads")
+    until(lambda: lock._readers.total() == 1, "the first reads")
     writing = start(write)
     until(lambda: lock._writer_waits, "the writer waits")
     late = start(second)

@@ -11,8 +11,8 @@ from typing import Any
 
 from faiss_memory.errors import ConfigError
 from faiss_memory.logs import default_log_file
+from faiss_memory.plugin_host import section_types
 from faiss_memory.settings import (
-    SECRETS,
     Loaded,
     Origin,
     config_path,
@@ -40,7 +40,7 @@ def build_command(config: Path | None, overrides: Mapping[str, Any]) -> Command:
     Raises ConfigError for a wrong setting, and for a secret that stands anywhere but in the configuration file.
     """
     environ = environment_with({})
-    loaded = load(config, overrides, environ)
+    loaded = load(config, overrides, environ, section_types)
     named = config_path(config, environ)
     _refuse_secrets(loaded, named)
     # -P: a file in the folder where the service starts must not shadow a package.
@@ -76,7 +76,7 @@ def _written(origin: Origin, loaded: Loaded, environ: Mapping[str, str]) -> str 
     """Give a setting as it stands in the command, or None if the service finds the same value without that."""
     key, value = origin.key, origin.value
     here = origin.origin == "command line" or origin.origin.startswith("environment ")
-    if key in SECRETS:
+    if origin.is_secret:
         return None
     if key == "log_file" and not value:
         return str(default_log_file())
@@ -98,7 +98,7 @@ def _written(origin: Origin, loaded: Loaded, environ: Mapping[str, str]) -> str 
 def _refuse_secrets(loaded: Loaded, named: Path | None) -> None:
     """The file that describes the service can be read by others, and stays in backups: no secret goes into it."""
     for origin in loaded.origins:
-        if origin.key not in SECRETS or not origin.value or origin.origin == str(named):
+        if not origin.is_secret or not origin.value or origin.origin == str(named):
             continue
         if origin.origin != "command line" and _in_file(origin.key, named):
             continue

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pluggy
+from msgspec import Struct
 
 from faiss_memory.contracts.config_files import ConfigFile, InstallContext, PromptTemplate
 from faiss_memory.contracts.embedder import Embedder
@@ -36,6 +37,15 @@ def open_embedder(settings: Settings) -> Embedder | None:
 
     After a change of model the one before is asked for too, by settings that have its name; it is used if its identity
     is the same as it was.
+    """
+
+
+@hookspec
+def register_settings() -> type[Struct] | None:
+    """Hand in the settings of your own: a msgspec.Struct in which each field has a type and a default.
+
+    They are read from `plugins.NAME` (the plugin's name) by the rules of all settings, before anything else is asked;
+    what is in force is `settings.of(YourStruct)`.
     """
 
 

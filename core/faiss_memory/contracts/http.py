@@ -42,7 +42,8 @@ class Route:
 
     `handler` is called with the parameters (path and query) if `params` is given, then the body if `body` is,
     each as the named struct; it answers with a struct, a Page, a Download, or a (status, struct) pair.
-    With `upload` the body is given as a file that is open for reading.
+    With `upload` the body is given as a file that is open for reading. Where `public` or `open` is set, whoever asks
+    may not be the person: then it also gets `rights=`, the `Rights` to be handed to the service's methods.
     """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
@@ -64,6 +65,8 @@ class Route:
     """Whether the call exists on the public address too."""
     open: bool = False
     """Whether it needs no token; for answers without private detail only."""
+    static: bool = False
+    """Whether it is a page that holds nothing of the person's: then links on other web pages may lead to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +74,9 @@ class Mount:
     """A WSGI application of a guest's own at one path, for a protocol that a Route cannot speak.
 
     Who is let in, how large a body may be, the log and the draining are the host's, as for a Route. Besides what WSGI
-    says, the environ has the whole body in `wsgi.input`, and `faiss_memory.public`: whether the request came by the
-    public address. The answer is collected before it is sent, so it has to end. InvalidRequest and the other errors of
-    the service are answered as everywhere.
+    says, the environ has the whole body in `wsgi.input`, and in `faiss_memory.rights` the `Rights` of who asks, to be
+    handed to the service's methods. The answer is collected before it is sent, so it has to end. InvalidRequest and the
+    other errors of the service are answered as everywhere.
     """
 
     path: str

@@ -10,6 +10,7 @@ from typing import Protocol
 from faiss_memory import schema
 from faiss_memory.contracts.dialect import HookDialect
 from faiss_memory.memory import Change, Draft, Origin
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.settings import Settings
 
 
@@ -42,8 +43,9 @@ class Assistant(Protocol):
 class Service(ABC):
     """The service as a guest sees it; REST, MCP, hooks and the command line make the same calls.
 
-    Every call raises InvalidRequest for input that is not allowed, NotReady while what it needs is starting, and
-    StoreError or EmbedderError when that cannot answer.
+    A call that takes `rights` shows and changes only what they allow; the person's are everything. Every call raises
+    InvalidRequest for input that is not allowed, NotReady while what it needs is starting, and StoreError or
+    EmbedderError when that cannot answer.
     """
 
     @property
@@ -67,43 +69,47 @@ class Service(ABC):
         """The adapters that take part."""
 
     @abstractmethod
-    def search(self, request: schema.SearchRequest) -> schema.SearchAnswer:
+    def search(self, request: schema.SearchRequest, rights: Rights = PERSON) -> schema.SearchAnswer:
         """Search memories with a question in plain words."""
 
     @abstractmethod
-    def is_novel(self, request: schema.NovelRequest) -> schema.NovelAnswer:
+    def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:
         """Compare a text with what is stored."""
 
     @abstractmethod
-    def get(self, memory_id: int) -> schema.MemoryAnswer:
+    def get(self, memory_id: int, rights: Rights = PERSON) -> schema.MemoryAnswer:
         """Read one memory. Raises MemoryNotFound."""
 
     @abstractmethod
-    def history(self, memory_id: int) -> schema.HistoryAnswer:
+    def history(self, memory_id: int, rights: Rights = PERSON) -> schema.HistoryAnswer:
         """Read a memory and what it superseded, newest first. Raises MemoryNotFound."""
 
     @abstractmethod
-    def list_memories(self, request: schema.ListRequest) -> schema.ListAnswer:
+    def list_memories(self, request: schema.ListRequest, rights: Rights = PERSON) -> schema.ListAnswer:
         """List memories by time, a page at a time."""
 
     @abstractmethod
-    def stats(self, project: str | Sequence[str] | None = None) -> schema.StatsAnswer:
+    def stats(
+        self, project: str | Sequence[str] | None = None, rights: Rights = PERSON
+    ) -> schema.StatsAnswer:
         """Return counts and sizes of some projects, or of all. Raises MemoryNotFound for an unknown one."""
 
     @abstractmethod
-    def projects(self) -> schema.ProjectsAnswer:
+    def projects(self, rights: Rights = PERSON) -> schema.ProjectsAnswer:
         """List the projects."""
 
     @abstractmethod
-    def add(self, request: schema.AddRequest) -> schema.AddAnswer:
+    def add(self, request: schema.AddRequest, rights: Rights = PERSON) -> schema.AddAnswer:
         """Store one memory."""
 
     @abstractmethod
-    def add_batch(self, request: schema.AddBatchRequest) -> schema.AddBatchAnswer:
+    def add_batch(self, request: schema.AddBatchRequest, rights: Rights = PERSON) -> schema.AddBatchAnswer:
         """Store several memories: all of them, or none."""
 
     @abstractmethod
-    def patch(self, memory_id: int, request: schema.PatchRequest) -> schema.MemoryAnswer:
+    def patch(
+        self, memory_id: int, request: schema.PatchRequest, rights: Rights = PERSON
+    ) -> schema.MemoryAnswer:
         """Correct a memory. Raises MemoryNotFound."""
 
     @abstractmethod
@@ -118,11 +124,11 @@ class Service(ABC):
         """Return which of a project's memories were built from which part of which file, by id."""
 
     @abstractmethod
-    def forget_one(self, memory_id: int) -> schema.ForgetOneAnswer:
+    def forget_one(self, memory_id: int, rights: Rights = PERSON) -> schema.ForgetOneAnswer:
         """Take one memory out of every answer. Raises MemoryNotFound."""
 
     @abstractmethod
-    def forget(self, request: schema.ForgetRequest) -> schema.ForgetAnswer:
+    def forget(self, request: schema.ForgetRequest, rights: Rights = PERSON) -> schema.ForgetAnswer:
         """Forget the memories that meet every condition given."""
 
     @abstractmethod

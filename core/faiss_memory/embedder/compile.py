@@ -115,7 +115,7 @@ def _export(model: Any, folder: Path) -> list[str]:
     features = torch_model.features_of(model, ["a first text", "a second text that is longer than the first"])
     names = [name for name in _INPUTS if name in features]
 
-    class WholeModel(torch.nn.Module):
+    class WholeModel(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = model

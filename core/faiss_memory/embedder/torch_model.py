@@ -36,7 +36,7 @@ def load_model(location: str) -> Any:
     import transformers
     from sentence_transformers import SentenceTransformer
 
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.set_verbosity_error()
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     if Path(location).is_dir():
         return _prepared(SentenceTransformer(location, device="cpu", local_files_only=True))

@@ -39,8 +39,8 @@ log = logging.getLogger("faiss_memory.engine")
 
 CANDIDATES = 100
 """How many memories each leg hands to the fusion, at least."""
-MOMENT = 1.0
-"""Seconds."""
+MOMENT = 0.5
+"""Seconds that /health waits for a start, at most."""
 
 RankMemories = Callable[[Query, int], Mapping[str, Ranking]]
 """Asks the plugins for rankings of their own, by the plugin's name."""

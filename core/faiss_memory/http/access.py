@@ -1,18 +1,24 @@
-"""Who is let in: Host, Origin, proxies and tokens, checked before anything else, on every path."""
+"""Who is let in, and with which rights: Host, web pages, proxies and tokens, checked before anything else.
+
+On every path, whether there is something or not. Nothing that a request says of itself makes it local: where there is
+a public address, only the token does.
+"""
 
 from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 import falcon
 
+from faiss_memory.contracts.http import Mount, Route
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.peers import is_loopback, is_users
-from faiss_memory.proving import NONCE_PATTERN, place_of, proof
+from faiss_memory.proving import NONCE_PATTERN, PATH, place_of, proof
+from faiss_memory.rights import PERSON, STRANGER, Rights, public_rights
 from faiss_memory.settings import LOOPBACK, Settings
 
 PROXY_HEADERS = ("FORWARDED", "X-REAL-IP", "VIA")
@@ -20,27 +26,26 @@ PROXY_PREFIXES = ("X-FORWARDED-", "CF-")
 
 
 class AccessControl:
-    """Falcon middleware. `public_paths` exist on the public address, `open_paths` need no token.
+    """Falcon middleware, for these routes and mounts; puts the `rights` of who asks into the request's context.
 
     `secret` is that of this run, which only this user can read; it is as good as the token.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        public_paths: Collection[str],
-        open_paths: Collection[str],
-        secret: str = "",
-    ) -> None:
+    def __init__(self, settings: Settings, parts: Iterable[Route | Mount], secret: str = "") -> None:
         self._token = settings.token
         self._secret = secret
         self._others_need_token = settings.others_need_token
         self._public_token = settings.public_token
         self._public_host = (urlsplit(settings.public_url).hostname or "").lower()
+        self._public_rights = public_rights(settings)
         self._hosts = {*LOOPBACK, *(host.lower() for host in settings.allowed_hosts)}
         self._published_here = settings.published_on in LOOPBACK
-        self._public_paths = public_paths
-        self._open_paths = open_paths
+        calls = [(method, part) for part in parts for method in _methods(part)]
+        self._public_paths = {part.path for _, part in calls if part.public}
+        self._private = {(method, part.path) for method, part in calls if not part.public}
+        routes = [(method, part) for method, part in calls if isinstance(part, Route)]
+        self._open = {("GET", PATH), *((method, route.path) for method, route in routes if route.open)}
+        self._static = {(method, route.path) for method, route in routes if route.static}
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Refuse what must not come in: 421, 403, 404 or 401."""
@@ -52,47 +57,64 @@ class AccessControl:
                 description="this Host is not served here. Use localhost or 127.0.0.1, or add the name to the "
                 "setting `allowed_hosts`",
             )
-        self._check_origin(request, host, port)
-        request.context.public = by_name or (bool(self._public_host) and _came_by_proxy(request))
-        if request.context.public:
-            self._check_public(request)
-        elif not self._is_local(request) or self._wants_token(request):
-            self._check_token(request)
+        self._check_page(request, host, port)
+        by_proxy = _came_by_proxy(request)
+        if by_name or (self._public_host and by_proxy):
+            request.context.rights = self._by_the_public_way(request)
+        elif by_proxy or not self._is_local(request) or self._wants_token(request):
+            request.context.rights = self._with_the_token(request)
+        else:
+            request.context.rights = PERSON
 
-    def _check_origin(self, request: falcon.Request, host: str, port: int | None) -> None:
+    def _check_page(self, request: falcon.Request, host: str, port: int | None) -> None:
+        """Refuse what another web page has a browser ask. A browser says so in one of two headers, or in both.
+
+        Many requests of a page come without `Origin`, such as those for images; all come with `Sec-Fetch-Site`.
+        """
         origin = request.get_header("Origin")
-        if origin is None:
+        if origin is not None and not self._is_own(origin, host, port):
+            raise _foreign()
+        site = request.get_header("Sec-Fetch-Site")
+        # Another port of this machine is the same site. So it has to be known by its `Origin`.
+        if site in (None, "none", "same-origin") or (site == "same-site" and origin is not None):
             return
+        led_here = (
+            request.get_header("Sec-Fetch-Mode") == "navigate"
+            and request.get_header("Sec-Fetch-Dest") == "document"
+        )
+        if not led_here or (request.method, request.path) not in self._static:
+            raise _foreign()
+
+    def _is_own(self, origin: str, host: str, port: int | None) -> bool:
         try:
             parts = urlsplit(origin)
             named, origin_port = (parts.hostname or "").lower(), parts.port
         except ValueError:
-            named, origin_port = "", None
+            return False
         by_default = {"http": 80, "https": 443}.get(parts.scheme) if named else None
         # Another port of this machine is another program: a page it serves has no business here.
         same_port = (origin_port or by_default) == (port or by_default)
         known = named == host or (named in self._hosts and host in self._hosts)
-        if by_default is None or not same_port or not known:
-            raise falcon.HTTPForbidden(
-                description="web pages of another origin may not use this service", title="Foreign origin"
-            )
+        return by_default is not None and same_port and known
 
     def _is_local(self, request: falcon.Request) -> bool:
-        if _came_by_proxy(request):
-            return False
         return self._published_here or is_loopback(request.env.get("REMOTE_ADDR", ""))
 
     def _wants_token(self, request: falcon.Request) -> bool:
-        """Say whether a request of this machine needs the token: everybody's if there is one, or other users' only."""
-        if not self._others_need_token:
+        """Say whether a request of this machine needs the token: everybody's if there is one, or other users' only.
+
+        Where there is a public address, a proxy of the user's own may lead here without a sign.
+        """
+        if self._public_host or not self._others_need_token:
             return bool(self._token)
         client = (request.env.get("REMOTE_ADDR", ""), int(request.env.get("REMOTE_PORT") or 0))
         return not is_users(client, request.env.get("faiss_memory.address", ("", 0)))
 
-    def _check_token(self, request: falcon.Request) -> None:
-        known = (self._token, self._secret)
-        if request.path in self._open_paths or any(_bears(request, secret) for secret in known):
-            return
+    def _with_the_token(self, request: falcon.Request) -> Rights:
+        if any(_bears(request, known) for known in (self._token, self._secret)):
+            return PERSON
+        if (request.method, request.path) in self._open:
+            return STRANGER
         if self._others_need_token and not self._token:
             raise falcon.HTTPUnauthorized(
                 description="only the user who runs this service is let in (setting `others_need_token`). Who else "
@@ -101,11 +123,15 @@ class AccessControl:
             )
         raise _unauthorized("the token of this service (setting `token`)")
 
-    def _check_public(self, request: falcon.Request) -> None:
-        if request.path not in self._public_paths:
+    def _by_the_public_way(self, request: falcon.Request) -> Rights:
+        # A method that nothing at the path takes is let through, to be answered 405.
+        if request.path not in self._public_paths or (request.method, request.path) in self._private:
             raise falcon.HTTPNotFound(description="there is nothing at this address")
-        if request.path not in self._open_paths and not _bears(request, self._public_token):
-            raise _unauthorized("the public token (setting `public_token`)")
+        if _bears(request, self._public_token):
+            return self._public_rights
+        if (request.method, request.path) in self._open:
+            return STRANGER
+        raise _unauthorized("the public token (setting `public_token`)")
 
 
 class Proofs:
@@ -133,9 +159,20 @@ class Proofs:
         }
 
 
-def is_public(request: falcon.Request) -> bool:
-    """Say whether a request that was let in came by the public address."""
-    return bool(request.context.public)
+def rights_of(request: falcon.Request) -> Rights:
+    """Return the rights of a request that was let in."""
+    rights: Rights = request.context.rights
+    return rights
+
+
+def _methods(part: Route | Mount) -> tuple[str, ...]:
+    return (part.method,) if isinstance(part, Route) else part.methods
+
+
+def _foreign() -> falcon.HTTPForbidden:
+    return falcon.HTTPForbidden(
+        description="web pages of another origin may not use this service", title="Foreign origin"
+    )
 
 
 def _host(request: falcon.Request) -> tuple[str, int | None]:

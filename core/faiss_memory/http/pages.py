@@ -1,14 +1,18 @@
-"""The two pages for people: `/`, which says what runs, and `/docs`, the API made readable."""
+"""The two pages for people: `/`, which says what runs, and `/docs`, the API made readable.
+
+Both are the same whoever asks, so that it does no harm who leads a browser to them.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 from faiss_memory.contracts.http import Page, Route
-from faiss_memory.schema import HealthAnswer, StatsAnswer
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.55 system-ui, sans-serif; }
@@ -23,40 +27,63 @@ td, th { text-align: left; padding: 0.35rem 0.9rem 0.35rem 0; border-bottom: 1px
 """
 
 
-def _page(title: str, body: str) -> Page:
+_SCRIPT = """
+const table = document.querySelector("table");
+function row(name, value) {
+  const line = table.insertRow();
+  line.append(Object.assign(document.createElement("th"), { textContent: name }));
+  line.insertCell().textContent = value;
+}
+async function ask(path) {
+  const answer = await fetch(path);
+  return [answer.ok, await answer.json()];
+}
+async function show() {
+  const [well, health] = await ask("/health");
+  if (!well) return row("State", health.description);
+  row("Version", health.version);
+  row("State", health.status);
+  for (const part of health.rebuilding)
+    row("Rebuilding", `${part.project}: ${part.what}, ${Math.round(part.progress * 100)}%`);
+  for (const problem of health.problems) row("Problem", `${problem.part}: ${problem.reason}`);
+  const [told, stats] = await ask("/stats");
+  if (!told) return row("Statistics", stats.description);
+  const model = stats.model_ready ? "ready" : "not ready; keyword search answers";
+  row("Memories", stats.total_memories.toLocaleString("en"));
+  row("Model", `${stats.model} (${model})`);
+  row("Last change", stats.last_updated);
+  row("Backups", stats.backup_count);
+  for (const project of stats.projects)
+    row(`Project ${project.name}`, `${project.memories.toLocaleString("en")} memories`);
+}
+show().catch(() => row("State", "does not answer"));
+"""
+"""Asks for what the page shows, so that the page itself, which a link may lead to, holds nothing of the person's."""
+
+
+def _page(title: str, body: str, script: str = "") -> Page:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    runs = f"script-src 'sha256-{digest}'; connect-src 'self'; " if script else ""
+    policy = f"default-src 'none'; {runs}style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style>"
     )
-    html = f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
+    ran = f"<script>{script}</script>" if script else ""
+    html = f'<!doctype html><html lang="en"><head>{head}</head><body>{body}{ran}</body></html>'
     return Page(html.encode(), "text/html; charset=utf-8")
 
 
-def home(health: HealthAnswer, stats: StatsAnswer | None) -> Page:
-    """Say what runs, how much it holds, and where to go on."""
-    model = "ready" if health.model_ready else "not ready; keyword search answers"
-    rows = [("Version", health.version), ("State", health.status)]
-    if stats is not None:
-        rows += [
-            ("Memories", f"{stats.total_memories:,}"),
-            ("Model", f"{stats.model} ({model})"),
-            ("Last change", stats.last_updated),
-            ("Backups", str(stats.backup_count)),
-        ]
-    rows += [
-        ("Rebuilding", f"{part.project}: {part.what}, {part.progress:.0%}") for part in health.rebuilding
-    ]
-    rows += [("Problem", f"{problem.part}: {problem.reason}") for problem in health.problems]
-    if stats is not None:
-        rows += [(f"Project {project.name}", f"{project.memories:,} memories") for project in stats.projects]
-    table = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
+def home() -> Page:
+    """Say where to go on, and have the browser ask what runs and how much it holds."""
     example = escape(
         "curl -X POST http://localhost:8900/search \\\n"
         '  -H "Content-Type: application/json" \\\n'
         '  -d \'{"query": "What did we decide about errors?"}\''
     )
     links = '<p><a href="/docs">API</a> · <a href="/openapi.json">OpenAPI</a> · <a href="/stats">Statistics</a></p>'
-    return _page("FAISS Memory", f"<h1>FAISS Memory</h1><table>{table}</table>{links}<pre>{example}</pre>")
+    return _page("FAISS Memory", f"<h1>FAISS Memory</h1><table></table>{links}<pre>{example}</pre>", _SCRIPT)
 
 
 def docs(document: Mapping[str, Any], routes: tuple[Route, ...]) -> Page:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from faiss_memory import schema
 from faiss_memory.contracts.http import Route
+from faiss_memory.rights import Rights
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
@@ -50,8 +51,8 @@ def _finding(service: MemoryService) -> Sequence[Route]:
 
 
 def _keeping(service: MemoryService) -> Sequence[Route]:
-    def add(request: schema.AddRequest) -> tuple[int, schema.AddAnswer]:
-        answer = service.add(request)
+    def add(request: schema.AddRequest, rights: Rights) -> tuple[int, schema.AddAnswer]:
+        answer = service.add(request, rights)
         return (201 if answer.success else 200), answer
 
     return (
@@ -108,7 +109,7 @@ def _overview(overview: Overview) -> Sequence[Route]:
         Route(
             method="GET", path="/stats", summary="Tell counts and sizes",
             params=schema.ScopeRequest, answer=schema.StatsAnswer, public=True,
-            handler=lambda params: overview.stats(params.project),
+            handler=lambda params, rights: overview.stats(params.project, rights),
         ),
         Route(
             method="GET", path="/projects", summary="List the projects",

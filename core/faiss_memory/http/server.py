@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from waitress import wasyncore
 from waitress.server import TcpWSGIServer, create_server
-from waitress.task import ErrorTask, WSGITask
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 
 from faiss_memory.address import FILE
 from faiss_memory.errors import ConfigError
@@ -31,6 +31,7 @@ from faiss_memory.settings import Settings, runtime_folders
 log = logging.getLogger("faiss_memory.http")
 
 DRAIN_SECONDS = 6.0
+HEALTH_THREADS = 2
 
 
 class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
@@ -44,6 +45,29 @@ class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
+
+
+class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """The threads that answer, and more for /health alone, which can be asked whatever keeps the others busy."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self._for_health = ThreadedTaskDispatcher()
+        self.set_thread_count(threads)
+        self._for_health.set_thread_count(HEALTH_THREADS)
+
+    def add_task(self, task: PatientChannel) -> None:
+        """Queue the first of a connection's requests."""
+        # (what could not be read as a request has no path)
+        if task.requests and getattr(task.requests[0], "path", "") == "/health":
+            self._for_health.add_task(task)
+        else:
+            super().add_task(task)
+
+    def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
+        """End the threads."""
+        self._for_health.shutdown(cancel_pending, timeout)
+        return bool(super().shutdown(cancel_pending, timeout))
 
 
 class _Task(WSGITask):  # type: ignore[misc]
@@ -127,6 +151,7 @@ class Server:
             app,
             map=self._map,
             sockets=self._sockets,
+            _dispatcher=Dispatcher(self._settings.threads),
             threads=self._settings.threads,
             ident="faiss-memory",
             # We decide by these headers who came through a proxy, so they must not be taken away.

@@ -17,7 +17,7 @@ from typing import Any
 
 import falcon
 from waitress.buffers import FileBasedBuffer
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.receiver import FixedStreamReceiver
 from waitress.utilities import Error
 
@@ -40,7 +40,7 @@ class Uploads:
         self._paths = paths
         self._limit = settings.limits.archive_bytes
         self._settings = settings
-        self._access = AccessControl(settings, (), ())
+        self._access = AccessControl(settings, ())
 
     @property
     def _folder(self) -> Path:
@@ -90,9 +90,18 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         self._uploads, self._address = uploads, address
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the request's head. Raises what waitress raises."""
+        """Read the request's head. Raises what waitress raises, and ParsingError for one that has two ends.
+
+        By which of the two a proxy goes is not known: what it takes for a body, another may take for a request.
+        """
+        names = {line.partition(b":")[0].strip().lower() for line in header_plus.split(b"\r\n")[1:]}
+        coded = b"transfer-encoding" in names
+        if coded and b"content-length" in names:
+            raise ParsingError("send either Content-Length or Transfer-Encoding, not both")
         super().parse_header(header_plus)
         self.head_at = time.monotonic()
+        if coded and self.version != "1.1":
+            raise ParsingError("Transfer-Encoding needs HTTP/1.1")
         if not self._uploads.meant(self.command, self.path):
             return
         self.error = self._uploads.refusal(self._environment(), None if self.chunked else self.content_length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import tomli_w
@@ -22,7 +23,11 @@ from faiss_memory.install.data import (
     without_member,
 )
 
-_HEADER = re.compile(r"^[ \t]*\[.*$", re.MULTILINE)
+_TOKEN = re.compile(
+    r'''"""(?:\\.|[^\\])*?"{3,5}|\'{3}.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|\#[^\n]*|[\[\]{}]|\n''',
+    re.DOTALL,
+)
+"""What tells where a line of a valid file begins a table: texts, comments, brackets and line breaks."""
 
 
 def state(text: str, part: TomlTable) -> Presence:
@@ -102,43 +107,45 @@ def _ordered(value: Any) -> Any:
     return [_ordered(inner) for inner in value] if isinstance(value, list) else repr(value)
 
 
-def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    for start, end in sorted(spans, reverse=True):
-        text = text[:start] + text[end:]
-    return text
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    kept, at = [], 0
+    for start, end in sorted(spans):
+        kept.append(text[at:start])
+        at = end
+    return "".join([*kept, text[at:]])
 
 
 def _with_blank_lines(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Let each of some spans begin with the blank line before it."""
     found = []
     for start, end in spans:
-        blank = re.search(r"(?<=\n)[ \t]*\r?\n\Z", text[:start])
-        found.append((blank.start() if blank else start, end))
+        before = text.rfind("\n", 0, max(0, start - 1)) + 1
+        is_blank = before and text[start - 1] == "\n" and not text[before:start].strip()
+        found.append((before if is_blank else start, end))
     return found
 
 
 def _spans(text: str, keys: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Find the tables below a place: from each header to the last line before the next one that says something."""
-    starts = [match.start() for match in _HEADER.finditer(text)]
-    for number, start in enumerate(starts):
-        if not _leads_to(text, start, keys):
-            continue
-        following = (at for at in starts[number + 1 :] if _header(text, at) and _is_outside(text, at))
-        yield start, _last_line(text, start, next(following, len(text)))
+    starts = list(_headers(text))
+    for start, following in zip_longest(starts, starts[1:], fillvalue=len(text)):
+        header = _header(text, start)
+        if header is not None and header[: len(keys)] == list(keys):
+            yield start, _last_line(text, start, following)
 
 
-def _leads_to(text: str, at: int, keys: Sequence[str]) -> bool:
-    header = _header(text, at)
-    return header is not None and header[: len(keys)] == list(keys) and _is_outside(text, at)
-
-
-def _is_outside(text: str, at: int) -> bool:
-    """Say whether no text or list that spans several lines is open at a place."""
-    try:
-        tomllib.loads(text[:at])
-    except tomllib.TOMLDecodeError:
-        return False
-    return True
+def _headers(text: str) -> Iterator[int]:
+    """Yield where the lines begin that are headers of tables: in a `[` that opens no list, and lies in none."""
+    line, depth, in_header = 0, 0, False
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if mark == "\n":
+            line, in_header = token.end(), False
+        elif mark == "[" and not depth and not in_header and not text[line : token.start()].strip():
+            in_header = True
+            yield line
+        elif mark in ("[", "{", "]", "}") and not in_header:
+            depth += 1 if mark in ("[", "{") else -1
 
 
 def _header(text: str, at: int) -> list[str] | None:

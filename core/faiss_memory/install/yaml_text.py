@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -28,7 +29,7 @@ from faiss_memory.install.data import (
 YamlPart = YamlItem | YamlMember | YamlDefault
 
 
-class _Data(yaml.SafeLoader):
+class _Data(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml is ten times as fast
     """Reads values; those of unknown tags are kept as a tag and a text."""
 
 
@@ -143,6 +144,7 @@ def read(text: str) -> Any:
     return data if data is not None else {}
 
 
+@lru_cache(maxsize=4)
 def _root(text: str) -> yaml.Node | None:
     found: yaml.Node | None = yaml.compose(text, Loader=_Places)
     return found

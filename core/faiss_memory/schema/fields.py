@@ -53,7 +53,9 @@ Properties: TypeAlias = Annotated[
     dict[str, Any],
     Meta(description="Properties of your own.", extra_json_schema={"x-limit": "metadata_bytes"}),
 ]
-Similarity: TypeAlias = Annotated[float, Meta(ge=-1, le=1, description="Cosine of two embeddings.")]
+Similarity: TypeAlias = Annotated[
+    float, Meta(ge=0, le=1, description="Cosine of two embeddings, from which they count as similar.")
+]
 Chance: TypeAlias = Annotated[
     float, Meta(ge=0, le=1, description="Least chance that a result answers the query.")
 ]

@@ -53,21 +53,21 @@ class ProjectStats(Answer):
 
 
 class StatsAnswer(Answer):
-    """Counts and sizes."""
+    """Counts and sizes; what is of the machine is left out by the public address."""
 
     total_memories: int
     dimension: int | None
     model: str
-    created_at: Time
-    last_updated: Time
+    created_at: Time | None
+    last_updated: Time | None
     index_size_bytes: int
-    backup_count: int
-    backups_stand_alone: bool
     model_ready: bool
     model_in_use: str | None
-    model_error: str | None
     projects: list[ProjectStats]
-    plugins: dict[str, Any]
+    backup_count: int | UnsetType = UNSET
+    backups_stand_alone: bool | UnsetType = UNSET
+    model_error: str | UnsetType | None = UNSET
+    plugins: dict[str, Any] | UnsetType = UNSET
 
 
 class ProjectAnswer(Answer):
@@ -98,7 +98,7 @@ class TagsAnswer(Answer):
 
     tags: list[TagCount]
     count: int
-    project: str
+    project: str | list[str]
 
 
 class BackupRequest(Message):

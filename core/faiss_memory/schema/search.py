@@ -38,7 +38,7 @@ class SearchRequest(Message):
         ),
     ]
     k: Annotated[int, Meta(ge=1, description="How many results.", extra_json_schema={"x-limit": "k"})] = 5
-    threshold: Annotated[float, Meta(ge=-1, le=1, description="Least similarity of a result.")] | None = None
+    threshold: Annotated[Similarity, Meta(description="Least similarity of a result.")] | None = None
     mode: Mode = "hybrid"
     project: Scopes | None = None
     tags: Tags = msgspec.field(default_factory=list)

@@ -17,6 +17,7 @@ from faiss_memory.schema.fields import (
     ProjectName,
     Properties,
     Scope,
+    Similarity,
     Source,
     Superseded,
     Tag,
@@ -39,7 +40,9 @@ class NewMemory(Message):
     timestamp: GivenTime | None = None
     supersedes: Annotated[Id, Meta(description="The memory that this one replaces.")] | None = None
     if_novel: (
-        Annotated[float, Meta(ge=-1, le=1, description="Store only if no memory is at least this similar.")]
+        Annotated[
+            Similarity, Meta(description="Store only if no memory of the project is at least this similar.")
+        ]
         | None
     ) = None
 
@@ -133,7 +136,7 @@ class ListAnswer(Answer):
     memories: list[MemoryAnswer]
     count: int
     next_cursor: str | None
-    project: str
+    project: str | list[str]
 
 
 class HistoryAnswer(Answer):

@@ -18,8 +18,9 @@ from faiss_memory.contracts.service import Assistant, Rewriting, Service
 from faiss_memory.contracts.store import Added, Retry
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
-from faiss_memory.memory import DEFAULT_PROJECT, Change, Draft, Filter, Memory, Origin, Query
+from faiss_memory.memory import Change, Draft, Filter, Origin, Query
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.service import messages
 from faiss_memory.service.limits import check_metadata, check_tags, check_text, check_time
 from faiss_memory.service.overview import Overview
@@ -32,8 +33,9 @@ T = TypeVar("T")
 class MemoryService(Service):
     """What the product promises, whoever asks.
 
-    Every method raises InvalidRequest for input that is not allowed, NotReady while what it needs is starting, and
-    StoreError or EmbedderError when that cannot answer.
+    A method that takes `rights` shows and changes only what they allow; the person's are everything. Every method
+    raises InvalidRequest for input that is not allowed, NotReady while what it needs is starting, and StoreError or
+    EmbedderError when that cannot answer.
     """
 
     def __init__(self, settings: Settings, engine: MemoryEngine, plugins: PluginHost) -> None:
@@ -63,13 +65,15 @@ class MemoryService(Service):
         """The adapters that take part."""
         return [*self.plugins.adapters.values()]
 
-    def stats(self, project: str | Sequence[str] | None = None) -> schema.StatsAnswer:
+    def stats(
+        self, project: str | Sequence[str] | None = None, rights: Rights = PERSON
+    ) -> schema.StatsAnswer:
         """Return counts and sizes of some projects, or of all. Raises MemoryNotFound for an unknown one."""
-        return self.overview.stats(project)
+        return self.overview.stats(project, rights)
 
-    def projects(self) -> schema.ProjectsAnswer:
+    def projects(self, rights: Rights = PERSON) -> schema.ProjectsAnswer:
         """List the projects."""
-        return self.overview.projects()
+        return self.overview.projects(rights)
 
     def start(self) -> None:
         """Begin to open the store and to load the model."""
@@ -89,14 +93,14 @@ class MemoryService(Service):
 
     # Finding.
 
-    def search(self, request: schema.SearchRequest) -> schema.SearchAnswer:
+    def search(self, request: schema.SearchRequest, rights: Rights = PERSON) -> schema.SearchAnswer:
         """Search memories with a question in plain words."""
         started = time.perf_counter()
         limits = self.settings.limits
         check_text(request.query, limits.text_bytes, "query", "text_bytes")
         if request.k > limits.k:
             raise InvalidRequest(f"`k` is {request.k}; the most is {limits.k} (setting limits.k)", "k")
-        where = self._filter(request)
+        where = self._filter(request, rights)
         query = Query(
             text=request.query,
             k=request.k,
@@ -117,10 +121,10 @@ class MemoryService(Service):
             degraded=list(found.degraded) or UNSET,
         )
 
-    def is_novel(self, request: schema.NovelRequest) -> schema.NovelAnswer:
+    def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:
         """Say whether a text is news: a long one is known only if every passage of it is."""
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
-        projects = messages.parse_projects(request.project)
+        projects = rights.to_read(request.project)
         closest = self.engine.closest(request.text, Filter(projects=projects))
         match = None if closest is None else messages.closest_match(*closest)
         return schema.NovelAnswer(
@@ -129,21 +133,22 @@ class MemoryService(Service):
             project=messages.format_projects(projects),
         )
 
-    def get(self, memory_id: int) -> schema.MemoryAnswer:
+    def get(self, memory_id: int, rights: Rights = PERSON) -> schema.MemoryAnswer:
         """Read one memory. Raises MemoryNotFound."""
-        return messages.memory(self._one(memory_id))
+        return messages.memory(rights.seen(memory_id, self.engine.store.get([memory_id])))
 
-    def history(self, memory_id: int) -> schema.HistoryAnswer:
-        """Read a memory and what it superseded. Raises MemoryNotFound."""
+    def history(self, memory_id: int, rights: Rights = PERSON) -> schema.HistoryAnswer:
+        """Read a memory and what it superseded, which is in the same project. Raises MemoryNotFound."""
         chain = self.engine.store.history(memory_id)
+        rights.seen(memory_id, chain)
         return schema.HistoryAnswer(
             memories=[messages.memory(memory) for memory in chain], count=len(chain), project=chain[0].project
         )
 
-    def list_memories(self, request: schema.ListRequest) -> schema.ListAnswer:
+    def list_memories(self, request: schema.ListRequest, rights: Rights = PERSON) -> schema.ListAnswer:
         """List memories by time, a page at a time."""
         where = Filter(
-            projects=messages.parse_projects(request.project),
+            projects=rights.to_read(request.project),
             tags=() if request.tag is None else (request.tag.strip(),),
             source=request.source,
             after=check_time(request.after, "after"),
@@ -160,29 +165,19 @@ class MemoryService(Service):
             memories=[messages.memory(memory) for memory in page],
             count=len(page),
             next_cursor=messages.to_cursor(page[-1]) if len(found) > len(page) else None,
-            project=request.project or DEFAULT_PROJECT,
+            project=messages.format_projects(where.projects),
         )
 
     # Keeping.
 
-    def add(self, request: schema.AddRequest) -> schema.AddAnswer:
+    def add(self, request: schema.AddRequest, rights: Rights = PERSON) -> schema.AddAnswer:
         """Store one memory; `success` is false when `if_novel` found a near twin."""
-        added, drafts = self._add([request], request.idempotency_key, request)
-        if added[0].id is not None:
-            return schema.AddAnswer(
-                success=True, id=added[0].id, message="Memory added successfully", project=drafts[0].project
-            )
-        twin_id, similarity = added[0].twin or (0, 0.0)
-        twin = self.engine.store.get([twin_id])
-        return schema.AddAnswer(
-            success=False,
-            id=None,
-            message=f"Memory {twin_id} says nearly the same; nothing was added",
-            project=drafts[0].project,
-            closest_match=messages.closest_match(twin[0], similarity) if twin else UNSET,
-        )
+        (added,), (draft,) = self._add([request], request.idempotency_key, request, rights)
+        twins = [] if added.twin is None else self.engine.store.get([added.twin[0]])
+        # A plugin may have moved the draft into another project, and the twin of a repeated call may be gone.
+        return messages.add_answer(added, draft, [twin for twin in twins if rights.may_read(twin.project)])
 
-    def add_batch(self, request: schema.AddBatchRequest) -> schema.AddBatchAnswer:
+    def add_batch(self, request: schema.AddBatchRequest, rights: Rights = PERSON) -> schema.AddBatchAnswer:
         """Store several memories: all of them, or none."""
         most = self.settings.limits.batch
         if len(request.memories) > most:
@@ -190,7 +185,7 @@ class MemoryService(Service):
                 f"`memories` holds {len(request.memories)}; the most is {most} (setting limits.batch)",
                 "memories",
             )
-        added, drafts = self._add(request.memories, request.idempotency_key, request)
+        added, drafts = self._add(request.memories, request.idempotency_key, request, rights)
         ids = [one.id for one in added]
         count = sum(memory_id is not None for memory_id in ids)
         left_out = len(ids) - count
@@ -206,16 +201,21 @@ class MemoryService(Service):
         )
 
     def _add(
-        self, memories: Sequence[schema.NewMemory], key: str | None, request: msgspec.Struct
+        self,
+        memories: Sequence[schema.NewMemory],
+        key: str | None,
+        request: msgspec.Struct,
+        rights: Rights,
     ) -> tuple[Sequence[Added], Sequence[Draft]]:
         in_batch = isinstance(request, schema.AddBatchRequest)
         prefixes = [f"memories[{n}]." if in_batch else "" for n in range(len(memories))]
-        drafts = [self._draft(memory, prefix) for memory, prefix in zip(memories, prefixes, strict=True)]
+        drafts = [
+            self._draft(memory, prefix, rights) for memory, prefix in zip(memories, prefixes, strict=True)
+        ]
         retry = None
         if key is not None:
-            retry = Retry(
-                key, hashlib.sha256(msgspec.json.encode([type(request).__name__, request])).digest()
-            )
+            asked = msgspec.json.encode([type(request).__name__, request])
+            retry = Retry(rights.retry_key(key), hashlib.sha256(asked).digest())
         self._ask_before_add(drafts)
         added = self.engine.add(drafts, retry)
         stored = [one.id for one in added if one.id is not None and not one.repeated]
@@ -275,13 +275,17 @@ class MemoryService(Service):
         if part.tags is not None:
             check_tags(part.tags, limits.tags, "tags")
 
-    def _draft(self, memory: schema.NewMemory, prefix: str) -> Draft:
+    def _draft(self, memory: schema.NewMemory, prefix: str, rights: Rights) -> Draft:
         limits = self.settings.limits
+        project = rights.to_write(memory.project, f"{prefix}project")
+        for field in ("if_novel", "supersedes"):
+            if getattr(memory, field) is not None:
+                rights.check_compared(project, f"{prefix}{field}")
         check_text(memory.text, limits.text_bytes, f"{prefix}text", "text_bytes")
         check_metadata(memory.metadata, limits.metadata_bytes, f"{prefix}metadata")
         return Draft(
             text=memory.text,
-            project=memory.project or DEFAULT_PROJECT,
+            project=project,
             source=memory.source,
             tags=check_tags(memory.tags, limits.tags, f"{prefix}tags"),
             metadata=memory.metadata,
@@ -290,7 +294,9 @@ class MemoryService(Service):
             if_novel=memory.if_novel,
         )
 
-    def patch(self, memory_id: int, request: schema.PatchRequest) -> schema.MemoryAnswer:
+    def patch(
+        self, memory_id: int, request: schema.PatchRequest, rights: Rights = PERSON
+    ) -> schema.MemoryAnswer:
         """Correct a memory. Raises MemoryNotFound."""
         limits = self.settings.limits
         if request == schema.PatchRequest():
@@ -306,16 +312,18 @@ class MemoryService(Service):
             metadata=_or_none(request.metadata),
             timestamp=check_time(_or_none(request.timestamp), "timestamp"),
         )
-        self._one(memory_id)  # before the text is embedded in vain
+        rights.changeable(
+            memory_id, self.engine.store.get([memory_id])
+        )  # before the text is embedded in vain
         memory = self.engine.change(memory_id, self._ask_before_change({memory_id: change})[memory_id])
         self.plugins.notify("memories_changed", memories=[memory])
         return messages.memory(memory)
 
     # Forgetting.
 
-    def forget_one(self, memory_id: int) -> schema.ForgetOneAnswer:
+    def forget_one(self, memory_id: int, rights: Rights = PERSON) -> schema.ForgetOneAnswer:
         """Take one memory out of every answer. Raises MemoryNotFound."""
-        memory = self._one(memory_id)
+        memory = rights.changeable(memory_id, self.engine.store.get([memory_id]))
         if not self.engine.store.forget([memory_id]):
             raise MemoryNotFound(f"there is no memory {memory_id}")
         self.plugins.notify("memories_removed", ids=[memory_id])
@@ -326,9 +334,9 @@ class MemoryService(Service):
             message="Memory forgotten; backups made before still hold it",
         )
 
-    def forget(self, request: schema.ForgetRequest) -> schema.ForgetAnswer:
+    def forget(self, request: schema.ForgetRequest, rights: Rights = PERSON) -> schema.ForgetAnswer:
         """Forget the memories that meet every condition given."""
-        asked, where, ids = select_memories(request, self.settings.limits, self.engine.store)
+        asked, where, ids = select_memories(request, self.settings.limits, self.engine.store, rights)
         gone = ids if request.dry_run else self._forget_all(ids)
         return schema.ForgetAnswer(
             success=True,
@@ -372,11 +380,11 @@ class MemoryService(Service):
 
     # What they share.
 
-    def _filter(self, request: schema.SearchRequest) -> Filter:
+    def _filter(self, request: schema.SearchRequest, rights: Rights) -> Filter:
         limits = self.settings.limits
         check_metadata(request.metadata, limits.metadata_bytes, "metadata")
         return Filter(
-            projects=messages.parse_projects(request.project),
+            projects=rights.to_read(request.project),
             tags=check_tags(request.tags, limits.tags, "tags"),
             tags_mode=request.tags_mode,
             source=request.source,
@@ -385,12 +393,6 @@ class MemoryService(Service):
             before=check_time(request.before, "before"),
             include_superseded=request.include_superseded,
         )
-
-    def _one(self, memory_id: int) -> Memory:
-        found = self.engine.store.get([memory_id])
-        if not found:
-            raise MemoryNotFound(f"there is no memory {memory_id}")
-        return found[0]
 
 
 def _or_none(value: T | UnsetType) -> T | None:

@@ -1,4 +1,4 @@
-"""Between records and messages: how a memory, a scope, a time and a place in a list are written in an answer."""
+"""Between records and messages: how a memory, a time and a place in a list are written in an answer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from msgspec import UNSET
 
 from faiss_memory import schema
-from faiss_memory.contracts.store import Purged
-from faiss_memory.memory import DEFAULT_PROJECT, Filter, Memory, SearchResult
+from faiss_memory.contracts.store import Added, Purged
+from faiss_memory.memory import Draft, Filter, Memory, SearchResult
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -63,6 +63,23 @@ def closest_match(record: Memory, similarity: float) -> schema.ClosestMatch:
     )
 
 
+def add_answer(added: Added, draft: Draft, twins: Sequence[Memory]) -> schema.AddAnswer:
+    """Write what became of a draft; `twins` holds the memory that made it nothing new, if it may be shown."""
+    if added.id is not None:
+        return schema.AddAnswer(
+            success=True, id=added.id, message="Memory added successfully", project=draft.project
+        )
+    which = f"Memory {twins[0].id}" if twins else "Another memory"
+    similarity = added.twin[1] if added.twin else 0.0
+    return schema.AddAnswer(
+        success=False,
+        id=None,
+        message=f"{which} says nearly the same; nothing was added",
+        project=draft.project,
+        closest_match=closest_match(twins[0], similarity) if twins else UNSET,
+    )
+
+
 def purge_answer(done: Purged, missing: list[int], where: Filter, dry_run: bool) -> schema.PurgeAnswer:
     """Write what was purged."""
     proof = done.proof
@@ -82,15 +99,6 @@ def purge_answer(done: Purged, missing: list[int], where: Filter, dry_run: bool)
 def time_text(time: datetime) -> str:
     """Write a time as ISO 8601 in UTC, with its offset."""
     return time.astimezone(UTC).isoformat()
-
-
-def parse_projects(project: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Read which projects a request is about: by default the shared one, None for all of them."""
-    if project is None:
-        return (DEFAULT_PROJECT,)
-    if project == "*":
-        return None
-    return (project,) if isinstance(project, str) else tuple(dict.fromkeys(project))
 
 
 def format_projects(projects: Sequence[str] | None) -> str | list[str]:

@@ -12,9 +12,11 @@ from typing import Any
 
 from faiss_memory import schema
 from faiss_memory.contracts.backups import Backups
+from faiss_memory.contracts.store import StoreStats
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import MemoryNotFound
-from faiss_memory.memory import DEFAULT_PROJECT, Filter
+from faiss_memory.memory import DEFAULT_PROJECT, Filter, ProjectCount
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.service import messages
 from faiss_memory.settings import Settings
 
@@ -31,16 +33,12 @@ class Overview:
         self._plugin_stats = plugin_stats
         self.version = version("faiss-memory")
 
-    def health(self) -> schema.HealthAnswer:
+    def health(self, rights: Rights = PERSON) -> schema.HealthAnswer:
         """Say whether the service answers. Raises what keeps the records from being read or written."""
         self._engine.wait_a_moment()
         busy = self._engine.busy()
         if busy is not None and self._engine.store_error is None:
             raise busy
-        return self.state()
-
-    def state(self) -> schema.HealthAnswer:
-        """Say how the service is, also while it starts. Raises what keeps it from starting."""
         engine = self._engine
         if (error := engine.store_error or engine.write_error) is not None:
             raise error
@@ -52,9 +50,14 @@ class Overview:
             rebuilding=[
                 schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
                 for part in engine.rebuilding()
+                if rights.may_read(part.project)
             ],
             problems=[
-                schema.ProblemEntry(part=problem.part, reason=problem.reason)
+                schema.ProblemEntry(
+                    part=problem.part,
+                    # A reason may name a file of the person's.
+                    reason=problem.reason if rights.is_person else "the service's log says why",
+                )
                 for problem in engine.problems.all()
             ],
         )
@@ -74,46 +77,51 @@ class Overview:
             free_bytes=free,
         )
 
-    def stats(self, project: str | Sequence[str] | None) -> schema.StatsAnswer:
-        """Tell counts and sizes, of some projects or of all. Raises MemoryNotFound for an unknown one."""
-        wanted = None if project is None else messages.parse_projects(project)
+    def stats(self, project: str | Sequence[str] | None, rights: Rights = PERSON) -> schema.StatsAnswer:
+        """Tell counts and sizes, of some projects or of all that may be read. Raises MemoryNotFound for an unknown one.
+
+        What is of the machine and not of these projects is told to the person alone.
+        """
+        wanted = rights.reads if project is None else rights.to_read(project)
         store, model = self._engine.store, self._engine.model
         facts = store.stats()
         sizes = facts.index_size_bytes
-        projects = [
-            schema.ProjectStats(
-                name=one.name,
-                memories=one.memories,
-                created_at=messages.time_text(one.created_at),
-                last_updated=messages.time_text(one.last_updated),
-                index_size_bytes=sizes.get(one.name, 0),
-            )
-            for one in store.projects()
-            if wanted is None or one.name in wanted
-        ]
-        if not projects and wanted not in (None, (DEFAULT_PROJECT,)):
+        counts = [one for one in store.projects() if wanted is None or one.name in wanted]
+        if not counts and project not in (None, "*", DEFAULT_PROJECT):
             raise MemoryNotFound(f"there is no project `{project}`")
-        plugins: dict[str, Any] = {}
-        for part in self._plugin_stats():
-            plugins |= part
-        return schema.StatsAnswer(
+        projects = [_project_stats(one, sizes.get(one.name, 0)) for one in counts]
+        created: datetime | None
+        updated: datetime | None
+        created, updated = facts.created_at, facts.last_updated
+        if not rights.is_person:
+            created = min((one.created_at for one in counts), default=None)
+            updated = max((one.last_updated for one in counts), default=None)
+        answer = schema.StatsAnswer(
             total_memories=sum(one.memories for one in projects),
             dimension=None if model is None else model.dimension,
             model=self._settings.model_name,
-            created_at=messages.time_text(facts.created_at),
-            last_updated=messages.time_text(facts.last_updated),
+            created_at=None if created is None else messages.time_text(created),
+            last_updated=None if updated is None else messages.time_text(updated),
             index_size_bytes=sum(one.index_size_bytes for one in projects),
-            backup_count=len(store.backups()) if isinstance(store, Backups) else 0,
-            backups_stand_alone=facts.backups_stand_alone,
             model_ready=self._engine.model_ready,
             model_in_use=None if model is None else model.identity,
-            model_error=None if self._engine.model_error is None else str(self._engine.model_error),
             projects=projects,
-            plugins=plugins,
         )
+        if rights.is_person:
+            self._add_facts_of_the_machine(answer, facts)
+        return answer
 
-    def projects(self) -> schema.ProjectsAnswer:
-        """List every project."""
+    def _add_facts_of_the_machine(self, answer: schema.StatsAnswer, facts: StoreStats) -> None:
+        store, error = self._engine.store, self._engine.model_error
+        answer.backup_count = len(store.backups()) if isinstance(store, Backups) else 0
+        answer.backups_stand_alone = facts.backups_stand_alone
+        answer.model_error = None if error is None else str(error)
+        answer.plugins = {}
+        for part in self._plugin_stats():
+            answer.plugins |= part
+
+    def projects(self, rights: Rights = PERSON) -> schema.ProjectsAnswer:
+        """List every project that may be read."""
         found = [
             schema.ProjectAnswer(
                 name=one.name,
@@ -122,14 +130,26 @@ class Overview:
                 last_updated=messages.time_text(one.last_updated),
             )
             for one in self._engine.store.projects()
+            if rights.may_read(one.name)
         ]
         return schema.ProjectsAnswer(projects=found, count=len(found))
 
-    def tags(self, project: str | None) -> schema.TagsAnswer:
+    def tags(self, project: str | None, rights: Rights = PERSON) -> schema.TagsAnswer:
         """List the tags in use, the most frequent first."""
-        found = self._engine.store.tags(Filter(projects=messages.parse_projects(project)))
+        projects = rights.to_read(project)
+        found = self._engine.store.tags(Filter(projects=projects))
         counts = [schema.TagCount(tag=tag, count=count) for tag, count in found.items()]
-        return schema.TagsAnswer(tags=counts, count=len(counts), project=project or DEFAULT_PROJECT)
+        return schema.TagsAnswer(tags=counts, count=len(counts), project=messages.format_projects(projects))
+
+
+def _project_stats(count: ProjectCount, index_size: int) -> schema.ProjectStats:
+    return schema.ProjectStats(
+        name=count.name,
+        memories=count.memories,
+        created_at=messages.time_text(count.created_at),
+        last_updated=messages.time_text(count.last_updated),
+        index_size_bytes=index_size,
+    )
 
 
 def _not_writable(folder: Path) -> str | None:

@@ -11,7 +11,7 @@ from faiss_memory import schema
 from faiss_memory.contracts.store import Store
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Filter
-from faiss_memory.service import messages
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.service.limits import check_metadata, check_tags, check_time
 from faiss_memory.settings import Limits
 
@@ -24,8 +24,13 @@ class Selection(NamedTuple):
     ids: list[int]
 
 
-def select_memories(request: schema.ForgetRequest, limits: Limits, store: Store) -> Selection:
-    """Give the memories that meet every condition. Raises InvalidRequest when there is none, or one is not allowed."""
+def select_memories(
+    request: schema.ForgetRequest, limits: Limits, store: Store, rights: Rights = PERSON
+) -> Selection:
+    """Return the memories that meet every condition, of those that may be changed.
+
+    Raises InvalidRequest when no condition is given, or one is not allowed.
+    """
     if all(getattr(request, name) is UNSET for name in schema.FORGET_CONDITIONS):
         what = "purge" if isinstance(request, schema.PurgeRequest) else "forget"
         raise InvalidRequest(
@@ -36,7 +41,7 @@ def select_memories(request: schema.ForgetRequest, limits: Limits, store: Store)
         raise InvalidRequest(
             f"`ids` holds {len(asked)}; the most is {limits.batch} (setting limits.batch)", "ids"
         )
-    where = _filter(request, limits)
+    where = _filter(request, limits, rights)
     ids = store.matching_ids(where)
     return Selection(asked, where, ids if asked is None else [one for one in ids if one in asked])
 
@@ -46,15 +51,14 @@ def named_alone(request: schema.ForgetRequest) -> bool:
     return all(getattr(request, name) is UNSET for name in schema.FORGET_CONDITIONS if name != "ids")
 
 
-def _filter(request: schema.ForgetRequest, limits: Limits) -> Filter:
+def _filter(request: schema.ForgetRequest, limits: Limits, rights: Rights) -> Filter:
     metadata = {} if request.metadata is UNSET else request.metadata
     check_metadata(metadata, limits.metadata_bytes, "metadata")
     # An id says by itself which project it is in.
-    anywhere = request.project is UNSET and request.ids is not UNSET
+    named = None if request.project is UNSET else request.project
+    anywhere = named is None and request.ids is not UNSET
     return Filter(
-        projects=None
-        if anywhere
-        else messages.parse_projects(None if request.project is UNSET else request.project),
+        projects=rights.changes if anywhere else (rights.to_change(named),),
         tags=check_tags([] if request.tags is UNSET else request.tags, limits.tags, "tags"),
         tags_mode=request.tags_mode,
         source=None if request.source is UNSET else request.source,

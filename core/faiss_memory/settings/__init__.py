@@ -24,13 +24,11 @@ from faiss_memory.settings.loading import (
 )
 from faiss_memory.settings.sections import (
     LOOPBACK,
-    SECRETS,
-    Ingest,
     Limits,
-    Mcp,
     Plugins,
     Positive,
     Project,
+    Secret,
     Settings,
 )
 
@@ -38,16 +36,14 @@ __all__ = [
     "LOOPBACK",
     "NOT_SETTINGS",
     "PREFIX",
-    "SECRETS",
     "SHORT_NAMES",
-    "Ingest",
     "Limits",
     "Loaded",
-    "Mcp",
     "Origin",
     "Plugins",
     "Positive",
     "Project",
+    "Secret",
     "Settings",
     "address_in_environment",
     "config_path",

@@ -3,19 +3,24 @@
 The environment name of a setting is `FAISS_MEMORY_` and its path in capitals, dots written as underscores:
 `limits.text_bytes` is `FAISS_MEMORY_LIMITS_TEXT_BYTES`. Four settings also have the short names of the first release:
 `PORT`, `MODEL_NAME`, `DATA_DIR`, `MAX_BACKUPS`.
+
+A plugin's own settings stand under `plugins.NAME` and keep the same rules. Which there are is known only once the
+plugins are loaded, and which of those to load is a setting itself: so everything is read twice where that is asked for.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_origin
+from types import NoneType
+from typing import Any, TypeAlias, get_args, get_origin
 
 import msgspec
 import yaml
 from msgspec import Struct
+from msgspec.structs import replace
 
 from faiss_memory.errors import ConfigError
 from faiss_memory.safe_files import is_file, located, read_file
@@ -31,13 +36,18 @@ SHORT_NAMES = {
 }
 
 
+SectionTypes: TypeAlias = Mapping[str, type[Struct]]
+"""The settings that plugins have of their own, by the plugin's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One effective setting: its path, its value and where the value came from."""
+    """One effective setting: its path, its value, where the value came from, and whether nobody may be shown it."""
 
     key: str
     value: Any
     origin: str
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +62,75 @@ def load(
     config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
+    section_types: Callable[[Sequence[str]], SectionTypes] | None = None,
 ) -> Loaded:
     """Read the settings from every source.
 
     `config` is the file named on the command line, `overrides` the other command line options by dotted key.
+    `section_types` loads the plugins but those whose names it is given, and returns their settings; without it, what
+    stands under `plugins.NAME` is passed over.
     Raises ConfigError with the source, the key and, for an unknown key, the nearest known one.
     """
     environ = variables() if environ is None else environ
-    path = config_path(config, environ)
-    layers: list[tuple[dict[str, str], dict[str, Any]]] = []
-    if path is not None:
-        values = _flatten(_read_yaml(path), f"{path}")
-        layers.append(({key: f"{path}" for key in values}, values))
-    layers.append(_from_environment(environ))
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    layers.append(({key: "command line" for key in given}, given))
-
-    values, origins = {}, {}
-    for names, layer in layers:
-        for key, value in layer.items():
-            values[key] = _typed(key, value, names[key])
-            origins[key] = names[key]
-    try:
-        settings = msgspec.convert(_nest(values), Settings)
-    except msgspec.ValidationError as error:
-        raise ConfigError(_without_path(str(error))) from None
+    sources = _Sources(config_path(config, environ), environ, given)
+    types: SectionTypes = {}
+    # The first of two readings only asks which plugins take part: what is unknown to it may be one of theirs.
+    values, origins = sources.read(types, passed_over=["plugins." if section_types is None else ""])
+    if section_types is not None:
+        disabled = values.get("plugins.disabled", ())
+        types = section_types(disabled)
+        values, origins = sources.read(types, passed_over=[f"plugins.{name}." for name in disabled])
+    settings = _settings(values, types)
+    found = known_keys(types)
     return Loaded(
         settings,
-        tuple(Origin(key, _read(settings, key), origins.get(key, "default")) for key in sorted(known_keys())),
+        tuple(
+            Origin(key, _value(settings, types, key), origins.get(key, "default"), _is_secret(found[key]))
+            for key in sorted(found)
+        ),
     )
+
+
+class _Sources:
+    """A configuration file, the environment and the command line, as they were written."""
+
+    def __init__(self, path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> None:
+        self._path = path
+        self._content = {} if path is None else _read_yaml(path)
+        self._environ = environ
+        self._overrides = overrides
+
+    def read(self, types: SectionTypes, passed_over: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the value of each key that is given, checked, and where it was given; the last source wins.
+
+        Keys that begin as one of `passed_over` may be unknown, and are then left out.
+        """
+        keys = known_keys(types)
+        file = _flatten(self._content, f"{self._path}", keys)
+        layers = [
+            ({key: f"{self._path}" for key in file}, file),
+            _from_environment(self._environ, keys, passed_over),
+            ({key: "command line" for key in self._overrides}, self._overrides),
+        ]
+        values, origins = {}, {}
+        for names, layer in layers:
+            for key, value in layer.items():
+                if key in keys or not key.startswith(tuple(passed_over)):
+                    values[key] = _typed(key, value, names[key], keys)
+                    origins[key] = names[key]
+        return values, origins
+
+
+def _settings(values: Mapping[str, Any], types: SectionTypes) -> Settings:
+    nested = _nest(values)
+    of_plugins = nested.get("plugins", {})
+    try:
+        sections = [msgspec.convert(of_plugins.pop(name, {}), kind) for name, kind in types.items()]
+        settings = msgspec.convert(nested, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_without_path(str(error))) from None
+    return replace(settings, plugins=replace(settings.plugins, sections=tuple(sections)))
 
 
 def config_path(given: Path | None = None, environ: Mapping[str, str] | None = None) -> Path | None:
@@ -101,14 +151,17 @@ def config_path(given: Path | None = None, environ: Mapping[str, str] | None = N
     return users if is_file(users) else None
 
 
-def known_keys() -> dict[str, Any]:
-    """Give every setting's dotted key with its type."""
-    return dict(_fields(Settings))
+def known_keys(types: SectionTypes | None = None) -> dict[str, Any]:
+    """Return every setting's dotted key with its type, those of plugins included where their types are given."""
+    own = {key: kind for key, kind in _fields(Settings) if key != "plugins.sections"}
+    for name, section in (types or {}).items():
+        own |= _fields(section, f"plugins.{name}.")
+    return own
 
 
 def environment_name(key: str) -> str:
-    """Give the environment name of a dotted key."""
-    return PREFIX + key.upper().replace(".", "_")
+    """Return the environment name of a dotted key."""
+    return PREFIX + key.upper().replace(".", "_").replace("-", "_")
 
 
 def _fields(struct: type[Struct], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -117,6 +170,11 @@ def _fields(struct: type[Struct], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield from _fields(field.type, f"{prefix}{field.name}.")
         else:
             yield prefix + field.name, field.type
+
+
+def _is_secret(kind: Any) -> bool:
+    notes = [note for note in get_args(kind) if isinstance(note, msgspec.Meta)]
+    return any((note.extra or {}).get("secret") for note in notes)
 
 
 class _Loader(yaml.SafeLoader):
@@ -147,41 +205,49 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _flatten(content: Mapping[Any, Any], origin: str, prefix: str = "") -> dict[str, Any]:
-    sections = {key.rsplit(".", 1)[0] for key in known_keys() if "." in key}
+def _flatten(
+    content: Mapping[Any, Any], origin: str, keys: Mapping[str, Any], prefix: str = ""
+) -> dict[str, Any]:
+    sections = {
+        ".".join(parts[:n]) for parts in (key.split(".") for key in keys) for n in range(1, len(parts))
+    }
     flat: dict[str, Any] = {}
     for name, value in content.items():
         key = f"{prefix}{name}"
-        if key in sections:
+        is_plugins = prefix == "plugins." and key not in keys
+        if key in sections or (is_plugins and isinstance(value, dict | NoneType)):
             if value is not None and not isinstance(value, dict):
                 raise ConfigError(f"{origin}: `{key}` is a section and must hold `key: value` lines")
-            flat |= _flatten(value or {}, origin, f"{key}.")
+            flat |= _flatten(value or {}, origin, keys, f"{key}.")
         else:
             flat[key] = value
     return flat
 
 
-def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
-    by_name = {environment_name(key): key for key in known_keys()}
+def _from_environment(
+    environ: Mapping[str, str], keys: Mapping[str, Any], passed_over: Sequence[str]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    by_name = {environment_name(key): key for key in keys}
+    ignored = tuple(environment_name(prefix) for prefix in passed_over)
     names: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name, key in {**SHORT_NAMES, **by_name}.items():  # the long name wins, being the more deliberate one
         if name in environ:
             names[key], values[key] = f"environment {name}", environ[name]
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in by_name and name not in NOT_SETTINGS:
+        known = name in by_name or name in NOT_SETTINGS or name.startswith(ignored)
+        if name.startswith(PREFIX) and not known:
             near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ConfigError(f"environment: {name} is not a setting{hint}")
     return names, values
 
 
-def _typed(key: str, value: Any, origin: str) -> Any:
+def _typed(key: str, value: Any, origin: str, keys: Mapping[str, Any]) -> Any:
     """Check one value against its setting's type; text from environment and command line is read as that type."""
-    keys = known_keys()
     if key not in keys:
-        near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
-        hint = f"; did you mean `{near[0]}`?" if near else ""
+        near = _nearest(key, keys)
+        hint = f"; did you mean `{near}`?" if near else ""
         raise ConfigError(f"{origin}: `{key}` is not a setting{hint}")
     expected = keys[key]
     loose = isinstance(value, str) and origin.startswith(("environment", "command line"))
@@ -195,6 +261,12 @@ def _typed(key: str, value: Any, origin: str) -> Any:
         raise ConfigError(f"{origin}: `{key}`: {_in_words(str(error))}") from None
 
 
+def _nearest(key: str, keys: Mapping[str, Any]) -> str | None:
+    """Return the known key most like one that is not; one that only lacks its section is the nearest."""
+    same_end = [known for known in keys if known.endswith(f".{key}")]
+    return next(iter([*same_end, *difflib.get_close_matches(key, keys, n=1, cutoff=0.5)]), None)
+
+
 def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for key, value in values.items():
@@ -206,9 +278,15 @@ def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _read(settings: Settings, key: str) -> Any:
+def _value(settings: Settings, types: SectionTypes, key: str) -> Any:
+    first, *rest = key.split(".")
     value: Any = settings
-    for name in key.split("."):
+    if first == "plugins" and rest[0] in types:
+        value = settings.of(types[rest[0]])
+        rest = rest[1:]
+    else:
+        rest = [first, *rest]
+    for name in rest:
         value = getattr(value, name)
     return value
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
 from msgspec import Meta, Struct
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
-SECRETS = frozenset({"token", "public_token"})
+Secret = Annotated[str, Meta(extra={"secret": True})]
+"""A setting whose value is shown to nobody, and written into no file of ours."""
+Section = TypeVar("Section", bound=Struct)
 
 Positive = Annotated[int, Meta(ge=1)]
 Project = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(?!\n)$")]
@@ -29,69 +31,12 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     archive_bytes: Positive = 32 * 1024**3
 
 
-class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which files a build may read, and which of them it leaves out."""
-
-    roots: tuple[str, ...] = ("~",)
-    max_file_bytes: Positive = 4 * 1024 * 1024
-    git_ignored: bool = False
-    skip: tuple[str, ...] = (
-        ".*",
-        "node_modules/",
-        "bower_components/",
-        "venv/",
-        "__pycache__/",
-        "*.egg-info/",
-        "*.min.js",
-        "pnpm-lock.yaml",
-    )
-    secrets: tuple[str, ...] = (
-        ".env",
-        ".env.*",
-        "!.env.example",
-        ".ssh/",
-        ".gnupg/",
-        ".aws/",
-        ".netrc",
-        ".pypirc",
-        ".npmrc",
-        ".htpasswd",
-        ".git-credentials",
-        "id_rsa",
-        "id_dsa",
-        "id_ecdsa",
-        "id_ed25519",
-        "*.pem",
-        "*.key",
-        "*.p12",
-        "*.pfx",
-        "*.jks",
-        "*.keystore",
-        "*.kdbx",
-        "*.ppk",
-    )
-
-
-class Recall(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What an assistant's hooks are answered with."""
-
-    min_similarity: Annotated[float, Meta(ge=-1, le=1)] = 0.45
-    k: Annotated[int, Meta(ge=1, le=50)] = 5
-    tokens: Annotated[int, Meta(ge=1, le=4000)] = 1200
-    digest_tokens: Annotated[int, Meta(ge=0, le=4000)] = 400
-    keep_summaries: bool = False
-
-
-class Mcp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a model is answered by MCP."""
-
-    answer_tokens: Positive = 2000
-
-
 class Plugins(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which plugins and adapters take part."""
+    """Which plugins and adapters take part, and what those that do have set for themselves."""
 
     disabled: tuple[str, ...] = ()
+    sections: tuple[Struct, ...] = ()
+    """The settings under `plugins.NAME`, one struct for each plugin that has some; see `Settings.of`."""
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -106,19 +51,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     model_name: Annotated[str, Meta(min_length=1)] = "all-MiniLM-L6-v2"
     startup_wait: Annotated[float, Meta(ge=0, le=600)] = 10.0
     max_backups: Positive = 10
-    token: str = ""
+    token: Secret = ""
     others_need_token: bool = False
     allowed_hosts: tuple[str, ...] = ()
     published_on: str = ""
     published_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     public_url: str = ""
-    public_token: str = ""
+    public_token: Secret = ""
     read_projects: tuple[Scope, ...] = ("*",)
     write_project: Project = "default"
     limits: Limits = Limits()
-    ingest: Ingest = Ingest()
-    recall: Recall = Recall()
-    mcp: Mcp = Mcp()
     plugins: Plugins = Plugins()
 
     def __post_init__(self) -> None:
@@ -134,6 +76,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 f"`{name}` is {exposed}, which other machines can reach, so a token is required: set `token` "
                 f"(or FAISS_MEMORY_TOKEN), or set `{name}` to 127.0.0.1"
             )
+
+    def of(self, kind: type[Section]) -> Section:
+        """Return a plugin's own settings: the one section of this type, which `register_settings` has handed in.
+
+        A plugin whose settings were not loaded, as one that a test brings, has its defaults.
+        """
+        return next((section for section in self.plugins.sections if type(section) is kind), kind())
 
     @property
     def data_folder(self) -> Path:
@@ -158,6 +107,11 @@ def _check_public(settings: Settings) -> None:
     if not settings.public_token:
         raise ValueError(
             "`public_url` needs a token of its own: set `public_token` (or FAISS_MEMORY_PUBLIC_TOKEN)"
+        )
+    if not settings.token:
+        raise ValueError(
+            "`public_url` needs a token for this machine too, because a proxy that adds no headers looks like it: set "
+            "`token` (or FAISS_MEMORY_TOKEN), such as to what `openssl rand -hex 24` prints"
         )
     if settings.public_token == settings.token:
         raise ValueError("`public_token` must differ from `token`: the public way opens less")

@@ -29,6 +29,7 @@ from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildRequest, Buil
 from faiss_memory_plugins.ingest.planning import FilePlan, Orphans, plan_file
 from faiss_memory_plugins.ingest.reading import Unreadable, read_text
 from faiss_memory_plugins.ingest.report import Report
+from faiss_memory_plugins.ingest.settings import IngestSettings
 from faiss_memory_plugins.ingest.sources import Roots, Source
 
 log = logging.getLogger("faiss_memory.ingest")
@@ -202,7 +203,7 @@ class Build:
     def _plan(self, path: str, known: Mapping[int, Origin], orphans: Orphans) -> FilePlan | None:
         """Read a file and compare; None if it cannot be read, which the report then says."""
         try:
-            found = read_text(path, self._roots, self._service.settings.ingest.max_file_bytes)
+            found = read_text(path, self._roots, self._service.settings.of(IngestSettings).max_file_bytes)
         except Unreadable as error:
             self.report.skip(path, str(error))
             return None

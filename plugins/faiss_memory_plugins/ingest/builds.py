@@ -9,6 +9,7 @@ from faiss_memory_plugins.ingest import sources
 from faiss_memory_plugins.ingest.build import Build, Stopped
 from faiss_memory_plugins.ingest.ignoring import Rules
 from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildRequest, BuildsAnswer
+from faiss_memory_plugins.ingest.settings import IngestSettings
 
 
 class Builds:
@@ -27,7 +28,7 @@ class Builds:
 
         Raises InvalidRequest, NotAllowed, Conflict, and what the service raises.
         """
-        roots = sources.Roots.of(self._service.settings.ingest.roots)
+        roots = sources.Roots.of(self._service.settings.of(IngestSettings).roots)
         parsed = [sources.parse(given, roots, f"sources[{n}]") for n, given in enumerate(request.sources)]
         build = Build(self._service, request, parsed, roots, self._rules)
         self._enter(build)

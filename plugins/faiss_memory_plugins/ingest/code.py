@@ -6,7 +6,7 @@ Any language: what begins a definition is told by its first words, what belongs 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from faiss_memory_plugins.ingest.cutting import ANY_LINE, Span, cut
 from faiss_memory_plugins.ingest.parts import Document, Part
@@ -14,6 +14,8 @@ from faiss_memory_plugins.ingest.parts import Document, Part
 _TAB = 4
 _DEEPEST = 3
 """Levels of indentation that are told apart."""
+_MOST_AROUND = 8
+"""Definitions around a part that it is given with."""
 _DEFINITION = re.compile(
     r"\s*(?:(?:export|default|declare|public|private|protected|internal|static|final|abstract|async|pub(?:\([^)]*\))?"
     r"|unsafe|extern|inline|const|override|open|sealed|data|suspend|virtual|partial)\s+)*"
@@ -28,50 +30,56 @@ _BELONGS_BELOW = re.compile(r"\s*(?:@|#|//|/\*|\*|--|;|\")")
 def read(text: str) -> Document:
     """Cut source code into parts."""
     lines = text.split("\n")
-    return Document(tuple(_part(lines, span) for span in cut(lines, _ranks(lines), 1)))
+    indents = [_indent(line) for line in lines]
+    spans = cut(lines, _ranks(lines, indents), 1)
+    return Document(tuple(map(_part, spans, _around(lines, indents, spans))))
 
 
-def _part(lines: Sequence[str], span: Span) -> Part:
-    around = _around(lines, span.first - 1)
+def _part(span: Span, around: Sequence[str]) -> Part:
     text = "\n".join([*around, "…", span.text]) if around else span.text
     return Part(text, f":{span.first}-{span.last}")
 
 
-def _around(lines: Sequence[str], first: int) -> list[str]:
-    """Give the first lines of the definitions that a line lies in, outermost first."""
-    found: list[str] = []
-    least = _indent(lines[first])
-    for line in reversed(lines[:first]):
-        if least == 0:
-            break
-        if line.strip() and _indent(line) < least:
-            least = _indent(line)
+def _around(lines: Sequence[str], indents: Sequence[int], spans: Iterable[Span]) -> Iterator[Sequence[str]]:
+    """Yield for each span the first lines of the definitions that it begins in, outermost first; of many the inner."""
+    open_: list[tuple[int, str]] = []
+    """The definitions that the line at hand lies in, with their indents."""
+    around: Sequence[str] = ()
+    at = 0
+    for span in spans:
+        for line, indent in zip(lines[at : span.first], indents[at : span.first], strict=True):
+            if not line.strip():
+                continue
+            while open_ and open_[-1][0] >= indent:
+                open_.pop()
+            around = [shown for _, shown in open_[-_MOST_AROUND:]]
             if _DEFINITION.match(line):
-                found.insert(0, line.rstrip()[:200])
-    return found
+                open_.append((indent, line.rstrip()[:200]))
+        at = span.first
+        yield around
 
 
-def _ranks(lines: Sequence[str]) -> list[int]:
+def _ranks(lines: Sequence[str], indents: Sequence[int]) -> list[int]:
     ranks = [ANY_LINE] * len(lines)
     for number, line in enumerate(lines):
         if not line.strip():
             continue
-        level = min(_indent(line) // _TAB, _DEEPEST)
+        level = min(indents[number] // _TAB, _DEEPEST)
         if _DEFINITION.match(line):
-            begin = _begin(lines, number)
+            begin = _begin(lines, indents, number)
             ranks[begin] = min(ranks[begin], 2 * level)
         elif number and not lines[number - 1].strip():
             ranks[number] = min(ranks[number], 2 * level + 1)
     return ranks
 
 
-def _begin(lines: Sequence[str], number: int) -> int:
-    """Give the first of the lines above a definition that belong to it."""
-    indent = _indent(lines[number])
+def _begin(lines: Sequence[str], indents: Sequence[int], number: int) -> int:
+    """Return the first of the lines above a definition that belong to it."""
+    indent = indents[number]
     while (
         number
         and lines[number - 1].strip()
-        and _indent(lines[number - 1]) == indent
+        and indents[number - 1] == indent
         and _BELONGS_BELOW.match(lines[number - 1])
     ):
         number -= 1
@@ -79,5 +87,4 @@ def _begin(lines: Sequence[str], number: int) -> int:
 
 
 def _indent(line: str) -> int:
-    expanded = line.expandtabs(_TAB)
-    return len(expanded) - len(expanded.lstrip())
+    return len(line[: len(line) - len(line.lstrip())].expandtabs(_TAB))

@@ -46,30 +46,32 @@ def cut(lines: Sequence[str], ranks: Sequence[int], first: int) -> list[Span]:
         for number, (line, rank) in enumerate(zip(lines, ranks, strict=True), first)
         for unit in _units(number, line, rank)
     ]
-    spans = []
-    while units:
-        size = _next_size(units)
-        spans += _span(units[:size])
-        units = units[size:]
+    spans, at = [], 0
+    while at < len(units):
+        size = _next_size(units[at : at + MOST + 2])  # a unit is at least a character
+        spans += _span(units[at : at + size])
+        at += size
     return spans
 
 
 def _units(number: int, line: str, rank: int) -> list[_Unit]:
     if len(line) <= MOST:
         return [_Unit(number, line + "\n", rank)]
-    pieces = []
-    while len(line) > MOST:
+    pieces, at = [], 0
+    while len(line) - at > MOST:
+        least, most = at + LEAST, at + MOST
         # At the end of a sentence, of a word, or wherever there is neither.
-        at = next((place for mark in (". ", " ") if (place := line.rfind(mark, LEAST, MOST) + 1)), MOST)
-        pieces.append(line[:at])
-        line = line[at:]
+        end = next((place for mark in (". ", " ") if (place := line.rfind(mark, least, most) + 1)), most)
+        pieces.append(line[at:end])
+        at = end
     return [
-        _Unit(number, piece, INSIDE_A_LINE if n else rank) for n, piece in enumerate([*pieces, line + "\n"])
+        _Unit(number, piece, INSIDE_A_LINE if n else rank)
+        for n, piece in enumerate([*pieces, line[at:] + "\n"])
     ]
 
 
 def _next_size(units: Sequence[_Unit]) -> int:
-    """Say how many units the next span takes."""
+    """Return how many units the next span takes."""
     size, best, best_key = 0, 0, (INSIDE_A_LINE + 1, 0)
     for count, unit in enumerate(units):
         if size > MOST:
@@ -83,10 +85,9 @@ def _next_size(units: Sequence[_Unit]) -> int:
 
 
 def _span(units: Sequence[_Unit]) -> list[Span]:
-    while units and not units[0].text.strip():
-        units = units[1:]
-    while units and not units[-1].text.strip():
-        units = units[:-1]
-    if not units:
+    telling = [place for place, unit in enumerate(units) if unit.text.strip()]
+    if not telling:
         return []
-    return [Span(units[0].line, units[-1].line, "".join(unit.text for unit in units).rstrip())]
+    first, last = telling[0], telling[-1]
+    text = "".join(unit.text for unit in units[first : last + 1])
+    return [Span(units[first].line, units[last].line, text.rstrip())]

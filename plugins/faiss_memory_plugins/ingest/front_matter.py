@@ -14,9 +14,12 @@ import yaml
 
 MOST_CHARACTERS = 32_000
 _FENCED = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_MANY_DOTS = re.compile(r"^(?:[^.\n]*\.){65}", re.MULTILINE)
 _TAGS = ("tags", "tag", "keywords", "categories")
 _TIMES = ("date", "created", "updated")
 _LONGEST_TAG = 128
+_DEEPEST = 31
+"""Levels below the whole."""
 _BITS = 63
 """Of a whole number, besides its sign."""
 
@@ -56,17 +59,24 @@ def split_front_matter(text: str) -> tuple[FrontMatter, Body]:
     if found is None:
         return FrontMatter(), whole
     try:
-        values = tomllib.loads(found[2]) if found[1] == "+++" else yaml.load(found[2], Loader=_Loader)
+        values = _toml(found[2]) if found[1] == "+++" else yaml.load(found[2], Loader=_Loader)
+        if not isinstance(values, dict):
+            return FrontMatter(), whole  # a line above and below a paragraph
+        front = _read(values)
     except (yaml.YAMLError, tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         return FrontMatter(note=f"its front matter is not understood and was kept as text: {reason}"), whole
-    if not isinstance(values, dict):
-        return FrontMatter(), whole  # a line above and below a paragraph
-    return _read(values), Body(text[found.end() :], found[0].count("\n") + 1)
+    return front, Body(text[found.end() :], found[0].count("\n") + 1)
+
+
+def _toml(text: str) -> dict[str, Any]:
+    if _MANY_DOTS.search(text):  # which tomllib takes the square of their number for
+        raise ValueError("a line in it has more than 64 dots")
+    return tomllib.loads(text)
 
 
 def _read(values: dict[Any, Any]) -> FrontMatter:
-    plain = {str(key): _plain(value) for key, value in values.items()}
+    plain = {str(key): _plain(value, _DEEPEST) for key, value in values.items()}
     tags = [tag for name in _TAGS for tag in _words(plain.pop(name, None))]
     timestamp = next((found for name in _TIMES if (found := _time(values.get(name))) is not None), None)
     title = plain.get("title")
@@ -104,12 +114,18 @@ def _time(value: Any) -> datetime | None:
         return None
 
 
-def _plain(value: Any) -> Any:
-    """Bring a value to what JSON can say."""
-    if isinstance(value, dict):
-        return {_plain(str(key)): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [_plain(inner) for inner in value]
+def _plain(value: Any, levels: int) -> Any:
+    """Bring a value to what JSON can say. Raises ValueError for one of too many levels."""
+    if isinstance(value, dict | list | tuple | set):
+        if not levels:
+            raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
+        if isinstance(value, dict):
+            return {str(_scalar(str(key))): _plain(inner, levels - 1) for key, inner in value.items()}
+        return [_plain(inner, levels - 1) for inner in value]
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, bytes):

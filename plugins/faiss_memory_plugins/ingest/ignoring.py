@@ -6,13 +6,29 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from pathspec import GitIgnoreSpec
+from faiss_memory import InvalidGlob, InvalidRequest, PathGlob, Settings, open_file
+from faiss_memory_plugins.ingest.settings import IngestSettings
 
-from faiss_memory import InvalidRequest, Settings, open_file
+LONGEST_FILE = 128 * 1024
+"""Bytes of a .gitignore."""
+MOST_PATTERNS = 5000
+"""Of one .gitignore: each file of a folder is held against all of them."""
 
-_LONGEST = 1024 * 1024
-"""Bytes of a .gitignore that are read."""
+
+class TooMany(Exception):
+    """A .gitignore that is larger than can be heeded; the message is the reason why its folder is left out."""
+
+
+class Pattern(NamedTuple):
+    """A line of a .gitignore."""
+
+    written: str
+    glob: PathGlob
+    keeps: bool
+    """Whether it takes back what earlier lines leave out."""
+    folders_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,45 +37,99 @@ class Patterns:
 
     base: str
     name: str
-    spec: GitIgnoreSpec
+    last_first: tuple[Pattern, ...]
 
     @classmethod
     def of_setting(cls, lines: Sequence[str], name: str) -> Patterns:
         """Read a setting. Raises InvalidRequest when a pattern cannot be understood."""
         try:
-            return cls("", name, GitIgnoreSpec.from_lines(lines))
-        except ValueError as error:
+            return cls("", name, _read(lines))
+        except InvalidGlob as error:
             raise InvalidRequest(
                 f"setting {name}: {error}; write patterns as in a .gitignore", name
             ) from None
 
     @classmethod
     def of_file(cls, path: str, base: str) -> Patterns | None:
-        """Read a .gitignore, if there is one; like git, pass over lines that mean nothing."""
+        """Read a .gitignore, if there is one; like git, pass over lines that mean nothing. Raises TooMany."""
         try:
             # Like git, which does not follow one that is a link: what it leads to would be told, pattern by pattern.
             with open_file(Path(path)) as file:
-                lines = file.read(_LONGEST).decode(errors="replace").splitlines()
+                raw = file.read(LONGEST_FILE + 1)
         except (OSError, ValueError):
             return None
-        return cls(base, os.path.basename(path), GitIgnoreSpec.from_lines(filter(_is_sound, lines)))
+        name = os.path.basename(path)
+        if len(raw) > LONGEST_FILE:
+            raise TooMany(
+                f"its {name} is larger than {LONGEST_FILE // 1024} kB; shorten it, or set "
+                "plugins.ingest.git_ignored to true"
+            )
+        lines = raw.decode(errors="replace").removeprefix("\ufeff").split("\n")
+        found = _read((line.removesuffix("\r") for line in lines), strictly=False)
+        if len(found) > MOST_PATTERNS:
+            raise TooMany(
+                f"its {name} holds more than {MOST_PATTERNS:,} patterns; shorten it, or set "
+                "plugins.ingest.git_ignored to true"
+            )
+        return cls(base, name, found)
 
-    def verdict(self, below: str) -> tuple[bool | None, str]:
-        """Say whether a path below the base is left out, kept on purpose, or not spoken of, and by which pattern.
+    def verdict(self, names: Sequence[str], *, is_folder: bool) -> tuple[bool | None, str]:
+        """Return whether a path below the base is left out, kept on purpose or not spoken of, and by which pattern.
 
-        A folder's path ends with a slash.
+        What becomes of the folders that it lies in does not count.
         """
-        found = self.spec.check_file(below)
-        pattern = "" if found.index is None else str(list(self.spec.patterns)[found.index].pattern)
-        return found.include, pattern
+        for pattern in self.last_first:
+            if (is_folder or not pattern.folders_only) and pattern.glob.fits(names):
+                return not pattern.keeps, pattern.written
+        return None, ""
+
+    def leave_out(self, names: Sequence[str]) -> bool:
+        """Return whether a file, or a folder that it lies in, is left out."""
+        return any(
+            self.verdict(names[:depth], is_folder=depth < len(names))[0] for depth in range(1, len(names) + 1)
+        )
 
 
-def _is_sound(line: str) -> bool:
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return False
-    return True
+def _read(lines: Iterator[str] | Sequence[str], *, strictly: bool = True) -> tuple[Pattern, ...]:
+    found = []
+    for line in lines:
+        try:
+            pattern = _pattern(line)
+        except InvalidGlob as error:
+            if strictly:
+                raise InvalidGlob(f"`{line}`: {error}") from None
+            continue
+        found += [] if pattern is None else [pattern]
+    return tuple(reversed(found))
+
+
+def _pattern(line: str) -> Pattern | None:
+    """Read a line as gitignore(5) has it; None for one that says nothing. Raises InvalidGlob."""
+    written = line.rstrip(" ")
+    if len(written) < len(line) and _ends_in_escape(written):
+        written += " "
+    keeps = written.startswith("!")
+    glob = written[keeps:]
+    folders_only = glob.endswith("/")
+    names = glob.removesuffix("/").split("/")
+    if not glob.strip("/") or (glob.startswith("#") and not keeps):
+        return None
+    anchored = len(names) > 1
+    names = names[names[0] == "" :]
+    # `**` means any depth only between slashes; behind the last one, it means at least one name.
+    names = [name if name == "**" and anchored else _single(name) for name in names]
+    names += ["*"] if names[-1] == "**" else []
+    return Pattern(
+        written, PathGlob(names if anchored else ["**", *names], escapes=True), keeps, folders_only
+    )
+
+
+def _single(name: str) -> str:
+    return "*" if name == "**" else name
+
+
+def _ends_in_escape(written: str) -> bool:
+    return (len(written) - len(written.rstrip("\\"))) % 2 == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,68 +143,79 @@ class Rules:
 
     @classmethod
     def of(cls, settings: Settings) -> Rules:
-        """Give the rules of the settings. Raises InvalidRequest when a pattern cannot be understood."""
-        ingest = settings.ingest
+        """Read the rules of the settings. Raises InvalidRequest when a pattern cannot be understood."""
+        ingest = settings.of(IngestSettings)
         return cls(
-            Patterns.of_setting(ingest.secrets, "ingest.secrets"),
-            Patterns.of_setting(ingest.skip, "ingest.skip"),
+            Patterns.of_setting(ingest.secrets, "plugins.ingest.secrets"),
+            Patterns.of_setting(ingest.skip, "plugins.ingest.skip"),
             None if ingest.git_ignored else (),
         )
 
     def around(self, folder: str) -> Rules:
-        """Give the rules for a folder that is read from the top: also those of the repository that it lies in.
+        """Return the rules for a folder that is read from the top: also those of the repository that it lies in.
 
         Whoever names a folder that git ignores wants it read, so then the rules from outside do not count.
+        Raises TooMany.
         """
         if self.git is None:
             return self
-        outer = replace(self, git=tuple(_of_repository(folder)))
-        ignored = any(
-            patterns.verdict(_below(patterns.base, folder) + "/")[0] for patterns in outer.git or ()
-        )
+        outer = replace(self, git=())
+        ignored = False
+        for place, own in _of_repository(folder):
+            ignored = ignored or outer._is_ignored(place)
+            outer = replace(outer, git=(*(outer.git or ()), *own))
         return (self if ignored else outer).inside(folder)
 
+    def _is_ignored(self, folder: str) -> bool:
+        return bool(self._git_verdict(folder, is_folder=True)[0])
+
     def inside(self, folder: str) -> Rules:
-        """Give the rules for a folder in this one."""
+        """Return the rules for a folder in this one. Raises TooMany."""
         if self.git is None:
             return self
         own = Patterns.of_file(os.path.join(folder, ".gitignore"), folder)
         return self if own is None else replace(self, git=(*self.git, own))
 
     def is_secret(self, below_root: Sequence[str]) -> bool:
-        """Say whether a file's path, by its components, tells of a secret."""
-        return self.secrets.spec.match_file("/".join(below_root))
+        """Return whether a file's path, by its names, tells of a secret."""
+        return self.secrets.leave_out(below_root)
 
     def reason_against(self, path: str, below: Sequence[str], *, is_folder: bool) -> str:
-        """Say why a path is left out, given its components below the source's root; empty if it is not."""
-        slash = "/" if is_folder else ""
-        written = "/".join(below) + slash
+        """Return why a path is left out, given its names below the source's root; empty if it is not.
+
+        The folders that it lies in are not left out.
+        """
         for patterns, words in ((self.secrets, "it may hold a secret"), (self.skip, "left out")):
-            include, pattern = patterns.verdict(written)
+            include, pattern = patterns.verdict(below, is_folder=is_folder)
             if include:
                 return f"{words}: `{pattern}` (setting {patterns.name})"
+        ignored, pattern = self._git_verdict(path, is_folder=is_folder)
+        return f"ignored by git: {pattern}" if ignored else ""
+
+    def _git_verdict(self, path: str, *, is_folder: bool) -> tuple[bool | None, str]:
         for patterns in reversed(self.git or ()):
-            include, pattern = patterns.verdict(_below(patterns.base, path) + slash)
+            include, pattern = patterns.verdict(_below(patterns.base, path), is_folder=is_folder)
             if include is not None:
-                return f"ignored by git: `{pattern}` in {patterns.name}" if include else ""
-        return ""
+                return include, f"`{pattern}` in {patterns.name}"
+        return None, ""
 
 
-def _of_repository(folder: str) -> Iterator[Patterns]:
-    """Read the rules above a folder in its git repository, if it lies in one; those of the folder itself not."""
+def _of_repository(folder: str) -> Iterator[tuple[str, Sequence[Patterns]]]:
+    """Yield the folders that lead to one in its git repository, the top first, with the rules from outside it."""
     above = [folder]
     while not os.path.exists(os.path.join(above[-1], ".git")):
         parent = os.path.dirname(above[-1])
         if parent == above[-1]:
             return
         above.append(parent)
-    top = above[-1]
-    if (own := Patterns.of_file(os.path.join(top, ".git", "info", "exclude"), top)) is not None:
-        yield own
-    for place in reversed(above[1:]):
-        if (found := Patterns.of_file(os.path.join(place, ".gitignore"), place)) is not None:
-            yield found
+    for place in reversed(above):
+        found = []
+        if place == above[-1]:
+            found.append(Patterns.of_file(os.path.join(place, ".git", "info", "exclude"), place))
+        if place != folder:
+            found.append(Patterns.of_file(os.path.join(place, ".gitignore"), place))
+        yield place, [patterns for patterns in found if patterns is not None]
 
 
-def _below(base: str, path: str) -> str:
-    return path[len(base.rstrip(os.sep)) + 1 :]
+def _below(base: str, path: str) -> list[str]:
+    return path[len(base.rstrip(os.sep)) + 1 :].split(os.sep)

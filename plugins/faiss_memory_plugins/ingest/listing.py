@@ -9,7 +9,7 @@ from pathlib import Path
 
 from faiss_memory import NotAFile, entries_of
 from faiss_memory_plugins.ingest.documents import is_known
-from faiss_memory_plugins.ingest.ignoring import Rules
+from faiss_memory_plugins.ingest.ignoring import Rules, TooMany
 from faiss_memory_plugins.ingest.sources import Roots, Source, components, is_below
 
 LONGEST_PATH = 3000
@@ -33,9 +33,14 @@ def list_files(
     """
     root = roots.around(source.root) or source.root
     if rules.is_secret(components(source.root, root)):
-        yield Entry(source.root, "it may hold a secret (setting ingest.secrets)")
+        yield Entry(source.root, "it may hold a secret (setting plugins.ingest.secrets)")
     elif os.path.isdir(source.root):
-        yield from _Walk(source, roots, go_on).below(source.root, rules.around(source.root))
+        try:
+            around = rules.around(source.root)
+        except TooMany as error:
+            yield Entry(f"{source.root}/", str(error))
+        else:
+            yield from _Walk(source, roots, go_on).below(source.root, around)
     else:
         yield Entry(source.root)
 
@@ -80,11 +85,19 @@ class _Walk:
             if reason or not entry.is_folder:
                 yield from self._file(entry, below, inside.rules, reason)
             elif self._source.leads(below):
-                reason = inside.rules.reason_against(entry.path, below, is_folder=True)
-                if reason:
-                    yield Entry(f"{entry.path}/", reason)
-                else:
-                    yield from self._enter(entry.path, below, inside.rules.inside(entry.path))
+                yield from self._inner(entry.path, below, inside.rules)
+
+    def _inner(self, folder: str, place: tuple[str, ...], rules: Rules) -> Iterator[Entry]:
+        reason = rules.reason_against(folder, place, is_folder=True)
+        if not reason:
+            try:
+                rules = rules.inside(folder)
+            except TooMany as error:
+                reason = str(error)
+        if reason:
+            yield Entry(f"{folder}/", reason)
+        else:
+            yield from self._enter(folder, place, rules)
 
     def _enter(self, folder: str, place: tuple[str, ...], rules: Rules) -> Iterator[Entry]:
         self._go_on()
@@ -119,7 +132,7 @@ class _Walk:
         target = os.path.realpath(entry.path)
         root = self._roots.around(target)
         if root is None:
-            return "a link that leads outside the folders that may be read (setting ingest.roots)"
+            return "a link that leads outside the folders that may be read (setting plugins.ingest.roots)"
         if os.path.isdir(target):
             return "a link to a folder; name that folder as a source to read it"
         if not os.path.isfile(target):
@@ -127,7 +140,7 @@ class _Walk:
         if is_below(target, self._source.root):
             return f"a link to {target}, which is read itself"
         return (
-            "it may hold a secret (setting ingest.secrets)"
+            "it may hold a secret (setting plugins.ingest.secrets)"
             if rules.is_secret(components(target, root))
             else ""
         )

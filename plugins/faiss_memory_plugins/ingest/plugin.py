@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from faiss_memory import Route, Service, hookimpl
 from faiss_memory_plugins.ingest.builds import Builds
 from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildRequest, BuildsAnswer
+from faiss_memory_plugins.ingest.settings import IngestSettings
 
 
 class Ingest:
@@ -14,6 +15,11 @@ class Ingest:
 
     def __init__(self) -> None:
         self._builds: dict[int, Builds] = {}
+
+    @hookimpl
+    def register_settings(self) -> type[IngestSettings]:
+        """Hand in `plugins.ingest`."""
+        return IngestSettings
 
     @hookimpl
     def register_routes(self, service: Service) -> Sequence[Route]:

@@ -55,12 +55,13 @@ def _read_once(path: str, roots: Roots, most_bytes: int) -> tuple[bytes, datetim
     """Give content and time of change, or None if it changed meanwhile."""
     place = located(path)
     if roots.around(str(place)) is None:
-        raise Unreadable("it leads outside the folders that may be read (setting ingest.roots)")
+        raise Unreadable("it leads outside the folders that may be read (setting plugins.ingest.roots)")
     with open_file(place) as file:
         before = os.fstat(file.fileno())
         if before.st_size > most_bytes:
             raise Unreadable(
-                f"it is {_size(before.st_size)}; the most is {_size(most_bytes)} (setting ingest.max_file_bytes)"
+                f"it is {_size(before.st_size)}; the most is {_size(most_bytes)} "
+                "(setting plugins.ingest.max_file_bytes)"
             )
         raw = file.read(most_bytes + 1)
         after = os.fstat(file.fileno())

@@ -9,6 +9,8 @@ from faiss_memory_plugins.ingest.cutting import ANY_LINE, Span, cut
 from faiss_memory_plugins.ingest.parts import Part
 
 LONGEST_HEADING = 200
+MOST_HEADINGS = 8
+"""Above a part; of more the innermost are shown."""
 SEPARATOR = " > "
 
 
@@ -38,7 +40,7 @@ def parts_of(
 
 
 def _parts(lines: Sequence[str], first: int, titles: tuple[str, ...], title: str) -> list[Part]:
-    shown = SEPARATOR.join(each[:LONGEST_HEADING] for each in titles)
+    shown = SEPARATOR.join(each[:LONGEST_HEADING] for each in titles[-MOST_HEADINGS:])
     spans = cut(lines, _ranks(lines), first)
     return [
         Part(f"{shown}\n\n{span.text}" if shown else span.text, _place(span, title[:LONGEST_HEADING]))

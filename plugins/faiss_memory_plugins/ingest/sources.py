@@ -7,10 +7,10 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
-from faiss_memory import InvalidRequest, NotAllowed
+from faiss_memory import InvalidRequest, NotAllowed, PathGlob
 
 _MAGIC = re.compile(r"[*?[]")
 
@@ -23,7 +23,7 @@ class Roots:
 
     @classmethod
     def of(cls, given: Sequence[str]) -> Roots:
-        """Resolve the folders of the setting `ingest.roots`."""
+        """Resolve the folders of the setting `plugins.ingest.roots`."""
         return cls(tuple(os.path.realpath(os.path.expanduser(folder)) for folder in given))
 
     def hold(self, path: str) -> bool:
@@ -35,7 +35,7 @@ class Roots:
         return next((root for root in self.folders if is_below(real, root)), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """A place to read: everything below `root`, or what of it `pattern` takes. `root` is resolved."""
 
@@ -46,11 +46,15 @@ class Source:
 
     def leads(self, below: Sequence[str]) -> bool:
         """Say whether something inside this folder, by its components below the root, may be taken."""
-        return bool(_reached(self.pattern, below))
+        return self._glob.leads_on(below)
 
     def takes(self, below: Sequence[str]) -> bool:
         """Say whether this file, by its components below the root, is taken."""
-        return len(self.pattern) in _reached(self.pattern, below)
+        return self._glob.takes(below)
+
+    @cached_property
+    def _glob(self) -> PathGlob:
+        return PathGlob(self.pattern)
 
     def covers(self, file: str) -> bool:
         """Say whether a file, there or gone, is one of this source's."""
@@ -81,7 +85,7 @@ def parse(given: str, roots: Roots, field: str) -> Source:
     if roots.around(real) is None:
         allowed = ", ".join(roots.folders)
         raise NotAllowed(
-            f"`{field}`: {given} leads outside the folders that may be read: {allowed} (setting ingest.roots)",
+            f"`{field}`: {given} leads outside the folders that may be read: {allowed} (setting plugins.ingest.roots)",
             field,
         )
     if not os.path.exists(real):
@@ -117,7 +121,10 @@ def _split(path: str) -> tuple[str, tuple[str, ...]]:
 def _missing(given: str, real: str, roots: Roots) -> str:
     root = roots.around(real) or ""
     if not os.path.isdir(root):
-        return f"the folder {root} is not there, so {given} cannot be read. Is it mounted? (setting ingest.roots)"
+        return (
+            f"the folder {root} is not there, so {given} cannot be read. Is it mounted? "
+            "(setting plugins.ingest.roots)"
+        )
     there, missing = real, ""
     while not os.path.exists(there):
         there, missing = os.path.split(there)
@@ -127,36 +134,6 @@ def _missing(given: str, real: str, roots: Roots) -> str:
         near = []
     hint = f"; did you mean {os.path.join(there, near[0])}" if near else ""
     return f"there is no {missing} in {there}, so {given} matches no file{hint}. Nothing was changed."
-
-
-def _reached(pattern: Sequence[str], names: Sequence[str]) -> set[int]:
-    """Give the places in a pattern that names lead to; the place behind its end means that it took one of them.
-
-    All places at once, as Thompson's simulation of an automaton does: several `**` cost no more than one.
-    """
-    places = _with_stars({0}, pattern)
-    for name in names:
-        if len(pattern) in places:
-            break  # everything below what was taken is taken
-        places = _with_stars(
-            {
-                place if pattern[place] == "**" else place + 1
-                for place in places
-                if pattern[place] == "**" or fnmatchcase(name, pattern[place])
-            },
-            pattern,
-        )
-    return places
-
-
-def _with_stars(places: set[int], pattern: Sequence[str]) -> set[int]:
-    """Add what lies behind each `**`, which may also stand for nothing."""
-    found = set(places)
-    for place in sorted(places):
-        while place < len(pattern) and pattern[place] == "**":
-            place += 1
-            found.add(place)
-    return found
 
 
 def is_below(path: str, folder: str) -> bool:

@@ -28,6 +28,7 @@ from faiss_memory import (
 )
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.notes import Notes, as_text, counted, notes_of, shortened, twin_note
+from faiss_memory_plugins.mcp.settings import McpSettings
 
 log = logging.getLogger("faiss_memory.mcp")
 
@@ -70,7 +71,7 @@ class Calls:
     def __init__(self, service: Service, caller: Caller, more: Mapping[str, Call]) -> None:
         self._service = service
         self._caller = caller
-        self._tokens = service.settings.mcp.answer_tokens
+        self._tokens = service.settings.of(McpSettings).answer_tokens
         done: dict[str, tuple[type[Answer], Callable[[Any], tuple[str, Answer]]]] = {
             "memory_search": (Notes, self._search),
             "memory_add": (AddAnswer, self._add),
@@ -102,15 +103,17 @@ class Calls:
         return Outcome(text, msgspec.to_builtins(answer))
 
     def _search(self, request: SearchRequest) -> tuple[str, Answer]:
-        found = self._service.search(self._caller.with_projects(request))
+        found = self._service.search(self._caller.with_projects(request), self._caller.rights)
         notes = notes_of(found, self._tokens)
         return as_text(notes), notes
 
     def _add(self, request: AddRequest) -> tuple[str, Answer]:
-        answer = self._service.add(self._caller.with_projects(request))
-        if answer.success or not answer.closest_match:
+        answer = self._service.add(self._caller.with_projects(request), self._caller.rights)
+        if answer.success:
             return f"Stored as memory {answer.id} in project {answer.project}.", answer
         twin = answer.closest_match
+        if not twin:
+            return f"Not stored: {answer.message}.", answer
         twin.text, twin.source = shortened(clean_text(twin.text), self._tokens), clean_line(twin.source)
         return (
             f"Not stored: memory {twin.id} says nearly the same (similarity {twin.similarity:.2f}):\n"
@@ -121,12 +124,12 @@ class Calls:
 
     def _update(self, request: Any) -> tuple[str, Answer]:
         fields = {name: getattr(request, name) for name in PatchRequest.__struct_fields__}
-        memory = self._service.patch(request.id, PatchRequest(**fields))
+        memory = self._service.patch(request.id, PatchRequest(**fields), self._caller.rights)
         answer = Updated(success=True, id=memory.id, project=memory.project)
         return f"Memory {memory.id} in project {memory.project} is corrected.", answer
 
     def _forget(self, request: ForgetRequest) -> tuple[str, Answer]:
-        answer = self._service.forget(request)
+        answer = self._service.forget(request, self._caller.rights)
         ids = ", ".join(str(one) for one in answer.ids)
         said = "Would forget" if answer.dry_run else "Forgot"
         text = f"{said} {counted(answer.count)}{f': {ids}' if ids else ''}."

@@ -87,7 +87,7 @@ def connector_calls(service: Service, caller: Caller) -> Mapping[str, Call]:
 
     def search(request: SearchRequest) -> tuple[str, Answer]:
         request.k = min(MOST, service.settings.limits.k)
-        found = service.search(caller.with_projects(request)).results
+        found = service.search(caller.with_projects(request), caller.rights).results
         return _as_json(
             Hits(
                 results=[
@@ -97,9 +97,9 @@ def connector_calls(service: Service, caller: Caller) -> Mapping[str, Call]:
         )
 
     def fetch(request: FetchRequest) -> tuple[str, Answer]:
-        memory = service.get(int(request.id)) if re.fullmatch("[0-9]{1,18}", request.id) else None
-        if memory is None or not caller.may_read(memory.project):
+        if not re.fullmatch("[0-9]{1,18}", request.id):
             raise MemoryNotFound(f"there is no memory {request.id}")
+        memory = service.get(int(request.id), caller.rights)
         facts = {"source": clean_line(memory.source), "date": memory.timestamp, "project": memory.project}
         return _as_json(
             Document(

@@ -6,6 +6,13 @@ from collections.abc import Sequence
 
 from faiss_memory import Mount, Service, hookimpl
 from faiss_memory_plugins.mcp.endpoint import Endpoint
+from faiss_memory_plugins.mcp.settings import McpSettings
+
+
+@hookimpl
+def register_settings() -> type[McpSettings]:
+    """Hand in `plugins.mcp`."""
+    return McpSettings
 
 
 @hookimpl

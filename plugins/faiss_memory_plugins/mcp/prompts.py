@@ -23,6 +23,7 @@ from faiss_memory_plugins.mcp.notes import (
     notes_of,
     share,
 )
+from faiss_memory_plugins.mcp.settings import McpSettings
 
 REVIEWED = 30
 """How many memories a review looks at: the newest, which is what the last sessions have brought."""
@@ -46,7 +47,7 @@ class Prompts:
     def __init__(self, service: Service, caller: Caller) -> None:
         self._service = service
         self._caller = caller
-        self._tokens = service.settings.mcp.answer_tokens
+        self._tokens = service.settings.of(McpSettings).answer_tokens
         what = ("what", "What to remember; what this conversation has brought, if you leave it out.")
         question = ("question", "What you want to know, in plain words.")
         found = (
@@ -81,14 +82,16 @@ class Prompts:
 
     def _recall(self, question: str) -> str:
         request = self._caller.with_projects(SearchRequest(query=question))
-        found = as_text(notes_of(self._service.search(request), self._tokens))
+        found = as_text(notes_of(self._service.search(request, self._caller.rights), self._tokens))
         return (
             f"What is remembered about: {question}\n\n{found}\n\nAnswer from this, and name the ids you used."
         )
 
     def _review(self, _: str) -> str:
         project = self._caller.project or DEFAULT_PROJECT
-        memories = self._service.list_memories(ListRequest(project=project, limit=REVIEWED)).memories
+        memories = self._service.list_memories(
+            ListRequest(project=project, limit=REVIEWED), self._caller.rights
+        ).memories
         if not memories:
             return f"Project {project} has no memories yet. Say so."
         left = self._tokens - sum(count_tokens(f"{memory_note(memory, 0)}\n") for memory in memories)

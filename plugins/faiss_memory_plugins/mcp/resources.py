@@ -41,7 +41,7 @@ class Resources:
         if project not in projects:
             raise InvalidRequest("the cursor is not one of ours; give the `nextCursor` of the page before")
         given = {"project": project, "limit": str(PAGE)} | ({"cursor": within} if within else {})
-        answer = self._service.list_memories(convert(given, ListRequest))
+        answer = self._service.list_memories(convert(given, ListRequest), self._caller.rights)
         if answer.next_cursor:
             return answer.memories, f"{project} {answer.next_cursor}"
         later = projects[projects.index(project) + 1 :]
@@ -52,4 +52,4 @@ class Resources:
         found = re.fullmatch(re.escape(TEMPLATE).replace(r"\{id\}", "([0-9]{1,18})"), uri)
         if found is None or self._caller.public:
             raise MemoryNotFound(f"there is no resource {uri}; a memory's is {uri_of(12)}, with its own id")
-        return self._service.get(int(found[1]))
+        return self._service.get(int(found[1]), self._caller.rights)

@@ -21,6 +21,7 @@ from faiss_memory import (
 from faiss_memory_plugins.recall.choosing import digest_of, found_for, project_for
 from faiss_memory_plugins.recall.events import Event, HookParams, HookRequest, read_event
 from faiss_memory_plugins.recall.sessions import COUNTS, Sessions
+from faiss_memory_plugins.recall.settings import RecallSettings
 from faiss_memory_plugins.recall.summaries import keep_summary
 
 FOUND = "found for what was just asked"
@@ -64,7 +65,7 @@ class Recall:
     def _show(
         self, assistant: str, dialect: HookDialect, project: str, event: Event, until: float
     ) -> Mapping[str, Any]:
-        sessions, settings = self._sessions, self._service.settings.recall
+        sessions, settings = self._sessions, self._service.settings.of(RecallSettings)
         with sessions.lock:
             if event.moment == "session start":
                 sessions.forget_old()
@@ -109,7 +110,7 @@ class Recall:
         with self._sessions.lock:
             known = self._sessions.shown(assistant, event.session)
             self._sessions.count(assistant, project, event.name, fired=1)
-        if self._service.settings.recall.keep_summaries:
+        if self._service.settings.of(RecallSettings).keep_summaries:
             shown = []
             for memory_id in known:
                 try:

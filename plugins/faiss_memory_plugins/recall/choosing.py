@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import DEFAULT_PROJECT, ListRequest, Note, SearchRequest, Service, project_of
+from faiss_memory_plugins.recall.settings import RecallSettings
 
 PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
 """Tags: what is shown at every start; what is shown there after it; the summary of a session, shown to it alone."""
@@ -27,7 +28,7 @@ def project_for(named: str | None, folder: str) -> str:
 
 def found_for(service: Service, project: str, prompt: str, known: Collection[int]) -> list[Note]:
     """Find what helps with a prompt: only what is near enough, and was not shown before."""
-    settings = service.settings.recall
+    settings = service.settings.of(RecallSettings)
     query = _query(prompt)
     if not query:
         return []

@@ -9,6 +9,10 @@ from msgspec import Meta, Struct
 
 from faiss_memory import HookDialect, Message, ProjectName
 
+LONGEST_SESSION = 256
+LONGEST_FOLDER = 4096
+"""Characters; what is longer names no session, and no folder."""
+
 Moment: TypeAlias = Literal["session start", "prompt", "compacted"]
 
 
@@ -68,8 +72,8 @@ def read_event(request: HookRequest, dialect: HookDialect) -> Event | None:
     return Event(
         moment=moment,
         name=name,
-        session=_text(request.conversation_id) or _text(request.session_id),
-        folder=_text(request.cwd) or _text(next(iter(roots), "")),
+        session=_name(request.conversation_id, LONGEST_SESSION) or _name(request.session_id, LONGEST_SESSION),
+        folder=_name(request.cwd, LONGEST_FOLDER) or _name(next(iter(roots), ""), LONGEST_FOLDER),
         text=_text(request.compact_summary if moment == "compacted" else request.prompt),
         forgotten=request.source in ("clear", "compact"),
     )
@@ -77,3 +81,8 @@ def read_event(request: HookRequest, dialect: HookDialect) -> Event | None:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _name(value: Any, most: int) -> str:
+    name = _text(value)
+    return name if len(name) <= most else ""

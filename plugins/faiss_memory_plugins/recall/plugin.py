@@ -9,6 +9,7 @@ from typing import Any
 from faiss_memory import Change, Draft, InvalidRequest, Memory, Route, Service, holds_recalled, hookimpl
 from faiss_memory_plugins.recall.answering import Recall
 from faiss_memory_plugins.recall.events import HookParams, HookRequest
+from faiss_memory_plugins.recall.settings import RecallSettings
 
 REFUSED = "`{field}` holds notes that were recalled from this memory; store only what is new"
 
@@ -18,6 +19,11 @@ class RecallPlugin:
 
     def __init__(self) -> None:
         self._recalls: dict[int, Recall] = {}
+
+    @hookimpl
+    def register_settings(self) -> type[RecallSettings]:
+        """Hand in `plugins.recall`."""
+        return RecallSettings
 
     @hookimpl
     def register_routes(self, service: Service) -> Sequence[Route]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 
 from faiss_memory import AddRequest, ForgetRequest, Service, without_frames
 from faiss_memory_plugins.recall.choosing import SESSION_NOTE, SESSION_NOTES_KEPT, newest
 
+_RUN = 3
+"""Words that are compared at a time."""
 _SENTENCE = re.compile(r"[^\n.!?]+[.!?]*\s*|\n+|[.!?]+\s*")
 
 
@@ -31,15 +33,23 @@ def keep_summary(service: Service, project: str, session: str, summary: str, sho
 
 
 def news_of(summary: str, shown: Collection[str]) -> str:
-    """Leave out the sentences that say what one of the texts says."""
-    known = [_plain(text) for text in shown]
+    """Return the sentences that say something which none of the texts says in the same words, in the same order.
+
+    Words are compared three at a time, so that it takes no longer than reading both once.
+    """
+    known = {part for text in shown for size in range(1, _RUN + 1) for part in _runs(_words(text), size)}
     kept = []
     for sentence in _SENTENCE.findall(without_frames(summary)):
-        plain = _plain(sentence)
-        if not plain or not any(plain in text for text in known):
+        words = _words(sentence)
+        if not words or not known.issuperset(_runs(words, min(len(words), _RUN))):
             kept.append(sentence)
     return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip()
 
 
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
+
+
+def _runs(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    """Yield each so many words that follow each other."""
+    return zip(*(words[start:] for start in range(size)), strict=False)

@@ -72,5 +72,5 @@ def _examined(session: Session, names: Sequence[str]) -> list[Findings]:
         patient = Patient(installed, one, assistants.adapters.get(one.owner.assistant), context)
         groups.append(patient.examine(usable, stats, token))
     if settings.public_url:
-        groups.append(check_public(settings))
+        groups.append(check_public(settings, session.client.address.url if usable else None))
     return groups

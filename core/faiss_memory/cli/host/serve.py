@@ -19,14 +19,22 @@ def _load(config: Path | None, others: Sequence[str], **given: Any) -> Any:
     return settings.load(config, overrides_of(others, given))
 
 
+def _load_all(config: Path | None, others: Sequence[str], **given: Any) -> Any:
+    """Load the settings of the plugins as well, which takes loading the plugins."""
+    from faiss_memory import settings
+    from faiss_memory.plugin_host import section_types
+
+    return settings.load(config, overrides_of(others, given), section_types=section_types)
+
+
 @click.command(cls=ExampleCommand, examples=["faiss-memory serve --data-dir ./memories"])
 @settings_options
 def serve(config: Path | None, others: Sequence[str], **given: Any) -> None:
     """Run the service until it is stopped."""
-    loaded = _load(config, others, **given)
     from faiss_memory.settings import prepare_process
 
     prepare_process()
+    loaded = _load_all(config, others, **given)
     from faiss_memory.serve import serve as run
 
     sys.exit(run(loaded.settings))
@@ -41,11 +49,9 @@ def config(config: Path | None, others: Sequence[str], as_json: bool, **given: A
     """Show the settings in force, and where each comes from."""
     import json
 
-    from faiss_memory.settings import SECRETS
-
-    loaded = _load(config, others, **given)
+    loaded = _load_all(config, others, **given)
     rows = [
-        (origin.key, "(set)" if origin.key in SECRETS and origin.value else origin.value, origin.origin)
+        (origin.key, "(set)" if origin.is_secret and origin.value else origin.value, origin.origin)
         for origin in loaded.origins
     ]
     if as_json:

@@ -41,7 +41,7 @@ PAGE = 1000
 @click.option(
     "--mode", type=click.Choice(["hybrid", "semantic", "keyword"]), help="By meaning, by words, or both."
 )
-@click.option("--threshold", type=float, metavar="X", help="Least similarity of a result, -1 to 1.")
+@click.option("--threshold", type=float, metavar="X", help="Least similarity of a result, 0 to 1.")
 @click.option("--min-relevance", type=float, metavar="X", help="Least chance that a result answers, 0 to 1.")
 @tag_option("Only with this tag; may be given several times.")
 @click.option("--tags-mode", type=click.Choice(["any", "all"]), help="With any of the tags, or all [any].")

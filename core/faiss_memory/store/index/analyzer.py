@@ -26,6 +26,9 @@ _UNSPACED_START = re.compile(rf"[{_UNSPACED}]")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _SYMBOL = re.compile(r"[^\w\s]")
 LONGEST_TERM = 64
+_LONGEST_WORD = 256
+"""Characters; a longer run is cut, and one longer than a term is not kept for the next text that holds it."""
+_PIECE = re.compile(r"\S{1,1024}\s?|\s")
 
 # Words that only build an English question. They are kept in the index, so that a text of nothing else is found,
 # and left out of a query that says more: "what did we decide about …" must not find every "what did we".
@@ -38,7 +41,7 @@ this to too us very was we were what when where which who whom whose why will wi
 
 def analyze(text: str) -> Counter[str]:
     """Count the terms of a text. A text without a single letter or digit gives its symbols, such as emoji."""
-    terms = Counter(_terms(unicodedata.normalize("NFKC", text)))
+    terms = Counter(_terms(_normalized(text)))
     return terms or Counter(_SYMBOL.findall(text))
 
 
@@ -54,12 +57,21 @@ def _function_terms() -> frozenset[str]:
     return frozenset(_stem(word) for word in _FUNCTION_WORDS.split())
 
 
+def _normalized(text: str) -> str:
+    """Bring a text to NFKC in pieces: the order of accents on one letter takes the square of their number."""
+    if unicodedata.is_normalized("NFKC", text):
+        return text
+    return "".join(unicodedata.normalize("NFKC", piece) for piece in _PIECE.findall(text))
+
+
 def _terms(text: str) -> Iterator[str]:
     for run in _RUN.findall(text):
         if not run.isascii() and _UNSPACED_START.match(run):
             yield from _pairs(run)
         else:
-            yield from _word(run)
+            for start in range(0, len(run), _LONGEST_WORD):
+                piece = run[start : start + _LONGEST_WORD]
+                yield from _known_word(piece) if len(piece) <= LONGEST_TERM else _word(piece)
 
 
 def _pairs(run: str) -> Iterator[str]:
@@ -68,12 +80,14 @@ def _pairs(run: str) -> Iterator[str]:
         yield run[start : start + 2]
 
 
-@lru_cache(maxsize=100_000)
 def _word(word: str) -> tuple[str, ...]:
     parts = _PARTS.findall(re.split("['\u2019]", word)[0])
     if len(parts) < 2:
         return (_stem(word),)
     return (_stem(word), *(_stem(part) for part in parts))
+
+
+_known_word = lru_cache(maxsize=100_000)(_word)
 
 
 def _stem(word: str) -> str:

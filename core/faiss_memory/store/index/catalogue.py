@@ -21,7 +21,7 @@ import numpy as np
 from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.analyzer import analyze_query
-from faiss_memory.store.index.filters import condition
+from faiss_memory.store.index.filters import condition, fits
 from faiss_memory.store.index.inverted_index import POSTING, Postings
 from faiss_memory.store.index.readers import Readers, Row
 from faiss_memory.store.records.rows import checksum, comparable, from_row, to_microseconds, to_row
@@ -84,6 +84,7 @@ class Catalogue:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=OFF")
             connection.create_function("holds", 2, _holds, deterministic=True)
+            connection.create_function("fits", 2, fits, deterministic=True)
         except BaseException:
             connection.close()
             raise

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from faiss_memory.errors import InvalidRequest
+from faiss_memory.globs import Glob, InvalidGlob
 from faiss_memory.memory import Filter
 from faiss_memory.store.records.rows import comparable, to_microseconds
-
-LONGEST_GLOB = 10_000
-"""A glob longer than any source; SQLite itself refuses one of 50,000 bytes."""
 
 
 def condition(where: Filter) -> tuple[str, list[Any]]:
@@ -26,10 +25,7 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
     if not where.include_superseded:
         yield "superseded_by IS NULL", ()
     if where.source is not None:
-        if len(where.source) > LONGEST_GLOB:
-            raise InvalidRequest(f"`source` is longer than {LONGEST_GLOB:,} characters", "source")
-        # SQLite knows the negation of regular expressions only, and people know the shell's.
-        yield "source GLOB ?", (where.source.replace("[!", "[^"),)
+        yield from _source_conditions(where.source)
     if where.after is not None:
         yield "timestamp >= ?", (to_microseconds(where.after),)
     if where.before is not None:
@@ -49,3 +45,31 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
             " GROUP BY memory HAVING count(*) = ?)",
             (*pairs, len(where.metadata)),
         )
+
+
+def fits(source: str, glob: str) -> bool:
+    """Return whether a source fits a glob: the SQL function of this name, in place of GLOB, which tries all ways."""
+    return _glob(glob).fits(source)
+
+
+def _source_conditions(written: str) -> Iterator[tuple[str, Sequence[Any]]]:
+    try:
+        prefix = _glob(written).prefix
+    except InvalidGlob as error:
+        raise InvalidRequest(f"`source` is not a glob that can be looked for: {error}", "source") from None
+    if prefix:  # which the index by source finds
+        yield "source >= ?", (prefix,)
+        if (after := _first_after(prefix)) is not None:
+            yield "source < ?", (after,)
+    yield "fits(source, ?)", (written,)
+
+
+_glob = lru_cache(maxsize=64)(Glob)
+
+
+def _first_after(prefix: str) -> str | None:
+    """Return the first text behind all that begin with a prefix, as SQLite orders them; None if there is none."""
+    code = ord(prefix[-1]) + 1
+    if code > 0x10FFFF:
+        return None
+    return prefix[:-1] + ("\ue000" if 0xD800 <= code <= 0xDFFF else chr(code))

@@ -57,6 +57,7 @@ class ModelVectors:
         index = self.index(project)
         index.add(keys, vectors)
         index.remove(lost)
-        _, expected = self.missing.pop(project)
         if left:
-            self.missing[project] = (left, expected)
+            self.missing[project] = (left, self.missing[project][1])
+        else:
+            del self.missing[project]

@@ -52,6 +52,8 @@ class Indexes:
         self._keywords: dict[str, KeywordIndex] = defaultdict(KeywordIndex)
         self._models: dict[str, ModelVectors] = {}
         self._in_use: str | None = None
+        self._unanalyzed: dict[str, tuple[int, int]] = {}
+        """By project, how many memories lack their terms, of how many; replaced as a whole, so read without a lock."""
         self._analyzing = False
         self._generation = 0
         """Rises when the memories of the catalogue become others by anything but a write."""
@@ -106,7 +108,7 @@ class Indexes:
             self._catalogue.close()
             self._catalogue = make()
             self._keywords.clear()
-            self._analyzing = True
+            self._begin_analyzing()
 
     def change_catalogue(self, change: Callable[[Catalogue], Collection[int]]) -> None:
         """Bring the catalogue in line with another truth; `change` gives the memories that are not as they were."""
@@ -115,7 +117,7 @@ class Indexes:
             gone = list(change(self._catalogue))
             for index in self._keywords.values():
                 index.remove(gone)
-            self._analyzing = True
+            self._begin_analyzing()
 
     def load_keywords(self) -> None:
         """Fill the keyword indexes from what the catalogue has analyzed."""
@@ -128,7 +130,13 @@ class Indexes:
             index.load(list(rows), sizes, np.frombuffer(b"".join(rows.values()), POSTING))
             with self._lock.writing():
                 self._keywords[project] = index
-        self._analyzing = bool(self._catalogue.unanalyzed())
+        self._begin_analyzing()
+
+    def _begin_analyzing(self) -> None:
+        missing = self._catalogue.unanalyzed()
+        counts = self._catalogue.counts() if missing else {}
+        self._unanalyzed = {project: (left, counts[project]) for project, left in missing.items()}
+        self._analyzing = bool(missing)
 
     def analyze_some(self) -> bool:
         """Find the terms of some memories that still lack them; says whether there may be more."""
@@ -146,7 +154,15 @@ class Indexes:
                 if memory.id in found:
                     self._keywords[memory.project].add(memory.id, found[memory.id])
             self._analyzing = bool(memories)
+            self._unanalyzed = self._left_after(memories) if memories else {}
             return self._analyzing
+
+    def _left_after(self, analyzed: Sequence[Memory]) -> dict[str, tuple[int, int]]:
+        done = Counter(memory.project for memory in analyzed)
+        return {
+            project: (max(0, left - done[project]), every)
+            for project, (left, every) in self._unanalyzed.items()
+        }
 
     def put_vectors(self, vectors: ModelVectors) -> None:
         """Keep a model's indexes, in the place of those that it had."""
@@ -202,19 +218,16 @@ class Indexes:
         self._catalogue.settle()
 
     def rebuilding(self) -> list[Progress]:
-        """Tell which legs still lack something."""
-        with self._lock.reading():
-            loading = {} if self._in_use is None else self._models[self._in_use].missing.copy()
-        found = [
+        """Tell which legs still lack something. Waits for no lock: it is asked how a busy service is."""
+        in_use = self._models.get(self._in_use or "")
+        loading = {} if in_use is None else in_use.missing.copy()
+        semantic = [
             Progress(project, "semantic", 1 - left / expected)
             for project, (left, expected) in sorted(loading.items())
         ]
-        if not self._analyzing:
-            return found
-        missing, counts = self.read(lambda catalogue: (catalogue.unanalyzed(), catalogue.counts()))
-        return found + [
-            Progress(project, "keyword", 1 - number / counts[project])
-            for project, number in sorted(missing.items())
+        return semantic + [
+            Progress(project, "keyword", 1 - left / every)
+            for project, (left, every) in sorted(self._unanalyzed.items())
         ]
 
     # Reading.

@@ -1,0 +1,17 @@
+"""What can be set: `plugins.recall` in the configuration file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class RecallSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an assistant's hooks are answered with."""
+
+    min_similarity: Annotated[float, Meta(ge=0, le=1)] = 0.45
+    k: Annotated[int, Meta(ge=1, le=50)] = 5
+    tokens: Annotated[int, Meta(ge=1, le=4000)] = 1200
+    digest_tokens: Annotated[int, Meta(ge=0, le=4000)] = 400
+    keep_summaries: bool = False
