@@ -48,8 +48,8 @@ def _searched(assistant):
     return text(result)
 
 
-def _twin(assistant):
-    result = assistant.call("memory_add", text="the ledger", if_novel=-1)
+def _twin(assistant, said):
+    result = assistant.call("memory_add", text=_back(f"ledger {said}"), if_novel=0.9)
     check_clean(json.dumps(result["structuredContent"], ensure_ascii=False))
     return text(result)
 
@@ -62,17 +62,31 @@ def _resource(assistant):
 
 
 WAYS = {
-    "a hook": lambda client, assistant: _hook(client),
-    "aider's file": lambda client, assistant: (
+    "a hook": lambda client, assistant, said: _hook(client),
+    "aider's file": lambda client, assistant, said: (
         client.get("/adapters/aider/context.md", params={"query": "ledger"}, **OWN).text
     ),
-    "Continue's provider": lambda client, assistant: _continue(client),
-    "a search": lambda client, assistant: _searched(assistant),
-    "a twin": lambda client, assistant: _twin(assistant),
-    "a resource": lambda client, assistant: _resource(assistant),
-    "the prompt recall": lambda client, assistant: _prompted(assistant, "recall", question="ledger"),
-    "the prompt review": lambda client, assistant: _prompted(assistant, "review"),
+    "Continue's provider": lambda client, assistant, said: _continue(client),
+    "a search": lambda client, assistant, said: _searched(assistant),
+    "a twin": lambda client, assistant, said: _twin(assistant, said),
+    "a resource": lambda client, assistant, said: _resource(assistant),
+    "the prompt recall": lambda client, assistant, said: _prompted(assistant, "recall", question="ledger"),
+    "the prompt review": lambda client, assistant, said: _prompted(assistant, "review"),
 }
+
+
+def _public_calls(said):
+    """What ChatGPT's action reads, which hands on what it is given."""
+    return {
+        "/search": {"query": "ledger"},
+        "/memory/is-novel": {"text": f"ledger {said}"},
+        "/memory/add": {"text": _back(f"ledger {said}"), "if_novel": 0.9},
+    }
+
+
+def _back(text):
+    """Return a text as it must be sent to be stored right: see `BackToFront`."""
+    return text[::-1]
 
 
 class BackToFront:
@@ -92,8 +106,9 @@ def shown(make_service, client_of):
     def show(said):
         line = said.replace("\0", "")
         memory = {
-            "text": f"ledger {said}"[::-1],
+            "text": _back(f"ledger {said}"),
             "source": line,
+            "metadata": {"said": line, "parts": [line]},
             "tags": ["pinned", line[:100].strip() or "tag"],
         }
         added = client.post("/memory/add", memory, **OWN)
@@ -103,7 +118,11 @@ def shown(make_service, client_of):
             assert client.get(f"/memory/{number}", **OWN).json["text"] == f"ledger {said}"
             for name, given in (("search", {"query": "ledger"}), ("fetch", {"id": number})):
                 check_clean(text(assistant.at("/mcp", **BY_NAME).call(name, **given)))
-            return {name: way(client, assistant) for name, way in WAYS.items()}
+            for path, body in _public_calls(said).items():
+                answer = client.post(path, body, **BY_NAME).json
+                assert any(name in answer for name in ("results", "closest_match")), answer
+                check_clean(json.dumps(answer, ensure_ascii=False))
+            return {name: way(client, assistant, said) for name, way in WAYS.items()}
         finally:
             client.post("/memory/forget", {"ids": [added.json["id"]]}, **OWN)
 

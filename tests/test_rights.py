@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 from faiss_memory import Answer, Mount, Route, hookimpl
-from faiss_memory.errors import PluginError
+from faiss_memory.errors import PluginError, StoreError
 from faiss_memory.http.routes import core_routes
 from faiss_memory.rights import PERSON, STRANGER, Rights, public_rights
 from faiss_memory.schema import (
@@ -366,3 +366,20 @@ def test_a_call_for_others_that_asks_for_no_rights_stops_the_start(make_service,
     service = make_service(_plugin(_route(**more, **{way: True})))
     with pytest.raises(PluginError, match=f"GET /count.* is public or open, so its .*{said}"):
         client_of(service)
+
+
+def test_what_the_machine_fails_at_is_told_to_the_person_alone(make_service, client_of, monkeypatch):
+    service = make_service(**PUBLIC)
+    client = client_of(service)
+
+    def fail(*_, **__):
+        raise StoreError("/home/ada/memories/memory.db cannot be read")
+
+    monkeypatch.setattr(service.engine, "search", fail)
+    asked = client.post("/search", {"query": "vault"}, headers=LOCAL)
+    assert (asked.status_code, "/home/ada" in asked.text) == (503, True)
+    asked = client.post("/search", {"query": "vault"}, headers=BY_TUNNEL, host="memory.example.com")
+    assert (asked.status_code, "/home/ada" in asked.text) == (503, False)
+    monkeypatch.setattr(service.engine, "busy", fail)
+    asked = client.get("/health")
+    assert (asked.status_code, "/home/ada" in asked.text) == (503, False)

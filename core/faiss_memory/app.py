@@ -29,7 +29,7 @@ from faiss_memory.http.routes import core_routes
 from faiss_memory.memory import Query, Ranking, SearchResult
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.proving import PATH
-from faiss_memory.rights import PERSON
+from faiss_memory.rights import PERSON, STRANGER
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
@@ -327,7 +327,7 @@ def _answer_error(
         status,
         schema.ErrorAnswer(
             title=status.partition(" ")[2],
-            description=str(error),
+            description=getattr(request.context, "rights", STRANGER).told(error),
             field=getattr(error, "field", None) or msgspec.UNSET,
             details=getattr(error, "details", None) or msgspec.UNSET,
         ),

@@ -29,10 +29,14 @@ INVISIBLE = re.compile(
 """Control characters, and what Unicode lets programs leave out (Default_Ignorable_Code_Point): text can hide in it."""
 _LOADED = re.compile(
     r"!(?=\[)|<(?=(?:img|image|picture|source|video|audio|track|i?frame|object|embed|applet|link|script|style|base|meta"
-    r"|input|body|table|t[dhr]|svg|use|feimage|portal)\b|[a-z][^<>]*\b(?:src|srcset|style|background|poster)\s*=)",
+    r"|input|body|table|t[dhr]|svg|use|feimage|portal)\b|[!?]|[a-z][^\s/<>]*(?:[\s/<]|\Z))",
     re.IGNORECASE,
 )
-"""How Markdown and HTML begin what a client fetches while it shows a text: the address can carry a secret away."""
+"""How Markdown and HTML begin what a client fetches or runs while it shows a text, or hides from who looks at it.
+
+The address can carry a secret away. A tag of any name may have an attribute that does, so each that has one counts, and
+each that is left open: where an attribute ends takes more than a pattern to tell.
+"""
 _OPENING = re.compile(rf"^[ \t>]*<{NAME}\b|<{NAME}>\W*Notes from this person", re.MULTILINE | re.IGNORECASE)
 _HEAD = re.compile(
     r"\[memory \d{1,19} \| \d{4}-\d\d-\d\d \| [^\n\[\]]*\bproject [a-z0-9._-]+\]", re.IGNORECASE

@@ -5,12 +5,15 @@ Every call that reads, writes, names or counts memories is given the `Rights` of
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faiss_memory.errors import MemoryNotFound, NotAllowed
+from faiss_memory.errors import EmbedderError, MemoryNotFound, MemoryServiceError, NotAllowed, StoreError
 from faiss_memory.memory import DEFAULT_PROJECT, Memory
 from faiss_memory.settings import Settings
+
+log = logging.getLogger("faiss_memory.http")
 
 Projects = tuple[str, ...] | None
 """Names of projects; None means every project."""
@@ -93,6 +96,13 @@ class Rights:
         memory = self.seen(memory_id, found)
         self.to_write(memory.project, "id")
         return memory
+
+    def told(self, error: MemoryServiceError) -> str:
+        """Return what one who asks is told of an error. What the machine fails at may name files of the person's."""
+        if self.is_person or not isinstance(error, StoreError | EmbedderError):
+            return str(error)
+        log.error("not told to who asked %s: %s", self.way, error)
+        return "the service cannot do this at present; its log says why"
 
     def retry_key(self, key: str) -> str:
         """Tell an idempotency key from the same one of who comes another way."""

@@ -112,7 +112,7 @@ class MemoryService(Service):
         found = self.engine.search(query)
         return schema.SearchAnswer(
             query=request.query,
-            results=[messages.found_memory(result) for result in found.results],
+            results=[messages.found_memory(messages.seen_result(one, rights)) for one in found.results],
             count=len(found.results),
             mode=request.mode,
             project=messages.format_projects(where.projects),
@@ -126,7 +126,9 @@ class MemoryService(Service):
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
         projects = rights.to_read(request.project)
         closest = self.engine.closest(request.text, Filter(projects=projects))
-        match = None if closest is None else messages.closest_match(*closest)
+        match = None
+        if closest is not None:
+            match = messages.closest_match(messages.seen(closest[0], rights), closest[1])
         return schema.NovelAnswer(
             is_novel=match is None or match.similarity < request.threshold,
             closest_match=match,
@@ -135,14 +137,17 @@ class MemoryService(Service):
 
     def get(self, memory_id: int, rights: Rights = PERSON) -> schema.MemoryAnswer:
         """Read one memory. Raises MemoryNotFound."""
-        return messages.memory(rights.seen(memory_id, self.engine.store.get([memory_id])))
+        memory = rights.seen(memory_id, self.engine.store.get([memory_id]))
+        return messages.memory(messages.seen(memory, rights))
 
     def history(self, memory_id: int, rights: Rights = PERSON) -> schema.HistoryAnswer:
         """Read a memory and what it superseded, which is in the same project. Raises MemoryNotFound."""
         chain = self.engine.store.history(memory_id)
         rights.seen(memory_id, chain)
         return schema.HistoryAnswer(
-            memories=[messages.memory(memory) for memory in chain], count=len(chain), project=chain[0].project
+            memories=[messages.memory(messages.seen(memory, rights)) for memory in chain],
+            count=len(chain),
+            project=chain[0].project,
         )
 
     def list_memories(self, request: schema.ListRequest, rights: Rights = PERSON) -> schema.ListAnswer:
@@ -162,7 +167,7 @@ class MemoryService(Service):
         )
         page = found[: request.limit]
         return schema.ListAnswer(
-            memories=[messages.memory(memory) for memory in page],
+            memories=[messages.memory(messages.seen(memory, rights)) for memory in page],
             count=len(page),
             next_cursor=messages.to_cursor(page[-1]) if len(found) > len(page) else None,
             project=messages.format_projects(where.projects),
@@ -175,7 +180,8 @@ class MemoryService(Service):
         (added,), (draft,) = self._add([request], request.idempotency_key, request, rights)
         twins = [] if added.twin is None else self.engine.store.get([added.twin[0]])
         # A plugin may have moved the draft into another project, and the twin of a repeated call may be gone.
-        return messages.add_answer(added, draft, [twin for twin in twins if rights.may_read(twin.project)])
+        shown = [messages.seen(twin, rights) for twin in twins if rights.may_read(twin.project)]
+        return messages.add_answer(added, draft, shown)
 
     def add_batch(self, request: schema.AddBatchRequest, rights: Rights = PERSON) -> schema.AddBatchAnswer:
         """Store several memories: all of them, or none."""

@@ -4,20 +4,53 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from msgspec import UNSET
 
 from faiss_memory import schema
 from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.contracts.store import Added, Purged
-from faiss_memory.memory import Draft, Filter, Memory, SearchResult
+from faiss_memory.framing import clean_line, clean_text
+from faiss_memory.memory import Draft, Filter, Memory, Passage, SearchResult
+from faiss_memory.rights import Rights
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
+def seen(record: Memory, rights: Rights) -> Memory:
+    """Return a memory as one who asks is shown it: the person as it was stored, and a stranger's model made clean."""
+    if rights.is_person:
+        return record
+    return replace(
+        record,
+        text=clean_text(record.text),
+        source=clean_line(record.source),
+        tags=tuple(clean_line(tag) for tag in record.tags),
+        metadata=_clean(dict(record.metadata)),
+    )
+
+
+def seen_result(result: SearchResult, rights: Rights) -> SearchResult:
+    """Return a search result as one who asks is shown it; its passage lies in the text that is shown."""
+    passage, text = result.passage, result.memory.text
+    if passage is not None and not rights.is_person:
+        passage = Passage(*(len(clean_text(text[:place])) for place in passage))
+    return replace(result, memory=seen(result.memory, rights), passage=passage)
+
+
+def _clean(value: Any) -> Any:
+    """Return a JSON value with every text in it made clean."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict):
+        return {clean_line(name): _clean(part) for name, part in value.items()}
+    return [_clean(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def memory(record: Memory) -> schema.MemoryAnswer:

@@ -96,7 +96,7 @@ class Calls:
         except MemoryNotFound as error:
             return Outcome(clean_text(f"{name}: {error}; give an id that a search has shown."))
         except MemoryServiceError as error:
-            return Outcome(clean_text(f"{name}: {error}"))
+            return Outcome(clean_text(f"{name}: {self._caller.rights.told(error)}"))
         except Exception:  # a model can go on without a memory; the log has what a person needs
             log.exception("an error nobody foresaw, in %s", name)
             return Outcome("The memory service met an error nobody foresaw; its log says more.")
