@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from faiss_memory import framing
+from faiss_memory.cli.doctor.trial import expanded
 from faiss_memory.cli.writing import as_json, clean, excerpt
 from faiss_memory.contracts.config_files import JsonMember, TomlTable, YamlItem
 from faiss_memory.globs import LONGEST, Glob, InvalidGlob, PathGlob
@@ -88,6 +89,8 @@ TEXTS = {
     "stops": repeated("."),
     "a remote": between('[remote "origin"]\nurl=', '\\"', ""),
     "an open header": between('[a "', "\\a", ""),
+    "an open header of blanks": between("[a.", " ", '"'),
+    "open variables": repeated("${a:-"),
     "continued": repeated("\\\n"),
     "slashes": between("https://", "a/", ""),
     "stars": repeated("*"),
@@ -111,6 +114,7 @@ ENTRIES = {
     "folder": lambda text: project_of(Path("/" + text.replace("\n", "/"))),
     "tokens": lambda text: within_tokens(text, len(text) // 8),
     "terminal": clean,
+    "variables": lambda text: expanded(text, ""),
     "JSON": as_json,
     "excerpt": lambda text: excerpt(text, 200, ["a", "sentence"]),
 }

@@ -127,6 +127,32 @@ def test_a_body_is_waited_for_as_long_as_it_comes_at_a_pace(connected, kind):
     assert channel.is_too_slow(head_at + 85)
 
 
+CHUNKED = b"POST /search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"", b"1;a=", b"1\r\n{\r\n", b"0\r\n", b"0\r\na: b\r\n"])
+def test_what_stands_between_chunks_is_short(connected, begun):
+    """The server looks through all of it again with each piece that comes, while everybody waits."""
+    channel, _ = connected()
+    channel.received(CHUNKED + begun)
+    for _ in range(3):
+        channel.received(b"1" * 8192)
+    (request,) = channel.requests
+    assert request.error.code == 400
+    assert "between the chunks" in request.error.body
+
+
+def test_many_small_chunks_are_a_body(connected):
+    channel, _ = connected()
+    chunks = b"".join(b"1;name=value\r\n%d\r\n" % (number % 10) for number in range(20_000))
+    sent = CHUNKED + chunks + b"0\r\nX-More: after it\r\n\r\n"
+    for start in range(0, len(sent), 8192):
+        channel.received(sent[start : start + 8192])
+    (request,) = channel.requests
+    assert request.error is None
+    assert request.get_body_stream().read() == b"0123456789" * 2000
+
+
 def test_an_answer_is_waited_for_as_long_as_it_is_read_at_a_pace(connected):
     channel, client = connected()
     channel.write_soon(b"y" * 5_000_000)

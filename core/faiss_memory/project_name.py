@@ -117,7 +117,7 @@ def read_config(text: str) -> Iterator[tuple[str, str, str, str]]:
 _CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\r?\n")
 _SPACE = " \t\r\f\v"
 _HEADER = re.compile(
-    r'\[\s*(?P<section>[A-Za-z0-9-]+)(?:\.(?P<dotted>[^\]"]*)|\s+"(?P<quoted>(?:\\.|[^"\\])*)")?\s*\]'
+    r'\[\s*(?P<section>[A-Za-z0-9-]+)(?:\.(?P<dotted>[^\]"\s]*)|\s+"(?P<quoted>(?:\\.|[^"\\])*)")?\s*\]'
 )
 _ENTRY = re.compile(r"(?P<key>[A-Za-z][A-Za-z0-9-]*)[ \t]*=[ \t]*(?P<value>.*)", re.DOTALL)
 _VALUE_PART = re.compile(

@@ -108,6 +108,7 @@ def test_what_is_only_not_there_yet_is_no_finding(data):
     "pattern",
     [
         *("memory.db", "search.db", "metadata.json", "indexes/*/*.faiss", "indexes/*/*.json"),
+        *("index.faiss", "index.faiss.json", "search.db.sha256", "reserve.bin"),
         *(
             "backups/*/manifest.json",
             "backups/*/base.db",

@@ -18,11 +18,14 @@ from typing import Any
 import falcon
 from waitress.buffers import FileBasedBuffer
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.receiver import FixedStreamReceiver
-from waitress.utilities import Error
+from waitress.receiver import ChunkedReceiver, FixedStreamReceiver
+from waitress.utilities import BadRequest, Error
 
 from faiss_memory.http.access import AccessControl
 from faiss_memory.settings import Settings
+
+MOST_OF_A_CHUNK_HEAD = 16 * 1024
+"""Bytes of the line that says how long a chunk is, and of what may follow the last chunk."""
 
 
 class Refusal(Error):  # type: ignore[misc]
@@ -76,6 +79,22 @@ class Uploads:
         return FixedStreamReceiver(size, FileBasedBuffer(tempfile.TemporaryFile()))
 
 
+class _Chunks(ChunkedReceiver):  # type: ignore[misc]
+    """Reads a body in chunks. What stands between them is read again with each piece that comes, so it is short."""
+
+    control_line: bytes
+    trailer: bytes
+
+    def received(self, data: bytes) -> int:
+        """Read a piece; gives how many bytes of it are the body's."""
+        consumed: int = super().received(data)
+        if not self.completed and len(self.control_line) + len(self.trailer) > MOST_OF_A_CHUNK_HEAD:
+            self.error = BadRequest(
+                f"what stands between the chunks of a body is at most {MOST_OF_A_CHUNK_HEAD:,} bytes long"
+            )
+        return consumed
+
+
 class Parser(HTTPRequestParser):  # type: ignore[misc]
     """Reads one request, as waitress does, and lets files be larger than other bodies."""
 
@@ -100,6 +119,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             raise ParsingError("send either Content-Length or Transfer-Encoding, not both")
         super().parse_header(header_plus)
         self.head_at = time.monotonic()
+        if self.chunked:
+            self.body_rcv = _Chunks(self.body_rcv.getbuf())
         if coded and self.version != "1.1":
             raise ParsingError("Transfer-Encoding needs HTTP/1.1")
         if not self._uploads.meant(self.command, self.path):

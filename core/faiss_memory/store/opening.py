@@ -19,7 +19,7 @@ SCRATCH = ".verifying"
 """Where a verification makes copies that are looked at; removed afterwards."""
 OURS = (
     *("memory.db*", "search.db*", "*.json", "base.db", "seg-*.jsonl", "reserve.bin", "damaged-memories-*"),
-    *("indexes/*", "indexes/*/*", "backups/*", "backups/*/*"),
+    *("index*.faiss*", "indexes/*", "indexes/*/*", "backups/*", "backups/*/*"),
 )
 
 

@@ -226,7 +226,7 @@ def expanded(text: str, token: str) -> str:
     def value(found: re.Match[str]) -> str:
         return variables.get(found[1] or found[3], found[2] or "")
 
-    return re.sub(r"\$\{(?:env:|\{ secrets\.)?(\w+)(?::-([^}]*))?(?: \})?\}|\$(\w+)", value, text)
+    return re.sub(r"\$\{(?:env:|\{ secrets\.)?(\w+)(?::-([^${}]*))?(?: \})?\}|\$(\w+)", value, text)
 
 
 def bare_environment(token: str) -> dict[str, str]:
