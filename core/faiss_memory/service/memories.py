@@ -192,19 +192,7 @@ class MemoryService(Service):
                 "memories",
             )
         added, drafts = self._add(request.memories, request.idempotency_key, request, rights)
-        ids = [one.id for one in added]
-        count = sum(memory_id is not None for memory_id in ids)
-        left_out = len(ids) - count
-        message = f"{count} memories added successfully"
-        if left_out:
-            message += f"; {left_out} left out, because nearly the same is stored"
-        return schema.AddBatchAnswer(
-            success=True,
-            ids=ids,
-            count=count,
-            message=message,
-            project=messages.format_projects(tuple(sorted({draft.project for draft in drafts}))),
-        )
+        return messages.add_batch_answer(added, drafts)
 
     def _add(
         self,

@@ -119,6 +119,23 @@ def add_answer(added: Added, draft: Draft, twins: Sequence[Memory]) -> schema.Ad
     )
 
 
+def add_batch_answer(added: Sequence[Added], drafts: Sequence[Draft]) -> schema.AddBatchAnswer:
+    """Write what became of several drafts."""
+    ids = [one.id for one in added]
+    count = sum(memory_id is not None for memory_id in ids)
+    left_out = len(ids) - count
+    message = f"{count} memories added successfully"
+    if left_out:
+        message += f"; {left_out} left out, because nearly the same is stored"
+    return schema.AddBatchAnswer(
+        success=True,
+        ids=ids,
+        count=count,
+        message=message,
+        project=format_projects(tuple(sorted({draft.project for draft in drafts}))),
+    )
+
+
 def purge_answer(done: Purged, missing: list[int], where: Filter, dry_run: bool) -> schema.PurgeAnswer:
     """Write what was purged."""
     proof = done.proof
