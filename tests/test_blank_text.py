@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from faiss_memory.service.limits import is_blank
+from faiss_memory.schema.limits import is_blank
 
 INVISIBLE = {
     "spaces": " \t\n\u00a0\u2003\u3000",

@@ -29,6 +29,7 @@ HOUSES = {
             "settings",
             "schema",
             "tokens",
+            "uids",
         },
         {"contracts", "framing", "project_name", "private", "peers", "address", "logs", "log_tail"},
         {"adapter", "embedder", "store", "openapi"},
@@ -44,7 +45,7 @@ HOUSES = {
         {"records"},
         {"index", "backup"},
         {"committer", "opening"},
-        {"purge", "fsck"},
+        {"purge", "fsck", "swapping"},
         {"embedded"},
     ],
     "faiss_memory.cli": [

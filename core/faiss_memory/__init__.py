@@ -192,7 +192,7 @@ if TYPE_CHECKING:
         Time as Time,
         convert as convert,
     )
-    from faiss_memory.service.limits import (
+    from faiss_memory.schema.limits import (
         is_blank as is_blank,
     )
     from faiss_memory.settings import (

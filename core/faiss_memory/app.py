@@ -43,6 +43,7 @@ STATUS = {
     errors.NotAllowed: falcon.HTTP_403,
     errors.MemoryNotFound: falcon.HTTP_404,
     errors.Conflict: falcon.HTTP_409,
+    errors.BackupCorrupt: falcon.HTTP_409,
     errors.DiskFull: falcon.HTTP_507,
     errors.NotSupported: falcon.HTTP_501,
     errors.MemoryServiceError: falcon.HTTP_503,
@@ -67,7 +68,9 @@ def build_service(
 
     store: Store | None = plugins.open_part("open_store", Store, settings=settings, on_failure=stop_writing)  # type: ignore[type-abstract]
     if store is None:
-        store = EmbeddedStore(settings.data_folder, stop_writing, settings.max_backups, problems)
+        store = EmbeddedStore(
+            settings.data_folder, stop_writing, settings.max_backups, problems, limits=settings.limits
+        )
 
     def rank_memories(query: Query, k: int) -> Mapping[str, Ranking]:
         return dict(plugins.ask_each("rank_memories", query=query, k=k))

@@ -9,6 +9,7 @@ MemoryServiceError
 ├── NotSupported          what was brought into the service, such as a store, does not offer it
 ├── StoreError            the durable store cannot do it
 │   ├── StoreCorrupt
+│   │   └── BackupCorrupt   a backup or an archive, not the store itself
 │   ├── StoreLocked       another process owns the data folder
 │   └── DiskFull
 ├── EmbedderError         the model cannot be loaded or does not answer
@@ -78,6 +79,10 @@ class StoreError(MemoryServiceError):
 
 class StoreCorrupt(StoreError):
     """The truth itself cannot be read."""
+
+
+class BackupCorrupt(StoreCorrupt):
+    """A backup cannot be restored: it is not whole, or holds what no request could have stored. Nothing was changed."""
 
 
 class StoreLocked(StoreError):

@@ -45,6 +45,8 @@ class Draft:
     """Store only if no memory of the project is at least this similar."""
     origin: Origin | None = None
     """The file it was built from; None for what was added otherwise."""
+    by: str | None = None
+    """Which way it comes: `rest`, `cli`, `mcp:NAME` with the client's name, `hook`, `build`, `import` or `page`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,10 @@ class Memory:
     timestamp: datetime
     supersedes: int | None = None
     superseded_by: int | None = None
+    uid: str = field(default="", compare=False)
+    """A UUIDv7, the same in every backup, archive and copy. (Two records are equal that say the same.)"""
+    by: str | None = field(default=None, compare=False)
+    """Which way it was written, see `Draft.by`; None for a memory that is older than this is noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

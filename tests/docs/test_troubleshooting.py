@@ -36,9 +36,9 @@ FEWEST = 6
 """Letters that a quotation must have: fewer are found anywhere."""
 
 ERRORS = {
-    "AutostartError", "CannotMerge", "CommandFailed", "ConfigError", "Conflict", "DiskFull", "EmbedderError",
-    "InstallError", "NotAFile", "NotAllowed", "NotReady", "NotSupported",
-    "PluginError", "StoreCorrupt", "StoreError",
+    "AutostartError", "BackupCorrupt", "CannotMerge", "CommandFailed", "ConfigError", "Conflict", "DiskFull",
+    "EmbedderError", "InstallError", "NotAFile", "NotAllowed", "NotReady", "NotSupported", "PluginError",
+    "StoreCorrupt", "StoreError",
     "StoreLocked", "Unreachable", "Unreadable",
 }  # fmt: skip
 """Those that tell of something outside the request; an InvalidRequest says itself what to write instead."""

@@ -13,18 +13,19 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from faiss_memory.store import EmbeddedStore
-from faiss_memory.store.backup import backups, log, restore, snapshots
+from faiss_memory.store.backup import backups, log, migration, restore, snapshots
 from faiss_memory.store.backup.backups import Backups
 from faiss_memory.store.backup.snapshots import Chain
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.index import vector_files
+from faiss_memory.store.index import catalogue_file, vector_files
 from faiss_memory.store.index.catalogue import Catalogue
 from faiss_memory.store.index.follower import Derived
 from faiss_memory.store.index.searcher import Indexes
 from faiss_memory.store.purge import purge
+from faiss_memory.store.records import database, version
 from faiss_memory.store.records.database import Truth
+from faiss_memory.store.swapping import Swapping
 
 Reach = Callable[[], None]
 Install = Callable[[Reach], None]
@@ -131,7 +132,7 @@ POINTS = {
     "inside the catalogue": Point(before(Catalogue, "_put")),
     "between catalogue and vectors": Point(before(Indexes, "add_vectors")),
     "before the backup is published": Point(before(History, "publish")),
-    "before the manifest of an automatic backup": Point(before(backups, "_write_manifest", _automatic)),
+    "before the manifest of an automatic backup": Point(before(backups, "write_manifest", _automatic)),
     "after the backup was published": Point(after(History, "publish")),
     "before the answers": Point(after(Committer, "_published")),
     "before old backups go": Point(before(Backups, "_remove"), most=1),
@@ -147,19 +148,24 @@ POINTS = {
     "between index and sidecar": Point(before(vector_files, "replace_file", _sidecar)),
     "before the catalogue is settled": Point(before(Catalogue, "settle"), most=1),
     "while a manual backup is copied": Point(before(backups, "_copy"), "back up", 3),
-    "before the manifest of a manual backup": Point(
-        before(backups, "_write_manifest", _manual), "back up", 2
-    ),
+    "before the manifest of a manual backup": Point(before(backups, "write_manifest", _manual), "back up", 2),
     "after a manual backup": Point(after(Backups, "_copy"), "back up", 2),
     "before the files of a backup are read": Point(before(restore, "build"), "restore", 1),
     "after a backup was replayed": Point(after(restore, "build"), "restore", 1),
     "before a restored database is put in place": Point(before(restore, "put_in_place"), "restore", 1),
     "after a restored database was put in place": Point(after(restore, "put_in_place"), "restore", 1),
     "after a restore": Point(after(restore, "restore_if_asked"), "restore", 1),
-    "before the databases are swapped": Point(before(EmbeddedStore, "_swap"), "answer calls", 1),
-    "after the databases were swapped": Point(after(EmbeddedStore, "_swap"), "answer calls", 1),
+    "before the databases are swapped": Point(before(Swapping, "_swap"), "answer calls", 1),
+    "after the databases were swapped": Point(after(Swapping, "_swap"), "answer calls", 1),
     "before the log follows a restore": Point(before(History, "follow"), "answer calls", 1),
     "after the log followed a restore": Point(after(History, "follow"), "answer calls", 1),
+    "before the backup that precedes a migration": Point(before(migration, "_copy"), "migrate", 1),
+    "before the manifest of that backup": Point(before(migration, "write_manifest"), "migrate", 1),
+    "after the backup that precedes a migration": Point(after(migration, "back_up_older"), "migrate", 1),
+    "before the tables are brought up to date": Point(before(database, "upgrade"), "migrate", 1),
+    "while uids are written": Point(before(version, "derived_uid"), "migrate", 150),
+    "after the tables were brought up to date": Point(after(database, "upgrade"), "migrate", 1),
+    "before search.db is made anew by a migration": Point(before(catalogue_file, "_filled"), "migrate", 1),
     "before a purge is noted": Point(before(purge, "_write_intent"), "purge", 1),
     "after a purge was noted": Point(after(purge, "_write_intent"), "purge", 1),
     "after what is purged left the records": Point(after(Truth, "purge"), "purge", 1),

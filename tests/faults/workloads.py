@@ -334,6 +334,7 @@ WORK: dict[str, Callable[[dict[str, Any], list[int]], int]] = {
     "purge and restore": write,
     "restore": start,
     "start": start,
+    "migrate": start,
     "answer calls": answer_calls,
     "purge": answer_calls,
 }

@@ -355,7 +355,7 @@ def test_readers_never_see_what_was_not_committed(tmp_path):
     home = EmbeddedHome(tmp_path / "data")
     store = home.open()
     add(store, "ledger")
-    truth = store._truth
+    truth = store._committer.truth
     truth.connection = Wrapped(truth.connection)
     stop, seen = Event(), set()
 

@@ -65,7 +65,7 @@ def small_log(monkeypatch):
 @pytest.fixture
 def keeps_all(monkeypatch):
     """No backup goes by itself, so that every moment can be gone back to."""
-    monkeypatch.setattr(EmbeddedStore.__init__, "__defaults__", (1000,))
+    monkeypatch.setattr(EmbeddedStore.__init__, "__defaults__", (1000, None))
 
 
 def texts(store):
@@ -452,8 +452,10 @@ def test_words_that_are_looked_for_while_their_memory_is_purged_do_not_come_back
 def test_a_backup_that_was_removed_after_a_kill_keeps_no_purge_from_being_finished(home, secret):
     home.close()
     with closing(sqlite3.connect(home.folder / "memory.db")) as connection:
-        line = tombstones.line_of(connection)
-    purge._write_intent(home.folder, purge.Intent(line, [secret], ["backups/manual_gone/base.db"]))
+        created = tombstones.created(connection)
+        named = connection.execute("SELECT id, uid FROM memories WHERE id = ?", (secret,)).fetchall()
+    intent = purge.Intent(created, [secret], ["backups/manual_gone/base.db"], named)
+    purge._write_intent(home.folder, intent)
     assert list(texts(home.open()).values()) == ["one of the others"]
     assert traces(home.folder, *forms_of(SECRET)) == {}
 
@@ -551,8 +553,8 @@ def test_no_backup_goes_while_a_purge_looks_at_all_of_them(
     clock.step = timedelta(seconds=1)
     store.forget([secret])
     if after_another:  # that was cut short, and is finished first
-        line = store._committer.read(lambda truth: tombstones.line_of(truth.connection))
-        purge._write_intent(home.folder, purge.Intent(line, [1_000]))
+        created = store._committer.read(lambda truth: tombstones.created(truth.connection))
+        purge._write_intent(home.folder, purge.Intent(created, [1_000]))
 
     def written_meanwhile(*arguments):
         before = {backup.name for backup in store.backups()}

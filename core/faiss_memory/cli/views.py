@@ -153,6 +153,8 @@ def _fields(memory: Mapping[str, Any]) -> Iterable[tuple[str, Value]]:
         ("metadata", _compact(memory["metadata"])),
         ("supersedes", memory["supersedes"]),
         ("superseded by", memory["superseded_by"]),
+        ("written by", memory["by"]),
+        ("uid", memory["uid"]),
     )
 
 

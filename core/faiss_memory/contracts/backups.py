@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import BinaryIO, Literal, NamedTuple
 
 from faiss_memory.contracts.http import Download
 
@@ -21,13 +21,22 @@ class Backup:
     label: str | None = None
 
 
+class LeftOut(NamedTuple):
+    """A memory that a restore does not bring back, and why: it was `purged`, or it is `damaged`."""
+
+    id: int
+    uid: str
+    reason: Literal["purged", "damaged"]
+
+
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored, and under which name in the data folder the state before was set aside."""
+    """What was restored, what of it was left out, and under which name the state before was set aside."""
 
     name: str
     memories: int
     set_aside: str
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Backups(ABC):

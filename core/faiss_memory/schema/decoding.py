@@ -82,7 +82,7 @@ def _strictly(value: str, field: msgspec.structs.FieldInfo) -> Any:
         return msgspec.convert(value, field.type)
     except msgspec.ValidationError as error:
         hint = "; in an address write + as %2B" if "datetime" in str(error) else ""
-        raise InvalidRequest(f"`{field.name}`: {_in_words(str(error))}{hint}", field.name) from None
+        raise InvalidRequest(f"`{field.name}`: {in_words(str(error))}{hint}", field.name) from None
 
 
 def _invalid(error: msgspec.ValidationError, message: type[Any]) -> InvalidRequest:
@@ -94,10 +94,11 @@ def _invalid(error: msgspec.ValidationError, message: type[Any]) -> InvalidReque
         text += "; check its spelling, /docs lists the fields"
     elif "Invalid enum value" in text and field in fields_of(message):
         text += f"; it is one of {', '.join(_choices(fields_of(message)[field].type))}"
-    return InvalidRequest(f"`{field}`: {_in_words(text)}" if field else text, field or None)
+    return InvalidRequest(f"`{field}`: {in_words(text)}" if field else text, field or None)
 
 
-def _in_words(text: str) -> str:
+def in_words(text: str) -> str:
+    """Put what msgspec says into words."""
     return next((words for part, words in _IN_WORDS.items() if part in text), text)
 
 

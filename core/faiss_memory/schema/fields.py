@@ -60,6 +60,16 @@ Chance: TypeAlias = Annotated[
     float, Meta(ge=0, le=1, description="Least chance that a result answers the query.")
 ]
 Id: TypeAlias = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Uid: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="A UUID, the same in every backup, archive and copy.",
+        extra_json_schema={"format": "uuid"},
+    ),
+]
+WrittenBy: TypeAlias = Annotated[
+    str, Meta(description="Which way a memory came, such as `cli` or `mcp:cursor`.")
+]
 Time: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 GivenTime: TypeAlias = Annotated[
     datetime,

@@ -152,13 +152,22 @@ class RestoreRequest(Message):
     time: GivenTime | UnsetType = UNSET
 
 
+class LeftOutMemory(Answer):
+    """A memory that a restore does not bring back: it was purged, or it is damaged."""
+
+    id: int
+    uid: str
+    reason: Literal["purged", "damaged"]
+
+
 class RestoreAnswer(Answer):
-    """What was restored, and under which name the state before was set aside."""
+    """What was restored, what of it was left out, and under which name the state before was set aside."""
 
     success: bool
     restored: str
     memories: int
     set_aside: str
+    left_out: list[LeftOutMemory]
     message: str
 
 

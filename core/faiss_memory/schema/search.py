@@ -22,6 +22,8 @@ from faiss_memory.schema.fields import (
     TagsMode,
     Text,
     Time,
+    Uid,
+    WrittenBy,
 )
 
 
@@ -72,6 +74,8 @@ class FoundMemory(Answer):
     project: str
     tags: list[str]
     metadata: dict[str, Any]
+    uid: Uid
+    by: WrittenBy | None
     passage: PassageText | UnsetType = UNSET
     superseded_by: int | UnsetType = UNSET
 

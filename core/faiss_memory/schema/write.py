@@ -25,6 +25,8 @@ from faiss_memory.schema.fields import (
     TagsMode,
     Text,
     Time,
+    Uid,
+    WrittenBy,
 )
 from faiss_memory.schema.search import ClosestMatch
 
@@ -92,6 +94,8 @@ class MemoryAnswer(Answer):
     metadata: dict[str, Any]
     supersedes: int | None
     superseded_by: int | None
+    uid: Uid
+    by: WrittenBy | None
 
 
 class ById(Message):

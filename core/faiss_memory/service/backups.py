@@ -11,8 +11,8 @@ from faiss_memory.contracts.backups import Restored
 from faiss_memory.contracts.http import Download
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest
+from faiss_memory.schema.limits import check_time
 from faiss_memory.service import messages
-from faiss_memory.service.limits import check_time
 
 
 class Backups:
@@ -64,10 +64,14 @@ class Backups:
 
 
 def _restored(done: Restored) -> schema.RestoreAnswer:
+    message = f"Restored; the state before was set aside as {done.set_aside} in the data folder"
+    if done.left_out:
+        message += f". Left out: {messages.left_out(done.left_out)}"
     return schema.RestoreAnswer(
         success=True,
         restored=done.name,
         memories=done.memories,
         set_aside=done.set_aside,
-        message=f"Restored; the state before was set aside as {done.set_aside} in the data folder",
+        left_out=[schema.LeftOutMemory(id=one.id, uid=one.uid, reason=one.reason) for one in done.left_out],
+        message=message,
     )

@@ -21,8 +21,8 @@ from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter, Origin, Query
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import PERSON, Rights
+from faiss_memory.schema.limits import check_metadata, check_tags, check_text, check_time
 from faiss_memory.service import messages
-from faiss_memory.service.limits import check_metadata, check_tags, check_text, check_time
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.selection import named_alone, select_memories
 from faiss_memory.settings import Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec import UNSET
 
 from faiss_memory import schema
+from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.contracts.store import Added, Purged
 from faiss_memory.memory import Draft, Filter, Memory, SearchResult
 
@@ -30,6 +32,8 @@ def memory(record: Memory) -> schema.MemoryAnswer:
         metadata=dict(record.metadata),
         supersedes=record.supersedes,
         superseded_by=record.superseded_by,
+        uid=record.uid,
+        by=record.by,
     )
 
 
@@ -47,6 +51,8 @@ def found_memory(result: SearchResult) -> schema.FoundMemory:
         project=record.project,
         tags=list(record.tags),
         metadata=dict(record.metadata),
+        uid=record.uid,
+        by=record.by,
         passage=UNSET
         if passage is None
         else schema.PassageText(
@@ -94,6 +100,12 @@ def purge_answer(done: Purged, missing: list[int], where: Filter, dry_run: bool)
         project=format_projects(where.projects),
         proof=UNSET if proof is None else schema.PurgeProof(**asdict(proof)),
     )
+
+
+def left_out(ones: Sequence[LeftOut]) -> str:
+    """Say in words what a restore does not bring back."""
+    reasons = Counter(one.reason for one in ones)
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
 
 
 def time_text(time: datetime) -> str:

@@ -12,7 +12,7 @@ from faiss_memory.contracts.store import Store
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Filter
 from faiss_memory.rights import PERSON, Rights
-from faiss_memory.service.limits import check_metadata, check_tags, check_time
+from faiss_memory.schema.limits import check_metadata, check_tags, check_time
 from faiss_memory.settings import Limits
 
 

@@ -103,6 +103,11 @@ class Committer:
             self._condition.notify()
         return queued.outcome.result()
 
+    @property
+    def truth(self) -> Truth:
+        """What is written to now; only the committer's thread may ask it anything."""
+        return self._truth
+
     def replace(self, truth: Truth) -> None:
         """Go on with another truth; called inside `read`."""
         self._truth = truth

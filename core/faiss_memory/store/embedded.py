@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,15 +26,15 @@ from faiss_memory.contracts.store import (
     Store,
     StoreStats,
 )
-from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound, StoreCorrupt, StoreError
+from faiss_memory.errors import Conflict, MemoryNotFound, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
 from faiss_memory.private import make_tree_private
+from faiss_memory.settings import Limits
 from faiss_memory.store.backup import archives, redact, restore
-from faiss_memory.store.backup.restore import Moment
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.busy import Busy
 from faiss_memory.store.committer import Committer
-from faiss_memory.store.filesystem import is_full, network_file_system
+from faiss_memory.store.filesystem import network_file_system
 from faiss_memory.store.index.follower import Derived, Model
 from faiss_memory.store.index.reads import IndexReads
 from faiss_memory.store.index.rwlock import ReadersWriterLock
@@ -45,8 +44,10 @@ from faiss_memory.store.purge import purge
 from faiss_memory.store.records import feed, origins, retries, tombstones
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth
+from faiss_memory.store.records.incoming import Rules
 from faiss_memory.store.records.novelty import add_novel
 from faiss_memory.store.reserve import Reserve
+from faiss_memory.store.swapping import Swapping
 from faiss_memory.store.worker import Keeper
 
 log = logging.getLogger("faiss_memory.store")
@@ -69,9 +70,12 @@ class EmbeddedStore(IndexReads, Store, Backups):
         on_failure: Callable[[StoreError], None],
         max_backups: int = 10,
         problems: Problems | None = None,
+        *,
+        limits: Limits | None = None,
     ) -> None:
         self.folder = folder
         self._problems = problems or Problems()
+        self._limits = limits or Limits()
         self._max_backups = max_backups
         self._on_failure = on_failure
         try:
@@ -108,7 +112,7 @@ class EmbeddedStore(IndexReads, Store, Backups):
         redact.temporary_files_in(self.folder)
         purge.resume(self.folder)
         with self._busy.at("a backup is being restored"):
-            restored = restore.restore_if_asked(self.folder, self._busy.step)
+            restored = restore.restore_if_asked(self.folder, self._busy.step, Rules(self._limits))
         if restored is not None:
             log.warning("restored from backup %s; the database before was set aside", restored)
         sweep(self.folder)
@@ -122,7 +126,6 @@ class EmbeddedStore(IndexReads, Store, Backups):
             raise
         self._reserve = Reserve(self.folder)
         self._reserve.keep()
-        self._truth = truth
         IndexReads.__init__(self, self._derived)
         self._committer = Committer(
             truth, self._history, self._publish, self._on_failure, self._reserve, self._problems
@@ -132,6 +135,8 @@ class EmbeddedStore(IndexReads, Store, Backups):
             self.folder, self._committer, self._history, self._derived, self._files, self._on_failure,
             self._problems,
         )  # fmt: skip
+        self._swapping = Swapping(self.folder, self._committer, self._history, self._derived, self._limits,
+                                  self._busy, self._building, self._restoring)  # fmt: skip
         self._keeper.start()
         self._is_open = True
         self._purging.finish()
@@ -140,7 +145,7 @@ class EmbeddedStore(IndexReads, Store, Backups):
 
     def _publish(self, changes: Changes) -> None:
         """Called by the committer with each committed group, before it is answered."""
-        self._derived.publish(self._truth, changes)
+        self._derived.publish(self._committer.truth, changes)
         self._keeper.wake()
 
     def _repair_catalogue(self) -> None:
@@ -312,69 +317,15 @@ class EmbeddedStore(IndexReads, Store, Backups):
 
     def restore(self, wanted: str | datetime) -> Restored:
         """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
-        with self._restoring_alone(f"{wanted}"):
-            moment = self._committer.read(lambda _: self._history.moment(wanted))
-            self._build(moment)
-            return self._put_in_place(moment)
+        done = self._swapping.restore(wanted)
+        self._keeper.wake()
+        return done
 
     def restore_archive(self, archive: BinaryIO) -> Restored:
         """Put the state in an archive in the place of the present one, which is set aside."""
-        with self._restoring_alone("the archive"):
-            moment = archives.moment_in(archive, self.folder)
-            try:
-                self._build(moment)
-            except StoreCorrupt as error:
-                problem = str(error).rstrip(".")
-                raise InvalidRequest(
-                    f"the archive does not restore: {problem}. Nothing was changed"
-                ) from error
-            return self._put_in_place(moment)
-
-    @contextmanager
-    def _restoring_alone(self, what: str) -> Iterator[None]:
-        if not self._restoring.acquire(blocking=False):
-            raise Conflict("a restore or a purge is running already; wait until it is done")
-        try:
-            yield
-        except (OSError, sqlite3.Error) as error:
-            if is_full(error):
-                raise DiskFull(
-                    "the disk is full; nothing was restored. Free some room, and try again"
-                ) from error
-            raise StoreError(f"{what} cannot be restored ({error}); nothing was changed") from error
-        finally:
-            archives.sweep(self.folder / archives.UNPACKED)
-            (self.folder / restore.MAKING).unlink(missing_ok=True)
-            self._history.let_go()
-            self._restoring.release()
-
-    def _build(self, moment: Moment) -> None:
-        with self._building.at("restore"):  # beside the present state, which still answers
-            restore.build(moment, self.folder / restore.MAKING, self._building.step)
-
-    def _put_in_place(self, moment: Moment) -> Restored:
-        made = self.folder / restore.MAKING
-        with self._busy.at("a restored state is being put in place"):
-            return self._committer.read(lambda truth: self._swap(truth, made, moment.name))
-
-    def _swap(self, truth: Truth, made: Path, name: str) -> Restored:
-        """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""
-        restore.become_another_store(made, restore.counted(truth.connection))
-        with closing(sqlite3.connect(made)) as connection:
-            tombstones.keep(self.folder, connection)
-        truth.close()
-        try:
-            aside = restore.put_in_place(self.folder, made, name)
-            self._truth = Truth(self.folder / "memory.db")
-            self._committer.replace(self._truth)
-            self._history.follow(self._truth)
-            self._derived.follow(self._truth)
-        except (OSError, sqlite3.Error, StoreError) as error:
-            # A start goes on with the one of the two that it finds, or builds the former anew.
-            failed = StoreError(f"{name} was being put in its place: {error}")
-            raise self._committer.stop_writing(failed) from error
+        done = self._swapping.restore_archive(archive)
         self._keeper.wake()
-        return Restored(name, self._truth.content[0], "" if aside is None else aside.name)
+        return done
 
     def close(self) -> None:
         """Finish what was accepted, save the indexes, and let go of the data folder."""
@@ -388,7 +339,7 @@ class EmbeddedStore(IndexReads, Store, Backups):
         self._committer.close()
         self._derived.close()
         self._history.close()
-        self._truth.close()
+        self._committer.truth.close()
 
 
 def _drop_vectors(keep: Collection[str], after: int, truth: Truth, changes: Changes) -> int | None:

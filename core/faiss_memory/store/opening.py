@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from faiss_memory.errors import StoreCorrupt
-from faiss_memory.store.backup import restore, snapshots
-from faiss_memory.store.records.database import NewerSchema, Truth
+from faiss_memory.store.backup import migration, restore, snapshots
+from faiss_memory.store.records.database import Truth
+from faiss_memory.store.records.version import NewerSchema
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -61,6 +62,7 @@ def open_truth(
     lost = known and (empty or not path.exists())
     try:
         if not lost:
+            migration.back_up_older(data)
             truth = Truth(path)
             return _caught_up(truth if restored else _taken_on(truth, data, store), store)
         raise StoreCorrupt(f"{path} is {'empty' if empty else 'missing'}")

@@ -114,6 +114,8 @@ def restore(session: Session, moment: str, yes: bool) -> None:
         return
     count = counted(answer["memories"], "memory", "memories")
     session.out.say(f"Restored {answer['restored']}: {count} of all projects")
+    for one in answer["left_out"]:
+        session.out.say(f"Left out: memory {one['id']}, which is {one['reason']}")
     session.out.remark(answer["message"])
 
 

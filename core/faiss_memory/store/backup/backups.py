@@ -73,7 +73,7 @@ class Backups:
         self._keep = keep
         self._lock = Lock()  # publishing and copying come from different threads
         sweep(folder)
-        self._manifests = {manifest.name: manifest for manifest in _read_all(folder)}
+        self._manifests = {manifest.name: manifest for manifest in read_manifests(folder)}
         self._last_auto: Manifest | None = None
         self.held = ""
         """The name of a backup that is being restored: it stays as long."""
@@ -131,12 +131,12 @@ class Backups:
         with self._lock:
             last = self._last_auto
             shared = last is not None and last.name.startswith(name) and last.base == chain.base.name
-            name = last.name if shared and last is not None else _free_name(self._folder, name)
+            name = last.name if shared and last is not None else free_name(self._folder, name)
             manifest = _manifest(name, chain, now, seq, memories, None)
             if shared and last is not None:
                 fresh = manifest.segments[len(last.segments) :]
                 self._link(self._folder / name, chain, [segment.name for segment in fresh])
-                _write_manifest(self._folder / name, manifest)
+                write_manifest(self._folder / name, manifest)
             else:
                 self._make(chain, manifest)
             self._last_auto = self._manifests[name] = manifest
@@ -149,7 +149,7 @@ class Backups:
         if self.links:
             os.link(chain.base_path, making / "base.db")
         self._link(making, chain, [segment.name for segment in manifest.segments])
-        _write_manifest(making, manifest)
+        write_manifest(making, manifest)
         making.rename(self._folder / manifest.name)
 
     def _link(self, folder: Path, chain: Chain, segments: Iterable[str]) -> None:
@@ -184,11 +184,11 @@ class Backups:
         with self._lock:
             sweep(self._folder)
             self._manifests = {}
-            for before in _read_all(self._folder):
+            for before in read_manifests(self._folder):
                 folder = self._folder / before.name
                 manifest = renewed(folder, before)
                 if manifest != before:
-                    _write_manifest(folder, manifest, sync=True)
+                    write_manifest(folder, manifest, sync=True)
                 if manifest.is_auto:
                     _link_again(folder, store, manifest)
                 self._manifests[manifest.name] = manifest
@@ -204,7 +204,7 @@ class Backups:
         """
         now = clock.now()
         with self._lock:
-            name = _free_name(self._folder, f"{MANUAL}_{now:%Y%m%d_%H%M%S}")
+            name = free_name(self._folder, f"{MANUAL}_{now:%Y%m%d_%H%M%S}")
             making = self._folder / f".{name}.new"
             making.mkdir(parents=True, mode=0o700)
         manifest = _manifest(name, chain, now, seq, memories, label)
@@ -240,7 +240,7 @@ class Backups:
                 _copy(source, target, size)
                 target.flush()
                 sync_file(target.fileno())
-        _write_manifest(making, manifest, sync=True)
+        write_manifest(making, manifest, sync=True)
         making.rename(self._folder / manifest.name)
         sync_folder(self._folder)
         with self._lock:
@@ -278,7 +278,8 @@ def read_manifest(path: Path) -> Manifest | None:
     return manifest if all(name and Path(name).name == name for name in names) else None
 
 
-def _read_all(folder: Path) -> list[Manifest]:
+def read_manifests(folder: Path) -> list[Manifest]:
+    """Read the manifests of the backups in a folder, but for those that cannot be used, which is logged."""
     found = (read_manifest(path) for path in sorted(folder.glob("[!.]*/manifest.json")))
     return [manifest for manifest in found if manifest is not None and (folder / manifest.name).is_dir()]
 
@@ -305,7 +306,8 @@ def manifest_content(manifest: Manifest) -> bytes:
     return json.dumps(msgspec.to_builtins(manifest), indent=1).encode()
 
 
-def _write_manifest(folder: Path, manifest: Manifest, *, sync: bool = False) -> None:
+def write_manifest(folder: Path, manifest: Manifest, *, sync: bool = False) -> None:
+    """Write a backup's manifest into its folder. Raises OSError."""
     written = manifest_content(manifest)
     if sync:
         replace_file(folder / "manifest.json", lambda file: file.write(written))
@@ -369,7 +371,8 @@ def _can_link(folder: Path) -> bool:
     return True
 
 
-def _free_name(folder: Path, name: str) -> str:
+def free_name(folder: Path, name: str) -> str:
+    """Return the name of a backup, with a number if there is one of that name."""
     number, free = 1, name
     while (folder / free).exists() or (folder / f".{free}.new").exists():
         number += 1

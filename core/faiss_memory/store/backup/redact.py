@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.store.backup.log import read_lines, read_records, to_line
 from faiss_memory.store.filesystem import sync_file
 from faiss_memory.store.records import operations, tombstones
@@ -32,22 +32,46 @@ from faiss_memory.store.records.operations import (
     Record,
     decode_record,
 )
+from faiss_memory.store.records.uses import AddUses, forget_uses
+from faiss_memory.uids import derived_uid
 
 FRESH = ".purged.new"
 """Ends the name of a rewritten file until it takes the place of the old one."""
-Rows = dict[int, int]
-"""Checksums of memories' rows, by id."""
+
+
+@dataclass(slots=True)
+class Here:
+    """Which of the memories that go a database, or a log up to some record, knows: the checksums of the rows that are
+    there, by id; and the ids, which may be gone already, but for what still tells of them."""
+
+    rows: dict[int, int] = field(default_factory=dict)
+    ids: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class Gone:
-    """The memories of one line that go, and which texts of theirs were met on the way."""
+    """The memories that go, and which texts of theirs were met on the way.
 
-    line: int
-    ids: set[int]
+    An id is given once in all copies of a database, but two copies that both go on may give the same one. So each comes
+    with its uids; without any, it is whatever memory has the id.
+    """
+
+    created: int
+    """When the first database was made; a file that is no copy of it holds none of them."""
+    uids: dict[int, set[str]]
     texts: set[str] = field(default_factory=set)
-    met: set[int] = field(default_factory=set)
-    """Those of them that were found in some file."""
+    met: dict[int, set[str]] = field(default_factory=dict)
+    """Those of them that were found in some file, by id with their uids."""
+
+    def names(self, memory_id: int, uid: str | None) -> bool:
+        """Say whether a memory is one of them; one without a uid is older than these are."""
+        wanted = self.uids.get(memory_id)
+        return wanted is not None and (not wanted or (uid or derived_uid(self.created, memory_id)) in wanted)
+
+    def meet(self, memory_id: int, uid: str | None, text: str) -> None:
+        """Note that one of them was found, with what it says."""
+        self.texts.add(text)
+        self.met.setdefault(memory_id, set()).add(uid or derived_uid(self.created, memory_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +107,29 @@ def open_alone(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def rows_of(connection: sqlite3.Connection, gone: Gone) -> Rows:
-    """Read the checksums of the memories that are there; notes their texts."""
-    rows: Rows = {}
-    for memory_id in gone.ids:
-        found = connection.execute("SELECT crc, text FROM memories WHERE id = ?", (memory_id,)).fetchone()
-        if found is not None:
-            rows[memory_id] = int(found[0])
-            gone.texts.add(found[1])
-            gone.met.add(memory_id)
-    return rows
+def look_into(connection: sqlite3.Connection, gone: Gone) -> Here:
+    """Say which of the memories a database knows, and note their texts."""
+    here, run = Here(), connection.execute
+    named = any(row[1] == "uid" for row in run("PRAGMA table_info(memories)"))
+    uid = "uid" if named else "NULL"  # before there were any
+    for memory_id in gone.uids:
+        found = run(f"SELECT {uid}, crc, text FROM memories WHERE id = ?", (memory_id,)).fetchone()
+        if found is not None and gone.names(memory_id, found[0]):
+            here.rows[memory_id] = int(found[1])
+            here.ids.add(memory_id)
+            gone.meet(memory_id, found[0], found[2])
+        removed = run(f"SELECT {uid} FROM removed WHERE memory = ?", (memory_id,)).fetchone()
+        if removed is not None and gone.names(memory_id, removed[0]):
+            here.ids.add(memory_id)
+    return here
 
 
 def may_hold(connection: sqlite3.Connection, gone: Gone) -> bool:
     """Say whether a database was written after the first of the memories was: even its free space may hold one."""
-    if tombstones.line_of(connection) != gone.line:
+    if tombstones.created(connection) != gone.created:
         return False
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'memories'").fetchone()
-    return row is not None and int(row[0]) >= min(gone.ids)
+    return row is not None and int(row[0]) >= min(gone.uids)
 
 
 def rewrite_database(connection: sqlite3.Connection, gone: Gone) -> None:
@@ -112,14 +141,16 @@ def rewrite_database(connection: sqlite3.Connection, gone: Gone) -> None:
     run("PRAGMA secure_delete=ON")
     run("BEGIN IMMEDIATE")
     content = operations.content(connection)
-    rows = rows_of(connection, gone)
-    ones = [(memory_id,) for memory_id in gone.ids]
+    here = look_into(connection, gone)
+    ones = [(memory_id,) for memory_id in here.ids]
     tables = {row[0] for row in run("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table in sorted(tables & {"passages", "origins", "removed"}):
         many(f"DELETE FROM {table} WHERE memory = ?", ones)
     many("DELETE FROM memories WHERE id = ?", ones)
-    operations.drop_retries(connection, gone.ids)
-    operations.keep_content(connection, *operations.without(*content, rows))
+    for memory_id in here.ids if "uses" in tables else ():
+        forget_uses(connection, memory_id)
+    operations.drop_retries(connection, here.ids)
+    operations.keep_content(connection, *operations.without(*content, here.rows))
     run("COMMIT")
     run("VACUUM")
 
@@ -140,33 +171,36 @@ def rewritten_copy(path: Path, gone: Gone) -> Path:
     return fresh
 
 
-def leave_out(path: Path, left_out: tombstones.IdsByLine) -> int:
-    """Take what was purged out of a database that was restored, and keep the list in it; gives how many memories.
+def leave_out(path: Path, known: tombstones.Known) -> list[LeftOut]:
+    """Take what was purged out of a database that was restored; returns the memories that it had.
 
-    Its own list says what never got into it. Raises sqlite3.Error.
+    `known` is what the data folder knows that it is restored in: its list is kept in the database from now on. What the
+    database's own list says of this line and is not known here was purged in a copy of this folder elsewhere, and is
+    dropped. Raises sqlite3.Error.
     """
     with closing(open_alone(path)) as connection:
-        line, own = tombstones.line_of(connection), tombstones.listed(connection)
-        gone = Gone(line, left_out.get(line, set()) - own.get(line, set()))
-        if gone.ids:
-            rows = rows_of(connection, gone)
-            forgotten = {row[0] for row in connection.execute("SELECT memory FROM removed")} & gone.ids
-            if rows or forgotten:
-                rewrite_database(connection, gone)
+        own = tombstones.listed(connection)
+        gone = Gone(tombstones.created(connection), {})
+        for memory_id, uid in known.concerning(str(own.line)) - own.concerning(str(own.line)):
+            gone.uids.setdefault(memory_id, set()).add(uid)
+        if gone.uids and look_into(connection, gone).ids:
+            rewrite_database(connection, gone)
         connection.execute("BEGIN IMMEDIATE")
-        tombstones.remember(connection, left_out)
+        if known.line is not None:
+            connection.execute("DELETE FROM purged WHERE line = ?", (known.line,))
+        tombstones.remember(connection, known.purged)
         connection.execute("COMMIT")
-        return len(gone.met)
+    return [LeftOut(memory_id, uid, "purged") for memory_id, uids in sorted(gone.met.items()) for uid in uids]
 
 
 # The log.
 
 
-def rewrite_segment(path: Path, gone: Gone, rows: Rows) -> tuple[Marks, Path | None]:
+def rewrite_segment(path: Path, gone: Gone, here: Here) -> tuple[Marks, Path | None]:
     """Write a segment anew beside itself, without the memories, up to the first line that is not sound.
 
-    `rows` are those that are there before its first record, and are brought up to its last. Gives the marks, and the
-    new file, synced; None if it would be the same.
+    `here` is what is known before its first record, and is brought up to its last. Gives the marks, and the new file,
+    synced; None if it would be the same.
     """
     marks, fresh = Marks(), path.with_name(path.name + FRESH)
     fresh.unlink(missing_ok=True)
@@ -178,7 +212,7 @@ def rewrite_segment(path: Path, gone: Gone, rows: Rows) -> tuple[Marks, Path | N
                 record = decode_record(line[9:-1])
             except msgspec.MsgspecError:
                 break
-            kept = _without(record, gone, rows)
+            kept = _without(record, gone, here)
             if kept is not record:
                 line = to_line(kept)
                 target = target or _begun(path, fresh, before)
@@ -201,9 +235,10 @@ def rewrite_segment(path: Path, gone: Gone, rows: Rows) -> tuple[Marks, Path | N
 
 def look_through(path: Path, gone: Gone) -> None:
     """Note which of the memories a segment tells of."""
+    here = Here()
     for _, record in read_records(path):
         for operation in record.operations:
-            _tells(operation, gone, {})
+            _tells(operation, gone, here)
 
 
 def _begun(path: Path, fresh: Path, size: int) -> BinaryIO:
@@ -220,37 +255,40 @@ def copy_bytes(source: BinaryIO, target: BinaryIO, size: int) -> None:
         size -= len(chunk)
 
 
-def _without(record: Record, gone: Gone, rows: Rows) -> Record:
-    """Give a record without what tells of the memories; `rows` follow what it had said."""
-    kept = [operation for operation in record.operations if not _tells(operation, gone, rows)]
-    if len(kept) == len(record.operations) and not rows:
+def _without(record: Record, gone: Gone, here: Here) -> Record:
+    """Give a record without what tells of the memories; `here` follows what it had said."""
+    kept = [left for operation in record.operations if (left := _left_of(operation, gone, here)) is not None]
+    if kept == record.operations and not here.rows:
         return record
-    memories, digest = operations.without(record.memories, record.digest, rows)
+    memories, digest = operations.without(record.memories, record.digest, here.rows)
     return Record(record.seq, record.after, record.time, memories, digest, kept)
 
 
-def _tells(operation: Operation, gone: Gone, rows: Rows) -> bool:
+def _left_of(operation: Operation, gone: Gone, here: Here) -> Operation | None:
+    """Give what is left of an operation without the memories that go; None if that is nothing."""
+    if isinstance(operation, AddUses):
+        return operation.without(here.ids)
+    return None if _tells(operation, gone, here) else operation
+
+
+def _tells(operation: Operation, gone: Gone, here: Here) -> bool:
     """Say whether an operation tells of a memory that goes."""
     match operation:
         case PutMemory():
-            if operation.id in gone.ids:
-                rows[operation.id] = operation.crc
-                gone.texts.add(operation.columns[1])
-                gone.met.add(operation.id)
-            return operation.id in gone.ids
+            if not gone.names(operation.id, operation.uid):
+                return False
+            here.rows[operation.id] = operation.crc
+            here.ids.add(operation.id)
+            gone.meet(operation.id, operation.uid, operation.columns[1])
+            return True
         case ForgetMemory():
-            rows.pop(operation.id, None)
-            return operation.id in gone.ids
+            here.rows.pop(operation.id, None)
+            return operation.id in here.ids
         case PurgeMemories():
-            forget(rows, operation.ids)
+            for memory_id in operation.ids:
+                here.rows.pop(memory_id, None)
         case PutPassages() | DropPassages() | PutOrigin():
-            return operation.memory in gone.ids
+            return operation.memory in here.ids
         case PutRetry():
-            return not operations.ids_in(operation.answer).isdisjoint(gone.ids)
+            return not operations.ids_in(operation.answer).isdisjoint(here.ids)
     return False
-
-
-def forget(rows: Rows, ids: Iterable[int]) -> None:
-    """Take ids out of rows."""
-    for memory_id in ids:
-        rows.pop(memory_id, None)

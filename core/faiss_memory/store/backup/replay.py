@@ -14,8 +14,8 @@ from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store.backup.log import read_records
 from faiss_memory.store.filesystem import sync_file
 from faiss_memory.store.records import operations
-from faiss_memory.store.records.database import upgrade
 from faiss_memory.store.records.schema import strangeness
+from faiss_memory.store.records.version import upgrade
 
 RECORDS_AT_ONCE = 500
 

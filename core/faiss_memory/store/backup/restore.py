@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt
 from faiss_memory.store.backup import snapshots
 from faiss_memory.store.backup.backups import Manifest, read_manifest
@@ -25,7 +26,9 @@ from faiss_memory.store.backup.snapshots import Base
 from faiss_memory.store.filesystem import set_aside, sync_folder
 from faiss_memory.store.records import operations, tombstones
 from faiss_memory.store.records.database import is_out_of_reach
+from faiss_memory.store.records.incoming import Inadmissible, Rules, admit
 from faiss_memory.store.records.rows import to_microseconds
+from faiss_memory.uids import new_uid
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -43,6 +46,16 @@ class Moment:
     time: int | None = None
     sha256: str = ""
     """Of the base, where it is known."""
+    memories: int | None = None
+    """How many there are, where it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A database that was built beside the present one: its seq, and what was or will be left out of its answers."""
+
+    seq: int
+    left_out: tuple[LeftOut, ...]
 
 
 def moment_of_backup(folder: Path, manifest: Manifest) -> Moment:
@@ -61,7 +74,7 @@ def moment_of_backup(folder: Path, manifest: Manifest) -> Moment:
     for path in (base, *(stretch.path for stretch in stretches)):
         if not path.is_file():
             raise StoreCorrupt(f"{path} is missing, and backup {manifest.name} needs it")
-    return Moment(manifest.name, base, stretches, seq=manifest.seq, sha256=manifest.sha256)
+    return Moment(manifest.name, base, stretches, manifest.seq, None, manifest.sha256, manifest.memories)
 
 
 def moment_at(store: Path, time: datetime) -> Moment:
@@ -91,11 +104,19 @@ def _ends_before(stretches: Sequence[Stretch], time: int, seq: int) -> bool:
     return last[0] < time and last[1] < seq
 
 
-def build(moment: Moment, into: Path, progress: Callable[[float], None] = lambda _: None) -> int:
-    """Build a moment's database; gives its seq. Raises StoreCorrupt, OSError and sqlite3.Error.
+def build(
+    moment: Moment,
+    into: Path,
+    progress: Callable[[float], None] = lambda _: None,
+    known: tombstones.Known | None = None,
+    rules: Rules | None = None,
+) -> Built:
+    """Build a moment's database. Raises StoreCorrupt, OSError and sqlite3.Error.
 
-    What was purged from the data folder that it is built in is left out.
+    What was purged is left out, as `known` has it, or the data folder that it is built in. With `rules` it must keep to
+    them; without limits it is held to those of a stranger all the same unless it is of the folder's own line.
     """
+    known = known or tombstones.read(into.parent)
     if moment.sha256 and _digest(moment.base) != moment.sha256:
         raise StoreCorrupt(f"{moment.base} is not as it was when backup {moment.name} was made")
     try:
@@ -107,25 +128,41 @@ def build(moment: Moment, into: Path, progress: Callable[[float], None] = lambda
             until_time=moment.time,
             progress=progress,
         )
-    except (sqlite3.Error, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, KeyError, TypeError, ValueError, OverflowError) as error:
         if is_out_of_reach(error):
             raise
         # (Whatever damage, or somebody else's database, may look like.)
         raise StoreCorrupt(f"{moment.base} and its log cannot be read ({error})") from None
-    if (count := leave_out(into, tombstones.read(into.parent))) > 0:
-        log.warning("%d memories of %s are left out: they were purged", count, moment.name)
-    return seq
+    damaged = [] if rules is None else _admitted(moment, into, known, rules)
+    gone = leave_out(into, known)
+    if gone:
+        log.warning("%d memories of %s are left out: they were purged", len(gone), moment.name)
+    return Built(seq, (*gone, *damaged))
 
 
-def become_another_store(path: Path, reached: Mapping[str, int]) -> None:
+def _admitted(moment: Moment, made: Path, known: tombstones.Known, rules: Rules) -> list[LeftOut]:
+    """Look through what was built; returns the memories that are damaged. Raises StoreCorrupt and sqlite3.Error."""
+    with closing(sqlite3.connect(made)) as connection:
+        is_own = tombstones.line_of(connection) == known.line
+        count = operations.content(connection)[0]
+    if is_own and not rules.is_archive:
+        return admit(made, rules._replace(limits=None))
+    if moment.memories not in (None, count):
+        raise Inadmissible(f"it holds {count} memories, and its manifest says {moment.memories}")
+    return admit(made, rules)
+
+
+def become_another_store(path: Path, reached: Mapping[str, int], line: str) -> None:
     """Give a restored database an identity of its own: no index made before fits it, and no id is given twice.
 
-    `reached` says how far the database has counted whose place it takes; see `counted`.
+    `reached` says how far the database has counted whose place it takes; see `counted`. `line` is that of the data
+    folder: what is written from now on is written there, wherever the memories came from.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("UPDATE state SET value = ? WHERE key = 'uuid'", (str(uuid.uuid4()),))
+        connection.execute("UPDATE state SET value = ? WHERE key = 'line'", (line,))
         for name, highest in reached.items():
             if name == "seq":
                 connection.execute("UPDATE state SET value = max(value, ? + 1) WHERE key = 'seq'", (highest,))
@@ -139,10 +176,10 @@ def take_on(data: Path) -> None:
 
     A kill in between leaves it as it was, or as it will be. Raises OSError and sqlite3.Error.
     """
-    reached = _counted_in(data)
-    if (count := leave_out(data / "memory.db", tombstones.read(data))) > 0:
-        log.warning("%d memories of memory.db are left out: they were purged", count)
-    become_another_store(data / "memory.db", reached)
+    reached, known = _counted_in(data), known_in(data, taking_on=True)
+    if gone := leave_out(data / "memory.db", known):
+        log.warning("%d memories of memory.db are left out: they were purged", len(gone))
+    become_another_store(data / "memory.db", reached, known.line or new_uid())
 
 
 def counted(connection: sqlite3.Connection) -> dict[str, int]:
@@ -174,12 +211,27 @@ def _counted_in(data: Path) -> dict[str, int]:
     return found
 
 
-def _keep_purged(data: Path) -> None:
-    """Bring the list of what was purged up to date with the database whose place is taken, as far as it can be read."""
-    for path in (data / "memory.db", *data.glob("memory.db.before-restore-*")):
+def known_in(data: Path, *, taking_on: bool = False) -> tombstones.Known:
+    """Return what a data folder knows of itself, from its databases and its history as far as they can be read.
+
+    The list of what was purged is brought up to date with them; when a strange database is being taken on, its list is
+    not looked at. Raises OSError.
+    """
+    lines = []
+    for path in () if taking_on else (data / "memory.db", *data.glob("memory.db.before-restore-*")):
         if path.exists() and not path.name.endswith("-wal"):
-            with suppress(sqlite3.Error, UnicodeDecodeError), closing(sqlite3.connect(path)) as connection:
+            with (
+                suppress(sqlite3.Error, UnicodeDecodeError, TypeError),
+                closing(sqlite3.connect(path)) as connection,
+            ):
                 tombstones.keep(data, connection)
+                lines.append(tombstones.line_of(connection))
+    store = data / "backups" / ".store"
+    for base in snapshots.bases(store) if store.is_dir() else ():
+        with suppress(sqlite3.Error, TypeError), closing(sqlite3.connect(store / base.name)) as connection:
+            lines.append(tombstones.line_of(connection))
+    known = tombstones.read(data)
+    return tombstones.Known(next(iter(lines), known.line), known.purged)
 
 
 def _raise_to(found: dict[str, int], reached: Mapping[str, int]) -> None:
@@ -203,28 +255,31 @@ def put_in_place(data: Path, made: Path, name: str) -> Path | None:
     return aside if aside.exists() else None
 
 
-def restore_if_asked(data: Path, progress: Callable[[float], None] = lambda _: None) -> str | None:
+def restore_if_asked(
+    data: Path, progress: Callable[[float], None] = lambda _: None, rules: Rules | None = None
+) -> str | None:
     """Restore the backup whose files lie in the data folder, if they do; gives its name.
 
-    One that does not come to what its manifest says is set aside instead, and the present database stays.
+    One that does not come to what its manifest says, or holds what the `rules` refuse, is set aside instead, and the
+    present database stays.
     """
     manifest_path, base = data / "manifest.json", data / "base.db"
     files = [path for path in (manifest_path, base, *sorted(data.glob("seg-*.jsonl"))) if path.exists()]
     if not files:
         return None
-    _keep_purged(data)
+    known = known_in(data)
     try:
         manifest = read_manifest(manifest_path) if manifest_path.exists() else None
         if manifest is None:
             raise StoreCorrupt(f"{manifest_path} is missing, or cannot be read")
         moment = moment_of_backup(data if base.exists() else data / "backups" / manifest.name, manifest)
-        build(moment, data / MAKING, progress)
+        build(moment, data / MAKING, progress, known, rules or Rules())
     except (StoreCorrupt, OSError, sqlite3.Error, UnicodeDecodeError) as error:
         log.error("the backup in %s is set aside, and nothing was restored: %s", data, error)
         for path in files:
             set_aside(path)
         return None
-    become_another_store(data / MAKING, _counted_in(data))
+    become_another_store(data / MAKING, _counted_in(data), known.line or new_uid())
     put_in_place(data, data / MAKING, manifest.name)
     for path in reversed(files):  # the manifest last: without it nothing is restored again
         path.unlink(missing_ok=True)
@@ -242,7 +297,7 @@ def rebuild(data: Path, progress: Callable[[float], None] = lambda _: None) -> s
             "the latest state", store / base.name, snapshots.log_after(store, base), sha256=base.sha256
         )
         try:
-            seq = build(moment, data / MAKING, progress)
+            seq = build(moment, data / MAKING, progress).seq
         except (StoreCorrupt, OSError, sqlite3.Error, UnicodeDecodeError) as error:
             log.error("%s leads to nothing: %s", base.name, error)
             continue

@@ -11,10 +11,10 @@ from pathlib import Path
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.records import operations
-from faiss_memory.store.records.database import version_of
 from faiss_memory.store.records.reader import MEMORY_COLUMNS
 from faiss_memory.store.records.rows import checksum, from_row
 from faiss_memory.store.records.schema import SCHEMA_VERSION, strangeness
+from faiss_memory.store.records.version import version_of
 
 NAME = "memory.db"
 EVERY = 1000

@@ -35,6 +35,7 @@ log = logging.getLogger("faiss_memory.store")
 
 OF_ROWS = (Repair.MEND_MEMORY, Repair.DROP_PASSAGES, Repair.DROP_ORIGIN, Repair.COUNT_ANEW)
 _NAMES = MEMORY_COLUMNS.split(", ")
+_CRC = _NAMES.index("crc")
 
 
 def repair(
@@ -139,8 +140,8 @@ def _mend_rows(truth: Truth, data: Path, findings: Sequence[Finding], step: Step
             _write(truth.connection, row, seq)
             log.warning("memory %d was damaged, and was taken from a copy of it", memory)
         for memory in lost:
+            run("INSERT OR REPLACE INTO removed SELECT ?, ?, uid FROM memories WHERE id = ?1", (memory, seq))
             run("DELETE FROM memories WHERE id = ?", (memory,))
-            run("INSERT OR REPLACE INTO removed VALUES (?, ?)", (memory, seq))
             log.error("memory %d was damaged, no copy of it is whole, and it was removed", memory)
         for finding in findings:
             if finding.repair is Repair.DROP_PASSAGES:
@@ -185,17 +186,17 @@ def _copies(data: Path, truth: Truth, wanted: set[int], step: Step) -> dict[int,
     found: dict[int, tuple[Any, ...]] = {}
     if not wanted:
         return found
-    crc = {memory: row[-1] for memory in wanted for row in _rows(truth.connection, memory)}
+    crc = {memory: row[_CRC] for memory in wanted for row in _rows(truth.connection, memory)}
     made = data / SCRATCH
     for number, moment in enumerate(_moments(data)):
         step("copies of damaged memories", min(0.9, number / 10))
         try:
-            is_latest = restore.build(moment, made) == truth.seq
+            is_latest = restore.build(moment, made).seq == truth.seq
             with closing(sqlite3.connect(made)) as connection:
                 for memory in wanted - found.keys():
                     for row in _rows(connection, memory):
                         # Of an earlier moment it may be an earlier state: then only the same checksum will do.
-                        if _is_sound(row) and (is_latest or row[-1] == crc[memory]):
+                        if _is_sound(row) and (is_latest or row[_CRC] == crc[memory]):
                             found[memory] = row
         except (StoreCorrupt, sqlite3.Error) as error:
             log.info("%s holds no copy: %s", moment.name, error)

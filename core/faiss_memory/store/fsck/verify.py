@@ -20,7 +20,7 @@ from faiss_memory.store.fsck.records_check import NAME, check_truth, read_only
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.opening import SCRATCH, special_files
 from faiss_memory.store.records import operations
-from faiss_memory.store.records.database import NewerSchema
+from faiss_memory.store.records.version import NewerSchema
 from faiss_memory.store.reserve import BYTES
 
 

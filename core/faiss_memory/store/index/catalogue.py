@@ -24,10 +24,17 @@ from faiss_memory.store.index.analyzer import analyze_query
 from faiss_memory.store.index.filters import condition, fits
 from faiss_memory.store.index.inverted_index import POSTING, Postings
 from faiss_memory.store.index.readers import Readers, Row
-from faiss_memory.store.records.rows import checksum, comparable, from_row, to_microseconds, to_row
+from faiss_memory.store.records.rows import (
+    checksum,
+    comparable,
+    from_row,
+    to_microseconds,
+    to_row,
+    uid_columns,
+)
 
-FORMAT = 1
-_WRITTEN = "id, project, text, source, tags, metadata, timestamp, supersedes, crc"
+FORMAT = 2
+_WRITTEN = "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc"
 _COLUMNS = f"{_WRITTEN}, superseded_by"
 
 _SCHEMA = f"""
@@ -35,7 +42,7 @@ CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE memories (
     id INTEGER PRIMARY KEY, project TEXT NOT NULL, text TEXT NOT NULL, source TEXT NOT NULL, tags TEXT NOT NULL,
     metadata TEXT NOT NULL, timestamp INTEGER NOT NULL, supersedes INTEGER, crc INTEGER NOT NULL,
-    superseded_by INTEGER,
+    uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, superseded_by INTEGER,
     postings BLOB                           -- NULL until the text has been analyzed
 );
 CREATE INDEX memories_by_time ON memories (project, timestamp, id);
@@ -154,15 +161,15 @@ class Catalogue:
 
     def _put(self, memory: Memory, postings: Postings | None) -> None:
         run = self._writer.execute
-        row = to_row(memory)
+        row, kept = to_row(memory), None if postings is None else postings.tobytes()
         run(
-            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, postings,"
-            " superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid,"
+            " written_by, uid_crc, postings, superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
             " (SELECT max(id) FROM memories WHERE supersedes = ?1))"
             " ON CONFLICT (id) DO UPDATE SET text = excluded.text, source = excluded.source, tags = excluded.tags,"
             " metadata = excluded.metadata, timestamp = excluded.timestamp, crc = excluded.crc,"
             " postings = coalesce(excluded.postings, postings)",
-            (memory.id, *row, checksum(*row), None if postings is None else postings.tobytes()),
+            (memory.id, *row, checksum(*row), *uid_columns(memory), kept),
         )
         run("DELETE FROM tags WHERE memory = ?", (memory.id,))
         run("DELETE FROM metadata WHERE memory = ?", (memory.id,))
@@ -385,4 +392,4 @@ def _holds(text: str, part: str) -> bool:
 
 
 def _memory(row: Sequence[Any]) -> Memory:
-    return from_row(row[:9], superseded_by=row[9])
+    return from_row(row[:-1], superseded_by=row[-1])

@@ -23,15 +23,15 @@ from faiss_memory.store.backup.backups import Manifest, SegmentEntry, read_manif
 from faiss_memory.store.backup.redact import (
     FRESH,
     Gone,
+    Here,
     Marks,
-    Rows,
+    look_into,
     look_through,
     may_hold,
     open_alone,
     rewrite_database,
     rewrite_segment,
     rewritten_copy,
-    rows_of,
 )
 from faiss_memory.store.backup.snapshots import Base
 from faiss_memory.store.filesystem import replace_file, sync_file
@@ -118,21 +118,21 @@ def _rewrite(
     done: Rewriting, bases: list[Path], segments: list[Path], gone: Gone, live: Path | None = None
 ) -> None:
     """Rewrite the bases of one store, and the segments that lead on from them, up to the one that is appended to."""
-    starts: dict[int, Rows] = {}
+    starts: dict[int, Here] = {}
     for path in bases:
         try:
-            line, seq, rows = _rewrite_base(done, path, gone)
+            created, seq, here = _rewrite_base(done, path, gone)
         except Damaged:
             done.useless.append(path)
             continue
-        if line != gone.line:
+        if created != gone.created:
             return
-        starts[seq] = rows
-    reached, carried = -1, Rows()
+        starts[seq] = here
+    reached, carried = -1, Here()
     for path in sorted(segments, key=_start_of):
         start = _start_of(path)
         if start in starts:
-            carried = dict(starts[start])
+            carried = Here(dict(starts[start].rows), carried.ids | starts[start].ids)
         elif start != reached:
             done.useless.append(path)
             continue
@@ -145,21 +145,22 @@ def _rewrite(
         reached = marks.seqs[-1] if marks.seqs else start
 
 
-def _rewrite_base(done: Rewriting, path: Path, gone: Gone) -> tuple[int, int, Rows]:
-    """Rewrite one base, if it may hold any of the memories; gives its line, its seq and the rows that were there."""
+def _rewrite_base(done: Rewriting, path: Path, gone: Gone) -> tuple[int, int, Here]:
+    """Rewrite one base, if it may hold any of the memories; returns when the first database was made that it is a copy
+    of, its seq, and what it knew of them."""
     with reading(path) as connection:
-        line = tombstones.line_of(connection)
+        created = tombstones.created(connection)
         seq = int(connection.execute("SELECT value FROM state WHERE key = 'seq'").fetchone()[0])
-        if line != gone.line:
-            return line, seq, {}
-        rows = rows_of(connection, gone)
-        done.counts[path.name] = operations.content(connection)[0] - len(rows)
+        if created != gone.created:
+            return created, seq, Here()
+        here = look_into(connection, gone)
+        done.counts[path.name] = operations.content(connection)[0] - len(here.rows)
         holds = may_hold(connection, gone)
     if holds:
         with noticing_damage():
             rewritten_copy(path, gone)
         done.ready.append(path)
-    return line, seq, rows
+    return created, seq, here
 
 
 @contextmanager
@@ -269,10 +270,16 @@ def _rewrite_set_aside(path: Path, gone: Gone) -> bool:
 def _leave_out_lines(path: Path, gone: Gone) -> bool:
     """Leave memories out of what a repair has kept of damaged ones, a JSON object a line."""
     lines = path.read_bytes().splitlines(keepends=True)
-    kept = [line for line in lines if json.loads(line).get("id") not in gone.ids]
+    kept = [line for line in lines if not _is_of(json.loads(line), gone)]
     if len(kept) < len(lines):
         replace_file(path, lambda file: file.writelines(kept))
     return len(kept) < len(lines)
+
+
+def _is_of(row: dict[str, object], gone: Gone) -> bool:
+    """Say whether what is left of a damaged memory may be of one that goes."""
+    memory_id, uid = row.get("id"), row.get("uid")
+    return isinstance(memory_id, int) and (gone.names(memory_id, str(uid)) if uid else memory_id in gone.uids)
 
 
 def _is_database(path: Path) -> bool:
@@ -310,8 +317,11 @@ def leans_on(store: Path, folder: Path) -> bool:
     )
 
 
-def held(data: Path, gone: Gone) -> set[int]:
-    """Say which of the memories the history holds, changing nothing. Raises OSError and sqlite3.Error."""
+def held(data: Path, gone: Gone) -> dict[int, set[str]]:
+    """Say which of the memories the history holds, by id with their uids, changing nothing.
+
+    Raises OSError and sqlite3.Error.
+    """
     store = data / "backups" / ".store"
     stores = {_store_of(path) for path in store.glob("base-*.db") if _is_held(path, gone)}
     segments = [path for path in store.glob(SEGMENTS) if _store_of(path) in stores]
@@ -327,12 +337,12 @@ def held(data: Path, gone: Gone) -> set[int]:
 
 
 def _is_held(path: Path, gone: Gone) -> bool:
-    """Look into a database; says whether it is of the same line."""
+    """Look into a database; says whether it may hold any of the memories at some time."""
     try:
         with reading(path) as connection:
-            if tombstones.line_of(connection) != gone.line:
+            if tombstones.created(connection) != gone.created:
                 return False
-            rows_of(connection, gone)
+            look_into(connection, gone)
     except Damaged as error:
         log.warning("%s cannot be read: %s", path, error)
         return False

@@ -11,17 +11,17 @@ import errno
 import logging
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from faiss_memory.background import Problems
 from faiss_memory.contracts.store import Proof, Purged
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.store.backup.backups import Manifest
-from faiss_memory.store.backup.redact import FRESH, Gone
+from faiss_memory.store.backup.redact import FRESH, Gone, look_into
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.filesystem import replace_file, sync_folder
@@ -43,16 +43,33 @@ from faiss_memory.store.purge.files import (
 from faiss_memory.store.records import tombstones
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth
+from faiss_memory.uids import derived_uid
 
 log = logging.getLogger("faiss_memory.store")
 
 
-class Intent(Struct, frozen=True):
-    """A purge that is under way. `ready` are files whose new content lies beside them and is to take their places."""
+class Intent(Struct, frozen=True, rename={"created": "line"}):
+    """A purge that is under way. `ready` are files whose new content lies beside them and is to take their places.
 
-    line: int
+    `named` are ids with their uids; a purge that was begun before there were uids has `ids` alone.
+    """
+
+    created: int
     ids: list[int]
     ready: list[str] = []
+    named: list[tuple[int, str]] = []
+
+    def gone(self) -> Gone:
+        """Return the memories that go."""
+        named = self.named or [(memory_id, derived_uid(self.created, memory_id)) for memory_id in self.ids]
+        return Gone(self.created, _by_id(named))
+
+
+def _by_id(named: Iterable[tuple[int, str]]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for memory_id, uid in named:
+        found.setdefault(memory_id, set()).add(uid)
+    return found
 
 
 class Purging:
@@ -87,19 +104,19 @@ class Purging:
         """
         alone = self._files.reading() if dry_run else self._files.writing()
         with alone, self._history.keeping_all():  # before the committer is asked, so that it knows
-            gone = Gone(self._committer.read(lambda truth: tombstones.line_of(truth.connection)), set(ids))
+            created = self._committer.read(lambda truth: tombstones.created(truth.connection))
             try:
-                known = self._known(gone)
+                known = self._known(created, set(ids))
                 if not dry_run:
                     self._finish_older()
                 if dry_run or not known:
-                    return _told(ids, known)
-                gone = Gone(gone.line, known)
+                    return _told(ids, known.keys())
+                gone = Gone(created, known)
                 files, removed = self._run(gone)
             except (OSError, sqlite3.Error, DiskFull) as error:
                 raise _unfinished(error) from error
-        found = proof.search(self._data, gone.texts, known) if prove else None
-        return _told(ids, known, files, removed, found)
+        found = proof.search(self._data, gone.texts, known.keys()) if prove else None
+        return _told(ids, known.keys(), files, removed, found)
 
     def finish(self) -> None:
         """Go on with a purge that was cut short. What goes wrong is told: the next start tries again.
@@ -120,21 +137,29 @@ class Purging:
     def _finish_older(self) -> None:
         intent = read_intent(self._data)
         if intent is not None:
-            self._run(Gone(intent.line, set(intent.ids)))
+            self._run(intent.gone())
             log.warning("a purge of %d memories that was cut short is finished", len(intent.ids))
 
-    def _known(self, gone: Gone) -> set[int]:
-        """Give those of the memories that are there, or that older files still hold."""
-        there = self._committer.read(lambda truth: _there(truth, gone.ids))
-        rest = Gone(gone.line, gone.ids - there)
+    def _known(self, created: int, ids: set[int]) -> dict[int, set[str]]:
+        """Give those of the memories that are there, or that older files still hold, by id with their uids.
+
+        An id that memory.db knows means the memory that has it there, or had it: a database that came from elsewhere
+        may have given the same id to another.
+        """
+        there = self._committer.read(lambda truth: _uids(truth, ids, "SELECT uid FROM memories WHERE id = ?"))
+        removed = self._committer.read(
+            lambda truth: _uids(truth, ids - there.keys(), "SELECT uid FROM removed WHERE memory = ?")
+        )
+        rest = Gone(created, {memory_id: removed.get(memory_id, set()) for memory_id in ids - there.keys()})
         older = read_intent(self._data)
-        if older is not None and older.line == gone.line:
-            there |= gone.ids.intersection(older.ids)
-        return there | (held(self._data, rest) if rest.ids else set())
+        if older is not None and older.created == created:
+            there |= {key: uids for key, uids in older.gone().uids.items() if key in ids}
+        return held(self._data, rest) | there if rest.uids else there
 
     def _run(self, gone: Gone) -> tuple[int, list[Path]]:
         """Do everything; gives how many files were rewritten, and what was removed because it could not be read."""
-        intent = Intent(gone.line, sorted(gone.ids))
+        named = sorted((memory_id, uid) for memory_id, uids in gone.uids.items() for uid in uids)
+        intent = Intent(gone.created, sorted(gone.uids), named=named)
         _write_intent(self._data, intent)
         self._committer.run(lambda truth, changes: self._forget(truth, changes, gone), gives_room=True)
         self._committer.read(lambda truth: tombstones.keep(self._data, truth.connection))
@@ -169,9 +194,9 @@ class Purging:
                 sync_folder(folder)
 
     def _forget(self, truth: Truth, changes: Changes, gone: Gone) -> None:
-        """Take the memories out of memory.db, unless a restore has put that of another line in its place."""
-        if tombstones.line_of(truth.connection) == gone.line:
-            gone.texts |= truth.purge(sorted(gone.ids), changes)
+        """Take the memories out of memory.db, and list them, whatever a restore has put in its place meanwhile."""
+        look_into(truth.connection, gone)  # for their texts
+        truth.purge(gone.uids, changes)
 
     def _renew(self, truth: Truth, intent: Intent, store: Rewriting) -> list[Path]:
         """Put the rewritten files in place, and let the backups follow; in the committer's thread, so that no write
@@ -195,7 +220,7 @@ class Purging:
         """Put new files in the places of old ones, all of them whatever happens in between."""
         names = [str(path.relative_to(self._data)) for path in ready]
         if names:
-            _write_intent(self._data, Intent(intent.line, intent.ids, names))
+            _write_intent(self._data, structs.replace(intent, ready=names))
             try:
                 _put_in_place(self._data, names)
             except OSError as error:
@@ -263,19 +288,20 @@ def _remove(useless: Sequence[Path], folder: Path) -> list[Path]:
     return list(useless)
 
 
-def _there(truth: Truth, ids: Iterable[int]) -> set[int]:
-    find = "SELECT 1 FROM memories WHERE id = ?"
-    return {key for key in ids if truth.connection.execute(find, (key,)).fetchone() is not None}
+def _uids(truth: Truth, ids: Iterable[int], sql: str) -> dict[int, set[str]]:
+    """Read the uids of the ids that a query finds."""
+    found = {key: truth.connection.execute(sql, (key,)).fetchone() for key in ids}
+    return {key: {str(row[0])} for key, row in found.items() if row is not None}
 
 
 def _told(
     ids: Sequence[int],
-    known: set[int],
+    known: Collection[int],
     files: int = 0,
     removed: Sequence[Path] = (),
     found: Proof | None = None,
 ) -> Purged:
-    return Purged(sorted(known), sorted(set(ids) - known), files, [path.name for path in removed], found)
+    return Purged(sorted(known), sorted(set(ids) - set(known)), files, [path.name for path in removed], found)
 
 
 def _vacuum(truth: Truth) -> None:

@@ -24,6 +24,7 @@ from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
 from faiss_memory.store.records import clock, operations
 from faiss_memory.store.records.changes import Changes
+from faiss_memory.store.records.incoming import check_state
 from faiss_memory.store.records.operations import Operation, PassageRow
 from faiss_memory.store.records.reader import TruthReader
 from faiss_memory.store.records.rows import (
@@ -35,7 +36,9 @@ from faiss_memory.store.records.rows import (
     to_row,
     words_of,
 )
-from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION, UPGRADES
+from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION
+from faiss_memory.store.records.version import upgrade, version_of
+from faiss_memory.uids import new_uid
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -63,9 +66,10 @@ class Truth(TruthReader):
         try:
             configure(self.connection)
             self._create_or_check()
+            check_state(self.connection)
             self.uuid = str(self._state("uuid"))
             self.created_at = from_microseconds(self._state("created"))
-        except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError) as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError, OverflowError) as error:
             # (A message may quote what is damaged, and then not be UTF-8.)
             self.connection.close()
             if is_out_of_reach(error):
@@ -90,6 +94,7 @@ class Truth(TruthReader):
             "INSERT INTO state VALUES ('seq', 0), ('memories', 0), ('digest', 0);"
         )
         self._set("uuid", str(uuid.uuid4()))
+        self._set("line", new_uid())
         self._set("created", to_microseconds(clock.now()))
         self.connection.execute("COMMIT")
 
@@ -147,6 +152,8 @@ class Truth(TruthReader):
                 metadata=draft.metadata,
                 timestamp=draft.timestamp or now,
                 supersedes=draft.supersedes,
+                uid=new_uid(),
+                by=draft.by,
             )
             stored = self._put(memory, embedding, draft.origin, changes)
             ids.append(memory.id)
@@ -171,6 +178,8 @@ class Truth(TruthReader):
             tags=old.tags if change.tags is None else change.tags,
             metadata=old.metadata if change.metadata is None else change.metadata,
             timestamp=change.timestamp or old.timestamp,
+            uid=old.uid,
+            by=old.by,
         )
         self._touch(old.project, clock.now(), changes)
         stored = self._put(memory, None if same_text else embedding, change.origin, changes)
@@ -194,21 +203,25 @@ class Truth(TruthReader):
         changes.remove(gone)
         return gone
 
-    def purge(self, ids: Sequence[int], changes: Changes) -> set[str]:
-        """Delete memories for good, whether they are there or not; gives the texts of those that were."""
+    def purge(self, uids: Mapping[int, Collection[str]], changes: Changes) -> None:
+        """Delete memories, by id with their uids, for good, whether they are there or not.
+
+        A memory that has the same id and another uid stays.
+        """
         changes.seq = self._advance()
-        texts, now = set(), clock.now()
-        for memory_id in ids:
+        now = clock.now()
+        for memory_id, ones in uids.items():
             row = self.connection.execute(
-                "SELECT project, text FROM memories WHERE id = ?", (memory_id,)
+                "SELECT project, uid FROM memories WHERE id = ?", (memory_id,)
             ).fetchone()
-            if row is not None:
+            if row is None or row[1] in ones:
+                changes.remove([memory_id])
+            if row is not None and row[1] in ones:
                 self._touch(row[0], now, changes)
-                texts.add(str(row[1]))
-        given = [self._next_id(table) - 1 for table in ("memories", "passages")]
-        self.write(operations.PurgeMemories(tuple(ids), changes.seq, *given), changes)
-        changes.remove(ids)
-        return texts
+        pairs = sorted((memory_id, uid) for memory_id, ones in uids.items() for uid in ones)
+        ids, named = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+        memories, passages = self._next_id("memories") - 1, self._next_id("passages") - 1
+        self.write(operations.PurgeMemories(ids, changes.seq, memories, passages, named), changes)
 
     def drop_project(self, name: str, changes: Changes) -> int:
         """Delete a project and its memories; gives their number. Raises MemoryNotFound."""
@@ -258,7 +271,8 @@ class Truth(TruthReader):
         self, memory: Memory, embedding: Embedding | None, origin: Origin | None, changes: Changes
     ) -> Stored:
         columns = to_row(memory)
-        self.write(operations.PutMemory(memory.id, columns, checksum(*columns), changes.seq), changes)
+        crc = checksum(*columns)
+        self.write(operations.PutMemory(memory.id, columns, crc, changes.seq, memory.uid, memory.by), changes)
         parts = () if embedding is None else embedding.by_each()
         embedded = self._put_passages(memory.id, parts, changes)
         if origin is not None:
@@ -316,8 +330,19 @@ class Truth(TruthReader):
             " ON CONFLICT (identity) DO UPDATE SET name = excluded.name",
             (identity, name, dimension),
         )
-        row = self.connection.execute("SELECT id FROM models WHERE identity = ?", (identity,)).fetchone()
-        self.models[identity] = operations.PutModel(int(row[0]), identity, name, dimension)
+        number, known = self.connection.execute(
+            "SELECT id, dimension FROM models WHERE identity = ?", (identity,)
+        ).fetchone()
+        if known != dimension:
+            log.error(
+                "the vectors by %s have %s dimensions instead of %d: they are made anew",
+                identity,
+                known,
+                dimension,
+            )
+            self.connection.execute("DELETE FROM passages WHERE model = ?", (number,))
+            self.connection.execute("UPDATE models SET dimension = ? WHERE id = ?", (dimension, number))
+        self.models[identity] = operations.PutModel(int(number), identity, name, dimension)
 
     def use_model(self, identity: str) -> None:
         """Make a known model the one in use, and remember it as the last that was."""
@@ -342,36 +367,9 @@ class Truth(TruthReader):
         self.connection.close()
 
 
-class NewerSchema(StoreCorrupt):
-    """The file is sound, and written by a newer version."""
-
-
 def is_out_of_reach(error: Exception) -> bool:
     """Say whether an error is about reaching a file, and not about what is in it."""
     return bool(getattr(error, "sqlite_errorname", "").startswith(_OUT_OF_REACH))
-
-
-def version_of(connection: sqlite3.Connection, path: Path) -> int:
-    """Give the version of a database's tables, 0 for an empty one. Raises NewerSchema."""
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > SCHEMA_VERSION:
-        raise NewerSchema(
-            f"{path} was written by a newer FAISS Memory (schema {version}; this one knows {SCHEMA_VERSION}). "
-            "Update FAISS Memory, or use another data folder."
-        )
-    return version
-
-
-def upgrade(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring an older database to the present tables. Raises NewerSchema."""
-    version = version_of(connection, path)
-    if not version:
-        raise StoreCorrupt(f"{path} holds no tables of ours")
-    for old in range(version, SCHEMA_VERSION):
-        connection.executescript(f"BEGIN IMMEDIATE; {UPGRADES[old]} PRAGMA user_version={old + 1}; COMMIT;")
-        log.info("%s was brought to schema %d", path, old + 1)
-    if connection.execute("SELECT 1 FROM state WHERE key = 'digest'").fetchone() is None:
-        operations.keep_content(connection, *operations.count_content(connection))
 
 
 def configure(connection: sqlite3.Connection) -> None:

@@ -9,6 +9,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Collection, Mapping
+from itertools import repeat
 from typing import TypeAlias
 
 import msgspec
@@ -16,6 +17,8 @@ from msgspec import Struct
 
 from faiss_memory.store.records import tombstones
 from faiss_memory.store.records.rows import checksum
+from faiss_memory.store.records.uses import AddUses, forget_uses
+from faiss_memory.uids import derived_uid
 
 RETRY_SECONDS = 24 * 3600
 _DIGEST_BITS = 62
@@ -47,23 +50,31 @@ class DropProject(Struct, tag="drop", array_like=True, frozen=True):
 
 
 class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
-    """A memory is new or changed. The columns are those of `rows.to_row`, with their checksum."""
+    """A memory is new or changed. The columns are those of `rows.to_row`, with their checksum.
+
+    A log that is older than uids has none: they are derived.
+    """
 
     id: int
     columns: tuple[str, str, str, str, str, int, int | None]
     crc: int
     seq: int
+    uid: str | None = None
+    by: str | None = None
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Write the row."""
         before = connection.execute("SELECT crc FROM memories WHERE id = ?", (self.id,)).fetchone()
+        uid = self.uid or derived_uid(tombstones.created(connection), self.id)
+        named = (uid, self.by, checksum(self.id, uid, self.by))
         connection.execute(
-            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, seq)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
+            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, seq,"
+            " uid, written_by, uid_crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
             " text = excluded.text, source = excluded.source, tags = excluded.tags, metadata = excluded.metadata,"
             " timestamp = excluded.timestamp, supersedes = excluded.supersedes, crc = excluded.crc,"
-            " seq = excluded.seq",
-            (self.id, *self.columns, self.crc, self.seq),
+            " seq = excluded.seq, uid = excluded.uid, written_by = excluded.written_by, uid_crc = excluded.uid_crc",
+            (self.id, *self.columns, self.crc, self.seq, *named),
         )
         _count(connection, added=(self.id, self.crc), gone=None if before is None else (self.id, before[0]))
 
@@ -76,9 +87,12 @@ class ForgetMemory(Struct, tag="forget", array_like=True, frozen=True):
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Delete the row and keep its id, for the derived files to follow."""
-        row = connection.execute("DELETE FROM memories WHERE id = ? RETURNING crc", (self.id,)).fetchone()
+        row = connection.execute(
+            "DELETE FROM memories WHERE id = ? RETURNING crc, uid", (self.id,)
+        ).fetchone()
         if row is not None:
-            connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?)", (self.id, self.seq))
+            connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?, ?)", (self.id, self.seq, row[1]))
+            forget_uses(connection, self.id)
             _count(connection, added=None, gone=(self.id, row[0]))
 
 
@@ -191,21 +205,29 @@ class PurgeMemories(Struct, tag="purge", array_like=True, frozen=True):
     """Memories are gone for good, with everything that tells of them.
 
     `memories` and `passages` say which ids were given so far: nothing in the log shows those of what was purged.
+    `uids` go with `ids`; a log that is older than uids has none: they are derived.
     """
 
     ids: tuple[int, ...]
     seq: int
     memories: int
     passages: int
+    uids: tuple[str, ...] = ()
 
     def apply(self, connection: sqlite3.Connection) -> None:
-        """Delete the rows, and list the ids, whether they are there or not."""
-        for memory_id in self.ids:
+        """Delete the rows, and list the memories, whether they are there or not."""
+        created, line = tombstones.created(connection), tombstones.line_of(connection)
+        uids = self.uids or tuple(derived_uid(created, memory_id) for memory_id in self.ids)
+        gone = set()
+        for memory_id, uid in zip(self.ids, uids, strict=True):
+            there = connection.execute("SELECT uid FROM memories WHERE id = ?", (memory_id,)).fetchone()
+            if there is not None and there[0] != uid:
+                continue  # another memory, of the same id: a copy of this database gave it elsewhere
             ForgetMemory(memory_id, self.seq).apply(connection)
-        pairs = [(memory_id, self.seq) for memory_id in self.ids]
-        connection.executemany("INSERT OR REPLACE INTO removed VALUES (?, ?)", pairs)
-        drop_retries(connection, set(self.ids))
-        tombstones.remember(connection, {tombstones.line_of(connection): self.ids})
+            connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?, ?)", (memory_id, self.seq, uid))
+            gone.add(memory_id)
+        drop_retries(connection, gone)
+        tombstones.remember(connection, map(tombstones.Entry, repeat(line), uids, self.ids))
         count_on(connection, "memories", self.memories)
         count_on(connection, "passages", self.passages)
 
@@ -222,6 +244,7 @@ Operation: TypeAlias = (
     | PutOrigin
     | PutRetry
     | PurgeMemories
+    | AddUses
 )
 
 

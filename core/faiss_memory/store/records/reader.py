@@ -15,11 +15,15 @@ import numpy as np
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.memory import Memory
 from faiss_memory.store.records.operations import PutModel
-from faiss_memory.store.records.rows import checksum, from_microseconds, from_row
+from faiss_memory.store.records.rows import checksum, from_microseconds, from_row, is_project
 
 log = logging.getLogger("faiss_memory.store")
 
-MEMORY_COLUMNS = "id, project, text, source, tags, metadata, timestamp, supersedes, crc"
+UNIT = 1e-2
+"""How far from 1 the length of a vector may be."""
+MEMORY_COLUMNS = (
+    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc"
+)
 
 
 class TruthReader:
@@ -79,7 +83,7 @@ class TruthReader:
             " JOIN memories m ON m.id = p.memory WHERE m.project = ? AND p.model = ? ORDER BY p.id",
             (project, number),
         ).fetchall()
-        sound = [row for row in rows if _is_sound(row, number)]
+        sound = [row for row in rows if is_sound_key(row, number)]
         if len(sound) < len(rows):
             self._delete_passages({row[0] for row in rows} - {row[0] for row in sound}, number)
         # A memory that no answer may show must not take the place of one that can be shown.
@@ -114,8 +118,11 @@ class TruthReader:
                     continue
                 found.append(key)
                 rows.append(blob)
+        vectors = np.frombuffer(b"".join(rows), dtype="<f4").reshape(-1, dimension)
+        whole = units(vectors)
+        damaged += np.array(found, np.int64)[~whole].tolist()
         self._delete_passages(damaged, number)
-        return found, np.frombuffer(b"".join(rows), dtype="<f4").reshape(-1, dimension)
+        return np.array(found, np.int64)[whole].tolist(), vectors[whole]
 
     def unembedded(self, limit: int, model: str | None, after: int) -> list[Memory]:
         """Read memories without a passage by a model, oldest first, from those whose id is greater than `after`."""
@@ -138,7 +145,11 @@ class TruthReader:
     def projects(self) -> dict[str, tuple[datetime, datetime]]:
         """Read every project with its times of creation and last change."""
         rows = self.connection.execute("SELECT name, created, updated FROM projects ORDER BY name")
-        return {name: (from_microseconds(made), from_microseconds(changed)) for name, made, changed in rows}
+        return {
+            name: (from_microseconds(made), from_microseconds(changed))
+            for name, made, changed in rows
+            if is_project(name)  # names of folders are made of it
+        }
 
     def count(self) -> int:
         """Count the memories."""
@@ -156,9 +167,20 @@ class TruthReader:
         return None if row is None else int(row[0])
 
 
-def _is_sound(row: Sequence[Any], model: int) -> bool:
-    """Check a passage's key as `operations.PutPassages` writes it, in the shortest way: there may be a million."""
-    _, memory, start, end, crc, key_crc = row
+def units(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Say which rows of an array (count, dimension) are unit vectors; one that is not finite is none."""
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(vectors, axis=1)
+    found: np.ndarray[Any, Any] = np.abs(lengths - 1) <= UNIT  # (False for NaN)
+    return found
+
+
+def is_sound_key(row: Sequence[Any], model: int) -> bool:
+    """Check a passage's key (id, memory, start, end, crc, key_crc) as `operations.PutPassages` writes it.
+
+    In the shortest way: there may be a million.
+    """
+    _, memory, start, end, crc, key_crc = row[:6]
     try:
         return bool(zlib.crc32(b"(%d, %d, %d, %d, %d)\0" % (memory, model, start, end, crc)) == key_crc)
     except TypeError:  # damage can make a text of a number

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
+
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.memory import Memory
+from faiss_memory.schema.fields import PROJECT_PATTERN
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PROJECT = re.compile(PROJECT_PATTERN)
+_TAGS = msgspec.json.Decoder(list[str])
+_METADATA = msgspec.json.Decoder(dict[str, Any])
+FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+"""The microseconds since 1970 of the first and the last time that there is."""
 
 
 class Embedded(NamedTuple):
@@ -37,6 +47,11 @@ class Stored:
     """Whether the same holds for everything that keywords are taken from."""
 
 
+def is_project(name: object) -> bool:
+    """Say whether a value is the name of a project, as a request may give it."""
+    return isinstance(name, str) and _PROJECT.match(name) is not None
+
+
 def words_of(memory: Memory) -> str:
     """Give what a memory can be found by: its text and its source."""
     return f"{memory.text}\n{memory.source}"
@@ -55,20 +70,35 @@ def to_row(memory: Memory) -> tuple[Any, ...]:
     )
 
 
+def uid_columns(memory: Memory) -> tuple[str, str | None, int]:
+    """Give the columns of who a memory is and where it came from: uid, by, their checksum with the id."""
+    return memory.uid, memory.by, checksum(memory.id, memory.uid, memory.by)
+
+
 def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
-    """Read (id, *columns, checksum). Raises StoreCorrupt when they do not belong together."""
-    if checksum(*row[1:8]) != row[8]:
+    """Read (id, *columns, checksum, uid, by, checksum of these two). Raises StoreCorrupt when they do not fit."""
+    if checksum(*row[1:8]) != row[8] or checksum(row[0], row[9], row[10]) != row[11]:
         raise StoreCorrupt(f"memory {row[0]}: its checksum does not match its content")
+    if not is_project(row[1]) or not isinstance(row[2], str) or not isinstance(row[3], str):
+        raise StoreCorrupt(f"memory {row[0]}: it is in no project, or its text or source is none")
+    try:
+        # (Whoever wrote the file may have counted right, and yet have written what no request could.)
+        tags, metadata = _TAGS.decode(row[4]), _METADATA.decode(row[5])
+        timestamp = from_microseconds(row[6])
+    except (msgspec.MsgspecError, OverflowError, TypeError) as error:
+        raise StoreCorrupt(f"memory {row[0]}: its tags, metadata or time cannot be read ({error})") from None
     return Memory(
         id=row[0],
         project=row[1],
         text=row[2],
         source=row[3],
-        tags=tuple(json.loads(row[4])),
-        metadata=json.loads(row[5]),
-        timestamp=from_microseconds(row[6]),
+        tags=tuple(tags),
+        metadata=metadata,
+        timestamp=timestamp,
         supersedes=row[7],
         superseded_by=superseded_by,
+        uid=row[9],
+        by=row[10],
     )
 
 

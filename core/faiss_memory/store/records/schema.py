@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _ORIGINS = """
 CREATE TABLE origins (                      -- of memories that were built from a file
@@ -18,8 +18,46 @@ CREATE TABLE origins (                      -- of memories that were built from 
     crc INTEGER NOT NULL
 );
 """
-UPGRADES = {1: _ORIGINS}
-"""What brings a file of one version to the next."""
+_PURGED = """
+CREATE TABLE purged (                       -- no restore brings these back
+    line TEXT NOT NULL,                     -- of the data folder that they were purged in
+    uid TEXT NOT NULL,
+    memory INTEGER NOT NULL,                -- the id
+    PRIMARY KEY (line, uid)
+) WITHOUT ROWID;
+"""
+_USES = """
+CREATE TABLE uses (                         -- how often memories were of use, a year long
+    day TEXT NOT NULL,                      -- such as 2026-02-12, UTC
+    assistant TEXT NOT NULL,
+    project TEXT NOT NULL,
+    memory INTEGER NOT NULL,                -- 0: none, or one that is gone
+    event TEXT NOT NULL,
+    latency INTEGER NOT NULL,               -- milliseconds, the upper end of a bucket; 0: not measured
+    count INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    PRIMARY KEY (day, assistant, project, memory, event, latency)
+) WITHOUT ROWID;
+CREATE INDEX uses_by_memory ON uses (memory) WHERE memory != 0;
+"""
+_IDENTITIES = f"""
+ALTER TABLE memories ADD COLUMN uid TEXT NOT NULL DEFAULT '';
+ALTER TABLE memories ADD COLUMN written_by TEXT;
+ALTER TABLE memories ADD COLUMN uid_crc INTEGER NOT NULL DEFAULT 0;
+UPDATE memories SET uid = derived_uid((SELECT value FROM state WHERE key = 'created'), id);
+UPDATE memories SET uid_crc = checksum(id, uid, written_by);
+ALTER TABLE removed ADD COLUMN uid TEXT NOT NULL DEFAULT '';
+UPDATE removed SET uid = derived_uid((SELECT value FROM state WHERE key = 'created'), memory);
+INSERT INTO state SELECT 'line', derived_uid(value, 0) FROM state WHERE key = 'created';
+CREATE TABLE IF NOT EXISTS purged (line INTEGER, memory INTEGER, PRIMARY KEY (line, memory)) WITHOUT ROWID;
+ALTER TABLE purged RENAME TO purged_before;
+{_PURGED}
+INSERT INTO purged SELECT derived_uid(line, 0), derived_uid(line, memory), memory FROM purged_before;
+DROP TABLE purged_before;
+{_USES}
+"""
+UPGRADES = {1: _ORIGINS, 2: _IDENTITIES}
+"""What brings a file of one version to the next. They may call `uids.derived_uid` and `rows.checksum`."""
 
 SCHEMA = f"""
 CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -34,11 +72,14 @@ CREATE TABLE memories (
     timestamp INTEGER NOT NULL,             -- microseconds since 1970, UTC
     supersedes INTEGER,
     crc INTEGER NOT NULL,
-    seq INTEGER NOT NULL
+    seq INTEGER NOT NULL,
+    uid TEXT NOT NULL DEFAULT '',           -- a UUIDv7
+    written_by TEXT,                        -- which way it came; NULL where that is not known
+    uid_crc INTEGER NOT NULL DEFAULT 0      -- of id, uid and written_by: those that are older have no part in crc
 );
 CREATE INDEX memories_by_seq ON memories (seq);
 CREATE INDEX memories_by_project ON memories (project);
-CREATE TABLE removed (memory INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
+CREATE TABLE removed (memory INTEGER PRIMARY KEY, seq INTEGER NOT NULL, uid TEXT NOT NULL DEFAULT '');
 CREATE INDEX removed_by_seq ON removed (seq);
 CREATE TABLE models (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
                      dimension INTEGER NOT NULL);
@@ -56,8 +97,23 @@ CREATE INDEX passages_by_memory ON passages (memory, model);
 CREATE TABLE retries (key TEXT PRIMARY KEY, digest BLOB NOT NULL, answer TEXT NOT NULL, made INTEGER NOT NULL)
     WITHOUT ROWID;
 CREATE INDEX retries_by_age ON retries (made);
-{_ORIGINS}
-"""
+{_ORIGINS}{_PURGED}{_USES}"""
+
+
+def _columns() -> dict[str, tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+        return {
+            name: tuple(row[1] for row in connection.execute(f"PRAGMA table_info({name})"))
+            for (name,) in tables
+        }
+
+
+TABLES = _columns()
+"""The columns of each table, tables in an order in which rows can be written."""
 
 
 def strangeness(connection: sqlite3.Connection) -> str | None:

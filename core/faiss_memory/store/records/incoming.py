@@ -1,0 +1,373 @@
+"""What a restore brings is looked at before it takes the place of the records, as a request is before it is stored.
+
+Of this folder's own history only that is asked without which the store could not live. What comes from elsewhere is a
+stranger's: it is held to all that a request is held to, and its rows are copied into tables of our own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+
+from faiss_memory.contracts.backups import LeftOut
+from faiss_memory.errors import InvalidRequest, StoreCorrupt
+from faiss_memory.memory import Memory
+from faiss_memory.schema import NewMemory, ProjectName
+from faiss_memory.schema.decoding import convert, in_words
+from faiss_memory.schema.limits import check_metadata, check_tags, check_text
+from faiss_memory.settings import Limits
+from faiss_memory.store.records import operations
+from faiss_memory.store.records.reader import MEMORY_COLUMNS, is_sound_key, units
+from faiss_memory.store.records.rows import FIRST, LAST, checksum, from_row
+from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION, TABLES
+from faiss_memory.uids import is_uid
+
+HIGHEST = 2**53 - 1
+"""The highest id and number of a change: every client can write it, and there is room to count on."""
+VECTORS_AT_ONCE = 1000
+LONGEST_VALUE = 1 << 26
+"""Bytes of one value of a stranger's database."""
+
+_Count: TypeAlias = Annotated[int, Meta(ge=0, le=HIGHEST)]
+_Id: TypeAlias = Annotated[int, Meta(ge=1, le=HIGHEST)]
+_Moment: TypeAlias = Annotated[int, Meta(ge=FIRST, le=LAST)]
+_Crc: TypeAlias = Annotated[int, Meta(ge=0, lt=2**32)]
+_Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+class _Project(Struct, array_like=True):
+    name: ProjectName
+    created: _Moment
+    updated: _Moment
+
+
+class _Row(Struct, array_like=True):
+    id: _Id
+    project: ProjectName
+    text: str
+    source: str
+    tags: str
+    metadata: str
+    timestamp: _Moment
+    supersedes: _Id | None
+    crc: _Crc
+    uid: str
+    by: Annotated[str, Meta(max_length=200)] | None
+    uid_crc: _Crc
+    seq: _Count
+
+
+class _Removed(Struct, array_like=True):
+    memory: _Id
+    seq: _Count
+    uid: str
+
+
+class _Model(Struct, array_like=True):
+    id: _Id
+    identity: _Word
+    name: _Word
+    dimension: Annotated[int, Meta(ge=1, le=2**16)]
+
+
+class _Passage(Struct, array_like=True):
+    id: _Id
+    memory: _Id
+    start: _Count
+    end: _Count
+    crc: _Crc
+    key_crc: _Crc
+    model: _Id
+    vector: bytes
+
+
+class _Answer(Struct, forbid_unknown_fields=True):
+    id: _Id | None
+    twin: tuple[_Id, float] | None
+    repeated: bool
+
+
+class _Retry(Struct, array_like=True):
+    key: Annotated[str, Meta(min_length=1, max_length=200)]
+    digest: Annotated[bytes, Meta(max_length=128)]
+    answer: str
+    made: _Count
+
+
+class _Origin(Struct, array_like=True):
+    memory: _Id
+    file: Annotated[str, Meta(min_length=1, max_length=2**15)]
+    place: Annotated[str, Meta(max_length=2**15)]
+    text: Annotated[str, Meta(max_length=128)]
+    details: Annotated[str, Meta(max_length=128)]
+    crc: _Crc
+
+
+class _Purged(Struct, array_like=True):
+    line: str
+    uid: str
+    memory: _Id
+
+
+class _Use(Struct, array_like=True):
+    day: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d\Z")]
+    assistant: Annotated[str, Meta(max_length=200)]
+    project: ProjectName
+    memory: _Count
+    event: _Word
+    latency: _Count
+    count: _Count
+    tokens: _Count
+
+
+class Rules(NamedTuple):
+    """What a restore is held to.
+
+    `limits` are those of a request, for what comes from elsewhere, None for what does not; an archive does, even if it
+    says that it does not. `models` are those in use here: their identities, with the dimensions.
+    """
+
+    limits: Limits | None = Limits()
+    models: Mapping[str, int] = {}
+    is_archive: bool = False
+
+
+class Inadmissible(StoreCorrupt):
+    """A value that no request could have brought; says which."""
+
+
+def admit(path: Path, rules: Rules) -> list[LeftOut]:
+    """Look through a database that is to be put in place; returns the memories that no answer will show, being damaged.
+
+    With `rules.limits` nothing may be damaged either, and the file is written anew, in tables of our own. Raises
+    Inadmissible, which names what is wrong, and sqlite3.Error.
+    """
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.text_factory = lambda raw: raw.decode("utf-8")
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+            damaged = _look_through(connection, rules)
+        if rules.limits is not None:
+            _copy_into_our_tables(path)
+    except (UnicodeDecodeError, OverflowError, sqlite3.IntegrityError, sqlite3.DataError) as error:
+        raise Inadmissible(f"a value of it cannot be read ({error})") from None
+    return damaged
+
+
+def _look_through(connection: sqlite3.Connection, rules: Rules) -> list[LeftOut]:
+    seq = check_state(connection)
+    _check_rows(connection, "project", "SELECT name, created, updated FROM projects", _Project)
+    models = _check_models(connection, rules)
+    damaged = _check_memories(connection, rules.limits, seq)
+    removed = _check_rows(connection, "removed memory", "SELECT memory, seq, uid FROM removed", _Removed)
+    if any(row.seq > seq or not is_uid(row.uid) for row in removed):
+        raise Inadmissible(
+            "it counts memories as removed by changes that it has not reached, or without a uid"
+        )
+    _check_beside(connection)
+    if rules.limits is not None:
+        _check_passages(connection, models)
+        _check_references(connection)
+    return damaged
+
+
+def check_state(connection: sqlite3.Connection) -> int:
+    """Check what a database says of itself, and how far it has counted; returns its seq. Raises Inadmissible."""
+    state = dict(connection.execute("SELECT key, value FROM state"))
+    for key, kind in {"seq": _Count, "memories": _Count, "digest": int, "created": _Moment}.items():
+        _converted(state.get(key), kind, f"its `{key}`")
+    if not is_uuid(state.get("uuid")) or not is_uid(state.get("line")):
+        raise Inadmissible("its `uuid` or `line` is none")
+    _converted(state.get("model"), str | None, "its `model`")
+    counted = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+    for table in ("memories", "passages"):
+        highest = connection.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0
+        if not highest <= _converted(counted.get(table, 0), _Count, f"its counter of {table}"):
+            raise Inadmissible(f"its counter of {table} is behind them")
+    seq: int = state["seq"]
+    return seq
+
+
+def is_uuid(value: object) -> bool:
+    """Say whether a value is a UUID as the store writes it: names of files begin with it."""
+    try:
+        return isinstance(value, str) and str(uuid.UUID(value)) == value
+    except ValueError:
+        return False
+
+
+def _check_rows(connection: sqlite3.Connection, what: str, sql: str, kind: Any) -> list[Any]:
+    return [_converted(row, kind, f"{what} {row[0]!r}") for row in connection.execute(sql)]
+
+
+def _check_models(connection: sqlite3.Connection, rules: Rules) -> dict[int, int]:
+    """Check the models; returns their dimensions by number."""
+    models = _check_rows(connection, "model", "SELECT id, identity, name, dimension FROM models", _Model)
+    for model in models:
+        ours = rules.models.get(model.identity, model.dimension)
+        if ours != model.dimension:
+            raise Inadmissible(
+                f"its model {model.identity} has {model.dimension} dimensions, and the one in use here has {ours}"
+            )
+    return {model.id: model.dimension for model in models}
+
+
+def _check_memories(connection: sqlite3.Connection, limits: Limits | None, seq: int) -> list[LeftOut]:
+    damaged = []
+    for row in connection.execute(f"SELECT {MEMORY_COLUMNS}, seq FROM memories ORDER BY id"):
+        try:
+            memory = from_row(row[:-1])
+        except StoreCorrupt:
+            if limits is not None:
+                raise
+            damaged.append(LeftOut(int(row[0]), str(row[9]), "damaged"))
+            continue
+        _check_memory(_converted(row, _Row, f"memory {row[0]!r}"), seq)
+        if limits is not None:
+            _check_as_request(memory, limits)
+    twice = connection.execute("SELECT uid FROM memories GROUP BY uid HAVING count(*) > 1").fetchone()
+    if twice is not None:
+        raise Inadmissible(f"the uid {twice[0]} is there twice")
+    return damaged
+
+
+def _check_memory(row: _Row, seq: int) -> None:
+    if not is_uid(row.uid):
+        raise Inadmissible(f"memory {row.id}: `uid` is no UUID of version 7")
+    if row.supersedes is not None and row.supersedes >= row.id:
+        raise Inadmissible(f"memory {row.id}: `supersedes` names {row.supersedes}, which is not older")
+    if row.seq > seq:
+        raise Inadmissible(f"memory {row.id} was written by change {row.seq}, and the last is {seq}")
+
+
+def _check_as_request(memory: Memory, limits: Limits) -> None:
+    given = {name: getattr(memory, name) for name in ("text", "source", "project", "metadata")}
+    try:
+        convert(given | {"tags": list(memory.tags)}, NewMemory)
+        check_text(memory.text, limits.text_bytes, "text", "text_bytes")
+        check_metadata(memory.metadata, limits.metadata_bytes, "metadata")
+        check_tags(memory.tags, limits.tags, "tags")
+    except InvalidRequest as error:
+        raise Inadmissible(f"memory {memory.id}: {error}") from None
+
+
+def _check_beside(connection: sqlite3.Connection) -> None:
+    """Check what lies beside the memories."""
+    latest = int(time.time()) + operations.RETRY_SECONDS
+    for retry in _check_rows(connection, "retry", "SELECT key, digest, answer, made FROM retries", _Retry):
+        try:
+            msgspec.json.decode(retry.answer, type=list[_Answer])
+        except msgspec.DecodeError as error:
+            raise Inadmissible(f"the answer to retry {retry.key!r} is none: {error}") from None
+        if retry.made > latest:
+            raise Inadmissible(f"retry {retry.key!r} is of a time to come")
+    columns = "memory, file, place, text, details"
+    for origin in _check_rows(connection, "origin", f"SELECT {columns}, crc FROM origins", _Origin):
+        values = (origin.memory, origin.file, origin.place, origin.text, origin.details)
+        if checksum(*values) != origin.crc:
+            raise Inadmissible(f"the checksum of the origin of memory {origin.memory} does not match")
+    purged = _check_rows(connection, "purged memory", "SELECT line, uid, memory FROM purged", _Purged)
+    if not all(is_uid(entry.line) and is_uid(entry.uid) for entry in purged):
+        raise Inadmissible("its list of what was purged names no uids")
+    _check_rows(connection, "use", f"SELECT {', '.join(TABLES['uses'])} FROM uses", _Use)
+
+
+def _check_passages(connection: sqlite3.Connection, models: Mapping[int, int]) -> None:
+    vectors: list[bytes] = []
+    sql = (
+        "SELECT p.id, memory, start, end, p.crc, key_crc, model, vector, text FROM passages p"
+        " JOIN memories m ON m.id = memory ORDER BY model"
+    )
+    for *row, text in connection.execute(sql):
+        passage = _converted(row, _Passage, f"passage {row[0]!r}")
+        what = f"passage {passage.id} of memory {passage.memory}"
+        if not passage.start <= passage.end <= len(text):
+            raise Inadmissible(f"{what} lies outside its text")
+        if checksum(passage.vector) != passage.crc or not is_sound_key(row, passage.model):
+            raise Inadmissible(f"{what}: its checksum does not match its content")
+        if len(passage.vector) != 4 * models.get(passage.model, 0):
+            raise Inadmissible(f"{what}: its vector has not the dimension of its model")
+        if vectors and (len(vectors) == VECTORS_AT_ONCE or len(vectors[0]) != len(passage.vector)):
+            _check_vectors(vectors)
+            vectors = []
+        vectors.append(passage.vector)
+    _check_vectors(vectors)
+
+
+def _check_vectors(vectors: list[bytes]) -> None:
+    if vectors and not units(np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), -1)).all():
+        raise Inadmissible("it holds a vector that is not of unit length")
+
+
+_REFERENCES = {
+    "memory {} is in no project that is there": (
+        "SELECT id FROM memories WHERE project NOT IN (SELECT name FROM projects)"
+    ),
+    "memory {} supersedes one of another project": (
+        "SELECT n.id FROM memories n JOIN memories o ON o.id = n.supersedes WHERE o.project != n.project"
+    ),
+    "memory {} is there, and counts as removed": (
+        "SELECT memory FROM removed WHERE memory IN (SELECT id FROM memories)"
+    ),
+    "passage {} is of no memory that is there": (
+        "SELECT id FROM passages WHERE memory NOT IN (SELECT id FROM memories)"
+    ),
+    "the origin of memory {} is of none that is there": (
+        "SELECT memory FROM origins WHERE memory NOT IN (SELECT id FROM memories)"
+    ),
+    "the ledger names memory {}, which is not there": (
+        "SELECT memory FROM uses WHERE memory != 0 AND memory NOT IN (SELECT id FROM memories)"
+    ),
+    "its counter of memories is behind memory {}, which was removed": (
+        "SELECT memory FROM removed WHERE memory >"
+        " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'memories'), 0)"
+    ),
+}
+
+
+def _check_references(connection: sqlite3.Connection) -> None:
+    for what, sql in _REFERENCES.items():
+        row = connection.execute(f"{sql} LIMIT 1").fetchone()
+        if row is not None:
+            raise Inadmissible(what.format(row[0]))
+
+
+def _converted(value: Any, kind: Any, what: str) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        said, _, place = str(error).partition(" - at `$[")
+        number = place.partition("]")[0]
+        field = f"`{kind.__struct_fields__[int(number)]}` " if number.isdecimal() else ""
+        raise Inadmissible(f"{what}: {field}{in_words(said)}") from None
+
+
+def _copy_into_our_tables(path: Path) -> None:
+    """Write the rows into tables of our own: whatever else a stranger's file holds stays behind."""
+    ours = path.with_name(f"{path.name}.ours")
+    ours.unlink(missing_ok=True)
+    with closing(sqlite3.connect(ours, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=OFF")
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.executescript(f"{SCHEMA} PRAGMA user_version={SCHEMA_VERSION};")
+        connection.execute("ATTACH ? AS theirs", (str(path),))
+        connection.execute("BEGIN")
+        for table, columns in TABLES.items():
+            names = ", ".join(columns)
+            connection.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM theirs.{table}")
+        connection.execute("DELETE FROM main.sqlite_sequence")
+        connection.execute(
+            "INSERT INTO main.sqlite_sequence (name, seq) SELECT name, max(seq) FROM theirs.sqlite_sequence"
+            " WHERE name IN ('memories', 'passages') GROUP BY name"
+        )
+        connection.execute("COMMIT")
+    ours.replace(path)

@@ -1,0 +1,38 @@
+"""Identities of memories: UUIDs of version 7, the same wherever a memory is copied to."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+
+_LAST_ID = 2**62 - 1
+
+
+def new_uid() -> str:
+    """Return a fresh UUIDv7 in its canonical form: the time in milliseconds, then 74 random bits."""
+    chance = int.from_bytes(os.urandom(10), "big")
+    return _version_7(time.time_ns() // 1_000_000, chance >> 62 & 0xFFF, chance & _LAST_ID)
+
+
+def derived_uid(created: int, memory_id: int) -> str:
+    """Return the UUIDv7 of a memory that is older than uids are.
+
+    It is made of when the first database was created (microseconds since 1970), which every copy inherits, and of the
+    id, which is given once in all of them. So it is the same wherever it is asked for. Id 0 stands for the database.
+    """
+    milliseconds, rest = divmod(created, 1000)
+    return _version_7(milliseconds, rest, memory_id)
+
+
+def is_uid(value: object) -> bool:
+    """Say whether a value is a UUIDv7 in its canonical form."""
+    try:
+        return isinstance(value, str) and str(uuid.UUID(value)) == value and uuid.UUID(value).version == 7
+    except ValueError:
+        return False
+
+
+def _version_7(milliseconds: int, middle: int, low: int) -> str:
+    fields = (milliseconds & 0xFFFFFFFFFFFF) << 80 | 7 << 76 | middle << 64 | 2 << 62 | low & _LAST_ID
+    return str(uuid.UUID(int=fields))
