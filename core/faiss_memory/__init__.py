@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -211,6 +212,17 @@ if TYPE_CHECKING:
         Tool as Tool,
     )
 
+
+# Nothing here talks to anybody. Libraries that would are told before any of them is imported; so it stands in the front
+# door, which every way in leads through, that of a child process too. What the environment says is overruled.
+os.environ.update(
+    ORT_DISABLE_TELEMETRY="1",  # onnxruntime: sends what runs where, and keeps a device's id in the user's cache folder
+    HF_HUB_DISABLE_TELEMETRY="1",  # huggingface_hub: names this machine's software to the hub
+    HF_HUB_DISABLE_UPDATE_CHECK="1",  # huggingface_hub: asks whether it is the newest
+    DISABLE_SAFETENSORS_CONVERSION="1",  # transformers: asks the hub for another form of a model that is here
+    OTEL_SDK_DISABLED="true",  # OpenTelemetry, which the MCP SDK speaks to, where somebody has installed an exporter
+    DO_NOT_TRACK="1",  # what plugins bring along
+)
 
 # msgspec may crash while the interpreter's last garbage collection takes its types apart (its issue 717), after all
 # work is done. What is frozen is not collected: the process is about to end anyway.
