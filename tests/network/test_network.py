@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,22 @@ def test_the_serving_process_carries_no_training_library(life):
     assert "onnxruntime" in life.maps
     assert "faiss" in life.maps
     assert [library for library in TRAINERS if library in life.maps] == []
+
+
+def test_libraries_are_silenced_by_whatever_of_ours_is_imported_first_and_whatever_the_environment_says():
+    silenced = {
+        "ORT_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DISABLE_SAFETENSORS_CONVERSION": "1",
+    }
+    show = f"import os, faiss_memory.errors; print(*(os.environ[name] for name in {list(silenced)}))"
+    done = subprocess.run(
+        [sys.executable, "-c", show],
+        env={**os.environ, **dict.fromkeys(silenced, "0")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == list(silenced.values())
 
 
 def test_every_command_is_among_those_that_are_traced():
