@@ -223,6 +223,11 @@ class Truth(TruthReader):
         memories, passages = self._next_id("memories") - 1, self._next_id("passages") - 1
         self.write(operations.PurgeMemories(ids, changes.seq, memories, passages, named), changes)
 
+    def add_uses(self, uses: operations.AddUses, changes: Changes) -> None:
+        """Count uses. That is a change, which readers need not follow, and no backup names."""
+        changes.seq = self._advance()
+        self.write(uses, changes)
+
     def drop_project(self, name: str, changes: Changes) -> int:
         """Delete a project and its memories; gives their number. Raises MemoryNotFound."""
         if self.connection.execute("SELECT 1 FROM projects WHERE name = ?", (name,)).fetchone() is None:
