@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from faiss_memory import DEFAULT_PROJECT, ListRequest, Note, SearchRequest, Service, project_of
+from faiss_memory import DEFAULT_PROJECT, ListRequest, Note, Rights, SearchRequest, Service, project_of
 from faiss_memory_plugins.recall.settings import RecallSettings
 
 PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
