@@ -73,6 +73,11 @@ if TYPE_CHECKING:
         Pieces as Pieces,
         Route as Route,
     )
+    from faiss_memory.contracts.ledger import (
+        Ledger as Ledger,
+        Use as Use,
+        bucket_of as bucket_of,
+    )
     from faiss_memory.contracts.service import (
         Assistant as Assistant,
         Rewriting as Rewriting,

@@ -179,12 +179,13 @@ def _guard(response: falcon.Response) -> None:
 
 
 def _takes_rights(route: Route) -> bool:
-    return route.public or route.open
+    """Say whether a handler is told who asks: it must be where that may not be the person."""
+    return route.public or route.open or "rights" in inspect.signature(route.handler).parameters
 
 
 def _check_rights(route: Route) -> None:
     """Refuse a call for others than the person that does not ask for their rights. Raises PluginError."""
-    if not _takes_rights(route):
+    if not (route.public or route.open):
         return
     if "{" in route.path:
         raise errors.PluginError(
@@ -200,6 +201,8 @@ def _check_rights(route: Route) -> None:
 
 
 def _responder(route: Route, settings: Settings) -> Callable[..., None]:
+    takes_rights = _takes_rights(route)
+
     def respond(request: falcon.Request, response: falcon.Response, **in_path: str) -> None:
         messages = []
         if route.params is not None:
@@ -213,7 +216,7 @@ def _responder(route: Route, settings: Settings) -> Callable[..., None]:
             messages.append(_body(request, route.body, settings.limits.body_bytes))
         if route.upload:
             messages.append(_upload(request, route.upload, settings.limits.archive_bytes))
-        given = {"rights": rights_of(request)} if _takes_rights(route) else {}
+        given = {"rights": rights_of(request)} if takes_rights else {}
         answer = route.handler(*messages, **given)
         status, answer = answer if isinstance(answer, tuple) else (route.status, answer)
         response.status = falcon.code_to_http_status(status)

@@ -31,6 +31,8 @@ class Rights:
     """Where a request writes that names no project."""
     way: str = ""
     """By which way the request came; empty for the person's own."""
+    by: str = "rest"
+    """What is noted with a memory that is written: see `Draft.by`."""
 
     @property
     def is_person(self) -> bool:
@@ -109,6 +111,8 @@ class Rights:
         return f"{self.way}\n{key}" if self.way else key
 
 
+WRITERS = ("cli", "hook", "build", "import", "page")
+"""What a program of ours may call itself, in the header `FAISS-Memory-By`."""
 PERSON = Rights()
 STRANGER = Rights(reads=(), writes=(), usual_reads=(), way="without a token")
 """Who has shown no token, on a call that needs none."""

@@ -53,29 +53,19 @@ def test_libraries_are_silenced_by_whatever_of_ours_is_imported_first_and_whatev
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DISABLE_SAFETENSORS_CONVERSION": "1",
     }
-    show = f"import os, faiss_memory.errors; print(*(os.environ[name] for name in {list(silenced)}))"
-    done = subprocess.run(
-        [sys.executable, "-c", show],
-        env={**os.environ, **dict.fromkeys(silenced, "0")},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.split() == list(silenced.values())
+    for module in ("faiss_memory.errors", "faiss_memory.serve", "faiss_memory_adapters.aider"):
+        show = f"import os, {module}; print(*(os.environ[name] for name in {list(silenced)}))"
+        done = subprocess.run(
+            [sys.executable, "-c", show],
+            env={**os.environ, **dict.fromkeys(silenced, "0")},
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.split() == list(silenced.values()), module
 
 
 def test_every_command_is_among_those_that_are_traced():
     assert {*COMMANDS, *AFTERWARDS, ITSELF} - {"hook", "aider"} == set(cli.COMMANDS)
-
-
-def test_libraries_are_told_to_be_silent_before_they_are_imported(tmp_path):
-    """Without a trace too: whatever the environment says, and whichever of our modules is imported first."""
-    telling = "import os, sys, {0}; print(*map(os.environ.get, {1}), 'onnxruntime' in sys.modules)"
-    for module in ("faiss_memory", "faiss_memory.serve", "faiss_memory_adapters.aider"):
-        done = subprocess.run(
-            [sys.executable, "-c", telling.format(module, ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"))],
-            env=bare_environment(tmp_path), capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        assert done.stdout.split() == ["1", "1", "False"], module
 
 
 LOUD = """

@@ -154,7 +154,7 @@ class Client:
         return f"{self._base}{path}{f'?{query}' if query else ''}"
 
     def _headers(self, media_type: str | None = None) -> dict[str, str | bytes]:
-        headers: dict[str, str | bytes] = {"Accept": _JSON, "Connection": "close"}
+        headers: dict[str, str | bytes] = {"Accept": _JSON, "Connection": "close", "FAISS-Memory-By": "cli"}
         if media_type is not None:
             headers["Content-Type"] = media_type
         if self._token:

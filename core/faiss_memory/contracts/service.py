@@ -9,6 +9,7 @@ from typing import Protocol
 
 from faiss_memory import schema
 from faiss_memory.contracts.dialect import HookDialect
+from faiss_memory.contracts.ledger import Use
 from faiss_memory.memory import Change, Draft, Origin
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.settings import Settings
@@ -67,6 +68,10 @@ class Service(ABC):
     @abstractmethod
     def assistants(self) -> Sequence[Assistant]:
         """The adapters that take part."""
+
+    @abstractmethod
+    def note_uses(self, uses: Sequence[Use]) -> None:
+        """Count of what use memories are, where the store keeps a ledger."""
 
     @abstractmethod
     def search(self, request: schema.SearchRequest, rights: Rights = PERSON) -> schema.SearchAnswer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from faiss_memory.contracts.http import Mount, Route
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.peers import is_loopback, is_users
 from faiss_memory.proving import NONCE_PATTERN, PATH, place_of, proof
-from faiss_memory.rights import PERSON, STRANGER, Rights, public_rights
+from faiss_memory.rights import PERSON, STRANGER, WRITERS, Rights, public_rights
 from faiss_memory.settings import LOOPBACK, Settings
 
 PROXY_HEADERS = ("FORWARDED", "X-REAL-IP", "VIA")
@@ -65,6 +66,8 @@ class AccessControl:
             request.context.rights = self._with_the_token(request)
         else:
             request.context.rights = PERSON
+        if (by := request.get_header("FAISS-Memory-By")) in WRITERS:
+            request.context.rights = replace(request.context.rights, by=by)
 
     def _check_page(self, request: falcon.Request, host: str, port: int | None) -> None:
         """Refuse what another web page has a browser ask. A browser says so in one of two headers, or in both.

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from faiss_memory import schema
+from faiss_memory.contracts.ledger import Use
 from faiss_memory.contracts.service import Assistant, Rewriting, Service
 from faiss_memory.contracts.store import Added, Retry
 from faiss_memory.engine.engine import MemoryEngine
@@ -25,6 +26,7 @@ from faiss_memory.schema.limits import check_metadata, check_tags, check_text, c
 from faiss_memory.service import messages
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.selection import named_alone, select_memories
+from faiss_memory.service.uses import Uses
 from faiss_memory.settings import Settings
 
 T = TypeVar("T")
@@ -42,6 +44,7 @@ class MemoryService(Service):
         self._settings = settings
         self.engine = engine
         self.plugins = plugins
+        self.uses = Uses(engine)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
         self._stop_announced = False
 
@@ -74,6 +77,10 @@ class MemoryService(Service):
     def projects(self, rights: Rights = PERSON) -> schema.ProjectsAnswer:
         """List the projects."""
         return self.overview.projects(rights)
+
+    def note_uses(self, uses: Sequence[Use]) -> None:
+        """Count of what use memories are, where the store keeps a ledger."""
+        self.uses.note(*uses)
 
     def start(self) -> None:
         """Begin to open the store and to load the model."""
@@ -110,16 +117,10 @@ class MemoryService(Service):
             min_relevance=request.min_relevance,
         )
         found = self.engine.search(query)
-        return schema.SearchAnswer(
-            query=request.query,
-            results=[messages.found_memory(messages.seen_result(one, rights)) for one in found.results],
-            count=len(found.results),
-            mode=request.mode,
-            project=messages.format_projects(where.projects),
-            took_ms=round((time.perf_counter() - started) * 1000, 2),
-            withheld=found.withheld,
-            degraded=list(found.degraded) or UNSET,
-        )
+        seconds = time.perf_counter() - started
+        answer = messages.search_answer(request, found, where, rights, seconds)
+        self.uses.note_search(answer, rights, seconds)
+        return answer
 
     def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:
         """Say whether a text is news: a long one is known only if every passage of it is."""
@@ -213,13 +214,12 @@ class MemoryService(Service):
         self._ask_before_add(drafts)
         added = self.engine.add(drafts, retry)
         stored = [one.id for one in added if one.id is not None and not one.repeated]
-        if stored:
-            self._notify_of("memories_added", stored)
+        self._notify_of("memories_added", stored)
         return added, drafts
 
     def _notify_of(self, hook: str, ids: Sequence[int]) -> None:
-        """Tell the plugins of memories as they are now, which are read only if one wants to know."""
-        if self.plugins.wants(hook):
+        """Tell the plugins of memories, if there are any, as they are now; read only if one wants to know."""
+        if ids and self.plugins.wants(hook):
             self.plugins.notify(hook, memories=self.engine.store.get(ids))
 
     def _ask_before_add(self, drafts: list[Draft]) -> None:
@@ -248,10 +248,8 @@ class MemoryService(Service):
             self._check_limits(part)
         self._ask_before_add(drafts)
         done, passages = self.engine.rewrite(drafts, self._ask_before_change(changes), gone)
-        if done.added:
-            self._notify_of("memories_added", done.added)
-        if done.changed:
-            self._notify_of("memories_changed", done.changed)
+        self._notify_of("memories_added", done.added)
+        self._notify_of("memories_changed", done.changed)
         if done.removed:
             self.plugins.notify("memories_removed", ids=done.removed)
         return Rewriting(len(done.added), len(done.changed), len(done.removed), passages)
@@ -286,6 +284,7 @@ class MemoryService(Service):
             timestamp=check_time(memory.timestamp, f"{prefix}timestamp"),
             supersedes=memory.supersedes,
             if_novel=memory.if_novel,
+            by=rights.by,
         )
 
     def patch(

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from faiss_memory import schema
 from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.contracts.store import Added, Purged
+from faiss_memory.engine.engine import Found
 from faiss_memory.framing import clean_line, clean_text
 from faiss_memory.memory import Draft, Filter, Memory, Passage, SearchResult
 from faiss_memory.rights import Rights
@@ -92,6 +93,22 @@ def found_memory(result: SearchResult) -> schema.FoundMemory:
             text=record.text[passage.start : passage.end], start=passage.start, end=passage.end
         ),
         superseded_by=UNSET if record.superseded_by is None else record.superseded_by,
+    )
+
+
+def search_answer(
+    request: schema.SearchRequest, found: Found, where: Filter, rights: Rights, seconds: float
+) -> schema.SearchAnswer:
+    """Write what a search has found."""
+    return schema.SearchAnswer(
+        query=request.query,
+        results=[found_memory(seen_result(result, rights)) for result in found.results],
+        count=len(found.results),
+        mode=request.mode,
+        project=format_projects(where.projects),
+        took_ms=round(seconds * 1000, 2),
+        withheld=found.withheld,
+        degraded=list(found.degraded) or UNSET,
     )
 
 

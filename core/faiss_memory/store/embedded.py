@@ -15,6 +15,7 @@ from faiss_memory.background import Problems
 from faiss_memory.contracts.backups import Backup, Backups, Restored
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.http import Download
+from faiss_memory.contracts.ledger import Ledger, Use
 from faiss_memory.contracts.store import (
     Added,
     Feed,
@@ -41,7 +42,7 @@ from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.opening import open_truth, remove_special_files, sweep
 from faiss_memory.store.purge import purge
-from faiss_memory.store.records import feed, origins, retries, tombstones
+from faiss_memory.store.records import feed, origins, retries, tombstones, uses
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth
 from faiss_memory.store.records.incoming import Rules
@@ -56,7 +57,7 @@ DROPPED_AT_ONCE = 500
 """Memories whose vectors by models that are not kept are removed in one transaction."""
 
 
-class EmbeddedStore(IndexReads, Store, Backups):
+class EmbeddedStore(IndexReads, Store, Backups, Ledger):
     """A data folder, owned by this process. Implements `faiss_memory.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
@@ -88,7 +89,7 @@ class EmbeddedStore(IndexReads, Store, Backups):
             ) from error
         self._is_open = False
         self._restoring = Lock()
-        self._busy, self._building = Busy(), Busy()
+        self._busy, self._building, self._uses = Busy(), Busy(), uses.WaitingUses()
         self._files = ReadersWriterLock()  # whoever purges has the files of the past alone
 
     def open(self) -> None:
@@ -192,6 +193,8 @@ class EmbeddedStore(IndexReads, Store, Backups):
         with self._files.reading():
             self._derived.save(everything=False, may_go_on=lambda: not self._keeper.closing)
             self._reserve.keep()
+            if self._uses.are_due:
+                self._write_uses()
             if self._history.wants_roll() and not self._keeper.closing:
                 self._history.roll(self._committer.read)
 
@@ -272,6 +275,23 @@ class EmbeddedStore(IndexReads, Store, Backups):
         """Add vectors to memories whose text is still the one given."""
         self._committer.run(lambda truth, changes: truth.embed(embeddings, changes))
 
+    # The ledger.
+
+    def note_uses(self, uses: Sequence[Use]) -> None:
+        """Count uses."""
+        self._uses.add(uses)
+        if self._uses.are_due:
+            self._keeper.wake()
+
+    def uses(self, since: str = "") -> list[Use]:
+        """Return what was counted since a day."""
+        self._write_uses()
+        return self._committer.read(lambda truth: uses.read(truth.connection, since))
+
+    def _write_uses(self) -> None:
+        if (waiting := self._uses.take()) is not None:
+            self._committer.run(lambda truth, changes: truth.add_uses(waiting, changes))
+
     # Telling.
 
     def stats(self) -> StoreStats:
@@ -336,6 +356,10 @@ class EmbeddedStore(IndexReads, Store, Backups):
 
     def _close(self) -> None:
         self._keeper.close()
+        try:
+            self._write_uses()
+        except StoreError as error:
+            log.warning("the last uses of memories are not counted: %s", error)
         self._committer.close()
         self._derived.close()
         self._history.close()

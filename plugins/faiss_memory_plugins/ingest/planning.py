@@ -132,6 +132,7 @@ def _draft(part: Part, document: Document, changed: datetime, project: str, orig
         metadata=document.metadata,
         timestamp=document.timestamp or changed,
         origin=origin,
+        by="build",
     )
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
+
+from msgspec import DecodeError, Struct, field
+from msgspec.json import decode
 
 from faiss_memory import (
     DEFAULT_PROJECT,
@@ -55,11 +60,42 @@ class Caller:
         return [str(self.project), *shared]
 
 
-def caller_of(environ: Mapping[str, Any]) -> Caller:
+class _ClientInfo(Struct):
+    name: str
+
+
+class _Meta(Struct):
+    client: _ClientInfo | None = field(default=None, name="io.modelcontextprotocol/clientInfo")
+
+
+class _Params(Struct):
+    meta: _Meta | None = field(default=None, name="_meta")
+
+
+class _Message(Struct):
+    params: _Params | None = None
+
+
+def client_of(environ: Mapping[str, Any], body: bytes) -> str:
+    """Return the name of the client that has sent a message: as the message says it, or else the User-Agent.
+
+    It is noted with what the client stores, and decides nothing.
+    """
+    name = environ.get("HTTP_USER_AGENT", "").partition("/")[0]
+    with suppress(DecodeError, UnicodeDecodeError, RecursionError):
+        message = decode(body, type=_Message)
+        if message.params and message.params.meta and message.params.meta.client:
+            name = message.params.meta.client.name
+    return re.sub(r"[^\w.+ -]", "", name)[:64].strip()
+
+
+def caller_of(environ: Mapping[str, Any], body: bytes) -> Caller:
     """Read who asks. Raises InvalidRequest for an address that carries anything but one project."""
     pairs = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     given = dict(pairs)
     if len(given) < len(pairs):
         raise InvalidRequest("the address of /mcp names `project` twice; give it once", "project")
     place = convert(given, Place)
-    return Caller(environ["faiss_memory.rights"], place.project)
+    client = client_of(environ, body)
+    rights: Rights = environ["faiss_memory.rights"]
+    return Caller(replace(rights, by=f"mcp:{client}" if client else "mcp"), place.project)

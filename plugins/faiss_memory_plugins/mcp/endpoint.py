@@ -46,8 +46,8 @@ class Endpoint:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request. Raises InvalidRequest for an address that cannot be meant."""
-        caller = caller_of(environ)
         body = environ["wsgi.input"].read()
+        caller = caller_of(environ, body)
         heard = {
             "HTTP_ACCEPT": "application/json",  # who names no type takes any
             **environ,

@@ -15,6 +15,8 @@ from faiss_memory import (
     Note,
     NotReady,
     Service,
+    Use,
+    bucket_of,
     count_tokens,
     framed,
 )
@@ -58,12 +60,12 @@ class Recall:
             if event.moment == "compacted":
                 self._keep(assistant, project, event)
                 return {}
-            return self._show(assistant, dialect, project, event, began + params.within_ms / 1000)
+            return self._show(assistant, dialect, project, event, began, params.within_ms / 1000)
         except NotReady:
             return {}
 
     def _show(
-        self, assistant: str, dialect: HookDialect, project: str, event: Event, until: float
+        self, assistant: str, dialect: HookDialect, project: str, event: Event, began: float, within: float
     ) -> Mapping[str, Any]:
         sessions, settings = self._sessions, self._service.settings.of(RecallSettings)
         with sessions.lock:
@@ -83,12 +85,31 @@ class Recall:
             known = sessions.shown(assistant, event.session)
             notes = [note for note in notes if note.id not in known]
             text, shown = framed(notes, why, tokens)
-            late = bool(shown) and time.monotonic() > until
+            late = bool(shown) and time.monotonic() > began + within
             if not late:
                 sessions.note_shown(assistant, event.session, [note.id for note in shown])
             if not event.session.startswith(TRIAL_SESSION):
                 self._count(assistant, project, event, text, shown, late)
+                self._note(assistant, project, event, [] if late else shown, began)
         return dialect.context(event.name, text) if shown and not late else {}
+
+    def _note(self, assistant: str, project: str, event: Event, shown: Sequence[Note], began: float) -> None:
+        """Count the hook, and each memory that it has shown, in the ledger of the records."""
+        each = [
+            Use(
+                assistant=assistant,
+                project=note.project,
+                event="shown",
+                memory=note.id,
+                tokens=count_tokens(note.text),
+            )
+            for note in shown
+        ]
+        hook = Use(
+            assistant=assistant, project=project, event=event.name, latency=bucket_of(time.monotonic() - began),
+            tokens=sum(use.tokens for use in each),
+        )  # fmt: skip
+        self._service.note_uses([hook, *each])
 
     def _count(
         self, assistant: str, project: str, event: Event, text: str, shown: Sequence[Note], late: bool

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from faiss_memory import DEFAULT_PROJECT, ListRequest, Note, SearchRequest, Service, project_of
+from faiss_memory import DEFAULT_PROJECT, ListRequest, Note, Rights, SearchRequest, Service, project_of
 from faiss_memory_plugins.recall.settings import RecallSettings
 
 PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
@@ -38,7 +38,8 @@ def found_for(service: Service, project: str, prompt: str, known: Collection[int
             k=min(settings.k + len(known) + _OF_EACH, service.settings.limits.k),
             threshold=settings.min_similarity,
             project=_scope(project),
-        )
+        ),
+        Rights(by="hook"),
     )
     notes = [note(found, passage=True) for found in answer.results if SESSION_NOTE not in found.tags]
     return _news(notes, known)[: settings.k]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from faiss_memory import AddRequest, ForgetRequest, Service, without_frames
+from faiss_memory import AddRequest, ForgetRequest, Rights, Service, without_frames
 from faiss_memory_plugins.recall.choosing import SESSION_NOTE, SESSION_NOTES_KEPT, newest
 
 _RUN = 3
@@ -25,7 +25,8 @@ def keep_summary(service: Service, project: str, session: str, summary: str, sho
             project=project,
             tags=[SESSION_NOTE],
             metadata={"session": session},
-        )
+        ),
+        Rights(by="hook"),
     )
     kept = newest(service, project, SESSION_NOTE, 10 * SESSION_NOTES_KEPT)
     if gone := [memory.id for memory in kept[SESSION_NOTES_KEPT:]]:

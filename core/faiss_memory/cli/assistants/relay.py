@@ -58,6 +58,7 @@ class Relay:
         self._root: Path | None = None
         self._roots_known = threading.Event()
         self._roots_known.set()
+        self._client_name = ""
         self._writing = threading.Lock()
         self._free = threading.Semaphore(AT_ONCE)
         self._under_way: set[BackgroundThread] = set()
@@ -132,6 +133,8 @@ class Relay:
         params = message.get("params")
         capabilities = params.get("capabilities") if isinstance(params, dict) else None
         self._has_roots = isinstance(capabilities, dict) and "roots" in capabilities and self._given is None
+        client = params.get("clientInfo") if isinstance(params, dict) else None
+        self._client_name = str(client.get("name", "")) if isinstance(client, dict) else ""
         answer = self._asked(message)
         self._version = str(answer.get("result", {}).get("protocolVersion", ""))
         self._say(answer)
@@ -203,6 +206,8 @@ class Relay:
     def _headers(self, message: Message, modern: str | None) -> dict[str, str]:
         """Give the headers by which MCP over HTTP says what over pipes stands in the message alone."""
         headers = {"Content-Type": "application/json"}
+        if self._client_name.isascii() and self._client_name.isprintable():
+            headers["User-Agent"] = _header(self._client_name)
         if modern:
             headers |= {"MCP-Protocol-Version": _header(modern), "Mcp-Method": _header(message["method"])}
             named = message["params"].get("name", message["params"].get("uri"))

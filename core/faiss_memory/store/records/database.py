@@ -37,6 +37,7 @@ from faiss_memory.store.records.rows import (
     words_of,
 )
 from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION
+from faiss_memory.store.records.uses import AddUses
 from faiss_memory.store.records.version import upgrade, version_of
 from faiss_memory.uids import new_uid
 
@@ -222,6 +223,11 @@ class Truth(TruthReader):
         ids, named = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
         memories, passages = self._next_id("memories") - 1, self._next_id("passages") - 1
         self.write(operations.PurgeMemories(ids, changes.seq, memories, passages, named), changes)
+
+    def add_uses(self, uses: AddUses, changes: Changes) -> None:
+        """Count uses. That is a change, which readers need not follow, and no backup names."""
+        changes.seq = self._advance()
+        self.write(uses, changes)
 
     def drop_project(self, name: str, changes: Changes) -> int:
         """Delete a project and its memories; gives their number. Raises MemoryNotFound."""

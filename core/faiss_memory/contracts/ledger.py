@@ -1,0 +1,56 @@
+"""What is counted of the use that memories are of, and what a store promises that keeps it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+BUCKETS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10_000)
+"""The upper ends of the buckets of latencies, in milliseconds; what takes longer counts in the last."""
+
+
+def today() -> str:
+    """Return the day it is, in UTC, such as `2026-02-12`."""
+    return f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def bucket_of(seconds: float) -> int:
+    """Return the upper end of the bucket that a latency is counted in, in milliseconds."""
+    return BUCKETS[min(bisect_left(BUCKETS, 1000 * seconds), len(BUCKETS) - 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Something that happened so many times on a day."""
+
+    assistant: str
+    """Who asked: an assistant's name, or the way that the request came."""
+    project: str
+    event: str
+    """Such as `search`, `found`, or the name of a hook."""
+    memory: int | None = None
+    """The memory that it happened to; None where it was about none, or the memory is gone."""
+    day: str = field(default_factory=today)
+    latency: int = 0
+    """The bucket, as `bucket_of` has it; 0 where it was not measured."""
+    count: int = 1
+    tokens: int = 0
+
+
+class Ledger(ABC):
+    """An optional capability: a store that is one of these keeps the uses of its memories, for a year.
+
+    They are no memories: writing them makes no backup. When a memory is forgotten, what was counted for it counts for
+    none.
+    """
+
+    @abstractmethod
+    def note_uses(self, uses: Sequence[Use]) -> None:
+        """Count uses. They are written later, many at a time; a crash may lose the last minute of them."""
+
+    @abstractmethod
+    def uses(self, since: str = "") -> list[Use]:
+        """Return what was counted since a day, the oldest first. Raises StoreError."""
