@@ -45,7 +45,7 @@ SECRET = {
 KNOWN = {"text": "the ledger is in postgres", "source": "a.md", "tags": ["decision"], "project": "work"}
 PROJECTS = ["private", "work", "*", "nowhere", ["private"], ["work", "private"], "default"]
 CHANGING = re.compile(
-    r'("(?:took_ms|created_at|last_updated|timestamp|date)": ?)("[^"]*"|[0-9.]+|null)|\d{4}-\d\d-\d\d'
+    r'("(?:took_ms|created_at|last_updated|timestamp|date|uid)": ?)("[^"]*"|[0-9.]+|null)|\d{4}-\d\d-\d\d'
 )
 
 

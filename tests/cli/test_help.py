@@ -188,6 +188,7 @@ def test_every_example_runs_as_it_is_written(prepared, example):
             "restored": "then",
             "memories": 1,
             "set_aside": "before",
+            "left_out": [],
             "message": "Done",
         }
         with stub(lambda *_: (200, answer)) as service:
