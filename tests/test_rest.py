@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -54,9 +55,11 @@ def test_a_memory_is_read_as_it_was_stored(client):
     }
     memory_id = add(client, "postgres it is", **given)
     answer = client.get(f"/memory/{memory_id}").json
+    assert uuid.UUID(answer.pop("uid")).version == 7
     assert answer == {
         "id": memory_id,
         "text": "postgres it is",
+        "by": "rest",
         **given,
         "timestamp": "2024-05-01T10:00:00+00:00",
         "supersedes": None,

@@ -219,7 +219,6 @@ SPOILT = {
     "a passage of no memory": (run("UPDATE passages SET memory = 99"), "no memory"),
     "a passage of no model": (run("UPDATE passages SET model = 99"), "passage"),
     "an answer that is none": (run("UPDATE retries SET answer = '[{}]'"), "retry 'key'"),
-    "an answer of a time to come": (run("UPDATE retries SET made = ?", 2**50), "time to come"),
     "an origin of no memory": (run("INSERT INTO origins VALUES (99, 'a', 'b', 'c', 'd', 0)"), "origin"),
     "a purged memory without a uid": (run("INSERT INTO purged VALUES ('x', 'y', 1)"), "purged"),
     "a use that never was": (

@@ -53,7 +53,7 @@ def test_every_command_escapes_what_a_memory_says(repository, hostile):
     commands = [
         ["search", "evil", "-p", project], ["list"], ["show", hostile], ["show", hostile, "--history"], ["tags"],
         ["is-novel", "evil"], ["stats"], ["projects"], ["search", HOSTILE.replace("\0", "")],
-        ["add", "--if-novel", "-1", "evil"], ["edit", hostile, "--source", HOSTILE.replace("\0", "")],
+        ["add", "--if-novel", "0", "evil"], ["edit", hostile, "--source", HOSTILE.replace("\0", "")],
         ["forget", hostile, "--dry-run"],
     ]  # fmt: skip
     for command in commands:

@@ -18,6 +18,7 @@ from tests.running import RunningService
 PRELUDE = "curl() { command curl -sS -w '\\n@@%{http_code}\\n' \"$@\"; }\njq() { cat; }\n"
 CHANGING = {
     "timestamp",
+    "uid",
     "started_at",
     "created_at",
     "last_updated",

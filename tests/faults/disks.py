@@ -43,7 +43,7 @@ def small_tmpfs(folder: Path, size: str) -> Iterator[Path]:
     """Mount a file system of this size in memory."""
     only_root()
     folder.mkdir()
-    run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder)
+    run("mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", folder)
     try:
         yield folder
     finally:

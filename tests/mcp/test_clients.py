@@ -34,7 +34,7 @@ def check(outcome, version, project):
     assert not found.is_error
     assert found.structured_content["results"][0]["project"] == project
     assert wrong.is_error
-    assert read.contents[0].text == "The ledger is in postgres"
+    assert "\n> The ledger is in postgres\n" in read.contents[0].text
 
 
 MODES = [("legacy", "2025-11-25"), ("auto", "2026-07-28")]

@@ -459,9 +459,7 @@ def test_what_a_lock_file_says_is_harmless(tmp_path, content):
 
 def test_a_second_process_leaves_and_says_who_owns_the_folder(copy, kept):
     copy.open()
-    script = (
-        "import sys; from pathlib import Path; from faiss_memory.store import catalogue_file, EmbeddedStore\n"
-    )
+    script = "import sys; from pathlib import Path; from faiss_memory.store.embedded import EmbeddedStore\n"
     script += "EmbeddedStore(Path(sys.argv[1]), print)"
     second = subprocess.run(
         [sys.executable, "-c", script, copy.folder], capture_output=True, text=True, timeout=60

@@ -85,7 +85,7 @@ class TerminalOutput:
         for name, value in pairs:
             shown = _shown(value)
             if shown.plain:
-                table.add_row(Text(name), shown)
+                table.add_row(Text(clean(name)), shown)
         self._console.print(table)
 
     def text(self, text: str) -> None:

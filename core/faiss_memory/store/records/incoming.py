@@ -7,7 +7,6 @@ stranger's: it is held to all that a request is held to, and its rows are copied
 from __future__ import annotations
 
 import sqlite3
-import time
 import uuid
 from collections.abc import Mapping
 from contextlib import closing
@@ -25,7 +24,6 @@ from faiss_memory.schema import NewMemory, ProjectName
 from faiss_memory.schema.decoding import convert, in_words
 from faiss_memory.schema.limits import check_metadata, check_tags, check_text
 from faiss_memory.settings import Limits
-from faiss_memory.store.records import operations
 from faiss_memory.store.records.reader import MEMORY_COLUMNS, is_sound_key, units
 from faiss_memory.store.records.rows import FIRST, LAST, checksum, from_row
 from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION, TABLES
@@ -262,14 +260,11 @@ def _check_as_request(memory: Memory, limits: Limits) -> None:
 
 def _check_beside(connection: sqlite3.Connection) -> None:
     """Check what lies beside the memories."""
-    latest = int(time.time()) + operations.RETRY_SECONDS
     for retry in _check_rows(connection, "retry", "SELECT key, digest, answer, made FROM retries", _Retry):
         try:
             msgspec.json.decode(retry.answer, type=list[_Answer])
         except msgspec.DecodeError as error:
             raise Inadmissible(f"the answer to retry {retry.key!r} is none: {error}") from None
-        if retry.made > latest:
-            raise Inadmissible(f"retry {retry.key!r} is of a time to come")
     columns = "memory, file, place, text, details"
     for origin in _check_rows(connection, "origin", f"SELECT {columns}, crc FROM origins", _Origin):
         values = (origin.memory, origin.file, origin.place, origin.text, origin.details)
