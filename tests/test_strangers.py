@@ -23,6 +23,7 @@ from faiss_memory.store.records.operations import (
 from faiss_memory.store.records.rows import checksum
 from faiss_memory.uids import new_uid
 from tests.running import RunningService
+from tests.store.asking import matching, nearest
 from tests.store.oracle import EVERYTHING, EmbeddedHome, add, embed_query, settled
 from tests.test_archives import fetch, members, packed, send, texts
 
@@ -394,8 +395,10 @@ def test_a_data_folder_of_somebody_else_is_no_danger_to_a_start(archive, tmp_pat
     assert 2 <= len(store.select(EVERYTHING)) <= 3
     settled(store)
     (fresh,) = add(store, "written afterwards")
-    assert [found[0] for found in store.matching("afterwards", EVERYTHING, 5)] == [fresh]
-    assert all(np.isfinite(match.similarity) for match in store.nearest(embed_query("theirs"), EVERYTHING, 9))
+    assert [found[0] for found in matching(store, "afterwards", EVERYTHING, 5)] == [fresh]
+    assert all(
+        np.isfinite(match.similarity) for match in nearest(store, embed_query("theirs"), EVERYTHING, 9)
+    )
     home.close()
     assert not [path.name for path in tmp_path.rglob("*") if "evil" in path.name]
 

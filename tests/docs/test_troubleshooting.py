@@ -45,6 +45,7 @@ ERRORS = {
 LOGGED = {"critical", "error", "exception", "warning"}
 WITHOUT_ENTRY = {
     f"the model {HOLE} is closed": "only while the service stops",
+    f"the last uses of memories are not counted: {HOLE}": "while the service stops, and of counts alone",
     "the model is not there": "the reason is told instead, unless a plugin gave none",
     f"{HOLE} was loaded, but its files are not in the hub's cache": "a reason why a model cannot be compiled",
     f"{HOLE} has no name in Windows: {HOLE}": "wslpath says why",

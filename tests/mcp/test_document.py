@@ -39,8 +39,8 @@ def test_a_search_is_written_as_it_shows(client):
     assistant.done("memory_add", text=text, source=source, tags=[tag])
     said = assistant.call("memory_search", query="React Query")["content"][0]["text"].split("\n")
     assert said[:2] == shown.split("\n")[:2]
-    assert re.sub(r"\d{4}-\d\d-\d\d|\[\d+\]", "…", said[2]) == re.sub(
-        r"\d{4}-\d\d-\d\d|\[\d+\]", "…", shown.split("\n")[2]
+    assert re.sub(r"\d{4}-\d\d-\d\d|memory \d+", "…", said[2]) == re.sub(
+        r"\d{4}-\d\d-\d\d|memory \d+", "…", shown.split("\n")[2]
     )
     assert said[3] == f"> {text}"
     assert "plugins.mcp.answer_tokens" in read(NAME)

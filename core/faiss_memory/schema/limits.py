@@ -33,6 +33,11 @@ def check_text(text: str, most: int, field: str, limit: str) -> None:
     """Refuse a text that shows nothing, or has more bytes than a setting allows."""
     if is_blank(text):
         raise InvalidRequest(f"`{field}` holds no visible character; say something", field)
+    check_size(text, most, field, limit)
+
+
+def check_size(text: str, most: int, field: str, limit: str) -> None:
+    """Refuse a text of more bytes than a setting allows. (A question may show nothing: it only finds nothing.)"""
     size = len(text.encode())
     if size > most:
         raise InvalidRequest(

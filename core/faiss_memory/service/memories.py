@@ -22,7 +22,7 @@ from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter, Origin, Query
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import PERSON, Rights
-from faiss_memory.schema.limits import check_metadata, check_tags, check_text, check_time
+from faiss_memory.schema.limits import check_metadata, check_size, check_tags, check_text, check_time
 from faiss_memory.service import messages
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.selection import named_alone, select_memories
@@ -104,7 +104,7 @@ class MemoryService(Service):
         """Search memories with a question in plain words."""
         started = time.perf_counter()
         limits = self.settings.limits
-        check_text(request.query, limits.text_bytes, "query", "text_bytes")
+        check_size(request.query, limits.text_bytes, "query", "text_bytes")
         if request.k > limits.k:
             raise InvalidRequest(f"`k` is {request.k}; the most is {limits.k} (setting limits.k)", "k")
         where = self._filter(request, rights)
