@@ -115,10 +115,10 @@ def test_a_service_that_is_killed_instead_is_noticed(service, journal, acknowled
 
 
 def is_taken(port):
-    """Whether a new connection is taken."""
+    """Return whether a new connection is taken; one that lies in the queue of a socket as it closes is reset."""
     try:
         socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return False
     return True
 
