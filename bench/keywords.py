@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.measure import percentile, timed
 from bench.texts import sentences
-from faiss_memory.store.index.analyzer import analyze, analyze_query
+from faiss_memory.analyzer import analyze, analyze_query
 from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
 
 QUERY_WORDS = 8

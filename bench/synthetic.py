@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.analyzer import analyze
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.memory import Draft, Passage
-from faiss_memory.store.index.analyzer import analyze
 from faiss_memory.store.index.catalogue import Catalogue
 from faiss_memory.store.records import operations
 from faiss_memory.store.records.database import Truth
@@ -85,7 +85,7 @@ def make(folder: Path, count: int) -> None:
     catalogue = Catalogue(folder / "search.db")
     memories = truth.memories()
     while part := list(islice(memories, AT_ONCE)):
-        catalogue.apply(truth.seq, [(memory, analyze(words_of(memory))) for memory in part], ())
+        catalogue.apply(truth.seq, [(memory, analyze(*words_of(memory))) for memory in part], ())
     catalogue.set_state("store", truth.uuid)
     catalogue.settle()
     catalogue.close()

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from faiss_memory.analyzer import analyze, analyze_query
 from faiss_memory.contracts.embedder import Embedding, Vectors
 from faiss_memory.contracts.store import Store
 from faiss_memory.engine.passages import split
 from faiss_memory.memory import Change, Draft, Filter, Memory
 from faiss_memory.store import EmbeddedStore
-from faiss_memory.store.index.analyzer import analyze, analyze_query
 from tests.fakes import DIMENSION, FakeEmbedder
 from tests.store.asking import matching, nearest
 

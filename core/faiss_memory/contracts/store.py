@@ -127,6 +127,20 @@ class Search:
     """The words to look for; None for no leg by words."""
     named: Collection[int] = ()
     """Memories that a ranking from elsewhere names: to be compared too, if the filter lets them through."""
+    phrases: Sequence[str] = ()
+    """What a memory may hold word for word; see `Legs.verbatim`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """All the memories that a filter lets through, and how they lie to a query: what a score is to be measured by."""
+
+    memories: int = 0
+    mean: float = 0.0
+    spread: float = 0.0
+    """Mean and standard deviation of the query's cosine with them, or with a sample; 0 where there is no vector."""
+    coverage: float = 0.0
+    """The largest share of the query's words, weighted by their idf, that one memory holds, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +150,15 @@ class Legs:
     nearest: Sequence[Match]
     """By meaning, best first: exactly `depth` of them if as many match."""
     words: Ranking
-    """By words, BM25."""
+    """By words, BM25: the best `depth`, and after them those of the nearest that hold a word as well."""
     matches: Mapping[int, Match]
     """How near every memory is that stands in a leg or was named, by id; those without a vector are left out."""
     named: Collection[int]
     """Those of the named that are there and that the filter lets through."""
+    scope: Scope
+    verbatim: Collection[int] = ()
+    """The memories that hold one of the phrases word for word, case folded. Empty where many might: a store looks into
+    a bounded number of texts."""
 
 
 Choose = Callable[[Legs], Sequence[int]]

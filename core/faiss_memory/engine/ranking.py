@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from faiss_memory.analyzer import is_identifier
+from faiss_memory.contracts.store import Scope
 from faiss_memory.memory import Match, Query, Ranking
 
 PASSAGE_PENALTY = 0.06
 """A text of n passages has n chances to be near by accident; measured in docs/ranking.md."""
 
+
+WORDS_WEIGHT = 0.7
+"""How far words count beside meaning; measured in docs/ranking.md."""
+LEAST_SPREAD = 0.03
+"""Among few memories, or such as are all alike, the spread of cosines is not known well."""
+TIE = 0.01
 
 SEMANTIC, KEYWORD = "semantic", "keyword"
 """The names of the store's own legs; a plugin's has the plugin's name."""
@@ -33,40 +41,57 @@ def semantic_scores(matches: Iterable[Match]) -> dict[int, float]:
     }
 
 
-def score(query: Query, legs: Sequence[Leg]) -> dict[int, float]:
+def score(query: Query, legs: Sequence[Leg], scope: Scope) -> dict[int, float]:
     """Score memories in a query's mode: by the leg that it names, or by all of them fused."""
     if query.mode == "hybrid":
-        return fuse(query, legs)
+        return fuse(query, legs, scope)
     asked = SEMANTIC if query.mode == "semantic" else KEYWORD
     return dict(next(leg.scores for leg in legs if leg.name == asked))
 
 
-def fuse(query: Query, legs: Sequence[Leg]) -> dict[int, float]:
-    """Fuse legs into the mean of their scores, each brought to [0, 1]; today every leg weighs the same in each query.
+def fuse(query: Query, legs: Sequence[Leg], scope: Scope) -> dict[int, float]:
+    """Fuse legs into sums of what they say, each measured by what is to be expected of it among so many memories.
 
-    A cosine has no natural zero, so the leg by meaning is stretched from its lowest candidate to its highest; in the
-    others zero already means "no match", so they are divided by their best. A memory that a leg does not know
-    counts 0 there; but a leg that is partial may not have seen it, and has no say. A convex combination of scores beats
-    reciprocal ranks where scores say more than places: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for
-    Hybrid Retrieval" (2023).
+    By meaning that is how far a cosine stands out, in standard deviations from the mean of all that the filter lets
+    through. By words zero means "no match", so BM25 is divided by its best; how far that best counts says the query: a
+    lone weak word of it that somebody holds says little (coverage), and the best of many memories more than that of
+    few, since the largest of n cosines grows with ln n too. Where words alone can decide (an identifier), or meaning
+    cannot (no model, an unknown script), the other leg only breaks ties.
+
+    A memory that a leg does not know counts 0 there; but a leg that is partial may not have seen it, and has no say:
+    there it is as good as the other legs say. Measured in docs/ranking.md.
     """
-    told = [(_brought_to_one(leg), leg.is_partial) for leg in legs if leg.scores]
-    whole = sum(not is_partial for _, is_partial in told)
-    sums: dict[int, float] = {}
-    judges: dict[int, int] = {}
-    for scores, is_partial in told:
-        for memory_id, value in scores.items():
-            sums[memory_id] = sums.get(memory_id, 0.0) + value
-            judges[memory_id] = judges.get(memory_id, whole) + is_partial
-    return {memory_id: value / judges[memory_id] for memory_id, value in sums.items()}
+    weight = WORDS_WEIGHT * math.log(max(2, scope.memories)) * math.sqrt(scope.coverage)
+    scales = {leg.name: _scaled(leg, scope, weight) for leg in legs if leg.scores}
+    semantic = scales.get(SEMANTIC, {})
+    if KEYWORD in scales and is_identifier(query.text):
+        semantic = scales[SEMANTIC] = {key: value * TIE for key, value in semantic.items()}
+    lacking = {leg.name: leg.is_partial for leg in legs}
+    known = {memory_id for scores in scales.values() for memory_id in scores}
+    return {memory_id: _sum(memory_id, scales, lacking) for memory_id in known}
 
 
-def _brought_to_one(leg: Leg) -> dict[int, float]:
+def _scaled(leg: Leg, scope: Scope, weight: float) -> dict[int, float]:
+    if leg.name == SEMANTIC:
+        spread = max(scope.spread, LEAST_SPREAD)
+        return {key: (value - scope.mean) / spread for key, value in leg.scores.items()}
     best = max(leg.scores.values())
-    if leg.name != SEMANTIC:
-        return {key: value / best for key, value in leg.scores.items()}
-    low = min(leg.scores.values())
-    return {key: (value - low) / (best - low) if best > low else 1.0 for key, value in leg.scores.items()}
+    return {key: weight * value / best for key, value in leg.scores.items()}
+
+
+def _sum(memory_id: int, scales: Mapping[str, Mapping[int, float]], is_partial: Mapping[str, bool]) -> float:
+    """Add up what the legs say of a memory; a partial one that does not know it counts as the mean of the others."""
+    told = [scores[memory_id] for scores in scales.values() if memory_id in scores]
+    silent = sum(is_partial[name] for name, scores in scales.items() if memory_id not in scores)
+    return sum(told) * (1 + silent / len(told))
+
+
+def put_first(scores: dict[int, float], verbatim: Collection[int]) -> None:
+    """Put the memory that holds the query word for word before all others, if it is the only one that does."""
+    if len(verbatim) == 1 and scores:
+        (memory_id,) = verbatim
+        if memory_id in scores:
+            scores[memory_id] = max(scores[memory_id], max(scores.values()) + 1)
 
 
 def best_first(scores: Mapping[int, float]) -> Ranking:

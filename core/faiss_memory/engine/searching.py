@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg
 from faiss_memory.memory import Match, Query, Ranking, SearchResult
 
 QUERY_PASSAGES = 8
+LONGEST_PHRASE = 200
+"""Characters of what is looked for word for word."""
+_QUOTED = re.compile('["\u201c`\u00ab]([^"\u201d`\u00bb\\n]{2,120})["\u201d`\u00bb]')
 
 
 class Meaning(NamedTuple):
@@ -49,7 +53,8 @@ class Choice:
 
     def __call__(self, legs: Legs) -> list[int]:
         """Choose the memories whose texts are wanted."""
-        scores = ranking.score(self._query, self._legs(legs))
+        scores = ranking.score(self._query, self._legs(legs), legs.scope)
+        ranking.put_first(scores, legs.verbatim)
         self.kept = [
             pair for pair in ranking.best_first(scores) if _passes(self._query, legs.matches.get(pair[0]))
         ]
@@ -75,7 +80,15 @@ def asked(query: Query, meaning: Meaning | None, depth: int, named: Collection[i
         nearest=query.mode != "keyword",
         text=None if query.mode == "semantic" else query.text,
         named=named,
+        phrases=() if query.mode == "semantic" else phrases_of(query.text),
     )
+
+
+def phrases_of(text: str) -> list[str]:
+    """Return what a query asks for word for word: itself if it is short, and what it quotes."""
+    whole = " ".join(text.split())
+    quoted = [found[1] for found in _QUOTED.finditer(text[:LONGEST_PHRASE])]
+    return [phrase for phrase in ([whole] if len(whole) <= LONGEST_PHRASE else []) + quoted if phrase.strip()]
 
 
 def results_of(kept: Ranking, found: Found) -> list[SearchResult]:

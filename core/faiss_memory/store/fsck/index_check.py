@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from faiss_memory.analyzer import analyze
 from faiss_memory.store.fsck.backup_check import Present, digest
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.fsck.records_check import EVERY, read_only
-from faiss_memory.store.index.analyzer import analyze
 from faiss_memory.store.index.catalogue import digest_path
-from faiss_memory.store.index.inverted_index import POSTING
+from faiss_memory.store.index.inverted_index import LENGTH, POSTING
 from faiss_memory.store.index.vector_files import sidecar_path
 from faiss_memory.store.records.reader import MEMORY_COLUMNS
 from faiss_memory.store.records.rows import comparable
@@ -102,7 +102,11 @@ def _difference(connection: sqlite3.Connection, truth: Sound, step: Step, *, wor
         wanted = {(key, comparable(value)) for key, value in json.loads(row[5]).items()}
         if tags[row[0]] != {(tag,) for tag in json.loads(row[4])} or metadata[row[0]] != wanted:
             return f"the tags or properties of memory {row[0]} are otherwise in memory.db"
-        if words and postings is not None and _counts(postings) != _terms(numbers, f"{row[2]}\n{row[3]}"):
+        if (
+            words
+            and postings is not None
+            and _counts(postings) != _terms(numbers, f"{row[2]}\n{row[3]}", " ".join(json.loads(row[4])))
+        ):
             return f"the words of memory {row[0]} are not those of its text"
     return None
 
@@ -118,8 +122,10 @@ def _counts(postings: bytes) -> dict[int, int]:
     return {int(term): int(count) for term, count in np.frombuffer(postings, dtype=POSTING)}
 
 
-def _terms(numbers: dict[str, int], text: str) -> dict[int | None, int]:
-    return {numbers.get(term): min(count, 65535) for term, count in analyze(text).items()}
+def _terms(numbers: dict[str, int], text: str, beside: str) -> dict[int | None, int]:
+    terms = analyze(text, beside)
+    counts = {numbers.get(term): min(count, 65535) for term, count in terms.counts.items()}
+    return {LENGTH: min(terms.length, 65535), **counts}
 
 
 def check_vector_files(data: Path, present: Present | None, step: Step) -> Iterator[Finding]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,11 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from faiss_memory.analyzer import Terms, analyze_query
 from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.filesystem import replace_file
-from faiss_memory.store.index.analyzer import analyze_query
 from faiss_memory.store.index.filters import condition, fits
-from faiss_memory.store.index.inverted_index import POSTING, Postings
+from faiss_memory.store.index.inverted_index import LENGTH, POSTING, Postings
 from faiss_memory.store.index.readers import Readers, Row
 from faiss_memory.store.records.rows import (
     checksum,
@@ -33,7 +32,7 @@ from faiss_memory.store.records.rows import (
     uid_columns,
 )
 
-FORMAT = 2
+FORMAT = 3
 _WRITTEN = "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc"
 _COLUMNS = f"{_WRITTEN}, superseded_by"
 
@@ -128,7 +127,7 @@ class Catalogue:
         replace_file(digest_path(self.path), lambda file: file.write(digest))
 
     def apply(
-        self, seq: int, stored: Iterable[tuple[Memory, Counter[str] | None]], removed: Sequence[int]
+        self, seq: int, stored: Iterable[tuple[Memory, Terms | None]], removed: Sequence[int]
     ) -> list[tuple[Memory, Postings | None]]:
         """Follow one committed group: put memories (new or changed), take removed ones out.
 
@@ -201,7 +200,8 @@ class Catalogue:
 
     # Terms of the keyword index.
 
-    def _postings(self, counts: Counter[str]) -> Postings:
+    def _postings(self, terms: Terms) -> Postings:
+        counts = terms.counts
         fresh = [term for term in counts if term not in self._terms]
         for term in fresh:
             self._last_term += 1
@@ -209,19 +209,20 @@ class Catalogue:
         self._writer.executemany(
             "INSERT INTO terms (term, id) VALUES (?, ?)", [(term, self._terms[term]) for term in fresh]
         )
-        rows = [(self._terms[term], min(count, 65535)) for term, count in counts.items()]
+        rows = [(LENGTH, min(terms.length, 65535))]
+        rows += [(self._terms[term], min(count, 65535)) for term, count in counts.items()]
         return np.array(rows, dtype=POSTING)
 
-    def query_terms(self, text: str) -> dict[int, int]:
-        """Analyze a query into known terms with their counts."""
-        return {
-            self._terms[term]: count for term, count in analyze_query(text).items() if term in self._terms
-        }
+    def query_terms(self, text: str) -> tuple[dict[int, int], int]:
+        """Analyze a query into known terms with their counts, and the count of those that no memory holds."""
+        terms = analyze_query(text)
+        known = {self._terms[term]: count for term, count in terms.items() if term in self._terms}
+        return known, terms.total() - sum(known.values())
 
-    def analyzed(self) -> Iterator[tuple[str, int, bytes]]:
-        """Read the memories that were analyzed: project, id and postings. One pass, for all projects."""
+    def analyzed(self) -> Iterator[tuple[str, int, str, bytes]]:
+        """Read the memories that were analyzed: project, id, source and postings. One pass, for all projects."""
         return self._readers.each(
-            "SELECT project, id, postings FROM memories WHERE postings IS NOT NULL ORDER BY id"
+            "SELECT project, id, source, postings FROM memories WHERE postings IS NOT NULL ORDER BY id"
         )
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
@@ -242,7 +243,7 @@ class Catalogue:
         )
         return [_memory(row) for row in rows]
 
-    def set_terms(self, terms: Mapping[int, Counter[str]]) -> dict[int, Postings]:
+    def set_terms(self, terms: Mapping[int, Terms]) -> dict[int, Postings]:
         """Keep terms found later; gives the postings of the memories that still lacked them."""
         found: dict[int, Postings] = {}
         with self._transaction():

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from faiss_memory.analyzer import analyze
 from faiss_memory.memory import Memory
 from faiss_memory.settings import temporary_folder
 from faiss_memory.store.filesystem import boot_id
-from faiss_memory.store.index.analyzer import analyze
 from faiss_memory.store.index.catalogue import Catalogue
 from faiss_memory.store.records.database import Truth
 from faiss_memory.store.records.rows import words_of
@@ -148,7 +148,7 @@ def bring_in_line(catalogue: Catalogue, truth: Truth, found: Difference) -> list
 def _catch_up(catalogue: Catalogue, truth: Truth) -> None:
     since = catalogue.state("seq")
     if since < truth.seq:
-        changed = [(memory, analyze(words_of(memory))) for memory in truth.memories(since)]
+        changed = [(memory, analyze(*words_of(memory))) for memory in truth.memories(since)]
         # Of one that is damaged, an earlier state may be there still.
         catalogue.apply(truth.seq, changed, [*truth.removed(since), *truth.damaged])
 

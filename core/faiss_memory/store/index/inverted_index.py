@@ -18,19 +18,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.store.index.sequences import NO_SEQUENCE, Mask, Sequences
+
 K1 = 1.2
 B = 1.0
 """Full normalisation: memories are one line or a hundred, and a long one must not win by its length alone."""
 TAIL_MEMORIES = 1000
 MOST_TERMS = 256
+"""Of an overlong query only so many count, the rarest."""
 SEGMENT = 1_000_000
 """The most postings of a segment that was merged of others."""
 
 POSTING = np.dtype([("term", "<u4"), ("count", "<u2")])
-"""One term of a memory with how often it occurs."""
+"""One term of a memory with how often it occurs; the term LENGTH counts the words of its text."""
+LENGTH = 0
 
 Postings = npt.NDArray[np.void]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,20 @@ class _Segment:
         return self.slots[part], self.counts[part]
 
 
+@dataclass(frozen=True, slots=True)
+class ByWords:
+    """What a search by words has found."""
+
+    ranking: list[tuple[int, float]]
+    """Memory ids with their BM25 scores, best first, ties by id."""
+    coverage: float
+    """The largest share of the query that one memory holds, in [0, 1]: by idf, words that nobody holds included."""
+    memories: int
+    """How many memories there are of those that count."""
+    holders: list[int]
+    """The ids of those that hold every term of the query; none if they are more than were asked for."""
+
+
 class KeywordIndex:
     """Not thread-safe: readers may share it, a writer needs it alone."""
 
@@ -86,6 +103,7 @@ class KeywordIndex:
         self._alive: Mask = np.zeros(0, np.bool_)
         self._living = 0
         self._highest = 0
+        self._sequences = Sequences()
 
     def __len__(self) -> int:
         return self._living
@@ -95,31 +113,51 @@ class KeywordIndex:
         """The memory in each slot, dead ones included."""
         return self._memories[: self._size]
 
-    def add(self, memory_id: int, postings: Postings) -> None:
-        """Index one memory."""
-        slot = self._take_slots(np.array([memory_id]), np.array([postings["count"].sum()], np.float32))
-        for term, count in postings.tolist():
+    def add(self, memory_id: int, postings: Postings, sequence: int = NO_SEQUENCE) -> None:
+        """Index one memory; `sequence` is the number of the session or file that it is a part of."""
+        is_length = postings["term"] == LENGTH
+        slot = self._take_slots(
+            np.array([memory_id]), np.array([postings["count"][is_length].sum()], np.float32)
+        )
+        self._sequences.append(slot, sequence, self._memories, self._alive)
+        for term, count in postings[~is_length].tolist():
             self._tail.setdefault(term, []).append((slot, count))
         if self._size - self._tail_start >= TAIL_MEMORIES:
             self._seal_tail()
 
-    def load(self, memory_ids: Sequence[int], sizes: Sequence[int], joined: Postings) -> None:
-        """Index many memories at once into segments of their own; `sizes` says how many postings each has."""
+    def load(
+        self,
+        memory_ids: Sequence[int],
+        sizes: Sequence[int],
+        joined: Postings,
+        sequences: Sequence[int] | None = None,
+    ) -> None:
+        """Index many memories at once, ids ascending; `sizes` says how many postings each has."""
+        numbers = [NO_SEQUENCE] * len(sizes) if sequences is None else sequences
         first = start = end = 0
         for place, size in enumerate(sizes, 1):
             end += size
             if end - start >= SEGMENT or place == len(sizes):
-                self._load_segment(memory_ids[first:place], np.array(sizes[first:place]), joined[start:end])
+                part = slice(first, place)
+                self._load_segment(memory_ids[part], np.array(sizes[part]), joined[start:end], numbers[part])
                 first, start = place, end
 
     def _load_segment(
-        self, memory_ids: Sequence[int], sizes: npt.NDArray[np.int64], joined: Postings
+        self,
+        memory_ids: Sequence[int],
+        sizes: npt.NDArray[np.int64],
+        joined: Postings,
+        sequences: Sequence[int],
     ) -> None:
         self._seal_tail()
-        lengths = np.bincount(np.repeat(np.arange(len(sizes)), sizes), joined["count"], minlength=len(sizes))
+        of_memory = np.repeat(np.arange(len(sizes)), sizes)
+        is_length = joined["term"] == LENGTH
+        lengths = np.bincount(of_memory[is_length], joined["count"][is_length], minlength=len(sizes))
         first = self._take_slots(np.asarray(memory_ids, np.int64), lengths.astype(np.float32))
-        slots = np.repeat(np.arange(first, first + len(sizes), dtype=np.int32), sizes)
-        self._append(_Segment.seal(joined["term"], slots, joined["count"]))
+        self._sequences.extend(first, sequences)
+        slots = (first + of_memory[~is_length]).astype(np.int32)
+        terms = joined[~is_length]
+        self._append(_Segment.seal(terms["term"], slots, terms["count"]))
         self._tail_start = self._size
 
     def remove(self, memory_ids: Sequence[int]) -> None:
@@ -130,6 +168,7 @@ class KeywordIndex:
         gone = self._alive[: self._size] & np.isin(self.memory_ids, known)
         self._alive[: self._size][gone] = False
         self._living -= int(gone.sum())
+        self._sequences.remove(np.flatnonzero(gone).tolist())
         if self._size - len(self) > max(TAIL_MEMORIES, len(self)):
             self._compact()
 
@@ -139,32 +178,67 @@ class KeywordIndex:
         allowed: npt.NDArray[np.int64] | None,
         hidden: npt.NDArray[np.int64],
         limit: int,
-    ) -> list[tuple[int, float]]:
+        *,
+        unknown: int = 0,
+        also: npt.NDArray[np.int64] | None = None,
+        most_holders: int = 0,
+    ) -> ByWords:
         """Rank the memories that hold a query term (term → count), best first, ties by id.
 
-        `allowed` are the only memory ids that count, None meaning all but the `hidden` ones. BM25 as in Robertson
-        and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with Lucene's idf, which is
-        never negative.
+        `allowed` are the only memory ids that count, None meaning all but the `hidden` ones. `unknown` counts the
+        query's terms that no memory of the store holds; the memories `also` are ranked if they hold a term, however
+        low. BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with
+        Lucene's idf, which is never negative. A part of a sequence takes its neighbours' words as well, the more the
+        shorter it is.
         """
         alive = self._alive[: self._size]
-        total = int(alive.sum())
-        if not total or not query:
-            return []
-        lengths = self._lengths[: self._size]
+        total = self._living
+        counting = self._counting(allowed, hidden)
+        memories = int(counting.sum())
+        if not memories:
+            return ByWords([], 0.0, 0, [])
+        lengths = self._sequences.lengths(self._lengths[: self._size])
         norm = K1 * (1 - B + B * lengths / max(float(lengths[alive].mean()), 1.0))
         scores = np.zeros(self._size, np.float32)
-        for term, slots, counts in self._rarest(query, alive):
-            idf = math.log(1 + (total - len(slots) + 0.5) / (len(slots) + 0.5))
-            scores[slots] += query[term] * idf * counts * (K1 + 1) / (counts + norm[slots])
-        found = np.flatnonzero(scores)
-        ids = self.memory_ids[found]
-        keep = np.isin(ids, allowed) if allowed is not None else ~np.isin(ids, hidden)
-        return _best(ids[keep], scores[found[keep]], limit)
+        held = np.zeros(self._size, np.float32)
+        postings = self._rarest(query, alive)
+        wanted = (unknown + sum(query.values()) - sum(query[term] for term, _, _ in postings)) * _idf(
+            total, 0
+        )
+        for term, slots, counts in postings[:MOST_TERMS]:
+            idf = query[term] * _idf(total, len(slots))
+            wanted += idf
+            held[slots] += idf
+            places, often = self._sequences.spread(slots, counts, self._lengths)
+            scores[places] += idf * often * (K1 + 1) / (often + norm[places])
+        found = np.flatnonzero((scores > 0) & counting)
+        if not len(found):
+            return ByWords([], 0.0, memories, [])
+        full = found[held[found] >= wanted * (1 - 1e-5)] if most_holders else found[:0]
+        holders = self.memory_ids[full].tolist() if len(full) <= most_holders else []
+        coverage = min(1.0, float(held[found].max()) / wanted)
+        ids, values = self.memory_ids[found], scores[found]
+        ranking = _best(ids, values, limit)
+        if also is not None and len(found) > limit:
+            ranked = {memory_id for memory_id, _ in ranking}
+            more = np.isin(ids, also)
+            pairs = zip(ids[more].tolist(), values[more].tolist(), strict=True)
+            ranking += sorted(
+                (pair for pair in pairs if pair[0] not in ranked), key=lambda pair: (-pair[1], pair[0])
+            )
+        return ByWords(ranking, coverage, memories, holders)
+
+    def _counting(self, allowed: npt.NDArray[np.int64] | None, hidden: npt.NDArray[np.int64]) -> Mask:
+        """Return which slots hold memories that count."""
+        alive = self._alive[: self._size]
+        if allowed is not None:
+            return alive & np.isin(self.memory_ids, allowed)
+        return alive & ~np.isin(self.memory_ids, hidden) if len(hidden) else alive
 
     def _rarest(
         self, query: Mapping[int, int], alive: Mask
     ) -> list[tuple[int, npt.NDArray[np.int32], npt.NDArray[np.uint16]]]:
-        """Give the living postings of each term; of an overlong query only the rarest terms."""
+        """Return the living postings of each term that has some, the rarest first."""
         found = []
         for term in query:
             slots, counts = self._postings(term)
@@ -172,7 +246,7 @@ class KeywordIndex:
             if living.any():
                 found.append((term, slots[living], counts[living]))
         found.sort(key=lambda posting: (len(posting[1]), posting[0]))
-        return found[:MOST_TERMS]
+        return found
 
     def _postings(self, term: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]:
         parts = [segment.postings(term) for segment in self._segments]
@@ -218,6 +292,7 @@ class KeywordIndex:
             keep = alive[segment.slots]
             slots = fresh[segment.slots[keep]].astype(np.int32)
             self._append(_Segment.seal(segment.spread()[keep], slots, segment.counts[keep]))
+        self._sequences.renumber(alive)
         self._memories = self.memory_ids[alive]
         self._lengths = self._lengths[: self._size][alive]
         self._alive = np.ones(len(self._memories), np.bool_)
@@ -230,6 +305,10 @@ class KeywordIndex:
             if before >= 2 * last or before + last > SEGMENT:
                 return
             self._segments[-2:] = [self._segments[-2].merged(self._segments[-1])]
+
+
+def _idf(memories: int, holders: int) -> float:
+    return math.log(1 + (memories - holders + 0.5) / (holders + 0.5))
 
 
 def _stable_order(terms: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:

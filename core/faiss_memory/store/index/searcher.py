@@ -18,15 +18,16 @@ from typing import Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.analyzer import Terms, analyze
 from faiss_memory.contracts.embedder import Vectors
-from faiss_memory.contracts.store import Choose, Closest, Found, Legs, Progress, Search
+from faiss_memory.contracts.store import Choose, Closest, Found, Legs, Progress, Scope, Search
 from faiss_memory.errors import StoreCorrupt, StoreError
-from faiss_memory.memory import Filter, Match, Memory, Ranking
-from faiss_memory.store.index.analyzer import analyze
+from faiss_memory.memory import Filter, Match, Memory
 from faiss_memory.store.index.catalogue import Catalogue
-from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
+from faiss_memory.store.index.inverted_index import POSTING, ByWords, KeywordIndex
 from faiss_memory.store.index.model_vectors import ModelVectors
 from faiss_memory.store.index.rwlock import ReadersWriterLock
+from faiss_memory.store.index.sequences import sequence_of
 from faiss_memory.store.index.vector_index import Snapshot, VectorIndex
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.rows import Stored, words_of
@@ -36,6 +37,10 @@ log = logging.getLogger("faiss_memory.store")
 Ids = npt.NDArray[np.int64]
 Answer = TypeVar("Answer")
 ANALYZED_AT_ONCE = 500
+SAMPLE = 512
+"""How many passages tell how a query's cosine is spread over all."""
+MOST_HOLDERS = 50
+"""How many texts are looked into for what a query quotes."""
 _NONE: Ids = np.zeros(0, np.int64)
 
 
@@ -64,13 +69,13 @@ class Indexes:
     def publish(self, changes: Changes) -> None:
         """Bring everything up to date with a committed group. Raises what the derived files raise."""
         terms = [
-            None if stored.same_words else analyze(words_of(stored.memory))
+            None if stored.same_words else analyze(*words_of(stored.memory))
             for stored in changes.stored.values()
         ]
         with self._lock.writing():
             self._apply(changes, terms)
 
-    def _apply(self, changes: Changes, terms: Sequence[Counter[str] | None]) -> None:
+    def _apply(self, changes: Changes, terms: Sequence[Terms | None]) -> None:
         memories = [stored.memory for stored in changes.stored.values()]
         retold = [stored for stored in changes.stored.values() if not stored.same_text]
         written = self._catalogue.apply(changes.seq, zip(memories, terms, strict=True), changes.removed)
@@ -85,7 +90,7 @@ class Indexes:
             vectors.remove([*(stored.memory.id for stored in retold), *changes.removed])
         for memory, postings in written:
             if postings is not None:
-                self._keywords[memory.project].add(memory.id, postings)
+                self._keywords[memory.project].add(memory.id, postings, sequence_of(memory.source))
         self.add_vectors([*retold, *changes.embedded.values()])
 
     def add_vectors(self, stored: Sequence[Stored]) -> None:
@@ -121,13 +126,14 @@ class Indexes:
 
     def load_keywords(self) -> None:
         """Fill the keyword indexes from what the catalogue has analyzed."""
-        found: dict[str, dict[int, bytes]] = defaultdict(dict)
-        for project, memory_id, postings in self._catalogue.analyzed():
-            found[project][memory_id] = postings
+        found: dict[str, list[tuple[int, int, bytes]]] = defaultdict(list)
+        for project, memory_id, source, postings in self._catalogue.analyzed():
+            found[project].append((memory_id, sequence_of(source), postings))
         for project, rows in found.items():
             index = KeywordIndex()
-            sizes = [len(postings) // POSTING.itemsize for postings in rows.values()]
-            index.load(list(rows), sizes, np.frombuffer(b"".join(rows.values()), POSTING))
+            ids, sequences, parts = zip(*rows, strict=True)
+            sizes = [len(postings) // POSTING.itemsize for postings in parts]
+            index.load(ids, sizes, np.frombuffer(b"".join(parts), POSTING), sequences)
             with self._lock.writing():
                 self._keywords[project] = index
         self._begin_analyzing()
@@ -145,14 +151,16 @@ class Indexes:
         generation, memories = self.read(
             lambda catalogue: (self._generation, catalogue.next_unanalyzed(ANALYZED_AT_ONCE))
         )
-        terms = {memory.id: analyze(words_of(memory)) for memory in memories}
+        terms = {memory.id: analyze(*words_of(memory)) for memory in memories}
         with self._lock.writing():
             if generation != self._generation:
                 return True  # another truth has taken the place of the first meanwhile; these are not of it
             found = self._catalogue.set_terms(terms) if terms else {}
             for memory in memories:
                 if memory.id in found:
-                    self._keywords[memory.project].add(memory.id, found[memory.id])
+                    self._keywords[memory.project].add(
+                        memory.id, found[memory.id], sequence_of(memory.source)
+                    )
             self._analyzing = bool(memories)
             self._unanalyzed = self._left_after(memories) if memories else {}
             return self._analyzing
@@ -252,13 +260,15 @@ class Indexes:
 
         def run(catalogue: Catalogue) -> Found:
             nearest = [] if asked.vector is None or not asked.nearest else self._nearest(catalogue, asked)
-            words = [] if asked.text is None else self._words(catalogue, asked.text, asked.where, asked.depth)
+            words = self._words(catalogue, asked, nearest)
             named = catalogue.allowed(asked.named, asked.where) if asked.named else set()
             matches = {match.memory_id: match for match in nearest}
             if asked.vector is not None:
-                unknown = {memory_id for memory_id, _ in words} | named
+                unknown = {memory_id for memory_id, _ in words.ranking} | named
                 matches |= self._similarities(asked.vector, sorted(unknown - matches.keys()), asked.model)
-            legs = Legs(nearest, words, matches, named)
+            scope = self._scope(catalogue, asked, words)
+            verbatim = _verbatim(catalogue.get(words.holders), asked.phrases)
+            legs = Legs(nearest, words.ranking, matches, named, scope, verbatim)
             return Found(legs, catalogue.get(choose(legs)))
 
         return self.read(run)
@@ -294,15 +304,49 @@ class Indexes:
         matches = [match for index in indexes for match in index.similarities(vector, ids)] if ids else []
         return {match.memory_id: match for match in matches}
 
-    def _words(self, catalogue: Catalogue, text: str, where: Filter, limit: int) -> Ranking:
+    def _words(self, catalogue: Catalogue, asked: Search, nearest: Sequence[Match]) -> ByWords:
         """Find memories by words, over the projects asked for; the caller holds the lock."""
-        terms = catalogue.query_terms(text)
-        found: Ranking = []
-        for project in where.projects or sorted(self._keywords):
+        if asked.text is None:
+            return ByWords([], 0.0, 0, [])
+        terms, unknown = catalogue.query_terms(asked.text)
+        also = np.array([match.memory_id for match in nearest], np.int64)
+        parts = []
+        for project in asked.where.projects or sorted(self._keywords):
             if project in self._keywords:
-                allowed, hidden = _scope(catalogue, where, project)
-                found += self._keywords[project].search(terms, allowed, hidden, limit)
-        return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:limit]
+                allowed, hidden = _scope(catalogue, asked.where, project)
+                parts.append(
+                    self._keywords[project].search(
+                        terms, allowed, hidden, asked.depth,
+                        unknown=unknown, also=also, most_holders=MOST_HOLDERS if asked.phrases else 0,
+                    )
+                )  # fmt: skip
+        ranking = sorted(
+            (pair for part in parts for pair in part.ranking), key=lambda pair: (-pair[1], pair[0])
+        )
+        near = set(also.tolist())
+        return ByWords(
+            [*ranking[: asked.depth], *(pair for pair in ranking[asked.depth :] if pair[0] in near)],
+            max((part.coverage for part in parts), default=0.0),
+            sum(part.memories for part in parts),
+            [memory_id for part in parts for memory_id in part.holders][:MOST_HOLDERS],
+        )
+
+    def _scope(self, catalogue: Catalogue, asked: Search, words: ByWords) -> Scope:
+        """Measure how all that a filter lets through lies to a query; the caller holds the lock."""
+        every = np.zeros(0, np.float32)
+        if asked.vector is not None and asked.nearest:
+            vectors = self._by_project(asked.model)
+            projects = [name for name in asked.where.projects or sorted(vectors) if name in vectors]
+            for project in projects:
+                allowed, hidden = _scope(catalogue, asked.where, project)
+                part = vectors[project].sample(asked.vector, allowed, hidden, SAMPLE // len(projects) + 1)
+                every = np.append(every, part)
+        return Scope(
+            memories=words.memories or len(every),
+            mean=float(every.mean()) if len(every) else 0.0,
+            spread=float(every.std()) if len(every) else 0.0,
+            coverage=words.coverage,
+        )
 
     def get(self, ids: Sequence[int]) -> list[Memory]:
         """Read memories, in the order asked for."""
@@ -338,6 +382,12 @@ class Indexes:
         self._closed = True
         with self._lock.writing():
             self._catalogue.close()
+
+
+def _verbatim(memories: Sequence[Memory], phrases: Sequence[str]) -> list[int]:
+    """Return which memories hold one of some phrases word for word."""
+    folded = [phrase.casefold() for phrase in phrases]
+    return [one.id for one in memories if any(phrase in one.text.casefold() for phrase in folded)]
 
 
 def _scope(catalogue: Catalogue, where: Filter, project: str) -> tuple[Ids | None, Ids]:

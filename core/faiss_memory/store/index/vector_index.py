@@ -110,6 +110,15 @@ class VectorIndex:
             [part.search(vector, mask, count) for part, mask in zip(self._parts, masks, strict=True)], count
         )
 
+    def sample(
+        self, vector: Vectors, allowed: Ids | None, hidden: Ids, count: int
+    ) -> npt.NDArray[np.float32]:
+        """Return the cosines of a query with about `count` passages of those that count, evenly spaced."""
+        allowed, hidden = None if allowed is None else np.sort(allowed), np.sort(hidden)
+        step = max(1, len(self) // max(1, count))
+        found = [part.sample(vector, part.mask(allowed, hidden), step) for part in self._parts]
+        return np.concatenate(found) if found else np.zeros(0, np.float32)
+
     def similarities(self, vector: Vectors, memory_ids: Sequence[int]) -> list[Match]:
         """Compare a query, shape (dimension,), with every passage of chosen memories."""
         wanted = np.unique(np.asarray(memory_ids, np.int64))

@@ -135,6 +135,12 @@ class VectorPart:
         positions = np.flatnonzero(self._alive[: self._size] & np.isin(self.keys[:, 1], known))
         return self.keys[positions], self._stored()[positions] @ vector
 
+    def sample(self, vector: Vectors, mask: Mask | None, step: int) -> Similarities:
+        """Return the cosines of a query with every so many-th passage of those that count."""
+        if mask is None:
+            return self._stored()[::step] @ vector
+        return self._stored()[np.flatnonzero(mask)[::step]] @ vector
+
     def _stored(self) -> Vectors:
         if not self._size:
             return np.zeros((0, self._dimension), np.float32)

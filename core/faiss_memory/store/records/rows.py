@@ -52,9 +52,9 @@ def is_project(name: object) -> bool:
     return isinstance(name, str) and _PROJECT.match(name) is not None
 
 
-def words_of(memory: Memory) -> str:
-    """Give what a memory can be found by: its text and its source."""
-    return f"{memory.text}\n{memory.source}"
+def words_of(memory: Memory) -> tuple[str, str]:
+    """Return what a memory can be found by: its text with its source; and what stands beside them, its tags."""
+    return f"{memory.text}\n{memory.source}", " ".join(memory.tags)
 
 
 def to_row(memory: Memory) -> tuple[Any, ...]:

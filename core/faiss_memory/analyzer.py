@@ -1,0 +1,195 @@
+"""From text to the terms of the keyword index.
+
+Words are folded (NFKC, case, accents), English suffixes are stripped (Snowball), identifiers give their parts and each
+pair of neighbouring parts besides themselves, and scripts written without spaces give overlapping pairs of characters,
+as Lucene's CJKAnalyzer does, so that a word is found inside a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise, zip_longest
+from threading import local
+from typing import NamedTuple
+
+import Stemmer
+
+# Han, Hiragana, Katakana, Hangul, Thai, Lao, Khmer, Myanmar: written without spaces, or with particles joined on.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+    "\uf900-\ufaff\U00020000-\U0003134f"
+)
+_RUN = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+(?:['\u2019][^\W\d_]+)?")
+_UNSPACED_START = re.compile(rf"[{_UNSPACED}]")
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+_SYMBOL = re.compile(r"[^\w\s]")
+LONGEST_TERM = 64
+_LONGEST_WORD = 256
+"""Characters; a longer run is cut, and one longer than a term is not kept for the next text that holds it."""
+MOST_PARTS = 24
+"""An identifier of more parts is something else, such as encoded data."""
+_CHUNK = re.compile(r"\S{2,256}")
+_GROUPED = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3}){1,6}(?![\d,])")
+"""Numbers with their thousands set apart: 12,500 is 12500."""
+_SIGNED_NAME = re.compile(r"(?<!\w)[A-Za-z](?:\+\+|#)(?!\w)")
+"""C++, C#, F#: not the letter alone."""
+_OPERATOR = re.compile(
+    r"(?<![^\w\s`'\"()\[\]{},;])(?!--|\.\.|\*\*|~~|[?!]{2})[&|?!<>=+*/%^~:.@$-]{2,3}(?![^\w\s`'\"()\[\]{},;])"
+)
+"""Operators such as `&&`, `?.` and `=>`; longer runs are rules and frames, and some are marks of Markdown or prose."""
+_PICTURE = re.compile(r"[^\x00-\x7f\w\s]")
+_PIECE = re.compile(r"\S{1,1024}\s?|\s")
+
+# Words that only build an English question. They are kept in the index, so that a text of nothing else is found,
+# and left out of a query that says more: "what did we decide about …" must not find every "what did we".
+_FUNCTION_WORDS = """
+a about am an and are as at be been being but by can could did do does for from had has have he her him his how i if
+in into is it its just me my no not of on or our she should so such than that the their them then there these they
+this to too us very was we were what when where which who whom whose why will with would you your
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of a memory with how often each occurs, and how long its text is, in words."""
+
+    counts: Counter[str]
+    length: int
+
+
+def analyze(text: str, beside: str = "") -> Terms:
+    """Return the terms of a memory: its text, and what it can be found by `beside`, such as its tags.
+
+    Pairs of an identifier's parts, symbols and what stands beside are found, and add nothing to the length: a memory
+    is not to rank lower for them.
+    """
+    text = _normalized(text)
+    counts = Counter(_terms(text))
+    length = counts.total()
+    counts.update(_extra_terms(text))
+    if beside:
+        beside = _normalized(beside)
+        counts.update(_terms(beside))
+        counts.update(_extra_terms(beside))
+    return Terms(counts, length) if counts else _symbols(text)
+
+
+def _symbols(text: str) -> Terms:
+    """Return the symbols of a text that holds nothing else, each as a term."""
+    counts = Counter(_SYMBOL.findall(text))
+    return Terms(counts, counts.total())
+
+
+def analyze_query(text: str) -> Counter[str]:
+    """Count the terms of a query. Function words count only inside identifiers, or if there is nothing else."""
+    text = _normalized(text)
+    all_terms = Counter(_terms(text))
+    terms = Counter({term: count for term, count in all_terms.items() if term not in _function_terms()})
+    for chunk in _identifiers(text):
+        terms |= Counter(chunk.parts)
+    terms.update(_extra_terms(text))
+    return terms or all_terms or _symbols(text).counts
+
+
+def is_identifier(text: str) -> bool:
+    """Return whether a query is a single identifier, such as `--no-verify`, `v2.1.0` or `acquireLock`."""
+    chunk = text.strip()
+    return not re.search(r"\s", chunk) and any(True for _ in _identifiers(chunk))
+
+
+class _Identifier(NamedTuple):
+    """A run without white space of several parts, such as `schema.token`; its parts stemmed."""
+
+    parts: list[str]
+
+
+def _identifiers(text: str) -> Iterator[_Identifier]:
+    for chunk in _CHUNK.findall(text):
+        if not chunk.isascii():
+            continue
+        parts = [part for run in _RUN.findall(chunk) for part in _PARTS.findall(run.split("'")[0])]
+        # The same version is written v2.1.0 and 2.1.0.
+        parts = [
+            part
+            for part, following in zip_longest(parts, parts[1:], fillvalue="")
+            if not (part in ("v", "V") and following.isdigit())
+        ]
+        if 2 <= len(parts) <= MOST_PARTS:
+            yield _Identifier([_stem(part) for part in parts])
+
+
+def _extra_terms(text: str) -> Iterator[str]:
+    """Yield what tells near doubles apart: neighbouring parts of identifiers, numbers in one piece, symbols."""
+    for identifier in _identifiers(text):
+        for one, other in pairwise(identifier.parts):
+            yield f"{one} {other}"
+    for number in _GROUPED.findall(text):
+        yield number.replace(",", "")
+    for name in _SIGNED_NAME.findall(text):
+        yield name.casefold()
+    yield from _OPERATOR.findall(text)
+    yield from (
+        symbol for symbol in _PICTURE.findall(text) if unicodedata.category(symbol) in ("So", "Sk", "Sm")
+    )
+
+
+@cache
+def _function_terms() -> frozenset[str]:
+    return frozenset(_stem(word) for word in _FUNCTION_WORDS.split())
+
+
+def _normalized(text: str) -> str:
+    """Bring a text to NFKC in pieces: the order of accents on one letter takes the square of their number."""
+    if unicodedata.is_normalized("NFKC", text):
+        return text
+    return "".join(unicodedata.normalize("NFKC", piece) for piece in _PIECE.findall(text))
+
+
+def _terms(text: str) -> Iterator[str]:
+    for run in _RUN.findall(text):
+        if not run.isascii() and _UNSPACED_START.match(run):
+            yield from _pairs(run)
+        else:
+            for start in range(0, len(run), _LONGEST_WORD):
+                piece = run[start : start + _LONGEST_WORD]
+                yield from _known_word(piece) if len(piece) <= LONGEST_TERM else _word(piece)
+
+
+def _pairs(run: str) -> Iterator[str]:
+    yield from run  # single characters too: many words are one character long, and so are some queries
+    for start in range(len(run) - 1):
+        yield run[start : start + 2]
+
+
+def _word(word: str) -> tuple[str, ...]:
+    parts = _PARTS.findall(re.split("['\u2019]", word)[0])
+    if len(parts) < 2:
+        return (_stem(word),)
+    return (_stem(word), *(_stem(part) for part in parts))
+
+
+_known_word = lru_cache(maxsize=100_000)(_word)
+
+
+def _stem(word: str) -> str:
+    plain = word.casefold()
+    if not plain.isascii():
+        folded = unicodedata.normalize("NFKD", plain).replace("\u2019", "'")
+        plain = "".join(char for char in folded if not unicodedata.combining(char))
+    stem: str = _stemmer().stemWord(plain)
+    return stem[:LONGEST_TERM]
+
+
+_of_thread = local()
+
+
+def _stemmer() -> Stemmer.Stemmer:
+    # A stemmer keeps the word it works on inside itself, so each thread needs its own.
+    if not hasattr(_of_thread, "stemmer"):
+        _of_thread.stemmer = Stemmer.Stemmer("english")
+    return _of_thread.stemmer

@@ -1,0 +1,153 @@
+"""Which memories follow each other: the turns of a session, the parts of a file.
+
+A short one is understood only beside its neighbours ("Yes, in March."), so a search by words lets it borrow theirs: the
+more, the shorter it is (docs/ranking.md). Linked by slots of the keyword index, in order of memory ids.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+NO_SEQUENCE = 0
+NEIGHBOUR = 0.5
+HALF_LENGTH = 30
+"""A memory of so many words takes its neighbours' words at half of NEIGHBOUR."""
+DENSE = 16
+"""Where a term's holders are more than one in so many, adding up in an array of all slots is quicker."""
+
+Mask = npt.NDArray[np.bool_]
+Slots = npt.NDArray[np.int32]
+Weights = npt.NDArray[np.float32]
+_NOBODY = -1
+_PLACE = re.compile(r"#.*|:\d+(?:-\d+)?$", re.DOTALL)
+_NAMES_A_PLACE = re.compile(r"[\d./\\]")
+
+
+def sequence_of(source: str) -> int:
+    """Return the number of the session or file that a source names; NO_SEQUENCE if it names none.
+
+    A source that is only a name, such as an assistant's, holds what has nothing to do with each other.
+    """
+    whole = _PLACE.sub("", source)
+    return zlib.crc32(whole.encode("utf-8", "surrogatepass")) if _NAMES_A_PLACE.search(whole) else NO_SEQUENCE
+
+
+class Sequences:
+    """The neighbours of each slot. Not thread-safe: readers may share it, a writer needs it alone."""
+
+    def __init__(self) -> None:
+        self._numbers: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self._before: Slots = np.zeros(0, np.int32)
+        self._after: Slots = np.zeros(0, np.int32)
+        self._size = 0
+        self._last: dict[int, int] = {}
+        """By sequence, the slot of its last memory."""
+
+    def append(self, slot: int, sequence: int, memory_ids: npt.NDArray[np.int64], alive: Mask) -> None:
+        """Link a memory that has just taken a slot; `memory_ids` and `alive` are those of all slots."""
+        self._take(1)
+        self._numbers[slot] = sequence
+        if sequence == NO_SEQUENCE:
+            return
+        last = self._last.get(sequence, _NOBODY)
+        if last == _NOBODY or memory_ids[last] < memory_ids[slot]:
+            self._link(last, slot)
+            self._last[sequence] = slot
+            return
+        # A memory that was changed takes a new slot, and its old place between its neighbours.
+        others = np.flatnonzero((self._numbers[:slot] == sequence) & alive[:slot])
+        later = others[memory_ids[others] > memory_ids[slot]]
+        following = int(later[np.argmin(memory_ids[later])])
+        self._link(int(self._before[following]), slot)
+        self._link(slot, following)
+
+    def extend(self, first: int, sequences: Sequence[int]) -> None:
+        """Link many memories, ids ascending, that have just taken slots from `first` on."""
+        self._take(len(sequences))
+        numbers = np.asarray(sequences, np.int64)
+        self._numbers[first : self._size] = numbers
+        order = np.argsort(numbers, kind="stable")
+        order = order[numbers[order] != NO_SEQUENCE]
+        if not len(order):
+            return
+        slots, ordered = (first + order).astype(np.int32), numbers[order]
+        same = ordered[1:] == ordered[:-1]
+        self._after[slots[:-1][same]] = slots[1:][same]
+        self._before[slots[1:][same]] = slots[:-1][same]
+        is_first, is_last = np.append(True, ~same), np.append(~same, True)
+        for number, begin, end in zip(
+            ordered[is_first].tolist(), slots[is_first].tolist(), slots[is_last].tolist(), strict=True
+        ):
+            self._link(self._last.get(number, _NOBODY), begin)
+            self._last[number] = end
+
+    def remove(self, slots: Sequence[int]) -> None:
+        """Let the neighbours of removed memories be each other's."""
+        for slot in slots:
+            number = int(self._numbers[slot])
+            before, after = int(self._before[slot]), int(self._after[slot])
+            if number == NO_SEQUENCE:
+                continue
+            if after == _NOBODY:
+                if before == _NOBODY:
+                    self._last.pop(number, None)
+                else:
+                    self._last[number] = before
+            self._link(before, after)
+            self._before[slot] = self._after[slot] = _NOBODY
+            self._numbers[slot] = NO_SEQUENCE
+
+    def renumber(self, alive: Mask) -> None:
+        """Follow the slots of the living when those of the dead are given back."""
+        fresh = np.append(np.cumsum(alive) - 1, _NOBODY).astype(np.int32)  # (the last one is that of nobody)
+        self._before = fresh[self._before[: self._size][alive]]
+        self._after = fresh[self._after[: self._size][alive]]
+        self._numbers = self._numbers[: self._size][alive]
+        self._size = len(self._numbers)
+        self._last = {number: int(fresh[slot]) for number, slot in self._last.items()}
+
+    def lengths(self, lengths: Weights) -> Weights:
+        """Return the length of each memory with what it borrows; `lengths` are their own."""
+        padded = np.append(lengths, np.float32(0))
+        borrowed = padded[self._before[: self._size]] + padded[self._after[: self._size]]
+        return lengths + _share(lengths) * borrowed
+
+    def spread(self, slots: Slots, counts: npt.NDArray[np.uint16], lengths: Weights) -> tuple[Slots, Weights]:
+        """Return which memories a term counts for, and how often, when those beside its holders borrow it."""
+        before, after = self._before[slots], self._after[slots]
+        has_before, has_after = before != _NOBODY, after != _NOBODY
+        if not has_before.any() and not has_after.any():
+            return slots, counts.astype(np.float32)
+        places = np.concatenate([slots, before[has_before], after[has_after]])
+        weights = np.concatenate([counts, counts[has_before], counts[has_after]]).astype(np.float32)
+        weights[len(slots) :] *= _share(lengths[places[len(slots) :]])
+        if len(places) * DENSE > self._size:
+            total = np.bincount(places, weights, minlength=self._size)
+            found = np.flatnonzero(total).astype(np.int32)
+            return found, total[found].astype(np.float32)
+        found, at = np.unique(places, return_inverse=True)
+        return found, np.bincount(at, weights).astype(np.float32)
+
+    def _link(self, before: int, after: int) -> None:
+        if before != _NOBODY:
+            self._after[before] = after
+        if after != _NOBODY:
+            self._before[after] = before
+
+    def _take(self, count: int) -> None:
+        self._size += count
+        if self._size > len(self._numbers):
+            room = max(self._size, 2 * len(self._numbers), 1024) - len(self._numbers)
+            self._numbers = np.append(self._numbers, np.full(room, NO_SEQUENCE))
+            self._before = np.append(self._before, np.full(room, _NOBODY, np.int32))
+            self._after = np.append(self._after, np.full(room, _NOBODY, np.int32))
+
+
+def _share(lengths: Weights) -> Weights:
+    """Return the weight at which memories of so many words count their neighbours' words."""
+    return np.asarray(NEIGHBOUR * HALF_LENGTH / (HALF_LENGTH + lengths), np.float32)
