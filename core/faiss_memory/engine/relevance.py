@@ -1,21 +1,147 @@
 """How likely a memory helps with what was asked: one judgement, by which everything that shows memories goes.
 
-A cosine is a property of the model and says little by itself: "What did we decide about API calls?" has .40 with the note
-that answers it, and "run the tests" .45 with one that does not. So meaning and words are weighed together, against how
-general the question is and how many memories there are that could be near by accident, as a logistic regression over
-prompts and notes that people would write (`python -m bench.relevance` makes it again; docs/ranking.md shows its curve).
+A cosine is a property of the model and says little by itself: "What did we decide about API calls, and why?" has .40 with
+the note that answers it, and "run the tests" more with one that does not. So meaning and words are weighed together,
+against how general the question is and how many memories there are that could be near by accident, as a logistic
+regression over prompts and notes such as people write. `python -m bench.relevance` makes it again; docs/ranking.md
+shows its curve.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from threading import Lock
 
-import numpy as np
+from faiss_memory.analyzer import Terms, analyze, analyze_query
+from faiss_memory.contracts.embedder import Embedder, Vectors
+from faiss_memory.engine.scripts import KnownScripts
+from faiss_memory.memory import Memory, Passage
 
-from faiss_memory.analyzer import analyze, analyze_query
-from faiss_memory.contracts.embedder import Vectors
-from faiss_memory.memory import SearchResult
+PASSAGE_PENALTY = 0.06
+"""A text of n passages has n chances to be near by accident; measured in docs/ranking.md."""
+GENERIC = 0.9
+"""From this cosine on a query is a generic prompt itself, such as "run the tests", and no memory is meant."""
+NEUTRAL = 0.3
+"""The cosine that stands in where the model cannot tell a script apart: words decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What the logistic regression has found; see `python -m bench.relevance`."""
+
+    similarity: float
+    words: float
+    generic: float
+    specific: float
+    memories: float
+    cues: float
+    constant: float
+
+
+WEIGHTS = Weights(
+    similarity=9.0, words=5.0, generic=-1.4, specific=0.8, memories=-0.1, cues=-0.4, constant=-8.5
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a memory and against it."""
+
+    similarity: float
+    """Cosine of the query and the best passage or cue, less the penalty for many passages."""
+    words: float
+    """Which share of the query's words the memory holds, rare ones counting more, in [0, 1]."""
+    generic: float
+    """The cosine of the query and the generic prompt that it is most like."""
+    specific: float
+    """How much the query says: the sum of its words' rarity, each in [0, 1]."""
+    memories: int
+    """How many memories there are of those that count."""
+    has_cues: bool
+
+    def relevance(self, weights: Weights = WEIGHTS) -> float:
+        """Return the chance in [0, 1] that the memory helps."""
+        if self.generic >= GENERIC:
+            return 0.0
+        logit = (
+            weights.similarity * self.similarity
+            + weights.words * math.sqrt(self.words)
+            + weights.generic * self.generic
+            + weights.specific * math.log1p(self.specific)
+            + weights.memories * math.log(max(1, self.memories) / 100)
+            + weights.cues * self.has_cues
+            + weights.constant
+        )
+        return 1 / (1 + math.exp(-logit))
+
+
+class Judge:
+    """Judges results by one model, whose vectors of the generic prompts it keeps."""
+
+    def __init__(self, model: Embedder) -> None:
+        self.identity = model.identity
+        self._model = model
+        self._scripts = KnownScripts(model.embed_queries)
+        self._lock = Lock()
+        self._generic: Vectors | None = None
+
+    def generic(self, vector: Vectors) -> float:
+        """Return the cosine of a query's vector, shape (dimension,), with the nearest generic prompt.
+
+        The first time it embeds these, which takes about a second. Raises EmbedderError.
+        """
+        with self._lock:
+            if self._generic is None:
+                self._generic = self._model.embed_documents(generic_prompts())
+        return float((self._generic @ vector).max())
+
+    def known_share(self, text: str) -> float:
+        """Return which share of a query the model can tell apart, in [0, 1]. Raises EmbedderError."""
+        return self._scripts.share(text)
+
+
+class QueryWords:
+    """The words of a query, and how much each says."""
+
+    def __init__(self, text: str) -> None:
+        self._rarity = {
+            term: rarity(term) for term in analyze_query(text) if " " not in term
+        }
+        self.specific = sum(self._rarity.values())
+
+    def share(self, held: Mapping[str, int]) -> float:
+        """Return which share of the query these terms hold, in [0, 1]."""
+        if not self.specific:
+            return 0.0
+        return sum(weight for term, weight in self._rarity.items() if term in held) / self.specific
+
+
+def terms_of(memory: Memory, passage: Passage | None) -> Terms:
+    """Return the terms that a memory can be found by; of a long one those of the passage that matched."""
+    text = memory.text if passage is None else memory.text[passage.start : passage.end]
+    return analyze(f"{text}\n{memory.source}", " ".join(memory.tags))
+
+
+def rarity(term: str) -> float:
+    """Return how much a word says, in [0, 1]: by its place among the words of English text about software."""
+    return _rarities().get(term, 1.0)
+
+
+@cache
+def _rarities() -> dict[str, float]:
+    words = _lines("common_words.txt")
+    return {word: (math.log(1 + place) / math.log(1 + len(words))) ** 2 for place, word in enumerate(words, 1)}
+
+
+def generic_prompts() -> Sequence[str]:
+    """Return prompts that no memory is meant by: small talk, orders, questions that anybody could ask."""
+    return _lines("generic_prompts.txt")
+
+
+@cache
+def _lines(name: str) -> list[str]:
+    return files("faiss_memory.engine").joinpath(name).read_text("utf-8").split("\n")[:-1]
