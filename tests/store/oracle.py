@@ -220,7 +220,9 @@ class Oracle:
         allowed, found = set(self.ids(where)), {}
         for project in {memory.project for memory in self.memories.values()}:
             texts = {
-                m.id: analyze(f"{m.text}\n{m.source}") for m in self.memories.values() if m.project == project
+                m.id: analyze("\n".join((m.text, m.source, *m.tags, *m.cues)))
+                for m in self.memories.values()
+                if m.project == project
             }
             scores = bm25(analyze_query(text), texts)
             found |= {key: score for key, score in scores.items() if key in allowed}
