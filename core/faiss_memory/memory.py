@@ -25,7 +25,7 @@ class Origin:
     text: str
     """Digest of the text as it was built; a person may have corrected the memory since."""
     details: str
-    """Digest of the tags and the metadata as they were built."""
+    """Digest of the tags, the metadata and the cues as they were built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,7 +136,7 @@ class Legs:
     nearest: Sequence[Match]
     """By meaning, best first: exactly `depth` of them if as many match."""
     words: Ranking
-    """By words, BM25."""
+    """By words, BM25: those of texts and cues at least."""
     matches: Mapping[int, Match]
     """How near every memory is that stands in a leg or was named, by id; those without a vector are left out."""
     named: Collection[int]
