@@ -134,9 +134,9 @@ class MemoryService(Service):
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
         projects = rights.to_read(request.project)
         closest = self.engine.closest(request.text, Filter(projects=projects))
-        match = None
-        if closest is not None:
-            match = messages.closest_match(messages.seen(closest[0], rights), closest[1])
+        match = (
+            None if closest is None else messages.closest_match(messages.seen(closest[0], rights), closest[1])
+        )
         return schema.NovelAnswer(
             is_novel=match is None or match.similarity < request.threshold,
             closest_match=match,
@@ -272,10 +272,8 @@ class MemoryService(Service):
             check_text(part.text, limits.text_bytes, "text", "text_bytes")
         if part.metadata is not None:
             check_metadata(part.metadata, limits.metadata_bytes, "metadata")
-        if part.tags is not None:
-            check_tags(part.tags, limits.tags, "tags")
-        if part.cues is not None:
-            check_cues(part.cues, limits.cues, "cues")
+        check_tags(part.tags or (), limits.tags, "tags")
+        check_cues(part.cues or (), limits.cues, "cues")
 
     def _draft(self, memory: schema.NewMemory, prefix: str, rights: Rights) -> Draft:
         limits = self.settings.limits
@@ -305,10 +303,6 @@ class MemoryService(Service):
         limits = self.settings.limits
         if request == schema.PatchRequest():
             raise InvalidRequest("nothing to change: give what should be different, such as `text`")
-        if request.text is not UNSET:
-            check_text(request.text, limits.text_bytes, "text", "text_bytes")
-        if request.metadata is not UNSET:
-            check_metadata(request.metadata, limits.metadata_bytes, "metadata")
         change = Change(
             text=_or_none(request.text),
             source=_or_none(request.source),
@@ -317,6 +311,7 @@ class MemoryService(Service):
             metadata=_or_none(request.metadata),
             timestamp=check_time(_or_none(request.timestamp), "timestamp"),
         )
+        self._check_limits(change)
         rights.changeable(
             memory_id, self.engine.store.get([memory_id])
         )  # before the text is embedded in vain

@@ -35,8 +35,7 @@ from faiss_memory.store.records.rows import (
 )
 
 FORMAT = 3
-"""Rises with the tables, and with what terms are taken from: a file of another format is made anew, with all its terms.
-"""
+"""Rises with the tables, and with how terms are found: a file of another format is made anew, terms and all."""
 _WRITTEN = (
     "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues"
 )
@@ -47,8 +46,7 @@ CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE memories (
     id INTEGER PRIMARY KEY, project TEXT NOT NULL, text TEXT NOT NULL, source TEXT NOT NULL, tags TEXT NOT NULL,
     metadata TEXT NOT NULL, timestamp INTEGER NOT NULL, supersedes INTEGER, crc INTEGER NOT NULL,
-    uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, cues TEXT NOT NULL,
-    superseded_by INTEGER,
+    uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, cues TEXT NOT NULL, superseded_by INTEGER,
     postings BLOB                           -- NULL until the text has been analyzed
 );
 CREATE INDEX memories_by_time ON memories (project, timestamp, id);

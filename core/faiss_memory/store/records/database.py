@@ -45,6 +45,7 @@ from faiss_memory.uids import new_uid
 
 log = logging.getLogger("faiss_memory.store")
 
+_CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp")
 _OUT_OF_REACH = tuple(
     f"SQLITE_{name}"
     for name in ("BUSY", "LOCKED", "CANTOPEN", "PERM", "READONLY", "FULL", "NOMEM", "IOERR", "PROTOCOL")
@@ -174,19 +175,8 @@ class Truth(TruthReader):
         if old is None:
             raise MemoryNotFound(f"there is no memory {memory_id}")
         changes.seq = self._advance()
-        memory = Memory(
-            id=memory_id,
-            project=old.project,
-            supersedes=old.supersedes,
-            text=old.text if change.text is None else change.text,
-            source=old.source if change.source is None else change.source,
-            tags=old.tags if change.tags is None else change.tags,
-            cues=old.cues if change.cues is None else change.cues,
-            metadata=old.metadata if change.metadata is None else change.metadata,
-            timestamp=change.timestamp or old.timestamp,
-            uid=old.uid,
-            by=old.by,
-        )
+        given = {name: value for name in _CHANGED if (value := getattr(change, name)) is not None}
+        memory = replace(old, **given)
         self._touch(old.project, clock.now(), changes)
         same_vectors = (memory.text, memory.cues) == (old.text, old.cues)
         if not same_vectors:
