@@ -49,6 +49,7 @@ def test_a_memory_is_read_as_it_was_stored(client):
     given = {
         "source": "docs/adr.md",
         "tags": ["db", "adr"],
+        "cues": ["which database to use"],
         "metadata": {"n": 1, "deep": {"list": [True, None, 1.5]}},
         "timestamp": "2024-05-01T12:00:00+02:00",
         "project": "shop",
@@ -692,6 +693,7 @@ def test_a_field_that_is_wrong_is_named(client, path, body, field):
         ("text_bytes", 6, "/memory/is-novel", {"text": "äöü"}, {"text": "äöüx"}, "text"),
         ("k", 3, "/search", {"query": "x", "k": 3}, {"query": "x", "k": 4}, "k"),
         ("tags", 2, "/memory/add", {"text": "x", "tags": ["a", "b"]}, {"text": "x", "tags": ["a", "b", "c"]}, "tags"),
+        ("cues", 2, "/memory/add", {"text": "x", "cues": ["a", "b"]}, {"text": "x", "cues": ["a", "b", "c"]}, "cues"),
         ("metadata_bytes", 9, "/memory/add", {"text": "x", "metadata": {"a": 123}},
          {"text": "x", "metadata": {"a": 1234}}, "metadata"),
         ("batch", 1, "/memory/add-batch", {"memories": [{"text": "x"}]}, {"memories": [{"text": "x"}] * 2}, "memories"),

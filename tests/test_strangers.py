@@ -20,7 +20,7 @@ from faiss_memory.store.records.operations import (
     count_content,
     keep_content,
 )
-from faiss_memory.store.records.rows import checksum
+from faiss_memory.store.records.rows import checksum, checksum_of
 from faiss_memory.uids import new_uid
 from tests.running import RunningService
 from tests.store.asking import matching, nearest
@@ -83,14 +83,27 @@ def said_wrongly(connection, memory, **values):
     connection.execute(f"UPDATE memories SET {assignments} WHERE id = ?", (*values.values(), memory))
     number = values.get("id", memory)
     row = connection.execute(f"SELECT {', '.join(COLUMNS)} FROM memories WHERE id = ?", (number,)).fetchone()
+    (cues,) = connection.execute("SELECT cues FROM memories WHERE id = ?", (number,)).fetchone()
     named = connection.execute("SELECT id, uid, written_by FROM memories WHERE id = ?", (number,)).fetchone()
     connection.execute(
-        "UPDATE memories SET crc = ?, uid_crc = ? WHERE id = ?", (checksum(*row), checksum(*named), number)
+        "UPDATE memories SET crc = ?, uid_crc = ? WHERE id = ?",
+        (checksum_of(row, cues), checksum(*named), number),
     )
 
 
 def memory_with(**values):
     return lambda connection: said_wrongly(connection, 2, **values)
+
+
+def cue_vector(connection):
+    """A vector for the first cue of a memory that has none."""
+    for number, memory, model, crc in connection.execute(
+        "SELECT id, memory, model, crc FROM passages"
+    ).fetchall():
+        connection.execute(
+            "UPDATE passages SET start = -1, end = -1, key_crc = ? WHERE id = ?",
+            (checksum(repr((memory, model, -1, -1, crc))), number),
+        )
 
 
 def project_of(name):
@@ -159,6 +172,14 @@ SPOILT = {
     "an empty tag": (memory_with(tags='[" "]'), "memory 2"),
     "a tag too long": (memory_with(tags=json.dumps(["a" * 129])), "memory 2"),
     "too many tags": (memory_with(tags=json.dumps([str(n) for n in range(33)])), "limits.tags"),
+    "cues that are a text": (memory_with(cues='"one"'), "memory 2"),
+    "a cue that is a number": (memory_with(cues="[1]"), "memory 2"),
+    "an empty cue": (memory_with(cues='["one", " "]'), "`cues[1]`"),
+    "a cue that shows nothing": (memory_with(cues='["\u200b"]'), "`cues[0]`"),
+    "a cue too long": (memory_with(cues=json.dumps(["a" * 201])), "`cues[0]`"),
+    "too many cues": (memory_with(cues=json.dumps([str(n) for n in range(9)])), "limits.cues"),
+    "a checksum of other cues": (run("UPDATE memories SET cues = '[\"x\"]' WHERE id = 2"), "checksum"),
+    "a vector of a cue that is not there": (cue_vector, "is no cue"),
     "a text too large": (memory_with(text="a" * 70_000), "limits.text_bytes"),
     "an empty text": (memory_with(text=" \n"), "memory 2"),
     "a text that is a number": (memory_with(text=b"\xff\xfe"), "memory 2"),

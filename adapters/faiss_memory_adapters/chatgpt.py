@@ -57,7 +57,8 @@ ACTIONS = (
         "addMemory", "POST", "/memory/add",
         "Remember one lasting fact in one or two sentences that stand alone: a decision with its reason, a convention, "
         "a fix, a preference.",
-        AddRequest, ("text", "source", "project", "tags", "supersedes", "if_novel"), {201: AddAnswer, 200: AddAnswer},
+        AddRequest, ("text", "cues", "source", "project", "tags", "supersedes", "if_novel"),
+        {201: AddAnswer, 200: AddAnswer},
     ),
     Action(
         "isNovel", "POST", "/memory/is-novel", "Say whether something is already remembered, and what comes closest.",

@@ -25,7 +25,7 @@ class Origin:
     text: str
     """Digest of the text as it was built; a person may have corrected the memory since."""
     details: str
-    """Digest of the tags and the metadata as they were built."""
+    """Digest of the tags, the metadata and the cues as they were built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Draft:
     project: str = DEFAULT_PROJECT
     source: str = ""
     tags: tuple[str, ...] = ()
+    cues: tuple[str, ...] = ()
+    """Short phrases that say when it should come up: it is found by them as by its text."""
     metadata: Metadata = field(default_factory=dict)
     timestamp: datetime | None = None
     """When it was learnt; None means now."""
@@ -62,6 +64,8 @@ class Memory:
     timestamp: datetime
     supersedes: int | None = None
     superseded_by: int | None = None
+    cues: tuple[str, ...] = ()
+    """Short phrases that say when it should come up."""
     uid: str = field(default="", compare=False)
     """A UUIDv7, the same in every backup, archive and copy. (Two records are equal that say the same.)"""
     by: str | None = field(default=None, compare=False)
@@ -75,6 +79,7 @@ class Change:
     text: str | None = None
     source: str | None = None
     tags: tuple[str, ...] | None = None
+    cues: tuple[str, ...] | None = None
     metadata: Metadata | None = None
     timestamp: datetime | None = None
     origin: Origin | None = None
@@ -102,11 +107,20 @@ class Filter:
     after: datetime | None = None
     before: datetime | None = None
     include_superseded: bool = False
+    without_cues: bool = False
+    """Only memories that have no cues yet."""
 
     @property
     def narrows(self) -> bool:
         """Whether anything but the project and superseded memories is asked about."""
-        return bool(self.tags or self.source is not None or self.metadata or self.after or self.before)
+        return bool(
+            self.tags
+            or self.source is not None
+            or self.metadata
+            or self.after
+            or self.before
+            or self.without_cues
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +142,15 @@ class SearchResult:
 
     memory: Memory
     similarity: float | None
-    """Cosine of query and best passage in [-1, 1]; None only while the model cannot say."""
+    """Cosine of query and best passage or cue in [-1, 1]; None only while the model cannot say."""
     score: float
     """The chosen mode's ranking score."""
     relevance: float | None
     """Chance in [0, 1] that the memory answers the query."""
     passage: Passage | None
-    """The best passage; None when the memory is a single passage."""
+    """The best passage, the first where a cue is nearer; None when the memory is a single passage."""
+    matched: Literal["passage", "cue"] | None = None
+    """What of the memory was nearest to the query; None where nothing was compared."""
 
 
 class Match(NamedTuple):
@@ -142,10 +158,14 @@ class Match(NamedTuple):
 
     memory_id: int
     similarity: float
-    """Cosine of the query and the memory's best passage."""
+    """Cosine of the query and the memory's best passage or cue."""
     passage: Passage
+    """The best passage; the first one where a cue is nearer."""
     passages: int
-    """How many passages the memory has: a long text has more chances to be near by accident."""
+    """How many passages the memory has: a long text has more chances to be near by accident. 1 where a cue is nearer,
+    which was written to be."""
+    cue: int | None = None
+    """Which cue was nearest, counted from 0; None where a passage was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

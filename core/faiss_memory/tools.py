@@ -25,6 +25,9 @@ cause and fix of a bug, a preference. One fact each, in one or two sentences. Ne
 When to search: at the beginning of a task; when the person says "as before", "again" or "we decided"; when an error \
 looks familiar; when two ways are open. Do not search for what is in the files in front of you, nor twice for the same.
 
+Give a memory three to five `cues`, short phrases that say when it should come up: tasks and symptoms, not only \
+questions ("adding a migration", "an upload fails with 413", "which HTTP client to use").
+
 Tag a memory `decision`, `convention`, `fix` or `preference`; the newest decisions open every session of the project. \
 `pinned` only when the person asks that something be shown every time.
 
@@ -108,6 +111,8 @@ _PROJECT = (
     "Leave it out, unless another project is meant: this project's memories and the shared ones are read."
 )
 
+_CUES = "When it should come up: short phrases, as tasks, symptoms and questions."
+
 MEMORY_SEARCH = Tool(
     name="memory_search",
     title="Search memory",
@@ -134,11 +139,14 @@ MEMORY_ADD = Tool(
     title="Remember",
     description="Remember one lasting fact: a decision with its reason, a convention, the cause and fix of a bug, a "
     "preference. One or two sentences that can be understood without this conversation. Search first whether it is "
-    "known; no secrets, no guesses, nothing that holds only for today.",
+    "known; no secrets, no guesses, nothing that holds only for today. Give it three to five short cues, written as "
+    'tasks and symptoms and not only as questions: "adding a migration", "an upload fails with 413", "which HTTP '
+    'client to use".',
     message=schema.AddRequest,
-    fields=("text", "source", "tags", "metadata", "project", "supersedes", "if_novel"),
+    fields=("text", "cues", "source", "tags", "metadata", "project", "supersedes", "if_novel"),
     required=("text",),
     says={
+        "cues": _CUES,
         "source": "Where it comes from, such as a file name or a ticket.",
         "project": "Leave it out to store for this project; `default` for what holds in every project.",
         "supersedes": "The id of the memory that this one replaces, because a decision has changed.",
@@ -147,11 +155,12 @@ MEMORY_ADD = Tool(
 MEMORY_UPDATE = Tool(
     name="memory_update",
     title="Correct a memory",
-    description="Correct one memory that is wrong or incomplete. What is not given stays; tags and metadata are "
+    description="Correct one memory that is wrong or incomplete. What is not given stays; tags, cues and metadata are "
     "replaced whole. When a decision has changed, use memory_add with `supersedes` instead, which keeps the history.",
     message=UpdateMemory,
-    fields=("id", "text", "source", "tags", "metadata"),
+    fields=("id", "text", "cues", "source", "tags", "metadata"),
     required=("id",),
+    says={"cues": _CUES},
     destroys=True,
     repeatable=True,
 )

@@ -124,6 +124,74 @@ def test_no_id_is_given_twice(home: Home) -> None:
     assert given == sorted(set(given))
 
 
+# Cues.
+
+
+CUES = ("adding a migration", "an upload fails")
+
+
+def test_cues_are_kept(home: Home) -> None:
+    (memory_id,) = home.add(Draft(text="the ledger lives in postgres", cues=CUES))
+    (bare,) = home.add("the cache lives in redis")
+    for _ in range(2):
+        assert [memory.cues for memory in home.store.get([memory_id, bare])] == [CUES, ()]
+        assert home.store.matching_ids(replace(ANYWHERE, without_cues=True)) == [bare]
+        home.reopen()
+    assert home.store.change(memory_id, Change(tags=("x",)), None).cues == CUES
+    assert home.store.change(memory_id, Change(cues=()), None).cues == ()
+    assert home.store.matching_ids(replace(ANYWHERE, without_cues=True)) == [memory_id, bare]
+
+
+def test_a_memory_is_found_by_its_cues(home: Home) -> None:
+    text = "the ledger lives in postgres"
+    (memory_id,) = home.add(Draft(text=text, cues=CUES))
+    home.add(*(f"the cache number{number}" for number in range(5)))
+    for _ in range(2):
+        best = home.legs("an upload fails").legs.nearest[0]
+        assert (best.memory_id, best.cue, best.passages) == (memory_id, 1, 1)
+        assert best.similarity > 0.999
+        assert best.passage == (0, len(text))
+        assert home.legs(text).legs.nearest[0].cue is None
+        assert home.by_words("migration") == [memory_id]
+        assert len(home.nearest("an upload fails", depth=6)) == 6, "one memory is one result"
+        home.reopen()
+
+
+def test_changed_cues_are_found_when_they_are_embedded(home: Home) -> None:
+    text = "the ledger lives in postgres"
+    (memory_id,) = home.add(Draft(text=text, cues=CUES))
+    home.store.change(memory_id, Change(cues=("a deploy hangs",)), None)
+    assert [memory.id for memory in home.store.unembedded(9)] == [memory_id]
+    home.store.embed({memory_id: (text, embed(text, CUES))})
+    assert home.nearest(text) == [], "an embedding of other cues is passed over"
+    home.store.embed({memory_id: (text, embed(text, ("a deploy hangs",)))})
+    home.store.change(memory_id, Change(text="cookies expire"), embed("cookies expire"))
+    assert home.nearest("cookies expire") == [], "one without the cues that there are, too"
+    home.store.change(memory_id, Change(text=text), embed(text, ("a deploy hangs",)))
+    for _ in range(2):
+        (best,) = home.legs("a deploy hangs").legs.nearest
+        assert (best.cue, round(best.similarity, 3)) == (0, 1.0)
+        assert home.by_words("upload") == []
+        assert home.by_words("deploy") == [memory_id]
+        home.reopen()
+
+
+def test_cues_are_no_part_of_what_is_news(home: Home) -> None:
+    cue = "an upload fails"
+    (known,) = home.add(Draft(text="the ledger lives in postgres", cues=(cue,)))
+    closest = home.store.closest(embed(cue), Filter())
+    assert closest is None or closest.similarity < 0.9
+    drafts = [
+        Draft(text=cue, if_novel=0.9),
+        Draft(text="redis holds it", cues=("the ledger lives in postgres",), if_novel=0.9),
+        Draft(text="the ledger lives in postgres", cues=("something else",), if_novel=0.9),
+    ]
+    added = home.store.add(drafts, [embed(draft.text, draft.cues) for draft in drafts])
+    assert [one.id is not None for one in added] == [True, True, False]
+    assert added[2].twin is not None
+    assert added[2].twin[0] == known
+
+
 # Changes.
 
 

@@ -45,7 +45,7 @@ class Home:
     def add(self, *drafts: Draft | str) -> list[int]:
         """Store drafts, each with its embedding; returns their ids."""
         whole = [Draft(text=draft) if isinstance(draft, str) else draft for draft in drafts]
-        added = self.store.add(whole, [embed(draft.text) for draft in whole])
+        added = self.store.add(whole, [embed(draft.text, draft.cues) for draft in whole])
         return [one.id for one in added if one.id is not None]
 
     def legs(
@@ -72,12 +72,13 @@ class Home:
         return [memory.id for memory in self.legs(query, depth=depth, choose=all_of_them).memories]
 
 
-def embed(text: str) -> Embedding:
-    """Cut a text into passages and embed them: texts that share words are near each other."""
+def embed(text: str, cues: tuple[str, ...] = ()) -> Embedding:
+    """Cut a text into passages and embed them and the cues: texts that share words are near each other."""
     words = [word.span() for word in re.finditer(r"\S+", text)] or [(0, len(text))]
     starts = [words[n][0] for n in range(0, len(words), WINDOW)]
     passages = tuple(Passage(start, end) for start, end in pairwise([*starts, len(text)]))
-    return Embedding(passages, np.stack([_vector(text[part.start : part.end]) for part in passages]), MODEL)
+    pieces = [*(text[part.start : part.end] for part in passages), *cues]
+    return Embedding(passages, np.stack([_vector(piece) for piece in pieces]), MODEL, cues=cues)
 
 
 def _vector(text: str) -> Vectors:

@@ -34,6 +34,7 @@ class Oracle:
                 project=chance.choice(["default", "alpha"]),
                 source=chance.choice(["docs/a.md", "docs/b.md", "src/main.py", ""]),
                 tags=tuple(chance.sample(["red", "green", "blue"], chance.randint(0, 2))),
+                cues=chance.choice([(), (), ("when it rains",)]),
                 metadata=chance.choice([{}, {"x": 1}, {"x": "1"}, {"x": True, "y": None}]),
                 timestamp=EPOCH + timedelta(hours=chance.randint(0, 50)),
             )
@@ -41,7 +42,7 @@ class Oracle:
             self._read(memory_id)
         for memory_id in chance.sample(sorted(self._memories), number // 5):
             text = " ".join(chance.choices(WORDS, k=20))
-            self._home.store.change(memory_id, Change(text=text), embed(text))
+            self._home.store.change(memory_id, Change(text=text, cues=()), embed(text))
             self._read(memory_id)
         for old in chance.sample(sorted(self._memories), 3):
             project = self._memories[old].project
@@ -95,6 +96,7 @@ def _some_filter(chance: random.Random) -> Filter:
         after=chance.choice([None, EPOCH + timedelta(hours=hours[0])]),
         before=chance.choice([None, EPOCH + timedelta(hours=hours[1])]),
         include_superseded=chance.random() < 0.5,
+        without_cues=chance.random() < 0.2,
     )
 
 
@@ -109,6 +111,7 @@ def _passes(memory: Memory, where: Filter) -> bool:
         and (where.after is None or memory.timestamp >= where.after)
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or memory.superseded_by is None)
+        and not (where.without_cues and memory.cues)
     )
 
 

@@ -106,7 +106,7 @@ def test_every_field_that_is_offered_is_taken(public):
         },
         "/memory/add": {
             "text": "the ledger has moved to a new postgres", "source": "chat", "project": "default",
-            "tags": ["decision"], "supersedes": added, "if_novel": 0.999,
+            "tags": ["decision"], "cues": ["adding a migration"], "supersedes": added, "if_novel": 0.999,
         },
         "/memory/is-novel": {"text": "the ledger", "threshold": 0.5, "project": "default"},
     }  # fmt: skip

@@ -46,6 +46,20 @@ def test_a_memory_is_corrected_by_options(repository, running):
     assert json.loads(repository("edit", id, "--text", "newer", "--json").out)["text"] == "newer"
 
 
+def test_cues_are_replaced_whole_and_taken_away(repository, running):
+    id = repository.added("old", "--cue", "one", "--cue", "two")
+    assert read(running, id)["cues"] == ["one", "two"]
+    repository("edit", id, "--cue", "three")
+    assert read(running, id)["cues"] == ["three"]
+    repository("edit", id, "--source", "a.md")
+    assert read(running, id)["cues"] == ["three"]
+    ended = repository("edit", id, "--cue", "x" * 201)
+    assert "--cue" in ended.err
+    assert ended.code != 0
+    repository("edit", id, "--cue", "")
+    assert read(running, id)["cues"] == []
+
+
 @pytest.mark.parametrize("options", [[], ["--text", "-"]])
 def test_the_new_text_is_read_from_standard_input(repository, running, options):
     id = repository.added("old")

@@ -256,6 +256,26 @@ def test_a_memory_is_shown_in_full(repository):
     assert json.loads(repository("show", id, "--json").out)["id"] == id
 
 
+def test_cues_are_shown_a_line_each(repository):
+    id = repository.added("alpha", "--cue", "adding a migration", "--cue", "an upload fails, with 413")
+    assert [row[1] for row in repository("show", id).rows if row[0] == "cue"] == [
+        "adding a migration",
+        "an upload fails, with 413",
+    ]
+    assert "an upload fails, with 413" in repository.seen("show", id).shown
+
+
+def test_memories_without_cues_are_listed_the_newest_first(repository):
+    first = repository.added("alpha")
+    repository.added("beta", "--cue", "when beta is meant")
+    last = repository.added("gamma")
+    assert [row[0] for row in repository("cues").rows] == [str(last), str(first)]
+    assert [row[0] for row in repository("cues", "--limit", "1").rows] == [str(last)]
+    assert json.loads(repository("cues", "--json").out)["count"] == 2
+    everywhere = {row[0] for row in repository("cues", "-p", "*", "--all").rows}
+    assert {str(first), str(last)} <= everywhere
+
+
 def test_tags_and_projects_are_counted(repository):
     project = repository.project
     repository.added("one", "-t", "a", "-t", "b")

@@ -119,7 +119,7 @@ class ShelfStore(Store):
         self.shelf.last_id += 1
         fields = {
             name: getattr(draft, name)
-            for name in ("text", "project", "source", "tags", "metadata", "supersedes")
+            for name in ("text", "project", "source", "tags", "cues", "metadata", "supersedes")
         }
         number = self.shelf.last_id
         self._put(Memory(id=number, timestamp=draft.timestamp or datetime.now(UTC), **fields), embedding)
@@ -137,12 +137,14 @@ class ShelfStore(Store):
         def call() -> Memory:
             if memory_id not in self.shelf.memories:
                 raise MemoryNotFound(f"there is no memory {memory_id}")
-            names = ("text", "source", "tags", "metadata", "timestamp")
+            names = ("text", "source", "tags", "cues", "metadata", "timestamp")
             given = {name: getattr(change, name) for name in names if getattr(change, name) is not None}
-            if "text" in given:
+            changed = replace(self.shelf.memories[memory_id], **given)
+            if "text" in given or "cues" in given:
                 for vectors in self.shelf.vectors.values():
                     vectors.pop(memory_id, None)
-            self._put(replace(self.shelf.memories[memory_id], **given), embedding)
+            fits = "text" in given and embedding is not None and embedding.cues == changed.cues
+            self._put(changed, embedding if fits else None)
             if change.origin is not None:
                 self.shelf.origins[memory_id] = change.origin
             return self.get([memory_id])[0]
@@ -261,21 +263,27 @@ class ShelfStore(Store):
             )
             return Found(legs, self.get(choose(legs)))
 
-    def _matches(self, asked: Search, there: Collection[int]) -> list[Match]:
+    def _matches(self, asked: Search, there: Collection[int], *, cues: bool = True) -> list[Match]:
         found = []
         for key, part in self.shelf.vectors.get(asked.model or self.shelf.in_use, {}).items():
             if key in there:
-                scores = part.vectors @ asked.vector
+                scores = (part.vectors if cues else part.of_passages) @ asked.vector
                 best = int(scores.argmax())
-                found.append(Match(key, float(scores[best]), part.passages[best], len(part.passages)))
+                count = len(part.passages)
+                if best < count:
+                    found.append(Match(key, float(scores[best]), part.passages[best], count))
+                else:
+                    found.append(Match(key, float(scores[best]), part.passages[0], 1, best - count))
         return sorted(found, key=lambda match: (-match.similarity, match.memory_id))
 
     def closest(self, embedding: Embedding, where: Filter) -> Closest | None:
         with self.lock:
             there = self._passing(where)
             each = [
-                self._matches(Search(where=where, depth=1, vector=vector, model=embedding.model), there)
-                for vector in embedding.vectors
+                self._matches(
+                    Search(where=where, depth=1, vector=vector, model=embedding.model), there, cues=False
+                )
+                for vector in embedding.of_passages
             ]
             if not each or not all(each):
                 return None
@@ -330,7 +338,8 @@ class ShelfStore(Store):
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
         with self.lock:
             for key, (text, embedding) in embeddings.items():
-                if key in self.shelf.memories and self.shelf.memories[key].text == text:
+                memory = self.shelf.memories.get(key)
+                if memory is not None and (memory.text, memory.cues) == (text, embedding.cues):
                     for part in embedding.by_each():
                         self.shelf.vectors.setdefault(part.model or self.shelf.in_use, {}).setdefault(
                             key, part
@@ -339,7 +348,7 @@ class ShelfStore(Store):
 
 def by_words(text: str, there: Mapping[int, Memory]) -> list[tuple[int, float]]:
     """BM25 over what a filter lets through."""
-    texts = {key: Counter(words_of(one.text)) for key, one in there.items()}
+    texts = {key: Counter(words_of(" ".join((one.text, *one.cues)))) for key, one in there.items()}
     mean = sum(counts.total() for counts in texts.values()) / max(1, len(texts))
     scores: Counter[int] = Counter()
     for word in set(words_of(text)):
@@ -372,6 +381,7 @@ def passes(memory: Memory, where: Filter) -> bool:
         and (where.after is None or memory.timestamp >= where.after)
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or memory.superseded_by is None)
+        and not (where.without_cues and memory.cues)
     )
 
 

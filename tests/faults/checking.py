@@ -48,7 +48,10 @@ def check_wholly(store: Any) -> None:
     """Compare everything a store can be asked with an oracle that is given its texts: slow, for now and then."""
     oracle = Oracle()
     for memory in store.get(store.matching_ids(EVERYTHING)):
-        oracle.memories[memory.id], oracle.embeddings[memory.id] = memory, embed(memory.text)
+        oracle.memories[memory.id], oracle.embeddings[memory.id] = (
+            memory,
+            embed(memory.text, cues=memory.cues),
+        )
     assert_same(store, oracle, searches=2)
 
 

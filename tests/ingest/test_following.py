@@ -62,6 +62,55 @@ def test_only_what_changed_in_a_file_is_embedded(shelf):
     assert not any("redis" in text for text in shelf.texts())
 
 
+def with_cues(*cues, tags="ops"):
+    return f"---\ntags: {tags}\ncues: {list(cues)}\n---\n{PLAN}"
+
+
+def cues_of(shelf):
+    """The cues of each part of the plan, by its heading."""
+    return {memory["source"].rsplit("#")[1]: memory["cues"] for memory in shelf.memories()}
+
+
+def test_cues_of_a_file_are_those_of_its_first_part(shelf):
+    shelf.write("plan.md", with_cues("when do we ship"))
+    shelf.build()
+    assert cues_of(shelf) == {"Plan": ["when do we ship"], "Database": [], "Cache": []}
+    (best, *_) = shelf.client.post("/search", {"query": "when do we ship", "mode": "semantic"}).json[
+        "results"
+    ]
+    assert (best["source"].rsplit("#")[1], best["matched"]) == ("Plan", "cue")
+
+
+def test_changed_cues_of_a_file_change_its_memory_and_make_no_new_one(shelf):
+    shelf.write("plan.md", with_cues("when do we ship"))
+    shelf.build()
+    before = [memory["id"] for memory in shelf.memories()]
+    shelf.write("plan.md", with_cues("planning a release"))
+    answer = shelf.build()
+    assert (answer["embedded"], answer["memories"]) == (0, {"added": 0, "kept": 3, "removed": 0})
+    assert [memory["id"] for memory in shelf.memories()] == before
+    assert cues_of(shelf)["Plan"] == ["planning a release"]
+    (best, *_) = shelf.client.post("/search", {"query": "planning a release", "mode": "semantic"}).json[
+        "results"
+    ]
+    assert (best["id"], best["similarity"]) == (before[0], 1.0)
+    shelf.write("plan.md", PLAN)
+    shelf.build()
+    assert cues_of(shelf)["Plan"] == []
+
+
+def test_cues_that_somebody_has_given_outlive_what_else_changes_in_a_file(shelf):
+    shelf.write("plan.md", with_cues("when do we ship"))
+    shelf.build()
+    given = {memory["id"]: [f"cue {n}"] for n, memory in enumerate(shelf.memories())}
+    for memory_id, cues in given.items():
+        shelf.client.request("PATCH", f"/memory/{memory_id}", {"cues": cues})
+    shelf.write("plan.md", with_cues("when do we ship", tags="other"))
+    shelf.build()
+    assert {memory["id"]: memory["cues"] for memory in shelf.memories()} == given
+    assert {tag for memory in shelf.memories() for tag in memory["tags"]} == {"other"}
+
+
 def test_what_only_moved_within_its_file_is_not_embedded_again(shelf):
     functions = [f"def f{n}():\n    return {n}\n" + f"    # {n} {'x' * 60}\n" * 12 for n in range(20)]
     shelf.write("code.py", "\n".join(functions))

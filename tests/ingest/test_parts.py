@@ -63,6 +63,21 @@ def test_markdown_is_cut_at_its_headings_and_nowhere_else():
     assert "# hidden" in document.parts[2].text
 
 
+@pytest.mark.parametrize(
+    ("said", "cues"),
+    [
+        ('cues: [adding a migration, "413, on upload"]', ("adding a migration", "413, on upload")),
+        ("cues: which client, and why", ("which client, and why",)),
+        ("cues:\n  -  twice  said\n  - twice said\n  - {a: 1}\n  - ''\n  - 413", ("twice said", "413")),
+        (f"cues: {'x' * 300}", ("x" * 200,)),
+        ("cues:", ()),
+    ],
+)
+def test_front_matter_becomes_cues(said, cues):
+    document = read_document("a.md", f"---\n{said}\n---\nText.\n")
+    assert (document.cues, document.metadata, document.tags) == (cues, {}, ())
+
+
 def test_front_matter_becomes_tags_metadata_and_time():
     document = read_document("handbook.md", MARKDOWN)
     assert document.tags == ("Ops", "deploy")

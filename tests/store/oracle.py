@@ -100,14 +100,14 @@ HOMES = [EmbeddedHome]
 """Every kind of store; each must pass the same tests."""
 
 
-def embed(text: str, salt: str = "") -> Embedding:
-    """Cut a text and embed its passages; a salt makes another model of it."""
+def embed(text: str, salt: str = "", cues: tuple[str, ...] = ()) -> Embedding:
+    """Cut a text and embed its passages and the cues; a salt makes another model of it."""
     model = FakeEmbedder()
     passages = split(text, model.token_offsets(text), model.window)
-    pieces = [text[part.start : part.end] for part in passages]
+    pieces = [*(text[part.start : part.end] for part in passages), *cues]
     if salt:
         pieces = [" ".join(salt + word for word in piece.split()) for piece in pieces]
-    return Embedding(passages, model.embed_documents(pieces))
+    return Embedding(passages, model.embed_documents(pieces), cues=cues)
 
 
 def embed_query(text: str, salt: str = "") -> Vectors:
@@ -117,7 +117,9 @@ def embed_query(text: str, salt: str = "") -> Vectors:
 def add(store: Store, *drafts: Draft | str) -> list[int]:
     """Store drafts with their embeddings; a plain text is a draft too."""
     whole = [Draft(text=draft) if isinstance(draft, str) else draft for draft in drafts]
-    return [added.id or 0 for added in store.add(whole, [embed(draft.text) for draft in whole])]
+    return [
+        added.id or 0 for added in store.add(whole, [embed(draft.text, cues=draft.cues) for draft in whole])
+    ]
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
@@ -135,6 +137,10 @@ def settled(store: Store) -> None:
 
 def some_text(chance: random.Random, most: int = 12) -> str:
     return " ".join(chance.choices(WORDS, k=chance.randint(1, most)))
+
+
+def some_cues(chance: random.Random) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(some_text(chance, 3) for _ in range(chance.choice([0, 0, 1, 3]))))
 
 
 def some_draft(chance: random.Random, most: int = 12, **given: Any) -> Draft:
@@ -166,6 +172,7 @@ def some_filter(chance: random.Random) -> Filter:
         after=maybe(EPOCH + timedelta(hours=hours[0])),
         before=maybe(EPOCH + timedelta(hours=hours[1])),
         include_superseded=chance.random() < 0.3,
+        without_cues=chance.random() < 0.1,
     )
 
 
@@ -185,15 +192,17 @@ class Oracle:
             assert draft.timestamp is not None
             self.memories[memory_id] = Memory(
                 id=memory_id, text=draft.text, project=draft.project, source=draft.source, tags=draft.tags,
+                cues=draft.cues,
                 metadata=draft.metadata, timestamp=draft.timestamp, supersedes=draft.supersedes,
             )  # fmt: skip
-            self.embeddings[memory_id] = embed(draft.text)
+            self.embeddings[memory_id] = embed(draft.text, cues=draft.cues)
 
     def change(self, memory_id: int, change: Change) -> None:
-        fields = ("text", "source", "tags", "metadata", "timestamp")
+        fields = ("text", "source", "tags", "cues", "metadata", "timestamp")
         given = {name: getattr(change, name) for name in fields if getattr(change, name) is not None}
         self.memories[memory_id] = replace(self.memories[memory_id], **given)
-        self.embeddings[memory_id] = embed(self.memories[memory_id].text)
+        memory = self.memories[memory_id]
+        self.embeddings[memory_id] = embed(memory.text, cues=memory.cues)
 
     def forget(self, ids: Sequence[int]) -> None:
         for memory_id in ids:
@@ -220,7 +229,9 @@ class Oracle:
         allowed, found = set(self.ids(where)), {}
         for project in {memory.project for memory in self.memories.values()}:
             texts = {
-                m.id: analyze(f"{m.text}\n{m.source}") for m in self.memories.values() if m.project == project
+                m.id: analyze("\n".join((m.text, m.source, *m.tags, *m.cues)))
+                for m in self.memories.values()
+                if m.project == project
             }
             scores = bm25(analyze_query(text), texts)
             found |= {key: score for key, score in scores.items() if key in allowed}
@@ -255,6 +266,7 @@ def _passes(memory: Memory, where: Filter) -> bool:
         and (where.after is None or memory.timestamp >= where.after)
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or memory.superseded_by is None)
+        and not (where.without_cues and memory.cues)
     )
 
 
@@ -293,8 +305,10 @@ def assert_nearest(store: Store, oracle: Oracle, query: str, where: Filter, limi
     assert_ranked([(match.memory_id, match.similarity) for match in matches], expected, limit)
     for match in matches:
         parts = oracle.embeddings[match.memory_id]
-        assert match.passages == len(parts.passages)
-        at = parts.passages.index(match.passage)
+        count = len(parts.passages)
+        assert match.passages == (count if match.cue is None else 1)
+        at = parts.passages.index(match.passage) if match.cue is None else count + match.cue
+        assert match.cue is None or match.passage == parts.passages[0]
         assert abs(float(parts.vectors[at] @ vector) - match.similarity) < 1e-5
         assert -1 <= match.similarity <= 1
 
@@ -325,11 +339,11 @@ def assert_same(store: Store, oracle: Oracle, seed: int = 0, searches: int = 6) 
 
 def grow(store, oracle, number, seed):
     chance = random.Random(seed)
-    drafts = [some_draft(chance, chance.choice([8, 100])) for _ in range(number)]
+    drafts = [some_draft(chance, chance.choice([8, 100]), cues=some_cues(chance)) for _ in range(number)]
     oracle.add(add(store, *drafts), drafts)
     for memory_id in chance.sample(sorted(oracle.memories), number // 4):
         change = Change(text=some_text(chance, 30))
-        store.change(memory_id, change, embed(change.text))
+        store.change(memory_id, change, embed(change.text, cues=oracle.memories[memory_id].cues))
         oracle.change(memory_id, change)
     gone = chance.sample(sorted(oracle.memories), number // 6)
     store.forget(gone)

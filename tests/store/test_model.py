@@ -139,28 +139,35 @@ class StoreIsADict(RuleBasedStateMachine):
         known = {match.memory_id for match in nearest(self.store, query, EVERYTHING, 1000)}
         assert known == self.oracle.memories.keys() - {memory.id for memory in self.store.unembedded(1000)}
         while memories := self.store.unembedded(7):
-            self.store.embed({memory.id: (memory.text, embed(memory.text, "other")) for memory in memories})
+            self.store.embed(
+                {memory.id: (memory.text, embed(memory.text, "other", memory.cues)) for memory in memories}
+            )
         found = {match.memory_id: match.similarity for match in nearest(self.store, query, EVERYTHING, 1000)}
         expected = {
-            key: float((embed(memory.text, "other").vectors @ query).max())
+            key: float((embed(memory.text, "other", memory.cues).vectors @ query).max())
             for key, memory in self.oracle.memories.items()
         }
         assert found == pytest.approx(expected, abs=1e-5)
         self.store.use_model(self.home.identity, self.home.identity, self.home.dimension)
         settled(self.store)
         missing = self.store.unembedded(10_000)
-        self.store.embed({memory.id: (memory.text, embed(memory.text)) for memory in missing})
+        self.store.embed(
+            {memory.id: (memory.text, embed(memory.text, cues=memory.cues)) for memory in missing}
+        )
 
     @rule()
     def prepare_a_model_and_change_to_it_and_back(self):
         """While one model answers, another's vectors are there for those who name it; then it takes the place."""
         self.store.prepare_model("third@1", "third", self.home.dimension)
         while memories := self.store.unembedded(7, "third@1"):
-            parts = {memory.id: replace(embed(memory.text, "third"), model="third@1") for memory in memories}
+            parts = {
+                memory.id: replace(embed(memory.text, "third", memory.cues), model="third@1")
+                for memory in memories
+            }
             self.store.embed({memory.id: (memory.text, parts[memory.id]) for memory in memories})
         query = embed_query("ledger queue", "third")
         expected = {
-            key: float((embed(memory.text, "third").vectors @ query).max())
+            key: float((embed(memory.text, "third", memory.cues).vectors @ query).max())
             for key, memory in self.oracle.memories.items()
         }
         named = nearest(self.store, query, EVERYTHING, 1000, "third@1")
@@ -172,7 +179,9 @@ class StoreIsADict(RuleBasedStateMachine):
         self.store.use_model(self.home.identity, self.home.identity, self.home.dimension)
         settled(self.store)
         missing = self.store.unembedded(10_000)
-        self.store.embed({memory.id: (memory.text, embed(memory.text)) for memory in missing})
+        self.store.embed(
+            {memory.id: (memory.text, embed(memory.text, cues=memory.cues)) for memory in missing}
+        )
 
     @rule(seed=SEEDS)
     def compare(self, seed):

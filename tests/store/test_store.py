@@ -330,7 +330,7 @@ def test_racing_writers_leave_what_the_records_say(home, seed):
     oracle = Oracle()
     for memory in store.get(store.matching_ids(EVERYTHING)):
         oracle.memories[memory.id] = replace(memory, superseded_by=None)
-        oracle.embeddings[memory.id] = embed(memory.text)
+        oracle.embeddings[memory.id] = embed(memory.text, cues=memory.cues)
     assert_same(store, oracle)
     assert_same(home.reopen(), oracle)
 

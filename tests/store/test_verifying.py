@@ -237,7 +237,7 @@ def test_what_is_wrong_is_found_and_mended(kept, data, harm):
     home = EmbeddedHome(data)
     store = home.open()
     for memory in store.unembedded(1000):
-        store.embed({memory.id: (memory.text, embed(memory.text))})
+        store.embed({memory.id: (memory.text, embed(memory.text, cues=memory.cues))})
     assert_same(store, kept.oracle)
     home.close()
 

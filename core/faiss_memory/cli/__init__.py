@@ -16,6 +16,9 @@ COMMANDS = {
     "search": Home(_PLACE + "memories.search:search", "Search memories with a question in plain words."),
     "build": Home(_PLACE + "memories.build:build", "Read files, folders or globs of notes into a project."),
     "list": Home(_PLACE + "memories.search:list_memories", "List memories, the newest first."),
+    "cues": Home(
+        _PLACE + "memories.search:cues", "List the memories that have no cues yet, the newest first."
+    ),
     "show": Home(_PLACE + "memories.search:show", "Show a memory in full."),
     "edit": Home(_PLACE + "memories.add:edit", "Correct a memory."),
     "forget": Home(_PLACE + "memories.forget:forget", "Forget memories by id or by a filter."),

@@ -86,6 +86,11 @@ def tag_option(help: str) -> Command:
     return click.option("--tag", "-t", multiple=True, metavar="TAG", help=help)
 
 
+def cue_option(help: str) -> Command:
+    """Make `--cue`, which may be given several times."""
+    return click.option("--cue", multiple=True, metavar="PHRASE", help=help)
+
+
 def metadata_option(help: str) -> Command:
     """Make `--metadata`, whose pairs become one object."""
     return click.option("--metadata", multiple=True, metavar="KEY=VALUE", callback=_read_metadata, help=help)

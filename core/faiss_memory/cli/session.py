@@ -17,7 +17,7 @@ from faiss_memory.cli.writing import as_json, clean, clean_lines
 from faiss_memory.project_name import DEFAULT, project_of
 from faiss_memory.settings import load
 
-_OTHER_NAMES = {"tags": "tag", "ids": "id", "query": "text", "sources": "path"}
+_OTHER_NAMES = {"tags": "tag", "cues": "cue", "ids": "id", "query": "text", "sources": "path"}
 """Fields of the API whose option or argument is called otherwise."""
 
 

@@ -150,6 +150,7 @@ def _fields(memory: Mapping[str, Any]) -> Iterable[tuple[str, Value]]:
         ("source", memory["source"]),
         ("time", Cell(memory["timestamp"], f"{when(memory['timestamp'])} ({memory['timestamp']})")),
         ("tags", ", ".join(memory["tags"])),
+        *(("cue", cue) for cue in memory["cues"]),
         ("metadata", _compact(memory["metadata"])),
         ("supersedes", memory["supersedes"]),
         ("superseded by", memory["superseded_by"]),

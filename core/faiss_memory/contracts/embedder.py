@@ -55,14 +55,22 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A text's passages and their vectors, one row each, by one model; and the same by the model that is to come."""
+    """A memory's passages and cues with their vectors, by one model; and the same by the model that is to come."""
 
     passages: tuple[Passage, ...]
     vectors: Vectors
+    """A row for each passage, and then one for each cue."""
     model: str | None = None
     """The identity of the model; None: the one that the store has in use."""
     coming: Embedding | None = None
     """While one model takes another's place: the same text by the one that `Store.prepare_model` was told of."""
+    cues: tuple[str, ...] = ()
+    """The cues that the last rows stand for."""
+
+    @property
+    def of_passages(self) -> Vectors:
+        """The vectors of the passages alone: what a text says, and not when it should come up."""
+        return self.vectors[: len(self.passages)]
 
     def by_each(self) -> tuple[Embedding, ...]:
         """Give this embedding, and that by the coming model where there is one."""

@@ -150,7 +150,7 @@ class Legs:
     nearest: Sequence[Match]
     """By meaning, best first: exactly `depth` of them if as many match."""
     words: Ranking
-    """By words, BM25: the best `depth`, and after them those of the nearest that hold a word as well."""
+    """By words of texts and cues at least, BM25: the best `depth`, then those of the nearest that hold one as well."""
     matches: Mapping[int, Match]
     """How near every memory is that stands in a leg or was named, by id; those without a vector are left out."""
     named: Collection[int]
@@ -227,7 +227,11 @@ class Records(ABC):
 
     @abstractmethod
     def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
-        """Correct a memory; `embedding` goes with a changed text. Raises MemoryNotFound."""
+        """Correct a memory; `embedding` goes with a changed text. Raises MemoryNotFound.
+
+        It is of the text and of the cues that the memory has then; one of other cues is passed over. Changed cues alone
+        make the vectors void, and `embed` brings new ones.
+        """
 
     @abstractmethod
     def rewrite(
@@ -304,7 +308,7 @@ class Records(ABC):
 
     @abstractmethod
     def closest(self, embedding: Embedding, where: Filter) -> Closest | None:
-        """Find what a text's least known passage is most like; None if nothing matches."""
+        """Find what a text's least known passage is most like, cues aside; None if nothing matches."""
 
     @abstractmethod
     def projects(self) -> list[ProjectCount]:
@@ -368,7 +372,7 @@ class Models(ABC):
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
         """Add vectors to stored memories, by id with the text they stand for, where the model has none yet.
 
-        A memory that has gone, or whose text has changed since, is passed over.
+        A memory that has gone, or whose text or cues (`Embedding.cues`) have changed since, is passed over.
         """
 
 

@@ -248,7 +248,7 @@ class MemoryEngine:
         """
         asks_novelty = any(draft.if_novel is not None for draft in drafts)
         with self._lent_models(needed=asks_novelty) as models:
-            return self.store.add(drafts, _embed(models, [draft.text for draft in drafts]), retry)
+            return self.store.add(drafts, _embed(models, drafts), retry)
 
     def rewrite(
         self, drafts: Sequence[Draft], changes: Mapping[int, Change], gone: Sequence[int]
@@ -258,9 +258,11 @@ class MemoryEngine:
         `changes` leave the texts alone. Without a model the drafts are stored all the same, and embedded later.
         """
         with self._lent_models(needed=False) as models:
-            embeddings = _embed(models, [draft.text for draft in drafts])
+            embeddings = _embed(models, drafts)
             passages = sum(len(part.passages) for part in embeddings if part is not None)
-            return self.store.rewrite(drafts, embeddings, changes, gone), passages
+            done = self.store.rewrite(drafts, embeddings, changes, gone)
+            self._embed_anew(models, [key for key in done.changed if changes[key].cues is not None])
+            return done, passages
 
     def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool) -> Purged:
         """Purge memories; past queries, which may quote them, are forgotten too."""
@@ -270,11 +272,30 @@ class MemoryEngine:
         return done
 
     def change(self, memory_id: int, change: Change) -> Memory:
-        """Correct a memory; a changed text is embedded again."""
-        if change.text is None:
+        """Correct a memory; what has changed of its text and its cues is embedded again."""
+        if change.text is None and change.cues is None:
             return self.store.change(memory_id, change, None)
         with self._lent_models(needed=False) as models:
-            return self.store.change(memory_id, change, _embed(models, [change.text])[0])
+            embedding = None
+            if change.text is not None:
+                cues = change.cues
+                if cues is None:
+                    cues = next((one.cues for one in self.store.get([memory_id])), ())
+                embedding = _embed(models, [Draft(text=change.text, cues=cues)])[0]
+            memory = self.store.change(memory_id, change, embedding)
+            if embedding is None or embedding.cues != memory.cues:
+                self._embed_anew(models, [memory_id])
+            return memory
+
+    def _embed_anew(self, models: ModelsInUse | None, ids: Sequence[int]) -> None:
+        """Embed memories whose cues have changed; without a model that is done later.
+
+        Only now, as they are: what was read before the change, another call may have changed as well.
+        """
+        memories = self.store.get(ids) if ids and models is not None else []
+        if memories:
+            pairs = zip(memories, _embed(models, memories), strict=True)
+            self.store.embed({memory.id: (memory.text, part) for memory, part in pairs if part is not None})
 
     def closest(self, text: str, where: Filter) -> Closest | None:
         """Find the memory that a text's least known passage is most like, with the similarity.
@@ -283,7 +304,7 @@ class MemoryEngine:
         """
         with self._lent_models(needed=True) as models:
             assert models is not None
-            return self.store.closest(embed(models.answering, [text])[0], where)
+            return self.store.closest(embed(models.answering, [Draft(text=text)])[0], where)
 
     # Searching.
 
@@ -332,6 +353,6 @@ class MemoryEngine:
         return tuple(leg for leg in legs if leg in missing)
 
 
-def _embed(models: ModelsInUse | None, texts: Sequence[str]) -> Sequence[Embedding | None]:
+def _embed(models: ModelsInUse | None, memories: Sequence[Draft | Memory]) -> Sequence[Embedding | None]:
     """Embed what is to be stored; without a model it stays without."""
-    return [None] * len(texts) if models is None else models.embed(texts)
+    return [None] * len(memories) if models is None else models.embed(memories)

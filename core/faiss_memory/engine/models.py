@@ -17,6 +17,7 @@ from faiss_memory.contracts.store import KnownModel, Progress, Store
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine.passages import split
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady
+from faiss_memory.memory import Draft, Memory
 
 log = logging.getLogger("faiss_memory.engine")
 
@@ -44,32 +45,31 @@ class ModelsInUse:
     coming: EmbeddingLanes | None = None
     """What is to take its place, once it has embedded everything."""
 
-    def embed(self, texts: Sequence[str]) -> list[Embedding]:
-        """Cut texts into passages and embed these, by each model. Raises EmbedderError."""
-        embeddings = embed(self.answering, texts)
+    def embed(self, memories: Sequence[Draft | Memory]) -> list[Embedding]:
+        """Embed what memories say and their cues, by each model. Raises EmbedderError."""
+        embeddings = embed(self.answering, memories)
         if self.coming is None:
             return embeddings
         try:
-            coming = embed(self.coming, texts)
+            coming = embed(self.coming, memories)
         except EmbedderError:
             return embeddings  # what it lacks it is given again, in the background
         pairs = zip(embeddings, coming, strict=True)
         return [replace(one, coming=other) for one, other in pairs]
 
 
-def embed(model: EmbeddingLanes, texts: Sequence[str]) -> list[Embedding]:
-    """Cut texts into passages of a model's window and embed these. Raises EmbedderError."""
-    passages = [split(text, model.token_offsets(text), model.window) for text in texts]
+def embed(model: EmbeddingLanes, memories: Sequence[Draft | Memory]) -> list[Embedding]:
+    """Cut texts into passages of a model's window, and embed these and the cues. Raises EmbedderError."""
+    passages = [split(one.text, model.token_offsets(one.text), model.window) for one in memories]
     pieces = [
-        text[passage.start : passage.end]
-        for text, parts in zip(texts, passages, strict=True)
-        for passage in parts
+        [*(one.text[passage.start : passage.end] for passage in parts), *one.cues]
+        for one, parts in zip(memories, passages, strict=True)
     ]
-    vectors = model.embed_documents(pieces)
-    ends = np.cumsum([len(parts) for parts in passages])
+    vectors = model.embed_documents([piece for some in pieces for piece in some])
+    ends = np.cumsum([len(some) for some in pieces])
     return [
-        Embedding(parts, vectors[end - len(parts) : end], model.identity)
-        for parts, end in zip(passages, ends, strict=True)
+        Embedding(parts, vectors[end - len(some) : end], model.identity, cues=one.cues)
+        for one, parts, some, end in zip(memories, passages, pieces, ends, strict=True)
     ]
 
 
@@ -309,7 +309,7 @@ class Models:
             memories = self._store.unembedded(EMBEDDED_AT_ONCE, model.identity, after)
             if not memories:
                 break
-            embeddings = embed(model, [memory.text for memory in memories])
+            embeddings = embed(model, memories)
             pairs = zip(memories, embeddings, strict=True)
             self._store.embed({memory.id: (memory.text, part) for memory, part in pairs})
             for memory in memories:

@@ -35,7 +35,7 @@ class Leg:
 
 
 def semantic_scores(matches: Iterable[Match]) -> dict[int, float]:
-    """Score by meaning: the cosine of the best passage, corrected for the number of passages."""
+    """Score by meaning: the cosine of the best passage or cue, corrected for the number of passages."""
     return {
         match.memory_id: match.similarity - PASSAGE_PENALTY * math.log(match.passages) for match in matches
     }

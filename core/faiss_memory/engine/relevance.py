@@ -108,9 +108,7 @@ class QueryWords:
     """The words of a query, and how much each says."""
 
     def __init__(self, text: str) -> None:
-        self._rarity = {
-            term: rarity(term) for term in analyze_query(text) if " " not in term
-        }
+        self._rarity = {term: rarity(term) for term in analyze_query(text) if " " not in term}
         self.specific = sum(self._rarity.values())
 
     def share(self, held: Mapping[str, int]) -> float:
@@ -134,7 +132,9 @@ def rarity(term: str) -> float:
 @cache
 def _rarities() -> dict[str, float]:
     words = _lines("common_words.txt")
-    return {word: (math.log(1 + place) / math.log(1 + len(words))) ** 2 for place, word in enumerate(words, 1)}
+    return {
+        word: (math.log(1 + place) / math.log(1 + len(words))) ** 2 for place, word in enumerate(words, 1)
+    }
 
 
 def generic_prompts() -> Sequence[str]:

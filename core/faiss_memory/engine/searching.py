@@ -14,7 +14,7 @@ from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine import ranking
 from faiss_memory.engine.passages import split
 from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg
-from faiss_memory.memory import Match, Query, Ranking, SearchResult
+from faiss_memory.memory import Match, Memory, Passage, Query, Ranking, SearchResult
 
 QUERY_PASSAGES = 8
 LONGEST_PHRASE = 200
@@ -103,10 +103,17 @@ def results_of(kept: Ranking, found: Found) -> list[SearchResult]:
                 similarity=None if match is None else match.similarity,
                 score=scores[memory.id],
                 relevance=None if match is None else ranking.relevance(match.similarity),
-                passage=match.passage if match is not None and match.passages > 1 else None,
+                passage=None if match is None else _passage(match, memory),
+                matched=None if match is None else "passage" if match.cue is None else "cue",
             )
         )
     return results
+
+
+def _passage(match: Match, memory: Memory) -> Passage | None:
+    """Say which stretch of a memory stands for it; None if that is all of it."""
+    is_part = match.passages > 1 if match.cue is None else match.passage.end < len(memory.text)
+    return match.passage if is_part else None
 
 
 def _passes(query: Query, match: Match | None) -> bool:

@@ -45,6 +45,16 @@ Tag: TypeAlias = Annotated[str, Meta(pattern=NOT_BLANK, max_length=128)]
 Tags: TypeAlias = Annotated[
     list[Tag], Meta(description="Words to group memories by.", extra_json_schema={"x-limit": "tags"})
 ]
+LONGEST_CUE = 200
+Cue: TypeAlias = Annotated[str, Meta(pattern=NOT_BLANK, max_length=LONGEST_CUE)]
+Cues: TypeAlias = Annotated[
+    list[Cue],
+    Meta(
+        description="Short phrases that say when it should come up, as tasks, symptoms and questions.",
+        examples=[["adding a migration", "an upload fails with 413", "which HTTP client to use"]],
+        extra_json_schema={"x-limit": "cues"},
+    ),
+]
 TagsMode: TypeAlias = Annotated[
     Literal["any", "all"], Meta(description="Whether a memory must bear any of the tags, or all of them.")
 ]

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from faiss_memory.errors import InvalidRequest
+from faiss_memory.schema.fields import LONGEST_CUE
 
 DEEPEST = 32
 _SHOWN_AS_NOTHING = re.compile(
@@ -66,6 +67,25 @@ def check_tags(tags: Sequence[str], most: int, field: str) -> tuple[str, ...]:
             f"`{field}` holds {len(trimmed)} tags; the most is {most} (setting limits.tags)", field
         )
     return trimmed
+
+
+def check_cues(cues: Sequence[str], most: int, field: str) -> tuple[str, ...]:
+    """Trim cues and drop repeated ones; refuse one that is too long or shows nothing, and too many."""
+    trimmed = [cue.strip() or cue for cue in cues]
+    for number, cue in enumerate(trimmed):
+        if is_blank(cue):
+            raise InvalidRequest(f"`{field}[{number}]` holds no visible character", f"{field}[{number}]")
+        if len(cue) > LONGEST_CUE:
+            raise InvalidRequest(
+                f"`{field}[{number}]` has {len(cue)} characters; the most is {LONGEST_CUE}",
+                f"{field}[{number}]",
+            )
+    kept = tuple(dict.fromkeys(trimmed))
+    if len(kept) > most:
+        raise InvalidRequest(
+            f"`{field}` holds {len(kept)} cues; the most is {most} (setting limits.cues)", field
+        )
+    return kept
 
 
 def check_time(time: datetime | None, field: str) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -73,9 +73,17 @@ class FoundMemory(Answer):
     relevance: float | None
     project: str
     tags: list[str]
+    cues: list[str]
     metadata: dict[str, Any]
     uid: Uid
     by: WrittenBy | None
+    matched: (
+        Annotated[
+            Literal["passage", "cue"],
+            Meta(description="What of it was nearest to the query: its text, or a cue."),
+        ]
+        | UnsetType
+    ) = UNSET
     passage: PassageText | UnsetType = UNSET
     superseded_by: int | UnsetType = UNSET
 

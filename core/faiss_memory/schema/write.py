@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from faiss_memory.schema.fields import (
     CURSOR_PATTERN,
     Answer,
+    Cues,
     GivenTime,
     Id,
     IdempotencyKey,
@@ -39,6 +40,7 @@ class NewMemory(Message):
     metadata: Properties = msgspec.field(default_factory=dict)
     project: ProjectName | None = None
     tags: Tags = msgspec.field(default_factory=list)
+    cues: Cues = msgspec.field(default_factory=list)
     timestamp: GivenTime | None = None
     supersedes: Annotated[Id, Meta(description="The memory that this one replaces.")] | None = None
     if_novel: (
@@ -91,6 +93,7 @@ class MemoryAnswer(Answer):
     timestamp: Time
     project: str
     tags: list[str]
+    cues: list[str]
     metadata: dict[str, Any]
     supersedes: int | None
     superseded_by: int | None
@@ -105,11 +108,12 @@ class ById(Message):
 
 
 class PatchRequest(Message):
-    """Correct a memory; what is not given stays, `tags` and `metadata` are replaced whole."""
+    """Correct a memory; what is not given stays, `tags`, `cues` and `metadata` are replaced whole."""
 
     text: Text | UnsetType = UNSET
     source: Source | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
+    cues: Cues | UnsetType = UNSET
     metadata: Properties | UnsetType = UNSET
     timestamp: GivenTime | UnsetType = UNSET
 
@@ -132,6 +136,7 @@ class ListRequest(Message):
         Annotated[str, Meta(pattern=CURSOR_PATTERN, description="`next_cursor` of the page before.")] | None
     ) = None
     include_superseded: Superseded = False
+    without_cues: Annotated[bool, Meta(description="Only memories that have no cues.")] = False
 
 
 class ListAnswer(Answer):

@@ -22,7 +22,14 @@ from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter, Origin, Query
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import PERSON, Rights
-from faiss_memory.schema.limits import check_metadata, check_size, check_tags, check_text, check_time
+from faiss_memory.schema.limits import (
+    check_cues,
+    check_metadata,
+    check_size,
+    check_tags,
+    check_text,
+    check_time,
+)
 from faiss_memory.service import messages
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.selection import named_alone, select_memories
@@ -127,9 +134,9 @@ class MemoryService(Service):
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
         projects = rights.to_read(request.project)
         closest = self.engine.closest(request.text, Filter(projects=projects))
-        match = None
-        if closest is not None:
-            match = messages.closest_match(messages.seen(closest[0], rights), closest[1])
+        match = (
+            None if closest is None else messages.closest_match(messages.seen(closest[0], rights), closest[1])
+        )
         return schema.NovelAnswer(
             is_novel=match is None or match.similarity < request.threshold,
             closest_match=match,
@@ -160,6 +167,7 @@ class MemoryService(Service):
             after=check_time(request.after, "after"),
             before=check_time(request.before, "before"),
             include_superseded=request.include_superseded,
+            without_cues=request.without_cues,
         )
         after = None if request.cursor is None else messages.from_cursor(request.cursor)
         # One more than asked for tells whether there is a next page.
@@ -264,8 +272,8 @@ class MemoryService(Service):
             check_text(part.text, limits.text_bytes, "text", "text_bytes")
         if part.metadata is not None:
             check_metadata(part.metadata, limits.metadata_bytes, "metadata")
-        if part.tags is not None:
-            check_tags(part.tags, limits.tags, "tags")
+        check_tags(part.tags or (), limits.tags, "tags")
+        check_cues(part.cues or (), limits.cues, "cues")
 
     def _draft(self, memory: schema.NewMemory, prefix: str, rights: Rights) -> Draft:
         limits = self.settings.limits
@@ -280,6 +288,7 @@ class MemoryService(Service):
             project=project,
             source=memory.source,
             tags=check_tags(memory.tags, limits.tags, f"{prefix}tags"),
+            cues=check_cues(memory.cues, limits.cues, f"{prefix}cues"),
             metadata=memory.metadata,
             timestamp=check_time(memory.timestamp, f"{prefix}timestamp"),
             supersedes=memory.supersedes,
@@ -294,17 +303,15 @@ class MemoryService(Service):
         limits = self.settings.limits
         if request == schema.PatchRequest():
             raise InvalidRequest("nothing to change: give what should be different, such as `text`")
-        if request.text is not UNSET:
-            check_text(request.text, limits.text_bytes, "text", "text_bytes")
-        if request.metadata is not UNSET:
-            check_metadata(request.metadata, limits.metadata_bytes, "metadata")
         change = Change(
             text=_or_none(request.text),
             source=_or_none(request.source),
             tags=None if request.tags is UNSET else check_tags(request.tags, limits.tags, "tags"),
+            cues=None if request.cues is UNSET else check_cues(request.cues, limits.cues, "cues"),
             metadata=_or_none(request.metadata),
             timestamp=check_time(_or_none(request.timestamp), "timestamp"),
         )
+        self._check_limits(change)
         rights.changeable(
             memory_id, self.engine.store.get([memory_id])
         )  # before the text is embedded in vain

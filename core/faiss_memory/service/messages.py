@@ -33,6 +33,7 @@ def seen(record: Memory, rights: Rights) -> Memory:
         text=clean_text(record.text),
         source=clean_line(record.source),
         tags=tuple(clean_line(tag) for tag in record.tags),
+        cues=tuple(clean_line(cue) for cue in record.cues),
         metadata=_clean(dict(record.metadata)),
     )
 
@@ -63,6 +64,7 @@ def memory(record: Memory) -> schema.MemoryAnswer:
         timestamp=time_text(record.timestamp),
         project=record.project,
         tags=list(record.tags),
+        cues=list(record.cues),
         metadata=dict(record.metadata),
         supersedes=record.supersedes,
         superseded_by=record.superseded_by,
@@ -84,9 +86,11 @@ def found_memory(result: SearchResult) -> schema.FoundMemory:
         relevance=None if result.relevance is None else round(result.relevance, 4),
         project=record.project,
         tags=list(record.tags),
+        cues=list(record.cues),
         metadata=dict(record.metadata),
         uid=record.uid,
         by=record.by,
+        matched=result.matched or UNSET,
         passage=UNSET
         if passage is None
         else schema.PassageText(

@@ -27,6 +27,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     batch: Positive = 1000
     k: Positive = 100
     tags: Positive = 32
+    cues: Positive = 8
     metadata_bytes: Positive = 16 * 1024
     archive_bytes: Positive = 32 * 1024**3
 

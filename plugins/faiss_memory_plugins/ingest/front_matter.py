@@ -12,12 +12,16 @@ from typing import Any
 
 import yaml
 
+from faiss_memory import is_blank
+
 MOST_CHARACTERS = 32_000
 _FENCED = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _MANY_DOTS = re.compile(r"^(?:[^.\n]*\.){65}", re.MULTILINE)
 _TAGS = ("tags", "tag", "keywords", "categories")
 _TIMES = ("date", "created", "updated")
 _LONGEST_TAG = 128
+_CUES = "cues"
+_LONGEST_CUE = 200
 _DEEPEST = 31
 """Levels below the whole."""
 _BITS = 63
@@ -26,10 +30,11 @@ _BITS = 63
 
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
-    """The title, tags, time and everything else; `note` says why it could not be read."""
+    """The title, tags, cues, time and everything else; `note` says why it could not be read."""
 
     title: str = ""
     tags: tuple[str, ...] = ()
+    cues: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     timestamp: datetime | None = None
     note: str = ""
@@ -83,6 +88,7 @@ def _read(values: dict[Any, Any]) -> FrontMatter:
     return FrontMatter(
         title=" ".join(title.split()) if isinstance(title, str) else "",
         tags=tuple(dict.fromkeys(tags)),
+        cues=_phrases(plain.pop(_CUES, None)),
         metadata=plain,
         timestamp=timestamp,
     )
@@ -96,6 +102,13 @@ def _words(value: Any) -> list[str]:
         return []
     words = (str(word).strip().removeprefix("#") for word in value if not isinstance(word, dict | list))
     return [word[:_LONGEST_TAG] for word in words if word]
+
+
+def _phrases(value: Any) -> tuple[str, ...]:
+    """Read cues: a list, or a text that is one."""
+    given = value if isinstance(value, list) else [] if value is None else [value]
+    cues = (" ".join(str(cue).split())[:_LONGEST_CUE] for cue in given if not isinstance(cue, dict | list))
+    return tuple(dict.fromkeys(cue for cue in cues if not is_blank(cue)))
 
 
 def _time(value: Any) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Markdown: by headings, with the front matter as tags and metadata."""
+"""Markdown: by headings, with the front matter as tags, cues and metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read(text: str) -> Document:
     headings = list(_headings(body.text, lines))
     top = [front.title] if front.title and not any(heading.level == 1 for heading in headings) else []
     parts = parts_of(lines, headings, body.first_line, above=top)
-    return Document(parts, front.tags, front.metadata, front.timestamp, front.note)
+    return Document(parts, front.tags, front.cues, front.metadata, front.timestamp, front.note)
 
 
 def _headings(text: str, lines: Sequence[str]) -> Iterator[Heading]:

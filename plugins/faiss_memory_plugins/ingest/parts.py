@@ -24,6 +24,8 @@ class Document:
 
     parts: tuple[Part, ...]
     tags: tuple[str, ...] = ()
+    cues: tuple[str, ...] = ()
+    """When the file should come up: those of its first part, which says what it is about."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     timestamp: datetime | None = None
     note: str = ""

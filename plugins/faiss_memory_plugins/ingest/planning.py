@@ -98,18 +98,19 @@ def plan_file(
     by_text: dict[str, list[tuple[int, Origin]]] = defaultdict(list)
     for memory_id, origin in sorted(known.items(), reverse=True):
         by_text[origin.text].append((memory_id, origin))
-    details = _digest(json.dumps([document.tags, document.metadata], sort_keys=True))
+    cues = document.cues
     for text, part in _distinct(document.parts):
-        origin = Origin(file, part.place, text, details)
+        origin = Origin(file, part.place, text, _details(document, cues))
         found = by_text[text].pop() if by_text.get(text) else orphans.adopt(text)
         if found is not None:
             plan.known[found[0]] = found[1]
         if found is None:
-            plan.drafts.append(_draft(part, document, changed, project, origin))
-            continue
-        plan.kept += 1
-        if found[1] != origin:
-            plan.changes[found[0]] = _change(document, found[1], origin)
+            plan.drafts.append(_draft(part, document, cues, changed, project, origin))
+        else:
+            plan.kept += 1
+            if found[1] != origin:
+                plan.changes[found[0]] = _change(document, cues, found[1], origin)
+        cues = ()  # They are those of the first part.
     plan.fresh = len(plan.drafts)
     plan.gone = sorted(memory_id for left in by_text.values() for memory_id, _ in left)
     return plan
@@ -123,12 +124,21 @@ def _distinct(parts: Iterable[Part]) -> Iterable[tuple[str, Part]]:
     return found.items()
 
 
-def _draft(part: Part, document: Document, changed: datetime, project: str, origin: Origin) -> Draft:
+def _details(document: Document, cues: tuple[str, ...]) -> str:
+    """Give the digest of a part's tags and metadata, and behind it that of its cues, if it has any."""
+    digest = _digest(json.dumps([document.tags, document.metadata], sort_keys=True))
+    return f"{digest}:{_digest(json.dumps(cues))}" if cues else digest
+
+
+def _draft(
+    part: Part, document: Document, cues: tuple[str, ...], changed: datetime, project: str, origin: Origin
+) -> Draft:
     return Draft(
         text=part.text,
         project=project,
         source=origin.file + origin.place,
         tags=document.tags,
+        cues=cues,
         metadata=document.metadata,
         timestamp=document.timestamp or changed,
         origin=origin,
@@ -136,12 +146,14 @@ def _draft(part: Part, document: Document, changed: datetime, project: str, orig
     )
 
 
-def _change(document: Document, before: Origin, now: Origin) -> Change:
-    same_details = before.details == now.details
+def _change(document: Document, cues: tuple[str, ...], before: Origin, now: Origin) -> Change:
+    details, _, of_cues = now.details.partition(":")
+    details_before, _, of_cues_before = before.details.partition(":")
     return Change(
         source=now.file + now.place,
-        tags=None if same_details else document.tags,
-        metadata=None if same_details else document.metadata,
+        tags=None if details == details_before else document.tags,
+        cues=None if of_cues == of_cues_before else cues,
+        metadata=None if details == details_before else document.metadata,
         origin=now,
     )
 

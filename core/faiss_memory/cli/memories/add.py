@@ -11,6 +11,7 @@ import click
 from faiss_memory.cli.lazy import ExampleCommand
 from faiss_memory.cli.options import (
     asks_service,
+    cue_option,
     given_only,
     metadata_option,
     project_option,
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
         'faiss-memory add "We keep amounts in integer cents" --source decisions.md --tag decision',
         "echo 'Health checks use 127.0.0.1' | faiss-memory add --metadata kind=fix --if-novel 0.9",
         "faiss-memory add --supersedes 1 The ledger is in Postgres 17",
+        'faiss-memory add "Uploads go through the CDN" --cue "an upload fails with 413" --cue "adding a file field"',
     ],
 )
 @text_argument("The text")
 @project_option("Where it belongs [this folder's].")
 @click.option("--source", metavar="TEXT", help="Where it comes from, such as a file name.")
 @tag_option("A word to group by; may be given several times.")
+@cue_option("When it should come up: a task, a symptom or a question; may be given several times.")
 @metadata_option("A property of your own; the value may be JSON. May be given several times.")
 @time_option("--timestamp", "When it was learnt [now].")
 @click.option("--supersedes", type=int, metavar="ID", help="The memory that this one replaces.")
@@ -46,14 +49,16 @@ if TYPE_CHECKING:
     "--idempotency-key", metavar="KEY", help="A retry with the same key changes nothing, for a day."
 )
 @asks_service
-def add(session: Session, text: str, project: str | None, tag: Sequence[str], **given: Any) -> None:
+def add(
+    session: Session, text: str, project: str | None, tag: Sequence[str], cue: Sequence[str], **given: Any
+) -> None:
     """Store a memory: one or two sentences that stand alone work best.
 
     Without TEXT it is read from standard input.
     """
     from faiss_memory.cli import views
 
-    body = given_only({"project": session.single(project), "tags": list(tag), **given})
+    body = given_only({"project": session.single(project), "tags": list(tag), "cues": list(cue), **given})
     answer = session.call("POST", "/memory/add", {"text": text, **body})
     if session.prints_json(answer):
         return
@@ -72,24 +77,29 @@ def add(session: Session, text: str, project: str | None, tag: Sequence[str], **
         "faiss-memory edit 1",
         'faiss-memory edit 1 --text "The ledger is in Postgres 18" --tag decision --tag database',
         "faiss-memory edit 1 --metadata reviewed=true",
+        'faiss-memory edit 1 --cue "which database to use" --cue "adding a migration"',
     ],
 )
 @click.argument("id", type=int)
 @click.option("--text", metavar="TEXT", help="The new text; `-` reads it from standard input.")
 @click.option("--source", metavar="TEXT", help="Where it comes from.")
 @tag_option("The new tags, in place of all others; an empty one takes all away.")
+@cue_option("The new cues, in place of all others; an empty one takes all away.")
 @metadata_option("The new properties, in place of all others; an empty one takes all away.")
 @time_option("--timestamp", "When it was learnt.")
 @asks_service
-def edit(session: Session, id: int, text: str | None, tag: Sequence[str], **given: Any) -> None:
+def edit(
+    session: Session, id: int, text: str | None, tag: Sequence[str], cue: Sequence[str], **given: Any
+) -> None:
     """Correct a memory. What is not given stays.
 
     With no option at all the text opens in your editor ($EDITOR), or is read from standard input if that is not a
     terminal.
     """
     changes = {key: value for key, value in given.items() if value is not None}
-    if tag:
-        changes["tags"] = [] if list(tag) == [""] else list(tag)
+    for name, values in (("tags", tag), ("cues", cue)):
+        if values:
+            changes[name] = [] if list(values) == [""] else list(values)
     if text == "-" or (text is None and not changes and not sys.stdin.isatty()):
         text = read_stdin("The text")
     memory = session.call("GET", f"/memory/{id}")

@@ -1,4 +1,4 @@
-"""Commands that find memories: search, list, show, is-novel."""
+"""Commands that find memories: search, list, cues, show, is-novel."""
 
 from __future__ import annotations
 
@@ -88,16 +88,36 @@ def list_memories(session: Session, project: str | None, limit: int, everything:
 
     Piped, each memory is a line: id, time, project, source, tags, text.
     """
-    from faiss_memory.cli import views
-
     params = given_only({"project": session.single(project), **given})
     if params.get("include_superseded"):
         params["include_superseded"] = "true"
-    pages = _pages(session, params, None if everything else limit)
+    _show_pages(session, _pages(session, params, None if everything else limit))
+
+
+def _show_pages(session: Session, pages: Iterator[dict[str, Any]]) -> None:
+    from faiss_memory.cli import views
+
     if session.as_json:
         session.prints_json(_joined(pages))
     else:
         views.show_list(session.out, pages)
+
+
+@click.command(
+    cls=ExampleCommand, examples=["faiss-memory cues --limit 10", "faiss-memory cues -p '*' --all --json"]
+)
+@project_option("Whose memories; `*` is everyone's [this folder's].")
+@click.option("--limit", type=click.IntRange(min=1), default=50, metavar="N", help="How many at most [50].")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@asks_service
+def cues(session: Session, project: str | None, limit: int, everything: bool) -> None:
+    """List the memories that have no cues yet, the newest first.
+
+    A cue says when a memory should come up; `faiss-memory edit ID --cue PHRASE` gives it some. Piped, each memory is
+    a line, as `list` prints it.
+    """
+    params = given_only({"project": session.single(project), "without_cues": "true"})
+    _show_pages(session, _pages(session, params, None if everything else limit))
 
 
 @click.command(cls=ExampleCommand, examples=["faiss-memory show 1", "faiss-memory show 1 --history"])

@@ -32,9 +32,12 @@ from faiss_memory.store.records.operations import (
     Record,
     decode_record,
 )
+from faiss_memory.store.records.rows import NO_CUES, texts_of
 from faiss_memory.store.records.uses import AddUses, forget_uses
 from faiss_memory.uids import derived_uid
 
+LEAST_OF_CUE = 24
+"""Characters of a cue that is searched for as a text is: a shorter one may be anywhere by chance."""
 FRESH = ".purged.new"
 """Ends the name of a rewritten file until it takes the place of the old one."""
 
@@ -68,9 +71,10 @@ class Gone:
         wanted = self.uids.get(memory_id)
         return wanted is not None and (not wanted or (uid or derived_uid(self.created, memory_id)) in wanted)
 
-    def meet(self, memory_id: int, uid: str | None, text: str) -> None:
-        """Note that one of them was found, with what it says."""
+    def meet(self, memory_id: int, uid: str | None, text: str, cues: str) -> None:
+        """Note that one of them was found, with what it says; `cues` is the column."""
         self.texts.add(text)
+        self.texts.update(cue for cue in texts_of(cues) if len(cue) >= LEAST_OF_CUE)
         self.met.setdefault(memory_id, set()).add(uid or derived_uid(self.created, memory_id))
 
 
@@ -110,14 +114,15 @@ def open_alone(path: Path) -> sqlite3.Connection:
 def look_into(connection: sqlite3.Connection, gone: Gone) -> Here:
     """Say which of the memories a database knows, and note their texts."""
     here, run = Here(), connection.execute
-    named = any(row[1] == "uid" for row in run("PRAGMA table_info(memories)"))
-    uid = "uid" if named else "NULL"  # before there were any
+    columns = {row[1] for row in run("PRAGMA table_info(memories)")}
+    uid = "uid" if "uid" in columns else "NULL"  # before there were any
+    cues = "cues" if "cues" in columns else f"'{NO_CUES}'"
     for memory_id in gone.uids:
-        found = run(f"SELECT {uid}, crc, text FROM memories WHERE id = ?", (memory_id,)).fetchone()
+        found = run(f"SELECT {uid}, crc, text, {cues} FROM memories WHERE id = ?", (memory_id,)).fetchone()
         if found is not None and gone.names(memory_id, found[0]):
             here.rows[memory_id] = int(found[1])
             here.ids.add(memory_id)
-            gone.meet(memory_id, found[0], found[2])
+            gone.meet(memory_id, found[0], *found[2:])
         removed = run(f"SELECT {uid} FROM removed WHERE memory = ?", (memory_id,)).fetchone()
         if removed is not None and gone.names(memory_id, removed[0]):
             here.ids.add(memory_id)
@@ -279,7 +284,7 @@ def _tells(operation: Operation, gone: Gone, here: Here) -> bool:
                 return False
             here.rows[operation.id] = operation.crc
             here.ids.add(operation.id)
-            gone.meet(operation.id, operation.uid, operation.columns[1])
+            gone.meet(operation.id, operation.uid, operation.columns[1], operation.cues)
             return True
         case ForgetMemory():
             here.rows.pop(operation.id, None)

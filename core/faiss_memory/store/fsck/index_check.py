@@ -17,11 +17,11 @@ from faiss_memory.analyzer import analyze
 from faiss_memory.store.fsck.backup_check import Present, digest
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.fsck.records_check import EVERY, read_only
-from faiss_memory.store.index.catalogue import digest_path
+from faiss_memory.store.index.catalogue import FORMAT, digest_path
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING
 from faiss_memory.store.index.vector_files import sidecar_path
 from faiss_memory.store.records.reader import MEMORY_COLUMNS
-from faiss_memory.store.records.rows import comparable
+from faiss_memory.store.records.rows import comparable, from_row, words_of
 
 CATALOGUE = "search.db"
 
@@ -66,6 +66,8 @@ def _misfit(
     damage = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     if damage != "ok":
         return f"it is damaged: {damage}"
+    if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+        return None  # it is made anew at the next start
     state: dict[str, Any] = dict(connection.execute("SELECT key, value FROM state"))
     if state["store"] != present.store:
         return "it belongs to another store"
@@ -105,9 +107,9 @@ def _difference(connection: sqlite3.Connection, truth: Sound, step: Step, *, wor
         if (
             words
             and postings is not None
-            and _counts(postings) != _terms(numbers, f"{row[2]}\n{row[3]}", " ".join(json.loads(row[4])))
+            and _counts(postings) != _terms(numbers, *words_of(from_row(columns)))
         ):
-            return f"the words of memory {row[0]} are not those of its text"
+            return f"the words of memory {row[0]} are not those of its text, source, tags and cues"
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from faiss_memory.errors import StoreCorrupt
@@ -14,7 +14,7 @@ from faiss_memory.store.records import operations
 from faiss_memory.store.records.reader import MEMORY_COLUMNS
 from faiss_memory.store.records.rows import checksum, from_row
 from faiss_memory.store.records.schema import SCHEMA_VERSION, strangeness
-from faiss_memory.store.records.version import version_of
+from faiss_memory.store.records.version import upgrade, version_of
 
 NAME = "memory.db"
 EVERY = 1000
@@ -42,20 +42,37 @@ def read_only(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
+@contextmanager
+def read_truth(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
+    """Open memory.db as `read_only` does; one with older tables as a copy, brought to the present ones as by a start.
+
+    Raises NewerSchema, OSError and sqlite3.Error.
+    """
+    with read_only(path, scratch) as connection:
+        if not 0 < version_of(connection, path) < SCHEMA_VERSION:
+            yield connection
+            return
+        made = scratch / "upgraded.db"
+        with closing(sqlite3.connect(made, isolation_level=None)) as upgraded:
+            upgraded.text_factory = connection.text_factory
+            connection.backup(upgraded)
+            upgrade(upgraded, made)
+            yield upgraded
+
+
 def check_truth(connection: sqlite3.Connection, path: Path, step: Step) -> Iterator[Finding]:
     """Say what is wrong with memory.db. Raises NewerSchema, and sqlite3.Error when it cannot be read at all."""
     step("the structure of memory.db", 0)
-    is_current = version_of(connection, path) == SCHEMA_VERSION  # an older one is upgraded at the next start
+    version_of(connection, path)
     damage = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
-    strange = strangeness(connection) if is_current else None
+    strange = strangeness(connection)
     if damage != "ok" or strange is not None:
         yield Finding(NAME, f"it is damaged: {strange or damage}", Repair.BUILD_TRUTH)
         return
     yield from _check_memories(connection, step)
     yield from _check_passages(connection, step)
-    if is_current:
-        for memory in _damaged_origins(connection):
-            yield Finding(NAME, f"the origin of memory {memory} is damaged", Repair.DROP_ORIGIN, memory)
+    for memory in _damaged_origins(connection):
+        yield Finding(NAME, f"the origin of memory {memory} is damaged", Repair.DROP_ORIGIN, memory)
     if operations.count_content(connection) != operations.content(connection):
         yield Finding(
             NAME, "number and digest of its memories are not as they were kept along", Repair.COUNT_ANEW

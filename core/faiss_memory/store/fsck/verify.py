@@ -16,7 +16,7 @@ from faiss_memory.store.backup.restore import MAKING
 from faiss_memory.store.fsck.backup_check import Present, check_backups, check_chain
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.fsck.index_check import Sound, check_catalogue, check_vector_files
-from faiss_memory.store.fsck.records_check import NAME, check_truth, read_only
+from faiss_memory.store.fsck.records_check import NAME, check_truth, read_truth
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.opening import SCRATCH, special_files
 from faiss_memory.store.records import operations
@@ -72,7 +72,7 @@ def _findings(data: Path, scratch: Path, step: Step, *, thorough: bool) -> Itera
     present = None
     if (data / NAME).exists() and (data / NAME).stat().st_size:
         try:
-            with read_only(data / NAME, scratch) as connection:
+            with read_truth(data / NAME, scratch) as connection:
                 yield from (found := list(check_truth(connection, data / NAME, step)))
                 if not any(finding.repair is Repair.BUILD_TRUTH for finding in found):
                     present = _present(connection)

@@ -24,8 +24,9 @@ from faiss_memory.store.index.filters import condition, fits
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING, Postings
 from faiss_memory.store.index.readers import Readers, Row
 from faiss_memory.store.records.rows import (
-    checksum,
+    checksum_of,
     comparable,
+    cues_column,
     from_row,
     to_microseconds,
     to_row,
@@ -33,7 +34,10 @@ from faiss_memory.store.records.rows import (
 )
 
 FORMAT = 3
-_WRITTEN = "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc"
+"""Rises with the tables, and with how terms are found: a file of another format is made anew, terms and all."""
+_WRITTEN = (
+    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues"
+)
 _COLUMNS = f"{_WRITTEN}, superseded_by"
 
 _SCHEMA = f"""
@@ -41,7 +45,7 @@ CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE memories (
     id INTEGER PRIMARY KEY, project TEXT NOT NULL, text TEXT NOT NULL, source TEXT NOT NULL, tags TEXT NOT NULL,
     metadata TEXT NOT NULL, timestamp INTEGER NOT NULL, supersedes INTEGER, crc INTEGER NOT NULL,
-    uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, superseded_by INTEGER,
+    uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, cues TEXT NOT NULL, superseded_by INTEGER,
     postings BLOB                           -- NULL until the text has been analyzed
 );
 CREATE INDEX memories_by_time ON memories (project, timestamp, id);
@@ -160,15 +164,16 @@ class Catalogue:
 
     def _put(self, memory: Memory, postings: Postings | None) -> None:
         run = self._writer.execute
-        row, kept = to_row(memory), None if postings is None else postings.tobytes()
+        row, cues = to_row(memory), cues_column(memory)
+        kept = None if postings is None else postings.tobytes()
         run(
             "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid,"
-            " written_by, uid_crc, postings, superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+            " written_by, uid_crc, cues, postings, superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
             " (SELECT max(id) FROM memories WHERE supersedes = ?1))"
             " ON CONFLICT (id) DO UPDATE SET text = excluded.text, source = excluded.source, tags = excluded.tags,"
             " metadata = excluded.metadata, timestamp = excluded.timestamp, crc = excluded.crc,"
-            " postings = coalesce(excluded.postings, postings)",
-            (memory.id, *row, checksum(*row), *uid_columns(memory), kept),
+            " cues = excluded.cues, postings = coalesce(excluded.postings, postings)",
+            (memory.id, *row, checksum_of(row, cues), *uid_columns(memory), cues, kept),
         )
         run("DELETE FROM tags WHERE memory = ?", (memory.id,))
         run("DELETE FROM metadata WHERE memory = ?", (memory.id,))

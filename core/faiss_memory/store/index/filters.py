@@ -9,7 +9,7 @@ from typing import Any
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.globs import Glob, InvalidGlob
 from faiss_memory.memory import Filter
-from faiss_memory.store.records.rows import comparable, to_microseconds
+from faiss_memory.store.records.rows import NO_CUES, comparable, to_microseconds
 
 
 def condition(where: Filter) -> tuple[str, list[Any]]:
@@ -24,6 +24,8 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
         yield f"project IN ({','.join('?' * len(where.projects))})", where.projects
     if not where.include_superseded:
         yield "superseded_by IS NULL", ()
+    if where.without_cues:
+        yield "cues = ?", (NO_CUES,)
     if where.source is not None:
         yield from _source_conditions(where.source)
     if where.after is not None:

@@ -10,7 +10,8 @@ import numpy as np
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.store.index.vector_index import VectorIndex
 from faiss_memory.store.index.vector_segment import Ids
-from faiss_memory.store.records.rows import Stored
+from faiss_memory.store.records.reader import to_keys
+from faiss_memory.store.records.rows import Stored, places_of
 
 
 class ModelVectors:
@@ -30,19 +31,18 @@ class ModelVectors:
         return self.projects[project]
 
     def add(self, stored: Iterable[Stored]) -> None:
-        """Append the passages that this model has made of memories to their projects' indexes."""
+        """Append the passages and cues that this model has made of memories to their projects' indexes."""
         keys: dict[str, list[tuple[int, ...]]] = defaultdict(list)
         vectors: dict[str, list[Vectors]] = defaultdict(list)
         for item in stored:
             project = item.memory.project
             for model, embedding, passage_ids in item.embedded:
                 if model == self.model:
-                    passages = embedding.passages
                     vectors[project].append(embedding.vectors)
-                    for passage_id, (start, end) in zip(passage_ids, passages, strict=True):
-                        keys[project].append((passage_id, item.memory.id, start, end, len(passages)))
+                    for passage_id, (start, end) in zip(passage_ids, places_of(embedding), strict=True):
+                        keys[project].append((passage_id, item.memory.id, start, end))
         for project, parts in vectors.items():
-            self.index(project).add(np.array(keys[project], np.int64), np.concatenate(parts))
+            self.index(project).add(to_keys(keys[project]), np.concatenate(parts))
 
     def remove(self, memory_ids: Sequence[int]) -> None:
         """Leave memories out of every answer from now on."""

@@ -57,7 +57,7 @@ class IndexReads:
 
     def closest(self, embedding: Embedding, where: Filter) -> Closest | None:
         """Find what a text's least known passage is most like: a long text is known only if all of it is."""
-        return self._indexes.closest(embedding.vectors, where, embedding.model)
+        return self._indexes.closest(embedding.of_passages, where, embedding.model)
 
     def projects(self) -> list[ProjectCount]:
         """Count memories by project."""

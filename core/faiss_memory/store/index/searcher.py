@@ -77,7 +77,7 @@ class Indexes:
 
     def _apply(self, changes: Changes, terms: Sequence[Terms | None]) -> None:
         memories = [stored.memory for stored in changes.stored.values()]
-        retold = [stored for stored in changes.stored.values() if not stored.same_text]
+        retold = [stored for stored in changes.stored.values() if not stored.same_vectors]
         written = self._catalogue.apply(changes.seq, zip(memories, terms, strict=True), changes.removed)
         for name in changes.dropped_projects:
             self._keywords.pop(name, None)
@@ -274,11 +274,11 @@ class Indexes:
         return self.read(run)
 
     def closest(self, vectors: Vectors, where: Filter, model: str | None) -> Closest | None:
-        """Find what the least known of some passages is most like, in one state."""
+        """Find what the least known of some passages is most like, by passages and not by cues, in one state."""
 
         def run(catalogue: Catalogue) -> Closest | None:
             each = [
-                self._nearest(catalogue, Search(vector=vector, where=where, depth=1, model=model))
+                self._nearest(catalogue, Search(vector=vector, where=where, depth=1, model=model), cues=False)
                 for vector in vectors
             ]
             if not each or not all(each):
@@ -288,14 +288,14 @@ class Indexes:
 
         return self.read(run)
 
-    def _nearest(self, catalogue: Catalogue, asked: Search) -> list[Match]:
+    def _nearest(self, catalogue: Catalogue, asked: Search, *, cues: bool = True) -> list[Match]:
         """Find memories by meaning, over the projects asked for; the caller holds the lock."""
         vectors = self._by_project(asked.model)
         found: list[Match] = []
         for project in asked.where.projects or sorted(vectors):
             if project in vectors and asked.vector is not None:
                 allowed, hidden = _scope(catalogue, asked.where, project)
-                found += vectors[project].nearest(asked.vector, allowed, hidden, asked.depth)
+                found += vectors[project].nearest(asked.vector, allowed, hidden, asked.depth, cues=cues)
         return sorted(found, key=lambda match: (-match.similarity, match.memory_id))[: asked.depth]
 
     def _similarities(self, vector: Vectors, ids: Sequence[int], model: str | None) -> dict[int, Match]:

@@ -33,7 +33,8 @@ class VectorIndex:
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
         self._parts: list[VectorPart] = []
-        self._most_passages = 1
+        self._has_several = False
+        """Whether a memory has more than one vector: passages or cues."""
         self._has_dropped = False
 
     def __len__(self) -> int:
@@ -50,8 +51,11 @@ class VectorIndex:
             part = self._last_with_room()
             room = PART - part.size
             part.add(keys[:room], vectors[:room])
-            self._most_passages = max(self._most_passages, int(keys[:room, 4].max()))
+            self._note_several(keys[:room])
             keys, vectors = keys[room:], vectors[room:]
+
+    def _note_several(self, keys: Ids) -> None:
+        self._has_several |= bool(((keys[:, 4] > 1) | (keys[:, 2] < 0)).any())
 
     def _last_with_room(self) -> VectorPart:
         if not self._parts or self._parts[-1].size >= PART:
@@ -77,22 +81,24 @@ class VectorIndex:
             self._parts = [part for part in self._parts if part.size]
             self._has_dropped = True
 
-    def nearest(self, vector: Vectors, allowed: Ids | None, hidden: Ids, limit: int) -> list[Match]:
+    def nearest(
+        self, vector: Vectors, allowed: Ids | None, hidden: Ids, limit: int, *, cues: bool = True
+    ) -> list[Match]:
         """Find the `limit` memories whose best passage is nearest, or all that are allowed if they are fewer.
 
         `vector` has shape (dimension,). `allowed` are the only memory ids that count, None meaning all but the
-        `hidden` ones. One long memory can fill the first places with its passages, so the search widens until
-        enough different memories are met.
+        `hidden` ones. With `cues` these count as passages do. One long memory can fill the first places with its
+        passages, so the search widens until enough different memories are met.
         """
         allowed, hidden = None if allowed is None else np.sort(allowed), np.sort(hidden)
-        masks = [part.mask(allowed, hidden) for part in self._parts]
+        masks = [part.mask(allowed, hidden, cues=cues) for part in self._parts]
         candidates = sum(
             part.size if mask is None else int(mask.sum())
             for part, mask in zip(self._parts, masks, strict=True)
         )
         if not candidates:
             return []
-        wanted = min(candidates, limit * (1 + int(self._most_passages > 1)))
+        wanted = min(candidates, limit * (1 + int(self._has_several)))
         while True:
             keys, similarities = self._search(vector, masks, wanted)
             memories, first = np.unique(keys[:, 1], return_index=True)
@@ -120,7 +126,7 @@ class VectorIndex:
         return np.concatenate(found) if found else np.zeros(0, np.float32)
 
     def similarities(self, vector: Vectors, memory_ids: Sequence[int]) -> list[Match]:
-        """Compare a query, shape (dimension,), with every passage of chosen memories."""
+        """Compare a query, shape (dimension,), with every passage and cue of chosen memories."""
         wanted = np.unique(np.asarray(memory_ids, np.int64))
         if not len(wanted) or not self._parts:
             return []
@@ -142,7 +148,7 @@ class VectorIndex:
             self._has_dropped = True
             return
         self._parts.append(part)
-        self._most_passages = max(self._most_passages, int(part.keys[:, 4].max(initial=1)))
+        self._note_several(part.keys)
 
 
 def _best_first(found: Sequence[tuple[Ids, Similarities]], count: int | None) -> tuple[Ids, Similarities]:
@@ -154,6 +160,8 @@ def _best_first(found: Sequence[tuple[Ids, Similarities]], count: int | None) ->
 def _matches(keys: Ids, similarities: Similarities) -> list[Match]:
     bounded = np.clip(similarities, -1.0, 1.0).tolist()
     return [
-        Match(memory_id, similarity, Passage(start, end), passages)
+        Match(
+            memory_id, similarity, Passage(max(start, 0), end), passages, None if start >= 0 else -1 - start
+        )
         for (_, memory_id, start, end, passages), similarity in zip(keys.tolist(), bounded, strict=True)
     ]

@@ -21,7 +21,8 @@ Similarities = npt.NDArray[np.float32]
 COMPACT_ABOVE = 1000
 _NO_IDS = (2**62, -1)
 KEY = 5
-"""The columns of a passage's key: its id, its memory, start and end, and how many passages the memory has."""
+"""The columns of a passage's key: its id, its memory, start and end, and how many passages the memory has; for cues see
+`reader.to_keys`."""
 
 
 class VectorPart:
@@ -34,6 +35,7 @@ class VectorPart:
         self._dimension = dimension
         self._size = self._living = 0
         self._lowest, self._highest = _NO_IDS
+        self._has_cues = False
         self._keys: Ids = np.zeros((0, KEY), np.int64)
         self._alive: Mask = np.zeros(0, np.bool_)
         self._put(faiss.IndexIDMap(faiss.IndexFlatIP(dimension)))
@@ -72,6 +74,7 @@ class VectorPart:
     def _note_range(self, keys: Ids) -> None:
         self._lowest = min(self._lowest, int(keys[:, 1].min()))
         self._highest = max(self._highest, int(keys[:, 1].max()))
+        self._has_cues |= bool((keys[:, 2] < 0).any())
 
     def remove(self, memory_ids: Ids) -> None:
         """Leave memories out of every answer from now on."""
@@ -98,18 +101,20 @@ class VectorPart:
         self.unsaved = max(1, len(keys))
         return True
 
-    def mask(self, allowed: Ids | None, hidden: Ids) -> Mask | None:
+    def mask(self, allowed: Ids | None, hidden: Ids, *, cues: bool = True) -> Mask | None:
         """Say which positions count, None meaning all: those of the `allowed` memories (None: of all but the `hidden`).
 
-        Both are sorted.
+        Both are sorted. Without `cues` only passages count.
         """
-        alive = self._alive[: self._size]
+        alive, every = self._alive[: self._size], self._living == self._size
+        if not cues and self._has_cues:
+            alive, every = alive & (self.keys[:, 2] >= 0), False
         if allowed is not None:
             return alive & np.isin(self.keys[:, 1], self._within(allowed))
         hidden = self._within(hidden)
         if len(hidden):
             return alive & ~np.isin(self.keys[:, 1], hidden)
-        return None if self._living == self._size else alive
+        return None if every else alive
 
     def _within(self, memory_ids: Ids) -> Ids:
         """Give those of some sorted ids that this part may hold."""

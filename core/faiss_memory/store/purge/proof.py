@@ -147,12 +147,14 @@ def _rows(data: Path, path: Path) -> Iterator[tuple[int, str]]:
         for _, record in read_records(path):
             for operation in record.operations:
                 if isinstance(operation, PutMemory):
-                    yield operation.id, "\n".join(map(str, operation.columns))
+                    yield operation.id, "\n".join(map(str, (*operation.columns, operation.cues)))
         return
     # The running service has memory.db for itself; search.db says the same.
     name = path.name.removesuffix("-wal")
     database = data / "search.db" if path.parent == data and name == "memory.db" else path.with_name(name)
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as found:
         found.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        for memory_id, *columns in found.execute("SELECT id, text, source, tags, metadata FROM memories"):
+        for memory_id, *columns in found.execute(
+            "SELECT id, text, source, tags, metadata, cues FROM memories"
+        ):
             yield memory_id, "\n".join(columns)

@@ -18,7 +18,7 @@ class Changes:
 
     seq: int = 0
     stored: dict[int, Stored] = field(default_factory=dict)
-    """New and changed memories. A changed one brings all its passages anew, unless its text is the same."""
+    """New and changed memories. A changed one brings all its passages anew, unless its vectors stand."""
     embedded: dict[int, Stored] = field(default_factory=dict)
     """Known memories that only got their vectors."""
     removed: list[int] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Changes:
     def put(self, stored: Stored) -> None:
         """Note a new or changed memory."""
         before = self.stored.get(stored.memory.id)
-        if not stored.same_text:
+        if not stored.same_vectors:
             self.embedded.pop(stored.memory.id, None)
         elif before is not None:
             stored = replace(before, memory=stored.memory, same_words=before.same_words and stored.same_words)

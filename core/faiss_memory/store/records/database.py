@@ -30,8 +30,10 @@ from faiss_memory.store.records.reader import TruthReader
 from faiss_memory.store.records.rows import (
     Embedded,
     Stored,
-    checksum,
+    checksum_of,
+    cues_column,
     from_microseconds,
+    places_of,
     to_microseconds,
     to_row,
     words_of,
@@ -43,6 +45,7 @@ from faiss_memory.uids import new_uid
 
 log = logging.getLogger("faiss_memory.store")
 
+_CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp")
 _OUT_OF_REACH = tuple(
     f"SQLITE_{name}"
     for name in ("BUSY", "LOCKED", "CANTOPEN", "PERM", "READONLY", "FULL", "NOMEM", "IOERR", "PROTOCOL")
@@ -150,6 +153,7 @@ class Truth(TruthReader):
                 project=draft.project,
                 source=draft.source,
                 tags=draft.tags,
+                cues=draft.cues,
                 metadata=draft.metadata,
                 timestamp=draft.timestamp or now,
                 supersedes=draft.supersedes,
@@ -162,30 +166,26 @@ class Truth(TruthReader):
         return ids
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None, changes: Changes) -> int:
-        """Rewrite a memory; its passages are kept when the text is. Raises MemoryNotFound."""
+        """Rewrite a memory; its vectors are kept when its text and its cues are. Raises MemoryNotFound.
+
+        An embedding is of the text that is given, and of all cues: one of others than it has now is passed over,
+        because another call has changed them meanwhile.
+        """
         old = self.read(memory_id)
         if old is None:
             raise MemoryNotFound(f"there is no memory {memory_id}")
         changes.seq = self._advance()
-        same_text = change.text is None or change.text == old.text
-        if not same_text:
-            self.write(operations.DropPassages(memory_id), changes)
-        memory = Memory(
-            id=memory_id,
-            project=old.project,
-            supersedes=old.supersedes,
-            text=old.text if change.text is None else change.text,
-            source=old.source if change.source is None else change.source,
-            tags=old.tags if change.tags is None else change.tags,
-            metadata=old.metadata if change.metadata is None else change.metadata,
-            timestamp=change.timestamp or old.timestamp,
-            uid=old.uid,
-            by=old.by,
-        )
+        given = {name: value for name in _CHANGED if (value := getattr(change, name)) is not None}
+        memory = replace(old, **given)
         self._touch(old.project, clock.now(), changes)
-        stored = self._put(memory, None if same_text else embedding, change.origin, changes)
-        same_words = words_of(stored.memory) == words_of(old)
-        changes.put(replace(stored, same_text=same_text, same_words=same_words))
+        same_vectors = (memory.text, memory.cues) == (old.text, old.cues)
+        if not same_vectors:
+            self.write(operations.DropPassages(memory_id), changes)
+        if same_vectors or change.text is None or (embedding is not None and embedding.cues != memory.cues):
+            embedding = None
+        stored = self._put(memory, embedding, change.origin, changes)
+        same_words = words_of(memory) == words_of(old)
+        changes.put(replace(stored, same_vectors=same_vectors, same_words=same_words))
         return memory_id
 
     def forget(self, ids: Iterable[int], changes: Changes) -> list[int]:
@@ -242,11 +242,11 @@ class Truth(TruthReader):
         return len(ids)
 
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]], changes: Changes) -> None:
-        """Add vectors to memories whose text is still the one that was embedded."""
+        """Add vectors to memories whose text and cues are still those that were embedded."""
         changes.seq = self._advance()
         for memory_id, (text, embedding) in embeddings.items():
             memory = self.read(memory_id)
-            if memory is not None and memory.text == text:
+            if memory is not None and (memory.text, memory.cues) == (text, embedding.cues):
                 lacking = [part for part in embedding.by_each() if not self._has(memory_id, part)]
                 if lacking:
                     changes.embed(Stored(memory, self._put_passages(memory_id, lacking, changes)))
@@ -276,9 +276,13 @@ class Truth(TruthReader):
     def _put(
         self, memory: Memory, embedding: Embedding | None, origin: Origin | None, changes: Changes
     ) -> Stored:
-        columns = to_row(memory)
-        crc = checksum(*columns)
-        self.write(operations.PutMemory(memory.id, columns, crc, changes.seq, memory.uid, memory.by), changes)
+        columns, cues = to_row(memory), cues_column(memory)
+        self.write(
+            operations.PutMemory(
+                memory.id, columns, checksum_of(columns, cues), changes.seq, memory.uid, memory.by, cues
+            ),
+            changes,
+        )
         parts = () if embedding is None else embedding.by_each()
         embedded = self._put_passages(memory.id, parts, changes)
         if origin is not None:
@@ -298,14 +302,12 @@ class Truth(TruthReader):
         # Each group names the model anew: whether the log that names it is the present one, only the log knows.
         if model not in changes.operations:
             self.write(model, changes)
+        places = places_of(embedding)
         first = self._next_id("passages")
         rows = tuple(
-            PassageRow(passage_id, passage.start, passage.end, np.asarray(vector, dtype="<f4").tobytes())
-            for passage_id, passage, vector in zip(
-                range(first, first + len(embedding.passages)),
-                embedding.passages,
-                embedding.vectors,
-                strict=True,
+            PassageRow(passage_id, place.start, place.end, np.asarray(vector, dtype="<f4").tobytes())
+            for passage_id, place, vector in zip(
+                range(first, first + len(places)), places, embedding.vectors, strict=True
             )
         )
         self.write(operations.PutPassages(memory_id, model.id, rows), changes)

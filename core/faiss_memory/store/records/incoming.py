@@ -22,10 +22,10 @@ from faiss_memory.errors import InvalidRequest, StoreCorrupt
 from faiss_memory.memory import Memory
 from faiss_memory.schema import NewMemory, ProjectName
 from faiss_memory.schema.decoding import convert, in_words
-from faiss_memory.schema.limits import check_metadata, check_tags, check_text
+from faiss_memory.schema.limits import check_cues, check_metadata, check_tags, check_text
 from faiss_memory.settings import Limits
 from faiss_memory.store.records.reader import MEMORY_COLUMNS, is_sound_key, units
-from faiss_memory.store.records.rows import FIRST, LAST, checksum, from_row
+from faiss_memory.store.records.rows import FIRST, LAST, checksum, from_row, texts_of
 from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION, TABLES
 from faiss_memory.uids import is_uid
 
@@ -37,6 +37,7 @@ LONGEST_VALUE = 1 << 26
 
 _Count: TypeAlias = Annotated[int, Meta(ge=0, le=HIGHEST)]
 _Id: TypeAlias = Annotated[int, Meta(ge=1, le=HIGHEST)]
+_Place: TypeAlias = Annotated[int, Meta(ge=-HIGHEST, le=HIGHEST)]
 _Moment: TypeAlias = Annotated[int, Meta(ge=FIRST, le=LAST)]
 _Crc: TypeAlias = Annotated[int, Meta(ge=0, lt=2**32)]
 _Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -61,6 +62,7 @@ class _Row(Struct, array_like=True):
     uid: str
     by: Annotated[str, Meta(max_length=200)] | None
     uid_crc: _Crc
+    cues: str
     seq: _Count
 
 
@@ -80,8 +82,8 @@ class _Model(Struct, array_like=True):
 class _Passage(Struct, array_like=True):
     id: _Id
     memory: _Id
-    start: _Count
-    end: _Count
+    start: _Place
+    end: _Place
     crc: _Crc
     key_crc: _Crc
     model: _Id
@@ -250,10 +252,11 @@ def _check_memory(row: _Row, seq: int) -> None:
 def _check_as_request(memory: Memory, limits: Limits) -> None:
     given = {name: getattr(memory, name) for name in ("text", "source", "project", "metadata")}
     try:
-        convert(given | {"tags": list(memory.tags)}, NewMemory)
+        convert(given | {"tags": list(memory.tags), "cues": list(memory.cues)}, NewMemory)
         check_text(memory.text, limits.text_bytes, "text", "text_bytes")
         check_metadata(memory.metadata, limits.metadata_bytes, "metadata")
         check_tags(memory.tags, limits.tags, "tags")
+        check_cues(memory.cues, limits.cues, "cues")
     except InvalidRequest as error:
         raise Inadmissible(f"memory {memory.id}: {error}") from None
 
@@ -279,14 +282,15 @@ def _check_beside(connection: sqlite3.Connection) -> None:
 def _check_passages(connection: sqlite3.Connection, models: Mapping[int, int]) -> None:
     vectors: list[bytes] = []
     sql = (
-        "SELECT p.id, memory, start, end, p.crc, key_crc, model, vector, text FROM passages p"
+        "SELECT p.id, memory, start, end, p.crc, key_crc, model, vector, text, cues FROM passages p"
         " JOIN memories m ON m.id = memory ORDER BY model"
     )
-    for *row, text in connection.execute(sql):
+    for *row, text, cues in connection.execute(sql):
         passage = _converted(row, _Passage, f"passage {row[0]!r}")
         what = f"passage {passage.id} of memory {passage.memory}"
-        if not passage.start <= passage.end <= len(text):
-            raise Inadmissible(f"{what} lies outside its text")
+        is_cue = -len(texts_of(cues)) <= passage.start == passage.end < 0
+        if not is_cue and not 0 <= passage.start <= passage.end <= len(text):
+            raise Inadmissible(f"{what} lies outside its text and is no cue")
         if checksum(passage.vector) != passage.crc or not is_sound_key(row, passage.model):
             raise Inadmissible(f"{what}: its checksum does not match its content")
         if len(passage.vector) != 4 * models.get(passage.model, 0):

@@ -52,7 +52,7 @@ def add_novel(
         memory_id = truth.add([draft], [embedding], changes)[0]
         added.append(Added(memory_id))
         if embedding is not None:
-            fresh.append(_Fresh(memory_id, draft.project, embedding.vectors))
+            fresh.append(_Fresh(memory_id, draft.project, embedding.of_passages))
     return added
 
 
@@ -63,6 +63,8 @@ def _twin_of(
     if draft.if_novel is None or embedding is None:
         return None
     found = [] if closest is None else [(closest.memory.id, closest.similarity)]
-    found += [(key, float((embedding.vectors @ vectors.T).max(axis=1).min())) for key, _, vectors in fresh]
+    found += [
+        (key, float((embedding.of_passages @ vectors.T).max(axis=1).min())) for key, _, vectors in fresh
+    ]
     best = max(found, key=lambda pair: pair[1], default=None)
     return best if best is not None and best[1] >= draft.if_novel else None

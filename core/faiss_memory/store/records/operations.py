@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from faiss_memory.store.records import tombstones
-from faiss_memory.store.records.rows import checksum
+from faiss_memory.store.records.rows import NO_CUES, checksum
 from faiss_memory.store.records.uses import AddUses, forget_uses
 from faiss_memory.uids import derived_uid
 
@@ -50,9 +50,9 @@ class DropProject(Struct, tag="drop", array_like=True, frozen=True):
 
 
 class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
-    """A memory is new or changed. The columns are those of `rows.to_row`, with their checksum.
+    """A memory is new or changed. The columns are those of `rows.to_row`; the checksum is of them and of the cues.
 
-    A log that is older than uids has none: they are derived.
+    A log that is older than uids has none: they are derived. One that is older than cues knows no cues.
     """
 
     id: int
@@ -61,6 +61,7 @@ class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
     seq: int
     uid: str | None = None
     by: str | None = None
+    cues: str = NO_CUES
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Write the row."""
@@ -69,12 +70,13 @@ class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
         named = (uid, self.by, checksum(self.id, uid, self.by))
         connection.execute(
             "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, seq,"
-            " uid, written_by, uid_crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " uid, written_by, uid_crc, cues) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
             " text = excluded.text, source = excluded.source, tags = excluded.tags, metadata = excluded.metadata,"
             " timestamp = excluded.timestamp, supersedes = excluded.supersedes, crc = excluded.crc,"
-            " seq = excluded.seq, uid = excluded.uid, written_by = excluded.written_by, uid_crc = excluded.uid_crc",
-            (self.id, *self.columns, self.crc, self.seq, *named),
+            " seq = excluded.seq, uid = excluded.uid, written_by = excluded.written_by, uid_crc = excluded.uid_crc,"
+            " cues = excluded.cues",
+            (self.id, *self.columns, self.crc, self.seq, *named, self.cues),
         )
         _count(connection, added=(self.id, self.crc), gone=None if before is None else (self.id, before[0]))
 
@@ -113,7 +115,7 @@ class PutModel(Struct, tag="model", array_like=True, frozen=True):
 
 
 class PassageRow(Struct, array_like=True, frozen=True):
-    """A passage with its vector: float32, little-endian."""
+    """A passage, or a cue where `rows.places_of` puts it, with its vector: float32, little-endian."""
 
     id: int
     start: int
@@ -122,7 +124,7 @@ class PassageRow(Struct, array_like=True, frozen=True):
 
 
 class PutPassages(Struct, tag="passages", array_like=True, frozen=True):
-    """A memory's passages by one model, all of them."""
+    """A memory's passages and cues by one model, all of them."""
 
     memory: int
     model: int
@@ -143,7 +145,7 @@ class PutPassages(Struct, tag="passages", array_like=True, frozen=True):
 
 
 class DropPassages(Struct, tag="unembed", array_like=True, frozen=True):
-    """A memory's text has changed: no passage of it stands, by any model."""
+    """A memory's text or its cues have changed: no passage of it stands, by any model."""
 
     memory: int
 

@@ -22,7 +22,7 @@ log = logging.getLogger("faiss_memory.store")
 UNIT = 1e-2
 """How far from 1 the length of a vector may be."""
 MEMORY_COLUMNS = (
-    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc"
+    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues"
 )
 
 
@@ -73,7 +73,7 @@ class TruthReader:
         ]
 
     def passage_keys(self, project: str, model: str) -> np.ndarray[Any, Any]:
-        """Give the keys of a project's passages by a model, by passage id; for columns see `vectors.KEY`.
+        """Give the keys of a project's passages and cues by a model, by passage id, as `to_keys` makes them.
 
         Those whose checksum fails are deleted: what they stood for is embedded again.
         """
@@ -87,9 +87,7 @@ class TruthReader:
         if len(sound) < len(rows):
             self._delete_passages({row[0] for row in rows} - {row[0] for row in sound}, number)
         # A memory that no answer may show must not take the place of one that can be shown.
-        keys = np.array([row[:4] for row in sound if row[1] not in self.damaged], np.int64).reshape(-1, 4)
-        _, of, counts = np.unique(keys[:, 1], return_inverse=True, return_counts=True)
-        return np.column_stack([keys, counts[of]])
+        return to_keys([row[:4] for row in sound if row[1] not in self.damaged])
 
     def _delete_passages(self, damaged: Iterable[int], model: int) -> None:
         """Delete damaged passages, with all others of the same memories: a memory is embedded whole or not at all."""
@@ -165,6 +163,22 @@ class TruthReader:
         """Give a model's number; None, which no passage has, for one that is not known."""
         row = self.connection.execute("SELECT id FROM models WHERE identity = ?", (model,)).fetchone()
         return None if row is None else int(row[0])
+
+
+def to_keys(rows: Sequence[Sequence[int]]) -> np.ndarray[Any, Any]:
+    """Make the keys of an index from all rows (id, memory, start, end) of some memories.
+
+    To each comes the number of the memory's passages. The key of a cue, whose start is below 0, has 1 there, and as
+    its end that of the first passage, which stands for the memory where a cue is met.
+    """
+    keys = np.array(rows, np.int64).reshape(-1, 4)
+    memories, of = np.unique(keys[:, 1], return_inverse=True)
+    is_cue, is_first = keys[:, 2] < 0, keys[:, 2] == 0
+    counts = np.bincount(of[~is_cue], minlength=len(memories))
+    first_ends = np.zeros(len(memories), np.int64)
+    first_ends[of[is_first]] = keys[is_first, 3]
+    keys[is_cue, 3] = first_ends[of[is_cue]]
+    return np.column_stack([keys, np.where(is_cue, 1, counts[of])])
 
 
 def units(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

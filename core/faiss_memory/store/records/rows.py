@@ -14,13 +14,14 @@ import msgspec
 
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.errors import StoreCorrupt
-from faiss_memory.memory import Memory
+from faiss_memory.memory import Memory, Passage
 from faiss_memory.schema.fields import PROJECT_PATTERN
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROJECT = re.compile(PROJECT_PATTERN)
-_TAGS = msgspec.json.Decoder(list[str])
+_TEXTS = msgspec.json.Decoder(list[str])
 _METADATA = msgspec.json.Decoder(dict[str, Any])
+NO_CUES = "[]"
 FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 """The microseconds since 1970 of the first and the last time that there is."""
@@ -41,8 +42,8 @@ class Stored:
     memory: Memory
     embedded: tuple[Embedded, ...]
     """By each model at most once."""
-    same_text: bool = False
-    """Whether the memory was known and its text has not changed, so that its vectors stand."""
+    same_vectors: bool = False
+    """Whether the memory was known and neither its text nor its cues have changed, so that its vectors stand."""
     same_words: bool = False
     """Whether the same holds for everything that keywords are taken from."""
 
@@ -53,8 +54,8 @@ def is_project(name: object) -> bool:
 
 
 def words_of(memory: Memory) -> tuple[str, str]:
-    """Return what a memory can be found by: its text with its source; and what stands beside them, its tags."""
-    return f"{memory.text}\n{memory.source}", " ".join(memory.tags)
+    """Return what a memory can be found by: its text with its source; and what stands beside them, tags and cues."""
+    return f"{memory.text}\n{memory.source}", "\n".join((*memory.tags, *memory.cues))
 
 
 def to_row(memory: Memory) -> tuple[Any, ...]:
@@ -70,29 +71,61 @@ def to_row(memory: Memory) -> tuple[Any, ...]:
     )
 
 
+def cues_column(memory: Memory) -> str:
+    """Give the column of a memory's cues."""
+    return to_json(memory.cues)
+
+
+def texts_of(column: str) -> list[str]:
+    """Read a column of texts, such as that of cues; nothing of one that is damaged."""
+    try:
+        return _TEXTS.decode(column)
+    except (msgspec.MsgspecError, TypeError):
+        return []
+
+
+def checksum_of(columns: Sequence[Any], cues: str) -> int:
+    """Give the checksum of a row: of the columns of `to_row` and of the cues, if there are any.
+
+    (A row that is older than cues has none, and keeps its checksum.)
+    """
+    return checksum(*columns, *(() if cues == NO_CUES else (cues,)))
+
+
+def places_of(embedding: Embedding) -> tuple[Passage, ...]:
+    """Give what each row of an embedding stands for: passages, and cues at -1, -2 and so on, where no text begins."""
+    return (
+        *embedding.passages,
+        *(Passage(-1 - number, -1 - number) for number in range(len(embedding.cues))),
+    )
+
+
 def uid_columns(memory: Memory) -> tuple[str, str | None, int]:
     """Give the columns of who a memory is and where it came from: uid, by, their checksum with the id."""
     return memory.uid, memory.by, checksum(memory.id, memory.uid, memory.by)
 
 
 def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
-    """Read (id, *columns, checksum, uid, by, checksum of these two). Raises StoreCorrupt when they do not fit."""
-    if checksum(*row[1:8]) != row[8] or checksum(row[0], row[9], row[10]) != row[11]:
+    """Read (id, *columns, checksum, uid, by, checksum of these two, cues). Raises StoreCorrupt when they do not fit."""
+    if checksum_of(row[1:8], row[12]) != row[8] or checksum(row[0], row[9], row[10]) != row[11]:
         raise StoreCorrupt(f"memory {row[0]}: its checksum does not match its content")
     if not is_project(row[1]) or not isinstance(row[2], str) or not isinstance(row[3], str):
         raise StoreCorrupt(f"memory {row[0]}: it is in no project, or its text or source is none")
     try:
         # (Whoever wrote the file may have counted right, and yet have written what no request could.)
-        tags, metadata = _TAGS.decode(row[4]), _METADATA.decode(row[5])
+        tags, cues, metadata = _TEXTS.decode(row[4]), _TEXTS.decode(row[12]), _METADATA.decode(row[5])
         timestamp = from_microseconds(row[6])
     except (msgspec.MsgspecError, OverflowError, TypeError) as error:
-        raise StoreCorrupt(f"memory {row[0]}: its tags, metadata or time cannot be read ({error})") from None
+        raise StoreCorrupt(
+            f"memory {row[0]}: its tags, cues, metadata or time cannot be read ({error})"
+        ) from None
     return Memory(
         id=row[0],
         project=row[1],
         text=row[2],
         source=row[3],
         tags=tuple(tags),
+        cues=tuple(cues),
         metadata=metadata,
         timestamp=timestamp,
         supersedes=row[7],

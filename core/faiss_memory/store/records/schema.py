@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _ORIGINS = """
 CREATE TABLE origins (                      -- of memories that were built from a file
@@ -56,7 +56,8 @@ INSERT INTO purged SELECT derived_uid(line, 0), derived_uid(line, memory), memor
 DROP TABLE purged_before;
 {_USES}
 """
-UPGRADES = {1: _ORIGINS, 2: _IDENTITIES}
+_CUES = "ALTER TABLE memories ADD COLUMN cues TEXT NOT NULL DEFAULT '[]';"
+UPGRADES = {1: _ORIGINS, 2: _IDENTITIES, 3: _CUES}
 """What brings a file of one version to the next. They may call `uids.derived_uid` and `rows.checksum`."""
 
 SCHEMA = f"""
@@ -75,7 +76,8 @@ CREATE TABLE memories (
     seq INTEGER NOT NULL,
     uid TEXT NOT NULL DEFAULT '',           -- a UUIDv7
     written_by TEXT,                        -- which way it came; NULL where that is not known
-    uid_crc INTEGER NOT NULL DEFAULT 0      -- of id, uid and written_by: those that are older have no part in crc
+    uid_crc INTEGER NOT NULL DEFAULT 0,     -- of id, uid and written_by: those that are older have no part in crc
+    cues TEXT NOT NULL DEFAULT '[]'         -- a JSON list; a part of crc where it is not empty
 );
 CREATE INDEX memories_by_seq ON memories (seq);
 CREATE INDEX memories_by_project ON memories (project);
@@ -88,7 +90,7 @@ CREATE TABLE passages (
     memory INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
     model INTEGER NOT NULL REFERENCES models (id),
     start INTEGER NOT NULL,
-    end INTEGER NOT NULL,
+    end INTEGER NOT NULL,                   -- start and end are -1 for the first cue, -2 for the second
     vector BLOB NOT NULL,                   -- float32, little-endian, unit length
     crc INTEGER NOT NULL,                   -- of the vector
     key_crc INTEGER NOT NULL                -- of memory, model, start, end and crc
