@@ -134,6 +134,8 @@ class Query:
     threshold: float | None = None
     """Least similarity, as a cosine."""
     min_relevance: float | None = None
+    wordings: tuple[str, ...] = ()
+    """Other ways to ask the same: what matches any of them best counts, by relevance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +147,8 @@ class SearchResult:
     """Cosine of query and best passage or cue in [-1, 1]; None only while the model cannot say."""
     score: float
     """The chosen mode's ranking score."""
-    relevance: float | None
-    """Chance in [0, 1] that the memory answers the query."""
+    relevance: float
+    """Chance in [0, 1] that the memory helps with the query."""
     passage: Passage | None
     """The best passage, the first where a cue is nearer; None when the memory is a single passage."""
     matched: Literal["passage", "cue"] | None = None

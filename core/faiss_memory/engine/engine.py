@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Event
 from typing import BinaryIO
@@ -22,13 +22,17 @@ from faiss_memory.contracts.store import (
     Rewritten,
     Store,
 )
+from faiss_memory.embedder import EmbeddingLanes
+from faiss_memory.engine.duplicates import newer_first
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed
+from faiss_memory.engine.relevance import Judge
 from faiss_memory.engine.searching import (
     Choice,
     Meaning,
     asked,
-    embed_query,
+    embed_queries,
     is_relevant,
+    question,
     reaches_on,
     results_of,
 )
@@ -88,6 +92,7 @@ class MemoryEngine:
         """Why nothing more is written."""
         self._rank_memories = rank_memories
         self._rerank_results = rerank_results
+        self._judge: Judge | None = None
         self._starter = BackgroundThread("starter", self._start, self._cannot_start)
 
     # Starting and stopping.
@@ -112,6 +117,17 @@ class MemoryEngine:
                 self._give_up(error)
         else:
             self._models.embed_backlog()
+            self._prepare_judge()
+
+    def _prepare_judge(self) -> None:
+        """Have what a search needs to judge by ready before the first one."""
+        if (models := self._models.in_use) is not None:
+            try:
+                self._judge_of(models.answering).prepare()
+            except EmbedderError as error:
+                log.warning(
+                    "what relevance is judged by could not be embedded, and is tried again: %s", error
+                )
 
     def _give_up(self, error: MemoryServiceError) -> None:
         """Let nobody wait for memories that cannot be used."""
@@ -309,32 +325,57 @@ class MemoryEngine:
     # Searching.
 
     def search(self, query: Query) -> Found:
-        """Rank memories for a query. Raises EmbedderError or NotReady when the mode needs a model that is not there."""
-        needs_model = (
-            query.mode == "semantic" or query.threshold is not None or query.min_relevance is not None
-        )
+        """Rank memories for a query. Raises EmbedderError or NotReady when the mode needs a model that is not there.
+
+        Of a query with several wordings, a memory's best match counts, and relevance orders.
+        """
+        needs_model = query.mode == "semantic" or query.threshold is not None
         if query.mode == "keyword" and not needs_model and not self.model_ready:
-            return self._search(query, None, ())
+            return self._search(query, None, None, ())
         with self._lent_models(needed=needs_model) as models:
-            meaning = None
+            texts = [query.text, *query.wordings]
+            meanings: list[Meaning] | None = None
             try:
-                meaning = None if models is None else embed_query(models.answering, query.text)
+                if models is not None:
+                    meanings = embed_queries(models.answering, texts)
             except EmbedderError:
                 if needs_model:
                     raise
-            degraded = ("semantic",) if meaning is None and query.mode == "hybrid" else ()
-            return self._search(query, meaning, degraded)
+            judge = None if models is None or meanings is None else self._judge_of(models.answering)
+            degraded = ("semantic",) if meanings is None and query.mode == "hybrid" else ()
+            found = [
+                self._search(
+                    replace(query, text=text, wordings=()),
+                    None if meanings is None else meanings[place],
+                    judge,
+                    degraded,
+                )
+                for place, text in enumerate(texts)
+            ]
+        return found[0] if len(found) == 1 else _merged(query, found)
 
-    def _search(self, query: Query, meaning: Meaning | None, degraded: tuple[str, ...]) -> Found:
+    def _judge_of(self, model: EmbeddingLanes) -> Judge:
+        """Return the judge of relevance by the model that answers."""
+        judge = self._judge
+        if judge is None or judge.identity != model.identity:
+            judge = self._judge = Judge(model)
+        return judge
+
+    def _search(
+        self, query: Query, meaning: Meaning | None, judge: Judge | None, degraded: tuple[str, ...]
+    ) -> Found:
         depth = max(CANDIDATES, 4 * query.k)
+        asks = question(query, meaning, judge)
         while True:
             # Asked first: a leg that is whole only by now was not when it was asked.
-            choice = Choice(query, self._guests(query, depth), self._incomplete(query))
+            choice = Choice(query, self._guests(query, depth), self._incomplete(query), asks.known_share)
             found = self.store.search(asked(query, meaning, depth, choice.named), choice)
             if len(choice.kept) >= query.k or not reaches_on(query, found.legs, depth):
                 break
             depth *= 4
-        results = results_of(choice.kept, found)
+        results = results_of(asks, choice.kept, found)
+        if query.mode == "hybrid":
+            results = newer_first(results)
         results = self._rerank_results(query, results)
         relevant = [result for result in results if is_relevant(query, result)]
         return Found(relevant, len(results) - len(relevant), (*degraded, *self._incomplete(query)))
@@ -351,6 +392,18 @@ class MemoryEngine:
         wanted = query.where.projects
         missing = {part.what for part in self.rebuilding() if wanted is None or part.project in wanted}
         return tuple(leg for leg in legs if leg in missing)
+
+
+def _merged(query: Query, found: Sequence[Found]) -> Found:
+    """Join what several wordings of one query have found: by relevance, a memory's best match."""
+    best: dict[int, SearchResult] = {}
+    for result in (result for part in found for result in part.results):
+        known = best.get(result.memory.id)
+        if known is None or result.relevance > known.relevance:
+            best[result.memory.id] = result
+    ordered = sorted(best.values(), key=lambda result: (-result.relevance, result.memory.id))
+    degraded = tuple(dict.fromkeys(leg for part in found for leg in part.degraded))
+    return Found(ordered[: query.k], max(part.withheld for part in found), degraded)
 
 
 def _embed(models: ModelsInUse | None, memories: Sequence[Draft | Memory]) -> Sequence[Embedding | None]:

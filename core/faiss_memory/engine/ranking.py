@@ -19,6 +19,8 @@ WORDS_WEIGHT = 0.7
 LEAST_SPREAD = 0.03
 """Among few memories, or such as are all alike, the spread of cosines is not known well."""
 TIE = 0.01
+HALF = 0.5
+"""Where the model can tell less than half of a query apart, words decide."""
 
 SEMANTIC, KEYWORD = "semantic", "keyword"
 """The names of the store's own legs; a plugin's has the plugin's name."""
@@ -36,20 +38,26 @@ class Leg:
 
 def semantic_scores(matches: Iterable[Match]) -> dict[int, float]:
     """Score by meaning: the cosine of the best passage or cue, corrected for the number of passages."""
-    return {
-        match.memory_id: match.similarity - PASSAGE_PENALTY * math.log(match.passages) for match in matches
-    }
+    return {match.memory_id: corrected(match) for match in matches}
 
 
-def score(query: Query, legs: Sequence[Leg], scope: Scope) -> dict[int, float]:
-    """Score memories in a query's mode: by the leg that it names, or by all of them fused."""
+def corrected(match: Match) -> float:
+    """Return how near a memory is, less what its number of passages would bring by accident."""
+    return match.similarity - PASSAGE_PENALTY * math.log(match.passages)
+
+
+def score(query: Query, legs: Sequence[Leg], scope: Scope, known_share: float = 1.0) -> dict[int, float]:
+    """Score memories in a query's mode: by the leg that it names, or by all of them fused.
+
+    `known_share` is the share of the query that the model can tell apart; see `fuse`.
+    """
     if query.mode == "hybrid":
-        return fuse(query, legs, scope)
+        return fuse(query, legs, scope, known_share)
     asked = SEMANTIC if query.mode == "semantic" else KEYWORD
     return dict(next(leg.scores for leg in legs if leg.name == asked))
 
 
-def fuse(query: Query, legs: Sequence[Leg], scope: Scope) -> dict[int, float]:
+def fuse(query: Query, legs: Sequence[Leg], scope: Scope, known_share: float = 1.0) -> dict[int, float]:
     """Fuse legs into sums of what they say, each measured by what is to be expected of it among so many memories.
 
     By meaning that is how far a cosine stands out, in standard deviations from the mean of all that the filter lets
@@ -64,7 +72,7 @@ def fuse(query: Query, legs: Sequence[Leg], scope: Scope) -> dict[int, float]:
     weight = WORDS_WEIGHT * math.log(max(2, scope.memories)) * math.sqrt(scope.coverage)
     scales = {leg.name: _scaled(leg, scope, weight) for leg in legs if leg.scores}
     semantic = scales.get(SEMANTIC, {})
-    if KEYWORD in scales and is_identifier(query.text):
+    if KEYWORD in scales and (is_identifier(query.text) or known_share < HALF):
         semantic = scales[SEMANTIC] = {key: value * TIE for key, value in semantic.items()}
     lacking = {leg.name: leg.is_partial for leg in legs}
     known = {memory_id for scores in scales.values() for memory_id in scores}
@@ -97,8 +105,3 @@ def put_first(scores: dict[int, float], verbatim: Collection[int]) -> None:
 def best_first(scores: Mapping[int, float]) -> Ranking:
     """Order by score, ties by id."""
     return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-
-
-def relevance(similarity: float) -> float:
-    """Turn a cosine into a chance in [0, 1] that a memory answers: a plain logistic curve, not yet calibrated."""
-    return 1 / (1 + math.exp(-12 * (similarity - 0.4)))

@@ -1,10 +1,10 @@
 """How likely a memory helps with what was asked: one judgement, by which everything that shows memories goes.
 
-A cosine is a property of the model and says little by itself: "What did we decide about API calls, and why?" has .40 with
-the note that answers it, and "run the tests" more with one that does not. So meaning and words are weighed together,
-against how general the question is and how many memories there are that could be near by accident, as a logistic
-regression over prompts and notes such as people write. `python -m bench.relevance` makes it again; docs/ranking.md
-shows its curve.
+A cosine is a property of the model and says little by itself: "What did we decide about API calls, and why?" has .40
+with the note that answers it, and "run the tests" more with one that does not. So meaning and words are weighed
+together, against how general the question is and how many memories there are that could be near by accident, as a
+logistic regression over prompts and notes such as people write. `python -m bench.relevance` makes it again;
+docs/ranking.md shows its curve.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.engine.scripts import KnownScripts
 from faiss_memory.memory import Memory, Passage
 
-PASSAGE_PENALTY = 0.06
-"""A text of n passages has n chances to be near by accident; measured in docs/ranking.md."""
 GENERIC = 0.9
 """From this cosine on a query is a generic prompt itself, such as "run the tests", and no memory is meant."""
 NEUTRAL = 0.3
@@ -89,14 +87,19 @@ class Judge:
         self._lock = Lock()
         self._generic: Vectors | None = None
 
-    def generic(self, vector: Vectors) -> float:
-        """Return the cosine of a query's vector, shape (dimension,), with the nearest generic prompt.
-
-        The first time it embeds these, which takes about a second. Raises EmbedderError.
-        """
+    def prepare(self) -> None:
+        """Embed the generic prompts, which takes about a second. Raises EmbedderError."""
         with self._lock:
             if self._generic is None:
                 self._generic = self._model.embed_documents(generic_prompts())
+
+    def generic(self, vector: Vectors) -> float:
+        """Return the cosine of a query's vector, shape (dimension,), with the nearest generic prompt.
+
+        Raises EmbedderError.
+        """
+        self.prepare()
+        assert self._generic is not None
         return float((self._generic @ vector).max())
 
     def known_share(self, text: str) -> float:
@@ -121,7 +124,7 @@ class QueryWords:
 def terms_of(memory: Memory, passage: Passage | None) -> Terms:
     """Return the terms that a memory can be found by; of a long one those of the passage that matched."""
     text = memory.text if passage is None else memory.text[passage.start : passage.end]
-    return analyze(f"{text}\n{memory.source}", " ".join(memory.tags))
+    return analyze(f"{text}\n{memory.source}", "\n".join((*memory.tags, *memory.cues)))
 
 
 def rarity(term: str) -> float:

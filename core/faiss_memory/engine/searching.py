@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine import ranking
 from faiss_memory.engine.passages import split
 from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg
+from faiss_memory.engine.relevance import NEUTRAL, Evidence, Judge, QueryWords, terms_of
 from faiss_memory.memory import Match, Memory, Passage, Query, Ranking, SearchResult
 
 QUERY_PASSAGES = 8
@@ -29,23 +31,53 @@ class Meaning(NamedTuple):
     model: str
 
 
-def embed_query(model: EmbeddingLanes, text: str) -> Meaning:
-    """Embed a query; an overlong one as the mean of passages spread over it."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is known of a query before anything is found: how general it is, and how far the model understands it."""
+
+    words: QueryWords
+    generic: float = 0.0
+    known_share: float = 0.0
+    """0 where there is no model."""
+
+
+def question(query: Query, meaning: Meaning | None, judge: Judge | None) -> Question:
+    """Look at a query. Raises EmbedderError."""
+    words = QueryWords(query.text)
+    if meaning is None or judge is None:
+        return Question(words)
+    return Question(words, judge.generic(meaning.vector), judge.known_share(query.text))
+
+
+def embed_queries(model: EmbeddingLanes, texts: Sequence[str]) -> list[Meaning]:
+    """Embed queries together; an overlong one as the mean of passages spread over it. Raises EmbedderError."""
+    parts = [_passages(model, text) for text in texts]
+    vectors = model.embed_queries([part for passages in parts for part in passages])
+    ends = np.cumsum([len(passages) for passages in parts])
+    found = []
+    for end, passages in zip(ends, parts, strict=True):
+        mean = vectors[end - len(passages) : end].mean(axis=0)
+        unit = mean / max(float(np.linalg.norm(mean)), 1e-12) if len(passages) > 1 else mean
+        found.append(Meaning(np.asarray(unit, np.float32), model.identity))
+    return found
+
+
+def _passages(model: EmbeddingLanes, text: str) -> list[str]:
     if len(text) <= model.window:  # a token is at least a character
-        return Meaning(np.asarray(model.embed_queries([text])[0]), model.identity)
+        return [text]
     passages = split(text, model.token_offsets(text), model.window)
     chosen = np.unique(np.linspace(0, len(passages) - 1, QUERY_PASSAGES).astype(int))
-    vectors = model.embed_queries([text[passages[n].start : passages[n].end] for n in chosen])
-    mean = vectors.mean(axis=0)
-    unit = np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
-    return Meaning(unit, model.identity)
+    return [text[passages[n].start : passages[n].end] for n in chosen]
 
 
 class Choice:
     """Chooses from the legs of a search what answers: `kept`, best first."""
 
-    def __init__(self, query: Query, guests: Mapping[str, Ranking], partial: Collection[str]) -> None:
+    def __init__(
+        self, query: Query, guests: Mapping[str, Ranking], partial: Collection[str], known_share: float
+    ) -> None:
         self._query = query
+        self._known_share = known_share
         self._partial = partial
         self._guests = guests
         self.named = {memory_id for given in guests.values() for memory_id, score in given if score > 0}
@@ -53,7 +85,7 @@ class Choice:
 
     def __call__(self, legs: Legs) -> list[int]:
         """Choose the memories whose texts are wanted."""
-        scores = ranking.score(self._query, self._legs(legs), legs.scope)
+        scores = ranking.score(self._query, self._legs(legs), legs.scope, self._known_share)
         ranking.put_first(scores, legs.verbatim)
         self.kept = [
             pair for pair in ranking.best_first(scores) if _passes(self._query, legs.matches.get(pair[0]))
@@ -91,19 +123,31 @@ def phrases_of(text: str) -> list[str]:
     return [phrase for phrase in ([whole] if len(whole) <= LONGEST_PHRASE else []) + quoted if phrase.strip()]
 
 
-def results_of(kept: Ranking, found: Found) -> list[SearchResult]:
-    """Put the memories that were found together with their scores."""
+def results_of(asked: Question, kept: Ranking, found: Found) -> list[SearchResult]:
+    """Put the memories that were found together with their scores and their relevance."""
     scores, matches = dict(kept), found.legs.matches
     results = []
     for memory in found.memories:
         match = matches.get(memory.id)
+        passage = None if match is None else _passage(match, memory)
+        near = NEUTRAL
+        if match is not None:
+            near += asked.known_share * (ranking.corrected(match) - NEUTRAL)
+        evidence = Evidence(
+            similarity=near,
+            words=asked.words.share(terms_of(memory, passage).counts),
+            generic=asked.generic,
+            specific=asked.words.specific,
+            memories=found.legs.scope.memories,
+            has_cues=bool(memory.cues),
+        )
         results.append(
             SearchResult(
                 memory=memory,
                 similarity=None if match is None else match.similarity,
                 score=scores[memory.id],
-                relevance=None if match is None else ranking.relevance(match.similarity),
-                passage=None if match is None else _passage(match, memory),
+                relevance=evidence.relevance(),
+                passage=passage,
                 matched=None if match is None else "passage" if match.cue is None else "cue",
             )
         )
@@ -132,6 +176,4 @@ def reaches_on(query: Query, legs: Legs, depth: int) -> bool:
 
 def is_relevant(query: Query, result: SearchResult) -> bool:
     """Say whether a result is as likely an answer as the query demands."""
-    return query.min_relevance is None or (
-        result.relevance is not None and result.relevance >= query.min_relevance
-    )
+    return query.min_relevance is None or result.relevance >= query.min_relevance

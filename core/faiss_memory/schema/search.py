@@ -70,7 +70,7 @@ class FoundMemory(Answer):
     similarity: float | None
     timestamp: Time
     score: float
-    relevance: float | None
+    relevance: Chance
     project: str
     tags: list[str]
     cues: list[str]

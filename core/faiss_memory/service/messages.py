@@ -83,7 +83,7 @@ def found_memory(result: SearchResult) -> schema.FoundMemory:
         similarity=None if result.similarity is None else round(result.similarity, 4),
         timestamp=time_text(record.timestamp),
         score=round(result.score, 6),
-        relevance=None if result.relevance is None else round(result.relevance, 4),
+        relevance=round(result.relevance, 4),
         project=record.project,
         tags=list(record.tags),
         cues=list(record.cues),

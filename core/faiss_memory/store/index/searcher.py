@@ -333,7 +333,7 @@ class Indexes:
 
     def _scope(self, catalogue: Catalogue, asked: Search, words: ByWords) -> Scope:
         """Measure how all that a filter lets through lies to a query; the caller holds the lock."""
-        every = np.zeros(0, np.float32)
+        every, vectors_there = np.zeros(0, np.float32), 0
         if asked.vector is not None and asked.nearest:
             vectors = self._by_project(asked.model)
             projects = [name for name in asked.where.projects or sorted(vectors) if name in vectors]
@@ -341,8 +341,9 @@ class Indexes:
                 allowed, hidden = _scope(catalogue, asked.where, project)
                 part = vectors[project].sample(asked.vector, allowed, hidden, SAMPLE // len(projects) + 1)
                 every = np.append(every, part)
+                vectors_there += len(vectors[project]) if allowed is None else len(allowed)
         return Scope(
-            memories=words.memories or len(every),
+            memories=words.memories or vectors_there,
             mean=float(every.mean()) if len(every) else 0.0,
             spread=float(every.std()) if len(every) else 0.0,
             coverage=words.coverage,

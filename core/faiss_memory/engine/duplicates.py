@@ -1,0 +1,48 @@
+"""Memories that say the same, and such as say nearly the same with another value: of these the newer one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from faiss_memory.analyzer import analyze
+from faiss_memory.memory import SearchResult
+
+ALIKE = 0.6
+"""The share of words that two memories must have in common, of all that either holds, to be about the same thing."""
+LONGEST = 1_000
+"""Characters: a longer text says more than one thing."""
+
+
+def normalized(text: str) -> str:
+    """Return a text as it counts for sameness: white space and case make no other text."""
+    return " ".join(text.split()).casefold()
+
+
+def newer_first(results: Sequence[SearchResult]) -> list[SearchResult]:
+    """Put the newer of two results first that say nearly the same with another value; scores stay in their places."""
+    terms = [_terms(result.memory.text) for result in results]
+    order = list(range(len(results)))
+    for place in range(len(order)):
+        newest = place
+        for other in range(place + 1, len(order)):
+            is_newer = results[order[other]].memory.timestamp > results[order[newest]].memory.timestamp
+            if is_newer and _differ_by_a_value(terms[order[place]], terms[order[other]]):
+                newest = other
+        order.insert(place, order.pop(newest))
+    return [replace(results[n], score=results[place].score) for place, n in enumerate(order)]
+
+
+def differ_by_a_value(one: str, other: str) -> bool:
+    """Return whether two texts say nearly the same, with another value."""
+    return _differ_by_a_value(_terms(one), _terms(other))
+
+
+def _terms(text: str) -> Mapping[str, int]:
+    return analyze(text).counts if len(text) <= LONGEST else {}
+
+
+def _differ_by_a_value(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
+    if not one or not other or one.keys() == other.keys():
+        return False
+    return len(one.keys() & other.keys()) >= ALIKE * len(one.keys() | other.keys())
