@@ -62,6 +62,8 @@ class Note:
     text: str
     tags: Sequence[str] = ()
     superseded_by: int | None = None
+    replaces: Sequence[str] = ()
+    """Dates of older notes that say the same with another value."""
     cut: bool = False
 
 
@@ -102,6 +104,7 @@ def note_text(note: Note) -> str:
         source if len(source) <= LONGEST_SOURCE else f"…{source[-LONGEST_SOURCE:]}",
         ", ".join(f"#{_in_a_head(tag)}" for tag in note.tags),
         f"superseded by {note.superseded_by}" if note.superseded_by else "",
+        f"replaces what was noted on {', '.join(note.replaces)}" if note.replaces else "",
         f"project {note.project}" if note.project else "",
     ]
     quoted = "\n".join(f"{_QUOTE}{line}".rstrip() for line in clean_text(note.text).strip().split("\n"))

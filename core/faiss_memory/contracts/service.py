@@ -74,8 +74,13 @@ class Service(ABC):
         """Count of what use memories are, where the store keeps a ledger."""
 
     @abstractmethod
-    def search(self, request: schema.SearchRequest, rights: Rights = PERSON) -> schema.SearchAnswer:
-        """Search memories with a question in plain words."""
+    def search(
+        self, request: schema.SearchRequest, rights: Rights = PERSON, wordings: Sequence[str] = ()
+    ) -> schema.SearchAnswer:
+        """Search memories with a question in plain words; a memory's best match with any of the `wordings` counts too.
+
+        With several wordings relevance orders the results.
+        """
 
     @abstractmethod
     def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:

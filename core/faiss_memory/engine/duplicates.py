@@ -19,6 +19,11 @@ def normalized(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
+def is_same_text(one: str, other: str) -> bool:
+    """Return whether two texts are the same but for white space and case."""
+    return normalized(one) == normalized(other)
+
+
 def newer_first(results: Sequence[SearchResult]) -> list[SearchResult]:
     """Put the newer of two results first that say nearly the same with another value; scores stay in their places."""
     terms = [_terms(result.memory.text) for result in results]

@@ -21,6 +21,8 @@ from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.engine.scripts import KnownScripts
 from faiss_memory.memory import Memory, Passage
 
+DEFAULT_RELEVANCE = 0.2
+"""What is less relevant is not shown unasked: few foreign prompts reach it (docs/recall.md has the curve)."""
 GENERIC = 0.9
 """From this cosine on a query is a generic prompt itself, such as "run the tests", and no memory is meant."""
 NEUTRAL = 0.3
@@ -41,7 +43,7 @@ class Weights:
 
 
 WEIGHTS = Weights(
-    similarity=9.0, words=5.0, generic=-1.4, specific=0.8, memories=-0.1, cues=-0.4, constant=-8.5
+    similarity=10.2, words=4.7, generic=-4.1, specific=0.63, memories=-0.08, cues=-0.45, constant=-8.0
 )
 
 

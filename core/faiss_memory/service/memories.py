@@ -107,8 +107,10 @@ class MemoryService(Service):
 
     # Finding.
 
-    def search(self, request: schema.SearchRequest, rights: Rights = PERSON) -> schema.SearchAnswer:
-        """Search memories with a question in plain words."""
+    def search(
+        self, request: schema.SearchRequest, rights: Rights = PERSON, wordings: Sequence[str] = ()
+    ) -> schema.SearchAnswer:
+        """Search memories with a question in plain words, or with several wordings of one."""
         started = time.perf_counter()
         limits = self.settings.limits
         check_size(request.query, limits.text_bytes, "query", "text_bytes")
@@ -122,6 +124,7 @@ class MemoryService(Service):
             where=where,
             threshold=request.threshold,
             min_relevance=request.min_relevance,
+            wordings=tuple(wordings),
         )
         found = self.engine.search(query)
         seconds = time.perf_counter() - started

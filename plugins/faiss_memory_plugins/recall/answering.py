@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from threading import Lock
@@ -26,8 +27,30 @@ from faiss_memory_plugins.recall.sessions import COUNTS, Sessions
 from faiss_memory_plugins.recall.settings import RecallSettings
 from faiss_memory_plugins.recall.summaries import keep_summary
 
+SESSIONS_REMEMBERED = 200
 FOUND = "found for what was just asked"
 DIGEST = "kept for every session of this project"
+
+
+class PreviousPrompts:
+    """What was asked last in each session: in memory, and only of the latest sessions."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._prompts: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def get(self, key: tuple[str, str]) -> str:
+        """Return what was asked last, empty where nothing is known."""
+        with self._lock:
+            return self._prompts.get(key, "")
+
+    def put(self, key: tuple[str, str], prompt: str) -> None:
+        """Remember what is asked now."""
+        with self._lock:
+            self._prompts[key] = prompt
+            self._prompts.move_to_end(key)
+            while len(self._prompts) > SESSIONS_REMEMBERED:
+                self._prompts.popitem(last=False)
 
 
 class Recall:
@@ -37,6 +60,7 @@ class Recall:
         self._service = service
         self._opening = Lock()
         self._opened: Sessions | None = None
+        self._previous = PreviousPrompts()
 
     @property
     def _sessions(self) -> Sessions:
@@ -76,7 +100,10 @@ class Recall:
             known = sessions.shown(assistant, event.session)
         if event.moment == "prompt":
             why, tokens = FOUND, settings.tokens
-            notes = found_for(self._service, project, event.text, known)
+            key = (assistant, event.session)
+            previous = self._previous.get(key) if event.session else ""
+            notes, asked = found_for(self._service, project, event.text, previous, known)
+            self._previous.put(key, asked)
         else:
             why, tokens = DIGEST, settings.digest_tokens
             notes = digest_of(self._service, project, event.session, known, event.forgotten)

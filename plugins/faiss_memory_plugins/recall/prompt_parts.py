@@ -167,7 +167,9 @@ def _is_prose(line: str) -> bool:
         return False
     if _CODE_END.search(line) and len(words) < 12:
         return False
-    if _CODE_START.match(line) and not re.match(r"\s*(?:from|import|select|else|let|try|for|if) \w+ \w+ \w+", line):
+    if _CODE_START.match(line) and not re.match(
+        r"\s*(?:from|import|select|else|let|try|for|if) \w+ \w+ \w+", line
+    ):
         return False
     tokens = line.split()
     names = sum(map(bool, map(_NAME.search, tokens)))
