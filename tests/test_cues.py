@@ -119,6 +119,7 @@ def test_memories_without_cues_are_listed_page_by_page(client):
         (["\u200b"], "cues[0]"),
         ("a phrase", "cues"),
         ([str(n) for n in range(9)], "cues"),
+        (["as the schema counts them"] * 9, "cues"),
     ],
 )
 def test_a_cue_that_is_not_allowed_is_named(client, cues, field):

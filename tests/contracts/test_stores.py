@@ -116,16 +116,23 @@ class Leaking(ShelfStore):
 class Approximate(ShelfStore):
     """Misses every tenth of the nearest."""
 
-    def _matches(self, asked, there):
+    def _matches(self, asked, there, **how):
         chance = random.Random(7)
-        return super()._matches(asked, [key for key in there if chance.random() > 0.1])
+        return super()._matches(asked, [key for key in there if chance.random() > 0.1], **how)
 
 
 class Comparing(ShelfStore):
     """Compares the vectors of one model with those of another."""
 
-    def _matches(self, asked, there):
-        return super()._matches(replace(asked, model=store_checks.MODEL), there)
+    def _matches(self, asked, there, **how):
+        return super()._matches(replace(asked, model=store_checks.MODEL), there, **how)
+
+
+class Mingling(ShelfStore):
+    """Takes a cue for what a memory says."""
+
+    def _matches(self, asked, there, *, cues=True):
+        return super()._matches(asked, there)
 
 
 class Silent(ShelfStore):
@@ -147,7 +154,7 @@ class Dirty(ShelfStore):
 
 
 FAULTS = [
-    Forgetful, OneShort, Stubborn, Careless, Repeating, Mixed, Stale, Halfway, Amnesiac, Leaking, Approximate,
+    Mingling, Forgetful, OneShort, Stubborn, Careless, Repeating, Mixed, Stale, Halfway, Amnesiac, Leaking, Approximate,
     Comparing, Silent, Dirty,
 ]  # fmt: skip
 

@@ -80,12 +80,11 @@ def check_cues(cues: Sequence[str], most: int, field: str) -> tuple[str, ...]:
                 f"`{field}[{number}]` has {len(cue)} characters; the most is {LONGEST_CUE}",
                 f"{field}[{number}]",
             )
-    kept = tuple(dict.fromkeys(trimmed))
-    if len(kept) > most:
+    if len(trimmed) > most:
         raise InvalidRequest(
-            f"`{field}` holds {len(kept)} cues; the most is {most} (setting limits.cues)", field
+            f"`{field}` holds {len(trimmed)} cues; the most is {most} (setting limits.cues)", field
         )
-    return kept
+    return tuple(dict.fromkeys(trimmed))
 
 
 def check_time(time: datetime | None, field: str) -> datetime | None:
