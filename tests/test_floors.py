@@ -49,7 +49,8 @@ HOUSES = {
         {"embedded"},
     ],
     "faiss_memory.cli": [
-        {"failures", "lazy", "writing", "records"},
+        {"docstrings", "failures", "writing", "records"},
+        {"lazy"},
         {"output", "terminal", "client", "progress", "views", "options", "settings_options", "session"},
         {"memories", "overview", "backups", "assistants", "host"},
         {"doctor"},
@@ -65,10 +66,12 @@ FLOOR = {
 MOST_IN_A_FOLDER = 25
 
 INLINE_IMPORTS = {
-    "cli": "--help must not pay for numpy and faiss",
-    "embedder": "torch and onnxruntime are loaded only where they are needed",
+    "cli/": "--help must not pay for numpy and faiss",
+    "embedder/": "torch and onnxruntime are loaded only where they are needed",
     "__init__.py": "the front door loads a name when it is first used",
+    "/command.py": "nor must that of a guest's command pay for what the command uses",
 }
+"""By how a file's name begins, or ends."""
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS = {
     "embedder/compile.py _export": "one model, one export: a class inside needs what is around it"
@@ -217,7 +220,7 @@ def test_the_front_door_imports_nothing_of_ours_by_itself():
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
 def test_imports_stand_at_the_top(path):
-    if _name(path).split("/")[0] in INLINE_IMPORTS:
+    if any(_name(path).startswith(place) or _name(path).endswith(place) for place in INLINE_IMPORTS):
         return
     assert [ast.unparse(node) for node, inside in _nodes(path) if inside and _imported(node)] == []
 

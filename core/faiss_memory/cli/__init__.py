@@ -14,7 +14,6 @@ _PLACE = "faiss_memory.cli."
 COMMANDS = {
     "add": Home(_PLACE + "memories.add:add", "Store a memory."),
     "search": Home(_PLACE + "memories.search:search", "Search memories with a question in plain words."),
-    "build": Home(_PLACE + "memories.build:build", "Read files, folders or globs of notes into a project."),
     "list": Home(_PLACE + "memories.search:list_memories", "List memories, the newest first."),
     "show": Home(_PLACE + "memories.search:show", "Show a memory in full."),
     "edit": Home(_PLACE + "memories.add:edit", "Correct a memory."),
@@ -42,7 +41,6 @@ COMMANDS = {
     "package": Home(
         _PLACE + "assistants.package:package", "Make a package for an assistant's own plugin system."
     ),
-    "mcp": Home(_PLACE + "assistants.mcp:mcp", "Speak MCP on standard input and output, for an assistant."),
     "config": Home(_PLACE + "host.serve:config", "Show the settings in force, and where each comes from."),
     "compile": Home(_PLACE + "host.serve:compile_model", "Prepare a model now."),
     "plugins": Home(_PLACE + "host.serve:plugins", "List the plugins and adapters that are installed."),
