@@ -32,7 +32,12 @@ EVENTS: dict[str, dict[str, Any]] = {
     "UserPromptSubmit": {},
 }
 PROMPT = PromptTemplate(NAME, RULES)
-HOOK = HookDialect(session_start="SessionStart", prompt="UserPromptSubmit", context=nested_context)
+HOOK = HookDialect(
+    session_start="SessionStart",
+    prompt="UserPromptSubmit",
+    notice="systemMessage",
+    context=nested_context,
+)
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
@@ -52,7 +57,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     folder = "~/.codex" if home else ".codex"
     hook = {
         "type": "command",
-        "command": hook_line(context, NAME),
+        "command": hook_line(context, NAME, HOOK),
         "timeout": 5,
         "statusMessage": f"asking {SERVER}",
     }
