@@ -95,7 +95,7 @@ class Everything:
 
     @hookimpl
     def register_prompt_templates(self):
-        return [PromptTemplate("everything", "Search $url first.")]
+        return [PromptTemplate("everything", "Search $url first, about $project, for $5.")]
 
     @hookimpl
     def register_stats(self, service):
@@ -205,10 +205,10 @@ def test_a_plugin_brings_files(client):
     assert file == {"path": ".everything/config", "kind": "own file", "keys": [], "text": text}
 
 
-def test_a_plugin_brings_prompt_templates(everything, make_service):
-    service = make_service(everything)
-    names = [prompt.name for part in service.plugins.hook.register_prompt_templates() for prompt in part]
-    assert "everything" in names
+def test_a_plugin_brings_prompt_templates(client):
+    answer = client.get("/adapters/everything/prompt", params={"project": "shop"}).json
+    text = "Search http://127.0.0.1:8900 first, about shop, for $5."
+    assert answer == {"name": "everything", "project": "shop", "text": text}
 
 
 def test_a_plugin_adds_to_the_statistics(client, everything):

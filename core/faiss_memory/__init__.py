@@ -217,6 +217,8 @@ if TYPE_CHECKING:
         PatchRequest as PatchRequest,
         ProjectName as ProjectName,
         ProjectsAnswer as ProjectsAnswer,
+        PromptAnswer as PromptAnswer,
+        PromptRequest as PromptRequest,
         PurgeAnswer as PurgeAnswer,
         PurgeRequest as PurgeRequest,
         ScopeRequest as ScopeRequest,

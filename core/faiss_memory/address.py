@@ -55,6 +55,11 @@ def service_address(settings: Settings) -> ServiceAddress:
     )  # fmt: skip
 
 
+def settled_address(settings: Settings) -> str:
+    """Return where the settings say that the service answers: a container's port may be another on this machine."""
+    return f"http://127.0.0.1:{settings.published_port or settings.port}"
+
+
 def named_address(url: str, origin: str, settings: Settings) -> ServiceAddress:
     """Take an address that the person has named; it must prove what is known of it: its run's secret, or the token."""
     left = left_address()

@@ -36,7 +36,7 @@ def test_the_tools_are_those_of_the_service(pipe, tmp_path):
         assert "outputSchema" in tools[0]
         assert assistant.ask("ping", 7)["result"] == {}
         assert [prompt["name"] for prompt in assistant.ask("prompts/list")["result"]["prompts"]] == [
-            "remember", "recall", "review",
+            "remember", "recall", "review", "instructions",
         ]  # fmt: skip
         assert assistant.close() == 0
 

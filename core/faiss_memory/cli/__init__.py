@@ -41,6 +41,7 @@ COMMANDS = {
     "package": Home(
         _PLACE + "assistants.package:package", "Make a package for an assistant's own plugin system."
     ),
+    "prompt": Home(_PLACE + "assistants.prompt:prompt", "Print what an assistant is told of the memory."),
     "config": Home(_PLACE + "host.serve:config", "Show the settings in force, and where each comes from."),
     "compile": Home(_PLACE + "host.serve:compile_model", "Prepare a model now."),
     "plugins": Home(_PLACE + "host.serve:plugins", "List the plugins and adapters that are installed."),

@@ -20,7 +20,7 @@ def core_routes(service: MemoryService, backups: Backups, assistants: AssistantF
         *_keeping(service),
         *_forgetting(service),
         *_overview(service.overview),
-        *_adapters(assistants),
+        *_adapters(service, assistants),
         *_backups(backups),
     )
 
@@ -123,7 +123,7 @@ def _overview(overview: Overview) -> Sequence[Route]:
     )  # fmt: skip
 
 
-def _adapters(assistants: AssistantFiles) -> Sequence[Route]:
+def _adapters(service: MemoryService, assistants: AssistantFiles) -> Sequence[Route]:
     return (
         Route(
             method="GET", path="/adapters", summary="List the assistants' adapters",
@@ -133,6 +133,10 @@ def _adapters(assistants: AssistantFiles) -> Sequence[Route]:
             method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
             params=schema.FilesRequest, answer=schema.FilesAnswer, other_content=("application/zip",),
             handler=assistants.files,
+        ),
+        Route(
+            method="GET", path="/adapters/{name}/prompt", summary="Give what an assistant is told of the memory",
+            params=schema.PromptRequest, answer=schema.PromptAnswer, handler=service.prompt,
         ),
         Route(
             method="GET", path="/adapters/{name}/package", params=schema.PackageRequest,

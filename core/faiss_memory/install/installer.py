@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from faiss_memory.address import service_address
+from faiss_memory.address import service_address, settled_address
 from faiss_memory.contracts.config_files import InstallContext, OwnFile, Scope, Snippet
 from faiss_memory.errors import InstallError
 from faiss_memory.install.applying import carry_out, finish
@@ -175,8 +175,7 @@ class Installer:
 
 def context_of(settings: Settings, scope: Scope, folder: str, project: str) -> InstallContext:
     """Say what generated files may speak of. Others' services are where the settings say, one's own where it runs."""
-    port = settings.published_port or settings.port
-    url = f"http://127.0.0.1:{port}" if scope == "shared" else service_address(settings).url
+    url = settled_address(settings) if scope == "shared" else service_address(settings).url
     return InstallContext(
         url=url,
         project=project,

@@ -25,6 +25,7 @@ from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema.limits import check_metadata, check_size, check_tags, check_text, check_time
 from faiss_memory.service import messages
 from faiss_memory.service.overview import Overview
+from faiss_memory.service.prompts import filled
 from faiss_memory.service.selection import named_alone, select_memories
 from faiss_memory.service.uses import Uses
 from faiss_memory.settings import Settings
@@ -67,6 +68,10 @@ class MemoryService(Service):
     def assistants(self) -> Sequence[Assistant]:
         """The adapters that take part."""
         return [*self.plugins.adapters.values()]
+
+    def prompt(self, request: schema.PromptRequest) -> schema.PromptAnswer:
+        """Return what an assistant is told of the memory, for a project. Raises MemoryNotFound."""
+        return filled(self.plugins, self.settings, request)
 
     def stats(
         self, project: str | Sequence[str] | None = None, rights: Rights = PERSON
