@@ -247,6 +247,9 @@ if TYPE_CHECKING:
         TOOLS as TOOLS,
         Tool as Tool,
     )
+    from faiss_memory.uids import (
+        new_uid as new_uid,
+    )
 
 
 # Nothing here talks to anybody. Libraries that would are told before any of them is imported; so it stands in the front
