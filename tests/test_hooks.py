@@ -215,6 +215,13 @@ def test_a_plugin_adds_to_the_statistics(client, everything):
     assert client.get("/stats").json["plugins"]["everything"] == {"told": len(everything.told), "ready": True}
 
 
+def test_each_service_has_a_plugin_of_its_own_where_a_class_is_named(make_service, client_of, tmp_path):
+    busy, idle = (client_of(make_service(data_dir=str(tmp_path / name))) for name in ("busy", "idle"))
+    busy.post("/memory/add", {"text": "one"})
+    counts = [client.get("/stats").json["plugins"]["activity"]["added"] for client in (busy, idle)]
+    assert counts == [1, 0]
+
+
 def test_a_plugin_is_told_of_start_and_stop(everything, tmp_path):
     given = load(None, {"data_dir": str(tmp_path / "data")}, {}).settings
     service = build_service(given, lambda _: None, [("everything", everything)])
