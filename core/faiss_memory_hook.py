@@ -179,7 +179,7 @@ def _check_proof(connection: socket.socket, url: str, place: str, secret: str, u
 
 
 def _is_whole(received: bytes) -> bool:
-    """Say whether an answer has come to its end, as its Content-Length says."""
+    """Return whether an answer has come to its end, as its Content-Length says."""
     head, ends, body = received.partition(b"\r\n\r\n")
     for line in head.lower().split(b"\r\n"):
         if ends and line.startswith(b"content-length:"):
@@ -249,7 +249,7 @@ class _Refused(NoAnswer):
 
 
 def _notice(options: dict[str, str], event: bytes) -> dict[str, object]:
-    """Say once a session that nothing is remembered in it."""
+    """Return once a session that nothing is remembered in it."""
     error = sys.exc_info()[1]
     if not isinstance(error, OSError) or isinstance(error, TimeoutError):
         return {}
@@ -268,7 +268,7 @@ def _notices(options: dict[str, str]) -> dict[str, str]:
 
 
 def addresses() -> list[tuple[str, str, str]]:
-    """Say where the service may answer: where the environment says, else where the last one ran, else as usual.
+    """Return where the service may answer: where the environment says, else where the last one ran, else as usual.
 
     Each is an address, the secret that must be proved there (empty where nothing is known), and the token it is sent.
     """

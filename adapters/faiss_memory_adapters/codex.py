@@ -114,7 +114,7 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
 
 
 def _hook_keys(file: Path) -> Iterator[str]:
-    """Give the names under which Codex notes what was said about our hooks: file, event, and their places in it."""
+    """Yield the names under which Codex notes what was said about our hooks: file, event, and their places in it."""
     for event in EVENTS:
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", event).lower()
         for group, entry in enumerate(items(table(read_json(file), "hooks"), event)):

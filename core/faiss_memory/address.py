@@ -85,7 +85,7 @@ def left_address() -> LeftAddress | None:
 
 
 def is_ours(pid: int) -> bool:
-    """Say whether a process is there, and is this user's. On Windows, where asking would interrupt it, always true."""
+    """Return whether a process is there and this user's. On Windows, where asking would interrupt it, always true."""
     if sys.platform == "win32":
         return True
     try:

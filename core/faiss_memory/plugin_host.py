@@ -73,7 +73,7 @@ class PluginHost:
         return found
 
     def wants(self, hook: str) -> bool:
-        """Say whether a plugin implements a hook."""
+        """Return whether a plugin implements a hook."""
         return bool(getattr(self.hook, hook).get_hookimpls())
 
     def notify(self, hook: str, **arguments: Any) -> None:

@@ -14,7 +14,7 @@ from faiss_memory.service.overview import Overview
 
 
 def core_routes(service: MemoryService, backups: Backups, assistants: AssistantFiles) -> Sequence[Route]:
-    """Give the calls that exist without any plugin."""
+    """Return the calls that exist without any plugin."""
     return (
         *_finding(service),
         *_keeping(service),

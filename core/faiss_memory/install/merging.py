@@ -114,7 +114,7 @@ def made_of(original: Content, entries: Iterable[Entry], now: Content) -> Conten
 
 
 def is_edited(content: Content, record: FileRecord, part: Part) -> bool:
-    """Say whether a recorded part stands there in another form than ours; another owner's is ours."""
+    """Return whether a recorded part stands there in another form than ours; another owner's is ours."""
     everything = [other for entry in record.entries for other in entry.read()]
     if state(content, part) == "same" or any(
         _excludes(part, other) and state(content, other) == "same" for other in everything
@@ -124,7 +124,7 @@ def is_edited(content: Content, record: FileRecord, part: Part) -> bool:
 
 
 def presence(content: Content, part: Part, known: Sequence[Part]) -> Presence:
-    """Say how a part stands: of items, marked ones that nobody has put there are another form of ours."""
+    """Return how a part stands: of items, marked ones that nobody has put there are another form of ours."""
     found = state(content, part)
     if (
         found == "absent"
@@ -175,7 +175,7 @@ class _Edited:
             self.now = give_back(self.now, part, self._first)
 
     def without_us(self, parts: Sequence[Part] | None = None) -> Content:
-        """Give the file as it would be without us: what the person has edited is theirs."""
+        """Return the file as it would be without us: what the person has edited is theirs."""
         before, self.now = self.now, self._before if parts is None else self.now
         for part in _for_removal(self._known if parts is None else parts, (), ()):
             if presence(self.now, part, self._known) == "same" and not self._is_only_a_default(part):
@@ -185,7 +185,7 @@ class _Edited:
         return found_without
 
     def _is_only_a_default(self, part: Part) -> bool:
-        """Say whether a default is all that could be ours here: without a record it is taken for the person's."""
+        """Return whether a default is all that could be ours here: without a record it is taken for the person's."""
         return isinstance(part, JsonDefault | YamlDefault) and not self._recorded and self.now == self._before
 
     def _drop_stale_items(self, part: Part) -> None:

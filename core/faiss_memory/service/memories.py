@@ -128,7 +128,7 @@ class MemoryService(Service):
         return answer
 
     def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:
-        """Say whether a text is news: a long one is known only if every passage of it is."""
+        """Return whether a text is news: a long one is known only if every passage of it is."""
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
         projects = rights.to_read(request.project)
         closest = self.engine.closest(request.text, Filter(projects=projects))
@@ -260,7 +260,7 @@ class MemoryService(Service):
         return Rewriting(len(done.added), len(done.changed), len(done.removed), passages)
 
     def origins(self, project: str) -> dict[int, Origin]:
-        """Say which of a project's memories were built from which part of which file, by id."""
+        """Return which of a project's memories were built from which part of which file, by id."""
         return self.engine.store.origins(project)
 
     def _check_limits(self, part: Draft | Change) -> None:

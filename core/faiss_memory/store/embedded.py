@@ -243,7 +243,7 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
         return self._committer.run(call)
 
     def origins(self, project: str) -> dict[int, Origin]:
-        """Give the origins of a project's memories."""
+        """Return the origins of a project's memories."""
         return self._committer.read(lambda truth: origins.read(truth.connection, project, truth.damaged))
 
     def forget(self, ids: Sequence[int]) -> list[int]:
@@ -264,7 +264,7 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
         return self._committer.run(lambda truth, changes: truth.drop_project(name, changes), gives_room=True)
 
     def unembedded(self, limit: int, model: str | None = None, after: int = 0) -> list[Memory]:
-        """Give memories that a model has not embedded yet, oldest first."""
+        """Return memories that a model has not embedded yet, oldest first."""
         return self._committer.read(lambda truth: truth.unembedded(limit, model or truth.model, after))
 
     def count_unembedded(self, model: str | None = None) -> dict[str, int]:
@@ -305,16 +305,16 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
         )
 
     def changes(self, after: str | None = None, limit: int = 1000) -> Feed:
-        """Tell what was written since a position, oldest first."""
+        """Return what was written since a position, oldest first."""
         return self._committer.read(lambda truth: feed.read(truth, after, limit))
 
     def rebuilding(self) -> list[Progress]:
-        """Tell which derived files are being rebuilt, and how far a restore is that is being built beside."""
+        """Return which derived files are being rebuilt, and how far a restore is that is being built beside."""
         building = self._building.now
         return [*self._indexes.rebuilding(), *([] if building is None else [building])]
 
     def busy(self) -> Progress | None:
-        """Tell what keeps the records from being read and written."""
+        """Return what keeps the records from being read and written."""
         return self._busy.now
 
     def backup(self, label: str | None) -> Backup:

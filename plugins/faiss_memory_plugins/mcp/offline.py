@@ -46,7 +46,7 @@ def offline_result(message: Message, said: str, limits: faiss_memory.Limits, *, 
 
 
 def failed_call(said: str, *, modern: bool) -> Message:
-    """Give the result of a call that failed: the model reads it, and can tell the person."""
+    """Return the result of a call that failed: the model reads it, and can tell the person."""
     result = {"content": [{"type": "text", "text": said}], "isError": True}
     return {**result, "resultType": "complete"} if modern else result
 

@@ -75,7 +75,7 @@ class Prompts:
         self.by_name = {} if caller.public else {prompt.name: prompt for prompt in found}
 
     def write(self, name: str, arguments: Mapping[str, str]) -> tuple[str, str]:
-        """Give a prompt's description and text. Raises InvalidRequest for what it does not know."""
+        """Return a prompt's description and text. Raises InvalidRequest for what it does not know."""
         if name not in self.by_name:
             raise InvalidRequest(
                 f"there is no prompt `{name}`; there are {', '.join(self.by_name) or 'none'}"

@@ -208,7 +208,7 @@ class Relay:
                 return answer
 
     def _headers(self, message: Message, modern: str | None) -> dict[str, str]:
-        """Give the headers by which MCP over HTTP says what over pipes stands in the message alone."""
+        """Return the headers by which MCP over HTTP says what over pipes stands in the message alone."""
         headers = {"Content-Type": "application/json"}
         if self._client_name.isascii() and self._client_name.isprintable():
             headers["User-Agent"] = _header(self._client_name)

@@ -43,7 +43,7 @@ def read_only(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
 
 
 def check_truth(connection: sqlite3.Connection, path: Path, step: Step) -> Iterator[Finding]:
-    """Say what is wrong with memory.db. Raises NewerSchema, and sqlite3.Error when it cannot be read at all."""
+    """Yield what is wrong with memory.db. Raises NewerSchema, and sqlite3.Error when it cannot be read at all."""
     step("the structure of memory.db", 0)
     is_current = version_of(connection, path) == SCHEMA_VERSION  # an older one is upgraded at the next start
     damage = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
@@ -63,7 +63,7 @@ def check_truth(connection: sqlite3.Connection, path: Path, step: Step) -> Itera
 
 
 def damaged_memories(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
-    """Give the memories whose checksum fails, with the error."""
+    """Yield the memories whose checksum fails, with the error."""
     for row in connection.execute(f"SELECT {MEMORY_COLUMNS} FROM memories ORDER BY id"):
         try:
             from_row(row)
