@@ -1,11 +1,17 @@
 """The hook program: hands an assistant's event to the running service, and its answer back to the assistant.
 
-    faiss-memory-hook NAME [--project PROJECT] [--url URL] [--verbose]
+    faiss-memory-hook NAME [--project PROJECT] [--context PLACE] [--notice EVENT:FIELD] [--inside VARIABLE:NAME]
+                      [--url URL] [--verbose]
 
 Reads the event from standard input, and writes what the service answers, which the assistant adds to its context. An
 assistant waits for it at every prompt. So it imports nothing of ours, gives up after 250 ms, and whatever goes wrong it
 ends with 0 and without a word; only when a session begins it says that the service is not running. `--verbose` says on
 standard error what went wrong.
+
+How the assistant speaks is said by its adapter, in the arguments that it writes: `--context` where in an answer the
+context stands, its keys joined by dots (empty: anywhere), `--notice` in which event's answer the person is told
+something, and in which field, `--inside` which variable shows that another assistant fires these hooks, and which
+adapter answers then.
 """
 
 from __future__ import annotations
@@ -30,15 +36,9 @@ MOST_BYTES = 1_000_000
 """Neither an event nor an answer is longer."""
 MOST_OF_A_PROOF = 10_000
 PORT = 8900
-SESSION_STARTS = ("SessionStart", "sessionStart")
-NOTICES = {"claude-code": "systemMessage", "codex": "systemMessage", "cursor": "user_message"}
-"""Where an assistant's answer has room for a word to the person."""
-CONTEXTS = {
-    "claude-code": ("hookSpecificOutput", "additionalContext"),
-    "codex": ("hookSpecificOutput", "additionalContext"),
-    "cursor": ("additional_context",),
-}
-"""Where it has room for context: by anything else, what answers in the service's place could stop the assistant."""
+NOTICES = {"SessionStart": "systemMessage", "sessionStart": "user_message"}
+CONTEXTS = ("hookSpecificOutput.additionalContext", "additional_context")
+"""What holds where the arguments do not say: those that earlier versions wrote, and inside another assistant."""
 
 
 class NoAnswer(Exception):
@@ -69,7 +69,7 @@ def _answer(arguments: list[str], until: float) -> None:
     try:
         answer = _ask(name, options, event, until)
     except (NoAnswer, OSError, ValueError):
-        answer = _notice(name, event)
+        answer = _notice(options, event)
         if not answer:
             raise
     sys.stdout.buffer.write(json.dumps(answer).encode())
@@ -79,8 +79,11 @@ def _answer(arguments: list[str], until: float) -> None:
 def _arguments(arguments: list[str]) -> tuple[str, dict[str, str]]:
     name, *rest = (argument for argument in arguments if argument != "--verbose")
     options = dict(zip(rest[::2], rest[1::2], strict=False))
-    # Cursor also runs the hooks that were set up for Claude Code, and reads the answer in its own form.
-    return ("cursor" if os.environ.get("CURSOR_VERSION") else name), options
+    variable, _, other = options.get("--inside", "").partition(":")
+    if not other or not os.environ.get(variable):
+        return name, options
+    # It reads the answer in its own form.
+    return other, {key: value for key, value in options.items() if key not in ("--context", "--notice")}
 
 
 def _read_event(until: float) -> bytes:
@@ -108,20 +111,22 @@ def _ask(name: str, options: dict[str, str], event: bytes, until: float) -> dict
         else:
             if not answer:
                 raise _Refused(f"{url} has nothing to show")
-            if not _is_context(name, answer):
+            if not _is_context(options, answer):
                 raise _Refused(f"{url} answers what {name} is not told: {str(answer)[:60]}")
             return answer
     raise failure
 
 
-def _is_context(name: str, answer: dict[str, object]) -> bool:
-    """Say whether an answer brings context and does nothing else; of other assistants nothing is known."""
-    if name not in CONTEXTS:
-        return True
-    found: object = answer
-    for key in CONTEXTS[name]:
-        found = found.get(key) if isinstance(found, dict) else None
-    return isinstance(found, str) and len(answer) == 1
+def _is_context(options: dict[str, str], answer: dict[str, object]) -> bool:
+    """Return whether an answer brings context alone: anything else could stop the assistant, whoever sends it."""
+    places = (options["--context"],) if "--context" in options else CONTEXTS
+    return "" in places or (len(answer) == 1 and any(isinstance(_at(place, answer), str) for place in places))
+
+
+def _at(place: str, answer: object) -> object:
+    for key in place.split("."):
+        answer = answer.get(key) if isinstance(answer, dict) else None
+    return answer
 
 
 def _query(options: dict[str, str], until: float) -> str:
@@ -174,7 +179,7 @@ def _check_proof(connection: socket.socket, url: str, place: str, secret: str, u
 
 
 def _is_whole(received: bytes) -> bool:
-    """Say whether an answer has come to its end, as its Content-Length says."""
+    """Return whether an answer has come to its end, as its Content-Length says."""
     head, ends, body = received.partition(b"\r\n\r\n")
     for line in head.lower().split(b"\r\n"):
         if ends and line.startswith(b"content-length:"):
@@ -243,19 +248,27 @@ class _Refused(NoAnswer):
     """Something answers: to say that the service is not running would be wrong."""
 
 
-def _notice(name: str, event: bytes) -> dict[str, object]:
-    """Say once a session that nothing is remembered in it."""
-    field = NOTICES.get(name)
+def _notice(options: dict[str, str], event: bytes) -> dict[str, object]:
+    """Return once a session that nothing is remembered in it."""
     error = sys.exc_info()[1]
-    if field is None or not isinstance(error, OSError) or isinstance(error, TimeoutError):
+    if not isinstance(error, OSError) or isinstance(error, TimeoutError):
         return {}
     given = json.loads(event)
-    begins = given.get("hook_event_name") in SESSION_STARTS and given.get("source", "startup") == "startup"
+    field = _notices(options).get(given.get("hook_event_name"), "")
+    begins = bool(field) and given.get("source", "startup") == "startup"
     return {field: "FAISS Memory is not running; start it with: faiss-memory serve"} if begins else {}
 
 
+def _notices(options: dict[str, str]) -> dict[str, str]:
+    """Return which event's answer tells the person something, and in which field."""
+    if "--context" not in options:
+        return NOTICES
+    event, _, field = options.get("--notice", "").partition(":")
+    return {event: field} if field else {}
+
+
 def addresses() -> list[tuple[str, str, str]]:
-    """Say where the service may answer: where the environment says, else where the last one ran, else as usual.
+    """Return where the service may answer: where the environment says, else where the last one ran, else as usual.
 
     Each is an address, the secret that must be proved there (empty where nothing is known), and the token it is sent.
     """

@@ -95,7 +95,7 @@ class Everything:
 
     @hookimpl
     def register_prompt_templates(self):
-        return [PromptTemplate("everything", "Search $url first.")]
+        return [PromptTemplate("everything", "Search $url first, about $project, for $5.")]
 
     @hookimpl
     def register_stats(self, service):
@@ -205,14 +205,21 @@ def test_a_plugin_brings_files(client):
     assert file == {"path": ".everything/config", "kind": "own file", "keys": [], "text": text}
 
 
-def test_a_plugin_brings_prompt_templates(everything, make_service):
-    service = make_service(everything)
-    names = [prompt.name for part in service.plugins.hook.register_prompt_templates() for prompt in part]
-    assert "everything" in names
+def test_a_plugin_brings_prompt_templates(client):
+    answer = client.get("/adapters/everything/prompt", params={"project": "shop"}).json
+    text = "Search http://127.0.0.1:8900 first, about shop, for $5."
+    assert answer == {"name": "everything", "project": "shop", "text": text}
 
 
 def test_a_plugin_adds_to_the_statistics(client, everything):
     assert client.get("/stats").json["plugins"]["everything"] == {"told": len(everything.told), "ready": True}
+
+
+def test_each_service_has_a_plugin_of_its_own_where_a_class_is_named(make_service, client_of, tmp_path):
+    busy, idle = (client_of(make_service(data_dir=str(tmp_path / name))) for name in ("busy", "idle"))
+    busy.post("/memory/add", {"text": "one"})
+    counts = [client.get("/stats").json["plugins"]["activity"]["added"] for client in (busy, idle)]
+    assert counts == [1, 0]
 
 
 def test_a_plugin_is_told_of_start_and_stop(everything, tmp_path):

@@ -755,6 +755,14 @@ def test_an_adapters_files_name_the_port_that_a_container_is_published_on(make_s
     assert ":8000" not in file["text"]
 
 
+def test_an_adapters_prompt_speaks_of_the_project(client):
+    answer = client.get("/adapters/generic/prompt", params={"project": "shop"}).json
+    assert (answer["name"], answer["project"]) == ("generic", "shop")
+    assert '"shop"' in answer["text"]
+    assert client.get("/adapters/generic/prompt").json["project"] == "default"
+    assert "there are aider, chatgpt," in refused(client.get("/adapters/nobody/prompt"), 404)
+
+
 # Starting, with and without a model.
 
 

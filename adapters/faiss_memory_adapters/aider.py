@@ -112,7 +112,7 @@ def _address(project: str, query: str = "") -> str:
 
 
 def _entry_point(context: InstallContext) -> ConfigFile:
-    """Say how aider comes to read the file.
+    """Return how aider comes to read the file.
 
     The list of its last configuration file replaces the others, so that a list in the project would put the one in the
     home folder out of force. There a load file does it: what that reads comes on top.

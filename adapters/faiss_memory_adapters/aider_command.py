@@ -130,7 +130,7 @@ def _refresh(file: Path, asked: Mapping[str, str], must: bool) -> None:
 
 
 def _with_load_file(folder: Path, arguments: Sequence[str]) -> list[str]:
-    """Tell aider to run our load file, and the person's own after it, since it takes one only.
+    """Return the arguments with our load file, which runs the person's own after it: aider takes one only.
 
     A load file adds to what aider reads. `--read` would put the lists of its configuration files out of force. What a
     load file says is run, and a repository may bring one: that is told of, and not carried on.
@@ -155,7 +155,7 @@ def _with_load_file(folder: Path, arguments: Sequence[str]) -> list[str]:
 
 
 def _is_read_anyway(top: Path, arguments: Sequence[str]) -> bool:
-    """Say whether aider's own configuration names the file; paths there are taken from the current folder."""
+    """Return whether aider's own configuration names the file; paths there are taken from the current folder."""
     if faiss_memory.located(Path.cwd()) != top or taken(arguments, "--read", "--config", "-c")[0]:
         return False
     return (

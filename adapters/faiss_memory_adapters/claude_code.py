@@ -43,7 +43,12 @@ MANAGED = Path(
 """An administrator's settings, which stand above all others."""
 PROMPT = PromptTemplate(NAME, RULES)
 HOOK = HookDialect(
-    session_start="SessionStart", prompt="UserPromptSubmit", compacted="PostCompact", context=nested_context
+    session_start="SessionStart",
+    prompt="UserPromptSubmit",
+    compacted="PostCompact",
+    notice="systemMessage",
+    inside=(("CURSOR_VERSION", "cursor"),),
+    context=nested_context,
 )
 
 
@@ -78,9 +83,13 @@ def _server_files(context: InstallContext, settings: str) -> Sequence[ConfigFile
 
 
 def _hooks(context: InstallContext) -> dict[str, dict[str, Any]]:
-    started: dict[str, Any] = {"type": "command", "command": hook_line(context, NAME)}
+    started: dict[str, Any] = {"type": "command", "command": hook_line(context, NAME, HOOK)}
     if context.hook_command:  # without a shell between
-        started = {"type": "command", "command": context.hook_command, "args": hook_arguments(context, NAME)}
+        started = {
+            "type": "command",
+            "command": context.hook_command,
+            "args": hook_arguments(context, NAME, HOOK),
+        }
     headers = _headers(context, f"${context.token_variable}")
     allowed = {"allowedEnvVars": [context.token_variable]} if context.has_token else {}
     asked = {

@@ -31,7 +31,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def trouble_with(path: Path) -> str:
-    """Say what keeps a JSON or TOML file that is there from being read, or give an empty text."""
+    """Return what keeps a JSON or TOML file that is there from being read, or give an empty text."""
     try:
         text = _text(path)
         found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
@@ -43,14 +43,14 @@ def trouble_with(path: Path) -> str:
 
 
 def table(content: Any, *keys: str) -> dict[str, Any]:
-    """Give the object that lies in others under these keys; an empty one if any of them is something else."""
+    """Return the object that lies in others under these keys; an empty one if any of them is something else."""
     for key in keys:
         content = content.get(key) if isinstance(content, dict) else None
     return content if isinstance(content, dict) else {}
 
 
 def items(content: Any, key: str) -> list[Any]:
-    """Give the list under a key; an empty one if it is something else."""
+    """Return the list under a key; an empty one if it is something else."""
     found = content.get(key) if isinstance(content, dict) else None
     return found if isinstance(found, list) else []
 

@@ -32,7 +32,12 @@ EVENTS: dict[str, dict[str, Any]] = {
     "UserPromptSubmit": {},
 }
 PROMPT = PromptTemplate(NAME, RULES)
-HOOK = HookDialect(session_start="SessionStart", prompt="UserPromptSubmit", context=nested_context)
+HOOK = HookDialect(
+    session_start="SessionStart",
+    prompt="UserPromptSubmit",
+    notice="systemMessage",
+    context=nested_context,
+)
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
@@ -52,7 +57,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     folder = "~/.codex" if home else ".codex"
     hook = {
         "type": "command",
-        "command": hook_line(context, NAME),
+        "command": hook_line(context, NAME, HOOK),
         "timeout": 5,
         "statusMessage": f"asking {SERVER}",
     }
@@ -109,7 +114,7 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
 
 
 def _hook_keys(file: Path) -> Iterator[str]:
-    """Give the names under which Codex notes what was said about our hooks: file, event, and their places in it."""
+    """Yield the names under which Codex notes what was said about our hooks: file, event, and their places in it."""
     for event in EVENTS:
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", event).lower()
         for group, entry in enumerate(items(table(read_json(file), "hooks"), event)):

@@ -28,7 +28,8 @@ PROMPT = PromptTemplate(NAME, RULES)
 HOOK = HookDialect(
     session_start="sessionStart",
     prompt="beforeSubmitPrompt",
-    is_cursors=True,
+    fires_others=True,
+    notice="user_message",
     context=lambda event, text: {"additional_context": text},
 )
 RULE = f"""---
@@ -50,7 +51,7 @@ def _server(context: InstallContext) -> dict[str, Any]:
 def _files(context: InstallContext) -> Sequence[ConfigFile]:
     folder = "~/.cursor" if context.scope == "user" else ".cursor"
     hooks = f"{folder}/hooks.json"
-    hook = {"command": hook_line(context, NAME), "timeout": 5}
+    hook = {"command": hook_line(context, NAME, HOOK), "timeout": 5}
     # The user's own rules are kept in Cursor's settings, not in a file.
     rules = () if context.scope == "user" else (OwnFile(f"{folder}/rules/faiss-memory.mdc", RULE),)
     return (

@@ -36,7 +36,7 @@ VSCODE = ".vscode/mcp.json"
 
 
 def _by_rest(path: str, differs: str, tool: Tool[Any], **says: str) -> tuple[str, Tool[Any]]:
-    """Give a call, and the tool for it: with every field that the call has, and with no project of its own."""
+    """Return a call, and the tool for it: with every field that the call has, and with no project of its own."""
     fields = msgspec.structs.fields(tool.message)
     described = replace(
         tool,
@@ -139,7 +139,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
 
 
 def _written(context: InstallContext) -> Sequence[ConfigFile]:
-    """Give the entries of clients whose files we know from the clients themselves."""
+    """Return the entries of clients whose files we know from the clients themselves."""
     url, variable = endpoint_address(context, "/mcp"), context.token_variable
     gemini = {"httpUrl": url, "timeout": 10_000, **_headers(context, f"${{{variable}}}")}
     opencode = {"type": "remote", "url": url, "enabled": True, **_headers(context, f"{{env:{variable}}}")}
@@ -170,7 +170,7 @@ def _opencode(path: str, entry: dict[str, Any]) -> Sequence[ConfigFile]:
 
 
 def _shown(context: InstallContext) -> Sequence[ConfigFile]:
-    """Give the entries of clients that we have not seen read them, or whose file is in another place everywhere."""
+    """Return the entries of clients that we have not seen read them, or whose file is in another place everywhere."""
     url, bearer = endpoint_address(context, "/mcp"), _headers(context, "YOUR-TOKEN")
     zed: dict[str, Any] = {"url": url, **bearer}
     if context.command:

@@ -24,5 +24,5 @@ RULES = template("rules.md")
 
 
 def skill_files(folder: str) -> list[OwnFile]:
-    """Give the skills as files of a folder, in the form that all assistants with skills agree on."""
+    """Return the skills as files of a folder, in the form that all assistants with skills agree on."""
     return [OwnFile(f"{folder}/{name}/SKILL.md", template(f"skills/{name}.md")) for name in SKILLS]

@@ -23,14 +23,42 @@ if TYPE_CHECKING:
     from faiss_memory.background import (
         BackgroundThread as BackgroundThread,
     )
+    from faiss_memory.cli.client import (
+        Client as Client,
+    )
     from faiss_memory.cli.failures import (
         CommandFailed as CommandFailed,
+        NobodyThere as NobodyThere,
+        Refused as Refused,
+        Unreachable as Unreachable,
     )
     from faiss_memory.cli.lazy import (
         ExampleCommand as ExampleCommand,
     )
+    from faiss_memory.cli.options import (
+        asks_service as asks_service,
+        given_only as given_only,
+        project_option as project_option,
+    )
+    from faiss_memory.cli.output import (
+        Output as Output,
+    )
+    from faiss_memory.cli.progress import (
+        Step as Step,
+        shown_progress as shown_progress,
+    )
+    from faiss_memory.cli.records import (
+        Cell as Cell,
+        Column as Column,
+        time_cell as time_cell,
+    )
     from faiss_memory.cli.session import (
+        Session as Session,
+        find_service as find_service,
         open_session as open_session,
+    )
+    from faiss_memory.cli.writing import (
+        counted as counted,
     )
     from faiss_memory.contracts.backups import (
         Backup as Backup,
@@ -196,6 +224,8 @@ if TYPE_CHECKING:
         PatchRequest as PatchRequest,
         ProjectName as ProjectName,
         ProjectsAnswer as ProjectsAnswer,
+        PromptAnswer as PromptAnswer,
+        PromptRequest as PromptRequest,
         PurgeAnswer as PurgeAnswer,
         PurgeRequest as PurgeRequest,
         ScopeRequest as ScopeRequest,
@@ -213,6 +243,7 @@ if TYPE_CHECKING:
         Positive as Positive,
         Secret as Secret,
         Settings as Settings,
+        load_settings as load_settings,
     )
     from faiss_memory.tokens import (
         count_tokens as count_tokens,
@@ -222,6 +253,9 @@ if TYPE_CHECKING:
         INSTRUCTIONS as INSTRUCTIONS,
         TOOLS as TOOLS,
         Tool as Tool,
+    )
+    from faiss_memory.uids import (
+        new_uid as new_uid,
     )
 
 

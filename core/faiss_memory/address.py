@@ -55,6 +55,11 @@ def service_address(settings: Settings) -> ServiceAddress:
     )  # fmt: skip
 
 
+def settled_address(settings: Settings) -> str:
+    """Return where the settings say that the service answers: a container's port may be another on this machine."""
+    return f"http://127.0.0.1:{settings.published_port or settings.port}"
+
+
 def named_address(url: str, origin: str, settings: Settings) -> ServiceAddress:
     """Take an address that the person has named; it must prove what is known of it: its run's secret, or the token."""
     left = left_address()
@@ -80,7 +85,7 @@ def left_address() -> LeftAddress | None:
 
 
 def is_ours(pid: int) -> bool:
-    """Say whether a process is there, and is this user's. On Windows, where asking would interrupt it, always true."""
+    """Return whether a process is there and this user's. On Windows, where asking would interrupt it, always true."""
     if sys.platform == "win32":
         return True
     try:

@@ -179,7 +179,7 @@ def _guard(response: falcon.Response) -> None:
 
 
 def _takes_rights(route: Route) -> bool:
-    """Say whether a handler is told who asks: it must be where that may not be the person."""
+    """Return whether a handler is told who asks: it must be where that may not be the person."""
     return route.public or route.open or "rights" in inspect.signature(route.handler).parameters
 
 
@@ -293,7 +293,7 @@ def _media_type(request: falcon.Request) -> str:
 
 
 def _upload(request: falcon.Request, media_type: str, limit: int) -> Any:
-    """Give a body as a file. The server has refused what is too large before it was sent; see `server`."""
+    """Return a body as a file. The server has refused what is too large before it was sent; see `server`."""
     if _media_type(request) != media_type:
         raise falcon.HTTPUnsupportedMediaType(description=f"send the file, with Content-Type: {media_type}")
     if (request.content_length or 0) > limit:

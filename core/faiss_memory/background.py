@@ -36,7 +36,7 @@ class Problems:
             self._reasons.pop(part, None)
 
     def all(self) -> list[Problem]:
-        """Tell what does not work, in order of part."""
+        """Return what does not work, in order of part."""
         with self._lock:
             return [Problem(part, reason) for part, reason in sorted(self._reasons.items())]
 

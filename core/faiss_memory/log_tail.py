@@ -33,7 +33,7 @@ class LogTail:
         self._file.close()
 
     def last(self, count: int) -> list[str]:
-        """Give the last lines, the newest last; `follow` goes on behind them."""
+        """Return the last lines, the newest last; `follow` goes on behind them."""
         lines = self._read()
         here = _inode(os.fstat(self._file.fileno()))
         for path in log_files(self._path)[1:]:
@@ -48,7 +48,7 @@ class LogTail:
         return [_text(line) for line in lines[-count:]] if count else []
 
     def follow(self) -> Iterator[str]:
-        """Give what is added, without end, and across files that are set aside meanwhile."""
+        """Yield what is added, without end, and across files that are set aside meanwhile."""
         while True:
             yield from map(_text, self._read())
             newer = self._newer()

@@ -25,12 +25,12 @@ LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
 def default_log_file() -> Path:
-    """Say where the log of a service in the background goes: the usual place for a program's logs."""
+    """Return where the log of a service in the background goes: the usual place for a program's logs."""
     return Path(platformdirs.user_log_dir("faiss-memory")) / "faiss-memory.log"
 
 
 def log_path(log_file: str) -> Path | None:
-    """Give the file that the setting `log_file` names, if it names one."""
+    """Return the file that the setting `log_file` names, if it names one."""
     return Path(log_file).expanduser() if log_file else None
 
 

@@ -67,7 +67,10 @@ class Memory:
     cues: tuple[str, ...] = ()
     """Short phrases that say when it should come up."""
     uid: str = field(default="", compare=False)
-    """A UUIDv7, the same in every backup, archive and copy. (Two records are equal that say the same.)"""
+    """A UUIDv7, given once: the same after every change, in every backup, archive and copy.
+
+    Two records are equal that say the same.
+    """
     by: str | None = field(default=None, compare=False)
     """Which way it was written, see `Draft.by`; None for a memory that is older than this is noted."""
 

@@ -53,7 +53,7 @@ def document(routes: Sequence[Route], settings: Settings, version: str) -> dict[
 
 
 def message_schema(message: type[Any], limits: Limits) -> dict[str, Any]:
-    """Give one message as a JSON Schema that stands alone, for a tool's parameters."""
+    """Return one message as a JSON Schema that stands alone, for a tool's parameters."""
     described = msgspec.json.schema(message)
     definitions = described.get("$defs", {})
     inlined = _inlined({"$ref": described["$ref"]} if "$ref" in described else described, definitions)

@@ -20,7 +20,7 @@ _SYSTEMS_OWN = 60_000
 
 
 def is_loopback(address: str) -> bool:
-    """Say whether an IP address is this machine's own; false for anything that is not an IP address."""
+    """Return whether an IP address is this machine's own; false for anything that is not an IP address."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -28,7 +28,7 @@ def is_loopback(address: str) -> bool:
 
 
 def is_users(client: tuple[str, int], server: tuple[str, int]) -> bool:
-    """Say whether the user who runs this process, or root, holds the client's end of a connection on this machine.
+    """Return whether the user who runs this process, or root, holds the client's end of a connection on this machine.
 
     Only Linux tells. Elsewhere, and where the end cannot be found, as behind the port of a container, it is false.
     """

@@ -73,7 +73,7 @@ class PluginHost:
         return found
 
     def wants(self, hook: str) -> bool:
-        """Say whether a plugin implements a hook."""
+        """Return whether a plugin implements a hook."""
         return bool(getattr(self.hook, hook).get_hookimpls())
 
     def notify(self, hook: str, **arguments: Any) -> None:
@@ -141,7 +141,10 @@ def missing_of(part: object, contract: type[object]) -> list[str]:
 
 def _load(point: EntryPoint) -> object:
     try:
-        return point.load()
+        loaded = point.load()
+        return (
+            loaded() if isinstance(loaded, type) else loaded
+        )  # a class: each service has a plugin of its own
     except Exception as error:  # whatever an import may raise, the person needs the plugin's name
         package = point.dist.name if point.dist is not None else "an unknown package"
         raise PluginError(

@@ -39,7 +39,7 @@ def proof(secret: str, nonce: str, place: str) -> str:
 
 
 def is_proven(answer: object, secret: str, nonce: str, place: str) -> bool:
-    """Say whether an answer of the service, `{"proofs": […]}`, has the proof that was asked for."""
+    """Return whether an answer of the service, `{"proofs": […]}`, has the proof that was asked for."""
     given = answer.get("proofs") if isinstance(answer, dict) else None
     wanted = proof(secret, nonce, place)
     proofs = given if isinstance(given, list) else []

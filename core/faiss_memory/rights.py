@@ -47,7 +47,7 @@ class Rights:
         return tuple(name for name in self.writes if name in self.reads)
 
     def may_read(self, project: str) -> bool:
-        """Say whether memories of a project may be shown."""
+        """Return whether memories of a project may be shown."""
         return self.reads is None or project in self.reads
 
     def to_read(self, asked: str | Sequence[str] | None) -> Projects:
@@ -88,13 +88,13 @@ class Rights:
             )
 
     def seen(self, memory_id: int, found: Sequence[Memory]) -> Memory:
-        """Give a memory that was looked up. Raises MemoryNotFound alike if there is none, or it may not be read."""
+        """Return a memory that was looked up. Raises MemoryNotFound alike if there is none, or it may not be read."""
         if not found or not self.may_read(found[0].project):
             raise MemoryNotFound(f"there is no memory {memory_id}")
         return found[0]
 
     def changeable(self, memory_id: int, found: Sequence[Memory]) -> Memory:
-        """Give a memory that is to be corrected or forgotten. Raises MemoryNotFound and NotAllowed."""
+        """Return a memory that is to be corrected or forgotten. Raises MemoryNotFound and NotAllowed."""
         memory = self.seen(memory_id, found)
         self.to_write(memory.project, "id")
         return memory
@@ -107,7 +107,7 @@ class Rights:
         return "the service cannot do this at present; its log says why"
 
     def retry_key(self, key: str) -> str:
-        """Tell an idempotency key from the same one of who comes another way."""
+        """Return an idempotency key that no one has who comes another way."""
         return f"{self.way}\n{key}" if self.way else key
 
 
@@ -119,7 +119,7 @@ STRANGER = Rights(reads=(), writes=(), usual_reads=(), way="without a token")
 
 
 def public_rights(settings: Settings) -> Rights:
-    """Give the rights of a client on the public address, which has no folder that could say which project it is on."""
+    """Return the rights of a client on the public address, which has no folder that could say its project."""
     names = settings.read_projects
     reads = None if "*" in names else tuple(dict.fromkeys(names))
     return Rights(

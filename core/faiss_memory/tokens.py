@@ -21,7 +21,7 @@ def count_tokens(text: str) -> int:
 
 
 def within_tokens(text: str, tokens: int) -> str:
-    """Give the longest beginning of a text that costs no more than so many tokens."""
+    """Return the longest beginning of a text that costs no more than so many tokens."""
     allowed = max(0, tokens)
     ends = range(min(len(text), 4 * allowed) + 1)
     return text[: bisect_right(ends, allowed, key=lambda end: count_tokens(text[:end])) - 1]

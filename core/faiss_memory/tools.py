@@ -69,7 +69,7 @@ class Tool(Generic[M]):
 
     @property
     def annotations(self) -> dict[str, Any]:
-        """Give what MCP calls so: hints for a client that decides which calls a person has to allow."""
+        """Return what MCP calls so: hints for a client that decides which calls a person has to allow."""
         return {
             "title": self.title,
             "readOnlyHint": self.reads_only,
@@ -79,7 +79,7 @@ class Tool(Generic[M]):
         }
 
     def input_schema(self, limits: Limits) -> dict[str, Any]:
-        """Give the JSON Schema of the arguments, in the plain subset that every client and model understands."""
+        """Return the JSON Schema of the arguments, in the plain subset that every client and model understands."""
         properties = message_schema(self.message, limits)["properties"]
         found = {name: _plain(properties[name]) for name in self.fields}
         for name, text in self.says.items():

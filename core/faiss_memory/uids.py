@@ -26,7 +26,7 @@ def derived_uid(created: int, memory_id: int) -> str:
 
 
 def is_uid(value: object) -> bool:
-    """Say whether a value is a UUIDv7 in its canonical form."""
+    """Return whether a value is a UUIDv7 in its canonical form."""
     try:
         return isinstance(value, str) and str(uuid.UUID(value)) == value and uuid.UUID(value).version == 7
     except ValueError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import pytest
@@ -124,7 +123,7 @@ def test_it_has_a_name_and_a_title(adapter: Adapter) -> None:
 
 
 def test_its_prompt_says_when_to_search_and_when_to_store(adapter: Adapter) -> None:
-    text = Template(adapter.prompt.text).safe_substitute(url=URL, project=PROJECT)
+    text = adapter.prompt.filled(URL, PROJECT)
     assert adapter.prompt.name == adapter.name
     assert 100 < len(text) <= LONGEST_PROMPT
     assert "$url" not in text

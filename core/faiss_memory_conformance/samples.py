@@ -40,5 +40,5 @@ def sample(path: str, parts: Sequence[Any], style: str) -> bytes | None:
 
 
 def place_of(path: str, home: Path, folder: Path) -> Path:
-    """Say where a declared path is."""
+    """Return where a declared path is."""
     return home / path[2:] if path.startswith("~/") else folder / path

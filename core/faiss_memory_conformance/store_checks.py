@@ -20,6 +20,7 @@ from faiss_memory.memory import Change, Draft, Filter, Origin
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import load
 from faiss_memory.store import EmbeddedStore
+from faiss_memory.uids import is_uid
 from faiss_memory_conformance.store_home import ANYWHERE, DIMENSION, MODEL, Home, embed
 from faiss_memory_conformance.store_oracle import EPOCH, WORDS, Oracle
 
@@ -190,6 +191,24 @@ def test_cues_are_no_part_of_what_is_news(home: Home) -> None:
     assert [one.id is not None for one in added] == [True, True, False]
     assert added[2].twin is not None
     assert added[2].twin[0] == known
+
+
+def test_a_memory_has_one_identity_for_good(home: Home) -> None:
+    ids = home.add(*(f"the ledger number{number}" for number in range(9)))
+    given = {memory.id: memory.uid for memory in home.store.get(ids)}
+    assert [uid for uid in given.values() if not is_uid(uid)] == []
+    assert len(set(given.values())) == len(ids)
+    home.store.change(ids[0], Change(text="the cache"), embed("the cache"))
+    home.store.forget(ids[1:2])
+    for _ in range(2):
+        (memory_id,) = home.add("one more")
+        there = {memory.id: memory.uid for memory in home.store.select(ANYWHERE, limit=50)}
+        assert there.pop(memory_id) not in given.values()
+        assert {key: uid for key, uid in there.items() if key in given} == {
+            key: uid for key, uid in given.items() if key != ids[1]
+        }
+        assert [one.uid for one in home.store.history(ids[0])] == [given[ids[0]]]
+        home.reopen()
 
 
 # Changes.
@@ -391,6 +410,12 @@ def test_what_was_written_can_be_followed(home: Home) -> None:
         seen, removed = [*seen, *told.stored], [*removed, *told.removed]
         position, more = told.position, told.more
     assert (seen, removed) == ([two, three], [one])
+    home.reopen()
+    told = home.store.changes(position)
+    assert (told.stored, told.removed, told.anew) == ([], [], False), "a position leads on after a restart"
+    home.store.purge([two])
+    told = home.store.changes(position)
+    assert (told.stored, told.removed, told.anew) == ([], [two], False)
     assert home.store.changes("of another store:7").anew
 
 

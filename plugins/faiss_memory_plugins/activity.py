@@ -41,6 +41,3 @@ class Activity:
         """Show the counts."""
         with self._lock:
             return {"activity": {name: self._counts[name] for name in ("added", "changed", "forgotten")}}
-
-
-plugin = Activity()

@@ -48,6 +48,7 @@ def files(adapter, scope="personal", **given):
 
 
 WITHOUT_US = {"command": "", "hook_command": ""}
+FORM = "--context additional_context --notice sessionStart:user_message"
 
 
 # Claude Code.
@@ -165,7 +166,7 @@ def test_a_hook_command_with_a_space_in_its_path_stays_one_word(system):
     command = "/opt/my tools/faiss-memory-hook"
     for hook in files(cursor, hook_command=command, system=system)[".cursor/hooks.json"]["hooks"].values():
         quote = '"' if system == "windows" else "'"
-        assert hook[0]["command"] == f"{quote}{command}{quote} cursor --project website"
+        assert hook[0]["command"] == f"{quote}{command}{quote} cursor --project website {FORM}"
 
 
 def test_curl_sends_the_token_and_never_fails():

@@ -29,7 +29,6 @@ def home(tmp_path, monkeypatch):
             "MAX_BACKUPS",
         ):
             monkeypatch.delenv(name)
-    monkeypatch.delenv("WSL_DISTRO_NAME", raising=False)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.chdir(folder)

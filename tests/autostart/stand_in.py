@@ -1,4 +1,4 @@
-"""Stands in for systemctl, launchctl, schtasks, whoami and wslpath: `stand_in.py STATE TOOL ARGUMENT …`.
+"""Stands in for systemctl and launchctl: `stand_in.py STATE TOOL ARGUMENT …`.
 
 STATE is a folder. `calls` there gets a line for each call, and these files steer what happens: `fail` (a line for
 each call to refuse), `dies` (the service ends as soon as it is started), `silent` (it starts, and leaves no address).
@@ -6,7 +6,6 @@ each call to refuse), `dies` (the service ends as soon as it is started), `silen
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -112,21 +111,6 @@ def launchctl(words):
     return 0
 
 
-def schtasks(words):
-    verb, *rest = words
-    if verb == "/Query" and "/TN" in rest:
-        return 0 if has("task") else 1
-    if verb == "/Create":
-        shutil.copy((STATE / "windows").read_text() if has("windows") else rest[-1], STATE / "task")
-    elif verb == "/Delete":
-        drop("task")
-    elif verb == "/Run":
-        start()
-    elif verb == "/End":
-        stop()
-    return 0
-
-
 def main():
     with (STATE / "calls").open("a") as calls:
         calls.write(LINE + "\n")
@@ -134,15 +118,7 @@ def main():
     if any(line in LINE for line in refused):
         print(f"refused:\n {LINE}", file=sys.stderr)
         return 1
-    tool = TOOL.removesuffix(".exe")
-    if tool == "whoami":
-        print("PC\\ann & co")
-    elif tool == "wslpath":
-        put("windows", WORDS[1])
-        print("\\\\wsl.localhost\\Debian" + WORDS[1].replace("/", "\\"))
-    else:
-        return {"systemctl": systemctl, "launchctl": launchctl, "schtasks": schtasks}[tool](WORDS) or 0
-    return 0
+    return {"systemctl": systemctl, "launchctl": launchctl}[TOOL](WORDS) or 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from faiss_memory.cli.memories.build import absolute
+from faiss_memory_plugins.ingest.command import absolute
 from tests.cli.stub import stub
 
 FILES = [

@@ -349,7 +349,7 @@ def test_a_backup_is_made(cli, running):
 def test_plugins_are_listed_without_the_service(alone, tmp_path):
     rows = {row[0]: row[1:] for row in alone("plugins").rows}
     assert rows["activity"][0] == "faiss-memory"
-    assert rows["activity"][2:] == ["in use", "faiss_memory_plugins.activity:plugin"]
+    assert rows["activity"][2:] == ["in use", "faiss_memory_plugins.activity:Activity"]
     rows = {row[0]: row for row in alone("plugins", FAISS_MEMORY_PLUGINS_DISABLED="activity,gone").rows}
     assert (rows["activity"][3], rows["generic"][3]) == ("disabled", "in use")
     ended = alone.seen("plugins", FAISS_MEMORY_PLUGINS_DISABLED="activity,gone")

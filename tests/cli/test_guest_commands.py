@@ -10,7 +10,10 @@ import faiss_memory
 
 @click.command()
 def greet():
-    \"\"\"Greet.\"\"\"
+    \"\"\"Greet.
+
+    And no more.
+    \"\"\"
     raise faiss_memory.CommandFailed("nobody is here")
 
 not_a_command = 1
@@ -35,11 +38,24 @@ def stranger(alone, tmp_path):
     return lambda *words: alone(*words, PYTHONPATH=str(information.parent))
 
 
-def test_they_are_listed_by_name_and_run_like_any_other(stranger):
-    listed = stranger("--help").out.split("Commands of adapters and plugins")[1]
-    assert "aider, broken, greet, strange\n" in listed
+def test_they_are_listed_with_their_help_and_run_like_any_other(stranger):
+    listed = stranger("--help").out.split("Commands of adapters and plugins:\n")[1].split("\n\n")[0]
+    assert [line.split(maxsplit=1)[0] for line in listed.splitlines()] == [
+        "aider", "broken", "build", "greet", "mcp", "strange",
+    ]  # fmt: skip
+    assert "  greet    Greet.\n" in listed
     assert "Greet." in stranger("greet", "--help").out
     assert stranger("greet").failure(1) == "faiss-memory: nobody is here\n"
+
+
+def test_two_of_one_name_are_refused(alone, tmp_path):
+    for package in ("one", "two"):
+        information = tmp_path / f"{package}-1.0.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (information / "entry_points.txt").write_text(f"[faiss_memory.commands]\ngreet = {package}:greet\n")
+    said = alone("greet", PYTHONPATH=str(tmp_path)).failure(1)
+    assert "two packages bring a command `greet`: one and two. Uninstall one of them" in said
 
 
 def test_a_misspelt_one_is_answered_with_the_nearest(stranger):

@@ -41,6 +41,7 @@ from faiss_memory import (
     Store,
     StoreStats,
     hookimpl,
+    new_uid,
 )
 
 
@@ -122,7 +123,8 @@ class ShelfStore(Store):
             for name in ("text", "project", "source", "tags", "cues", "metadata", "supersedes")
         }
         number = self.shelf.last_id
-        self._put(Memory(id=number, timestamp=draft.timestamp or datetime.now(UTC), **fields), embedding)
+        at = draft.timestamp or datetime.now(UTC)
+        self._put(Memory(id=number, uid=new_uid(), timestamp=at, **fields), embedding)
         if draft.origin is not None:
             self.shelf.origins[number] = draft.origin
         return Added(number)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import faiss_memory
-from faiss_memory import Feed, Found, Store, hookimpl
+from faiss_memory import Feed, Found, Store, hookimpl, new_uid
 from faiss_memory.app import build_service
 from faiss_memory.errors import PluginError
 from faiss_memory.settings import load
@@ -143,6 +143,42 @@ class Silent(ShelfStore):
         return Feed(told.position, told.stored, [], told.anew, told.more)
 
 
+class Nameless(ShelfStore):
+    """Gives all memories the same identity."""
+
+    def _put(self, memory, embedding):
+        super()._put(replace(memory, uid="01900000-0000-7000-8000-000000000001"), embedding)
+
+
+class Renaming(ShelfStore):
+    """Gives memories another identity after a restart."""
+
+    def open(self):
+        super().open()
+        for key, memory in self.shelf.memories.items():
+            self.shelf.memories[key] = replace(memory, uid=new_uid())
+
+
+class Deaf(ShelfStore):
+    """Does not tell of what was changed."""
+
+    def change(self, memory_id, change, embedding):
+        before = self.shelf.written.get(memory_id)
+        changed = super().change(memory_id, change, embedding)
+        self.shelf.written[memory_id] = before
+        return changed
+
+
+class Restarting(ShelfStore):
+    """Takes no position that it gave before it was started again."""
+
+    def changes(self, after=None, limit=1000):
+        place, _, run = (after or "").partition("#")
+        known = None if after is None else place if run == str(id(self)) else "gone@0"
+        told = super().changes(known, limit)
+        return replace(told, position=f"{told.position}#{id(self)}")
+
+
 class Dirty(ShelfStore):
     """Lets readers see what is not committed yet."""
 
@@ -155,7 +191,7 @@ class Dirty(ShelfStore):
 
 FAULTS = [
     Mingling, Forgetful, OneShort, Stubborn, Careless, Repeating, Mixed, Stale, Halfway, Amnesiac, Leaking, Approximate,
-    Comparing, Silent, Dirty,
+    Comparing, Silent, Dirty, Nameless, Renaming, Deaf, Restarting,
 ]  # fmt: skip
 
 

@@ -48,7 +48,6 @@ WITHOUT_ENTRY = {
     f"the last uses of memories are not counted: {HOLE}": "while the service stops, and of counts alone",
     "the model is not there": "the reason is told instead, unless a plugin gave none",
     f"{HOLE} was loaded, but its files are not in the hub's cache": "a reason why a model cannot be compiled",
-    f"{HOLE} has no name in Windows: {HOLE}": "wslpath says why",
     f"{HOLE}{HOLE}; try again in a moment": "what it begins with has an entry",
     f"its manifest is that of {HOLE}": "verify says beside it what is done about it",
     f"it holds {HOLE} memories, and its manifest says {HOLE}": "verify says beside it what is done about it",

@@ -30,7 +30,7 @@ def check(outcome, version, project):
     protocol, tools, prompts, found, wrong, read = outcome
     assert protocol == version
     assert tools == ["memory_search", "memory_add", "memory_update", "memory_forget"]
-    assert prompts == ["remember", "recall", "review"]
+    assert prompts == ["remember", "recall", "review", "instructions"]
     assert not found.is_error
     assert found.structured_content["results"][0]["project"] == project
     assert wrong.is_error

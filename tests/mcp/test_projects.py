@@ -74,15 +74,23 @@ def test_an_address_that_cannot_be_meant_is_refused(assistant, address, told):
 # Prompts and resources.
 
 
-def test_the_prompts_are_remember_recall_and_review(assistant):
+def test_the_prompts_are_remember_recall_review_and_instructions(assistant):
     prompts = {prompt["name"]: prompt for prompt in assistant.ask("prompts/list")["prompts"]}
-    assert list(prompts) == ["remember", "recall", "review"]
+    assert list(prompts) == ["remember", "recall", "review", "instructions"]
     assert [argument["name"] for argument in prompts["recall"]["arguments"]] == ["question"]
     assert prompts["recall"]["arguments"][0]["required"] is True
     assert all(prompt["description"] for prompt in prompts.values())
 
 
-def prompted(assistant, name, **arguments):
+def test_the_instructions_are_those_of_the_adapter_that_is_named(web, client):
+    for name in ("generic", "claude-code"):
+        text = client.get(f"/adapters/{name}/prompt", params={"project": "owner.web"}).json["text"]
+        assert prompted(web, "instructions", assistant=name) == text
+    error = web.answer("prompts/get", name="instructions", arguments={"assistant": "nobody"}).json["error"]
+    assert "there are" in error["message"]
+
+
+def prompted(assistant, name, /, **arguments):
     (message,) = assistant.ask("prompts/get", name=name, arguments=arguments)["messages"]
     assert message["role"] == "user"
     return message["content"]["text"]
@@ -113,7 +121,7 @@ def test_review_shows_the_projects_newest_and_changes_nothing_by_itself(web):
     [
         ("recall", {}, "needs `question`"),
         ("recall", {"questions": "x"}, "`questions` is not an argument"),
-        ("tidy", {}, "there are remember, recall, review"),
+        ("tidy", {}, "there are remember, recall, review, instructions"),
     ],
 )
 def test_a_prompt_that_cannot_be_meant_is_refused(assistant, name, arguments, told):

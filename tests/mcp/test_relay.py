@@ -14,7 +14,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from faiss_memory.cli.assistants.relay import folder_of
+from faiss_memory_plugins.mcp.relay import folder_of
 from tests.cli.stub import stub, talker
 from tests.mcp.conftest import HANDSHAKE, META, STATELESS, Piped, environment, repository, text
 from tests.running import RunningService, closed_port
@@ -36,7 +36,7 @@ def test_the_tools_are_those_of_the_service(pipe, tmp_path):
         assert "outputSchema" in tools[0]
         assert assistant.ask("ping", 7)["result"] == {}
         assert [prompt["name"] for prompt in assistant.ask("prompts/list")["result"]["prompts"]] == [
-            "remember", "recall", "review",
+            "remember", "recall", "review", "instructions",
         ]  # fmt: skip
         assert assistant.close() == 0
 
@@ -142,8 +142,8 @@ def test_an_assistant_that_tells_no_folder_is_where_it_was_started(pipe, tmp_pat
 
 
 def test_a_drive_is_known_in_the_forms_that_editors_write(monkeypatch):
-    monkeypatch.setattr("faiss_memory.cli.assistants.relay.url2pathname", nturl2path.url2pathname)
-    monkeypatch.setattr("faiss_memory.cli.assistants.relay.Path", PureWindowsPath)
+    monkeypatch.setattr("faiss_memory_plugins.mcp.relay.url2pathname", nturl2path.url2pathname)
+    monkeypatch.setattr("faiss_memory_plugins.mcp.relay.Path", PureWindowsPath)
     monkeypatch.setattr(PureWindowsPath, "resolve", lambda path: path, raising=False)
     for uri in ("file:///c:/Users/x%20y", "file:///c%3A/Users/x%20y"):
         assert folder_of(uri) == PureWindowsPath("C:/Users/x y")

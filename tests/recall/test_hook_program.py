@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 import faiss_memory_hook
+from faiss_memory import InstallContext, hook_arguments
+from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import runtime_folder
 from tests.cli.stub import stub
 
@@ -162,10 +164,60 @@ def test_the_person_is_told_once_a_session_that_the_service_does_not_run(closed_
         assert run(name, event=later, FAISS_MEMORY_URL=url).stdout == b""
 
 
-def test_inside_cursor_it_answers_cursor():
-    with answering(http("200 OK", b"{}")) as (url, received):
-        run("claude-code", FAISS_MEMORY_URL=url, CURSOR_VERSION="2.1")
-    assert received[0].startswith(b"POST /adapters/cursor/hook?")
+FORM = ("--context", "said.here", "--notice", "begin:word")
+"""How an assistant speaks that nobody has heard of."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ({"said": {"here": "x"}}, True),
+        ({"said": {"here": "x"}, "stop": 1}, False),
+        ({"said": "x"}, False),
+        (ANSWER, False),
+    ],
+)
+def test_what_an_answer_may_be_is_said_by_the_arguments(answer, shown):
+    with answering(http("200 OK", json.dumps(answer).encode())) as (url, _):
+        done = run("theirs", *FORM, FAISS_MEMORY_URL=url)
+        free = run("theirs", "--context", "", FAISS_MEMORY_URL=url)
+    assert done.stdout == (json.dumps(answer).encode() if shown else b"")
+    assert json.loads(free.stdout) == answer
+
+
+def test_where_the_person_is_told_is_said_by_the_arguments(closed_port):
+    url = f"http://127.0.0.1:{closed_port}"
+    begins = {"hook_event_name": "begin"}
+    assert (
+        "not running" in json.loads(run("theirs", *FORM, event=begins, FAISS_MEMORY_URL=url).stdout)["word"]
+    )
+    assert run("theirs", *FORM, event=START, FAISS_MEMORY_URL=url).stdout == b""
+    assert run("theirs", *FORM[:2], event=START, FAISS_MEMORY_URL=url).stdout == b"", (
+        "there is no room for it"
+    )
+
+
+def test_inside_another_assistant_it_answers_that_one():
+    inside = ("--inside", "CURSOR_VERSION:cursor")
+    answer = json.dumps({"additional_context": "x"}).encode()
+    with answering(http("200 OK", answer)) as (url, received):
+        theirs = run("claude-code", *FORM, *inside, FAISS_MEMORY_URL=url, CURSOR_VERSION="2.1")
+        run("claude-code", *FORM, *inside, FAISS_MEMORY_URL=url)
+    assert [line.split(b"?")[0] for line in received] == [
+        b"POST /adapters/cursor/hook", b"POST /adapters/claude-code/hook",
+    ]  # fmt: skip
+    assert theirs.stdout == answer, "which is in its own form"
+
+
+@pytest.mark.parametrize("name", ["claude-code", "codex", "cursor"])
+def test_what_our_adapters_write_is_how_they_speak(name):
+    adapter = PluginHost().adapters[name]
+    context = InstallContext(project="p", url="http://x", hook_command="hook", scope="personal")
+    arguments = hook_arguments(context, name, adapter.hook)
+    _, options = faiss_memory_hook._arguments(arguments)
+    assert faiss_memory_hook._is_context(options, dict(adapter.hook.context("event", "text")))
+    assert not faiss_memory_hook._is_context(options, {"other": "text"})
+    assert faiss_memory_hook._notices(options) == {adapter.hook.session_start: adapter.hook.notice}
 
 
 @pytest.mark.parametrize("given", [b"", b"{", b"\xff\xfe", b"[]", b"null"])

@@ -355,7 +355,7 @@ def test_readers_never_see_what_was_not_committed(tmp_path):
     home = EmbeddedHome(tmp_path / "data")
     store = home.open()
     add(store, "ledger")
-    truth = store._committer.truth
+    truth = store._opened.committer.truth
     truth.connection = Wrapped(truth.connection)
     stop, seen = Event(), set()
 
@@ -373,7 +373,7 @@ def test_readers_never_see_what_was_not_committed(tmp_path):
         watching = [pool.submit(watch) for _ in range(2)]
         for _ in range(50):
             with pytest.raises(ValueError, match="no"):
-                store._committer.run(refused)
+                store._opened.committer.run(refused)
         truth.connection.fails_at = {"COMMIT": "SQLITE_IOERR_FSYNC"}
         with pytest.raises(StoreError):
             add(store, "queue")

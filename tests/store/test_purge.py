@@ -553,7 +553,7 @@ def test_no_backup_goes_while_a_purge_looks_at_all_of_them(
     clock.step = timedelta(seconds=1)
     store.forget([secret])
     if after_another:  # that was cut short, and is finished first
-        created = store._committer.read(lambda truth: tombstones.created(truth.connection))
+        created = store._opened.committer.read(lambda truth: tombstones.created(truth.connection))
         purge._write_intent(home.folder, purge.Intent(created, [1_000]))
 
     def written_meanwhile(*arguments):

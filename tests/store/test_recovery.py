@@ -281,7 +281,9 @@ def test_late_vectors_do_not_set_the_count_of_changes_back(tmp_path):
     store = home.open()
     store.add([Draft(text="ledger")], [None])
     store.embed({1: ("ledger", embed("ledger"))})
-    assert store._indexes.read(lambda catalogue: catalogue.state("seq")) == store._committer.truth.seq > 0
+    assert (
+        store._indexes.read(lambda catalogue: catalogue.state("seq")) == store._opened.committer.truth.seq > 0
+    )
     home.close()
 
 

@@ -49,7 +49,7 @@ def test_a_stop_does_not_wait_until_the_keeper_has_saved_them_all(home, monkeypa
 
     def closing_after_one(files, project, *more):
         saved.append(project)
-        store._keeper.closing = True
+        store._opened.keeper.closing = True
 
     monkeypatch.setattr(VectorFiles, "save", closing_after_one)
     add(store, Draft(text="another", project="another"))

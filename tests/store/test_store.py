@@ -60,7 +60,7 @@ def in_one_group(store, *calls):
             assert go_on.wait(30)
             return getattr(Draft(text="held up", project="aside", timestamp=EPOCH), name)
 
-    queue, condition = store._committer._queue, store._committer._condition
+    queue, condition = store._opened.committer._queue, store._opened.committer._condition
 
     def queued():
         return sum(not call.reads for call in list(queue))
@@ -558,7 +558,7 @@ class Room:
             free = run("PRAGMA freelist_count").fetchone()[0]
             run(f"PRAGMA max_page_count={size + max(0, pages - free)}")
 
-        self.store._committer.read(limit)
+        self.store._opened.committer.read(limit)
 
 
 def test_a_full_disk_refuses_what_has_no_room_and_keeps_everything_else(home):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from faiss_memory.contracts.config_files import MARK, InstallContext
+from faiss_memory.contracts.dialect import HookDialect
 
 HOOK_SECONDS = 0.25
 """How long a hook may keep a prompt waiting for the service: what is not there by then is left out."""
 
 
 def endpoint_address(context: InstallContext, path: str) -> str:
-    """Give an address of the service, such as `…/mcp?project=website`.
+    """Return an address of the service, such as `…/mcp?project=website`.
 
     The user's own files carry no project: there the folder that is worked in decides.
     """
@@ -21,24 +22,41 @@ def endpoint_address(context: InstallContext, path: str) -> str:
 
 
 def hook_address(context: InstallContext, name: str) -> str:
-    """Give the address that takes the hooks of an assistant."""
+    """Return the address that takes the hooks of an assistant."""
     return endpoint_address(context, f"/adapters/{name}/hook")
 
 
-def hook_arguments(context: InstallContext, name: str) -> list[str]:
-    """Give what the hook program is started with; empty where it is not installed beside the assistant."""
+def hook_arguments(context: InstallContext, name: str, dialect: HookDialect) -> list[str]:
+    """Return what the hook program is started with; empty where it is not installed beside the assistant."""
     if not context.hook_command:
         return []
-    return [name] if context.scope == "user" else [name, "--project", context.project]
+    project = [] if context.scope == "user" else ["--project", context.project]
+    place = ".".join(_place(dialect.context(dialect.prompt, _TEXT)) or ())
+    notice = ["--notice", f"{dialect.session_start}:{dialect.notice}"] if dialect.notice else []
+    inside = [word for pair in dialect.inside for word in ("--inside", ":".join(pair))]
+    return [name, *project, "--context", place, *notice, *inside]
 
 
-def hook_line(context: InstallContext, name: str) -> str:
-    """Give the shell command of a hook: the hook program, or curl where only the service can be reached.
+_TEXT = "\0"
+
+
+def _place(answer: object) -> list[str] | None:
+    """Return the keys that lead to the context in an answer; None where it does not stand by itself."""
+    if not isinstance(answer, Mapping):
+        return [] if answer == _TEXT else None
+    for key, value in answer.items():
+        if (found := _place(value)) is not None:
+            return [key, *found]
+    return None
+
+
+def hook_line(context: InstallContext, name: str, dialect: HookDialect) -> str:
+    """Return the shell command of a hook: the hook program, or curl where only the service can be reached.
 
     It ends with 0 whatever happens, because some assistants take anything else for a refusal.
     """
     if context.hook_command:
-        return _joined([context.hook_command, *hook_arguments(context, name)], context)
+        return _joined([context.hook_command, *hook_arguments(context, name, dialect)], context)
     headers = ['-H "Content-Type: application/json"']
     if context.has_token:
         variable = context.token_variable

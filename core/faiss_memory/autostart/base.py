@@ -42,7 +42,7 @@ class Autostart(ABC):
 
     @property
     def installed(self) -> bool:
-        """Say whether the file is there."""
+        """Return whether the file is there."""
         return self.path.exists()
 
     def install(self, command: Command) -> bool:

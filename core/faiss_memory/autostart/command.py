@@ -73,7 +73,7 @@ def settings_of(command: Command) -> Loaded:
 
 
 def _written(origin: Origin, loaded: Loaded, environ: Mapping[str, str]) -> str | None:
-    """Give a setting as it stands in the command, or None if the service finds the same value without that."""
+    """Return a setting as it stands in the command, or None if the service finds the same value without that."""
     key, value = origin.key, origin.value
     here = origin.origin == "command line" or origin.origin.startswith("environment ")
     if origin.is_secret:

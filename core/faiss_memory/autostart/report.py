@@ -59,7 +59,7 @@ def report(autostart: Autostart) -> Report:
 
 
 def log_file_of(autostart: Autostart) -> Path:
-    """Say where the log is: as installed, else as the settings have it, else where it would be."""
+    """Return where the log is: as installed, else as the settings have it, else where it would be."""
     settings = _settings(autostart) or load().settings
     return log_path(settings.log_file) or default_log_file()
 

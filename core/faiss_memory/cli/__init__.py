@@ -14,7 +14,6 @@ _PLACE = "faiss_memory.cli."
 COMMANDS = {
     "add": Home(_PLACE + "memories.add:add", "Store a memory."),
     "search": Home(_PLACE + "memories.search:search", "Search memories with a question in plain words."),
-    "build": Home(_PLACE + "memories.build:build", "Read files, folders or globs of notes into a project."),
     "list": Home(_PLACE + "memories.search:list_memories", "List memories, the newest first."),
     "cues": Home(
         _PLACE + "memories.search:cues", "List the memories that have no cues yet, the newest first."
@@ -45,7 +44,7 @@ COMMANDS = {
     "package": Home(
         _PLACE + "assistants.package:package", "Make a package for an assistant's own plugin system."
     ),
-    "mcp": Home(_PLACE + "assistants.mcp:mcp", "Speak MCP on standard input and output, for an assistant."),
+    "prompt": Home(_PLACE + "assistants.prompt:prompt", "Print what an assistant is told of the memory."),
     "config": Home(_PLACE + "host.serve:config", "Show the settings in force, and where each comes from."),
     "compile": Home(_PLACE + "host.serve:compile_model", "Prepare a model now."),
     "plugins": Home(_PLACE + "host.serve:plugins", "List the plugins and adapters that are installed."),

@@ -277,7 +277,7 @@ class Client:
         raise Unreachable(self._somebody_else(f"its answer, status {status}, is not JSON of ours"))
 
     def words(self, status: int, answer: Mapping[str, Any]) -> str:
-        """Say what an error answer means for a person."""
+        """Return what an error answer means for a person."""
         said = self._explain(answer)
         if status != http.client.UNAUTHORIZED:
             return said
@@ -323,7 +323,7 @@ def _checked(address: ServiceAddress) -> SplitResult:
 
 
 def _is_awaited(connection: socket.socket) -> bool:
-    """Say whether to go on with a body, after its head was sent with `Expect: 100-continue`."""
+    """Return whether to go on with a body, after its head was sent with `Expect: 100-continue`."""
     if isinstance(connection, ssl.SSLSocket):
         return True  # nothing can be looked at there before it is read
     ready, _, _ = select.select([connection], [], [], _UNASKED)

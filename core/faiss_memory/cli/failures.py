@@ -64,7 +64,7 @@ class _WrongSettings(CommandFailed):
 
 
 def as_command_failure(error: MemoryServiceError) -> CommandFailed:
-    """Give an error of the service's own modules the exit code it has here."""
+    """Return an error of the service's own modules as a failure with the exit code it has here."""
     kinds: dict[type[MemoryServiceError], type[CommandFailed]] = {
         StoreLocked: _InUse,
         ConfigError: _WrongSettings,

@@ -1,7 +1,7 @@
 """Commands that are imported when they are asked for, so that `--help` costs nothing of theirs.
 
 Adapters and plugins bring commands too: by an entry point of the group `faiss_memory.commands`, whose name is the
-command's. They are known by name alone until one is asked for, as their help is not to be had without importing them.
+command's. Their help is read from the source of their modules, which are not imported until one is asked for.
 """
 
 from __future__ import annotations
@@ -40,17 +40,29 @@ class LazyGroup(ReportingGroup):
         """Name the commands in the order of the table, and then those of adapters and plugins."""
         return [*self.homes, *self._guests()]
 
-    def _guests(self) -> dict[str, EntryPoint]:
+    def _guests(self) -> dict[str, list[EntryPoint]]:
         # Not imported with the module: of the commands that people type, hardly one needs it.
         from importlib.metadata import entry_points
 
-        found = sorted(entry_points(group=GUESTS), key=lambda point: point.name)
-        return {point.name: point for point in found if point.name not in self.homes}
+        guests: dict[str, list[EntryPoint]] = {}
+        for point in sorted(entry_points(group=GUESTS), key=lambda point: (point.name, point.value)):
+            if point.name not in self.homes:
+                guests.setdefault(point.name, []).append(point)
+        return guests
+
+    def _help_of_guests(self) -> dict[str, str]:
+        guests = self._guests()
+        if not guests:
+            return {}
+        from faiss_memory.cli.docstrings import first_line
+
+        return {name: first_line(point.module, point.attr) for name, (point, *_) in guests.items()}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None for a name that is not one."""
         if cmd_name not in self.homes:
-            return _load(self._guests().get(cmd_name))
+            points = self._guests().get(cmd_name, [])
+            return _load(points) if points else None
         module, _, attribute = self.homes[cmd_name].place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
@@ -59,10 +71,9 @@ class LazyGroup(ReportingGroup):
         """Write the list of commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, home.help) for name, home in self.homes.items()])
-        guests = self._guests()
-        if guests:
-            with formatter.section("Commands of adapters and plugins, each with a --help of its own"):
-                formatter.write_text(", ".join(guests))
+        if guests := self._help_of_guests():
+            with formatter.section("Commands of adapters and plugins"):
+                formatter.write_dl(list(guests.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -84,7 +95,7 @@ class LazyGroup(ReportingGroup):
         """Complete a command's name without importing any, or an option of the group."""
         from click.shell_completion import CompletionItem
 
-        helps = {name: home.help for name, home in self.homes.items()}
+        helps = {name: home.help for name, home in self.homes.items()} | self._help_of_guests()
         named = [
             CompletionItem(name, help=helps.get(name))
             for name in self.list_commands(ctx)
@@ -93,15 +104,20 @@ class LazyGroup(ReportingGroup):
         return named + click.Command.shell_complete(self, ctx, incomplete)
 
 
-def _load(point: EntryPoint | None) -> click.Command | None:
-    if point is None:
-        return None
+def _package(point: EntryPoint) -> str:
+    return "an unknown package" if point.dist is None else point.dist.name
+
+
+def _load(points: Sequence[EntryPoint]) -> click.Command:
+    point, *others = points
+    if others:
+        packages = " and ".join(map(_package, points))
+        raise CommandFailed(f"two packages bring a command `{point.name}`: {packages}. Uninstall one of them")
     try:
         loaded = point.load()
     except Exception as error:  # whatever an import may raise, the person needs the package's name
-        package = point.dist.name if point.dist is not None else "an unknown package"
         raise CommandFailed(
-            f"the command `{point.name}` of {package} cannot be loaded: {type(error).__name__}: {error}"
+            f"the command `{point.name}` of {_package(point)} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     if not isinstance(loaded, click.Command):
         raise CommandFailed(

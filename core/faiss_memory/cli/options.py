@@ -21,7 +21,7 @@ NAMES_QUICKLY = 0.5
 
 
 def service_options(command: Command) -> Command:
-    """Give a command `--url`, `--timeout` and `--json`, as `opened` takes them."""
+    """Return a command with `--url`, `--timeout` and `--json`, as `opened` takes them."""
     url = click.option("--url", metavar="URL", help="The service's address; found by itself otherwise.")
     timeout = click.option(
         "--timeout",
@@ -44,7 +44,7 @@ def opened(*, url: str | None, timeout: float | None, wants_json: bool) -> Sessi
 
 
 def asks_service(command: Command) -> Command:
-    """Give a command these options, and a Session as its first argument."""
+    """Return a command with these options, and a Session as its first argument."""
 
     @service_options
     @wraps(command)
@@ -107,7 +107,7 @@ def time_option(name: str, help: str) -> Command:
 
 
 def time_options(command: Command) -> Command:
-    """Give a command `--after` and `--before`."""
+    """Return a command with `--after` and `--before`."""
     told = "A date, or a time such as 2026-02-12T10:30:00; without an offset it is UTC."
     command = time_option("--before", f"Only what is older. {told}")(command)
     return time_option("--after", f"Only from this time on. {told}")(command)  # type: ignore[no-any-return]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faiss_memory.cli.writing import clean
+from faiss_memory.cli.writing import clean, when
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ class Cell:
     shown: str
     marked: Sequence[str] = ()
     style: str = ""
+
+
+def time_cell(time: str) -> Cell:
+    """Return a time as the API writes it, which at a terminal reads as people say it."""
+    return Cell(time, when(time))
 
 
 Value = Cell | str | int | float | None

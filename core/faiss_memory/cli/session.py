@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from faiss_memory.address import named_address, service_address
+from faiss_memory.address import ServiceAddress, named_address, service_address
 from faiss_memory.cli.client import TIMEOUT, Client
 from faiss_memory.cli.output import Output, open_output
 from faiss_memory.cli.writing import as_json, clean, clean_lines
 from faiss_memory.project_name import DEFAULT, project_of
-from faiss_memory.settings import load
+from faiss_memory.settings import Settings, load_settings
 
 _OTHER_NAMES = {"tags": "tag", "cues": "cue", "ids": "id", "query": "text", "sources": "path"}
 """Fields of the API whose option or argument is called otherwise."""
@@ -69,14 +69,21 @@ class Session:
 
 def open_session(url: str | None, timeout: float | None, wants_json: bool) -> Session:
     """Find the service; nothing is sent yet. Raises ConfigError for settings or an address that cannot be meant."""
-    settings = load().settings
     client = Client(
-        named_address(url, "--url", settings) if url else service_address(settings),
+        find_service(url, load_settings()),
         timeout or TIMEOUT,
         explain=_explain(click.get_current_context().command),
         note=lambda text: click.echo(clean_lines(f"faiss-memory: {text}"), err=True),
     )
     return Session(client, open_output(), wants_json)
+
+
+def find_service(url: str | None, settings: Settings) -> ServiceAddress:
+    """Return where the service is at present: where `--url` says, or else where it is found by itself.
+
+    Raises ConfigError for an address that cannot be meant.
+    """
+    return named_address(url, "--url", settings) if url else service_address(settings)
 
 
 def _explain(command: click.Command) -> Any:

@@ -24,7 +24,7 @@ _OPTIONS = [
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--config`, the options for the usual settings, and `--set` for the others."""
+    """Return a command with `--config`, the options for the usual settings, and `--set` for the others."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

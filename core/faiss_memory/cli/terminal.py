@@ -103,7 +103,7 @@ class TerminalOutput:
 
 
 def progress_bar() -> Progress:
-    """Make the bar of a build, on standard error; its tasks have the fields `file`."""
+    """Make the bar of work that the service does, on standard error; its tasks have the fields `file`."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from faiss_memory.cli.output import Output
-from faiss_memory.cli.records import Cell, Column, Value
+from faiss_memory.cli.records import Cell, Column, Value, time_cell
 from faiss_memory.cli.writing import counted, ending, excerpt, projects_in_words, size, when, words_of
 
 MOST = 320
@@ -32,7 +32,7 @@ def show_results(out: Output, answer: Mapping[str, Any]) -> None:
         (
             result["id"], result["similarity"], _chance(result["relevance"]), result["project"],
             _source(result["source"]),
-            _time(result["timestamp"]), ", ".join(result["tags"]), _found_text(result, words),
+            time_cell(result["timestamp"]), ", ".join(result["tags"]), _found_text(result, words),
         )
         for result in answer["results"]
     ]  # fmt: skip
@@ -96,8 +96,8 @@ def show_stats(out: Output, answer: Mapping[str, Any]) -> None:
             ("model ready", "yes" if answer["model_ready"] else "no"),
             ("model in use", answer["model_in_use"]),
             ("model error", answer["model_error"]),
-            ("created", _time(answer["created_at"])),
-            ("last change", _time(answer["last_updated"])),
+            ("created", time_cell(answer["created_at"])),
+            ("last change", time_cell(answer["last_updated"])),
             ("index", _size(answer["index_size_bytes"])),
             ("backups", answer["backup_count"]),
             *(line for name, said in sorted(answer["plugins"].items()) for line in _told(f"plugin {name}", said)),
@@ -113,7 +113,12 @@ def show_projects(out: Output, answer: Mapping[str, Any], here: str) -> None:
     out.table(
         columns,
         [
-            (entry["name"], entry["memories"], _time(entry["created_at"]), _time(entry["last_updated"]))
+            (
+                entry["name"],
+                entry["memories"],
+                time_cell(entry["created_at"]),
+                time_cell(entry["last_updated"]),
+            )
             for entry in answer["projects"]
         ],
     )
@@ -140,7 +145,14 @@ def show_health(out: Output, answer: Mapping[str, Any], url: str) -> None:
 def _listed(memory: Mapping[str, Any]) -> Sequence[Value]:
     text = Cell(memory["text"], excerpt(memory["text"], MOST))
     tags = ", ".join(memory["tags"])
-    return memory["id"], _time(memory["timestamp"]), memory["project"], _source(memory["source"]), tags, text
+    return (
+        memory["id"],
+        time_cell(memory["timestamp"]),
+        memory["project"],
+        _source(memory["source"]),
+        tags,
+        text,
+    )
 
 
 def _fields(memory: Mapping[str, Any]) -> Iterable[tuple[str, Value]]:
@@ -170,10 +182,6 @@ def _found_text(result: Mapping[str, Any], words: Sequence[str]) -> Cell:
 
 def _chance(relevance: float | None) -> Value:
     return None if relevance is None else Cell(relevance, f"{relevance:.0%}")
-
-
-def _time(time: str) -> Cell:
-    return Cell(time, when(time))
 
 
 def _size(count: int) -> Cell:

@@ -56,7 +56,7 @@ def ending(text: str, most: int) -> str:
 
 
 def words_of(query: str) -> list[str]:
-    """Give the words of a query that are worth showing where they match, the longest first."""
+    """Return the words of a query that are worth showing where they match, the longest first."""
     return sorted({word for word in re.findall(r"\w+", query) if len(word) > 3}, key=len, reverse=True)
 
 

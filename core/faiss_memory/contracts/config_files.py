@@ -7,6 +7,7 @@ A `path` is relative to the project's folder, or begins with `~/` for one in the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from string import Template
 from typing import Any, Literal, TypeAlias
 
 Scope: TypeAlias = Literal["personal", "shared", "user"]
@@ -162,6 +163,10 @@ class PromptTemplate:
 
     name: str
     text: str
+
+    def filled(self, url: str, project: str) -> str:
+        """Return the text for a service and a project; any other `$` stays as it is."""
+        return Template(self.text).safe_substitute(url=url, project=project)
 
 
 @dataclass(frozen=True, slots=True)

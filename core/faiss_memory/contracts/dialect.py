@@ -20,8 +20,12 @@ class HookDialect:
     """The person has written something."""
     compacted: str = ""
     """The assistant has summed up the session, and hands over the summary."""
-    is_cursors: bool = False
-    """Cursor also fires the hooks of others that it finds. Its own has answered then."""
+    fires_others: bool = False
+    """The assistant also fires the hooks of others that it finds. Its own has answered then."""
+    notice: str = ""
+    """The field of an answer in which the person is told something, such as that the service does not run."""
+    inside: tuple[tuple[str, str], ...] = ()
+    """Who else fires its hooks and reads the answer: a variable that shows it, and the adapter that answers then."""
     context: Callable[[str, str], Mapping[str, Any]]
     """Make an answer of an event's name and the text to be added to the context."""
 

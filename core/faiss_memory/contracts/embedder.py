@@ -47,7 +47,7 @@ class Embedder(Protocol):
         """
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Say where each token of the whole text lies, as (start, end) in characters; nothing is cut off."""
+        """Return where each token of the whole text lies, as (start, end) in characters; nothing is cut off."""
 
     def close(self) -> None:
         """Give back what it holds, such as a child process."""
@@ -73,5 +73,5 @@ class Embedding:
         return self.vectors[: len(self.passages)]
 
     def by_each(self) -> tuple[Embedding, ...]:
-        """Give this embedding, and that by the coming model where there is one."""
+        """Return this embedding, and that by the coming model where there is one."""
         return (self,) if self.coming is None else (self, self.coming)

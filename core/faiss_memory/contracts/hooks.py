@@ -61,12 +61,12 @@ def register_mounts(service: Service) -> Sequence[Mount] | None:
 
 @hookspec
 def register_config_files(context: InstallContext) -> Mapping[str, Sequence[ConfigFile]] | None:
-    """Give the files that connect an assistant, by the adapter's name."""
+    """Return the files that connect an assistant, by the adapter's name."""
 
 
 @hookspec
 def register_prompt_templates() -> Sequence[PromptTemplate] | None:
-    """Give texts that tell an assistant when to search and when to store."""
+    """Return texts that tell an assistant when to search and when to store."""
 
 
 @hookspec

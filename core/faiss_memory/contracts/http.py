@@ -20,7 +20,7 @@ class Pieces(Protocol):
     """Bytes that are read while they are sent; closed when they were, or cannot be any more."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give them piece by piece."""
+        """Return the pieces, one by one."""
 
     def close(self) -> None:
         """Give back what is held for them."""

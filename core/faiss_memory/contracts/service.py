@@ -70,6 +70,10 @@ class Service(ABC):
         """The adapters that take part."""
 
     @abstractmethod
+    def prompt(self, request: schema.PromptRequest) -> schema.PromptAnswer:
+        """Return what an assistant is told of the memory, for a project. Raises MemoryNotFound."""
+
+    @abstractmethod
     def note_uses(self, uses: Sequence[Use]) -> None:
         """Count of what use memories are, where the store keeps a ledger."""
 

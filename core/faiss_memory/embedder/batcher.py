@@ -112,7 +112,7 @@ class EmbeddingLanes:
         return self._embedder.window
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Say where each token of the whole text lies, as (start, end) in characters."""
+        """Return where each token of the whole text lies, as (start, end) in characters."""
         return self._embedder.token_offsets(text)
 
     def close(self) -> None:

@@ -75,7 +75,7 @@ class ChildEmbedder:
         return self._embed("documents", texts)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Say where each token of the whole text lies, in characters. Raises EmbedderError."""
+        """Return where each token of the whole text lies, in characters. Raises EmbedderError."""
         return self._ask(Request("offsets", [text])).offsets
 
     def close(self) -> None:

@@ -254,8 +254,10 @@ class CompiledModels:
         return True
 
     def _is_untouched(self, path: Path, facts: FileFacts) -> bool:
-        """Say whether weights need not be read again. What came with the installation was copied onto this machine, and
-        is as safe there as our own code."""
+        """Return whether weights need not be read again.
+
+        What came with the installation was copied onto this machine, and is as safe there as our own code.
+        """
         came_with_it = path.is_relative_to(self._shipped)
         return facts.resembles(path) if came_with_it else facts.recognises(path)
 
@@ -290,13 +292,13 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def _source_changed(facts: Facts) -> bool:
-    """Say whether the files an entry was made from are still there, but not the same any more."""
+    """Return whether the files an entry was made from are still there, but not the same any more."""
     folder = Path(facts.shape.folder)
     return folder.is_dir() and bool(os.listdir(folder)) and not is_same_model(folder, facts)
 
 
 def is_same_model(folder: Path, facts: Facts) -> bool:
-    """Say whether a folder holds the model that an entry was made from; it is read only if it looks touched.
+    """Return whether a folder holds the model that an entry was made from; it is read only if it looks touched.
 
     Raises EmbedderError.
     """

@@ -50,11 +50,11 @@ class FileFacts(msgspec.Struct, frozen=True):
     """When content or inode last changed. A program may set back the time of a modification, but not this one."""
 
     def recognises(self, path: Path) -> bool:
-        """Say whether the file looks untouched: same size, and same times."""
+        """Return whether the file looks untouched: same size, and same times."""
         return self.resembles(path) and path.stat().st_ctime_ns == self.ctime_ns
 
     def resembles(self, path: Path) -> bool:
-        """Say whether the file has the same size and modification time, as a faithful copy has too."""
+        """Return whether the file has the same size and modification time, as a faithful copy has too."""
         try:
             stat = path.stat()
         except OSError:
@@ -111,12 +111,12 @@ def find_source(model_name: str) -> ModelSource:
 
 
 def is_model_folder(folder: Path) -> bool:
-    """Say whether a folder holds a model as sentence-transformers or transformers write it."""
+    """Return whether a folder holds a model as sentence-transformers or transformers write it."""
     return (folder / "modules.json").is_file() or (folder / "config.json").is_file()
 
 
 def looks_like_path(model_name: str) -> bool:
-    """Say whether a name can only be a path: a hub name has one slash at most and starts with a letter."""
+    """Return whether a name can only be a path: a hub name has one slash at most and starts with a letter."""
     return model_name.startswith((".", "/", "~", "\\")) or model_name.count("/") > 1
 
 
@@ -164,7 +164,7 @@ def describe(folder: Path) -> dict[str, FileFacts]:
 
 
 def is_unchanged(folder: Path, files: Mapping[str, FileFacts]) -> bool:
-    """Say whether a folder still holds exactly these files, by name, size and times."""
+    """Return whether a folder still holds exactly these files, by name, size and times."""
     return model_files(folder) == sorted(files) and all(f.recognises(folder / n) for n, f in files.items())
 
 

@@ -71,7 +71,7 @@ class OnnxEmbedder:
         return self._embed(texts, self._shape.document_prompt)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Say where each token of the whole text lies, as (start, end) in characters."""
+        """Return where each token of the whole text lies, as (start, end) in characters."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         # The tokenizer cuts, but keeps what it cut off.
         parts = [encoding, *encoding.overflowing]

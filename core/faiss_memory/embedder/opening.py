@@ -100,7 +100,7 @@ def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
 
 
 def _check_installed(model: str) -> None:
-    """Say at once that this installation compiles no models, instead of letting a child fail at it."""
+    """Raise EmbedderError at once if this installation compiles no models, instead of letting a child fail at it."""
     missing = [name for name in COMPILING if importlib.util.find_spec(name.replace("-", "_")) is None]
     if missing:
         raise EmbedderError(

@@ -103,18 +103,18 @@ def features_of(model: Any, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def max_tokens_of(model: Any) -> int:
-    """Say at how many tokens, special ones counted, the model cuts a text."""
+    """Return at how many tokens, special ones counted, the model cuts a text."""
     stated = model.max_seq_length
     return int(stated) if stated is not None and stated < _NO_LIMIT else _DEFAULT_MAX_TOKENS
 
 
 def is_fast(tokenizer: Any) -> bool:
-    """Say whether the tokenizer can be written as a tokenizer.json and served without transformers."""
+    """Return whether the tokenizer can be written as a tokenizer.json and served without transformers."""
     return bool(getattr(tokenizer, "is_fast", False))
 
 
 def offsets_of(tokenizer: Any, text: str) -> list[tuple[int, int]]:
-    """Say where each token of a text lies, in characters."""
+    """Return where each token of a text lies, in characters."""
     if is_fast(tokenizer):
         encoded = tokenizer(text, add_special_tokens=False, truncation=False, return_offsets_mapping=True)
         return [(int(start), int(end)) for start, end in encoded["offset_mapping"] if end > start]

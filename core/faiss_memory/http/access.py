@@ -104,7 +104,7 @@ class AccessControl:
         return self._published_here or is_loopback(request.env.get("REMOTE_ADDR", ""))
 
     def _wants_token(self, request: falcon.Request) -> bool:
-        """Say whether a request of this machine needs the token: everybody's if there is one, or other users' only.
+        """Return whether a request of this machine needs the token: everybody's if there is one, or other users' only.
 
         Where there is a public address, a proxy of the user's own may lead here without a sign.
         """

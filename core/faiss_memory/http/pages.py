@@ -76,7 +76,7 @@ def _page(title: str, body: str, script: str = "") -> Page:
 
 
 def home() -> Page:
-    """Say where to go on, and have the browser ask what runs and how much it holds."""
+    """Return where to go on, and have the browser ask what runs and how much it holds."""
     example = escape(
         "curl -X POST http://localhost:8900/search \\\n"
         '  -H "Content-Type: application/json" \\\n'

@@ -62,7 +62,7 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
         return bool(self.requests or self.total_outbufs_len)
 
     def is_too_slow(self, now: float) -> bool:
-        """Say whether the client takes longer than any that means well. To be asked every moment."""
+        """Return whether the client takes longer than any that means well. To be asked every moment."""
         if self.total_outbufs_len:
             if self._answering_since is None:
                 self._answering_since, self._sent = now, 0
@@ -76,7 +76,7 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
         return self.waited(now) > (SECONDS_OF_GRACE if begun else SECONDS_FOR_A_HEAD)
 
     def waited(self, now: float) -> float:
-        """Say for how many seconds the client has been waited for, less what it may take for what it has sent."""
+        """Return for how many seconds the client has been waited for, less what it may take for what it has sent."""
         if self.request is None:
             return now - self._free_since
         if self.request.head_at is None:

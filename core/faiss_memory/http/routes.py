@@ -14,13 +14,13 @@ from faiss_memory.service.overview import Overview
 
 
 def core_routes(service: MemoryService, backups: Backups, assistants: AssistantFiles) -> Sequence[Route]:
-    """Give the calls that exist without any plugin."""
+    """Return the calls that exist without any plugin."""
     return (
         *_finding(service),
         *_keeping(service),
         *_forgetting(service),
         *_overview(service.overview),
-        *_adapters(assistants),
+        *_adapters(service, assistants),
         *_backups(backups),
     )
 
@@ -123,7 +123,7 @@ def _overview(overview: Overview) -> Sequence[Route]:
     )  # fmt: skip
 
 
-def _adapters(assistants: AssistantFiles) -> Sequence[Route]:
+def _adapters(service: MemoryService, assistants: AssistantFiles) -> Sequence[Route]:
     return (
         Route(
             method="GET", path="/adapters", summary="List the assistants' adapters",
@@ -133,6 +133,10 @@ def _adapters(assistants: AssistantFiles) -> Sequence[Route]:
             method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
             params=schema.FilesRequest, answer=schema.FilesAnswer, other_content=("application/zip",),
             handler=assistants.files,
+        ),
+        Route(
+            method="GET", path="/adapters/{name}/prompt", summary="Give what an assistant is told of the memory",
+            params=schema.PromptRequest, answer=schema.PromptAnswer, handler=service.prompt,
         ),
         Route(
             method="GET", path="/adapters/{name}/package", params=schema.PackageRequest,

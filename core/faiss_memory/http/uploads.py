@@ -51,11 +51,11 @@ class Uploads:
         return Path(tempfile.gettempdir())
 
     def meant(self, method: str, path: str) -> bool:
-        """Say whether a request is to bring a file."""
+        """Return whether a request is to bring a file."""
         return method == "POST" and path in self._paths
 
     def refusal(self, environment: Mapping[str, Any], size: int | None) -> Refusal | None:
-        """Say why a file is not read, if it is not."""
+        """Return why a file is not read, if it is not."""
         try:
             self._access.process_request(falcon.Request(dict(environment)), falcon.Response())
         except falcon.HTTPError as error:
@@ -137,7 +137,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             self.expect_continue = False  # waitress would wait for the body for ever
 
     def _environment(self) -> dict[str, Any]:
-        """Give as much of the WSGI environment as is needed to decide who is let in."""
+        """Return as much of the WSGI environment as is needed to decide who is let in."""
         headers = {f"HTTP_{name}": value for name, value in self.headers.items()}
         return headers | {
             "REQUEST_METHOD": self.command,

@@ -21,11 +21,11 @@ class Assistants:
         self.adapters = plugins.adapters
 
     def files(self, name: str, context: InstallContext) -> Sequence[Written]:
-        """Give an assistant's files, without what is only shown. Raises InstallError if it has none of this scope."""
+        """Return an assistant's files, without what is only shown. Raises InstallError if it has none of this scope."""
         return [file for file in self.declared(name, context) if not isinstance(file, Snippet)]
 
     def declared(self, name: str, context: InstallContext) -> Sequence[ConfigFile]:
-        """Give all that an assistant declares. Raises InstallError if it has nothing of this scope."""
+        """Return all that an assistant declares. Raises InstallError if it has nothing of this scope."""
         adapter = self.adapters.get(name)
         if adapter is not None:
             if context.scope not in adapter.scopes:
@@ -40,7 +40,7 @@ class Assistants:
         raise InstallError(_unknown(name, sorted({*others, *self.adapters})))
 
     def steps(self, name: str, context: InstallContext) -> Sequence[str]:
-        """Say what the person still has to do; nothing for an assistant that is no longer there."""
+        """Return what the person still has to do; nothing for an assistant that is no longer there."""
         adapter = self.adapters.get(name)
         return adapter.steps(context) if adapter is not None else ()
 

@@ -19,14 +19,14 @@ _SECONDS = 30
 
 
 def script(name: str) -> str:
-    """Give the absolute path of a console script: the one beside this Python, else what the PATH has."""
+    """Return the absolute path of a console script: the one beside this Python, else what the PATH has."""
     beside = Path(sys.executable).parent / (f"{name}.exe" if os.name == "nt" else name)
     found = str(beside) if beside.exists() else shutil.which(name)
     return found or str(beside)
 
 
 def command_for(name: str, scope: Scope) -> str:
-    """Say how a config file starts a command: others have it elsewhere, so what is shared has the bare name."""
+    """Return how a config file starts a command: others have it elsewhere, so what is shared has the bare name."""
     return name if scope == "shared" else script(name)
 
 

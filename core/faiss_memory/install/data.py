@@ -31,7 +31,7 @@ ABSENT = object()
 
 
 def items_of(part: JsonItems | YamlItem) -> tuple[Any, ...]:
-    """Give the items that a declaration brings into a list."""
+    """Return the items that a declaration brings into a list."""
     return part.items if isinstance(part, JsonItems) else (part.item,)
 
 
@@ -64,7 +64,7 @@ def without_member(data: Any, keys: Sequence[str]) -> Any:
 
 
 def with_part(data: Any, part: Keyed) -> Any:
-    """Say what the data must be once a part is there."""
+    """Return what the data must be once a part is there."""
     found = member(data, part.keys)
     if isinstance(part, JsonDefault | YamlDefault):
         return data if found is not ABSENT else with_member(data, part.keys, part.value)
@@ -87,7 +87,7 @@ def list_of(found: Any, part: JsonItems | YamlItem) -> list[Any]:
 
 
 def presence(data: Any, part: Keyed) -> Presence:
-    """Say whether a part is in the data. Of a list, it is only known whether the items are there as declared."""
+    """Return whether a part is in the data. Of a list, it is only known whether the items are there as declared."""
     found = member(data, part.keys)
     if found is ABSENT:
         return "absent"
@@ -106,7 +106,7 @@ def marked_items(data: Any, part: JsonItems | YamlItem) -> list[Any]:
 
 
 def is_marked(item: Any) -> bool:
-    """Say whether one of an item's texts names a command or server of ours; a name like ours is not enough."""
+    """Return whether one of an item's texts names a command or server of ours; a name like ours is not enough."""
     if isinstance(item, Mapping):
         return any(is_marked(inner) for inner in item.values())
     if isinstance(item, list | tuple):

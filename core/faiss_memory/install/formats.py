@@ -65,7 +65,7 @@ class Content:
     raw: bytes | None
 
     def text(self) -> tuple[str, str]:
-        """Give the byte order mark, if there is one, and the text. Raises CannotMerge."""
+        """Return the byte order mark, if there is one, and the text. Raises CannotMerge."""
         try:
             text = (self.raw or b"").decode("utf-8")
         except UnicodeDecodeError:
@@ -74,7 +74,7 @@ class Content:
 
 
 def state(content: Content, part: Part) -> Presence:
-    """Say whether a part is in a file. Raises CannotMerge for a file that cannot be read as what it should be."""
+    """Return whether a part is in a file. Raises CannotMerge for a file that cannot be read as what it should be."""
     if isinstance(part, OwnFile):
         if content.raw is None:
             return "absent"
@@ -152,7 +152,7 @@ def whole_file(parts: Sequence[Part]) -> str:
 
 
 def _standing(text: str, part: Part) -> Part | None:
-    """Give what stands in a part's place, whatever it is, as a part; None where nothing does."""
+    """Return what stands in a part's place, whatever it is, as a part; None where nothing does."""
     if isinstance(part, MarkdownBlock):
         there = marked_text.inner(text)
         return None if there is None else replace(part, text=there)
@@ -175,7 +175,7 @@ def _asked(question: str, text: str, part: Part, *more: str) -> Any:
 
 
 def is_ours(content: Content) -> bool:
-    """Say whether a file that is wholly ours may be taken for one, where no record is left of it."""
+    """Return whether a file that is wholly ours may be taken for one, where no record is left of it."""
     return MARK in (content.raw or b"").decode("utf-8", "replace")
 
 
@@ -187,7 +187,7 @@ def place(part: Part) -> tuple[str, ...]:
 
 
 def shares_place(part: Part) -> bool:
-    """Say whether several assistants' parts can stand in the same place, beside each other."""
+    """Return whether several assistants' parts can stand in the same place, beside each other."""
     return isinstance(part, JsonItems | YamlItem | IgnoredPaths)
 
 
@@ -201,7 +201,7 @@ def singly(part: Part) -> list[Part]:
 
 
 def is_within(part: Part, others: Sequence[Part]) -> bool:
-    """Say whether others bring the same into the same place."""
+    """Return whether others bring the same into the same place."""
     if isinstance(part, IgnoredPaths):
         there = {line for other in others if isinstance(other, IgnoredPaths) for line in other.patterns}
         return set(part.patterns) <= there

@@ -15,7 +15,7 @@ _LONG = 12
 
 
 def starts(part: Part, command: str) -> bool:
-    """Say whether a part starts a command, whose name alone may also be a word in a text."""
+    """Return whether a part starts a command, whose name alone may also be a word in a text."""
     if isinstance(part, OwnFile | MarkdownBlock | IgnoredPaths):
         text = "" if isinstance(part, IgnoredPaths) else part.text
         written = re.escape(command.replace("\\", "\\\\"))
@@ -27,7 +27,7 @@ def starts(part: Part, command: str) -> bool:
 
 
 def holds(part: Part, secret: str) -> bool:
-    """Say whether a secret stands in a part: as a value, after `Bearer`, or anywhere if it is no mere word."""
+    """Return whether a secret stands in a part: as a value, after `Bearer`, or anywhere if it is no mere word."""
     if isinstance(part, IgnoredPaths):
         return False
     texts = [part.text] if isinstance(part, OwnFile | MarkdownBlock) else [*_texts(_value(part))]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from faiss_memory.address import service_address
+from faiss_memory.address import service_address, settled_address
 from faiss_memory.contracts.config_files import InstallContext, OwnFile, Scope, Snippet
 from faiss_memory.errors import InstallError
 from faiss_memory.install.applying import carry_out, finish
@@ -55,7 +55,7 @@ class Installer:
         return Owner(assistant, self.scope, self.folder)
 
     def context(self, project: str) -> InstallContext:
-        """Say what generated files may speak of."""
+        """Return what generated files may speak of."""
         return context_of(self._settings, self.scope, self.folder, project)
 
     @contextmanager
@@ -104,12 +104,12 @@ class Installer:
         return carry_out(plan, self._records)
 
     def content(self, assistant: str, name: str | None = None) -> dict[str, list[Part]]:
-        """Give an assistant's files, by declared path, without looking at what is there."""
+        """Return an assistant's files, by declared path, without looking at what is there."""
         project = name or project_in(self._records.load(), self.folder)
         return by_path(self._assistants.files(assistant, self.context(project)))
 
     def to_be_filled(self, plan: Plan, assistant: str) -> Iterator[tuple[Path, str]]:
-        """Give the files that a plan has made anew and the service can fill, each with the address of its text."""
+        """Yield the files that a plan has made anew and the service can fill, each with the address of its text."""
         made = {edit.path for edit in plan.edits if edit.before.raw is None and edit.after.raw is not None}
         for path, parts in self.content(assistant).items():
             for part in parts:
@@ -121,13 +121,13 @@ class Installer:
                     yield Path(file), part.filled_from
 
     def snippets(self, assistant: str, name: str | None = None) -> list[Snippet]:
-        """Give what an assistant's adapter has for the person to paste."""
+        """Return what an assistant's adapter has for the person to paste."""
         project = name or project_in(self._records.load(), self.folder)
         declared = self._assistants.declared(assistant, self.context(project))
         return [part for part in declared if isinstance(part, Snippet)]
 
     def steps(self, assistant: str) -> Sequence[str]:
-        """Say what the person still has to do."""
+        """Return what the person still has to do."""
         steps = self._assistants.steps(assistant, self.context(project_in(self._records.load(), self.folder)))
         pasting = f"`faiss-memory install {assistant} --print` shows what there is to paste besides."
         return [*steps, *([pasting] if self.snippets(assistant) else [])]
@@ -174,9 +174,8 @@ class Installer:
 
 
 def context_of(settings: Settings, scope: Scope, folder: str, project: str) -> InstallContext:
-    """Say what generated files may speak of. Others' services are where the settings say, one's own where it runs."""
-    port = settings.published_port or settings.port
-    url = f"http://127.0.0.1:{port}" if scope == "shared" else service_address(settings).url
+    """Return what generated files may speak of. Others' services are where the settings say, one's own where it is."""
+    url = settled_address(settings) if scope == "shared" else service_address(settings).url
     return InstallContext(
         url=url,
         project=project,

@@ -52,7 +52,7 @@ class Splice:
 
 
 def state(text: str, part: JsonPart) -> Presence:
-    """Say whether a part is there; one with comments inside counts as another than ours."""
+    """Return whether a part is there; one with comments inside counts as another than ours."""
     if not text.strip():
         return "absent"
     document = _parse(text, part.comments)
@@ -129,7 +129,7 @@ def marked(text: str, part: JsonItems) -> list[Any]:
 
 
 def is_blank(text: str) -> bool:
-    """Say whether a file holds nothing any more."""
+    """Return whether a file holds nothing any more."""
     return not text.strip() or re.fullmatch(r"\s*\{\s*\}\s*", text) is not None
 
 

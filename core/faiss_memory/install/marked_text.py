@@ -33,7 +33,7 @@ Block = MarkdownBlock | IgnoredPaths
 
 
 def state(text: str, part: Block) -> Presence:
-    """Say whether a block is there."""
+    """Return whether a block is there."""
     inner = _inner(text, _marks(part))
     if inner is None:
         return "absent"
@@ -76,7 +76,7 @@ def take_out(text: str, part: Block, original: str) -> str:
 
 
 def inner(text: str) -> str | None:
-    """Give what stands in our block of a Markdown file; None where there is no block."""
+    """Return what stands in our block of a Markdown file; None where there is no block."""
     return _inner(text, IN_MARKDOWN)
 
 
@@ -86,7 +86,7 @@ def patterns(text: str) -> list[str]:
 
 
 def is_blank(text: str) -> bool:
-    """Say whether a file holds nothing any more."""
+    """Return whether a file holds nothing any more."""
     return not text.strip()
 
 

@@ -7,7 +7,7 @@ last one to go leaves the original behind. In a file that was edited since, only
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from faiss_memory.contracts.config_files import JsonDefault, OwnFile, YamlDefault
 from faiss_memory.errors import CannotMerge
@@ -48,12 +48,9 @@ def with_owner(
     """Let an owner have these parts in a file, in place of those it has. Raises CannotMerge."""
     mine = record.entry(owner) if record is not None else None
     if record is not None and digest(content) == record.written and not (mine and mine.edited):
-        entries = _entries_with(record, Entry(owner, [stored(part) for part in parts]))
-        if entries == record.entries:
-            return Merged(content, record)
-        original = Content(record.original)
-        wanted = made_of(original, entries, content)
-        return Merged(wanted, FileRecord(original.raw, digest(wanted), entries))
+        return _made_anew(
+            content, record, _entries_with(record, Entry(owner, [stored(part) for part in parts]))
+        )
     former = mine.read() if mine is not None else []
     others = record.others(owner) if record is not None else []
     file = _Edited(content, record, [*others, *former, *parts], force)
@@ -78,19 +75,29 @@ def without_owner(
     edited = [restored(part) for part in mine.edited] if mine is not None else []
     remaining = [entry for entry in record.entries if entry.owner != owner] if record is not None else []
     if record is not None and digest(content) == record.written and not (edited and force):
-        original = Content(record.original)
-        if not remaining:
-            return Merged(original, None, edited)
-        wanted = made_of(original, remaining, content)
-        return Merged(wanted, FileRecord(original.raw, digest(wanted), remaining), edited)
+        return replace(_made_anew(content, record, remaining), edited=edited)
+    return _taken_out(content, record, parts, remaining, force)
+
+
+def _made_anew(content: Content, record: FileRecord, entries: list[Entry]) -> Merged:
+    """Write an untouched file as its original and what all owners have in it; without any, the original is back."""
+    original = Content(record.original)
+    if entries == record.entries:
+        return Merged(content, record)
+    if not entries:
+        return Merged(original, None)
+    wanted = made_of(original, entries, content)
+    return Merged(wanted, FileRecord(original.raw, digest(wanted), entries))
+
+
+def _taken_out(
+    content: Content, record: FileRecord | None, parts: Sequence[Part], remaining: list[Entry], force: bool
+) -> Merged:
+    """Take parts out of a file that was edited since, and leave all else in it alone."""
     others = [part for entry in remaining for part in entry.read()]
     file = _Edited(content, record, [*others, *parts], force or record is None)
     for part in _for_removal(parts, (), others):
-        rival = next((other for other in reversed(others) if _excludes(part, other)), None)
-        if rival is None:
-            file.take_out(part)
-        elif state(file.now, part) == "same":
-            file.now = put(file.now, rival)
+        file.make_way(part, others)
     for other in others:  # what two owners share went with the one
         if shares_place(other) and state(content, other) == "same":
             file.now = put(file.now, other)
@@ -114,7 +121,7 @@ def made_of(original: Content, entries: Iterable[Entry], now: Content) -> Conten
 
 
 def is_edited(content: Content, record: FileRecord, part: Part) -> bool:
-    """Say whether a recorded part stands there in another form than ours; another owner's is ours."""
+    """Return whether a recorded part stands there in another form than ours; another owner's is ours."""
     everything = [other for entry in record.entries for other in entry.read()]
     if state(content, part) == "same" or any(
         _excludes(part, other) and state(content, other) == "same" for other in everything
@@ -124,7 +131,7 @@ def is_edited(content: Content, record: FileRecord, part: Part) -> bool:
 
 
 def presence(content: Content, part: Part, known: Sequence[Part]) -> Presence:
-    """Say how a part stands: of items, marked ones that nobody has put there are another form of ours."""
+    """Return how a part stands: of items, marked ones that nobody has put there are another form of ours."""
     found = state(content, part)
     if (
         found == "absent"
@@ -174,8 +181,16 @@ class _Edited:
                 self._drop_stale_items(part)
             self.now = give_back(self.now, part, self._first)
 
+    def make_way(self, part: Part, others: Sequence[Part]) -> None:
+        """Take a part out, or let that of another owner stand again which it has displaced."""
+        rival = next((other for other in reversed(others) if _excludes(part, other)), None)
+        if rival is None:
+            self.take_out(part)
+        elif state(self.now, part) == "same":
+            self.now = put(self.now, rival)
+
     def without_us(self, parts: Sequence[Part] | None = None) -> Content:
-        """Give the file as it would be without us: what the person has edited is theirs."""
+        """Return the file as it would be without us: what the person has edited is theirs."""
         before, self.now = self.now, self._before if parts is None else self.now
         for part in _for_removal(self._known if parts is None else parts, (), ()):
             if presence(self.now, part, self._known) == "same" and not self._is_only_a_default(part):
@@ -185,7 +200,7 @@ class _Edited:
         return found_without
 
     def _is_only_a_default(self, part: Part) -> bool:
-        """Say whether a default is all that could be ours here: without a record it is taken for the person's."""
+        """Return whether a default is all that could be ours here: without a record it is taken for the person's."""
         return isinstance(part, JsonDefault | YamlDefault) and not self._recorded and self.now == self._before
 
     def _drop_stale_items(self, part: Part) -> None:

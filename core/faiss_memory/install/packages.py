@@ -17,7 +17,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def package_files(plugins: PluginHost, name: str, context: InstallContext) -> dict[str, str]:
-    """Give a package's texts by path. Raises MemoryNotFound for an adapter that is not there, or has no package."""
+    """Return a package's texts by path. Raises MemoryNotFound for an adapter that is not there, or has no package."""
     packages = {known: adapter.package(context) for known, adapter in plugins.adapters.items()}
     if not packages.get(name):
         known = ", ".join(sorted(known for known, files in packages.items() if files)) or "no adapter"

@@ -43,7 +43,7 @@ def check_folder(folder: str) -> None:
 
 
 def stands_alone(folder: str) -> bool:
-    """Say whether a folder is no subfolder or further working tree of a repository."""
+    """Return whether a folder is no subfolder or further working tree of a repository."""
     repository = find_repository(Path(folder)) if folder else None
     if repository is None:
         return True
@@ -88,7 +88,7 @@ def name_project(installed: Installed, scope: Scope, folder: str, given: str | N
 
 
 def _identity(folder: str) -> str:
-    """Say what makes a folder one project with others: clones of one remote, and worktrees, are."""
+    """Return what makes a folder one project with others: clones of one remote, and worktrees, are."""
     repository = find_repository(Path(folder))
     if repository is None:
         return folder

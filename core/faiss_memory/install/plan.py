@@ -190,7 +190,7 @@ class Plan:
         del self.refusals[before:]
 
     def _ignored(self, owner: Owner, files: Mapping[str, Sequence[Part]]) -> dict[str, list[Part]]:
-        """Give what would stand in git's list of an owner that nothing is recorded of."""
+        """Return what would stand in git's list of an owner that nothing is recorded of."""
         repository = _repository(owner)
         if repository is None or self.refusals:
             return {}

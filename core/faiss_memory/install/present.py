@@ -21,8 +21,10 @@ from faiss_memory.install.formats import Part
 
 
 def current(path: Path, part: Part) -> Any:
-    """Give the data at a part's place; of a list only what is ours, of a file of our own all of it. ABSENT if there is
-    none, or if it is no data. Raises CannotMerge for a file that cannot be read as what it should be."""
+    """Return the data at a part's place; of a list only what is ours, of a file of our own all of it.
+
+    ABSENT if there is none, or if it is no data. Raises CannotMerge for a file that cannot be read as what it is.
+    """
     content = read_content(path)
     if content.raw is None:
         return ABSENT

@@ -44,11 +44,11 @@ class Entry(Struct):
     """Those that the person has edited, which are left alone."""
 
     def read(self) -> list[Part]:
-        """Give the parts as values."""
+        """Return the parts as values."""
         return [restored(part) for part in self.parts]
 
     def untouched(self) -> list[Part]:
-        """Give the parts that are there as declared."""
+        """Return the parts that are there as declared."""
         return [restored(part) for part in self.parts if part not in self.edited]
 
 
@@ -67,7 +67,7 @@ class FileRecord(Struct):
         return next((entry for entry in self.entries if entry.owner == owner), None)
 
     def others(self, owner: Owner) -> list[Part]:
-        """Give the parts of all other owners."""
+        """Return the parts of all other owners."""
         return [part for entry in self.entries if entry.owner != owner for part in entry.read()]
 
 
@@ -112,7 +112,7 @@ class Installed(Struct):
         return sorted({entry.owner for record in self.files.values() for entry in record.entries})
 
     def of(self, owner: Owner) -> dict[str, list[Part]]:
-        """Give an owner's parts by file."""
+        """Return an owner's parts by file."""
         found = ((path, record.entry(owner)) for path, record in self.files.items())
         return {path: entry.read() for path, entry in found if entry is not None}
 
@@ -188,5 +188,5 @@ def restored(stored_part: dict[str, Any]) -> Part:
 
 
 def as_recorded(parts: Sequence[Part]) -> list[Part]:
-    """Give parts as they come back from the record: lists for tuples in their values."""
+    """Return parts as they come back from the record: lists for tuples in their values."""
     return [restored(stored(part)) for part in parts]

@@ -31,7 +31,7 @@ _TOKEN = re.compile(
 
 
 def state(text: str, part: TomlTable) -> Presence:
-    """Say whether a table is there; one with comments inside counts as another than ours."""
+    """Return whether a table is there; one with comments inside counts as another than ours."""
     found = presence(read(text), part)
     if found == "same" and any("#" in text[start:end] for start, end in _spans(text, part.keys)):
         return "same" if "#" in snippet(part) else "other"
@@ -79,7 +79,7 @@ def take_out(text: str, part: TomlTable, original: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Say whether a file holds nothing any more."""
+    """Return whether a file holds nothing any more."""
     return not text.strip()
 
 

@@ -55,7 +55,7 @@ class _Places(yaml.SafeLoader):
 
 
 def state(text: str, part: YamlPart) -> Presence:
-    """Say whether a part is there; one with comments inside counts as another than ours."""
+    """Return whether a part is there; one with comments inside counts as another than ours."""
     data = read(text)
     found = presence(data, part)
     if found != "same" or isinstance(part, YamlDefault):
@@ -120,7 +120,7 @@ def marked(text: str, part: YamlItem) -> list[Any]:
 
 
 def is_blank(text: str) -> bool:
-    """Say whether a file holds nothing any more."""
+    """Return whether a file holds nothing any more."""
     return not text.strip()
 
 
@@ -179,7 +179,7 @@ def _check(text: str, wanted: Any) -> None:
 
 
 def _region(text: str, part: YamlPart) -> tuple[int, int]:
-    """Say where a part stands, whole lines."""
+    """Return where a part stands, whole lines."""
     mapping, name, value = _entry(text, part.keys)
     if isinstance(part, YamlItem) and isinstance(value, yaml.SequenceNode):
         item = value.value[list_of(member(read(text), part.keys), part).index(part.item)]
@@ -340,7 +340,7 @@ def _replaced_member(text: str, keys: Sequence[str], fresh: Any) -> str:
 
 
 def _after(text: str, node: yaml.Node) -> int:
-    """Say where the line after a node begins; comments that follow it are not part of it."""
+    """Return where the line after a node begins; comments that follow it are not part of it."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         if isinstance(node, yaml.MappingNode):

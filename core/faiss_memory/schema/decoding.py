@@ -29,7 +29,7 @@ _fields: dict[type[Any], dict[str, msgspec.structs.FieldInfo]] = {}
 
 
 def fields_of(message: type[Any]) -> dict[str, msgspec.structs.FieldInfo]:
-    """Give a message's fields by name. Kept, because msgspec works them out anew each time, which takes 0.6 ms."""
+    """Return a message's fields by name. Kept, because msgspec works them out anew each time, which takes 0.6 ms."""
     if message not in _fields:
         _fields[message] = {field.name: field for field in msgspec.structs.fields(message)}
     return _fields[message]
@@ -103,7 +103,7 @@ def in_words(text: str) -> str:
 
 
 def _choices(kind: Any) -> list[str]:
-    """Give the words that a type allows, wherever in it they stand."""
+    """Return the words that a type allows, wherever in it they stand."""
     if get_origin(kind) is Literal:
         return [str(word) for word in get_args(kind)]
     return [word for part in get_args(kind) for word in _choices(part)]

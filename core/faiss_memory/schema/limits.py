@@ -22,7 +22,7 @@ _SHOWN_AS_NOTHING = re.compile(
 
 
 def is_blank(text: str) -> bool:
-    """Say whether a text shows nothing: it is empty, or all of it is white space, control or invisible characters."""
+    """Return whether a text shows nothing: it is empty, or all white space, control or invisible characters."""
     return all(
         unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")
         or _SHOWN_AS_NOTHING.match(letter)

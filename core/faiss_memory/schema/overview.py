@@ -195,6 +195,21 @@ class FilesRequest(Message):
     format: Literal["json", "zip"] = "json"
 
 
+class PromptRequest(Message):
+    """Names a prompt, which is an adapter's or a plugin's, and the project it should speak of."""
+
+    name: str
+    project: ProjectName | None = None
+
+
+class PromptAnswer(Answer):
+    """What an assistant is told of the memory: when to search, and what to store."""
+
+    name: str
+    project: str
+    text: str
+
+
 class PackageRequest(Message):
     """Names an adapter."""
 

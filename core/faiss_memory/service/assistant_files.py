@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from faiss_memory import schema
 from faiss_memory.adapter.adapter import Adapter
+from faiss_memory.address import settled_address
 from faiss_memory.contracts.config_files import ConfigFile, InstallContext, Scope, Snippet
 from faiss_memory.contracts.http import Page, Route
 from faiss_memory.errors import MemoryNotFound
@@ -69,9 +70,8 @@ class AssistantFiles:
 
     def _context(self, project: str, scope: Scope) -> InstallContext:
         # Whoever asks may have the service in a container, and our package nowhere: no command of ours is named.
-        port = self._settings.published_port or self._settings.port
         return InstallContext(
-            url=f"http://127.0.0.1:{port}",
+            url=settled_address(self._settings),
             project=project,
             scope=scope,
             command="",

@@ -32,6 +32,7 @@ from faiss_memory.schema.limits import (
 )
 from faiss_memory.service import messages
 from faiss_memory.service.overview import Overview
+from faiss_memory.service.prompts import filled
 from faiss_memory.service.selection import named_alone, select_memories
 from faiss_memory.service.uses import Uses
 from faiss_memory.settings import Settings
@@ -74,6 +75,10 @@ class MemoryService(Service):
     def assistants(self) -> Sequence[Assistant]:
         """The adapters that take part."""
         return [*self.plugins.adapters.values()]
+
+    def prompt(self, request: schema.PromptRequest) -> schema.PromptAnswer:
+        """Return what an assistant is told of the memory, for a project. Raises MemoryNotFound."""
+        return filled(self.plugins, self.settings, request)
 
     def stats(
         self, project: str | Sequence[str] | None = None, rights: Rights = PERSON
@@ -133,7 +138,7 @@ class MemoryService(Service):
         return answer
 
     def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:
-        """Say whether a text is news: a long one is known only if every passage of it is."""
+        """Return whether a text is news: a long one is known only if every passage of it is."""
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
         projects = rights.to_read(request.project)
         closest = self.engine.closest(request.text, Filter(projects=projects))
@@ -266,7 +271,7 @@ class MemoryService(Service):
         return Rewriting(len(done.added), len(done.changed), len(done.removed), passages)
 
     def origins(self, project: str) -> dict[int, Origin]:
-        """Say which of a project's memories were built from which part of which file, by id."""
+        """Return which of a project's memories were built from which part of which file, by id."""
         return self.engine.store.origins(project)
 
     def _check_limits(self, part: Draft | Change) -> None:

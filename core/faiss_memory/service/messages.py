@@ -174,7 +174,7 @@ def purge_answer(done: Purged, missing: list[int], where: Filter, dry_run: bool)
 
 
 def left_out(ones: Sequence[LeftOut]) -> str:
-    """Say in words what a restore does not bring back."""
+    """Return in words what a restore does not bring back."""
     reasons = Counter(one.reason for one in ones)
     return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
 

@@ -34,7 +34,7 @@ class Overview:
         self.version = version("faiss-memory")
 
     def health(self, rights: Rights = PERSON) -> schema.HealthAnswer:
-        """Say whether the service answers. Raises what keeps the records from being read or written."""
+        """Return whether the service answers. Raises what keeps the records from being read or written."""
         self._engine.wait_a_moment()
         busy = self._engine.busy()
         if busy is not None and self._engine.store_error is None:
@@ -78,9 +78,10 @@ class Overview:
         )
 
     def stats(self, project: str | Sequence[str] | None, rights: Rights = PERSON) -> schema.StatsAnswer:
-        """Tell counts and sizes, of some projects or of all that may be read. Raises MemoryNotFound for an unknown one.
+        """Return counts and sizes of some projects, or of all that may be read.
 
-        What is of the machine and not of these projects is told to the person alone.
+        What is of the machine and not of these projects is told to the person alone. Raises MemoryNotFound for an
+        unknown project.
         """
         wanted = rights.reads if project is None else rights.to_read(project)
         store, model = self._engine.store, self._engine.model

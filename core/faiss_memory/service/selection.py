@@ -47,7 +47,7 @@ def select_memories(
 
 
 def named_alone(request: schema.ForgetRequest) -> bool:
-    """Say whether ids are the only condition: then no other could leave one of them out."""
+    """Return whether ids are the only condition: then no other could leave one of them out."""
     return all(getattr(request, name) is UNSET for name in schema.FORGET_CONDITIONS if name != "ids")
 
 

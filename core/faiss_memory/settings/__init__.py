@@ -21,6 +21,7 @@ from faiss_memory.settings.loading import (
     environment_name,
     known_keys,
     load,
+    load_settings,
 )
 from faiss_memory.settings.sections import (
     LOOPBACK,
@@ -52,6 +53,7 @@ __all__ = [
     "hub_cache_folder",
     "known_keys",
     "load",
+    "load_settings",
     "prepare_process",
     "runtime_folder",
     "runtime_folders",

@@ -21,17 +21,17 @@ _M_ARENA_MAX = -8
 
 
 def variables() -> Mapping[str, str]:
-    """Give the environment."""
+    """Return the environment."""
     return os.environ
 
 
 def user_config_file() -> Path:
-    """Say where the user's configuration file is, whether it is there or not."""
+    """Return where the user's configuration file is, whether it is there or not."""
     return Path(platformdirs.user_config_dir("faiss-memory")) / "faiss-memory.yaml"
 
 
 def runtime_folder() -> Path:
-    """Say where the running service leaves its address for the command line and the hooks.
+    """Return where the running service leaves its address for the command line and the hooks.
 
     Without a runtime folder of the session it is the user's state folder, and never one below /tmp, where anybody
     could leave the address of a service of their own.
@@ -43,7 +43,7 @@ def runtime_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """Say where it is recorded which files of assistants were written."""
+    """Return where it is recorded which files of assistants were written."""
     return Path(platformdirs.user_state_dir("faiss-memory"))
 
 
@@ -53,12 +53,12 @@ def temporary_folder() -> Path:
 
 
 def runtime_folders() -> list[Path]:
-    """Say where a running service leaves its address: what an application starts may not know the session's folder."""
+    """Return where a running service leaves its address: what an application starts may not know the session's."""
     return list(dict.fromkeys([runtime_folder(), state_folder()]))
 
 
 def address_in_environment() -> str:
-    """Give `FAISS_MEMORY_URL`, which says where the service answers; empty if it is not set."""
+    """Return `FAISS_MEMORY_URL`, which says where the service answers; empty if it is not set."""
     return os.environ.get("FAISS_MEMORY_URL", "")
 
 
@@ -68,7 +68,7 @@ def environment_with(changes: Mapping[str, str]) -> dict[str, str]:
 
 
 def hub_cache_folder() -> str | None:
-    """Say where sentence-transformers keeps downloaded models; None means the hub's own default."""
+    """Return where sentence-transformers keeps downloaded models; None means the hub's own default."""
     return os.environ.get("SENTENCE_TRANSFORMERS_HOME")
 
 

@@ -92,6 +92,11 @@ def load(
     )
 
 
+def load_settings() -> Settings:
+    """Return the settings in force where no plugin's are needed, as for a command. Raises ConfigError."""
+    return load().settings
+
+
 class _Sources:
     """A configuration file, the environment and the command line, as they were written."""
 

@@ -196,7 +196,7 @@ class Committer:
                 call.outcome.set_result(call.answer)
 
     def _may_try_again(self, refused: list[_Call]) -> bool:
-        """Say whether calls that met a full disk may fare better one by one, or with the room that is kept."""
+        """Return whether calls that met a full disk may fare better one by one, or with the room that is kept."""
         return len(refused) > 1 or (refused[0].gives_room and self._reserve.give_up())
 
     def _committed(self, group: list[_Call]) -> list[_Call]:
@@ -286,5 +286,5 @@ class Committer:
 
 
 def _in_words(error: BaseException) -> str:
-    """Give an error's words; with its type, if it is none that was foreseen."""
+    """Return an error's words; with its type, if it is none that was foreseen."""
     return str(error) if isinstance(error, (sqlite3.Error, OSError, StoreError)) else described(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,18 @@ log = logging.getLogger("faiss_memory.store")
 
 DROPPED_AT_ONCE = 500
 """Memories whose vectors by models that are not kept are removed in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What works on a folder that is open."""
+
+    history: History
+    reserve: Reserve
+    committer: Committer
+    keeper: Keeper
+    purging: purge.Purging
+    swapping: Swapping
 
 
 class EmbeddedStore(IndexReads, Store, Backups, Ledger):
@@ -119,66 +132,74 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
         sweep(self.folder)
         truth = open_truth(self.folder, self._busy.step, restored=restored is not None)
         try:
-            self._history = History(self.folder, self._max_backups, truth)
-            self._derived = Derived(self.folder, truth, self._repair_catalogue)
+            history = History(self.folder, self._max_backups, truth)
+            derived = Derived(self.folder, truth, self._repair_catalogue)
             tombstones.keep(self.folder, truth.connection)
         except BaseException:
             truth.close()
             raise
-        self._reserve = Reserve(self.folder)
-        self._reserve.keep()
-        IndexReads.__init__(self, self._derived)
-        self._committer = Committer(
-            truth, self._history, self._publish, self._on_failure, self._reserve, self._problems
-        )
-        self._keeper = Keeper(self._catch_up, self._save, self._problems)
-        self._purging = purge.Purging(
-            self.folder, self._committer, self._history, self._derived, self._files, self._on_failure,
-            self._problems,
-        )  # fmt: skip
-        self._swapping = Swapping(self.folder, self._committer, self._history, self._derived, self._limits,
-                                  self._busy, self._building, self._restoring)  # fmt: skip
-        self._keeper.start()
+        IndexReads.__init__(self, derived)
+        self._opened = self._joined(truth, history, derived)
+        self._opened.keeper.start()
         self._is_open = True
-        self._purging.finish()
+        self._opened.purging.finish()
+
+    def _joined(self, truth: Truth, history: History, derived: Derived) -> _Opened:
+        reserve = Reserve(self.folder)
+        reserve.keep()
+        committer = Committer(truth, history, self._publish, self._on_failure, reserve, self._problems)
+        return _Opened(
+            history,
+            reserve,
+            committer,
+            Keeper(self._catch_up, self._save, self._problems),
+            purge.Purging(
+                self.folder, committer, history, derived, self._files, self._on_failure, self._problems
+            ),
+            Swapping(
+                self.folder, committer, history, derived, self._limits, self._busy, self._building, self._restoring
+            ),
+        )  # fmt: skip
 
     # The derived files follow the truth.
 
     def _publish(self, changes: Changes) -> None:
         """Called by the committer with each committed group, before it is answered."""
-        self._derived.publish(self._committer.truth, changes)
-        self._keeper.wake()
+        self._derived.publish(self._opened.committer.truth, changes)
+        self._opened.keeper.wake()
 
     def _repair_catalogue(self) -> None:
-        self._committer.read(self._derived.renew_catalogue)
-        self._keeper.wake()
+        self._opened.committer.read(self._derived.renew_catalogue)
+        self._opened.keeper.wake()
 
     def use_model(self, identity: str, name: str, dimension: int) -> None:
         """Answer `nearest` with this model's vectors from now on."""
-        self._committer.read(lambda truth: self._derived.use_model(truth, Model(identity, name, dimension)))
-        self._keeper.wake()
+        self._opened.committer.read(
+            lambda truth: self._derived.use_model(truth, Model(identity, name, dimension))
+        )
+        self._opened.keeper.wake()
 
     def prepare_model(self, identity: str, name: str, dimension: int) -> None:
         """Be ready to answer with this model's vectors too; returns when they are loaded."""
         model = Model(identity, name, dimension)
-        self._committer.read(lambda truth: self._derived.prepare_model(truth, model))
-        while self._committer.read(self._derived.fill_some):
+        self._opened.committer.read(lambda truth: self._derived.prepare_model(truth, model))
+        while self._opened.committer.read(self._derived.fill_some):
             pass
 
     def model_in_use(self) -> KnownModel | None:
         """Return the model that was last put in use."""
-        return self._committer.read(lambda truth: truth.last_model())
+        return self._opened.committer.read(lambda truth: truth.last_model())
 
     def keep_models(self, identities: Collection[str]) -> None:
         """Remove the vectors of all other models, in pieces, so that nobody waits long behind it."""
         after: int | None = 0
-        while after is not None and not self._keeper.closing:
-            after = self._committer.run(partial(_drop_vectors, identities, after))
+        while after is not None and not self._opened.keeper.closing:
+            after = self._opened.committer.run(partial(_drop_vectors, identities, after))
 
     def _catch_up(self) -> None:
-        while self._derived.is_filling and not self._keeper.closing:
-            self._committer.read(self._derived.fill_some)
-        while not self._keeper.closing and self._analyze_some():
+        while self._derived.is_filling and not self._opened.keeper.closing:
+            self._opened.committer.read(self._derived.fill_some)
+        while not self._opened.keeper.closing and self._analyze_some():
             pass
 
     def _analyze_some(self) -> bool:
@@ -186,17 +207,17 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
             return self._indexes.analyze_some()
         except (OSError, sqlite3.Error) as error:
             failed = error  # such as a full disk, which must not keep anybody from finding what is there
-        self._committer.read(lambda truth: self._derived.move_catalogue(truth, failed))
+        self._opened.committer.read(lambda truth: self._derived.move_catalogue(truth, failed))
         return True
 
     def _save(self) -> None:
         with self._files.reading():
-            self._derived.save(everything=False, may_go_on=lambda: not self._keeper.closing)
-            self._reserve.keep()
+            self._derived.save(everything=False, may_go_on=lambda: not self._opened.keeper.closing)
+            self._opened.reserve.keep()
             if self._uses.are_due:
                 self._write_uses()
-            if self._history.wants_roll() and not self._keeper.closing:
-                self._history.roll(self._committer.read)
+            if self._opened.history.wants_roll() and not self._opened.keeper.closing:
+                self._opened.history.roll(self._opened.committer.read)
 
     # Writing.
 
@@ -214,11 +235,11 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
             return added
 
         # To judge what is novel, everything written before must be visible.
-        return self._committer.run(call, alone=any(draft.if_novel is not None for draft in drafts))
+        return self._opened.committer.run(call, alone=any(draft.if_novel is not None for draft in drafts))
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
         """Correct a memory."""
-        self._committer.run(lambda truth, changes: truth.change(memory_id, change, embedding, changes))
+        self._opened.committer.run(lambda truth, changes: truth.change(memory_id, change, embedding, changes))
         found = self.get([memory_id])
         if not found:
             raise MemoryNotFound(f"memory {memory_id} was forgotten by another request")
@@ -240,40 +261,44 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
                 truth.change(memory_id, changes[memory_id], None, noted)
             return Rewritten(added, there, truth.forget(gone, noted))
 
-        return self._committer.run(call)
+        return self._opened.committer.run(call)
 
     def origins(self, project: str) -> dict[int, Origin]:
-        """Give the origins of a project's memories."""
-        return self._committer.read(lambda truth: origins.read(truth.connection, project, truth.damaged))
+        """Return the origins of a project's memories."""
+        return self._opened.committer.read(
+            lambda truth: origins.read(truth.connection, project, truth.damaged)
+        )
 
     def forget(self, ids: Sequence[int]) -> list[int]:
         """Take memories out of every answer."""
-        return self._committer.run(lambda truth, changes: truth.forget(ids, changes), gives_room=True)
+        return self._opened.committer.run(lambda truth, changes: truth.forget(ids, changes), gives_room=True)
 
     def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
         """Take memories out of every answer and of every file."""
         if not self._restoring.acquire(blocking=False):
             raise Conflict("a restore or another purge is running; wait until it is done")
         try:
-            return self._purging.purge(ids, dry_run=dry_run, prove=prove)
+            return self._opened.purging.purge(ids, dry_run=dry_run, prove=prove)
         finally:
             self._restoring.release()
 
     def drop_project(self, name: str) -> int:
         """Forget a project with all its memories."""
-        return self._committer.run(lambda truth, changes: truth.drop_project(name, changes), gives_room=True)
+        return self._opened.committer.run(
+            lambda truth, changes: truth.drop_project(name, changes), gives_room=True
+        )
 
     def unembedded(self, limit: int, model: str | None = None, after: int = 0) -> list[Memory]:
-        """Give memories that a model has not embedded yet, oldest first."""
-        return self._committer.read(lambda truth: truth.unembedded(limit, model or truth.model, after))
+        """Return memories that a model has not embedded yet, oldest first."""
+        return self._opened.committer.read(lambda truth: truth.unembedded(limit, model or truth.model, after))
 
     def count_unembedded(self, model: str | None = None) -> dict[str, int]:
         """Count them by project."""
-        return self._committer.read(lambda truth: truth.count_unembedded(model or truth.model))
+        return self._opened.committer.read(lambda truth: truth.count_unembedded(model or truth.model))
 
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
         """Add vectors to memories whose text is still the one given."""
-        self._committer.run(lambda truth, changes: truth.embed(embeddings, changes))
+        self._opened.committer.run(lambda truth, changes: truth.embed(embeddings, changes))
 
     # The ledger.
 
@@ -281,16 +306,16 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
         """Count uses."""
         self._uses.add(uses)
         if self._uses.are_due:
-            self._keeper.wake()
+            self._opened.keeper.wake()
 
     def uses(self, since: str = "") -> list[Use]:
         """Return what was counted since a day."""
         self._write_uses()
-        return self._committer.read(lambda truth: uses.read(truth.connection, since))
+        return self._opened.committer.read(lambda truth: uses.read(truth.connection, since))
 
     def _write_uses(self) -> None:
         if (waiting := self._uses.take()) is not None:
-            self._committer.run(lambda truth, changes: truth.add_uses(waiting, changes))
+            self._opened.committer.run(lambda truth, changes: truth.add_uses(waiting, changes))
 
     # Telling.
 
@@ -301,50 +326,52 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
             created_at=created_at,
             last_updated=max((project.last_updated for project in self.projects()), default=created_at),
             index_size_bytes=self._derived.index_sizes(),
-            backups_stand_alone=self._history.has_links,
+            backups_stand_alone=self._opened.history.has_links,
         )
 
     def changes(self, after: str | None = None, limit: int = 1000) -> Feed:
-        """Tell what was written since a position, oldest first."""
-        return self._committer.read(lambda truth: feed.read(truth, after, limit))
+        """Return what was written since a position, oldest first."""
+        return self._opened.committer.read(lambda truth: feed.read(truth, after, limit))
 
     def rebuilding(self) -> list[Progress]:
-        """Tell which derived files are being rebuilt, and how far a restore is that is being built beside."""
+        """Return which derived files are being rebuilt, and how far a restore is that is being built beside."""
         building = self._building.now
         return [*self._indexes.rebuilding(), *([] if building is None else [building])]
 
     def busy(self) -> Progress | None:
-        """Tell what keeps the records from being read and written."""
+        """Return what keeps the records from being read and written."""
         return self._busy.now
 
     def backup(self, label: str | None) -> Backup:
         """Make a consistent copy that can be restored."""
         with self._files.reading():
-            copy = self._committer.read(lambda truth: self._history.backup(truth, label))
+            copy = self._opened.committer.read(lambda truth: self._opened.history.backup(truth, label))
             return copy()
 
     def backups(self) -> list[Backup]:
         """List the copies, oldest first."""
-        return self._history.listed()
+        return self._opened.history.listed()
 
     def archive(self, backup: str | None, label: str | None) -> Download:
         """Open a backup, or the present, as one file to take away."""
         try:
-            opened = self._committer.read(lambda truth: self._history.archive(truth, backup, label))
+            opened = self._opened.committer.read(
+                lambda truth: self._opened.history.archive(truth, backup, label)
+            )
         except OSError as error:
             raise StoreError(f"{backup or 'the present'} cannot be read ({error}); check the disk") from error
         return Download(opened, opened.size, archives.MEDIA_TYPE, f"{opened.name}.tar")
 
     def restore(self, wanted: str | datetime) -> Restored:
         """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
-        done = self._swapping.restore(wanted)
-        self._keeper.wake()
+        done = self._opened.swapping.restore(wanted)
+        self._opened.keeper.wake()
         return done
 
     def restore_archive(self, archive: BinaryIO) -> Restored:
         """Put the state in an archive in the place of the present one, which is set aside."""
-        done = self._swapping.restore_archive(archive)
-        self._keeper.wake()
+        done = self._opened.swapping.restore_archive(archive)
+        self._opened.keeper.wake()
         return done
 
     def close(self) -> None:
@@ -355,15 +382,15 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
         self._lock.release()
 
     def _close(self) -> None:
-        self._keeper.close()
+        self._opened.keeper.close()
         try:
             self._write_uses()
         except StoreError as error:
             log.warning("the last uses of memories are not counted: %s", error)
-        self._committer.close()
+        self._opened.committer.close()
         self._derived.close()
-        self._history.close()
-        self._committer.truth.close()
+        self._opened.history.close()
+        self._opened.committer.truth.close()
 
 
 def _drop_vectors(keep: Collection[str], after: int, truth: Truth, changes: Changes) -> int | None:

@@ -65,7 +65,7 @@ def set_aside(path: Path) -> Path | None:
 
 
 def is_full(error: Exception) -> bool:
-    """Say whether an error, of SQLite or not, means that there is no room left."""
+    """Return whether an error, of SQLite or not, means that there is no room left."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"

@@ -35,7 +35,7 @@ class Reserve:
             log.warning("no room is kept for a full disk: %s", error)
 
     def _is_whole(self) -> bool:
-        """Say whether it keeps all its room: a kill may have come while it was written."""
+        """Return whether it keeps all its room: a kill may have come while it was written."""
         return self._path.exists() and self._path.stat().st_size == BYTES
 
     def give_up(self) -> bool:

@@ -148,7 +148,7 @@ class Build:
     # What there is.
 
     def _known(self) -> dict[str, dict[int, Origin]]:
-        """Give the memories that earlier builds made of these sources' files, by file."""
+        """Return the memories that earlier builds made of these sources' files, by file."""
         by_file: dict[str, dict[int, Origin]] = {}
         for memory_id, origin in self._service.origins(self.report.project).items():
             by_file.setdefault(origin.file, {})[memory_id] = origin
@@ -172,7 +172,7 @@ class Build:
         return orphans
 
     def _gone(self, by_file: Mapping[str, Mapping[int, Origin]], orphans: Orphans) -> dict[str, list[int]]:
-        """Give the memories that are to be forgotten because their file is gone and nothing took them over."""
+        """Return the memories that are to be forgotten because their file is gone and nothing took them over."""
         left = set(orphans.left)
         listed = {entry.path for entry in self._entries}
         found = {

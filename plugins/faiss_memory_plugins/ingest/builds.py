@@ -43,7 +43,7 @@ class Builds:
         return 202, build.report.answer(with_files=False)
 
     def overview(self) -> BuildsAnswer:
-        """Tell of the builds that run, and of the one that ended last."""
+        """Return the builds that run, and the one that ended last."""
         with self._lock:
             running, last = list(self._running), self._last
         return BuildsAnswer(

@@ -39,7 +39,7 @@ _BY_SUFFIX: Mapping[str, _Reader] = {
 
 
 def is_known(name: str) -> bool:
-    """Say whether a file of this name is read without being asked for."""
+    """Return whether a file of this name is read without being asked for."""
     return _reader(name) is not None
 
 

@@ -27,7 +27,7 @@ class Entry:
 def list_files(
     source: Source, roots: Roots, rules: Rules, go_on: Callable[[], None] = lambda: None
 ) -> Iterator[Entry]:
-    """Give every file of a source in order of name; a folder that is left out is one entry, and ends with a slash.
+    """Yield every file of a source in order of name; a folder that is left out is one entry, and ends with a slash.
 
     `go_on` is called for each folder and may raise, to end the listing.
     """

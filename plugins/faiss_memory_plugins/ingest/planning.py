@@ -87,7 +87,7 @@ class Orphans:
 def plan_file(
     file: str, document: Document, changed: datetime, project: str, known: Known, orphans: Orphans
 ) -> FilePlan:
-    """Say what is to be stored, corrected and forgotten, so that the memories say what the file says.
+    """Return what is to be stored, corrected and forgotten, so that the memories say what the file says.
 
     A part is known by its text alone. One that moved within the file, or into another, keeps its memory with all that
     a person has corrected in it; only what the file itself says otherwise is written anew. Parts that say the same

@@ -11,10 +11,9 @@ from faiss_memory_plugins.ingest.settings import IngestSettings
 
 
 class Ingest:
-    """Joins builds to a service."""
+    """Joins builds to a service, which has a plugin of its own."""
 
-    def __init__(self) -> None:
-        self._builds: dict[int, Builds] = {}
+    _builds: Builds | None = None
 
     @hookimpl
     def register_settings(self) -> type[IngestSettings]:
@@ -24,7 +23,7 @@ class Ingest:
     @hookimpl
     def register_routes(self, service: Service) -> Sequence[Route]:
         """Hand in the calls that begin and show builds."""
-        builds = self._builds[id(service)] = Builds(service)
+        builds = self._builds = Builds(service)
         return (
             Route(
                 method="POST",
@@ -45,10 +44,7 @@ class Ingest:
         )
 
     @hookimpl
-    def service_stopping(self, service: Service) -> None:
+    def service_stopping(self) -> None:
         """End what runs."""
-        if (builds := self._builds.pop(id(service), None)) is not None:
-            builds.stop()
-
-
-plugin = Ingest()
+        if self._builds is not None:
+            self._builds.stop()

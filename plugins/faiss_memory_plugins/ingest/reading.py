@@ -52,7 +52,7 @@ def read_text(path: str, roots: Roots, most_bytes: int) -> FileText:
 
 
 def _read_once(path: str, roots: Roots, most_bytes: int) -> tuple[bytes, datetime] | None:
-    """Give content and time of change, or None if it changed meanwhile."""
+    """Return content and time of change, or None if it changed meanwhile."""
     place = located(path)
     if roots.around(str(place)) is None:
         raise Unreadable("it leads outside the folders that may be read (setting plugins.ingest.roots)")

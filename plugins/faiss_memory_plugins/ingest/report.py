@@ -84,7 +84,7 @@ class Report:
         return f"Files: {files}. {self._embedded} passages were embedded"
 
     def answer(self, *, with_files: bool) -> BuildAnswer:
-        """Tell how it stands."""
+        """Return how it stands."""
         with self._lock:
             files = self._files.values()
             outcomes = Counter(file.outcome for file in files)

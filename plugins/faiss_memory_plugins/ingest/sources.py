@@ -27,11 +27,11 @@ class Roots:
         return cls(tuple(os.path.realpath(os.path.expanduser(folder)) for folder in given))
 
     def hold(self, path: str) -> bool:
-        """Say whether a path, once its links and `..` are resolved, lies inside."""
+        """Return whether a path, once its links and `..` are resolved, lies inside."""
         return self.around(os.path.realpath(path)) is not None
 
     def around(self, real: str) -> str | None:
-        """Give the root that a resolved path lies in."""
+        """Return the root that a resolved path lies in."""
         return next((root for root in self.folders if is_below(real, root)), None)
 
 
@@ -45,11 +45,11 @@ class Source:
     """The components of the glob, which `*` does not leave and `**` does; a folder that it takes is taken whole."""
 
     def leads(self, below: Sequence[str]) -> bool:
-        """Say whether something inside this folder, by its components below the root, may be taken."""
+        """Return whether something inside this folder, by its components below the root, may be taken."""
         return self._glob.leads_on(below)
 
     def takes(self, below: Sequence[str]) -> bool:
-        """Say whether this file, by its components below the root, is taken."""
+        """Return whether this file, by its components below the root, is taken."""
         return self._glob.takes(below)
 
     @cached_property
@@ -57,17 +57,17 @@ class Source:
         return PathGlob(self.pattern)
 
     def covers(self, file: str) -> bool:
-        """Say whether a file, there or gone, is one of this source's."""
+        """Return whether a file, there or gone, is one of this source's."""
         if file == self.root:
             return not self.pattern
         return is_below(file, self.root) and self.takes(components(file, self.root))
 
     def overlaps(self, other: Source) -> bool:
-        """Say whether two sources may take the same file."""
+        """Return whether two sources may take the same file."""
         return is_below(self.root, other.root) or is_below(other.root, self.root)
 
     def names(self, file: str) -> bool:
-        """Say whether a file is asked for by more than the folder it lies in: by its name, or by its suffix."""
+        """Return whether a file is asked for by more than the folder it lies in: by its name, or by its suffix."""
         if not self.pattern:
             return file == self.root
         wanted = os.path.splitext(self.pattern[-1])[1]
@@ -137,10 +137,10 @@ def _missing(given: str, real: str, roots: Roots) -> str:
 
 
 def is_below(path: str, folder: str) -> bool:
-    """Say whether a path is a folder, or lies in it; both resolved."""
+    """Return whether a path is a folder, or lies in it; both resolved."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def components(path: str, folder: str) -> tuple[str, ...]:
-    """Give a path's components below a folder that it lies in."""
+    """Return a path's components below a folder that it lies in."""
     return tuple(part for part in path[len(folder) :].split(os.sep) if part)

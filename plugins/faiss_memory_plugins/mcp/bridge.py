@@ -43,7 +43,7 @@ class Reply:
 
 
 def ask(app: Application, environ: Mapping[str, Any]) -> Reply:
-    """Give an ASGI application one request, and its answer."""
+    """Return an ASGI application one request, and its answer."""
     with asyncio.Runner() as runner:
         return runner.run(_exchange(app, environ))
 

@@ -53,7 +53,7 @@ class Caller:
         return request
 
     def readable(self) -> list[str] | None:
-        """Say which projects are read: the client's own and the shared one. None if it has none of its own."""
+        """Return which projects are read: the client's own and the shared one. None if it has none of its own."""
         if self.project in (None, DEFAULT_PROJECT):
             return None if self.project is None else [DEFAULT_PROJECT]
         shared = [DEFAULT_PROJECT] if self.rights.may_read(DEFAULT_PROJECT) else []

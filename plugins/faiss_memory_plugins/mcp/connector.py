@@ -82,7 +82,7 @@ FETCH = Tool(
 
 
 def connector_calls(service: Service, caller: Caller) -> Mapping[str, Call]:
-    """Give the two calls by name; none to who does not come by the public address."""
+    """Return the two calls by name; none to who does not come by the public address."""
     url = service.settings.public_url.rstrip("/")
 
     def search(request: SearchRequest) -> tuple[str, Answer]:

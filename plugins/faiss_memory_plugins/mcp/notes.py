@@ -220,7 +220,7 @@ def named(project: str | Sequence[str]) -> str:
 
 
 def title_of(memory: FoundMemory | MemoryAnswer) -> str:
-    """Give a memory a title: the beginning of its text, in one line."""
+    """Return a memory a title: the beginning of its text, in one line."""
     text = clean_text(memory.text)
     line = next((line.strip(" #*-") for line in text.split("\n") if line.strip(" #*-")), text)
     title = " ".join(line.split())

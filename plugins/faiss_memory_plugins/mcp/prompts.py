@@ -1,4 +1,4 @@
-"""Prompts, which a person chooses from a menu: remember, recall, review."""
+"""Prompts, which a person chooses from a menu: remember, recall, review, instructions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from faiss_memory import (
     DEFAULT_PROJECT,
     InvalidRequest,
     ListRequest,
+    MemoryNotFound,
+    PromptRequest,
     SearchRequest,
     Service,
     clean_text,
@@ -61,11 +63,19 @@ class Prompts:
                 False,
                 self._review,
             ),
+            Prompt(
+                "instructions",
+                "Instructions",
+                "When to search the memory, and what to store in it.",
+                ("assistant", f"Whose: {', '.join(one.name for one in service.assistants)}."),
+                True,
+                self._instructions,
+            ),
         )
         self.by_name = {} if caller.public else {prompt.name: prompt for prompt in found}
 
     def write(self, name: str, arguments: Mapping[str, str]) -> tuple[str, str]:
-        """Give a prompt's description and text. Raises InvalidRequest for what it does not know."""
+        """Return a prompt's description and text. Raises InvalidRequest for what it does not know."""
         if name not in self.by_name:
             raise InvalidRequest(
                 f"there is no prompt `{name}`; there are {', '.join(self.by_name) or 'none'}"
@@ -104,6 +114,12 @@ class Prompts:
             "to do with each: memory_update, memory_add with `supersedes`, or memory_forget. Change nothing before I "
             "agree."
         )
+
+    def _instructions(self, name: str) -> str:
+        try:
+            return self._service.prompt(PromptRequest(name=name, project=self._caller.project)).text
+        except MemoryNotFound as error:
+            raise InvalidRequest(str(error), "assistant") from None
 
 
 def _remember(what: str) -> str:

@@ -48,7 +48,7 @@ class Offer:
         self._described: dict[bool, list[types.Tool]] = {}
 
     def to(self, caller: Caller) -> Application:
-        """Give the ASGI application for one request of a caller."""
+        """Return the ASGI application for one request of a caller."""
         server = self._server(caller)
 
         async def app(

@@ -66,7 +66,7 @@ def read_event(request: HookRequest, dialect: HookDialect) -> Event | None:
     }
     name = _text(request.hook_event_name)
     moment = moments.get(name) if name else None
-    if moment is None or (request.cursor_version and not dialect.is_cursors):
+    if moment is None or (request.cursor_version and not dialect.fires_others):
         return None
     roots = request.workspace_roots if isinstance(request.workspace_roots, list) else []
     return Event(

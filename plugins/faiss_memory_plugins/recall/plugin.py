@@ -15,10 +15,9 @@ REFUSED = "`{field}` holds notes that were recalled from this memory; store only
 
 
 class RecallPlugin:
-    """Joins recall to a service."""
+    """Joins recall to a service, which has a plugin of its own."""
 
-    def __init__(self) -> None:
-        self._recalls: dict[int, Recall] = {}
+    _recall: Recall | None = None
 
     @hookimpl
     def register_settings(self) -> type[RecallSettings]:
@@ -28,7 +27,7 @@ class RecallPlugin:
     @hookimpl
     def register_routes(self, service: Service) -> Sequence[Route]:
         """Hand in the calls that answer hooks."""
-        recall = self._recalls[id(service)] = Recall(service)
+        recall = self._recall = Recall(service)
         return [
             Route(
                 method="POST",
@@ -67,21 +66,17 @@ class RecallPlugin:
         self._forget(ids)
 
     def _forget(self, ids: Sequence[int]) -> None:
-        for recall in list(self._recalls.values()):
-            recall.forget_memories(ids)
+        if self._recall is not None:
+            self._recall.forget_memories(ids)
 
     @hookimpl
-    def register_stats(self, service: Service) -> Mapping[str, Any]:
+    def register_stats(self) -> Mapping[str, Any]:
         """Show how often each hook was answered, and with how much."""
-        recall = self._recalls.get(id(service))
-        ledger = {} if recall is None else recall.ledger()
+        ledger = {} if self._recall is None else self._recall.ledger()
         return {"recall": ledger} if ledger else {}
 
     @hookimpl
-    def service_stopping(self, service: Service) -> None:
+    def service_stopping(self) -> None:
         """Close the file."""
-        if (recall := self._recalls.pop(id(service), None)) is not None:
-            recall.close()
-
-
-plugin = RecallPlugin()
+        if self._recall is not None:
+            self._recall.close()

@@ -62,8 +62,8 @@ def backups(session: Session) -> None:
 
     Piped, each backup is a line: name, time, memories, bytes, label.
     """
-    from faiss_memory.cli.records import Cell, Column
-    from faiss_memory.cli.writing import counted, size, when
+    from faiss_memory.cli.records import Cell, Column, time_cell
+    from faiss_memory.cli.writing import counted, size
 
     answer = session.call("GET", "/backups")
     if session.prints_json(answer):
@@ -74,7 +74,7 @@ def backups(session: Session) -> None:
     )  # fmt: skip
     rows = [
         (
-            entry["name"], Cell(entry["created_at"], when(entry["created_at"])), entry["memories"],
+            entry["name"], time_cell(entry["created_at"]), entry["memories"],
             Cell(entry["size_bytes"], size(entry["size_bytes"])), entry["label"],
         )
         for entry in answer["backups"]

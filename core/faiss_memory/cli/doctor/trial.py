@@ -230,7 +230,7 @@ def expanded(text: str, token: str) -> str:
 
 
 def bare_environment(token: str) -> dict[str, str]:
-    """Give what a desktop app starts programs with."""
+    """Return what a desktop app starts programs with."""
     bare = {"PATH": BARE_PATH, "HOME": str(Path.home())}
     if os.name == "nt":
         bare = dict(environment_with({}))
@@ -238,7 +238,7 @@ def bare_environment(token: str) -> dict[str, str]:
 
 
 def advice_on(status: int) -> str:
-    """Say what to do about an answer's status."""
+    """Return what to do about an answer's status."""
     if status in (401, 403):
         return "Set FAISS_MEMORY_TOKEN in the environment that the assistant is started from"
     if status == 404:
@@ -250,7 +250,7 @@ def advice_on(status: int) -> str:
 
 
 def brought(said: str) -> str:
-    """Tell what an answer brought, in short."""
+    """Return what an answer brought, in short."""
     return "nothing" if said.split() in ([], ["{}"], ["[]"]) else excerpt(said, 80)
 
 

@@ -28,7 +28,7 @@ MOST_MISSING = 10
 
 
 def which_memories(command: Command) -> Command:
-    """Give a command the options that say which memories it is about."""
+    """Return a command with the options that say which memories it is about."""
     for option in reversed(
         (
             click.argument("id", type=int, nargs=-1),
@@ -47,7 +47,7 @@ def which_memories(command: Command) -> Command:
 
 
 def conditions_of(what: str, **given: Any) -> dict[str, Any]:
-    """Give the conditions as the API takes them; without one nothing is done."""
+    """Return the conditions as the API takes them; without one nothing is done."""
     conditions = given_only(given)
     if not conditions.keys() - {"tags_mode"}:
         raise click.UsageError(f"Say what to {what}: ids, or a condition such as --source or --tag.")
@@ -101,7 +101,7 @@ def _forget_one(session: Session, id: int) -> None:
 
 
 def _agreed(session: Session, conditions: Mapping[str, Any]) -> bool:
-    """Say how many it would be, and ask; ends the command if the person says no."""
+    """Return how many it would be, and ask; ends the command if the person says no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError(
             "Nobody can be asked here: give --yes to forget, or --dry-run to see what it would be."
@@ -134,7 +134,7 @@ def name_missing(session: Session, missing: Sequence[int]) -> None:
 
 
 def told(answer: Mapping[str, Any]) -> str:
-    """Say how many memories an answer is about, and of where."""
+    """Return how many memories an answer is about, and of where."""
     from faiss_memory.cli.writing import counted, projects_in_words
 
     anywhere = answer["project"] == "*"  # ids without a project are looked for everywhere

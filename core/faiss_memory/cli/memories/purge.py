@@ -59,7 +59,7 @@ def purge(
 
 
 def _agreed(session: Session, conditions: Mapping[str, Any]) -> bool:
-    """Say how many it would be, and ask; ends the command if the person says no."""
+    """Return how many it would be, and ask; ends the command if the person says no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError(
             "Nobody can be asked here: give --yes to purge, or --dry-run to see what it would be."

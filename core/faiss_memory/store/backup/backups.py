@@ -94,7 +94,7 @@ class Backups:
         return sorted(found, key=lambda backup: (backup.created_at, backup.name))
 
     def manifests(self) -> list[Manifest]:
-        """Give every backup's manifest."""
+        """Return every backup's manifest."""
         with self._lock:
             return list(self._manifests.values())
 

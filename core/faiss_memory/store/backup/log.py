@@ -38,7 +38,7 @@ class LogWriter:
             sync_folder(path.parent)
 
     def is_there(self) -> bool:
-        """Say whether the file is still found under its name: what is written to a removed one is lost."""
+        """Return whether the file is still found under its name: what is written to a removed one is lost."""
         try:
             return os.path.samestat(os.fstat(self._file), os.stat(self.path))
         except FileNotFoundError:
@@ -97,7 +97,7 @@ def to_line(record: Record) -> bytes:
 
 
 def read_lines(path: Path, limit: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """Give each sound line of a segment with the byte after it, up to the first that is not, or to the limit.
+    """Yield each sound line of a segment with the byte after it, up to the first that is not, or to the limit.
 
     Raises OSError.
     """
@@ -111,7 +111,7 @@ def read_lines(path: Path, limit: int | None = None) -> Iterator[tuple[int, byte
 
 
 def read_records(path: Path, limit: int | None = None) -> Iterator[tuple[int, Record]]:
-    """Give each sound record of a segment with the byte after it. Raises OSError."""
+    """Yield each sound record of a segment with the byte after it. Raises OSError."""
     for at, line in read_lines(path, limit):
         try:
             yield at, decode_record(line[9:-1])

@@ -67,7 +67,7 @@ class Gone:
     """Those of them that were found in some file, by id with their uids."""
 
     def names(self, memory_id: int, uid: str | None) -> bool:
-        """Say whether a memory is one of them; one without a uid is older than these are."""
+        """Return whether a memory is one of them; one without a uid is older than these are."""
         wanted = self.uids.get(memory_id)
         return wanted is not None and (not wanted or (uid or derived_uid(self.created, memory_id)) in wanted)
 
@@ -87,7 +87,7 @@ class Marks:
     memories: list[int] = field(default_factory=list)
 
     def at(self, seq: int) -> tuple[int, int | None]:
-        """Give the bytes up to a change, and the memories after it; None if the segment has no change so early."""
+        """Return the bytes up to a change, and the memories after it; None if the segment has no change so early."""
         place = bisect_right(self.seqs, seq)
         return (self.ends[place - 1], self.memories[place - 1]) if place else (0, None)
 
@@ -112,7 +112,7 @@ def open_alone(path: Path) -> sqlite3.Connection:
 
 
 def look_into(connection: sqlite3.Connection, gone: Gone) -> Here:
-    """Say which of the memories a database knows, and note their texts."""
+    """Return which of the memories a database knows, and note their texts."""
     here, run = Here(), connection.execute
     columns = {row[1] for row in run("PRAGMA table_info(memories)")}
     uid = "uid" if "uid" in columns else "NULL"  # before there were any
@@ -130,7 +130,7 @@ def look_into(connection: sqlite3.Connection, gone: Gone) -> Here:
 
 
 def may_hold(connection: sqlite3.Connection, gone: Gone) -> bool:
-    """Say whether a database was written after the first of the memories was: even its free space may hold one."""
+    """Return whether a database was written after the first of the memories was: even its free space may hold one."""
     if tombstones.created(connection) != gone.created:
         return False
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'memories'").fetchone()
@@ -261,7 +261,7 @@ def copy_bytes(source: BinaryIO, target: BinaryIO, size: int) -> None:
 
 
 def _without(record: Record, gone: Gone, here: Here) -> Record:
-    """Give a record without what tells of the memories; `here` follows what it had said."""
+    """Return a record without what tells of the memories; `here` follows what it had said."""
     kept = [left for operation in record.operations if (left := _left_of(operation, gone, here)) is not None]
     if kept == record.operations and not here.rows:
         return record
@@ -270,14 +270,14 @@ def _without(record: Record, gone: Gone, here: Here) -> Record:
 
 
 def _left_of(operation: Operation, gone: Gone, here: Here) -> Operation | None:
-    """Give what is left of an operation without the memories that go; None if that is nothing."""
+    """Return what is left of an operation without the memories that go; None if that is nothing."""
     if isinstance(operation, AddUses):
         return operation.without(here.ids)
     return None if _tells(operation, gone, here) else operation
 
 
 def _tells(operation: Operation, gone: Gone, here: Here) -> bool:
-    """Say whether an operation tells of a memory that goes."""
+    """Return whether an operation tells of a memory that goes."""
     match operation:
         case PutMemory():
             if not gone.names(operation.id, operation.uid):

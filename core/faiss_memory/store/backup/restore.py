@@ -59,7 +59,7 @@ class Built:
 
 
 def moment_of_backup(folder: Path, manifest: Manifest) -> Moment:
-    """Say what leads to a backup, given its folder, or the data folder that its files were copied into.
+    """Return what leads to a backup, given its folder, or the data folder that its files were copied into.
 
     Raises StoreCorrupt when a file of it is missing.
     """
@@ -78,7 +78,7 @@ def moment_of_backup(folder: Path, manifest: Manifest) -> Moment:
 
 
 def moment_at(store: Path, time: datetime) -> Moment:
-    """Say what leads to the state at a time. Raises MemoryNotFound when nothing reaches back so far."""
+    """Return what leads to the state at a time. Raises MemoryNotFound when nothing reaches back so far."""
     wanted = to_microseconds(time)
     later: Base | None = None
     for base in snapshots.bases(store):
@@ -96,7 +96,7 @@ def moment_at(store: Path, time: datetime) -> Moment:
 
 
 def _ends_before(stretches: Sequence[Stretch], time: int, seq: int) -> bool:
-    """Say whether a log ends before a time, and does not lead to the change at which the next base begins."""
+    """Return whether a log ends before a time, and does not lead to the change at which the next base begins."""
     last = 0, 0
     for stretch in stretches:
         for _, record in read_records(stretch.path):
@@ -183,14 +183,14 @@ def take_on(data: Path) -> None:
 
 
 def counted(connection: sqlite3.Connection) -> dict[str, int]:
-    """Say how far a database has counted its memories, passages and changes."""
+    """Return how far a database has counted its memories, passages and changes."""
     found = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
     seq = int(connection.execute("SELECT value FROM state WHERE key = 'seq'").fetchone()[0])
     return {name: int(found[name]) for name in ("memories", "passages") if name in found} | {"seq": seq}
 
 
 def _counted_in(data: Path) -> dict[str, int]:
-    """Say how far the database of a folder has counted, as far as it can be read: it may be why something is restored.
+    """Return how far the database of a folder has counted, if it can be read: it may be why something is restored.
 
     A restore that was cut short may have set it aside already.
     """

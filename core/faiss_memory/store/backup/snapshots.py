@@ -96,7 +96,7 @@ class Chain:
         ]
 
     def leads_to(self, store: str) -> bool:
-        """Say whether it is of this store, and its files lie where they are looked for. Raises OSError.
+        """Return whether it is of this store, and its files lie where they are looked for. Raises OSError.
 
         A person may have removed them, and after a restore there may have been no room for new ones.
         """
@@ -113,7 +113,7 @@ class Chain:
         self._writer.take_back()
 
     def wants_roll(self, *, has_older: bool) -> bool:
-        """Say whether the log has grown so long that a new base is due: longer, if recent backups name an older one."""
+        """Return whether the log is so long that a new base is due: longer if recent backups name an older one."""
         size = sum(stretch.bytes or 0 for stretch in self.stretches)
         enough = TIMES_TO_ROLL * self.base.size if has_older else self.base.size // SHARE_TO_ROLL
         return size > max(LEAST_TO_ROLL, enough)
@@ -283,12 +283,12 @@ def bases(folder: Path) -> list[Base]:
 
 
 def log_after(folder: Path, base: Base) -> list[Stretch]:
-    """Give the log from a base as far as it goes."""
+    """Return the log from a base as far as it goes."""
     return [Stretch(path) for path in _follow(folder, base, None).segments]
 
 
 def reach(folder: Path, base: Base) -> int:
-    """Say up to which change the log leads from a base."""
+    """Return up to which change the log leads from a base."""
     return _follow(folder, base, None).seq
 
 

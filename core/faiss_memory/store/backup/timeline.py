@@ -84,7 +84,7 @@ class History:
     # A moment later.
 
     def wants_roll(self) -> bool:
-        """Say whether a new base is due."""
+        """Return whether a new base is due."""
         older = self._backups.recent_bases() - {self._chain.base.name}
         return self._chain.wants_roll(has_older=bool(older))
 
@@ -153,7 +153,7 @@ class History:
         return manifest
 
     def moment(self, wanted: str | datetime) -> Moment:
-        """Say what leads to a backup, by name, or to a time; its files stay until `let_go`.
+        """Return what leads to a backup, by name, or to a time; its files stay until `let_go`.
 
         Raises MemoryNotFound, and StoreCorrupt when a file is missing.
         """

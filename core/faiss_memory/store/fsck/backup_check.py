@@ -30,7 +30,7 @@ class Present(NamedTuple):
 
 
 def check_chain(data: Path, present: Present | None, step: Step) -> Iterator[Finding]:
-    """Say what is wrong with the bases and the log. Raises OSError."""
+    """Yield what is wrong with the bases and the log. Raises OSError."""
     folder = data / STORE
     described = sorted(folder.glob("base-*.db"))
     sound: list[Base] = []
@@ -70,7 +70,7 @@ def _check_segments(folder: Path, step: Step) -> Iterator[Finding]:
 
 
 def sound_bytes(path: Path) -> int:
-    """Say how far a segment can be read. Raises OSError."""
+    """Return how far a segment can be read. Raises OSError."""
     end = 0
     for at, _ in read_records(path):
         end = at
@@ -96,7 +96,7 @@ def _check_reach(folder: Path, sound: list[Base], present: Present) -> Iterator[
 
 
 def check_backups(data: Path, scratch: Path, step: Step, *, replay: bool) -> Iterator[Finding]:
-    """Say which backups do not restore to what their manifest says; by really doing it, with `replay`.
+    """Yield which backups do not restore to what their manifest says; by really doing it, with `replay`.
 
     Raises OSError when the disk, and not a backup, is at fault.
     """
@@ -151,6 +151,6 @@ def _check_backup(folder: Path, into: Path, digest_of: Callable[[Path], str], *,
 
 
 def digest(path: Path) -> str:
-    """Give the sha256 of a file. Raises OSError."""
+    """Return the sha256 of a file. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -40,7 +40,7 @@ class Sound(NamedTuple):
 def check_catalogue(
     data: Path, truth: Sound, present: Present, scratch: Path, step: Step, *, words: bool
 ) -> Iterator[Finding]:
-    """Say how search.db differs from memory.db; with `words` the terms of each text are found again."""
+    """Yield how search.db differs from memory.db; with `words` the terms of each text are found again."""
     path = data / CATALOGUE
     if not path.exists():
         return  # it is made at the next start
@@ -131,7 +131,7 @@ def _terms(numbers: dict[str, int], text: str, beside: str) -> dict[int | None, 
 
 
 def check_vector_files(data: Path, present: Present | None, step: Step) -> Iterator[Finding]:
-    """Say which saved vector indexes cannot be used."""
+    """Yield which saved vector indexes cannot be used."""
     for path in sorted([*data.glob("index.faiss"), *(data / "indexes").glob("*/index.faiss")]):
         step("the saved vector indexes", 0)
         problem = _unfit(path, present)

@@ -61,7 +61,7 @@ def read_truth(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
 
 
 def check_truth(connection: sqlite3.Connection, path: Path, step: Step) -> Iterator[Finding]:
-    """Say what is wrong with memory.db. Raises NewerSchema, and sqlite3.Error when it cannot be read at all."""
+    """Yield what is wrong with memory.db. Raises NewerSchema, and sqlite3.Error when it cannot be read at all."""
     step("the structure of memory.db", 0)
     version_of(connection, path)
     damage = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
@@ -80,7 +80,7 @@ def check_truth(connection: sqlite3.Connection, path: Path, step: Step) -> Itera
 
 
 def damaged_memories(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
-    """Give the memories whose checksum fails, with the error."""
+    """Yield the memories whose checksum fails, with the error."""
     for row in connection.execute(f"SELECT {MEMORY_COLUMNS} FROM memories ORDER BY id"):
         try:
             from_row(row)

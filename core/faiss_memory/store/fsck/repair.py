@@ -216,7 +216,7 @@ def _is_sound(row: Sequence[Any]) -> bool:
 
 
 def _moments(data: Path) -> Iterator[Moment]:
-    """Give the ways back, the latest first."""
+    """Yield the ways back, the latest first."""
     store = data / STORE
     for base in snapshots.bases(store):
         yield Moment(base.name, store / base.name, snapshots.log_after(store, base), sha256=base.sha256)

@@ -60,7 +60,7 @@ class Rewriting:
     """How many memories each base holds."""
 
     def manifest(self, old: Manifest, base: str, size: int, sha256: str) -> Manifest:
-        """Say what a backup holds now, of this base and the log up to the same change."""
+        """Return what a backup holds now, of this base and the log up to the same change."""
         segments, memories = [], self.counts.get(base)
         for entry in old.segments:
             end, after = entry.bytes, None if entry.bytes else memories
@@ -184,7 +184,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def error_name(error: sqlite3.Error) -> str:
-    """Give SQLite's own name of an error."""
+    """Return SQLite's own name of an error."""
     return str(getattr(error, "sqlite_errorname", ""))
 
 
@@ -205,14 +205,14 @@ def read_base(described: Path) -> Base | None:
 
 
 def _described(path: Path, sha256: str) -> tuple[int, str]:
-    """Give size and digest of a base that was rewritten; one that was damaged before stays known as damaged."""
+    """Return size and digest of a base that was rewritten; one that was damaged before stays known as damaged."""
     fresh = path.with_name(path.name + FRESH)
     was = digest_of(path)
     return fresh.stat().st_size, digest_of(fresh) if was == sha256 else sha256
 
 
 def digest_of(path: Path) -> str:
-    """Give the sha256 of a file."""
+    """Return the sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -277,7 +277,7 @@ def _leave_out_lines(path: Path, gone: Gone) -> bool:
 
 
 def _is_of(row: dict[str, object], gone: Gone) -> bool:
-    """Say whether what is left of a damaged memory may be of one that goes."""
+    """Return whether what is left of a damaged memory may be of one that goes."""
     memory_id, uid = row.get("id"), row.get("uid")
     return isinstance(memory_id, int) and (gone.names(memory_id, str(uid)) if uid else memory_id in gone.uids)
 
@@ -309,7 +309,7 @@ def standalone(data: Path) -> list[Path]:
 
 
 def leans_on(store: Path, folder: Path) -> bool:
-    """Say whether an automatic backup's files are those of `.store`."""
+    """Return whether an automatic backup's files are those of `.store`."""
     path = folder / "manifest.json"
     manifest = read_manifest(path) if folder.name.startswith("auto") and path.exists() else None
     return manifest is not None and all(
@@ -318,7 +318,7 @@ def leans_on(store: Path, folder: Path) -> bool:
 
 
 def held(data: Path, gone: Gone) -> dict[int, set[str]]:
-    """Say which of the memories the history holds, by id with their uids, changing nothing.
+    """Return which of the memories the history holds, by id with their uids, changing nothing.
 
     Raises OSError and sqlite3.Error.
     """

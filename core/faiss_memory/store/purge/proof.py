@@ -64,7 +64,7 @@ def search(data: Path, texts: Collection[str], purged: Collection[int]) -> Proof
 
 
 def forms(text: str) -> Iterator[bytes]:
-    """Give a text as the bytes that a file could hold of it."""
+    """Yield a text as the bytes that a file could hold of it."""
     given = {text, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]}
     yield from (form.encode("utf-8", "surrogatepass") for form in sorted(given))
     yield text.encode("utf-16-le", "surrogatepass")
@@ -90,7 +90,7 @@ class _Seeker:
         self._table[_hashed((self._keys & np.uint64(0xFFFFFFFF)).astype(np.uint32))] = True
 
     def met(self, block: bytes) -> Iterator[bytes]:
-        """Give the parts that lie in a block."""
+        """Yield the parts that lie in a block."""
         for shift in range(4):
             words = np.frombuffer(block, "<u4", (len(block) - shift) // 4, shift)
             at = np.flatnonzero(self._table[_hashed(words[:-1])])
@@ -142,7 +142,7 @@ def _said_by_others(
 
 
 def _rows(data: Path, path: Path) -> Iterator[tuple[int, str]]:
-    """Give the memories that a file holds, with all they say."""
+    """Yield the memories that a file holds, with all they say."""
     if path.suffix == ".jsonl":
         for _, record in read_records(path):
             for operation in record.operations:

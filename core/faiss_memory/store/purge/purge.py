@@ -141,7 +141,7 @@ class Purging:
             log.warning("a purge of %d memories that was cut short is finished", len(intent.ids))
 
     def _known(self, created: int, ids: set[int]) -> dict[int, set[str]]:
-        """Give those of the memories that are there, or that older files still hold, by id with their uids.
+        """Return those of the memories that are there, or that older files still hold, by id with their uids.
 
         An id that memory.db knows means the memory that has it there, or had it: a database that came from elsewhere
         may have given the same id to another.
@@ -313,7 +313,7 @@ def _vacuum(truth: Truth) -> None:
 
 
 def _unfinished(error: Exception) -> StoreError:
-    """Say that a purge was cut short. (SQLite names a full disk in words of its own.)"""
+    """Return the error of a purge that was cut short. (SQLite names a full disk in words of its own.)"""
     rest = "what it names may still be in some files"
     full = isinstance(error, DiskFull) or getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
     if full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):

@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """Give the present in UTC."""
+    """Return the present in UTC."""
     return datetime.now(UTC)

@@ -103,7 +103,7 @@ class Truth(TruthReader):
         self.connection.execute("COMMIT")
 
     def _next_id(self, table: str) -> int:
-        """Give the id that SQLite would give: one that was never used by what was committed."""
+        """Return the id that SQLite would give: one that was never used by what was committed."""
         row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
         return 1 if row is None else int(row[0]) + 1
 
@@ -358,7 +358,7 @@ class Truth(TruthReader):
         self._set("model", identity)
 
     def last_model(self) -> KnownModel | None:
-        """Give the model that was last in use; of a database that was built anew, the one with the most vectors."""
+        """Return the model that was last in use; of a database that was built anew, the one with the most vectors."""
         row = self.connection.execute(
             "SELECT identity, name, dimension FROM models WHERE identity = ?", (self._state("model"),)
         ).fetchone()
@@ -376,7 +376,7 @@ class Truth(TruthReader):
 
 
 def is_out_of_reach(error: Exception) -> bool:
-    """Say whether an error is about reaching a file, and not about what is in it."""
+    """Return whether an error is about reaching a file, and not about what is in it."""
     return bool(getattr(error, "sqlite_errorname", "").startswith(_OUT_OF_REACH))
 
 

@@ -198,7 +198,7 @@ def check_state(connection: sqlite3.Connection) -> int:
 
 
 def is_uuid(value: object) -> bool:
-    """Say whether a value is a UUID as the store writes it: names of files begin with it."""
+    """Return whether a value is a UUID as the store writes it: names of files begin with it."""
     try:
         return isinstance(value, str) and str(uuid.UUID(value)) == value
     except ValueError:

@@ -276,7 +276,7 @@ decode_record = msgspec.json.Decoder(Record).decode
 
 
 def reached(record: Record) -> dict[str, int]:
-    """Say how far a record counts memories, passages and changes."""
+    """Return how far a record counts memories, passages and changes."""
     memories = [operation.id for operation in record.operations if isinstance(operation, PutMemory)]
     passages = [
         row.id
@@ -309,7 +309,7 @@ def drop_retries(connection: sqlite3.Connection, ids: Collection[int]) -> None:
 
 
 def ids_in(answer: str) -> set[int]:
-    """Give the memories that a kept answer names: those that were stored, and the twins of those that were not."""
+    """Return the memories that a kept answer names: those that were stored, and the twins of those that were not."""
     return {
         memory_id
         for one in json.loads(answer)
@@ -319,13 +319,13 @@ def ids_in(answer: str) -> set[int]:
 
 
 def without(memories: int, digest: int, rows: Mapping[int, int]) -> tuple[int, int]:
-    """Give number and digest of what is left without some rows, given by id with their checksums."""
+    """Return number and digest of what is left without some rows, given by id with their checksums."""
     less = sum(_digest(memory_id, crc) for memory_id, crc in rows.items())
     return memories - len(rows), (digest - less) % 2**_DIGEST_BITS
 
 
 def content(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Give the number of memories and the digest of them that is kept along."""
+    """Return the number of memories and the digest of them that is kept along."""
     rows = dict(
         connection.execute("SELECT key, value FROM state WHERE key IN ('memories', 'digest')").fetchall()
     )

@@ -13,7 +13,7 @@ log = logging.getLogger("faiss_memory.store")
 
 
 def read(connection: sqlite3.Connection, project: str, damaged: Container[int]) -> dict[int, Origin]:
-    """Give the origins of a project's memories, by id, leaving out damaged memories: a build makes them anew.
+    """Return the origins of a project's memories, by id, leaving out damaged memories: a build makes them anew.
 
     A memory whose own origin is damaged stays, as if it had been added by hand; that is logged.
     """

@@ -57,7 +57,7 @@ class TruthReader:
         return self.connection.execute(f"SELECT {MEMORY_COLUMNS} FROM memories ORDER BY id")
 
     def sound(self, rows: Iterable[Sequence[Any]]) -> Iterator[Memory]:
-        """Give the memories of rows, those left out whose checksum fails, which is logged."""
+        """Yield the memories of rows, those left out whose checksum fails, which is logged."""
         for row in rows:
             try:
                 yield from_row(row)
@@ -67,13 +67,13 @@ class TruthReader:
                 self.damaged.add(row[0])
 
     def removed(self, since: int) -> list[int]:
-        """Give the ids removed after a seq."""
+        """Return the ids removed after a seq."""
         return [
             row[0] for row in self.connection.execute("SELECT memory FROM removed WHERE seq > ?", (since,))
         ]
 
     def passage_keys(self, project: str, model: str) -> np.ndarray[Any, Any]:
-        """Give the keys of a project's passages and cues by a model, by passage id, as `to_keys` makes them.
+        """Return the keys of a project's passages and cues by a model, by passage id, as `to_keys` makes them.
 
         Those whose checksum fails are deleted: what they stood for is embedded again.
         """
@@ -160,7 +160,7 @@ class TruthReader:
         return found is not None
 
     def _number(self, model: str | None) -> int | None:
-        """Give a model's number; None, which no passage has, for one that is not known."""
+        """Return a model's number; None, which no passage has, for one that is not known."""
         row = self.connection.execute("SELECT id FROM models WHERE identity = ?", (model,)).fetchone()
         return None if row is None else int(row[0])
 
@@ -182,7 +182,7 @@ def to_keys(rows: Sequence[Sequence[int]]) -> np.ndarray[Any, Any]:
 
 
 def units(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Say which rows of an array (count, dimension) are unit vectors; one that is not finite is none."""
+    """Return which rows of an array (count, dimension) are unit vectors; one that is not finite is none."""
     with np.errstate(all="ignore"):
         lengths = np.linalg.norm(vectors, axis=1)
     found: np.ndarray[Any, Any] = np.abs(lengths - 1) <= UNIT  # (False for NaN)

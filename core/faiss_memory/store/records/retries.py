@@ -22,7 +22,7 @@ def remember(truth: Truth, retry: Retry, answer: Sequence[Added], changes: Chang
 
 
 def remembered(truth: Truth, retry: Retry) -> list[Added] | None:
-    """Give the first answer of a retried call. Raises Conflict when it was another request."""
+    """Return the first answer of a retried call. Raises Conflict when it was another request."""
     row = truth.connection.execute(
         "SELECT digest, answer FROM retries WHERE key = ? AND made >= ?",
         (retry.key, int(time.time()) - RETRY_SECONDS),

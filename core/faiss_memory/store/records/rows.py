@@ -49,7 +49,7 @@ class Stored:
 
 
 def is_project(name: object) -> bool:
-    """Say whether a value is the name of a project, as a request may give it."""
+    """Return whether a value is the name of a project, as a request may give it."""
     return isinstance(name, str) and _PROJECT.match(name) is not None
 
 
@@ -59,7 +59,7 @@ def words_of(memory: Memory) -> tuple[str, str]:
 
 
 def to_row(memory: Memory) -> tuple[Any, ...]:
-    """Give a memory's columns: project, text, source, tags, metadata, timestamp, supersedes."""
+    """Return a memory's columns: project, text, source, tags, metadata, timestamp, supersedes."""
     return (
         memory.project,
         memory.text,
@@ -101,7 +101,7 @@ def places_of(embedding: Embedding) -> tuple[Passage, ...]:
 
 
 def uid_columns(memory: Memory) -> tuple[str, str | None, int]:
-    """Give the columns of who a memory is and where it came from: uid, by, their checksum with the id."""
+    """Return the columns of who a memory is and where it came from: uid, by, their checksum with the id."""
     return memory.uid, memory.by, checksum(memory.id, memory.uid, memory.by)
 
 
@@ -136,7 +136,7 @@ def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
 
 
 def to_microseconds(time: datetime) -> int:
-    """Give a time as whole microseconds since 1970, which sort and compare exactly."""
+    """Return a time as whole microseconds since 1970, which sort and compare exactly."""
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -166,7 +166,7 @@ def _plain(value: Any) -> Any:
 
 
 def checksum(*parts: str | bytes | int | None) -> int:
-    """Give a crc32 over the parts of a row; SQLite's own check does not see a flipped byte inside a value."""
+    """Return a crc32 over the parts of a row; SQLite's own check does not see a flipped byte inside a value."""
     crc = 0
     for part in parts:
         crc = zlib.crc32(part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass"), crc)

@@ -119,7 +119,7 @@ TABLES = _columns()
 
 
 def strangeness(connection: sqlite3.Connection) -> str | None:
-    """Say which table or index a database lacks, or what acts by itself in it, if there is such."""
+    """Return which table or index a database lacks, or what acts by itself in it, if there is such."""
     found = set(connection.execute("SELECT type, name FROM sqlite_master").fetchall())
     acting = [f"{kind} {name}" for kind, name in sorted(found) if kind in ("trigger", "view")]
     missing = [f"{kind} {name}" for kind, name in sorted(_expected() - found)]

@@ -20,7 +20,7 @@ class NewerSchema(StoreCorrupt):
 
 
 def version_of(connection: sqlite3.Connection, path: Path) -> int:
-    """Give the version of a database's tables, 0 for an empty one. Raises NewerSchema."""
+    """Return the version of a database's tables, 0 for an empty one. Raises NewerSchema."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise NewerSchema(

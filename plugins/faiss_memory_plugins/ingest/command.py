@@ -1,4 +1,7 @@
-"""The command that has the service read folders, and shows how far it is."""
+"""The command `faiss-memory build`: has the service read folders, and shows how far it is.
+
+Nothing is imported here that its `--help` does not need: the front door loads the rest when the command runs.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faiss_memory.cli.failures import CommandFailed, Refused
-from faiss_memory.cli.lazy import ExampleCommand
-from faiss_memory.cli.options import asks_service, given_only, project_option
+import faiss_memory
+from faiss_memory import (
+    CommandFailed,
+    ExampleCommand,
+    Refused,
+    asks_service,
+    given_only,
+    project_option,
+)
 
 if TYPE_CHECKING:
-    from faiss_memory.cli.output import Output
-    from faiss_memory.cli.session import Session
+    from faiss_memory import Client, Output, Session, Step
 
 MOST_FILES = 20
 """Files that a summary names of each kind, unless all are asked for."""
@@ -50,7 +58,9 @@ def build(
     verbose: bool,
     **given: Any,
 ) -> None:
-    """Read files, folders or globs of notes into a project; only what has changed is read again.
+    """Read files, folders or globs of notes into a project.
+
+    Only what has changed is read again.
 
     Piped, each file is a line: outcome, file, memories added, kept and removed, reason.
     """
@@ -90,12 +100,13 @@ def absolute(path: str) -> str:
 
 
 def _build(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
-    from faiss_memory.cli.progress import shown_progress
+    def look() -> Step | None:
+        return _step(session.client, body["sources"])
 
     try:
         if not body["wait"]:
             return session.call("POST", "/index/build", body)
-        with shown_progress(session.client, body["sources"]):
+        with faiss_memory.shown_progress(look):
             return session.call("POST", "/index/build", body, endless=True)
     except KeyboardInterrupt:
         click.echo(
@@ -104,6 +115,17 @@ def _build(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
         raise click.Abort from None
     except Refused as error:
         raise _with_a_way_out(error) from None
+
+
+def _step(client: Client, sources: Sequence[str]) -> Step | None:
+    """Ask how far the build of these sources is; whatever is wrong, the build's own answer will say."""
+    try:
+        running = client.call("GET", "/index/build", patient=False)["running"]
+    except (CommandFailed, KeyError):
+        return None
+    own = [build for build in running if build["sources"] == list(sources)]
+    at = own[0].get("progress") if own else None
+    return faiss_memory.Step(at["phase"], at["done"], at["total"], at["file"]) if at else None
 
 
 def _with_a_way_out(error: Refused) -> Refused:
@@ -143,16 +165,13 @@ def _show_status(session: Session) -> None:
 
 
 def _described(build: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
-    from faiss_memory.cli.records import Cell
-    from faiss_memory.cli.writing import when
-
     progress = build.get("progress") or {}
     far = f"{progress['phase']}, {progress['done']:,} of {progress['total']:,}" if progress else ""
     return (
         ("state", build["state"]),
         ("project", build["project"]),
         ("sources", ", ".join(build["sources"])),
-        ("started", Cell(build["started_at"], when(build["started_at"]))),
+        ("started", faiss_memory.time_cell(build["started_at"])),
         ("progress", far if build["state"] == "running" else ""),
         ("file", progress.get("file", "") if build["state"] == "running" else ""),
         ("dry run", "yes" if build["dry_run"] else ""),
@@ -177,8 +196,6 @@ def _show_answer(out: Output, answer: Mapping[str, Any], verbose: bool) -> None:
 
 
 def _show_files(out: Output, files: Sequence[Mapping[str, Any]], verbose: bool) -> None:
-    from faiss_memory.cli.records import Column
-
     if not out.for_people:
         rows = [
             (each["outcome"], each["file"], each["added"], each["kept"], each["removed"], each.get("reason"))
@@ -196,7 +213,7 @@ def _show_files(out: Output, files: Sequence[Mapping[str, Any]], verbose: bool) 
         shown = found if verbose else found[:MOST_FILES]
         hidden += len(found) - len(shown)
         out.say(f"{outcome}{f': {reason}' if reason else ''} ({len(found):,})", _STYLE.get(outcome, ""))
-        out.table((Column("file", wide=True),), [(each["file"],) for each in shown])
+        out.table((faiss_memory.Column("file", wide=True),), [(each["file"],) for each in shown])
     if hidden:
         out.remark(f"… and {hidden:,} more files; --verbose shows all")
 
@@ -210,15 +227,11 @@ def _counts(build: Mapping[str, Any]) -> str:
 
 
 def _memory_counts(build: Mapping[str, Any]) -> str:
-    from faiss_memory.cli.writing import counted
-
     told = [f"{build['memories'][name]:,} {name}" for name in ("added", "kept", "removed")]
-    return ", ".join([*told, f"{counted(build['embedded'], 'passage')} embedded"])
+    return ", ".join([*told, f"{faiss_memory.counted(build['embedded'], 'passage')} embedded"])
 
 
 def _failure(answer: Mapping[str, Any]) -> str:
-    from faiss_memory.cli.writing import clean
-
     what = "failed" if answer["state"] == "failed" else "was stopped"
-    said = clean(answer["message"] or "the service's log may say why")
+    said = faiss_memory.clean_line(answer["message"] or "the service's log may say why")
     return f"the build of project {answer['project']} {what}: {said}"

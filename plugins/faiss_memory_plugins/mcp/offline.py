@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from faiss_memory.settings import Limits
+import faiss_memory
 
 Message = dict[str, Any]
 
@@ -23,7 +23,7 @@ EMPTY = {
 TELL = "Tell the person so, once, and go on without memory."
 
 
-def offline_result(message: Message, said: str, limits: Limits, *, modern: bool) -> Message:
+def offline_result(message: Message, said: str, limits: faiss_memory.Limits, *, modern: bool) -> Message:
     """Answer a request in place of the service; `said` is why it cannot. Gives the `result` or the `error`."""
     method = message["method"]
     if method == "server/discover":
@@ -46,27 +46,23 @@ def offline_result(message: Message, said: str, limits: Limits, *, modern: bool)
 
 
 def failed_call(said: str, *, modern: bool) -> Message:
-    """Give the result of a call that failed: the model reads it, and can tell the person."""
+    """Return the result of a call that failed: the model reads it, and can tell the person."""
     result = {"content": [{"type": "text", "text": said}], "isError": True}
     return {**result, "resultType": "complete"} if modern else result
 
 
 def _introduction(message: Message, said: str) -> Message:
-    from faiss_memory.tools import INSTRUCTIONS
-
     params = message.get("params")
     asked = params.get("protocolVersion") if isinstance(params, dict) else None
     return {
         "protocolVersion": asked if asked in HANDSHAKES else HANDSHAKES[-1],
         "capabilities": {"tools": {}, "prompts": {}, "resources": {}},
         "serverInfo": {"name": "faiss-memory", "title": "FAISS Memory", "version": version("faiss-memory")},
-        "instructions": f"{said} {TELL} The tools work as soon as it runs.\n\n{INSTRUCTIONS}",
+        "instructions": f"{said} {TELL} The tools work as soon as it runs.\n\n{faiss_memory.INSTRUCTIONS}",
     }
 
 
-def _tools(limits: Limits) -> list[Message]:
-    from faiss_memory.tools import TOOLS
-
+def _tools(limits: faiss_memory.Limits) -> list[Message]:
     return [
         {
             "name": tool.name,
@@ -75,7 +71,7 @@ def _tools(limits: Limits) -> list[Message]:
             "inputSchema": tool.input_schema(limits),
             "annotations": tool.annotations,
         }
-        for tool in TOOLS
+        for tool in faiss_memory.TOOLS
     ]
 
 

@@ -1,11 +1,13 @@
-"""The command for assistants that start a program instead of asking an address."""
+"""The command `faiss-memory mcp`, for assistants that start a program instead of asking an address."""
 
 from __future__ import annotations
 
+import sys
+
 import click
 
-from faiss_memory.cli.lazy import ExampleCommand
-from faiss_memory.cli.options import project_option
+import faiss_memory
+from faiss_memory import ExampleCommand, project_option
 
 
 @click.command(
@@ -20,19 +22,13 @@ def mcp(url: str | None, project: str | None) -> None:
     An assistant starts this by itself, as its configuration says. It passes everything on to the running service, holds
     nothing of its own, and ends with its input. Where the service does not run, the assistant's model is told so.
     """
-    import sys
+    from faiss_memory_plugins.mcp.relay import Relay
 
-    from faiss_memory.cli.assistants.relay import Relay
-    from faiss_memory.cli.client import Client
-    from faiss_memory.settings import load
-
-    settings = load().settings
+    settings = faiss_memory.load_settings()
     url = url or click.get_current_context().find_root().params.get("url")
 
-    def client() -> Client:
-        from faiss_memory.address import named_address, service_address
-
-        return Client(named_address(url, "--url", settings) if url else service_address(settings))
+    def client() -> faiss_memory.Client:
+        return faiss_memory.Client(faiss_memory.find_service(url, settings))
 
     client()  # an address that cannot be meant ends the command at once
     Relay(client, project, settings.limits).run(sys.stdin.buffer, sys.stdout.buffer)

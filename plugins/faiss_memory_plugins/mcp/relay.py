@@ -18,13 +18,17 @@ from typing import IO, Any
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
-from faiss_memory.background import BackgroundThread, described
-from faiss_memory.cli.assistants.offline import SERVICE_ERROR, failed_call, offline_result
-from faiss_memory.cli.client import Client
-from faiss_memory.cli.failures import NobodyThere, Unreachable
-from faiss_memory.errors import MemoryServiceError
-from faiss_memory.project_name import DEFAULT, project_of
-from faiss_memory.settings import Limits
+from faiss_memory import (
+    DEFAULT_PROJECT,
+    BackgroundThread,
+    Client,
+    Limits,
+    MemoryServiceError,
+    NobodyThere,
+    Unreachable,
+    project_of,
+)
+from faiss_memory_plugins.mcp.offline import SERVICE_ERROR, failed_call, offline_result
 
 Message = dict[str, Any]
 
@@ -105,7 +109,7 @@ class Relay:
             self._under_way.discard(thread)
 
         def fail(error: BaseException) -> None:
-            said = f"an error nobody foresaw: {described(error)}"
+            said = f"an error nobody foresaw: {type(error).__name__}: {error}"
             self._say_or_leave({"id": message["id"], "error": _error(SERVICE_ERROR, said)})
             self._under_way.discard(thread)
 
@@ -159,7 +163,7 @@ class Relay:
             found = project_of(self._root or Path.cwd())
         except (OSError, RuntimeError):  # the folder was removed, or its links go in circles
             return None
-        return None if found == DEFAULT else found
+        return None if found == DEFAULT_PROJECT else found
 
     # Asking the service.
 
@@ -204,7 +208,7 @@ class Relay:
                 return answer
 
     def _headers(self, message: Message, modern: str | None) -> dict[str, str]:
-        """Give the headers by which MCP over HTTP says what over pipes stands in the message alone."""
+        """Return the headers by which MCP over HTTP says what over pipes stands in the message alone."""
         headers = {"Content-Type": "application/json"}
         if self._client_name.isascii() and self._client_name.isprintable():
             headers["User-Agent"] = _header(self._client_name)
