@@ -103,9 +103,18 @@ class PathGlob:
             if glob is not None or not self._globs or self._globs[-1] is not None:
                 self._globs.append(glob)
 
+    @property
+    def steps(self) -> int:
+        """How many of its globs each name of a path may be held against."""
+        return 1 if self._is_about_a_name else len(self._globs)
+
+    @property
+    def _is_about_a_name(self) -> bool:
+        return len(self._globs) == 2 and self._globs[0] is None
+
     def fits(self, names: Sequence[str]) -> bool:
         """Return whether a path fits as a whole."""
-        if len(self._globs) == 2 and self._globs[0] is None and self._globs[1] is not None:
+        if self._is_about_a_name and self._globs[1] is not None:
             return bool(names) and self._globs[1].fits(names[-1])
         *_, places = self._followed(names)
         return len(self._globs) in places
@@ -172,7 +181,7 @@ class _Sets:
             for turn in one_of.turns():
                 changes[turn] = changes.get(turn, 0) ^ place
         self._turns = sorted(changes)
-        self._holding = list(accumulate((changes[turn] for turn in self._turns), xor))
+        self._holding: list[int] = list(accumulate((changes[turn] for turn in self._turns), xor))
 
     def holding(self, character: str) -> int:
         """Return the places of the sets that hold a character, as bits."""
