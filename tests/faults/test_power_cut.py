@@ -11,7 +11,7 @@ import pytest
 
 from faiss_memory.errors import StoreError
 from tests.faults.checking import check_backups, check_store, looking_at_what_the_log_says, texts_of
-from tests.faults.disks import Disk, formatted
+from tests.faults.disks import IMAGE_MB, Disk, formatted
 from tests.faults.journal import Acknowledged, Journal, marks_in
 from tests.faults.processes import RemoteHome
 from tests.faults.test_kill import PURGING, times
@@ -26,12 +26,12 @@ class Machine:
 
     works = ("write", "write", "write", "back up")
 
-    def __init__(self, nursery, folder, seed, **options):
+    def __init__(self, nursery, folder, seed, megabytes=IMAGE_MB, **options):
         folder.mkdir(exist_ok=True)
         self.nursery, self.folder, self.options = nursery, folder, options
         self.journal, self.acknowledged = Journal(folder / "journal"), Acknowledged()
         self.chance, self.boots, self.backups = random.Random(seed), 0, 0
-        self.disk = Disk(formatted(folder / "image"), folder / "mounted", OPTIONS[0])
+        self.disk = Disk(formatted(folder / "image", megabytes), folder / "mounted", OPTIONS[0])
         self.data = self.disk.mounted / "data"
 
     def __enter__(self):
@@ -136,8 +136,8 @@ def test_a_power_cut_beside_purges_brings_nothing_back_and_loses_nothing_else(
     nursery, memory_path, tally, work, beside
 ):
     """On an image in memory: a purge syncs so many files that little else would be done meanwhile."""
-    cycles = 60
-    with Machine(nursery, memory_path, work, since=time.time(), max_backups=6) as machine:
+    cycles = 40
+    with Machine(nursery, memory_path, work, 4 * IMAGE_MB, since=time.time(), max_backups=6) as machine:
         machine.works = [work]
         machine.write_and_cut(most=10**9)  # when all is done: what was purged must not come back
         for _ in range(cycles):

@@ -25,6 +25,7 @@ from faiss_memory.errors import ConfigError
 from faiss_memory.http.patience import MOST_CONNECTIONS, Patience, PatientChannel
 from faiss_memory.http.uploads import Parser, Uploads
 from faiss_memory.private import make_private, write_private
+from faiss_memory.safe_files import read_own
 from faiss_memory.schema import ErrorAnswer
 from faiss_memory.settings import Settings, runtime_folders
 
@@ -252,5 +253,5 @@ class RunningFile:
         """Take the files away, unless another service has written its own since."""
         for path in self._paths:
             with contextlib.suppress(OSError, ValueError):
-                if json.loads(path.read_bytes()).get("secret") == self._secret:
+                if json.loads(read_own(path)).get("secret") == self._secret:
                     path.unlink()
