@@ -55,7 +55,7 @@ class StandardError(logging.Handler):
         remark = f"{self._lost} lines were lost here: nobody read them\n" if self._lost else ""
         try:
             self._lost = 0 if say(f"{remark}{self.format(record)}\n") else self._lost + 1
-        except Exception:  # noqa: BLE001  (as other handlers do: an error in a line ends nothing)
+        except (OSError, ValueError, TypeError, KeyError):
             self.handleError(record)
 
 

@@ -136,7 +136,7 @@ def test_a_power_cut_beside_purges_brings_nothing_back_and_loses_nothing_else(
     nursery, memory_path, tally, work, beside
 ):
     """On an image in memory: a purge syncs so many files that little else would be done meanwhile."""
-    cycles = 40
+    cycles = 25
     with Machine(nursery, memory_path, work, 4 * IMAGE_MB, since=time.time(), max_backups=6) as machine:
         machine.works = [work]
         machine.write_and_cut(most=10**9)  # when all is done: what was purged must not come back
