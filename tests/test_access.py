@@ -247,7 +247,7 @@ def test_where_there_is_no_token_other_machines_cannot_get_in(client, peer):
     assert client.get("/health", remote_addr=peer).status_code == 200
 
 
-@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1"])
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
 def test_every_loopback_address_is_this_machine(client, peer):
     assert search(client, remote_addr=peer).status_code == 200
 

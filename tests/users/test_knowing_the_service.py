@@ -88,6 +88,15 @@ def test_a_squatted_port_is_told_nothing_whatever_is_left_or_set(own, tmp_path):
         told_nothing(squatter, everybody(tmp_path, squatter.url, FAISS_MEMORY_TOKEN=TOKEN))
 
 
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "127.0.0.1", "[::ffff:127.0.0.1]"])
+def test_an_address_by_another_name_of_this_machine_has_to_prove_the_same(own, tmp_path, name):
+    with squatting() as squatter:
+        leave(tmp_path, url=squatter.url)
+        told_nothing(squatter, everybody(tmp_path, squatter.url.replace("127.0.0.1", name)))
+    _, added, _ = everybody(own.data.parent, f"http://{name}:{own.port}/")
+    assert added.code == 0 or "::ffff" in name, added.err
+
+
 def test_who_hands_the_question_on_to_the_service_is_told_nothing(own, tmp_path):
     left = json.loads((own.data.parent / "faiss-memory" / "service.json").read_text())
     with squatting(behind=own.port) as squatter:
