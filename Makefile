@@ -54,8 +54,10 @@ mcp-check: $(VENV)/.ready-for-tests       ## MCP: the official conformance suite
 audit: $(VENV)/.ready    ## What is known to be wrong with the packages that are installed (asks PyPI)
 	$(PYTHON) -m venv $(VENV)/audit
 	$(VENV)/audit/bin/pip install -q pip-audit
-	$(VENV)/audit/bin/pip-audit --progress-spinner off --path \
-	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	$(BIN)/pip freeze --exclude-editable | sed 's/+.*//' >$(VENV)/audit/installed.txt
+	@test -s $(VENV)/audit/installed.txt    # of nothing it would say that nothing is wrong
+	$(VENV)/audit/bin/pip-audit --progress-spinner off --strict --no-deps --disable-pip \
+	  -r $(VENV)/audit/installed.txt
 
 bench: $(VENV)/.ready-for-tests    ## The figures that README names
 	$(BIN)/python -m bench $(ARGS)

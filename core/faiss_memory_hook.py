@@ -283,8 +283,21 @@ def addresses() -> list[tuple[str, str, str]]:
 def named(url: str) -> tuple[str, str, str]:
     """Take an address that the person has named: it must prove what is known of it."""
     token = os.environ.get("FAISS_MEMORY_TOKEN", "")
-    secret = dict(left_addresses()).get(url.rstrip("/"), token)
+    left = {with_usual_host(one): secret for one, secret in left_addresses()}
+    secret = left.get(with_usual_host(url), token)
     return url, secret, secret
+
+
+def with_usual_host(url: str) -> str:
+    """Return an address by one name for all the names of this machine's own loopback."""
+    scheme, _, rest = url.rstrip("/").partition("://")
+    place, slash, path = rest.partition("/")
+    try:
+        host, port = _host_and_port(place, 443 if scheme.lower() == "https" else 80)
+    except ValueError:
+        return url
+    own = host.lower() == "localhost" or _is_loopback(host.lower())
+    return f"{scheme.lower()}://{'127.0.0.1' if own else host.lower()}:{port}{slash}{path}"
 
 
 def left_addresses() -> list[tuple[str, str]]:

@@ -66,6 +66,8 @@ class RunningService:
         }
         self._environment |= {"XDG_RUNTIME_DIR": str(data.parent), "HOME": str(home or data.parent)}
         self._descriptors: Sequence[int] = ()
+        self.errors: int | None = None
+        """Where its standard error goes, if not into `log`; that must then be the file of the setting `log_file`."""
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -89,7 +91,7 @@ class RunningService:
                 cwd=ROOT,
                 env=self._environment,
                 stdout=log,
-                stderr=log,
+                stderr=log if self.errors is None else self.errors,
                 stdin=subprocess.DEVNULL,
                 pass_fds=self._descriptors,
             )

@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import hypothesis
 import pytest
@@ -104,6 +105,8 @@ HOSTILE_HOSTS = [
     "0.0.0.0",
     "::1",
     "[::1",
+    "[::1]x",
+    "[::1]8900",
     "[::ffff:127.0.0.1]",
     "[::1%25lo]",
     "localhost:port",
@@ -246,7 +249,7 @@ def test_where_there_is_no_token_other_machines_cannot_get_in(client, peer):
     assert client.get("/health", remote_addr=peer).status_code == 200
 
 
-@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1"])
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
 def test_every_loopback_address_is_this_machine(client, peer):
     assert search(client, remote_addr=peer).status_code == 200
 
@@ -640,3 +643,69 @@ def test_a_request_that_has_two_ends_is_refused_and_nothing_after_it_is_read(run
         said = b"".join(iter(lambda: connection.recv(65536), b""))
     assert re.match(rb"HTTP/1.[01] 400 ", said), said
     assert len(re.findall(rb"^HTTP/1", said, re.MULTILINE)) == 1, said
+
+
+# Bodies are read before the application decides; so the server decides by the head.
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A real process that asks for a token."""
+    folder = tmp_path_factory.mktemp("guarded")
+    with RunningService(folder / "data", fake=True, token="t0ken", others_need_token="true") as service:
+        yield service
+
+
+HEAD = b"POST /memory/add HTTP/1.1\r\nContent-Type: application/json\r\n"
+LOCAL, RIGHT = b"Host: localhost\r\n", b"Authorization: Bearer t0ken\r\n"
+NOT_LET_IN = [
+    (LOCAL + b"Via: 1.1 x\r\n", 401),
+    (LOCAL + b"Via: 1.1 x\r\nAuthorization: Bearer wrong\r\n", 401),
+    (b"Host: evil.com\r\n" + RIGHT, 421),
+    (LOCAL + b"Origin: https://evil.com\r\n" + RIGHT, 403),
+    (LOCAL + b"Sec-Fetch-Site: cross-site\r\n" + RIGHT, 403),
+]
+
+
+@pytest.mark.parametrize("path", [b"/memory/add", b"/restore/archive", b"/nowhere"])
+@pytest.mark.parametrize(("says", "status"), NOT_LET_IN)
+def test_a_large_body_of_who_is_not_let_in_is_refused_before_it_is_sent(guarded, path, says, status):
+    head = HEAD.replace(b"/memory/add", path) + says + b"Content-Length: 60000000\r\n\r\n"
+    found, answer = raw(guarded.port, head)
+    assert found == status
+    assert answer["description"]
+
+
+@pytest.mark.parametrize(("says", "status"), NOT_LET_IN)
+def test_a_large_body_in_chunks_of_who_is_not_let_in_is_read_no_further(guarded, says, status):
+    with socket.create_connection(("127.0.0.1", guarded.port), timeout=30) as connection:
+        connection.sendall(
+            HEAD + says + b"Transfer-Encoding: chunked\r\n\r\n10000\r\n" + b" " * 65536 + b"\r\n"
+        )
+        connection.sendall(b"1\r\n")
+        with suppress(ConnectionError):
+            connection.sendall(b" ")
+        assert connection.recv(20).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(("says", "status"), NOT_LET_IN)
+def test_a_small_body_is_read_so_that_the_refusal_reaches_its_client(guarded, says, status):
+    begun = HEAD + says + b"Content-Length: 2\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", guarded.port), timeout=30) as connection:
+        connection.sendall(begun + b"{" + b"}" + begun + b"{}")
+        said = b""
+        while said.count(b"HTTP/1.1 %d " % status) < 2:
+            more = connection.recv(65536)
+            assert more, said
+            said += more
+
+
+@pytest.mark.parametrize("token", ["t0ken", "that of the run"])
+def test_a_large_body_of_who_is_let_in_is_read(guarded, token):
+    if token == "that of the run":
+        token = json.loads((guarded.data.parent / "faiss-memory/service.json").read_bytes())["secret"]
+    bearing = {"Via": "1.1 x", "Authorization": f"Bearer {token}"}
+    texts = [{"text": "kept " * 10_000}] * 20
+    assert guarded.call("POST", "/memory/add-batch", {"memories": texts}, bearing)[0] == 201
+    status, answer = guarded.call("POST", "/restore/archive", {"no": "archive"}, bearing)
+    assert status not in (401, 403, 421), answer

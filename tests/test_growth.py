@@ -164,6 +164,19 @@ def test_time_to_match_a_glob_grows_no_faster_than_the_text(glob):
     assert_linear(PathGlob(["**", glob, "**", "b"]).fits, lambda size: ["a" * 20] * (size // 20), most=20_000)
 
 
+@pytest.mark.parametrize("part", ["?", "[!b]", "[a-z]", "[a-cx-z]", "[!\u0100-\uffff]"])
+def test_time_to_match_many_sets_grows_no_faster_than_glob_and_text(part):
+    """Each character of the text is another one, so that nothing is known of it from the one before."""
+
+    def match(size):
+        assert not Glob("*" + part * (size // len(part)) + "b").fits(
+            "".join(map(chr, range(300, 300 + size)))
+        )
+
+    # Both are longer, so that the square is what a step for each set at each character would take.
+    assert_linear(match, int, least=250, most=LONGEST // 4 - 8)
+
+
 def test_a_glob_takes_no_longer_to_read_than_it_is_long():
     for part in ("*", "?", "[", "[a", "[a-z]", "[!]]", "a"):
         assert_linear(lambda text: Glob(text[:LONGEST]), repeated(part), most=LONGEST // 4)

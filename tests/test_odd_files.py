@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import faiss_memory
 from faiss_memory import project_of
-from faiss_memory.errors import ConfigError, InstallError
+from faiss_memory.errors import ConfigError, InstallError, StoreLocked
+from faiss_memory.http.server import RunningFile
 from faiss_memory.install import RecordFile
 from faiss_memory.log_tail import LogTail
 from faiss_memory.logs import LogFile
+from faiss_memory.store.backup.backups import read_manifests
+from faiss_memory.store.lock import FolderLock
+from faiss_memory.store.purge.purge import read_intent
 from faiss_memory_adapters.client_files import read_json, read_toml, read_yaml, trouble_with
 from tests import odd_files
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
-from tests.odd_files import EVERY_KIND, LEADING_OUT, SECRET
+from tests.odd_files import EVERY_KIND, LEADING_OUT, NOT_FILES, SECRET
+from tests.store.oracle import EmbeddedHome, add
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes in folders")
 
@@ -234,3 +242,53 @@ def test_a_log_is_not_read_out_of_what_is_no_file(tmp_path, outside, make):
     make(tmp_path / "x.log", outside)
     with pytest.raises(OSError, match="not a file"):
         LogTail(tmp_path / "x.log")
+
+
+# The data folder is ours; but it may have come from elsewhere, and what lies in it may change while the service runs.
+
+
+def test_no_file_of_a_data_folder_is_opened_without_looking_at_what_it_is():
+    """`safe_files` opens all that is read. What is left out here is the kernel's own, or was looked at just before."""
+    found = []
+    for path in (Path(faiss_memory.__file__).parent / "store").rglob("*.py"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found += [line.strip() for line in lines if re.search(r"read_(bytes|text)\(|\.open\(\"r", line)]
+    assert [line for line in found if "/proc/" not in line] == ['with path.open("r+b") as file:']
+
+
+@pytest.mark.parametrize("make", EVERY_KIND)
+def test_a_lock_that_is_no_file_is_told(tmp_path, outside, make):
+    make(tmp_path / ".lock", outside)
+    with pytest.raises((StoreLocked, IsADirectoryError)):
+        FolderLock(tmp_path)
+    if make is odd_files.link_out:
+        assert (outside / "secret.txt").read_text() == SECRET
+
+
+@pytest.mark.parametrize("make", NOT_FILES)
+def test_what_becomes_no_file_while_a_store_runs_holds_nothing_up(tmp_path, outside, make):
+    home = EmbeddedHome(tmp_path / "data")
+    store = home.open()
+    add(store, "one")
+    store.backup("by hand")
+    backups = home.folder / "backups"
+    for path in [*backups.glob("[!.]*/manifest.json"), *backups.glob(".store/base-*.json")]:
+        path.unlink()
+        make(path, outside)
+    make(backups / ".store/purging.json", outside)
+    with pytest.raises(OSError, match="it is not a file"):
+        read_intent(home.folder)
+    assert read_manifests(backups) == []
+    add(store, "two")
+    store.backup("by hand again")
+    home.close()
+
+
+@pytest.mark.parametrize("make", EVERY_KIND)
+def test_the_end_of_a_service_waits_for_no_file_at_its_address(tmp_path, outside, make, monkeypatch):
+    monkeypatch.setattr("faiss_memory.http.server.runtime_folders", lambda: [tmp_path / "run"])
+    running = RunningFile("http://127.0.0.1:1", "secret")
+    (tmp_path / "run/service.json").unlink()
+    make(tmp_path / "run/service.json", outside)
+    running.remove()
+    assert (tmp_path / "run/service.json").is_symlink() or (tmp_path / "run/service.json").exists()

@@ -11,6 +11,7 @@ import pytest
 from waitress.adjustments import Adjustments
 
 from faiss_memory.http import patience
+from faiss_memory.http.access import AccessControl
 from faiss_memory.http.patience import MOST_CONNECTIONS, Patience
 from faiss_memory.http.server import _Channel
 from faiss_memory.http.uploads import Uploads
@@ -83,7 +84,7 @@ def connected(tmp_path):
             client, ours = socket.socketpair()
             stack.enter_context(client)
             ours.setblocking(False)
-            uploads = Uploads(settings, {"/restore/archive"})
+            uploads = Uploads(settings, {"/restore/archive"}, AccessControl(settings, ()))
             channel = _Channel(
                 uploads, lambda: False, listener, ours, ("127.0.0.1", 1), listener.adj, map=watched
             )

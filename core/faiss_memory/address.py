@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from faiss_memory.peers import is_loopback
 from faiss_memory.settings import Positive, Settings, address_in_environment, runtime_folders
 
 FILE = "service.json"
@@ -63,9 +65,24 @@ def settled_address(settings: Settings) -> str:
 def named_address(url: str, origin: str, settings: Settings) -> ServiceAddress:
     """Take an address that the person has named; it must prove what is known of it: its run's secret, or the token."""
     left = left_address()
-    if left is not None and left.url == url.rstrip("/") and is_ours(left.pid):
+    if left is not None and _is_same_place(left.url, url) and is_ours(left.pid):
         return ServiceAddress(url, origin, secret=left.secret, token=left.secret)
     return ServiceAddress(url, origin, secret=settings.token, token=settings.token)
+
+
+def _is_same_place(one: str, other: str) -> bool:
+    """Say whether two addresses mean the same service: all names of this machine's own loopback are one."""
+    try:
+        return _place(one) == _place(other)
+    except ValueError:
+        return False
+
+
+def _place(url: str) -> tuple[str, str, int | None, str]:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    own = host == "localhost" or is_loopback(host)
+    return parts.scheme, "127.0.0.1" if own else host, parts.port, parts.path.rstrip("/")
 
 
 class LeftAddress(Struct, frozen=True):

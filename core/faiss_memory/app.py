@@ -26,6 +26,7 @@ from faiss_memory.engine.models import ModelOpening
 from faiss_memory.http import pages
 from faiss_memory.http.access import AccessControl, Proofs, rights_of
 from faiss_memory.http.routes import core_routes
+from faiss_memory.http.uploads import Uploads
 from faiss_memory.memory import Query, Ranking, SearchResult
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.proving import PATH
@@ -112,9 +113,9 @@ def _model_opening(settings: Settings, plugins: PluginHost) -> ModelOpening:
 
 
 class Application(falcon.App[falcon.Request, falcon.Response]):
-    """The WSGI application; `upload_paths` are the calls whose body is a file."""
+    """The WSGI application; the server asks `uploads` about a body before it reads it."""
 
-    upload_paths: frozenset[str] = frozenset()
+    uploads: Uploads
 
 
 def create_app(service: MemoryService, secret: str = "") -> Application:
@@ -129,8 +130,9 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
     for route in routes:
         _check_rights(route)
     app = Application()
-    app.upload_paths = frozenset(route.path for route in routes if route.upload)
-    app.add_middleware(AccessControl(service.settings, [*routes, *mounts], secret))
+    access = AccessControl(service.settings, [*routes, *mounts], secret)
+    app.uploads = Uploads(service.settings, {route.path for route in routes if route.upload}, access)
+    app.add_middleware(access)
     app.add_middleware(_RequestLog())
     app.set_error_serializer(_serialize_error)
     app.add_error_handler(errors.MemoryServiceError, _answer_error)

@@ -6,7 +6,10 @@ star, and a regular expression lets no other thread run meanwhile.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from operator import xor
 from typing import NamedTuple
 
 LONGEST = 4096
@@ -33,7 +36,7 @@ class Glob:
             raise InvalidGlob(f"it is longer than {LONGEST:,} characters")
         self._accepting: dict[str, int] = {}
         """By character, the places in the glob where it stands, as bits."""
-        self._sets: list[tuple[int, _Set]] = []
+        sets: list[tuple[int, _Set]] = []
         """The places, each as a bit, where one of a set stands."""
         self._loops = place = 0
         """The places that a star stands before."""
@@ -45,13 +48,14 @@ class Glob:
                 continue
             if isinstance(step, str):
                 self._accepting[step] = self._accepting.get(step, 0) | 1 << place
-                literal[-1] += "" if self._sets else step
+                literal[-1] += "" if sets else step
             else:
-                self._sets.append((1 << place, step))
+                sets.append((1 << place, step))
             place += 1
         self._end = 1 << place
+        self._sets = _Sets(sets)
         self._known: dict[str, int] = {}
-        self._around = literal if not self._sets and len(literal) < 3 else None
+        self._around = literal if not sets and len(literal) < 3 else None
         """The texts around the star, of a glob of no more than one star and no set."""
         self.prefix = literal[0]
         """What every text that fits begins with."""
@@ -77,10 +81,7 @@ class Glob:
 
     def _accepting_of(self, character: str) -> int:
         """Return the places that a character can stand at, as bits."""
-        found = self._accepting.get(character, 0)
-        for place, one_of in self._sets:
-            if one_of.holds(character):
-                found |= place
+        found = self._accepting.get(character, 0) | self._sets.holding(character)
         if len(self._known) < _CHARACTERS_KEPT:
             self._known[character] = found
         return found
@@ -102,9 +103,18 @@ class PathGlob:
             if glob is not None or not self._globs or self._globs[-1] is not None:
                 self._globs.append(glob)
 
+    @property
+    def steps(self) -> int:
+        """How many of its globs each name of a path may be held against."""
+        return 1 if self._is_about_a_name else len(self._globs)
+
+    @property
+    def _is_about_a_name(self) -> bool:
+        return len(self._globs) == 2 and self._globs[0] is None
+
     def fits(self, names: Sequence[str]) -> bool:
         """Return whether a path fits as a whole."""
-        if len(self._globs) == 2 and self._globs[0] is None and self._globs[1] is not None:
+        if self._is_about_a_name and self._globs[1] is not None:
             return bool(names) and self._globs[1].fits(names[-1])
         *_, places = self._followed(names)
         return len(self._globs) in places
@@ -143,12 +153,39 @@ class _Set(NamedTuple):
     ranges: tuple[tuple[str, str], ...]
     others: bool
 
-    def holds(self, character: str) -> bool:
-        """Return whether a character is one of them."""
-        return any(first <= character <= last for first, last in self.ranges) is not self.others
+    def turns(self) -> Iterator[int]:
+        """Yield the characters, by their numbers, from which on it holds what it did not, or no longer what it did."""
+        end = -1
+        for first, last in sorted(self.ranges):
+            if ord(last) >= max(ord(first), end):
+                if ord(first) > end:
+                    yield from (end, ord(first)) if end >= 0 else (ord(first),)
+                end = ord(last) + 1
+        if end >= 0:
+            yield end
 
 
 _ANY_ONE = _Set((), others=True)
+
+
+class _Sets:
+    """Which of many sets hold a character, found without asking each of them."""
+
+    __slots__ = ("_holding", "_turns")
+
+    def __init__(self, sets: Iterable[tuple[int, _Set]]) -> None:
+        changes = {0: 0}
+        """By character, by its number, the sets that from there on hold what they did not, or no longer: as bits."""
+        for place, one_of in sets:
+            changes[0] ^= place if one_of.others else 0
+            for turn in one_of.turns():
+                changes[turn] = changes.get(turn, 0) ^ place
+        self._turns = sorted(changes)
+        self._holding: list[int] = list(accumulate((changes[turn] for turn in self._turns), xor))
+
+    def holding(self, character: str) -> int:
+        """Return the places of the sets that hold a character, as bits."""
+        return self._holding[bisect_right(self._turns, ord(character)) - 1]
 
 
 def _steps(written: str, escapes: bool) -> Iterator[str | _Set | None]:

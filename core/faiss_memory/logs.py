@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import stat
 import sys
 from contextlib import suppress
@@ -37,6 +38,52 @@ def log_path(log_file: str) -> Path | None:
 def log_files(path: Path) -> list[Path]:
     """Name the files of a log, the newest first, whether they are there or not."""
     return [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, LOG_FILES + 1))]
+
+
+class StandardError(logging.Handler):
+    """Writes the log to standard error, which nobody may read: a line that a full pipe does not take is lost.
+
+    To wait for a reader would hold up every thread that logs, and the stop of the service with them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, and before it how many were lost."""
+        remark = f"{self._lost} lines were lost here: nobody read them\n" if self._lost else ""
+        try:
+            self._lost = 0 if say(f"{remark}{self.format(record)}\n") else self._lost + 1
+        except (OSError, ValueError, TypeError, KeyError):
+            self.handleError(record)
+
+
+def say(text: str) -> bool:
+    """Write to standard error as much as is taken at once; says whether that was all."""
+    stream = sys.stderr
+    if stream is None:
+        return True
+    try:
+        descriptor = stream.fileno() if os.name == "posix" else -1
+    except (OSError, ValueError):
+        descriptor = -1
+    if descriptor < 0:  # nothing that a pipe is behind, or Windows, which cannot say whether a pipe is full
+        stream.write(text)
+        stream.flush()
+        return True
+    raw = text.encode("utf-8", "backslashreplace")
+    with suppress(BrokenPipeError):
+        while raw and _takes_more(descriptor):
+            # So many bytes a pipe takes without waiting, when it says that it takes any.
+            raw = raw[os.write(descriptor, raw[: select.PIPE_BUF]) :]
+    return not raw
+
+
+def _takes_more(descriptor: int) -> bool:
+    asked = select.poll()
+    asked.register(descriptor, select.POLLOUT)
+    return bool(asked.poll(0))
 
 
 class LogFile(RotatingFileHandler):
@@ -95,7 +142,7 @@ class LogFile(RotatingFileHandler):
         self._failed = True
         if not self._told and sys.stderr is not None:
             with suppress(OSError, ValueError):
-                print(f"{self.baseFilename} cannot be written: {error}", file=sys.stderr, flush=True)
+                say(f"{self.baseFilename} cannot be written: {error}\n")
         self._told = True
 
     def _open(self) -> TextIOWrapper:
@@ -104,7 +151,7 @@ class LogFile(RotatingFileHandler):
 
 def start_logging(file: Path | None) -> LogFile | None:
     """Log to standard error, and to a file if one is named. Raises ConfigError if it cannot be written."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=LINE)
+    logging.basicConfig(handlers=[StandardError()], level=logging.INFO, format=LINE)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     if file is None:
         return None

@@ -22,9 +22,11 @@ _SYSTEMS_OWN = 60_000
 def is_loopback(address: str) -> bool:
     """Return whether an IP address is this machine's own; false for anything that is not an IP address."""
     try:
-        return ipaddress.ip_address(address).is_loopback
+        found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # `::ffff:127.0.0.1` is how a socket for both kinds of addresses names one of the older kind.
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 def is_users(client: tuple[str, int], server: tuple[str, int]) -> bool:

@@ -13,12 +13,15 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 _BY_DESCRIPTOR = os.name == "posix"
 _FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_PATH", 0)
 _FILE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+_NO_FILE, _ODD = "it is not a file but a {}", "link, a pipe, a socket or a device"
 
 MOST_BYTES = 16 * 1024 * 1024
 """Files of settings are far smaller; what is larger is none."""
@@ -64,6 +67,36 @@ def read_file(place: Path, most: int = MOST_BYTES) -> bytes:
     if len(raw) > most:
         raise NotAFile(f"it is larger than {most:,} bytes", place)
     return raw
+
+
+def open_own(path: Path) -> BufferedReader:
+    """Open a file in a folder of ours to be read, wherever that folder lies. Raise as `open_file` does.
+
+    Nobody else writes there; but a folder may have come from elsewhere, with anything in it.
+    """
+    return os.fdopen(descriptor_of_own(path, os.O_RDONLY), "rb")
+
+
+def read_own(path: Path) -> bytes:
+    """Return what a file in a folder of ours holds. Raise as `open_file` does."""
+    with open_own(path) as file:
+        return file.read()
+
+
+def descriptor_of_own(path: Path, flags: int) -> int:
+    """Open a file in a folder of ours; one that is made is its owner's alone. Raise as `open_file` does."""
+    try:
+        descriptor = os.open(path, flags | _FILE, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, and a socket or a pipe that nobody reads
+            raise NotAFile(_NO_FILE.format(_ODD), path) from None
+        raise
+    try:
+        _check_regular(os.fstat(descriptor), path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def open_to_append(place: Path) -> int:
@@ -215,8 +248,7 @@ def _there(name: str, folder: int | None, place: Path) -> os.stat_result | None:
 
 def _check_regular(found: os.stat_result, place: Path) -> None:
     if not stat.S_ISREG(found.st_mode):
-        kind = "folder" if stat.S_ISDIR(found.st_mode) else "link, a pipe, a socket or a device"
-        raise NotAFile(f"it is not a file but a {kind}", place)
+        raise NotAFile(_NO_FILE.format("folder" if stat.S_ISDIR(found.st_mode) else _ODD), place)
 
 
 def _give_rights(descriptor: int, path: str, before: os.stat_result) -> None:

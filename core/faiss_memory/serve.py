@@ -100,7 +100,7 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> i
 def _run(server: Server, app: Application, service: MemoryService) -> None:
     """Answer until told to stop; whatever ends it, everything is written and closed."""
     try:
-        server.run(app, service.announce_stop, app.upload_paths)
+        server.run(app, service.announce_stop, app.uploads)
     except Exception:  # the exit code tells
         log.exception("an error nobody foresaw ended the server")
         server.stop(EXIT_ERROR_NOBODY_FORESAW)
@@ -150,4 +150,4 @@ class _StopWatch:
                 "and the next start finishes the rest. At work: %s",
                 SECONDS_TO_STOP, ", ".join(names),
             )  # fmt: skip
-            _leave(self._exit_code())
+            os._exit(self._exit_code())  # at once: a stream that nobody reads may be what holds it up

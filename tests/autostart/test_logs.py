@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -13,7 +15,7 @@ import pytest
 
 from faiss_memory.errors import ConfigError
 from faiss_memory.log_tail import LogTail
-from faiss_memory.logs import LOG_FILES, LogFile, default_log_file, log_files
+from faiss_memory.logs import LOG_FILES, LogFile, StandardError, default_log_file, log_files
 from tests.running import RunningService
 
 
@@ -113,6 +115,37 @@ def test_a_service_whose_log_is_full_goes_on(tmp_path):
         said = running.log.read_text()
         assert said.count("No space left") == 1
         assert "POST /memory/add 201" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux makes a pipe so small")
+def test_a_service_whose_standard_error_nobody_reads_answers_and_stops(tmp_path):
+    reads, writes = os.pipe()
+    fcntl.fcntl(writes, fcntl.F_SETPIPE_SZ, 4096)
+    log = tmp_path / "x.log"
+    with RunningService(tmp_path / "data", fake=True, log_file=str(log)) as running:
+        running.stop()
+        running.errors, running.log = writes, log
+        running.start(ready=False)
+        for number in range(200):
+            assert running.call("GET", f"/nothing/{number}/{'x' * 100}")[0] == 404
+        assert os.read(reads, 1000)
+        assert running.stop() == 0
+    os.close(writes)
+    with os.fdopen(reads, "rb") as pipe:
+        assert b"/nothing/199/" not in pipe.read(), "the pipe has to be full for this test to say anything"
+    assert "/nothing/199/" in log.read_text()
+
+
+def test_lines_that_nobody_read_are_counted(tmp_path, monkeypatch):
+    reads, writes = os.pipe()
+    with os.fdopen(reads, "rb") as pipe, os.fdopen(writes, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        handler = StandardError()
+        write(handler, *(f"{number} {'x' * 1000}" for number in range(200)))
+        os.set_blocking(reads, False)
+        assert pipe.read()
+        write(handler, "again")
+        assert re.search(rb"1\d\d lines were lost here: nobody read them\nagain\n", pipe.read())
 
 
 def test_the_service_logs_to_its_file_and_to_standard_error(tmp_path):

@@ -159,7 +159,7 @@ def _imported() -> None:
         import_module(name)
 
 
-def _forked(control: socket.socket) -> None:
+def _forked(control: socket.socket, silenced: Mapping[str, str]) -> None:
     """Fork for each request; comes back in the process that is to be the command."""
     while True:
         asked, descriptors, *_ = socket.recv_fds(control, 1, 4)
@@ -182,7 +182,7 @@ def _forked(control: socket.socket) -> None:
         os.write(told, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         os._exit(0)
     os.close(told)
-    _become(json.loads(asked), three)
+    _become(json.loads(asked), three, silenced)
 
 
 def _reap(how: int) -> None:
@@ -192,7 +192,7 @@ def _reap(how: int) -> None:
             pass
 
 
-def _become(request: dict[str, object], descriptors: list[int]) -> None:
+def _become(request: dict[str, object], descriptors: list[int], silenced: Mapping[str, str]) -> None:
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
     for descriptor in descriptors:
@@ -203,6 +203,7 @@ def _become(request: dict[str, object], descriptors: list[int]) -> None:
     os.chdir(str(request["folder"]))
     os.environ.clear()
     os.environ.update(request["environment"])  # type: ignore[call-overload]
+    os.environ.update(silenced)
     sys.argv = list(request["words"])  # type: ignore[call-overload]
     sys.stdin, sys.stdout, sys.stderr = _text(0, sys.stdin), _text(1, sys.stdout), _text(2, sys.stderr)
 
@@ -225,12 +226,17 @@ def _text(number: int, before: TextIO) -> TextIO:
 
 
 if __name__ == "__main__":
+    before = dict(os.environ)
     from faiss_memory.cli import main
+
+    # What importing ours has told libraries, so that they talk to nobody: a command would have imported it itself.
+    silenced = {name: value for name, value in os.environ.items() if before.get(name) != value}
+    assert "ORT_DISABLE_TELEMETRY" in silenced
 
     _imported()
     if len(os.listdir("/proc/self/task")) > 1:
         sys.exit("a thread was started by an import")
-    _forked(socket.socket(fileno=int(sys.argv[1])))
+    _forked(socket.socket(fileno=int(sys.argv[1])), silenced)
     __package__ = None  # as in the console script: the program is called by its file's name
     try:
         main()

@@ -89,10 +89,10 @@ class Disk:
         self._detach()
 
 
-def formatted(image: Path) -> Path:
+def formatted(image: Path, megabytes: int = IMAGE_MB) -> Path:
     """Make an empty ext4 in a file."""
     only_root()
     with image.open("wb") as file:
-        file.truncate(IMAGE_MB << 20)
+        file.truncate(megabytes << 20)
     run("mkfs.ext4", "-q", "-F", "-J", "size=4", "-E", "lazy_itable_init=0,lazy_journal_init=0", image)
     return image

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 
 import pytest
 
 from faiss_memory.errors import StoreError
 from tests.faults.checking import check_backups, check_store, looking_at_what_the_log_says, texts_of
-from tests.faults.disks import Disk, formatted
-from tests.faults.journal import Acknowledged, Journal
+from tests.faults.disks import IMAGE_MB, Disk, formatted
+from tests.faults.journal import Acknowledged, Journal, marks_in
 from tests.faults.processes import RemoteHome
-from tests.faults.test_kill import times
+from tests.faults.test_kill import PURGING, times
 from tests.store.oracle import until
 
 OPTIONS = ("noauto_da_alloc", "noauto_da_alloc,data=writeback", "defaults")
@@ -23,12 +24,14 @@ OPTIONS = ("noauto_da_alloc", "noauto_da_alloc,data=writeback", "defaults")
 class Machine:
     """A disk that a store is on, whose power is cut again and again. A context manager."""
 
-    def __init__(self, nursery, folder, seed, **options):
+    works = ("write", "write", "write", "back up")
+
+    def __init__(self, nursery, folder, seed, megabytes=IMAGE_MB, **options):
         folder.mkdir(exist_ok=True)
         self.nursery, self.folder, self.options = nursery, folder, options
         self.journal, self.acknowledged = Journal(folder / "journal"), Acknowledged()
         self.chance, self.boots, self.backups = random.Random(seed), 0, 0
-        self.disk = Disk(formatted(folder / "image"), folder / "mounted", OPTIONS[0])
+        self.disk = Disk(formatted(folder / "image", megabytes), folder / "mounted", OPTIONS[0])
         self.data = self.disk.mounted / "data"
 
     def __enter__(self):
@@ -38,12 +41,12 @@ class Machine:
         self.off()
         self.journal.close()
 
-    def write_and_cut(self):
-        """Run writers, cut the power at some moment, and start again with what the device had."""
-        target = self.journal.path.stat().st_size + self.chance.randrange(1, 24_000)
+    def write_and_cut(self, most=24_000):
+        """Run writers, cut the power when up to so many bytes were noted, and start again with what the device had."""
+        target = self.journal.path.stat().st_size + self.chance.randrange(1, most)
         options = {"journal": str(self.journal.path), "calls": 8, "boot": f"{self.boots}", **self.options}
         left = self.folder / f"image-{self.boots}"
-        work = self.chance.choice(["write", "write", "write", "back up"])
+        work = self.chance.choice(self.works)
         life = self.nursery.born(work, self.data, **options)
         try:
             until(lambda: self.journal.path.stat().st_size >= target or life.stopped(), "enough was written")
@@ -71,6 +74,7 @@ class Machine:
 
     def check(self):
         """Start on another run of the machine, as it is after a power cut."""
+        marks = marks_in(self.data)
         home = RemoteHome(self.nursery, self.data, boot=f"{self.boots}")
         try:
             check_store(home.open(), self.acknowledged, self.journal)
@@ -79,6 +83,8 @@ class Machine:
             assert home.failures == []
         finally:
             home.kill()
+        back = marks & self.acknowledged.purged
+        assert not back, f"texts whose purge was acknowledged have come back: {back}"
         with looking_at_what_the_log_says(self.data) as store:
             self.acknowledged.check_log(self.journal, texts_of(store))
         chosen = {
@@ -122,6 +128,25 @@ def test_a_power_cut_loses_nothing_acknowledged(nursery, tmp_path, tally, cycles
         assert min(machine.acknowledged.counts.values()) > cycles / 2
     tally("power cut: the block image of an ext4 under 8 writers, copied at a random moment", cycles)
     tally("backup restored after a power cut", machine.backups)
+
+
+@pytest.mark.faults
+@PURGING
+def test_a_power_cut_beside_purges_brings_nothing_back_and_loses_nothing_else(
+    nursery, memory_path, tally, work, beside
+):
+    """On an image in memory: a purge syncs so many files that little else would be done meanwhile."""
+    cycles = 25
+    with Machine(nursery, memory_path, work, 4 * IMAGE_MB, since=time.time(), max_backups=6) as machine:
+        machine.works = [work]
+        machine.write_and_cut(most=10**9)  # when all is done: what was purged must not come back
+        for _ in range(cycles):
+            machine.write_and_cut(most=60_000)
+            if machine.chance.random() < 0.7:
+                machine.check()
+        machine.check()
+        assert machine.acknowledged.counts.get("purge", 0) > cycles / 10
+    tally(f"power cut under 8 writers, {beside}", cycles)
 
 
 @pytest.mark.parametrize(

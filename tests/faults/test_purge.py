@@ -1,16 +1,22 @@
-"""A kill in the middle of a purge: nothing of it is done and nobody was answered, or the next start finishes it."""
+"""A purge that a kill, a power cut or a failing disk cuts short was not begun, or is finished; nothing else is lost."""
 
 from __future__ import annotations
 
+import errno
 import json
+import random
 import signal
 import subprocess
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
+from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.memory import Change, Draft
 from tests.faults.checking import check_indexes, looking_at, restored, texts_of, visible_backups
+from tests.faults.control import KINDS
+from tests.faults.disks import Disk, formatted
 from tests.faults.points import POINTS
 from tests.faults.processes import Gone, RemoteHome
 from tests.store.oracle import embed, settled
@@ -122,3 +128,143 @@ def test_a_purge_killed_at_a_named_point_is_finished(home, memory_path, tally, p
     trial.kill()
     assert check(home, trial, every_backup=True) == (point != "before a purge is noted")
     tally(f"kill -9 of a purge, {point}", result="finished at the next start")
+
+
+# The power goes: of each step, only what was synced is left.
+
+
+class Image:
+    """A data folder with the secret, on a disk whose image is copied for each trial."""
+
+    def __init__(self, home, memory_path):
+        self.home, self.folder = home, memory_path
+        self.mounted = memory_path / "mounted"
+        disk = Disk(formatted(memory_path / "image"), self.mounted, "noauto_da_alloc")
+        subprocess.run(["cp", "-a", home.folder, self.mounted / "data"], check=True)
+        disk.unmount()
+
+    def cut(self, purge):
+        """Purge on a disk, cut its power, and look at what is left; gives whether the memory is gone."""
+        used = self.folder / "used"
+        subprocess.run(["cp", self.folder / "image", used], check=True)
+        disk = Disk(used, self.mounted, "noauto_da_alloc")
+        trial = RemoteHome(self.home.nursery, self.mounted / "data", max_backups=2)
+        try:
+            trial.open()
+            answered = purge(trial)
+            disk.cut(self.folder / "left")
+        finally:
+            trial.kill()
+            disk.unmount()
+        disk = Disk(self.folder / "left", self.mounted, "noauto_da_alloc")
+        try:
+            assert not answered or traces(trial.folder) == [], "what was purged has come back"
+            gone = check(self.home, trial, every_backup=False)
+        finally:
+            disk.unmount()
+        assert gone or not answered
+        return gone
+
+
+@pytest.mark.parametrize("step", [100, pytest.param(4, marks=pytest.mark.faults)])
+def test_a_power_cut_at_any_step_of_a_purge_leaves_it_finished_or_not_begun(
+    home, control, memory_path, tally, step
+):
+    image, most = Image(home, memory_path), 0
+
+    def whole(trial):
+        nonlocal most
+        control.watch(trial.folder)
+        trial.store.purge([home.secret])
+        most = control.passed
+        return True
+
+    def cut_short(number, trial):
+        control.watch(trial.folder)
+        control.harm("kill before", number)
+        with suppress(Gone):
+            trial.store.purge([home.secret])
+        control.rest()
+        return False
+
+    assert image.cut(whole)
+    done = [image.cut(partial(cut_short, number)) for number in range(1, most + 1, step)]
+    assert done.count(True) > done.count(False) > 0
+    tally("power cut before a call to the disk of a purge, and after its end", 1 + len(done))
+
+
+def test_a_purge_that_does_not_sync_is_noticed(home, control, memory_path, tally):
+    image = Image(home, memory_path)
+
+    def careless(trial):
+        control.watch(trial.folder, "fsync", "fdatasync")
+        control.harm("skip", 1, times=0)
+        trial.store.purge([home.secret])
+        control.rest()
+        return True
+
+    with pytest.raises((AssertionError, StoreError)):
+        image.cut(careless)
+    tally("control: a purge that does not sync, and a power cut", result="noticed, as it must be")
+
+
+# The disk fails, or is full.
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "most"),
+    [
+        ("write", errno.ENOSPC, 2),
+        ("fsync", errno.EIO, 2),
+        *(
+            pytest.param(kind, error, 40, marks=pytest.mark.faults)
+            for kind in KINDS
+            for error in (errno.EIO, errno.ENOSPC)
+        ),
+    ],
+)
+def test_a_purge_on_a_disk_that_fails_is_sent_again_or_finished_by_the_next_start(
+    home, control, memory_path, tally, kind, error, most
+):
+    trial = trial_of(home, memory_path)
+    trial.open()
+    control.watch(trial.folder, kind)
+    trial.store.purge([home.secret])
+    calls = control.passed
+    control.rest()
+    trial.close()
+    chance, harmed = random.Random(f"{kind} {error} {most}"), 0
+    for number, first in enumerate(chance.sample(range(1, calls + 1), min(calls, most)), 1):
+        trial = trial_of(home, memory_path, number)
+        store = trial.open()
+        control.watch(trial.folder, kind)
+        control.harm("fail", first, times=chance.choice([0, 1]), error=error)
+        answered = tried(store, home.secret, error)
+        harmed += control.harmed > 0
+        assert texts_of(store).keys() >= home.content.keys() - {home.secret}
+        control.rest()
+        if not trial.failures and chance.random() < 0.5:
+            store.purge([home.secret])
+            answered = True
+        trial.kill()
+        assert not answered or traces(trial.folder) == []
+        gone = check(home, trial, every_backup=most > 2)
+        assert gone or not answered
+        subprocess.run(["rm", "-r", trial.folder], check=True)
+    tally(
+        f"{errno.errorcode[error]} at the n-th {kind} of a purge",
+        harmed,
+        "sent again, or finished at the next start",
+    )
+
+
+def tried(store, memory_id, error):
+    """Purge; gives whether it was answered. Of a full disk the answer says so."""
+    try:
+        store.purge([memory_id])
+    except DiskFull:
+        assert error == errno.ENOSPC
+        return False
+    except StoreError:
+        return False
+    return True

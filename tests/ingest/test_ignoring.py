@@ -115,3 +115,35 @@ def test_a_gitignore_that_is_too_large_to_be_heeded_leaves_its_folder_out(shelf,
         told.values()
     )
     assert shelf.texts() == []
+
+
+def too_much(shelf):
+    """Build, and give the reasons why folders were left out."""
+    return [why for name, why in reasons(shelf.build()).items() if not name.endswith(".gitignore")]
+
+
+def test_many_gitignores_that_are_too_much_together_leave_the_folder_out_where_they_become_so(shelf):
+    for depth in range(1, 5):
+        shelf.write(f"{'a/' * depth}.gitignore", "".join(f"x{number}\n" for number in range(1500)))
+        shelf.write(f"{'a/' * depth}one.md", f"At depth {depth}.")
+    (told,) = too_much(shelf)
+    assert "hold more than 5,000 patterns; shorten them" in told
+    assert sorted(shelf.texts()) == ["At depth 1.", "At depth 2.", "At depth 3."]
+
+
+def test_patterns_of_many_names_leave_out_what_lies_too_deep_for_them(shelf):
+    """Each is followed along the whole path of each file: patterns and depth together are bounded."""
+    shelf.write(".gitignore", "**/x/**/y/**/z\n" * 900)
+    shelf.write(f"{'a/' * 20}one.md", "Not too deep.")
+    shelf.write(f"{'a/' * 50}two.md", "Too deep.")
+    (told,) = too_much(shelf)
+    assert "it lies so deep that the patterns of many names" in told
+    assert shelf.texts() == ["Not too deep."]
+
+
+def test_a_line_of_very_many_names_is_too_much_at_any_depth(shelf):
+    shelf.write("a/.gitignore", "**/x/" * 20_000)
+    shelf.write(f"{'a/' * 8}one.md", "One.")
+    (told,) = too_much(shelf)
+    assert "would take too long" in told
+    assert shelf.texts() == []

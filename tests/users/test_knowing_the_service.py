@@ -11,6 +11,10 @@ import pytest
 
 import faiss_memory_hook
 from faiss_memory import address, proving
+from faiss_memory.cli.doctor import trial
+from faiss_memory.cli.doctor.endpoints import try_mcp
+from faiss_memory.cli.doctor.entries import Entry
+from faiss_memory.cli.doctor.trial import NotRecalled, ask
 from faiss_memory.settings import load
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
@@ -58,6 +62,10 @@ def told_nothing(squatter, ended):
     assert b"POST" not in squatter.told
 
 
+def try_an_mcp_entry(entry):
+    try_mcp(entry, trial.TestMemory(1, "text", "default"), "", TOKEN)
+
+
 # Whose service it is.
 
 
@@ -86,6 +94,26 @@ def test_a_squatted_port_is_told_nothing_whatever_is_left_or_set(own, tmp_path):
         told_nothing(squatter, everybody(tmp_path))
         told_nothing(squatter, everybody(tmp_path, FAISS_MEMORY_TOKEN=TOKEN))
         told_nothing(squatter, everybody(tmp_path, squatter.url, FAISS_MEMORY_TOKEN=TOKEN))
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "127.0.0.1", "[::ffff:127.0.0.1]"])
+def test_an_address_by_another_name_of_this_machine_has_to_prove_the_same(own, tmp_path, name):
+    with squatting() as squatter:
+        leave(tmp_path, url=squatter.url)
+        told_nothing(squatter, everybody(tmp_path, squatter.url.replace("127.0.0.1", name)))
+    _, added, _ = everybody(own.data.parent, f"http://{name}:{own.port}/")
+    assert added.code == 0 or "::ffff" in name, added.err
+
+
+@pytest.mark.parametrize("way", [lambda entry: ask(entry, "POST", entry.url, b"{}", TOKEN), try_an_mcp_entry])
+def test_the_doctor_sends_its_token_to_nobody_who_proves_nothing(tmp_path, way):
+    """What it tries is what a file names, and an assistant would send the token there."""
+    with squatting() as squatter:
+        entry = Entry("hook", "", url=f"{squatter.url}/x", headers=(("Authorization", f"Bearer {TOKEN}"),))
+        with pytest.raises(NotRecalled, match="does not prove that it is your FAISS Memory"):
+            way(entry)
+        assert b"GET /proof" in squatter.told
+        assert TOKEN.encode() not in squatter.told
 
 
 def test_who_hands_the_question_on_to_the_service_is_told_nothing(own, tmp_path):

@@ -90,6 +90,11 @@ class Client:
             waited += pause
             self._sleep(pause)
 
+    def meet(self) -> None:
+        """Let the service prove who it is, and ask nothing more. Raises Unreachable."""
+        with self._asked("GET", endless=False):
+            pass
+
     def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Post a body as it is; gives the answer's status and body, whatever they are.
 

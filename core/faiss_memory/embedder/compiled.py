@@ -25,6 +25,7 @@ from faiss_memory.embedder.model_source import (
 )
 from faiss_memory.errors import ConfigError, EmbedderError
 from faiss_memory.private import make_private
+from faiss_memory.safe_files import NotAFile, descriptor_of_own, read_own
 
 FORMAT = 1
 """Raised whenever an older entry must not be used any more; those are compiled again."""
@@ -277,10 +278,12 @@ class CompiledModels:
 
 def _is_abandoned(folder: Path) -> bool:
     try:
-        lock = os.open(folder / ".lock", os.O_RDWR)
+        lock = descriptor_of_own(folder / ".lock", os.O_RDWR)
     except FileNotFoundError:
         # Just made and not locked yet, or killed in that instant.
         return time.time() - folder.stat().st_mtime > _ORPHAN_SECONDS
+    except NotAFile:
+        return True
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -312,7 +315,7 @@ def _slug(model: str) -> str:
 def _read(folder: Path) -> CompiledModel | None:
     """Read an entry's facts; None if they are missing, damaged or of another format."""
     try:
-        facts = msgspec.json.decode((folder / FACTS_FILE).read_bytes(), type=Facts)
+        facts = msgspec.json.decode(read_own(folder / FACTS_FILE), type=Facts)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return CompiledModel(folder, facts) if facts.format == FORMAT else None

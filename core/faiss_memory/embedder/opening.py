@@ -22,6 +22,7 @@ from faiss_memory.embedder.model_source import (
 )
 from faiss_memory.embedder.onnx_embedder import OnnxEmbedder
 from faiss_memory.errors import EmbedderError
+from faiss_memory.safe_files import read_own
 
 log = logging.getLogger("faiss_memory.embedder")
 
@@ -125,10 +126,10 @@ def _outcome(source: ModelSource, folder: Path, done: subprocess.CompletedProces
     reason = processes.last_error_line(done.stderr)
     report = folder / FACTS_FILE
     if done.returncode == 0:
-        return msgspec.json.decode(report.read_bytes(), type=Shape)
+        return msgspec.json.decode(read_own(report), type=Shape)
     if done.returncode > 0 and done.returncode != OUT_OF_RESOURCES and report.exists():
         # It could be loaded, but not exported: remembered, so that not every start tries in vain.
-        shape = msgspec.json.decode(report.read_bytes(), type=Shape)
+        shape = msgspec.json.decode(read_own(report), type=Shape)
         return msgspec.structs.replace(shape, problem=reason)
     if done.returncode < 0:
         reason = f"the compiling process was killed by signal {-done.returncode} (out of memory?)"

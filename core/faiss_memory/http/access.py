@@ -22,6 +22,9 @@ from faiss_memory.proving import NONCE_PATTERN, PATH, place_of, proof
 from faiss_memory.rights import PERSON, STRANGER, WRITERS, Rights, public_rights
 from faiss_memory.settings import LOOPBACK, Settings
 
+_HOST = re.compile(r"(\[[^]@]*\]|[^][@:]*)(:[0-9]*)?")
+"""A name or an address in brackets, and perhaps a port: without a user, and nothing between the two."""
+
 PROXY_HEADERS = ("FORWARDED", "X-REAL-IP", "VIA")
 PROXY_PREFIXES = ("X-FORWARDED-", "CF-")
 
@@ -183,7 +186,7 @@ def _host(request: falcon.Request) -> tuple[str, int | None]:
     value = request.get_header("Host") or ""
     try:
         parts = urlsplit(f"//{value}")
-        well_formed = parts.netloc == value and not parts.username and parts.password is None
+        well_formed = parts.netloc == value and _HOST.fullmatch(value)
         return ((parts.hostname or "").lower(), parts.port) if well_formed else ("", None)
     except ValueError:
         return "", None

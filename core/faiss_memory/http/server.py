@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from faiss_memory.errors import ConfigError
 from faiss_memory.http.patience import MOST_CONNECTIONS, Patience, PatientChannel
 from faiss_memory.http.uploads import Parser, Uploads
 from faiss_memory.private import make_private, write_private
+from faiss_memory.safe_files import read_own
 from faiss_memory.schema import ErrorAnswer
 from faiss_memory.settings import Settings, runtime_folders
 
@@ -42,6 +43,7 @@ class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
         body = msgspec.json.encode(ErrorAnswer(title=error.reason, description=str(error.body)))
         self.status = f"{error.code} {error.reason}"
         self.response_headers.append(("Content-Type", "application/json"))
+        self.response_headers += getattr(error, "headers", {}).items()
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
@@ -100,7 +102,8 @@ class _Channel(PatientChannel):
         *more: Any,
         **named: Any,
     ) -> None:
-        self.parser_class = lambda adjustments: Parser(adjustments, uploads, str(address[0]))
+        asked = connection.getsockname
+        self.parser_class = lambda adjustments: Parser(adjustments, uploads, address, asked)
         self.is_last = is_last
         super().__init__(server, connection, address, *more, **named)
 
@@ -140,13 +143,12 @@ class Server:
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
         signal.signal(signal.SIGINT, lambda *_: self.stop())
 
-    def run(self, app: Any, before_draining: Callable[[], None], upload_paths: Collection[str] = ()) -> None:
+    def run(self, app: Any, before_draining: Callable[[], None], uploads: Uploads) -> None:
         """Answer requests until told to stop, then drain: waitress alone drops what is in flight.
 
         `before_draining` is called in between, so that long work ends soon enough for its request to be answered.
-        `upload_paths` are the calls whose body is a file.
+        `uploads` decides whose bodies are read, and which of them are files.
         """
-        uploads = Uploads(self._settings, upload_paths)
         self._server = create_server(
             app,
             map=self._map,
@@ -252,5 +254,5 @@ class RunningFile:
         """Take the files away, unless another service has written its own since."""
         for path in self._paths:
             with contextlib.suppress(OSError, ValueError):
-                if json.loads(path.read_bytes()).get("secret") == self._secret:
+                if json.loads(read_own(path)).get("secret") == self._secret:
                     path.unlink()

@@ -1,7 +1,8 @@
-"""Bodies larger than memory: which requests may have one, how large it may be, and where it waits until it is whole.
+"""Large bodies: whose are read, how large they may be, and where one larger than memory waits until it is whole.
 
 The server reads a body before it lets the application see the request. So it is decided here, as soon as the request's
-head is there and by the same rules, whether it will be let in; what will not is refused before it is sent.
+head is there and by the same rules, whether it will be let in; what will not is refused before it is sent, but for a
+small body, which is read and forgotten so that the client gets to read why.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import falcon
@@ -28,22 +30,27 @@ MOST_OF_A_CHUNK_HEAD = 16 * 1024
 """Bytes of the line that says how long a chunk is, and of what may follow the last chunk."""
 
 
+MOST_OF_WHO_IS_NOT_LET_IN = 64 * 1024
+"""Bytes of a body that are read although its request will be refused."""
+
+
 class Refusal(Error):  # type: ignore[misc]
     """An answer instead of reading on; `body` says why."""
 
-    def __init__(self, status: str, body: str) -> None:
+    def __init__(self, status: str, body: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__(body)
         self.code, self.reason = int(status[:3]), status[4:]
+        self.headers = headers
 
 
 class Uploads:
     """The calls whose body is a file. It is written into the data folder, without a name: a crash leaves nothing."""
 
-    def __init__(self, settings: Settings, paths: Collection[str]) -> None:
+    def __init__(self, settings: Settings, paths: Collection[str], access: AccessControl) -> None:
         self._paths = paths
         self._limit = settings.limits.archive_bytes
         self._settings = settings
-        self._access = AccessControl(settings, ())
+        self._access = access
 
     @property
     def _folder(self) -> Path:
@@ -54,12 +61,17 @@ class Uploads:
         """Return whether a request is to bring a file."""
         return method == "POST" and path in self._paths
 
-    def refusal(self, environment: Mapping[str, Any], size: int | None) -> Refusal | None:
-        """Return why a file is not read, if it is not."""
+    def not_let_in(self, environment: Mapping[str, Any]) -> Refusal | None:
+        """Return why a request will be refused, if it will, whatever its body is."""
         try:
             self._access.process_request(falcon.Request(dict(environment)), falcon.Response())
         except falcon.HTTPError as error:
-            return Refusal(falcon.code_to_http_status(error.status), error.description or "")
+            status = falcon.code_to_http_status(error.status)
+            return Refusal(status, error.description or "", dict(error.headers or {}))
+        return None
+
+    def refusal(self, size: int | None) -> Refusal | None:
+        """Return why a file is not read, if it is not."""
         if size is None:
             return Refusal(falcon.HTTP_411, "say how long the file is, with Content-Length")
         if size > self._limit:
@@ -101,12 +113,14 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     adj: Any
     body_rcv: Any
 
-    def __init__(self, adjustments: Any, uploads: Uploads, address: str) -> None:
+    def __init__(
+        self, adjustments: Any, uploads: Uploads, client: tuple[Any, ...], asked: Callable[[], Any]
+    ) -> None:
         super().__init__(adjustments)
         self.began = time.monotonic()
         self.head_at: float | None = None
         """When the head was there."""
-        self._uploads, self._address = uploads, address
+        self._uploads, self._client, self._asked = uploads, client, asked
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the request's head. Raises what waitress raises, and ParsingError for one that has two ends.
@@ -123,18 +137,22 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             self.body_rcv = _Chunks(self.body_rcv.getbuf())
         if coded and self.version != "1.1":
             raise ParsingError("Transfer-Encoding needs HTTP/1.1")
-        if not self._uploads.meant(self.command, self.path):
+        if not self.chunked and not self.content_length:
+            if self._uploads.meant(self.command, self.path):
+                self.expect_continue = False  # waitress would wait for the body for ever
             return
-        self.error = self._uploads.refusal(self._environment(), None if self.chunked else self.content_length)
-        if self.error is not None:
-            self.completed, self.expect_continue = True, False
-            self.adj = _Unlimited(self.adj)
-        elif self.content_length:
-            self.adj = _Unlimited(self.adj)
-            self.body_rcv.getbuf().close()
-            self.body_rcv = self._uploads.receiver(self.content_length)
-        else:
-            self.expect_continue = False  # waitress would wait for the body for ever
+        refusal = self._uploads.not_let_in(self._environment())
+        if self._uploads.meant(self.command, self.path):
+            refusal = refusal or self._uploads.refusal(None if self.chunked else self.content_length)
+            self.adj = _Limited(self.adj, sys.maxsize)  # another limit has been kept to already
+            if refusal is None:
+                self.body_rcv.getbuf().close()
+                self.body_rcv = self._uploads.receiver(self.content_length)
+        elif refusal is not None and self.content_length <= MOST_OF_WHO_IS_NOT_LET_IN:
+            self.adj = _Limited(self.adj, MOST_OF_WHO_IS_NOT_LET_IN + 1)  # also of a body in chunks
+            refusal = None
+        if refusal is not None:
+            self.error, self.completed, self.expect_continue = refusal, True, False
 
     def _environment(self) -> dict[str, Any]:
         """Return as much of the WSGI environment as is needed to decide who is let in."""
@@ -143,7 +161,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             "REQUEST_METHOD": self.command,
             "PATH_INFO": self.path,
             "QUERY_STRING": self.query,
-            "REMOTE_ADDR": self._address,
+            "REMOTE_ADDR": str(self._client[0]),
+            "REMOTE_PORT": str(self._client[1]),
+            "faiss_memory.address": self._asked()[:2],
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "",
             "SERVER_PROTOCOL": f"HTTP/{self.version}",
@@ -153,13 +173,12 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         }
 
 
-class _Unlimited:
-    """The server's adjustments, without its own limit to a body: another has been kept to already."""
+class _Limited:
+    """The server's adjustments with another limit to a body."""
 
-    max_request_body_size = sys.maxsize
-
-    def __init__(self, adjustments: Any) -> None:
+    def __init__(self, adjustments: Any, most: int) -> None:
         self._adjustments = adjustments
+        self.max_request_body_size = most
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._adjustments, name)

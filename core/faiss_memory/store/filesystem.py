@@ -43,7 +43,8 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Put a new file in place of another at once: a reader sees the old one or the new one, whole."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with fresh.open("wb") as file:
+        fresh.unlink(missing_ok=True)
+        with fresh.open("xb") as file:
             write(file)
             file.flush()
             sync_file(file.fileno())

@@ -7,17 +7,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from faiss_memory.errors import StoreLocked
+from faiss_memory.safe_files import NotAFile, descriptor_of_own
 from faiss_memory.store.filesystem import try_lock
 
 
 class FolderLock:
     """Held from construction to `release`; the kernel drops it with the process, so it is never stale.
 
-    Raises StoreLocked when another process has it.
+    Raises StoreLocked when another process has it, or what should be locked is no file.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._descriptor = descriptor_of_own(folder / ".lock", os.O_RDWR | os.O_CREAT)
+        except NotAFile as error:
+            raise StoreLocked(f"{error.filename} cannot be locked: {error.strerror}. Remove it") from None
         if not try_lock(self._descriptor):
             owner = os.read(self._descriptor, 200).decode("utf-8", "replace").strip() or "another process"
             os.close(self._descriptor)

@@ -26,7 +26,8 @@ class Reserve:
         try:
             if self._is_whole() or shutil.disk_usage(self._path.parent).free < ROOM * BYTES:
                 return
-            with self._path.open("wb") as file:
+            self._path.unlink(missing_ok=True)  # whatever it is that lies there
+            with self._path.open("xb") as file:
                 # Written, and not only claimed: a file of nothing but holes keeps no room.
                 file.write(os.urandom(BYTES))
         except OSError as error:
@@ -36,7 +37,7 @@ class Reserve:
 
     def _is_whole(self) -> bool:
         """Return whether it keeps all its room: a kill may have come while it was written."""
-        return self._path.exists() and self._path.stat().st_size == BYTES
+        return self._path.exists() and self._path.lstat().st_size == BYTES
 
     def give_up(self) -> bool:
         """Remove it; says whether there was one."""

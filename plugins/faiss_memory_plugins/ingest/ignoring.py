@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +14,13 @@ from faiss_memory_plugins.ingest.settings import IngestSettings
 LONGEST_FILE = 128 * 1024
 """Bytes of a .gitignore."""
 MOST_PATTERNS = 5000
-"""Of one .gitignore: each file of a folder is held against all of them."""
+"""Of all .gitignore files that count in a folder: each of its files is held against them."""
+MOST_STEPS = 200_000
+"""Of the patterns that count in a folder, for each path: a pattern of many names is followed along all of a path's."""
 
 
 class TooMany(Exception):
-    """A .gitignore that is larger than can be heeded; the message is the reason why its folder is left out."""
+    """More in .gitignore files than can be heeded; the message is the reason why a folder is left out."""
 
 
 class Pattern(NamedTuple):
@@ -38,6 +40,12 @@ class Patterns:
     base: str
     name: str
     last_first: tuple[Pattern, ...]
+    steps_a_name: int = field(init=False)
+    """Of the patterns that are followed along a whole path, for each of its names."""
+
+    def __post_init__(self) -> None:
+        steps = (pattern.glob.steps for pattern in self.last_first)
+        object.__setattr__(self, "steps_a_name", sum(count for count in steps if count > 1))
 
     @classmethod
     def of_setting(cls, lines: Sequence[str], name: str) -> Patterns:
@@ -174,7 +182,9 @@ class Rules:
         if self.git is None:
             return self
         own = Patterns.of_file(os.path.join(folder, ".gitignore"), folder)
-        return self if own is None else replace(self, git=(*self.git, own))
+        git = self.git if own is None else (*self.git, own)
+        _check_bounded(git, folder)
+        return self if own is None else replace(self, git=git)
 
     def is_secret(self, below_root: Sequence[str]) -> bool:
         """Return whether a file's path, by its names, tells of a secret."""
@@ -198,6 +208,21 @@ class Rules:
             if include is not None:
                 return include, f"`{pattern}` in {patterns.name}"
         return None, ""
+
+
+def _check_bounded(git: Sequence[Patterns], folder: str) -> None:
+    """Raise TooMany where holding each file of a folder against all patterns would take too long."""
+    patterns = sum(len(one.last_first) for one in git)
+    if patterns > MOST_PATTERNS:
+        raise TooMany(
+            f"the .gitignore files in it and above hold more than {MOST_PATTERNS:,} patterns; shorten them, or set "
+            "plugins.ingest.git_ignored to true"
+        )
+    if sum(one.steps_a_name * (len(_below(one.base, folder)) + 1) for one in git) > MOST_STEPS:
+        raise TooMany(
+            "it lies so deep that the patterns of many names in the .gitignore files in it and above would take too "
+            "long; shorten them, or set plugins.ingest.git_ignored to true"
+        )
 
 
 def _of_repository(folder: str) -> Iterator[tuple[str, Sequence[Patterns]]]:

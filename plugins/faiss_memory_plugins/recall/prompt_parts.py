@@ -23,35 +23,53 @@ MOST_SENTENCES = 3
 _COMMAND = re.compile(r"\s*/[\w:.-]+\s*")
 _MACHINE_BLOCK = re.compile(r"<([a-z][a-z0-9]*(?:[-_][a-z0-9]+)+)(?:\s[^<>\n]{0,200})?>")
 """Markup of a program's own, such as <task-notification>: its name has several parts, which no element of HTML has."""
-_FENCE = re.compile(r"^[ \t]{0,3}(?:```|~~~)")
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_FENCE = re.compile(r"[ \t]{0,3}(?:```|~~~)")
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 _LATIN = re.compile(r"[A-Za-z]")
-_LOG = re.compile(
-    r"\[?\d{4}-\d\d-\d\d[T ]\d\d:|\[?\d\d:\d\d:\d\d|\[?(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)\b[\]: ]|\d{1,3}(?:\.\d{1,3}){3} "
-    r"|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d|(?:npm|yarn|pnpm) (?:err|ERR|warn|error)|\S{1,60}:\d+:\d+[: ]|\$ |% |>>> |#\d+ +\d"
+
+
+def _any_of(*patterns: str, flags: int = 0) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), flags)
+
+
+_LOG = _any_of(
+    r"\[?\d{4}-\d\d-\d\d[T ]\d\d:",
+    r"\[?\d\d:\d\d:\d\d",
+    r"\[?(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)\b[\]: ]",
+    r"\d{1,3}(?:\.\d{1,3}){3} ",
+    r"[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d",
+    r"(?:npm|yarn|pnpm) (?:err|ERR|warn|error)",
+    r"[^\s:]{1,60}:\d+:\d+[: ]",
+    r"\$ |% |>>> |#\d+ +\d",
 )
-_TRACE = re.compile(
-    r"\s*(?:at \S+[ (]|at .{1,200}:\d+|File \".{1,300}\", line \d|Traceback \(|Caused by:|\.\.\. \d+ more|goroutine \d|--> |\d* *\| )"
+_TRACE = _any_of(
+    r"\s*(?:at \S+[ (]|at .{1,200}:\d+|File \".{1,300}\", line \d|Traceback \(|Caused by:|\.\.\. \d+ more",
+    r"goroutine \d|--> |\d* *\| )",
 )
 _DIFF = re.compile(r"diff --git |index [0-9a-f]{7,}|@@ -\d|(?:---|\+\+\+) \S|[+-](?:\s{2,}|\S{0,40}[=({;:])")
 _CODE_END = re.compile(r"[;{}\])]\s*,?\s*$|(?:\)|\bdo|\bthen)\s*:\s*$|=>\s*$|\\\s*$")
-_CODE_START = re.compile(
-    r"\s*(?:def |class \w+[:(]|async |import [\w.{*]|from [\w.]+ import|return\b.*[;()]|const |let \w+\s*=|var \w+|func |fn |pub |if \(|for \(|while \("
-    r"|else\b|elif |try[:{ ]|except\b|catch\b|@\w+|#include|#!|//|/\*|\* |<\/?[a-zA-Z][\w.]*[ />]|\"[\w-]+\"\s*:|[\w.-]+\s*[:=]\s*[\[{\"'\d]|[\w.\[\]]+ [-+*/]?= "
-    r"|select |insert into|\w+\(.*\)\s*$)"
+_CODE_START = _any_of(
+    r"\s*(?:def |class \w+[:(]|async |import [\w.{*]|from [\w.]+ import|return\b.*[;()]|const |let \w+\s*=|var \w+",
+    r"func |fn |pub |if \(|for \(|while \(|else\b|elif |try[:{ ]|except\b|catch\b|@\w+|#include|#!|//|/\*|\* ",
+    r"<\/?[a-zA-Z][\w.]*[ />]|\"[\w-]+\"\s*:|[\w.-]+\s*[:=]\s*[\[{\"'\d]|[\w.\[\]]+ [-+*/]?= |select |insert into",
+    r"\w+\(.*\)\s*$)",
 )
+_PROSE_START = re.compile(r"\s*(?:from|import|select|else|let|try|for|if) \w+ \w+ \w+")
+"""A sentence that begins as code may."""
 _NAME = re.compile(r"[a-z][A-Z]|[A-Za-z]\d|\d[A-Za-z]|\w[_./:=]\w|^\W*\d+\W*$")
 """What looks like a name in code, a path, or a number, rather than a word."""
-_FAILURE = re.compile(
-    r"\b\w*(?:Error|Exception|Failure|Warning)\b|\b(?:error|fatal|panic|failed|failure|cannot|can't|could not|refused|denied|undefined|not found"
-    r"|no such|timed? ?out|unable|invalid|unexpected|abort(?:ed)?|exit code|status [45]\d\d)\b",
-    re.IGNORECASE,
+_FAILURE = _any_of(
+    r"\b\w*(?:Error|Exception|Failure|Warning)\b",
+    r"\b(?:error|fatal|panic|failed|failure|cannot|can't|could not|refused|denied|undefined|not found|no such",
+    r"timed? ?out|unable|invalid|unexpected|abort(?:ed)?|exit code|status [45]\d\d)\b",
+    flags=re.IGNORECASE,
 )
 _NOISE = re.compile(r"[^\w\s]+")
 _LOG_HEAD = re.compile(
     r"^\s*(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,Z+-]+\]?|\[?\d\d:\d\d:\d\d[\d.,]*\]?)?\s*(?:\[[^\]\n]{1,40}\]\s*)*"
 )
-_SENTENCE = re.compile(r"[^.!?\n。！？]+(?:[.!?](?=\S)[^.!?\n。！？]*)*[.!?。！？]*")
+_ENDS = ".!?\u3002\uff01\uff1f"
+_SENTENCE = re.compile(rf"[^{_ENDS}\n]+(?:[.!?](?=\S)[^{_ENDS}\n]*)*[{_ENDS}]*")
 _QUOTED_LINE = re.compile(r"\s*>\s")
 
 

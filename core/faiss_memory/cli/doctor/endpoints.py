@@ -18,6 +18,7 @@ from faiss_memory.cli.doctor.trial import (
     bare_environment,
     brought,
     expanded,
+    let_prove,
 )
 
 TOOL = "memory_search"
@@ -33,6 +34,8 @@ def try_mcp(entry: Entry, memory: TestMemory, folder: str, token: str) -> None:
             "Install it again: faiss-memory install",
         )
     where = entry.url or " ".join(entry.command)
+    if entry.url and token:
+        let_prove(expanded(entry.url, token), token)
     try:
         said = anyio.run(partial(_search, entry, memory.text, folder, token))
     except Exception as error:  # whatever the client library raises, the person needs a word about the entry

@@ -17,14 +17,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from faiss_memory.address import named_address
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.entries import Entry
 from faiss_memory.cli.doctor.findings import SECONDS
 from faiss_memory.cli.doctor.interrupts import Interrupts
+from faiss_memory.cli.failures import CommandFailed, NobodyThere
 from faiss_memory.cli.writing import excerpt
 from faiss_memory.contracts.dialect import TRIAL_SESSION
+from faiss_memory.errors import ConfigError
 from faiss_memory.install.commands import BARE_PATH
-from faiss_memory.settings import environment_with
+from faiss_memory.settings import Settings, environment_with
 
 _WORDS = ("amber", "birch", "copper", "delta", "ember", "fjord", "granite", "harbour", "indigo", "juniper", "krypton",
           "lagoon", "marble", "nectar", "opal", "pewter", "quartz", "russet", "saffron", "tundra", "umber", "velvet",
@@ -190,11 +193,30 @@ def try_context(entry: Entry, memory: TestMemory, token: str) -> None:
         raise NotRecalled(f"it brought {brought(said)}, and not what was stored a moment ago")
 
 
+def let_prove(url: str, token: str) -> None:
+    """Let what answers at an address of an entry prove who it is, before it is sent the token. Raises NotRecalled.
+
+    An assistant will send it without a proof; here, where one can be asked for, it is.
+    """
+    parts = urlsplit(url)
+    place = named_address(f"{parts.scheme}://{parts.netloc}", "the entry", Settings(token=token))
+    if not place.secret:
+        return
+    try:
+        Client(place, SECONDS).meet()
+    except NobodyThere:
+        return  # which the question itself will tell
+    except (CommandFailed, ConfigError) as error:
+        raise NotRecalled(f"{url}: {error}", "Look at what runs there; it was not sent the token") from None
+
+
 def ask(entry: Entry, method: str, url: str, body: bytes | None, token: str) -> tuple[int, str]:
     """Send a request to an address as it stands in a file, with its headers filled in; gives status and body.
 
     Raises NotRecalled where nobody answers.
     """
+    if token:
+        let_prove(expanded(url, token), token)
     parts = urlsplit(expanded(url, token))
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {name: expanded(value, token) for name, value in entry.headers}

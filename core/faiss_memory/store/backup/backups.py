@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from faiss_memory.contracts.backups import Backup
 from faiss_memory.errors import DiskFull, StoreError
+from faiss_memory.safe_files import open_own, read_own
 from faiss_memory.store.backup.replay import Stretch
 from faiss_memory.store.backup.snapshots import Base, Chain
 from faiss_memory.store.filesystem import replace_file, sync_file, sync_folder
@@ -251,9 +252,9 @@ def open_files(base: Path, stretches: Iterable[Stretch]) -> list[Opened]:
     """Open what a backup consists of, now: a base may be rolled, and swept, before its turn comes. Raises OSError."""
     opened: list[Opened] = []
     try:
-        opened.append((base.open("rb"), "base.db", None))
+        opened.append((open_own(base), "base.db", None))
         for part in stretches:
-            opened.append((part.path.open("rb"), part.path.name, part.bytes))
+            opened.append((open_own(part.path), part.path.name, part.bytes))
     except OSError:
         for file, _, _ in opened:
             file.close()
@@ -270,7 +271,7 @@ def sweep(folder: Path) -> None:
 def read_manifest(path: Path) -> Manifest | None:
     """Read a manifest; None if it cannot be used, which is logged."""
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(read_own(path), type=Manifest)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         log.warning("%s cannot be read: %s", path, error)
         return None

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from faiss_memory.errors import DiskFull, StoreError
+from faiss_memory.safe_files import descriptor_of_own, open_own
 from faiss_memory.store.filesystem import sync_data, sync_folder
 from faiss_memory.store.records.operations import Record, decode_record, encode_record
 
@@ -31,7 +32,7 @@ class LogWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         new = not path.exists()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._file = descriptor_of_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self.bytes = os.fstat(self._file).st_size
         self._before = self.bytes
         if new:
@@ -102,7 +103,7 @@ def read_lines(path: Path, limit: int | None = None) -> Iterator[tuple[int, byte
     Raises OSError.
     """
     at = 0
-    with path.open("rb") as file:
+    with open_own(path) as file:
         for line in file:
             at += len(line)
             if (limit is not None and at > limit) or not _is_sound(line):

@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup.backups import MANUAL, Manifest, free_name, read_manifests, write_manifest
 from faiss_memory.store.filesystem import sync_file, sync_folder
 from faiss_memory.store.records import clock
@@ -66,7 +67,7 @@ def _copy(connection: sqlite3.Connection, folder: Path, state: dict[str, object]
         with closing(sqlite3.connect(base)) as target:
             target.execute("PRAGMA journal_mode=DELETE")
             count = int(target.execute("SELECT count(*) FROM memories").fetchone()[0])
-        with base.open("rb") as file:
+        with open_own(base) as file:
             sync_file(file.fileno())
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         size, store, seq = base.stat().st_size, str(state["uuid"]), int(str(state["seq"]))

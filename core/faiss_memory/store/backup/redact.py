@@ -17,6 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from faiss_memory.contracts.backups import LeftOut
+from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup.log import read_lines, read_records, to_line
 from faiss_memory.store.filesystem import sync_file
 from faiss_memory.store.records import operations, tombstones
@@ -164,14 +165,14 @@ def rewritten_copy(path: Path, gone: Gone) -> Path:
     """Write a database anew beside itself, without the memories; gives the new file, synced."""
     fresh = path.with_name(path.name + FRESH)
     fresh.unlink(missing_ok=True)
-    with path.open("rb") as source, fresh.open("wb") as target:
+    with open_own(path) as source, fresh.open("wb") as target:
         copy_bytes(source, target, os.fstat(source.fileno()).st_size)
     with closing(open_alone(fresh)) as connection:
         connection.execute("PRAGMA journal_mode=MEMORY")
         connection.execute("PRAGMA synchronous=OFF")
         rewrite_database(connection, gone)
         connection.execute("PRAGMA journal_mode=DELETE")
-    with fresh.open("rb") as file:
+    with open_own(fresh) as file:
         sync_file(file.fileno())
     return fresh
 
@@ -248,7 +249,7 @@ def look_through(path: Path, gone: Gone) -> None:
 
 def _begun(path: Path, fresh: Path, size: int) -> BinaryIO:
     target = fresh.open("wb")
-    with path.open("rb") as source:
+    with open_own(path) as source:
         copy_bytes(source, target, size)
     return target
 

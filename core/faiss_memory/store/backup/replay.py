@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from faiss_memory.errors import StoreCorrupt
+from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup.log import read_records
 from faiss_memory.store.filesystem import sync_file
 from faiss_memory.store.records import operations
@@ -60,7 +61,7 @@ def replay(
                 break
         seq = _checked(connection, base, until_seq)
         connection.execute("PRAGMA journal_mode=DELETE")
-    with into.open("rb") as file:
+    with open_own(into) as file:
         sync_file(file.fileno())
     return seq
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt
+from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup import snapshots
 from faiss_memory.store.backup.backups import Manifest, read_manifest
 from faiss_memory.store.backup.log import read_records
@@ -310,7 +311,7 @@ def rebuild(data: Path, progress: Callable[[float], None] = lambda _: None) -> s
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_own(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from faiss_memory.errors import StoreCorrupt
+from faiss_memory.safe_files import open_own, read_own
 from faiss_memory.store.backup.log import LogWriter, read_lines, read_records
 from faiss_memory.store.backup.replay import Stretch, replay
 from faiss_memory.store.filesystem import replace_file, sync_file, sync_folder
@@ -274,7 +275,7 @@ def bases(folder: Path) -> list[Base]:
     found = []
     for path in folder.glob("base-*.db.json"):
         try:
-            base = msgspec.json.decode(path.read_bytes(), type=Base)
+            base = msgspec.json.decode(read_own(path), type=Base)
             if (folder / base.name).stat().st_size == base.size and path.name == f"{base.name}.json":
                 found.append(base)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -300,14 +301,14 @@ def copy_truth(folder: Path, truth: Truth) -> Base:
         truth.connection.backup(target)
     with closing(sqlite3.connect(making)) as target:
         target.execute("PRAGMA journal_mode=DELETE")
-    with making.open("rb") as file:
+    with open_own(making) as file:
         sync_file(file.fileno())
     return _describe(folder, making, truth.uuid, truth.seq)
 
 
 def _describe(folder: Path, making: Path, store: str, seq: int) -> Base:
     """Put a finished copy in its place, with its description."""
-    with making.open("rb") as file:
+    with open_own(making) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     name = _name("base", seq, store, "db")
     base = Base(name, store, seq, to_microseconds(clock.now()), making.stat().st_size, digest)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from faiss_memory.errors import StoreCorrupt
+from faiss_memory.safe_files import open_own, read_own
 from faiss_memory.store.backup import restore, snapshots
 from faiss_memory.store.backup.backups import Manifest
 from faiss_memory.store.backup.log import read_records
@@ -52,7 +53,7 @@ def check_chain(data: Path, present: Present | None, step: Step) -> Iterator[Fin
 
 def _description(path: Path) -> Base | None:
     try:
-        found = msgspec.json.decode(Path(f"{path}.json").read_bytes(), type=Base)
+        found = msgspec.json.decode(read_own(Path(f"{path}.json")), type=Base)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return found if found.name == path.name else None
@@ -127,7 +128,7 @@ class _Digests:
 def _check_backup(folder: Path, into: Path, digest_of: Callable[[Path], str], *, replay: bool) -> None:
     """Restore a backup beside. Raises StoreCorrupt."""
     try:
-        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(read_own(folder / "manifest.json"), type=Manifest)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StoreCorrupt(f"its manifest cannot be read ({error})") from None
     if manifest.name != folder.name:
@@ -152,5 +153,5 @@ def _check_backup(folder: Path, into: Path, digest_of: Callable[[Path], str], *,
 
 def digest(path: Path) -> str:
     """Return the sha256 of a file. Raises OSError."""
-    with path.open("rb") as file:
+    with open_own(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

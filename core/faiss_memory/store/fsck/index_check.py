@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from faiss_memory.analyzer import analyze
+from faiss_memory.safe_files import read_own
 from faiss_memory.store.fsck.backup_check import Present, digest
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.fsck.records_check import EVERY, read_only
@@ -73,7 +74,7 @@ def _misfit(
         return "it belongs to another store"
     if state["seq"] > present.seq:
         return "it is newer than memory.db"
-    if state["boot"] == "clean" and digest_path(path).read_text() != digest(path):
+    if state["boot"] == "clean" and read_own(digest_path(path)) != digest(path).encode():
         return "it is not as it was left"
     if state["seq"] < present.seq:
         return None  # what it lacks is brought to it at the next start
@@ -141,8 +142,8 @@ def check_vector_files(data: Path, present: Present | None, step: Step) -> Itera
 
 def _unfit(path: Path, present: Present | None) -> str | None:
     try:
-        sidecar = json.loads(sidecar_path(path).read_bytes())
-        if sidecar["sha256"] != hashlib.sha256(path.read_bytes()).hexdigest():
+        sidecar = json.loads(read_own(sidecar_path(path)))
+        if sidecar["sha256"] != hashlib.sha256(read_own(path)).hexdigest():
             return "its content does not match its digest"
         if present is not None and sidecar["store"] != present.store:
             return "it belongs to another store"

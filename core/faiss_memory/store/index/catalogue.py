@@ -19,6 +19,7 @@ import numpy as np
 
 from faiss_memory.analyzer import Terms, analyze_query
 from faiss_memory.memory import Filter, Memory
+from faiss_memory.safe_files import open_own, read_own
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.filters import condition, fits
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING, Postings
@@ -379,14 +380,14 @@ def digest_path(path: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_own(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _matches_digest(path: Path) -> bool:
     log = Path(f"{path}-wal")
     try:
-        return digest_path(path).read_bytes() == _digest(path).encode() and not (
+        return read_own(digest_path(path)) == _digest(path).encode() and not (
             log.exists() and log.stat().st_size  # whatever it holds would be read as part of the file
         )
     except OSError:

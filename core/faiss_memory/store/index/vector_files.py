@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from faiss_memory.memory import DEFAULT_PROJECT
+from faiss_memory.safe_files import read_own
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.vector_index import Snapshot, VectorIndex
 from faiss_memory.store.index.vector_segment import Ids
@@ -83,8 +84,8 @@ class VectorFiles:
 
     def _checked(self, path: Path, model: str, seq: int) -> bytes:
         """Read a saved part if its sidecar fits: a flipped bit often loads silently, so the digest comes first."""
-        content = path.read_bytes()
-        sidecar = Sidecar(**json.loads(sidecar_path(path).read_bytes()))
+        content = read_own(path)
+        sidecar = Sidecar(**json.loads(read_own(sidecar_path(path))))
         if (sidecar.store, sidecar.model) != (self._store, model):
             raise ValueError("it belongs to another store or model")
         if not isinstance(sidecar.seq, int) or sidecar.seq > seq:

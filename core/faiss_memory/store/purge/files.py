@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
+from faiss_memory.safe_files import open_own, read_own
 from faiss_memory.store.backup.backups import Manifest, SegmentEntry, read_manifest
 from faiss_memory.store.backup.redact import (
     FRESH,
@@ -199,7 +200,7 @@ def _start_of(path: Path) -> int:
 def read_base(described: Path) -> Base | None:
     """Read the description of a base; None if there is none that can be read."""
     try:
-        return msgspec.json.decode(described.read_bytes(), type=Base)
+        return msgspec.json.decode(read_own(described), type=Base)
     except (OSError, msgspec.MsgspecError):
         return None  # such a base is no part of any chain
 
@@ -213,7 +214,7 @@ def _described(path: Path, sha256: str) -> tuple[int, str]:
 
 def digest_of(path: Path) -> str:
     """Return the sha256 of a file."""
-    with path.open("rb") as file:
+    with open_own(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -269,7 +270,7 @@ def _rewrite_set_aside(path: Path, gone: Gone) -> bool:
 
 def _leave_out_lines(path: Path, gone: Gone) -> bool:
     """Leave memories out of what a repair has kept of damaged ones, a JSON object a line."""
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = read_own(path).splitlines(keepends=True)
     kept = [line for line in lines if not _is_of(json.loads(line), gone)]
     if len(kept) < len(lines):
         replace_file(path, lambda file: file.writelines(kept))
@@ -283,7 +284,7 @@ def _is_of(row: dict[str, object], gone: Gone) -> bool:
 
 
 def _is_database(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_own(path) as file:
         return file.read(16) == b"SQLite format 3\0"
 
 

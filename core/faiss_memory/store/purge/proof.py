@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faiss_memory.contracts.store import Proof
+from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup.log import read_records
 from faiss_memory.store.records.operations import PutMemory
 
@@ -48,7 +49,7 @@ def search(data: Path, texts: Collection[str], purged: Collection[int]) -> Proof
     shared: set[int] = set()
     seen: dict[tuple[int, int], bool] = {}
     for path in sorted(_files(data)):
-        with suppress(FileNotFoundError), path.open("rb") as file:
+        with suppress(FileNotFoundError), open_own(path) as file:
             status = os.fstat(file.fileno())
             files += 1
             key = (status.st_dev, status.st_ino)

@@ -20,6 +20,7 @@ from msgspec import Struct, structs
 from faiss_memory.background import Problems
 from faiss_memory.contracts.store import Proof, Purged
 from faiss_memory.errors import DiskFull, StoreError
+from faiss_memory.safe_files import read_own
 from faiss_memory.store.backup.backups import Manifest
 from faiss_memory.store.backup.redact import FRESH, Gone, look_into
 from faiss_memory.store.backup.timeline import History
@@ -246,7 +247,7 @@ def read_intent(data: Path) -> Intent | None:
     """Read which purge is under way, if one is."""
     path = _intent_path(data)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Intent)
+        return msgspec.json.decode(read_own(path), type=Intent)
     except FileNotFoundError:
         return None
     except msgspec.MsgspecError as error:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from faiss_memory.safe_files import read_own
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.uids import derived_uid
 
@@ -82,7 +83,7 @@ def read(data: Path) -> Known:
     """Read the file of a data folder; nothing if it is not there or cannot be read, which is logged."""
     path = _path(data)
     try:
-        return _parsed(path.read_bytes())
+        return _parsed(read_own(path))
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
