@@ -63,8 +63,9 @@ def _context(service: Service, request: ContextFileRequest) -> Page:
     found: list[Any] = []
     why = f"the newest of {' and '.join(projects)}"
     if query:
-        found += service.search(SearchRequest(query=query, k=MOST_FOUND, project=projects)).results
-        why = f"first what fits “{clean_line(query, LONGEST_QUERY)}”, then {why}"
+        found += service.find(SearchRequest(query=query, k=MOST_FOUND, project=projects)).results
+        about = f"“{clean_line(query, LONGEST_QUERY)}”"
+        why = f"first what fits {about}, then {why}" if found else f"nothing about {about}, but {why}"
     for name in projects:
         found += service.list_memories(ListRequest(project=name, limit=MOST_RECENT)).memories
     head = filled(PROMPT.text, InstallContext(url="", project=project))

@@ -51,7 +51,7 @@ ACTIONS = (
         "searchMemory", "POST", "/search",
         "Search what was remembered: decisions, conventions, fixes, preferences. Ask in plain words, before answering "
         "about earlier work.",
-        SearchRequest, ("query", "k", "project", "tags", "after", "before"), {200: SearchAnswer},
+        SearchRequest, ("query", "k", "project", "tags", "after", "before", "min_relevance"), {200: SearchAnswer},
     ),
     Action(
         "addMemory", "POST", "/memory/add",

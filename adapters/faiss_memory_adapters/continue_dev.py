@@ -82,7 +82,7 @@ def _context(service: Service, params: ContextParams, request: ContextRequest) -
     if not query:
         return []
     project = params.project or _project_of_workspace(request.workspacePath)
-    found = service.search(
+    found = service.find(
         SearchRequest(
             # A whole message may be longer than a query can be; the model reads no more than its beginning anyway.
             query=query[: service.settings.limits.text_bytes // 4],
@@ -90,7 +90,18 @@ def _context(service: Service, params: ContextParams, request: ContextRequest) -
             project=list(dict.fromkeys([project, DEFAULT_PROJECT])),
         )
     )
-    return [_item(memory) for memory in found.results]
+    return [_item(memory) for memory in found.results] or [_nothing(query, found.withheld)]
+
+
+def _nothing(query: str, withheld: int) -> ContextItem:
+    """Return the item that says that nothing is remembered: without any, Continue would say nothing at all."""
+    about = clean_line(query, LONGEST_NAME)
+    more = f" ({withheld} that hardly fit were withheld)" if withheld else ""
+    return ContextItem(
+        name="nothing remembered",
+        description=f"nothing about “{about}”",
+        content=f"Nothing is remembered about “{about}”{more}.",
+    )
 
 
 def _wanted(options: dict[str, Any]) -> int:

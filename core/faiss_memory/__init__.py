@@ -134,9 +134,6 @@ if TYPE_CHECKING:
         differ_by_a_value as differ_by_a_value,
         is_same_text as is_same_text,
     )
-    from faiss_memory.engine.relevance import (
-        DEFAULT_RELEVANCE as DEFAULT_RELEVANCE,
-    )
     from faiss_memory.errors import (
         ConfigError as ConfigError,
         Conflict as Conflict,

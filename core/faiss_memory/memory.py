@@ -137,6 +137,8 @@ class Query:
     threshold: float | None = None
     """Least similarity, as a cosine."""
     min_relevance: float | None = None
+    distinct: bool = False
+    """Whether each text is found once, the best of those that are the same."""
     wordings: tuple[str, ...] = ()
     """Other ways to ask the same: what matches any of them best counts, by relevance."""
 

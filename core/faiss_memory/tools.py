@@ -120,7 +120,18 @@ MEMORY_SEARCH = Tool(
     "conventions, bugs and their fixes, preferences. Use it before you answer about earlier work, and before you "
     "choose a library, a pattern or a command.",
     message=schema.SearchRequest,
-    fields=("query", "k", "project", "tags", "source", "after", "before", "mode", "include_superseded"),
+    fields=(
+        "query",
+        "k",
+        "project",
+        "tags",
+        "source",
+        "after",
+        "before",
+        "mode",
+        "min_relevance",
+        "include_superseded",
+    ),
     required=("query",),
     says={
         "query": "What to look for: a short question in plain words.",
@@ -129,6 +140,7 @@ MEMORY_SEARCH = Tool(
         "source": "Only memories whose source fits this glob, such as docs/*.md.",
         "after": "Only memories from this time on, such as 2026-02-12T00:00:00Z.",
         "before": "Only memories from before this time.",
+        "min_relevance": "Leave it out; 0 shows also what hardly fits.",
         "include_superseded": "Whether to show also what a newer memory replaces.",
     },
     reads_only=True,

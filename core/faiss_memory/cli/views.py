@@ -38,10 +38,12 @@ def show_results(out: Output, answer: Mapping[str, Any]) -> None:
     ]  # fmt: skip
     out.table(columns, rows)
     where = projects_in_words(answer["project"])
-    found = f"{counted(answer['count'], 'memory', 'memories')} found" if rows else "Nothing found"
+    found = f"{counted(answer['count'], 'memory', 'memories')} found" if rows else "Nothing about that found"
     out.remark(f"{found} in {where} ({answer['mode']}, {answer['took_ms']:.0f} ms)")
     if answer["withheld"]:
-        out.remark(f"{answer['withheld']:,} more are less likely to answer than --min-relevance asks")
+        out.remark(
+            f"{counted(answer['withheld'], 'memory', 'memories')} that hardly fit: --min-relevance 0 shows them"
+        )
     if answer.get("degraded"):
         out.remark(
             f"These could not take part: {', '.join(answer['degraded'])}; `faiss-memory health` may say why"

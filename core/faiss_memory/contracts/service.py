@@ -87,6 +87,15 @@ class Service(ABC):
         """
 
     @abstractmethod
+    def find(
+        self, request: schema.SearchRequest, rights: Rights = PERSON, wordings: Sequence[str] = ()
+    ) -> schema.SearchAnswer:
+        """Search as what is found is shown to a model or a person: only what is relevant, and each text once.
+
+        `min_relevance` is the setting of that name where the request gives none.
+        """
+
+    @abstractmethod
     def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:
         """Compare a text with what is stored."""
 

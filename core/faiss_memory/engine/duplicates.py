@@ -24,6 +24,14 @@ def is_same_text(one: str, other: str) -> bool:
     return normalized(one) == normalized(other)
 
 
+def distinct(results: Sequence[SearchResult]) -> list[SearchResult]:
+    """Return results with each text once: the first of those that say the same."""
+    first: dict[str, SearchResult] = {}
+    for result in results:
+        first.setdefault(normalized(result.memory.text), result)
+    return list(first.values())
+
+
 def newer_first(results: Sequence[SearchResult]) -> list[SearchResult]:
     """Put the newer of two results first that say nearly the same with another value; scores stay in their places."""
     terms = [_terms(result.memory.text) for result in results]

@@ -23,7 +23,7 @@ from faiss_memory.contracts.store import (
     Store,
 )
 from faiss_memory.embedder import EmbeddingLanes
-from faiss_memory.engine.duplicates import newer_first
+from faiss_memory.engine.duplicates import distinct, newer_first
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed
 from faiss_memory.engine.relevance import Judge
 from faiss_memory.engine.searching import (
@@ -43,6 +43,8 @@ log = logging.getLogger("faiss_memory.engine")
 
 CANDIDATES = 100
 """How many memories each leg hands to the fusion, at least."""
+ALSO_JUDGED = 10
+"""How many more than asked for are judged where only the relevant are wanted: the best of them may rank lower."""
 MOMENT = 0.5
 """Seconds that /health waits for a start, at most."""
 
@@ -364,21 +366,32 @@ class MemoryEngine:
     def _search(
         self, query: Query, meaning: Meaning | None, judge: Judge | None, degraded: tuple[str, ...]
     ) -> Found:
-        depth = max(CANDIDATES, 4 * query.k)
+        wanted = query.k + (ALSO_JUDGED if query.distinct else 0)
+        most = wanted
+        depth = max(CANDIDATES, 4 * most)
         asks = question(query, meaning, judge)
         while True:
             # Asked first: a leg that is whole only by now was not when it was asked.
-            choice = Choice(query, self._guests(query, depth), self._incomplete(query), asks.known_share)
+            choice = Choice(
+                query, self._guests(query, depth), self._incomplete(query), asks.known_share, most
+            )
             found = self.store.search(asked(query, meaning, depth, choice.named), choice)
-            if len(choice.kept) >= query.k or not reaches_on(query, found.legs, depth):
+            if len(choice.kept) < most and reaches_on(query, found.legs, depth):
+                depth *= 4
+                continue
+            results = results_of(asks, choice.kept, found)
+            if query.distinct:
+                results = distinct(results)[:wanted]
+            if len(results) >= wanted or len(choice.kept) <= most:
                 break
-            depth *= 4
-        results = results_of(asks, choice.kept, found)
+            most *= 2  # what says the same has taken the place of others
+            depth = max(depth, 4 * most)
         if query.mode == "hybrid":
             results = newer_first(results)
         results = self._rerank_results(query, results)
-        relevant = [result for result in results if is_relevant(query, result)]
-        return Found(relevant, len(results) - len(relevant), (*degraded, *self._incomplete(query)))
+        relevant = [result for result in results if is_relevant(query, result)][: query.k]
+        withheld = min(len(results), query.k) - len(relevant)
+        return Found(relevant, withheld, (*degraded, *self._incomplete(query)))
 
     def _guests(self, query: Query, depth: int) -> Mapping[str, Ranking]:
         """Ask plugins for rankings of their own. Before the store is: nothing slow is done while it holds its state."""

@@ -21,8 +21,6 @@ from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.engine.scripts import KnownScripts
 from faiss_memory.memory import Memory, Passage
 
-DEFAULT_RELEVANCE = 0.2
-"""What is less relevant is not shown unasked: few foreign prompts reach it (docs/recall.md has the curve)."""
 GENERIC = 0.9
 """From this cosine on a query is a generic prompt itself, such as "run the tests", and no memory is meant."""
 NEUTRAL = 0.3

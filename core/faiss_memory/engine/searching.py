@@ -74,9 +74,15 @@ class Choice:
     """Chooses from the legs of a search what answers: `kept`, best first."""
 
     def __init__(
-        self, query: Query, guests: Mapping[str, Ranking], partial: Collection[str], known_share: float
+        self,
+        query: Query,
+        guests: Mapping[str, Ranking],
+        partial: Collection[str],
+        known_share: float,
+        most: int,
     ) -> None:
         self._query = query
+        self._most = most
         self._known_share = known_share
         self._partial = partial
         self._guests = guests
@@ -90,7 +96,7 @@ class Choice:
         self.kept = [
             pair for pair in ranking.best_first(scores) if _passes(self._query, legs.matches.get(pair[0]))
         ]
-        return [memory_id for memory_id, _ in self.kept[: self._query.k]]
+        return [memory_id for memory_id, _ in self.kept[: self._most]]
 
     def _legs(self, legs: Legs) -> list[Leg]:
         """Name each leg. What a plugin names counts if the filter lets it through and it has a score at all."""

@@ -49,7 +49,14 @@ class SearchRequest(Message):
     metadata: Properties = msgspec.field(default_factory=dict)
     after: GivenTime | None = None
     before: GivenTime | None = None
-    min_relevance: Chance | None = None
+    min_relevance: Annotated[Chance, Meta(description="Least relevance of a result.")] | None = None
+    only_relevant: Annotated[
+        bool,
+        Meta(
+            description="Leave out what is hardly relevant (less than `min_relevance`, else than the setting of that "
+            "name), and repeat no text."
+        ),
+    ] = False
     include_superseded: Superseded = False
 
 

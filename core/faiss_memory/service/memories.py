@@ -116,6 +116,22 @@ class MemoryService(Service):
         self, request: schema.SearchRequest, rights: Rights = PERSON, wordings: Sequence[str] = ()
     ) -> schema.SearchAnswer:
         """Search memories with a question in plain words, or with several wordings of one."""
+        if request.only_relevant or (not rights.is_person and request.min_relevance is None):
+            return self.find(request, rights, wordings)
+        return self._search(request, rights, wordings)
+
+    def find(
+        self, request: schema.SearchRequest, rights: Rights = PERSON, wordings: Sequence[str] = ()
+    ) -> schema.SearchAnswer:
+        """Search as what is found is shown to a model or a person: only what is relevant, and each text once."""
+        bar = self.settings.min_relevance if request.min_relevance is None else request.min_relevance
+        return self._search(
+            msgspec.structs.replace(request, min_relevance=bar, only_relevant=True), rights, wordings
+        )
+
+    def _search(
+        self, request: schema.SearchRequest, rights: Rights, wordings: Sequence[str]
+    ) -> schema.SearchAnswer:
         started = time.perf_counter()
         limits = self.settings.limits
         check_size(request.query, limits.text_bytes, "query", "text_bytes")
@@ -129,6 +145,7 @@ class MemoryService(Service):
             where=where,
             threshold=request.threshold,
             min_relevance=request.min_relevance,
+            distinct=request.only_relevant,
             wordings=tuple(wordings),
         )
         found = self.engine.search(query)

@@ -61,6 +61,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     public_token: Secret = ""
     read_projects: tuple[Scope, ...] = ("*",)
     write_project: Project = "default"
+    min_relevance: Annotated[float, Meta(ge=0, le=1)] = 0.2
     limits: Limits = Limits()
     plugins: Plugins = Plugins()
 

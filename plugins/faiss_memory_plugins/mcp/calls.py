@@ -103,7 +103,7 @@ class Calls:
         return Outcome(text, msgspec.to_builtins(answer))
 
     def _search(self, request: SearchRequest) -> tuple[str, Answer]:
-        found = self._service.search(self._caller.with_projects(request), self._caller.rights)
+        found = self._service.find(self._caller.with_projects(request), self._caller.rights)
         notes = notes_of(found, self._tokens)
         return as_text(notes), notes
 

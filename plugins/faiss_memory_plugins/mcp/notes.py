@@ -42,8 +42,7 @@ class ShownMemory(Answer, kw_only=True, omit_defaults=True):
     source: str = ""
     project: str
     tags: list[str] = msgspec.field(default_factory=list)
-    similarity: float | None = None
-    relevance: float | None = None
+    relevance: float = 0.0
     superseded_by: int | None = None
     shortened: bool = False
 
@@ -106,8 +105,7 @@ def _shown(found: FoundMemory, room: int) -> ShownMemory:
         source=shortened(clean_line(found.source), MOST_OF_SOURCE),
         project=found.project,
         tags=[clean_line(tag) for tag, cost in zip(found.tags, costs, strict=True) if cost <= MOST_OF_SOURCE],
-        similarity=_rounded(found.similarity),
-        relevance=_rounded(found.relevance),
+        relevance=round(found.relevance, 2),
         superseded_by=found.superseded_by or None,
         shortened=shown != whole,
     )
@@ -119,10 +117,6 @@ def _fitted(text: str, room: int) -> str:
     while cost_of_text(cut := shortened(text, given)) > room and given > 0:
         given = given * 4 // 5
     return cut
-
-
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, 2)
 
 
 def share(sizes: Sequence[int], budget: int) -> list[int]:
@@ -152,14 +146,20 @@ def as_text(notes: Notes) -> str:
     """Write what was found for a model to read."""
     where = named(notes.project)
     if not notes.count + notes.left_out:
-        withheld = f" ({notes.withheld} that hardly fit were withheld)" if notes.withheld else ""
-        return f"Nothing is remembered about this in {where}{withheld}."
+        withheld = f"; {_withheld(notes.withheld)}" if notes.withheld else ""
+        return f"Nothing is remembered about that in {where}{withheld}."
     found = frame(f"found in {where}, best first", [*map(_written, notes.results)])
     return "\n".join([found, *_remarks(notes)])
 
 
+def _withheld(count: int) -> str:
+    return f"{counted(count)} that hardly fit {'was' if count == 1 else 'were'} withheld (min_relevance 0 shows them)"
+
+
 def _remarks(notes: Notes) -> list[str]:
     remarks = []
+    if notes.withheld:
+        remarks.append(f"{_withheld(notes.withheld).capitalize()}.")
     if notes.left_out:
         remarks.append(f"{notes.left_out} more did not fit: ask for less at once.")
     if notes.degraded:

@@ -58,7 +58,7 @@ def found_for(
     wordings = [*parts.queries]
     if previous and parts.prose and len(parts.prose.split()) <= SHORT:
         wordings.append(f"{previous}\n{parts.prose}")
-    answer = service.search(
+    answer = service.find(
         SearchRequest(
             query=wordings[0],
             k=min(CANDIDATES + len(known), service.settings.limits.k),

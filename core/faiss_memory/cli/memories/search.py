@@ -42,7 +42,12 @@ PAGE = 1000
     "--mode", type=click.Choice(["hybrid", "semantic", "keyword"]), help="By meaning, by words, or both."
 )
 @click.option("--threshold", type=float, metavar="X", help="Least similarity of a result, 0 to 1.")
-@click.option("--min-relevance", type=float, metavar="X", help="Least chance that a result answers, 0 to 1.")
+@click.option(
+    "--min-relevance",
+    type=float,
+    metavar="X",
+    help="Least chance that a result helps, 0 to 1; 0 shows also what hardly fits [setting min_relevance].",
+)
 @tag_option("Only with this tag; may be given several times.")
 @click.option("--tags-mode", type=click.Choice(["any", "all"]), help="With any of the tags, or all [any].")
 @click.option("--source", metavar="GLOB", help="Only from such sources, as 'docs/*.md'.")
@@ -59,7 +64,7 @@ def search(session: Session, text: str, project: Sequence[str], tag: Sequence[st
     from faiss_memory.cli import views
 
     body = given_only({"project": session.readable(project), "tags": list(tag), **given})
-    answer = session.call("POST", "/search", {"query": text, **body})
+    answer = session.call("POST", "/search", {"query": text, "only_relevant": True, **body})
     if not session.prints_json(answer):
         views.show_results(session.out, answer)
 
