@@ -73,7 +73,7 @@ def _context(service: Service, request: ContextFileRequest) -> Page:
     for memory in found:
         notes.setdefault(memory.id, _note(memory))
     left = request.tokens - count_tokens(f"{head}\n\n")
-    text, _ = framed(list(notes.values()), why, left, most_characters=4 * request.tokens)
+    text, _ = framed(list(notes.values()), why, left, most_characters=4 * request.tokens, here=project)
     return Page(f"{head}\n{text or NOTHING}\n".encode(), "text/markdown; charset=utf-8")
 
 

@@ -126,7 +126,7 @@ def _item(memory: Any) -> ContextItem:
     return ContextItem(
         name=clean_line(memory.text, LONGEST_NAME),
         description=f"remembered {note.date}{f', from {source}' if source else ''}",
-        content=frame("found for what was just asked", [note_text(note)]),
+        content=frame("found for this prompt", [note_text(note)]),
         uri=ContextUri(type="url", value=source) if is_url else UNSET,
     )
 

@@ -28,7 +28,7 @@ from faiss_memory_plugins.recall.settings import RecallSettings
 from faiss_memory_plugins.recall.summaries import keep_summary
 
 SESSIONS_REMEMBERED = 200
-FOUND = "found for what was just asked"
+FOUND = "found for this prompt"
 DIGEST = "kept for every session of this project"
 
 
@@ -111,7 +111,7 @@ class Recall:
             # Another hook of the same session may have shown some of it meanwhile.
             known = sessions.shown(assistant, event.session)
             notes = [note for note in notes if note.id not in known]
-            text, shown = framed(notes, why, tokens)
+            text, shown = framed(notes, why, tokens, here=project)
             late = bool(shown) and time.monotonic() > began + within
             if not late:
                 sessions.note_shown(assistant, event.session, [note.id for note in shown])
