@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from faiss_memory.analyzer import analyze
@@ -32,15 +32,22 @@ def distinct(results: Sequence[SearchResult]) -> list[SearchResult]:
     return list(first.values())
 
 
-def newer_first(results: Sequence[SearchResult]) -> list[SearchResult]:
-    """Put the newer of two results first that say nearly the same with another value; scores stay in their places."""
+def newer_first(
+    results: Sequence[SearchResult], holds: Callable[[Mapping[str, int]], float]
+) -> list[SearchResult]:
+    """Put the newer of two results first that say nearly the same with another value; scores stay in their places.
+
+    `holds` tells how much of the query some terms hold: where the query asks for the older value, that stays first.
+    """
     terms = [_terms(result.memory.text) for result in results]
+    held = [holds(one) for one in terms]
     order = list(range(len(results)))
     for place in range(len(order)):
         newest = place
         for other in range(place + 1, len(order)):
             is_newer = results[order[other]].memory.timestamp > results[order[newest]].memory.timestamp
-            if is_newer and _differ_by_a_value(terms[order[place]], terms[order[other]]):
+            asked_less = held[order[other]] < held[order[place]]
+            if is_newer and not asked_less and _differ_by_a_value(terms[order[place]], terms[order[other]]):
                 newest = other
         order.insert(place, order.pop(newest))
     return [replace(results[n], score=results[place].score) for place, n in enumerate(order)]
