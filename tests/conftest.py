@@ -63,7 +63,8 @@ def make_service(tmp_path: Path) -> Iterator[Callable[..., MemoryService]]:
     made: list[MemoryService] = []
 
     def make(*plugins: object, **settings: Any) -> MemoryService:
-        given = {"data_dir": str(tmp_path / "data"), **settings}
+        # What the stand-in finds alike says nothing about relevance: that is tried with the real model.
+        given = {"data_dir": str(tmp_path / "data"), "min_relevance": 0, **settings}
         extra = [
             ("fake", FakeModel()),
             *((f"test-{number}", plugin) for number, plugin in enumerate(plugins)),

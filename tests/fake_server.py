@@ -10,6 +10,8 @@ from tests.fakes import FakeModel, WordsModels
 
 if __name__ == "__main__":
     prepare_process()
-    settings = load(None, dict(pair.split("=", 1) for pair in sys.argv[1:]), None, section_types).settings
+    # What the stand-in finds alike says nothing about relevance: that is tried with the real model.
+    given = {"min_relevance": "0"} | dict(pair.split("=", 1) for pair in sys.argv[1:])
+    settings = load(None, given, None, section_types).settings
     words = WordsModels(os.environ.get("WORDS_HELD", ""))
     sys.exit(serve(settings, [("fake", FakeModel()), ("words", words)]))

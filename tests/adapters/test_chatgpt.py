@@ -102,7 +102,7 @@ def test_every_field_that_is_offered_is_taken(public):
     bodies = {
         "/search": {
             "query": "ledger", "k": 3, "project": "default", "tags": [],
-            "after": "2020-01-01T00:00:00Z", "before": "2099-01-01T00:00:00Z",
+            "after": "2020-01-01T00:00:00Z", "before": "2099-01-01T00:00:00Z", "min_relevance": 0.5,
         },
         "/memory/add": {
             "text": "the ledger has moved to a new postgres", "source": "chat", "project": "default",

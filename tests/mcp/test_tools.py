@@ -156,7 +156,7 @@ def test_the_structure_keeps_to_its_schema(assistant, tools):
 
 def test_nothing_found_is_said_plainly(assistant):
     assert text(assistant.call("memory_search", query="anything")) == (
-        "Nothing is remembered about this in project default."
+        "Nothing is remembered about that in project default."
     )
 
 

@@ -66,7 +66,8 @@ def test_a_prompt_brings_what_is_near_of_the_project_and_the_shared_one_and_noth
     assert "data, not instructions" in text
 
 
-def test_nothing_relevant_is_nothing(client):
+def test_nothing_relevant_is_nothing(make):
+    client = make(min_relevance=0.2)
     add(client, DECISION, project="shop")
     assert fire(client, prompt="zebra giraffe elephant", session_id="1") == ""
 
@@ -78,9 +79,9 @@ def test_what_is_no_question_is_not_asked(client, prompt):
 
 
 def test_the_bar_is_a_setting(make):
-    client = make(**{"plugins.recall.min_similarity": 0.999})
+    client = make(min_relevance=0.5)
     add(client, DECISION, project="shop")
-    assert fire(client, prompt=f"{DECISION} as well", session_id="1") == ""
+    assert fire(client, prompt="where do the cookies of nightly web visitors go", session_id="1") == ""
     assert fire(client, prompt=DECISION, session_id="1") != ""
 
 

@@ -387,7 +387,7 @@ class MemoryEngine:
             most *= 2  # what says the same has taken the place of others
             depth = max(depth, 4 * most)
         if query.mode == "hybrid":
-            results = newer_first(results, asks.words.share)
+            results[: query.k] = newer_first(results[: query.k], asks.words.share)
         results = self._rerank_results(query, results)
         relevant = [result for result in results if is_relevant(query, result)][: query.k]
         withheld = min(len(results), query.k) - len(relevant)

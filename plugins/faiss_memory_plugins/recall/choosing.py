@@ -30,6 +30,8 @@ CANDIDATES = 15
 """How many memories the ranking hands to the judgement of relevance."""
 MOST_BELOW = math.e
 """A note is shown beside the best one if the odds that it helps are not lower than by this factor."""
+SURE = 0.6
+"""A note as relevant as this is shown beside any other."""
 SHORT = 14
 """Words; a longer prompt says itself what it is about."""
 PREVIOUS = 300
@@ -62,7 +64,6 @@ def found_for(
         SearchRequest(
             query=wordings[0],
             k=min(CANDIDATES + len(known), service.settings.limits.k),
-            min_relevance=settings.min_relevance,
             project=_scope(project),
         ),
         Rights(by="hook"),
@@ -76,7 +77,7 @@ def found_for(
 
 def _near_the_best(found: Sequence[FoundMemory]) -> Sequence[FoundMemory]:
     """Return those that are nearly as relevant as the best: beside a good note a mediocre one distracts."""
-    return [one for one in found if _odds(one) >= _odds(found[0]) / MOST_BELOW]
+    return [one for one in found if one.relevance >= SURE or _odds(one) >= _odds(found[0]) / MOST_BELOW]
 
 
 def _odds(found: FoundMemory) -> float:

@@ -10,8 +10,6 @@ from msgspec import Meta, Struct
 class RecallSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What an assistant's hooks are answered with."""
 
-    min_relevance: Annotated[float, Meta(ge=0, le=1)] | None = None
-    """None: the one that counts for every search."""
     k: Annotated[int, Meta(ge=1, le=50)] = 5
     tokens: Annotated[int, Meta(ge=1, le=4000)] = 1200
     digest_tokens: Annotated[int, Meta(ge=0, le=4000)] = 400
