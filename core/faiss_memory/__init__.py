@@ -126,6 +126,7 @@ if TYPE_CHECKING:
         Records as Records,
         Retry as Retry,
         Rewritten as Rewritten,
+        Scope as Scope,
         Search as Search,
         Store as Store,
         StoreStats as StoreStats,

@@ -61,7 +61,7 @@ class Home:
 
     def by_words(self, query: str, where: Filter = ANYWHERE, depth: int = 10) -> list[int]:
         """Return the ids that a text's words are found in, best first."""
-        return [memory_id for memory_id, _ in self.legs(query, where, depth).legs.words]
+        return [memory_id for memory_id, _ in self.legs(query, where, depth).legs.words][:depth]
 
     def read(self, query: str, depth: int = 10) -> list[int]:
         """Return the ids of the texts that a search by meaning reads."""

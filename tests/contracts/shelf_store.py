@@ -17,6 +17,8 @@ from fnmatch import fnmatchcase
 from threading import RLock
 from typing import Any
 
+import numpy as np
+
 from faiss_memory import (
     Added,
     Change,
@@ -37,6 +39,7 @@ from faiss_memory import (
     Purged,
     Retry,
     Rewritten,
+    Scope,
     Search,
     Store,
     StoreStats,
@@ -260,8 +263,10 @@ class ShelfStore(Store):
             named = {key for key in asked.named if key in there}
             nearest = near[: asked.depth] if asked.nearest else []
             wanted = {match.memory_id for match in nearest} | {key for key, _ in words} | named
+            cosines = [match.similarity for match in near] or [0.0]
+            scope = Scope(len(there), float(np.mean(cosines)), float(np.std(cosines)), float(bool(words)))
             legs = Legs(
-                nearest, words, {one.memory_id: one for one in near if one.memory_id in wanted}, named
+                nearest, words, {one.memory_id: one for one in near if one.memory_id in wanted}, named, scope
             )
             return Found(legs, self.get(choose(legs)))
 

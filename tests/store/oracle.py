@@ -9,17 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from faiss_memory.analyzer import analyze, analyze_query
+from faiss_memory.analyzer import Terms, analyze, analyze_query
 from faiss_memory.contracts.embedder import Embedding, Vectors
 from faiss_memory.contracts.store import Store
 from faiss_memory.engine.passages import split
 from faiss_memory.memory import Change, Draft, Filter, Memory
 from faiss_memory.store import EmbeddedStore
+from faiss_memory.store.index.sequences import NO_SEQUENCE, sequence_of
+from faiss_memory.store.records.rows import words_of
 from tests.fakes import DIMENSION, FakeEmbedder
 from tests.store.asking import matching, nearest
 
@@ -228,28 +231,47 @@ class Oracle:
     def matching(self, text: str, where: Filter) -> dict[int, float]:
         allowed, found = set(self.ids(where)), {}
         for project in {memory.project for memory in self.memories.values()}:
-            texts = {
-                m.id: analyze("\n".join((m.text, m.source, *m.tags, *m.cues)))
-                for m in self.memories.values()
-                if m.project == project
-            }
-            scores = bm25(analyze_query(text), texts)
+            there = [m for m in self.memories.values() if m.project == project]
+            texts = {m.id: analyze(*words_of(m)) for m in there}
+            follow = neighbours({m.id: sequence_of(m.source) for m in there})
+            scores = bm25(analyze_query(text), texts, follow)
             found |= {key: score for key, score in scores.items() if key in allowed}
         return found
 
 
+def neighbours(sequences: dict[int, int]) -> dict[int, list[int]]:
+    """Return who comes before and after each memory in its session or file."""
+    found: dict[int, list[int]] = {key: [] for key in sequences}
+    for number in set(sequences.values()) - {NO_SEQUENCE}:
+        for one, other in pairwise(sorted(key for key, its in sequences.items() if its == number)):
+            found[one].append(other)
+            found[other].append(one)
+    return found
+
+
 def bm25(
-    query: Counter[str], texts: dict[int, Counter[str]], k1: float = 1.2, b: float = 1.0
+    query: Counter[str],
+    texts: dict[int, Terms],
+    follow: dict[int, list[int]],
+    k1: float = 1.2,
+    b: float = 1.0,
 ) -> dict[int, float]:
-    mean = sum(sum(terms.values()) for terms in texts.values()) / len(texts)
+    share = {key: 0.5 * 30 / (30 + terms.length) for key, terms in texts.items()}
+    lengths = {
+        key: terms.length + share[key] * sum(texts[other].length for other in follow[key])
+        for key, terms in texts.items()
+    }
+    mean = sum(lengths.values()) / len(texts)
     scores: dict[int, float] = {}
     for term, weight in query.items():
-        holders = [key for key, terms in texts.items() if term in terms]
+        holders = [key for key, terms in texts.items() if term in terms.counts]
         idf = math.log(1 + (len(texts) - len(holders) + 0.5) / (len(holders) + 0.5))
-        for key in holders:
-            count, length = texts[key][term], sum(texts[key].values())
-            part = count * (k1 + 1) / (count + k1 * (1 - b + b * length / max(mean, 1.0)))
-            scores[key] = scores.get(key, 0.0) + weight * idf * part
+        for key, terms in texts.items():
+            borrowed = sum(texts[other].counts[term] for other in follow[key])
+            count = terms.counts[term] + share[key] * borrowed
+            if count:
+                part = count * (k1 + 1) / (count + k1 * (1 - b + b * lengths[key] / max(mean, 1.0)))
+                scores[key] = scores.get(key, 0.0) + weight * idf * part
     return scores
 
 

@@ -433,8 +433,8 @@ def test_words_that_are_looked_for_while_their_memory_is_purged_do_not_come_back
     (home.folder / "search.db").unlink()
     analyze, opened, purged_ids = searcher.analyze, threading.Event(), []
 
-    def purging_meanwhile(text):
-        found = analyze(text)
+    def purging_meanwhile(text, beside):
+        found = analyze(text, beside)
         if "xyzzy" in text and not purged_ids:
             opened.wait(60)
             purged_ids.append(secret)
