@@ -12,8 +12,12 @@ import numpy as np
 
 from faiss_memory import Embedder, hookimpl
 from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.engine.relevance import generic_prompts
 
 DIMENSION = 64
+
+_GENERIC = frozenset(generic_prompts())
+"""What every model embeds at its start, to judge by."""
 
 
 class FakeEmbedder:
@@ -74,7 +78,7 @@ class WordsEmbedder(FakeEmbedder):
         return np.array([self.vector(text) for text in texts], np.float32).reshape(-1, self.dimension)
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        self.embedded += texts
+        self.embedded += [text for text in texts if text not in _GENERIC]
         return self.embed_queries(texts)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:

@@ -17,7 +17,6 @@ import pytest
 from faiss_memory import hookimpl
 from faiss_memory.app import build_service
 from faiss_memory.embedder import open_embedder
-from faiss_memory.engine.relevance import generic_prompts
 from faiss_memory.errors import EmbedderError
 from faiss_memory.settings import load
 from tests.fakes import WordsEmbedder
@@ -72,8 +71,7 @@ class Shelf:
 
     def embedded(self, name):
         """How often a model was asked for each text, by the last that was opened under its name."""
-        asked = set(generic_prompts())
-        return sorted(text for text in self.models[name][-1].embedded if text not in asked)
+        return sorted(self.models[name][-1].embedded)
 
 
 def is_by(model, texts, query, results):
@@ -355,7 +353,7 @@ def test_a_model_whose_files_were_changed_is_another_model_of_the_same_name(home
     embedded = [
         text for model in home.shelf.models[OLD] if model.identity == f"{OLD}@2" for text in model.embedded
     ]
-    assert sorted(set(embedded) - set(generic_prompts())) == sorted(home.texts.values())
+    assert sorted(embedded) == sorted(home.texts.values())
 
 
 def test_what_is_restored_while_models_change_places_is_embedded_too(home):
