@@ -64,7 +64,9 @@ def make_service(tmp_path: Path) -> Iterator[Callable[..., MemoryService]]:
 
     def make(*plugins: object, **settings: Any) -> MemoryService:
         # What the stand-in finds alike says nothing about relevance: that is tried with the real model.
-        given = {"data_dir": str(tmp_path / "data"), "min_relevance": 0, **settings}
+        given = {
+            "data_dir": str(tmp_path / "data"), "cache_dir": str(tmp_path / "cache"), "min_relevance": 0, **settings
+        }  # fmt: skip
         extra = [
             ("fake", FakeModel()),
             *((f"test-{number}", plugin) for number, plugin in enumerate(plugins)),

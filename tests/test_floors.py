@@ -31,7 +31,7 @@ HOUSES = {
             "tokens",
             "uids",
         },
-        {"contracts", "framing", "project_name", "private", "peers", "address", "logs", "log_tail"},
+        {"analyzer", "contracts", "framing", "project_name", "private", "peers", "address", "logs", "log_tail"},
         {"adapter", "embedder", "store", "openapi"},
         {"plugin_host", "tools", "engine"},
         {"install"},

@@ -84,6 +84,7 @@ def build_service(
         store,
         _model_opening(settings, plugins),
         settings.startup_wait,
+        settings.cache_folder,
         rank_memories,
         rerank_results,
         problems,

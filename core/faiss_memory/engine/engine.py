@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
@@ -78,6 +79,7 @@ class MemoryEngine:
         store: Store,
         opening: ModelOpening,
         startup_wait: float,
+        cache_folder: Path,
         rank_memories: RankMemories = _no_rankings,
         rerank_results: RerankResults = _as_they_are,
         problems: Problems | None = None,
@@ -95,6 +97,7 @@ class MemoryEngine:
         self._rank_memories = rank_memories
         self._rerank_results = rerank_results
         self._judge: Judge | None = None
+        self._cache_folder = cache_folder
         self._starter = BackgroundThread("starter", self._start, self._cannot_start)
 
     # Starting and stopping.
@@ -360,7 +363,7 @@ class MemoryEngine:
         """Return the judge of relevance by the model that answers."""
         judge = self._judge
         if judge is None or judge.identity != model.identity:
-            judge = self._judge = Judge(model)
+            judge = self._judge = Judge(model, self._cache_folder)
         return judge
 
     def _search(

@@ -9,17 +9,27 @@ docs/ranking.md shows its curve.
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
 from threading import Lock
+
+import numpy as np
 
 from faiss_memory.analyzer import Terms, analyze, analyze_query
 from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.engine.scripts import KnownScripts
+from faiss_memory.errors import MemoryServiceError
 from faiss_memory.memory import Memory, Passage
+from faiss_memory.safe_files import located, read_file, write_file
+
+log = logging.getLogger("faiss_memory.engine")
 
 GENERIC = 0.9
 """From this cosine on a query is a generic prompt itself, such as "run the tests", and no memory is meant."""
@@ -78,20 +88,43 @@ class Evidence:
 
 
 class Judge:
-    """Judges results by one model, whose vectors of the generic prompts it keeps."""
+    """Judges results by one model, whose vectors of the generic prompts it keeps: in `folder`, for the next start."""
 
-    def __init__(self, model: Embedder) -> None:
+    def __init__(self, model: Embedder, folder: Path) -> None:
         self.identity = model.identity
+        known = hashlib.sha256("\n".join([model.identity, *generic_prompts()]).encode()).hexdigest()
+        self._file = folder / f"generic-{known[:32]}.npy"
         self._model = model
         self._scripts = KnownScripts(model.embed_queries)
         self._lock = Lock()
         self._generic: Vectors | None = None
 
     def prepare(self) -> None:
-        """Embed the generic prompts, which takes about a second. Raises EmbedderError."""
+        """Have the vectors of the generic prompts ready; embedding them takes some seconds, once. Raises EmbedderError."""
         with self._lock:
             if self._generic is None:
+                self._generic = self._kept()
+            if self._generic is None:
                 self._generic = self._model.embed_documents(generic_prompts())
+                self._keep(self._generic)
+
+    def _kept(self) -> Vectors | None:
+        try:
+            vectors = np.load(BytesIO(read_file(located(self._file))), allow_pickle=False)
+        except (OSError, ValueError, MemoryServiceError):
+            return None
+        fits = (
+            vectors.shape == (len(generic_prompts()), self._model.dimension) and vectors.dtype == np.float32
+        )
+        return vectors if fits and np.isfinite(vectors).all() else None
+
+    def _keep(self, vectors: Vectors) -> None:
+        content = BytesIO()
+        np.save(content, np.asarray(vectors, np.float32))
+        try:
+            write_file(located(self._file), content.getvalue())
+        except (OSError, MemoryServiceError) as error:
+            log.info("%s cannot be kept for the next start: %s", self._file, error)
 
     def generic(self, vector: Vectors) -> float:
         """Return the cosine of a query's vector, shape (dimension,), with the nearest generic prompt.
