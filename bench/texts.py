@@ -7,9 +7,9 @@ import random
 import re
 import sysconfig
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
-from itertools import chain, islice, zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 
 PACKAGES = (
@@ -26,12 +26,10 @@ _PROSE = re.compile(r"[\w.]+: [A-Z](?!.*(?:>>>|----|:param|\.\. )).{40,}\.")
 
 def sentences(count: int) -> list[str]:
     """Give `count` different texts of one to three sentences, always the same for one version of Python."""
-    found: dict[str, None] = {}
-    for text in _docstrings(Path(sysconfig.get_paths()["stdlib"])):
-        found[text] = None
-        if len(found) == count:
-            return list(found)
-    raise SystemExit(f"the standard library holds only {len(found)} paragraphs, and {count} are needed")
+    found = _distinct(_docstrings(Path(sysconfig.get_paths()["stdlib"])), count)
+    if len(found) < count:
+        raise SystemExit(f"the standard library holds only {len(found)} paragraphs, and {count} are needed")
+    return found
 
 
 def documentation(count: int) -> list[str]:
@@ -39,11 +37,20 @@ def documentation(count: int) -> list[str]:
 
     Always the same for the same packages.
     """
-    each = (islice(dict.fromkeys(_of_package(name)), MOST_OF_ONE) for name in PACKAGES)
+    each = (_distinct(_of_package(name), MOST_OF_ONE) for name in PACKAGES)
     found = list(dict.fromkeys(text for text in chain.from_iterable(zip_longest(*each)) if text))
     if len(found) < count:
         raise SystemExit(f"the installed packages hold only {len(found)} paragraphs, and {count} are needed")
     return found[:count]
+
+
+def _distinct(texts: Iterable[str], most: int) -> list[str]:
+    found: dict[str, None] = {}
+    for text in texts:
+        found[text] = None
+        if len(found) == most:
+            break
+    return list(found)
 
 
 def _of_package(name: str) -> Iterator[str]:

@@ -79,6 +79,7 @@ def gather(
     texts: Callable[[int], Sequence[str]] = documentation,
 ) -> Evidence:
     """Ask every prompt of every set among ever more strange memories."""
+    tell("the installed packages are read")
     strange = texts(max(backgrounds)) if max(backgrounds) else []
     found: Evidence = {}
     with tempfile.TemporaryDirectory(prefix="bench-relevance-") as folder:
