@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.relevance.sets import Prompt, RecallSet
+from bench.relevance.telling import tell
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine.engine import CANDIDATES as DEPTH
@@ -72,6 +73,7 @@ class Workbench:
     def add_background(self, texts: Sequence[str]) -> None:
         """Store what has nothing to do with any set."""
         for first in range(0, len(texts), AT_ONCE):
+            tell(f"{first:,} of {len(texts):,} strange memories are stored")
             self._add(
                 [
                     Draft(text=text, source=f"{text.split(':')[0]}.py")

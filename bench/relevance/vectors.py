@@ -8,10 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.relevance.telling import tell
 from faiss_memory.contracts.embedder import Embedder, Vectors
-
-AT_ONCE = 256
 
 
 class KeptVectors:
@@ -36,13 +33,9 @@ class KeptVectors:
 
     def _embed(self, task: str, texts: Sequence[str], embed: Callable[[Sequence[str]], Vectors]) -> Vectors:
         keys = {text: hashlib.sha256(f"{task} {text}".encode()).hexdigest() for text in texts}
-        # Of one length together: a batch takes as long as its longest text.
-        missing = sorted((text for text in keys if keys[text] not in self._known), key=len)
-        for first in range(0, len(missing), AT_ONCE):
-            if len(missing) > AT_ONCE:
-                tell(f"{first:,} of {len(missing):,} texts are embedded")
-            part = missing[first : first + AT_ONCE]
-            self._known.update(zip((keys[text] for text in part), embed(part), strict=True))
+        missing = [text for text in keys if keys[text] not in self._known]
+        if missing:
+            self._known.update(zip((keys[text] for text in missing), embed(missing), strict=True))
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         return np.stack([self._known[keys[text]] for text in texts])
