@@ -15,7 +15,7 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
-.PHONY: help serve test check docs faults installs shelf docker-check mcp-check audit bench clean
+.PHONY: help serve test check docs faults installs shelf docker-check mcp-check audit bench calibrate clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -61,6 +61,9 @@ audit: $(VENV)/.ready    ## What is known to be wrong with the packages that are
 
 bench: $(VENV)/.ready-for-tests    ## The figures that README names
 	$(BIN)/python -m bench $(ARGS)
+
+calibrate: $(VENV)/.ready-for-tests    ## What relevance is judged by: its constants made again, and the curve
+	$(BIN)/python -m bench.relevance $(ARGS)
 
 clean:                   ## Remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -18,7 +18,9 @@ from faiss_memory.memory import Draft, Passage
 from faiss_memory.store.index.catalogue import Catalogue
 from faiss_memory.store.records import operations
 from faiss_memory.store.records.database import Truth
-from faiss_memory.store.records.rows import checksum, words_of
+from faiss_memory.store.records.rows import NO_CUES, checksum, checksum_of, words_of
+from faiss_memory.store.records.schema import TABLES
+from faiss_memory.uids import derived_uid
 
 DIMENSION = 384
 MODEL = ("synthetic@1", "synthetic", DIMENSION)
@@ -28,6 +30,7 @@ CLUSTERS = 2_000
 FIRST_TIME = 1_700_000_000_000_000
 AT_ONCE = 10_000
 IN_A_CALL = 500
+_WRITTEN = ("project", "text", "source", "tags", "metadata", "timestamp", "supersedes")
 
 
 class Source:
@@ -122,8 +125,11 @@ def make_truth(path: Path, count: int) -> None:
 
 def _write(connection: sqlite3.Connection, model: int, ids: range, source: Source) -> None:
     texts = source.texts(len(ids))
+    rows = [_row(memory_id, text) for memory_id, text in zip(ids, texts, strict=True)]
+    columns = TABLES["memories"]
     connection.executemany(
-        "INSERT INTO memories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _memories(ids, texts)
+        f"INSERT INTO memories ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+        ([row[column] for column in columns] for row in rows),
     )
     connection.executemany(
         "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -131,18 +137,28 @@ def _write(connection: sqlite3.Connection, model: int, ids: range, source: Sourc
     )
 
 
-def _memories(ids: range, texts: list[str]) -> Iterator[tuple[object, ...]]:
-    for memory_id, text in zip(ids, texts, strict=True):
-        columns = (
-            "default",
-            text,
-            f"notes/{memory_id % 997}.md",
-            json.dumps([f"topic{memory_id % 50}"]),
-            "{}",
-            FIRST_TIME + memory_id,
-            None,
-        )
-        yield (memory_id, *columns, checksum(*columns), 1 + (memory_id - 1) // IN_A_CALL)
+def _row(memory_id: int, text: str) -> dict[str, object]:
+    """Return the columns of one memory by name, so that a table that gains one is not filled wrongly."""
+    written = (
+        "default",
+        text,
+        f"notes/{memory_id % 997}.md",
+        json.dumps([f"topic{memory_id % 50}"]),
+        "{}",
+        FIRST_TIME + memory_id,
+        None,
+    )
+    uid = derived_uid(FIRST_TIME, memory_id)
+    return {
+        "id": memory_id,
+        **dict(zip(_WRITTEN, written, strict=True)),
+        "crc": checksum_of(written, NO_CUES),
+        "seq": 1 + (memory_id - 1) // IN_A_CALL,
+        "uid": uid,
+        "written_by": None,
+        "uid_crc": checksum(memory_id, uid, None),
+        "cues": NO_CUES,
+    }
 
 
 def _passages(

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
+from operator import mul
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,9 +39,8 @@ NEUTRAL = 0.3
 """The cosine that stands in where the model cannot tell a script apart: words decide."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What the logistic regression has found; see `python -m bench.relevance`."""
+class Weights(NamedTuple):
+    """What each value of the evidence counts, in the same order; see `python -m bench.relevance`."""
 
     similarity: float
     words: float
@@ -71,20 +72,23 @@ class Evidence:
     """How many memories there are of those that count."""
     has_cues: bool
 
+    def values(self) -> Weights:
+        """Return what is weighed, in the order of the weights."""
+        return Weights(
+            similarity=self.similarity,
+            words=math.sqrt(self.words),
+            generic=self.generic,
+            specific=math.log1p(self.specific),
+            memories=math.log(max(1, self.memories) / 100),
+            cues=float(self.has_cues),
+            constant=1.0,
+        )
+
     def relevance(self, weights: Weights = WEIGHTS) -> float:
         """Return the chance in [0, 1] that the memory helps."""
         if self.generic >= GENERIC:
             return 0.0
-        logit = (
-            weights.similarity * self.similarity
-            + weights.words * math.sqrt(self.words)
-            + weights.generic * self.generic
-            + weights.specific * math.log1p(self.specific)
-            + weights.memories * math.log(max(1, self.memories) / 100)
-            + weights.cues * self.has_cues
-            + weights.constant
-        )
-        return 1 / (1 + math.exp(-logit))
+        return 1 / (1 + math.exp(-sum(map(mul, weights, self.values()))))
 
 
 class Judge:
@@ -100,7 +104,7 @@ class Judge:
         self._generic: Vectors | None = None
 
     def prepare(self) -> None:
-        """Have the vectors of the generic prompts ready; embedding them takes some seconds, once. Raises EmbedderError."""
+        """Have the vectors of the generic prompts ready; embedding them takes seconds, once. Raises EmbedderError."""
         with self._lock:
             if self._generic is None:
                 self._generic = self._kept()

@@ -136,17 +136,7 @@ def results_of(asked: Question, kept: Ranking, found: Found) -> list[SearchResul
     for memory in found.memories:
         match = matches.get(memory.id)
         passage = None if match is None else _passage(match, memory)
-        near = NEUTRAL
-        if match is not None:
-            near += asked.known_share * (ranking.corrected(match) - NEUTRAL)
-        evidence = Evidence(
-            similarity=near,
-            words=asked.words.share(terms_of(memory, passage).counts),
-            generic=asked.generic,
-            specific=asked.words.specific,
-            memories=found.legs.scope.memories,
-            has_cues=bool(memory.cues),
-        )
+        evidence = evidence_of(asked, memory, match, found.legs.scope.memories)
         results.append(
             SearchResult(
                 memory=memory,
@@ -158,6 +148,22 @@ def results_of(asked: Question, kept: Ranking, found: Found) -> list[SearchResul
             )
         )
     return results
+
+
+def evidence_of(asked: Question, memory: Memory, match: Match | None, memories: int) -> Evidence:
+    """Gather what speaks for a memory that was found among so many, and against it."""
+    near = NEUTRAL
+    if match is not None:
+        near += asked.known_share * (ranking.corrected(match) - NEUTRAL)
+    passage = None if match is None else _passage(match, memory)
+    return Evidence(
+        similarity=near,
+        words=asked.words.share(terms_of(memory, passage).counts),
+        generic=asked.generic,
+        specific=asked.words.specific,
+        memories=memories,
+        has_cues=bool(memory.cues),
+    )
 
 
 def _passage(match: Match, memory: Memory) -> Passage | None:

@@ -20,7 +20,7 @@ from faiss_memory import (
     is_same_text,
     project_of,
 )
-from faiss_memory_plugins.recall.prompt_parts import prompt_parts
+from faiss_memory_plugins.recall.prompt_parts import PromptParts, prompt_parts
 from faiss_memory_plugins.recall.settings import RecallSettings
 
 PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
@@ -55,11 +55,9 @@ def found_for(
     """
     settings = service.settings.of(RecallSettings)
     parts = prompt_parts(prompt)
-    if not parts.queries:
+    wordings = wordings_of(parts, previous)
+    if not wordings:
         return [], previous
-    wordings = [*parts.queries]
-    if previous and parts.prose and len(parts.prose.split()) <= SHORT:
-        wordings.append(f"{previous}\n{parts.prose}")
     answer = service.find(
         SearchRequest(
             query=wordings[0],
@@ -70,9 +68,26 @@ def found_for(
         wordings[1:],
     )
     found = [one for one in answer.results if SESSION_NOTE not in one.tags]
+    return chosen(found, known)[: settings.k], next_previous(parts, previous)
+
+
+def wordings_of(parts: PromptParts, previous: str) -> list[str]:
+    """Return how a prompt is asked, the first wording first; nothing where there is nothing to ask."""
+    wordings = [*parts.queries]
+    if wordings and previous and parts.prose and len(parts.prose.split()) <= SHORT:
+        wordings.append(f"{previous}\n{parts.prose}")
+    return wordings
+
+
+def next_previous(parts: PromptParts, previous: str) -> str:
+    """Return what a prompt will be to the next one of its session, which may follow up on it."""
+    return parts.prose[:PREVIOUS] or previous
+
+
+def chosen(found: Sequence[FoundMemory], known: Collection[int] = ()) -> list[Note]:
+    """Choose from what is relevant enough: the best and what is nearly as good, each thing once, and no `known` one."""
     near = _near_the_best(sorted(found, key=lambda one: -one.relevance))
-    notes = [note(one, passage=True) for one in near if one.id not in known]
-    return _without_repeats(notes)[: settings.k], parts.prose[:PREVIOUS] or previous
+    return _without_repeats([note(one, passage=True) for one in near if one.id not in known])
 
 
 def _near_the_best(found: Sequence[FoundMemory]) -> Sequence[FoundMemory]:

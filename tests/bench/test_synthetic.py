@@ -1,0 +1,18 @@
+"""The made-up store of the measurements is one that the store itself could have written."""
+
+from __future__ import annotations
+
+from bench.store import OneSize
+from faiss_memory.store.fsck import verify
+
+
+def test_a_made_store_opens_answers_and_passes_verify(tmp_path):
+    made = OneSize(tmp_path / "data", 700)
+    made.prepare()
+    with made.opened() as store:
+        assert [one.memories for one in store.projects()] == [700]
+        (memory,) = store.get([700])
+        assert memory.tags == ("topic0",)
+        assert not memory.cues
+    with verify.owned(made.data):
+        assert verify.verify(made.data).findings == []
