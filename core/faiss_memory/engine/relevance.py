@@ -19,7 +19,7 @@ from threading import Lock
 from faiss_memory.analyzer import Terms, analyze, analyze_query
 from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.engine.scripts import KnownScripts
-from faiss_memory.memory import Memory, Passage
+from faiss_memory.memory import Evidence, Memory, Passage
 
 DEFAULT_RELEVANCE = 0.2
 """What is less relevant is not shown unasked: few foreign prompts reach it (docs/recall.md has the curve)."""
@@ -47,36 +47,20 @@ WEIGHTS = Weights(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What speaks for a memory and against it."""
-
-    similarity: float
-    """Cosine of the query and the best passage or cue, less the penalty for many passages."""
-    words: float
-    """Which share of the query's words the memory holds, rare ones counting more, in [0, 1]."""
-    generic: float
-    """The cosine of the query and the generic prompt that it is most like."""
-    specific: float
-    """How much the query says: the sum of its words' rarity, each in [0, 1]."""
-    memories: int
-    """How many memories there are of those that count."""
-    has_cues: bool
-
-    def relevance(self, weights: Weights = WEIGHTS) -> float:
-        """Return the chance in [0, 1] that the memory helps."""
-        if self.generic >= GENERIC:
-            return 0.0
-        logit = (
-            weights.similarity * self.similarity
-            + weights.words * math.sqrt(self.words)
-            + weights.generic * self.generic
-            + weights.specific * math.log1p(self.specific)
-            + weights.memories * math.log(max(1, self.memories) / 100)
-            + weights.cues * self.has_cues
-            + weights.constant
-        )
-        return 1 / (1 + math.exp(-logit))
+def relevance_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
+    """Return the chance in [0, 1] that a memory helps."""
+    if evidence.generic >= GENERIC:
+        return 0.0
+    logit = (
+        weights.similarity * evidence.similarity
+        + weights.words * math.sqrt(evidence.words)
+        + weights.generic * evidence.generic
+        + weights.specific * math.log1p(evidence.specific)
+        + weights.memories * math.log(max(1, evidence.memories) / 100)
+        + weights.cues * evidence.has_cues
+        + weights.constant
+    )
+    return 1 / (1 + math.exp(-logit))
 
 
 class Judge:

@@ -15,7 +15,7 @@ from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.contracts.store import Added, Purged
 from faiss_memory.engine.engine import Found
 from faiss_memory.framing import clean_line, clean_text
-from faiss_memory.memory import Draft, Filter, Memory, Passage, SearchResult
+from faiss_memory.memory import Draft, Evidence, Filter, Memory, Passage, SearchResult
 from faiss_memory.rights import Rights
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,9 +73,9 @@ def memory(record: Memory) -> schema.MemoryAnswer:
     )
 
 
-def found_memory(result: SearchResult) -> schema.FoundMemory:
-    """Write a search result; similarities are rounded to 4 places."""
-    record, passage = result.memory, result.passage
+def found_memory(result: SearchResult, explain: bool = False) -> schema.FoundMemory:
+    """Write a search result, with what its relevance is judged by if asked; what is measured is rounded to 4 places."""
+    record, passage, evidence = result.memory, result.passage, result.evidence
     return schema.FoundMemory(
         id=record.id,
         text=record.text,
@@ -97,6 +97,19 @@ def found_memory(result: SearchResult) -> schema.FoundMemory:
             text=record.text[passage.start : passage.end], start=passage.start, end=passage.end
         ),
         superseded_by=UNSET if record.superseded_by is None else record.superseded_by,
+        evidence=_evidence(evidence) if explain and evidence is not None else UNSET,
+    )
+
+
+def _evidence(given: Evidence) -> schema.EvidenceAnswer:
+    return schema.EvidenceAnswer(
+        query=given.query,
+        similarity=round(given.similarity, 4),
+        words=round(given.words, 4),
+        generic=round(given.generic, 4),
+        specific=round(given.specific, 4),
+        memories=given.memories,
+        has_cues=given.has_cues,
     )
 
 
@@ -106,7 +119,7 @@ def search_answer(
     """Write what a search has found."""
     return schema.SearchAnswer(
         query=request.query,
-        results=[found_memory(seen_result(result, rights)) for result in found.results],
+        results=[found_memory(seen_result(result, rights), request.explain) for result in found.results],
         count=len(found.results),
         mode=request.mode,
         project=format_projects(where.projects),
