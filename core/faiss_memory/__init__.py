@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         asks_service as asks_service,
         given_only as given_only,
         project_option as project_option,
+        read_stdin as read_stdin,
     )
     from faiss_memory.cli.output import (
         Output as Output,
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
         Found as Found,
         KnownModel as KnownModel,
         Legs as Legs,
+        LetGo as LetGo,
         Models as Models,
         Progress as Progress,
         Proof as Proof,
@@ -129,6 +131,7 @@ if TYPE_CHECKING:
         Search as Search,
         Store as Store,
         StoreStats as StoreStats,
+        keeps_nothing as keeps_nothing,
     )
     from faiss_memory.engine.duplicates import (
         differ_by_a_value as differ_by_a_value,
@@ -136,6 +139,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.engine.relevance import (
         DEFAULT_RELEVANCE as DEFAULT_RELEVANCE,
+        GENERIC as GENERIC,
     )
     from faiss_memory.errors import (
         ConfigError as ConfigError,
@@ -217,6 +221,7 @@ if TYPE_CHECKING:
         ForgetRequest as ForgetRequest,
         FoundMemory as FoundMemory,
         HistoryAnswer as HistoryAnswer,
+        Id as Id,
         ListAnswer as ListAnswer,
         ListRequest as ListRequest,
         MemoryAnswer as MemoryAnswer,
@@ -246,6 +251,10 @@ if TYPE_CHECKING:
         Secret as Secret,
         Settings as Settings,
         load_settings as load_settings,
+    )
+    from faiss_memory.store.purge.proof import (
+        PART as PART,
+        parts_of as parts_of,
     )
     from faiss_memory.tokens import (
         count_tokens as count_tokens,

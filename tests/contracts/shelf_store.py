@@ -29,6 +29,7 @@ from faiss_memory import (
     Found,
     KnownModel,
     Legs,
+    LetGo,
     Match,
     Memory,
     MemoryNotFound,
@@ -41,6 +42,7 @@ from faiss_memory import (
     Store,
     StoreStats,
     hookimpl,
+    keeps_nothing,
     new_uid,
 )
 
@@ -185,7 +187,14 @@ class ShelfStore(Store):
 
         return self._atomically(call)
 
-    def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
+    def purge(
+        self,
+        ids: Sequence[int],
+        *,
+        dry_run: bool = False,
+        prove: bool = False,
+        before_proof: LetGo = keeps_nothing,
+    ) -> Purged:
         known = [memory_id for memory_id in ids if memory_id in self.shelf.written]
         if not dry_run:
             self.forget(ids)

@@ -78,7 +78,7 @@ def test_what_is_no_question_is_not_asked(client, prompt):
 
 
 def test_the_bar_is_a_setting(make):
-    client = make(**{"plugins.recall.min_similarity": 0.999})
+    client = make(**{"plugins.recall.min_relevance": 0.9983})
     add(client, DECISION, project="shop")
     assert fire(client, prompt=f"{DECISION} as well", session_id="1") == ""
     assert fire(client, prompt=DECISION, session_id="1") != ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -33,7 +33,7 @@ from faiss_memory.schema.limits import (
 from faiss_memory.service import messages
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
-from faiss_memory.service.selection import named_alone, select_memories
+from faiss_memory.service.selection import named_alone, search_filter, select_memories
 from faiss_memory.service.uses import Uses
 from faiss_memory.settings import Settings
 
@@ -113,7 +113,12 @@ class MemoryService(Service):
     # Finding.
 
     def search(
-        self, request: schema.SearchRequest, rights: Rights = PERSON, wordings: Sequence[str] = ()
+        self,
+        request: schema.SearchRequest,
+        rights: Rights = PERSON,
+        wordings: Sequence[str] = (),
+        *,
+        is_counted: bool = True,
     ) -> schema.SearchAnswer:
         """Search memories with a question in plain words, or with several wordings of one."""
         started = time.perf_counter()
@@ -121,7 +126,7 @@ class MemoryService(Service):
         check_size(request.query, limits.text_bytes, "query", "text_bytes")
         if request.k > limits.k:
             raise InvalidRequest(f"`k` is {request.k}; the most is {limits.k} (setting limits.k)", "k")
-        where = self._filter(request, rights)
+        where = search_filter(request, limits, rights)
         query = Query(
             text=request.query,
             k=request.k,
@@ -134,8 +139,16 @@ class MemoryService(Service):
         found = self.engine.search(query)
         seconds = time.perf_counter() - started
         answer = messages.search_answer(request, found, where, rights, seconds)
-        self.uses.note_search(answer, rights, seconds)
+        if is_counted:
+            self.uses.note_search(answer, rights, seconds)
+            self.plugins.notify(
+                "search_answered", request=request, answer=answer, rights=rights, seconds=seconds
+            )
         return answer
+
+    def similarities(self, texts: Sequence[str], others: Sequence[str]) -> list[list[float]]:
+        """Return the cosine of each text with each of the others, by the model that answers."""
+        return self.engine.similarities(texts, others)
 
     def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:
         """Return whether a text is news: a long one is known only if every passage of it is."""
@@ -362,7 +375,13 @@ class MemoryService(Service):
         """
         asked, where, there = select_memories(request, self.settings.limits, self.engine.store)
         ids = sorted(asked) if asked is not None and named_alone(request) else there
-        done = self.engine.purge(ids, dry_run=request.dry_run, prove=request.proof)
+
+        def let_go(ids: Sequence[int], texts: Collection[str]) -> None:
+            self.plugins.notify("memories_purged", ids=ids, texts=texts)
+
+        if not request.dry_run:
+            let_go(ids, {memory.text for memory in self.engine.store.get(ids)})
+        done = self.engine.purge(ids, dry_run=request.dry_run, prove=request.proof, before_proof=let_go)
         if not request.dry_run and (removed := sorted(set(there) & set(done.ids))):
             self.plugins.notify("memories_removed", ids=removed)
         return messages.purge_answer(done, sorted((asked or set()) - set(done.ids)), where, request.dry_run)
@@ -384,22 +403,6 @@ class MemoryService(Service):
             project=name,
             forgotten=forgotten,
             message="Project forgotten; backups made before still hold it",
-        )
-
-    # What they share.
-
-    def _filter(self, request: schema.SearchRequest, rights: Rights) -> Filter:
-        limits = self.settings.limits
-        check_metadata(request.metadata, limits.metadata_bytes, "metadata")
-        return Filter(
-            projects=rights.to_read(request.project),
-            tags=check_tags(request.tags, limits.tags, "tags"),
-            tags_mode=request.tags_mode,
-            source=request.source,
-            metadata=request.metadata,
-            after=check_time(request.after, "after"),
-            before=check_time(request.before, "before"),
-            include_superseded=request.include_superseded,
         )
 
 

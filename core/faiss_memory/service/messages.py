@@ -13,7 +13,7 @@ from msgspec import UNSET
 from faiss_memory import schema
 from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.contracts.store import Added, Purged
-from faiss_memory.engine.engine import Found
+from faiss_memory.engine.found import Found
 from faiss_memory.framing import clean_line, clean_text
 from faiss_memory.memory import Draft, Evidence, Filter, Memory, Passage, SearchResult
 from faiss_memory.rights import Rights

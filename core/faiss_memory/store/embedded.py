@@ -21,12 +21,14 @@ from faiss_memory.contracts.store import (
     Added,
     Feed,
     KnownModel,
+    LetGo,
     Progress,
     Purged,
     Retry,
     Rewritten,
     Store,
     StoreStats,
+    keeps_nothing,
 )
 from faiss_memory.errors import Conflict, MemoryNotFound, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
@@ -273,12 +275,19 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
         """Take memories out of every answer."""
         return self._opened.committer.run(lambda truth, changes: truth.forget(ids, changes), gives_room=True)
 
-    def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
+    def purge(
+        self,
+        ids: Sequence[int],
+        *,
+        dry_run: bool = False,
+        prove: bool = False,
+        before_proof: LetGo = keeps_nothing,
+    ) -> Purged:
         """Take memories out of every answer and of every file."""
         if not self._restoring.acquire(blocking=False):
             raise Conflict("a restore or another purge is running; wait until it is done")
         try:
-            return self._opened.purging.purge(ids, dry_run=dry_run, prove=prove)
+            return self._opened.purging.purge(ids, dry_run=dry_run, prove=prove, before_proof=before_proof)
         finally:
             self._restoring.release()
 
