@@ -188,12 +188,7 @@ class ShelfStore(Store):
         return self._atomically(call)
 
     def purge(
-        self,
-        ids: Sequence[int],
-        *,
-        dry_run: bool = False,
-        prove: bool = False,
-        before_proof: LetGo = keeps_nothing,
+        self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False, let_go: LetGo = keeps_nothing
     ) -> Purged:
         known = [memory_id for memory_id in ids if memory_id in self.shelf.written]
         if not dry_run:

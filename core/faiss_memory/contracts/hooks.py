@@ -121,7 +121,7 @@ def memories_purged(ids: Sequence[int], texts: Collection[str]) -> None:
 
 
 @hookspec
-def search_answered(request: SearchRequest, answer: SearchAnswer, rights: Rights, seconds: float) -> None:
+def search_answered(request: SearchRequest, answer: SearchAnswer, rights: Rights) -> None:
     """A search was answered, to a caller with these rights; not told of searches that are nobody's question."""
 
 

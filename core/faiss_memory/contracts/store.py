@@ -264,17 +264,12 @@ class Records(ABC):
 
     @abstractmethod
     def purge(
-        self,
-        ids: Sequence[int],
-        *,
-        dry_run: bool = False,
-        prove: bool = False,
-        before_proof: LetGo = keeps_nothing,
+        self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False, let_go: LetGo = keeps_nothing
     ) -> Purged:
         """Take memories out of every answer and of every file, those as well that were forgotten before.
 
         Older moments stay restorable without them, and no restore brings them back. With `prove` every file is then
-        searched for their texts; before that `before_proof` is told what is gone, and every text it had, in any file.
+        searched for their texts; before that `let_go` is told what is gone, and every text it had, in any file.
         Raises Conflict while a restore or another purge runs.
         """
 

@@ -273,9 +273,9 @@ class MemoryEngine:
             self._embed_anew(models, [key for key in done.changed if changes[key].cues is not None])
             return done, passages
 
-    def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool, before_proof: LetGo) -> Purged:
+    def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool, let_go: LetGo) -> Purged:
         """Purge memories; past queries, which may quote them, are forgotten too."""
-        done = self.store.purge(ids, dry_run=dry_run, prove=prove, before_proof=before_proof)
+        done = self.store.purge(ids, dry_run=dry_run, prove=prove, let_go=let_go)
         if not dry_run:
             self._models.clear_caches()
         return done

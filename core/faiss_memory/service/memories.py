@@ -8,10 +8,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from faiss_memory import schema
 from faiss_memory.contracts.ledger import Use
@@ -36,8 +35,6 @@ from faiss_memory.service.prompts import filled
 from faiss_memory.service.selection import named_alone, search_filter, select_memories
 from faiss_memory.service.uses import Uses
 from faiss_memory.settings import Settings
-
-T = TypeVar("T")
 
 
 class MemoryService(Service):
@@ -141,9 +138,7 @@ class MemoryService(Service):
         answer = messages.search_answer(request, found, where, rights, seconds)
         if is_counted:
             self.uses.note_search(answer, rights, seconds)
-            self.plugins.notify(
-                "search_answered", request=request, answer=answer, rights=rights, seconds=seconds
-            )
+            self.plugins.notify("search_answered", request=request, answer=answer, rights=rights)
         return answer
 
     def similarities(self, texts: Sequence[str], others: Sequence[str]) -> list[list[float]]:
@@ -155,9 +150,7 @@ class MemoryService(Service):
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
         projects = rights.to_read(request.project)
         closest = self.engine.closest(request.text, Filter(projects=projects))
-        match = (
-            None if closest is None else messages.closest_match(messages.seen(closest[0], rights), closest[1])
-        )
+        match = closest and messages.closest_match(messages.seen(closest[0], rights), closest[1])
         return schema.NovelAnswer(
             is_novel=match is None or match.similarity < request.threshold,
             closest_match=match,
@@ -325,12 +318,12 @@ class MemoryService(Service):
         if request == schema.PatchRequest():
             raise InvalidRequest("nothing to change: give what should be different, such as `text`")
         change = Change(
-            text=_or_none(request.text),
-            source=_or_none(request.source),
+            text=messages.or_none(request.text),
+            source=messages.or_none(request.source),
             tags=None if request.tags is UNSET else check_tags(request.tags, limits.tags, "tags"),
             cues=None if request.cues is UNSET else check_cues(request.cues, limits.cues, "cues"),
-            metadata=_or_none(request.metadata),
-            timestamp=check_time(_or_none(request.timestamp), "timestamp"),
+            metadata=messages.or_none(request.metadata),
+            timestamp=check_time(messages.or_none(request.timestamp), "timestamp"),
         )
         self._check_limits(change)
         rights.changeable(
@@ -379,9 +372,9 @@ class MemoryService(Service):
         def let_go(ids: Sequence[int], texts: Collection[str]) -> None:
             self.plugins.notify("memories_purged", ids=ids, texts=texts)
 
-        if not request.dry_run:
+        if not request.dry_run:  # already now, lest it be cut short
             let_go(ids, {memory.text for memory in self.engine.store.get(ids)})
-        done = self.engine.purge(ids, dry_run=request.dry_run, prove=request.proof, before_proof=let_go)
+        done = self.engine.purge(ids, dry_run=request.dry_run, prove=request.proof, let_go=let_go)
         if not request.dry_run and (removed := sorted(set(there) & set(done.ids))):
             self.plugins.notify("memories_removed", ids=removed)
         return messages.purge_answer(done, sorted((asked or set()) - set(done.ids)), where, request.dry_run)
@@ -404,7 +397,3 @@ class MemoryService(Service):
             forgotten=forgotten,
             message="Project forgotten; backups made before still hold it",
         )
-
-
-def _or_none(value: T | UnsetType) -> T | None:
-    return None if isinstance(value, UnsetType) else value

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from faiss_memory import schema
 from faiss_memory.contracts.backups import LeftOut
@@ -18,6 +18,7 @@ from faiss_memory.framing import clean_line, clean_text
 from faiss_memory.memory import Draft, Evidence, Filter, Memory, Passage, SearchResult
 from faiss_memory.rights import Rights
 
+T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -213,3 +214,8 @@ def from_cursor(cursor: str) -> tuple[datetime, int]:
     """Read a place in a list, in the form that the schema prescribes."""
     microseconds, memory_id = (int(part) for part in cursor.split("."))
     return _EPOCH + max(_FIRST, min(_LAST, microseconds)) * _MICROSECOND, memory_id
+
+
+def or_none(value: T | UnsetType) -> T | None:
+    """Return what a field of a request was given; None if nothing."""
+    return None if isinstance(value, UnsetType) else value

@@ -232,7 +232,7 @@ class Recall:
                 )
         return LogAnswer(recalls=found, count=len(found))
 
-    def note_search(self, request: SearchRequest, answer: SearchAnswer, by: str, seconds: float) -> None:
+    def note_search(self, request: SearchRequest, answer: SearchAnswer, by: str) -> None:
         """Keep a search that has found nothing."""
         if answer.count or not self._settings.log:
             return
@@ -246,7 +246,7 @@ class Recall:
             nothing=f"{answer.withheld} found were not relevant enough"
             if answer.withheld
             else "nothing was found",
-            took_ms=round(1000 * seconds, 2),
+            took_ms=answer.took_ms,
             late=False,
         )
         with self._kept.database.lock:

@@ -113,12 +113,10 @@ class RecallPlugin:
             self._recall.purge(frozenset(ids), texts)
 
     @hookimpl
-    def search_answered(
-        self, request: SearchRequest, answer: SearchAnswer, rights: Rights, seconds: float
-    ) -> None:
+    def search_answered(self, request: SearchRequest, answer: SearchAnswer, rights: Rights) -> None:
         """Keep in the log what found nothing."""
         if self._recall is not None:
-            self._recall.note_search(request, answer, rights.way or rights.by, seconds)
+            self._recall.note_search(request, answer, rights.way or rights.by)
 
     def _forget(self, ids: Sequence[int]) -> None:
         if self._recall is not None:

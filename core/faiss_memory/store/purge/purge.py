@@ -98,7 +98,7 @@ class Purging:
         self._on_failure = on_failure
         self._problems = problems
 
-    def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool, before_proof: LetGo) -> Purged:
+    def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool, let_go: LetGo) -> Purged:
         """Purge memories, those as well that were forgotten before, if any file still holds them.
 
         Raises DiskFull and StoreError when it could not be finished: a start, or another purge, goes on with it.
@@ -116,7 +116,7 @@ class Purging:
                 files, removed = self._run(gone)
             except (OSError, sqlite3.Error, DiskFull) as error:
                 raise _unfinished(error) from error
-        before_proof(sorted(known), gone.texts)
+        let_go(sorted(known), gone.texts)
         found = proof.search(self._data, gone.texts, known.keys()) if prove else None
         return _told(ids, known.keys(), files, removed, found)
 
