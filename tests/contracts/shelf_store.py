@@ -192,6 +192,7 @@ class ShelfStore(Store):
     ) -> Purged:
         known = [memory_id for memory_id in ids if memory_id in self.shelf.written]
         if not dry_run:
+            let_go(known, {self.shelf.memories[one].text for one in known if one in self.shelf.memories})
             self.forget(ids)
         return Purged(known, [memory_id for memory_id in ids if memory_id not in known])
 

@@ -52,10 +52,13 @@ def test_a_preview_is_what_a_fresh_session_is_shown_and_says_by_what_it_was_judg
     assert shown(fire(client, prompt=DECISION, session_id="1")) == [mine]
 
 
-def test_a_preview_changes_and_counts_nothing(client, make_service):
+def test_a_preview_changes_and_counts_nothing(make_service, client_of):
+    service = make_service(ASSISTANT)
+    client = client_of(service)
     add(client, DECISION, project="shop")
     for _ in range(2):
         assert preview(client, DECISION)["shown"]
+    assert service.engine.store.uses() == []
     assert "recall" not in client.get("/stats").json["plugins"]
     assert log(client) == []
     assert fire(client, prompt=DECISION, session_id="1") != ""
