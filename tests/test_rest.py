@@ -483,6 +483,18 @@ def test_what_is_not_relevant_enough_is_withheld_and_counted(client):
     assert search(client, "red green blue")["withheld"] == 0
 
 
+def test_what_relevance_is_judged_by_is_told_if_asked(client):
+    add(client, "red green blue", cues=["a colour"])
+    add(client, "quite another thing")
+    best = search(client, "red green", explain=True)["results"][0]["evidence"]
+    assert best.pop("specific") > 0.5
+    assert best == {
+        "query": "red green", "similarity": pytest.approx(0.8165, abs=0.01), "words": 1.0, "memories": 2,
+        "generic": pytest.approx(0.3, abs=0.5), "has_cues": True,
+    }  # fmt: skip
+    assert "evidence" not in search(client, "red green")["results"][0]
+
+
 # Novelty.
 
 

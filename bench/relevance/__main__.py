@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bench.relevance.curve import BARS, Point, curve
+from bench.relevance.curve import BAR, BARS, Point, curve
 from bench.relevance.evidence import Asked, Workbench
 from bench.relevance.fitting import fit
 from bench.relevance.picture import picture
@@ -20,7 +20,7 @@ from bench.relevance.vectors import KeptVectors
 from bench.texts import documentation
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import open_embedder
-from faiss_memory.engine.relevance import DEFAULT_RELEVANCE, WEIGHTS, Weights
+from faiss_memory.engine.relevance import WEIGHTS, Weights
 from faiss_memory.settings import load
 
 BACKGROUNDS = (0, 900, 9_900)
@@ -111,13 +111,13 @@ def report_fit(evidence: Evidence) -> None:
         _print_weights(f"fitted without {name}", weights)
     print(
         "\nOn the set that was left out of the fit, hits in %, at the bar at which as many foreign prompts bring notes "
-        f"as with the constants in use at {DEFAULT_RELEVANCE}; mean of the sets:\n\n"
+        f"as with the constants in use at {BAR}; mean of the sets:\n\n"
         "| | foreign | in use | fitted |\n|---|---|---|---|"
     )
     for condition, some in evidence.items():
         rows = []
         for name, asked in some.items():
-            used = _at(curve(asked, WEIGHTS, FINE), DEFAULT_RELEVANCE)
+            used = _at(curve(asked, WEIGHTS, FINE), BAR)
             points = curve(asked, without[name.removesuffix("-cues")], FINE)
             same = next((one for one in points if one.foreign.count <= used.foreign.count), points[-1])
             rows.append((used.foreign.share, used.hits.share, same.hits.share))
@@ -150,17 +150,17 @@ def report(evidence: Evidence) -> None:
             "|---|---|---|---|"
         )
         for one in points:
-            mark = "**" if one.bar == DEFAULT_RELEVANCE else ""
+            mark = "**" if one.bar == BAR else ""
             print(f"| {mark}{one.bar}{mark} | {one.foreign} | {one.hits} | {one.precision} |")
-        used = _at(points, DEFAULT_RELEVANCE)
-        print(f"\nAt {DEFAULT_RELEVANCE}, with something pasted beside: {used.pasted[0]}; "
+        used = _at(points, BAR)
+        print(f"\nAt {BAR}, with something pasted beside: {used.pasted[0]}; "
               f"the same prompts without it: {used.pasted[1]}")  # fmt: skip
         print("\n| kind | n | brought notes, of others a right one |\n|---|---|---|")
         for kind, rate in used.kinds.items():
             print(f"| {kind} | {rate.n} | {rate} |")
         print("\n| set | foreign | hits | wanted |\n|---|---|---|---|")
         for name, asked in some.items():
-            point = _at(curve(asked, WEIGHTS), DEFAULT_RELEVANCE)
+            point = _at(curve(asked, WEIGHTS), BAR)
             print(f"| {name} | {point.foreign} | {point.hits} | {point.precision} |")
 
 
@@ -172,7 +172,7 @@ def draw(evidence: Evidence) -> str:
     }
     first = next(iter(curves.values()))[0]
     caption = f"{first.hits.n} prompts that a note helps with, {first.foreign.n} foreign ones"
-    return picture(curves, DEFAULT_RELEVANCE, caption)
+    return picture(curves, BAR, caption)
 
 
 def _at(points: Sequence[Point], bar: float) -> Point:

@@ -11,12 +11,15 @@ import msgspec
 
 from bench.relevance.evidence import Asked
 from bench.relevance.sets import Prompt
-from faiss_memory.engine.relevance import DEFAULT_RELEVANCE, Weights
+from faiss_memory.engine.relevance import Weights, relevance_of
 from faiss_memory.schema import FoundMemory
-from faiss_memory_plugins.recall.choosing import CANDIDATES, chosen
+from faiss_memory.settings import Settings
+from faiss_memory_plugins.recall.finding import CANDIDATES, chosen
 from faiss_memory_plugins.recall.settings import RecallSettings
 
-BARS = (0.05, 0.1, 0.15, DEFAULT_RELEVANCE, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+BAR = Settings().min_relevance
+"""The one in use, by default."""
+BARS = (0.05, 0.1, 0.15, BAR, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 CERTAIN = 1.96
 """Standard deviations on each side, for 95 %."""
 
@@ -89,7 +92,7 @@ def _shown(asked: Asked, weights: Weights, bars: Iterable[float]) -> dict[float,
     """Choose as recall does: of several wordings the best counts, and only what reaches the bar."""
     best: dict[int, tuple[FoundMemory, str | None]] = {}
     for one in asked.candidates:
-        relevance = one.evidence.relevance(weights)
+        relevance = relevance_of(one.evidence, weights)
         if one.found.id not in best or best[one.found.id][0].relevance < relevance:
             best[one.found.id] = (msgspec.structs.replace(one.found, relevance=relevance), one.note)
     ordered = sorted((found for found, _ in best.values()), key=lambda found: -found.relevance)[:CANDIDATES]
@@ -98,7 +101,7 @@ def _shown(asked: Asked, weights: Weights, bars: Iterable[float]) -> dict[float,
     for bar in bars:
         enough = [found for found in ordered if found.relevance >= bar]
         if len(enough) not in by_number:
-            notes = chosen(enough)[: RecallSettings().k]
+            notes, _ = chosen(ordered, bar, RecallSettings().k)
             wanted = sum(best[note.id][1] in asked.prompt.gold for note in notes)
             by_number[len(enough)] = Shown(asked.prompt, len(notes), wanted)
         shown[bar] = by_number[len(enough)]

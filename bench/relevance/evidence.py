@@ -18,7 +18,6 @@ from faiss_memory.engine.searching import (
     Meaning,
     asked,
     embed_queries,
-    evidence_of,
     question,
     results_of,
 )
@@ -26,7 +25,7 @@ from faiss_memory.memory import DEFAULT_PROJECT, Draft, Filter, Query
 from faiss_memory.schema import FoundMemory
 from faiss_memory.service.messages import found_memory
 from faiss_memory.store import EmbeddedStore
-from faiss_memory_plugins.recall.choosing import CANDIDATES, next_previous, wordings_of
+from faiss_memory_plugins.recall.finding import CANDIDATES, PREVIOUS, wordings_of
 from faiss_memory_plugins.recall.prompt_parts import prompt_parts
 
 AT_ONCE = 500
@@ -91,7 +90,7 @@ class Workbench:
         return [Asked(one, of.outdated, [*self._candidates(one, where)]) for one in of.prompts]
 
     def _candidates(self, prompt: Prompt, where: Filter) -> Iterator[Candidate]:
-        previous = next_previous(prompt_parts(prompt.previous), "")
+        previous = prompt_parts(prompt.previous).prose[:PREVIOUS]
         wordings = wordings_of(prompt_parts(prompt.prompt), previous)
         for text, meaning in zip(wordings, embed_queries(self._model, wordings), strict=True):
             yield from self._found(Query(text=text, k=CANDIDATES, where=where), meaning)
@@ -99,12 +98,11 @@ class Workbench:
     def _found(self, query: Query, meaning: Meaning) -> Iterator[Candidate]:
         """Search as the engine does for one wording, and keep what it judges by."""
         asks = question(query, meaning, self._judge)
-        choice = Choice(query, {}, (), asks.known_share)
+        choice = Choice(query, {}, (), asks.known_share, query.k)
         found = self._store.search(asked(query, meaning, max(DEPTH, 4 * query.k), ()), choice)
         for memory, result in zip(found.memories, results_of(asks, choice.kept, found), strict=True):
-            match = found.legs.matches.get(memory.id)
-            evidence = evidence_of(asks, memory, match, found.legs.scope.memories)
-            yield Candidate(found_memory(result), evidence, self._names.get(memory.id))
+            assert result.evidence is not None
+            yield Candidate(found_memory(result), result.evidence, self._names.get(memory.id))
 
 
 def _failed(error: Exception) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.relevance.evidence import Asked, Candidate
-from faiss_memory.engine.relevance import GENERIC, WEIGHTS, Weights
+from faiss_memory.engine.relevance import GENERIC, WEIGHTS, Weights, weighed
 
 ROUNDS = 5
 STEPS = 30
@@ -49,7 +49,7 @@ def _pairs(asked: Asked) -> Iterable[_Pair]:
         if one.evidence.generic < GENERIC and one.note not in asked.outdated:
             found.setdefault(one.found.id, []).append(one)
     for some in found.values():
-        yield _Pair(np.array([one.evidence.values() for one in some]), some[0].note in asked.prompt.gold)
+        yield _Pair(np.array([weighed(one.evidence) for one in some]), some[0].note in asked.prompt.gold)
 
 
 def _logistic(values: Numbers, helps: Numbers) -> Numbers:

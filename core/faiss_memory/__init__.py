@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         asks_service as asks_service,
         given_only as given_only,
         project_option as project_option,
+        read_stdin as read_stdin,
     )
     from faiss_memory.cli.output import (
         Output as Output,
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
         Found as Found,
         KnownModel as KnownModel,
         Legs as Legs,
+        LetGo as LetGo,
         Models as Models,
         Progress as Progress,
         Proof as Proof,
@@ -130,10 +132,14 @@ if TYPE_CHECKING:
         Search as Search,
         Store as Store,
         StoreStats as StoreStats,
+        keeps_nothing as keeps_nothing,
     )
     from faiss_memory.engine.duplicates import (
         differ_by_a_value as differ_by_a_value,
         is_same_text as is_same_text,
+    )
+    from faiss_memory.engine.relevance import (
+        GENERIC as GENERIC,
     )
     from faiss_memory.errors import (
         ConfigError as ConfigError,
@@ -170,6 +176,7 @@ if TYPE_CHECKING:
         DEFAULT_PROJECT as DEFAULT_PROJECT,
         Change as Change,
         Draft as Draft,
+        Evidence as Evidence,
         Filter as Filter,
         Match as Match,
         Memory as Memory,
@@ -208,11 +215,13 @@ if TYPE_CHECKING:
         Answer as Answer,
         ClosestMatch as ClosestMatch,
         ErrorAnswer as ErrorAnswer,
+        EvidenceAnswer as EvidenceAnswer,
         ForgetAnswer as ForgetAnswer,
         ForgetOneAnswer as ForgetOneAnswer,
         ForgetRequest as ForgetRequest,
         FoundMemory as FoundMemory,
         HistoryAnswer as HistoryAnswer,
+        Id as Id,
         ListAnswer as ListAnswer,
         ListRequest as ListRequest,
         MemoryAnswer as MemoryAnswer,
@@ -242,6 +251,10 @@ if TYPE_CHECKING:
         Secret as Secret,
         Settings as Settings,
         load_settings as load_settings,
+    )
+    from faiss_memory.store.purge.proof import (
+        PART as PART,
+        parts_of as parts_of,
     )
     from faiss_memory.tokens import (
         count_tokens as count_tokens,

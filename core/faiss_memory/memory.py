@@ -143,6 +143,25 @@ class Query:
     """Other ways to ask the same: what matches any of them best counts, by relevance."""
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a memory and against it."""
+
+    similarity: float
+    """Cosine of the query and the best passage or cue, less the penalty for many passages."""
+    words: float
+    """Which share of the query's words the memory holds, rare ones counting more, in [0, 1]."""
+    generic: float
+    """The cosine of the query and the generic prompt that it is most like."""
+    specific: float
+    """How much the query says: the sum of its words' rarity, each in [0, 1]."""
+    memories: int
+    """How many memories there are of those that count."""
+    has_cues: bool
+    query: str = ""
+    """The query, or the wording of it, that the memory matched best."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
     """One answer to a search."""
@@ -158,6 +177,8 @@ class SearchResult:
     """The best passage, the first where a cue is nearer; None when the memory is a single passage."""
     matched: Literal["passage", "cue"] | None = None
     """What of the memory was nearest to the query; None where nothing was compared."""
+    evidence: Evidence | None = None
+    """What its relevance is judged by; None where a plugin has made the result."""
 
 
 class Match(NamedTuple):

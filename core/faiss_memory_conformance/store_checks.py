@@ -258,8 +258,12 @@ def test_what_is_purged_is_in_no_answer_and_told(home: Home) -> None:
         _is_gone(home, ids[0], "the ledger")
         _is_gone(home, ids[1], "the cache")
         home.reopen()
-    proof = home.store.purge(ids[2:], prove=True).proof
-    assert proof is None or proof.found == []
+    told: list[tuple[list[int], set[str]]] = []
+    done = home.store.purge(
+        ids[2:], prove=True, let_go=lambda gone, texts: told.append((list(gone), set(texts)))
+    )
+    assert told == [(ids[2:], {"the queue"})], "whoever keeps something of it is told to let go of it"
+    assert done.proof is None or done.proof.found == []
 
 
 def _is_gone(home: Home, memory_id: int, text: str) -> None:

@@ -76,6 +76,7 @@ def test_claude_code_takes_the_server_and_the_hooks(scope, given):
     assert asked["type"] == "http"
     assert asked["url"].startswith("http://127.0.0.1:8900/adapters/claude-code/hook")
     assert asked["timeout"] <= 1
+    assert asked["url"].endswith("within_ms=250"), "what comes later is not to be taken for shown"
     assert settings["permissions"]["allow"] == ["mcp__faiss-memory__memory_search"]
 
 

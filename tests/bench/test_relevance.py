@@ -8,14 +8,14 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.relevance.__main__ import Evidence, draw, gather, made_sets, report, report_fit
-from bench.relevance.curve import Rate, curve
+from bench.relevance.curve import BAR, Rate, curve
 from bench.relevance.evidence import Workbench
 from bench.relevance.fitting import fit
 from bench.relevance.sets import FOLDER, NAMES, RecallSet, read
-from faiss_memory.engine.relevance import DEFAULT_RELEVANCE, WEIGHTS
+from faiss_memory.engine.relevance import WEIGHTS
 from faiss_memory.schema import AddBatchRequest, NewMemory
 from faiss_memory.settings import Limits
-from faiss_memory_plugins.recall.choosing import found_for
+from faiss_memory_plugins.recall.finding import brought_by
 from tests.fakes import FakeEmbedder
 
 STRANGE = [
@@ -89,8 +89,8 @@ def test_what_is_measured_is_what_recall_shows(make_service, tmp_path):
     workbench.close()
     shown = 0
     for one in asked:
-        notes, _ = found_for(service, part.name, one.prompt.prompt, one.prompt.previous, ())
-        (point,) = curve([one], WEIGHTS, [DEFAULT_RELEVANCE])
+        notes = brought_by(service, part.name, one.prompt.prompt, one.prompt.previous).notes
+        (point,) = curve([one], WEIGHTS, [BAR])
         assert point.precision.n == len(notes)
         assert point.precision.count == sum(names[note.id] in one.prompt.gold for note in notes)
         shown += len(notes)
@@ -112,7 +112,7 @@ def test_all_is_printed_and_drawn(evidence, capsys):
     report(evidence)
     told = capsys.readouterr().out
     assert "| in use |" + "|".join(f"{value:.2f}" for value in WEIGHTS) + "|" in told
-    assert f"| **{DEFAULT_RELEVANCE}** |" in told
+    assert f"| **{BAR}** |" in told
     assert "40 strange memories beside the notes, with cues" in told
     drawn = ElementTree.fromstring(draw(evidence))
     assert len(drawn.findall("{*}polyline")) == 4

@@ -41,7 +41,7 @@ def stranger(alone, tmp_path):
 def test_they_are_listed_with_their_help_and_run_like_any_other(stranger):
     listed = stranger("--help").out.split("Commands of adapters and plugins:\n")[1].split("\n\n")[0]
     assert [line.split(maxsplit=1)[0] for line in listed.splitlines()] == [
-        "aider", "broken", "build", "greet", "mcp", "strange",
+        "aider", "broken", "build", "greet", "mcp", "never", "pin", "recall", "strange", "unpin",
     ]  # fmt: skip
     assert "  greet    Greet.\n" in listed
     assert "Greet." in stranger("greet", "--help").out

@@ -31,6 +31,7 @@ from faiss_memory import (
     Found,
     KnownModel,
     Legs,
+    LetGo,
     Match,
     Memory,
     MemoryNotFound,
@@ -44,6 +45,7 @@ from faiss_memory import (
     Store,
     StoreStats,
     hookimpl,
+    keeps_nothing,
     new_uid,
 )
 
@@ -188,9 +190,12 @@ class ShelfStore(Store):
 
         return self._atomically(call)
 
-    def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
+    def purge(
+        self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False, let_go: LetGo = keeps_nothing
+    ) -> Purged:
         known = [memory_id for memory_id in ids if memory_id in self.shelf.written]
         if not dry_run:
+            let_go(known, {self.shelf.memories[one].text for one in known if one in self.shelf.memories})
             self.forget(ids)
         return Purged(known, [memory_id for memory_id in ids if memory_id not in known])
 

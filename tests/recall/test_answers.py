@@ -10,7 +10,8 @@ from contextlib import closing
 
 import pytest
 
-from faiss_memory import Adapter, HookDialect, PromptTemplate, nested_context
+from faiss_memory import Adapter, HookDialect, InstallContext, PromptTemplate, nested_context
+from faiss_memory_adapters.claude_code import adapter as claude_code
 
 DIALECT = HookDialect(
     session_start="SessionStart", prompt="UserPromptSubmit", compacted="PostCompact", context=nested_context
@@ -237,6 +238,24 @@ def test_an_answer_that_would_come_too_late_is_none_and_is_not_taken_for_shown(c
     assert fire(client, prompt=DECISION, session_id="1") != ""
     counts = client.get("/stats").json["plugins"]["recall"]["parrot"]["shop"]["UserPromptSubmit"]
     assert (counts["fired"], counts["late"], counts["injected"]) == (2, 1, 1)
+
+
+def test_claude_codes_http_hook_says_how_long_it_waits_and_what_comes_later_is_not_counted_as_shown(
+    client, monkeypatch
+):
+    number = add(client, DECISION, project="shop")
+    files = claude_code.files(InstallContext(url="", project="shop"))
+    (hooks,) = (file for file in files if getattr(file, "keys", ())[-1:] == ("UserPromptSubmit",))
+    path = hooks.items[0]["hooks"][0]["url"]
+    monkeypatch.setattr(
+        "faiss_memory_plugins.recall.answering.time.monotonic", iter(range(0, 1000, 10)).__next__
+    )
+    event = {"hook_event_name": "UserPromptSubmit", "prompt": DECISION, "session_id": "1"}
+    assert client.post(path, event).json == {}
+    counts = client.get("/stats").json["plugins"]["recall"]["claude-code"]["shop"]["UserPromptSubmit"]
+    assert (counts["late"], counts["injected"], counts["memories"]) == (1, 0, 0)
+    monkeypatch.undo()
+    assert shown(client.post(path, event).json["hookSpecificOutput"]["additionalContext"]) == [number]
 
 
 def test_the_ledger_counts_what_was_shown_and_how_often_nothing(client):

@@ -22,8 +22,10 @@ def endpoint_address(context: InstallContext, path: str) -> str:
 
 
 def hook_address(context: InstallContext, name: str) -> str:
-    """Return the address that takes the hooks of an assistant."""
-    return endpoint_address(context, f"/adapters/{name}/hook")
+    """Return the address that takes the hooks of an assistant, for one who waits no longer than HOOK_SECONDS."""
+    address = endpoint_address(context, f"/adapters/{name}/hook")
+    # What is too late to be read is not to be taken for shown.
+    return f"{address}{'&' if '?' in address else '?'}within_ms={int(1000 * HOOK_SECONDS)}"
 
 
 def hook_arguments(context: InstallContext, name: str, dialect: HookDialect) -> list[str]:

@@ -6,7 +6,7 @@ tense tells that it has happened. An implementation may take fewer arguments tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pluggy
@@ -19,6 +19,8 @@ from faiss_memory.contracts.service import Service
 from faiss_memory.contracts.store import Store
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Change, Draft, Memory, Query, Ranking, SearchResult
+from faiss_memory.rights import Rights
+from faiss_memory.schema import SearchAnswer, SearchRequest
 from faiss_memory.settings import Settings
 
 PROJECT = "faiss_memory"
@@ -107,6 +109,20 @@ def memories_changed(memories: Sequence[Memory]) -> None:
 @hookspec
 def memories_removed(ids: Sequence[int]) -> None:
     """Memories were forgotten, durably."""
+
+
+@hookspec
+def memories_purged(ids: Sequence[int], texts: Collection[str]) -> None:
+    """Memories are purged: let go of whatever you keep of them, before a proof looks for every text that they had.
+
+    It is told before the store begins, of those that are there, and again when it is done, of all with all their
+    texts: a purge may be cut short between.
+    """
+
+
+@hookspec
+def search_answered(request: SearchRequest, answer: SearchAnswer, rights: Rights) -> None:
+    """A search was answered, to a caller with these rights; not told of searches that are nobody's question."""
 
 
 @hookspec

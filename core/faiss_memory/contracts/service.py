@@ -79,11 +79,16 @@ class Service(ABC):
 
     @abstractmethod
     def search(
-        self, request: schema.SearchRequest, rights: Rights = PERSON, wordings: Sequence[str] = ()
+        self,
+        request: schema.SearchRequest,
+        rights: Rights = PERSON,
+        wordings: Sequence[str] = (),
+        *,
+        is_counted: bool = True,
     ) -> schema.SearchAnswer:
         """Search memories with a question in plain words; a memory's best match with any of the `wordings` counts too.
 
-        With several wordings relevance orders the results.
+        With several wordings relevance orders the results. What is not counted is noted nowhere.
         """
 
     @abstractmethod
@@ -94,6 +99,10 @@ class Service(ABC):
 
         `min_relevance` is the setting of that name where the request gives none.
         """
+
+    @abstractmethod
+    def similarities(self, texts: Sequence[str], others: Sequence[str]) -> list[list[float]]:
+        """Return the cosine of each text with each of the others, by the model that answers."""
 
     @abstractmethod
     def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:

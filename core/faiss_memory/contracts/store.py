@@ -110,6 +110,14 @@ class Purged:
     proof: Proof | None = None
 
 
+LetGo = Callable[[Sequence[int], Collection[str]], None]
+"""Tells others, who keep something of memories too, to let go of these: their ids, and every text that they had."""
+
+
+def keeps_nothing(ids: Sequence[int], texts: Collection[str]) -> None:
+    """Nobody else keeps anything of memories."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What a search asks a store for."""
@@ -255,11 +263,14 @@ class Records(ABC):
         """Take memories out of every answer; returns the ids that were there."""
 
     @abstractmethod
-    def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
+    def purge(
+        self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False, let_go: LetGo = keeps_nothing
+    ) -> Purged:
         """Take memories out of every answer and of every file, those as well that were forgotten before.
 
         Older moments stay restorable without them, and no restore brings them back. With `prove` every file is then
-        searched for their texts. Raises Conflict while a restore or another purge runs.
+        searched for their texts; before that `let_go` is told what is gone, and every text it had, in any file.
+        Raises Conflict while a restore or another purge runs.
         """
 
     @abstractmethod

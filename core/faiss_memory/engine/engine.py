@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -17,6 +17,7 @@ from faiss_memory.contracts.embedder import Embedder, Embedding
 from faiss_memory.contracts.store import (
     Added,
     Closest,
+    LetGo,
     Progress,
     Purged,
     Retry,
@@ -25,6 +26,7 @@ from faiss_memory.contracts.store import (
 )
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine.duplicates import distinct, newer_first
+from faiss_memory.engine.found import Found, merged
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed
 from faiss_memory.engine.relevance import Judge
 from faiss_memory.engine.searching import (
@@ -60,15 +62,6 @@ def _no_rankings(query: Query, k: int) -> Mapping[str, Ranking]:
 
 def _as_they_are(query: Query, results: list[SearchResult]) -> list[SearchResult]:
     return results
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The results of a search, with what was held back and which legs could not answer fully."""
-
-    results: list[SearchResult]
-    withheld: int = 0
-    degraded: tuple[str, ...] = ()
 
 
 class MemoryEngine:
@@ -285,9 +278,9 @@ class MemoryEngine:
             self._embed_anew(models, [key for key in done.changed if changes[key].cues is not None])
             return done, passages
 
-    def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool) -> Purged:
+    def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool, let_go: LetGo) -> Purged:
         """Purge memories; past queries, which may quote them, are forgotten too."""
-        done = self.store.purge(ids, dry_run=dry_run, prove=prove)
+        done = self.store.purge(ids, dry_run=dry_run, prove=prove, let_go=let_go)
         if not dry_run:
             self._models.clear_caches()
         return done
@@ -329,6 +322,13 @@ class MemoryEngine:
 
     # Searching.
 
+    def similarities(self, texts: Sequence[str], others: Sequence[str]) -> list[list[float]]:
+        """Return the cosine of each text with each of the others. Raises EmbedderError or NotReady without a model."""
+        with self._lent_models(needed=True) as models:
+            assert models is not None
+            given, compared = (models.answering.embed_queries(some) for some in (texts, others))
+            return (given @ compared.T).tolist()  # type: ignore[no-any-return]
+
     def search(self, query: Query) -> Found:
         """Rank memories for a query. Raises EmbedderError or NotReady when the mode needs a model that is not there.
 
@@ -357,7 +357,7 @@ class MemoryEngine:
                 )
                 for place, text in enumerate(texts)
             ]
-        return found[0] if len(found) == 1 else _merged(query, found)
+        return found[0] if len(found) == 1 else merged(query, found)
 
     def _judge_of(self, model: EmbeddingLanes) -> Judge:
         """Return the judge of relevance by the model that answers."""
@@ -408,18 +408,6 @@ class MemoryEngine:
         wanted = query.where.projects
         missing = {part.what for part in self.rebuilding() if wanted is None or part.project in wanted}
         return tuple(leg for leg in legs if leg in missing)
-
-
-def _merged(query: Query, found: Sequence[Found]) -> Found:
-    """Join what several wordings of one query have found: by relevance, a memory's best match."""
-    best: dict[int, SearchResult] = {}
-    for result in (result for part in found for result in part.results):
-        known = best.get(result.memory.id)
-        if known is None or result.relevance > known.relevance:
-            best[result.memory.id] = result
-    ordered = sorted(best.values(), key=lambda result: (-result.relevance, result.memory.id))
-    degraded = tuple(dict.fromkeys(leg for part in found for leg in part.degraded))
-    return Found(ordered[: query.k], max(part.withheld for part in found), degraded)
 
 
 def _embed(models: ModelsInUse | None, memories: Sequence[Draft | Memory]) -> Sequence[Embedding | None]:

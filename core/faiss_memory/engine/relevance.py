@@ -13,7 +13,6 @@ import hashlib
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -28,7 +27,7 @@ from faiss_memory.analyzer import Terms, analyze, analyze_query
 from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.engine.scripts import KnownScripts
 from faiss_memory.errors import MemoryServiceError
-from faiss_memory.memory import Memory, Passage
+from faiss_memory.memory import Evidence, Memory, Passage
 from faiss_memory.safe_files import located, read_file, write_file
 
 log = logging.getLogger("faiss_memory.engine")
@@ -56,39 +55,24 @@ WEIGHTS = Weights(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What speaks for a memory and against it."""
+def weighed(evidence: Evidence) -> Weights:
+    """Return what is weighed of the evidence, in the order of the weights."""
+    return Weights(
+        similarity=evidence.similarity,
+        words=math.sqrt(evidence.words),
+        generic=evidence.generic,
+        specific=math.log1p(evidence.specific),
+        memories=math.log(max(1, evidence.memories) / 100),
+        cues=float(evidence.has_cues),
+        constant=1.0,
+    )
 
-    similarity: float
-    """Cosine of the query and the best passage or cue, less the penalty for many passages."""
-    words: float
-    """Which share of the query's words the memory holds, rare ones counting more, in [0, 1]."""
-    generic: float
-    """The cosine of the query and the generic prompt that it is most like."""
-    specific: float
-    """How much the query says: the sum of its words' rarity, each in [0, 1]."""
-    memories: int
-    """How many memories there are of those that count."""
-    has_cues: bool
 
-    def values(self) -> Weights:
-        """Return what is weighed, in the order of the weights."""
-        return Weights(
-            similarity=self.similarity,
-            words=math.sqrt(self.words),
-            generic=self.generic,
-            specific=math.log1p(self.specific),
-            memories=math.log(max(1, self.memories) / 100),
-            cues=float(self.has_cues),
-            constant=1.0,
-        )
-
-    def relevance(self, weights: Weights = WEIGHTS) -> float:
-        """Return the chance in [0, 1] that the memory helps."""
-        if self.generic >= GENERIC:
-            return 0.0
-        return 1 / (1 + math.exp(-sum(map(mul, weights, self.values()))))
+def relevance_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
+    """Return the chance in [0, 1] that a memory helps."""
+    if evidence.generic >= GENERIC:
+        return 0.0
+    return 1 / (1 + math.exp(-sum(map(mul, weights, weighed(evidence)))))
 
 
 class Judge:

@@ -15,8 +15,8 @@ from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine import ranking
 from faiss_memory.engine.passages import split
 from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg
-from faiss_memory.engine.relevance import NEUTRAL, Evidence, Judge, QueryWords, terms_of
-from faiss_memory.memory import Match, Memory, Passage, Query, Ranking, SearchResult
+from faiss_memory.engine.relevance import NEUTRAL, Judge, QueryWords, relevance_of, terms_of
+from faiss_memory.memory import Evidence, Match, Memory, Passage, Query, Ranking, SearchResult
 
 QUERY_PASSAGES = 8
 LONGEST_PHRASE = 200
@@ -35,6 +35,7 @@ class Meaning(NamedTuple):
 class Question:
     """What is known of a query before anything is found: how general it is, and how far the model understands it."""
 
+    text: str
     words: QueryWords
     generic: float = 0.0
     known_share: float = 0.0
@@ -45,8 +46,8 @@ def question(query: Query, meaning: Meaning | None, judge: Judge | None) -> Ques
     """Look at a query. Raises EmbedderError."""
     words = QueryWords(query.text)
     if meaning is None or judge is None:
-        return Question(words)
-    return Question(words, judge.generic(meaning.vector), judge.known_share(query.text))
+        return Question(query.text, words)
+    return Question(query.text, words, judge.generic(meaning.vector), judge.known_share(query.text))
 
 
 def embed_queries(model: EmbeddingLanes, texts: Sequence[str]) -> list[Meaning]:
@@ -142,9 +143,10 @@ def results_of(asked: Question, kept: Ranking, found: Found) -> list[SearchResul
                 memory=memory,
                 similarity=None if match is None else match.similarity,
                 score=scores[memory.id],
-                relevance=evidence.relevance(),
+                relevance=relevance_of(evidence),
                 passage=passage,
                 matched=None if match is None else "passage" if match.cue is None else "cue",
+                evidence=evidence,
             )
         )
     return results
@@ -163,6 +165,7 @@ def evidence_of(asked: Question, memory: Memory, match: Match | None, memories: 
         specific=asked.words.specific,
         memories=memories,
         has_cues=bool(memory.cues),
+        query=asked.text,
     )
 
 

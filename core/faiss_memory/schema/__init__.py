@@ -66,6 +66,7 @@ from faiss_memory.schema.overview import (
 )
 from faiss_memory.schema.search import (
     ClosestMatch,
+    EvidenceAnswer,
     FoundMemory,
     NovelAnswer,
     NovelRequest,
@@ -130,6 +131,7 @@ __all__ = [
     "DiagnosisAnswer",
     "DropProjectAnswer",
     "ErrorAnswer",
+    "EvidenceAnswer",
     "FileEntry",
     "FilesAnswer",
     "FilesRequest",

@@ -58,6 +58,9 @@ class SearchRequest(Message):
         ),
     ] = False
     include_superseded: Superseded = False
+    explain: Annotated[
+        bool, Meta(description="Whether each result says what its relevance is judged by.")
+    ] = False
 
 
 class PassageText(Answer):
@@ -66,6 +69,25 @@ class PassageText(Answer):
     text: str
     start: int
     end: int
+
+
+class EvidenceAnswer(Answer):
+    """What a result's relevance is judged by."""
+
+    query: Annotated[str, Meta(description="The query that the memory matched best.")]
+    similarity: Annotated[
+        float,
+        Meta(description="The cosine of query and best passage or cue, less a penalty for many passages."),
+    ]
+    words: Annotated[
+        float, Meta(description="Which share of the query's words it holds, rare ones counting more.")
+    ]
+    generic: Annotated[
+        float, Meta(description="How like the query is to prompts that no memory is meant by.")
+    ]
+    specific: Annotated[float, Meta(description="How much the query says, by how rare its words are.")]
+    memories: Annotated[int, Meta(description="How many memories could be near by accident.")]
+    has_cues: bool
 
 
 class FoundMemory(Answer):
@@ -93,6 +115,7 @@ class FoundMemory(Answer):
     ) = UNSET
     passage: PassageText | UnsetType = UNSET
     superseded_by: int | UnsetType = UNSET
+    evidence: EvidenceAnswer | UnsetType = UNSET
 
 
 class SearchAnswer(Answer):

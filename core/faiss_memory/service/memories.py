@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from faiss_memory import schema
 from faiss_memory.contracts.ledger import Use
@@ -33,11 +32,9 @@ from faiss_memory.schema.limits import (
 from faiss_memory.service import messages
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
-from faiss_memory.service.selection import named_alone, select_memories
+from faiss_memory.service.selection import named_alone, search_filter, select_memories
 from faiss_memory.service.uses import Uses
 from faiss_memory.settings import Settings
-
-T = TypeVar("T")
 
 
 class MemoryService(Service):
@@ -113,31 +110,35 @@ class MemoryService(Service):
     # Finding.
 
     def search(
-        self, request: schema.SearchRequest, rights: Rights = PERSON, wordings: Sequence[str] = ()
+        self,
+        request: schema.SearchRequest,
+        rights: Rights = PERSON,
+        wordings: Sequence[str] = (),
+        *,
+        is_counted: bool = True,
     ) -> schema.SearchAnswer:
         """Search memories with a question in plain words, or with several wordings of one."""
         if request.only_relevant or (not rights.is_person and request.min_relevance is None):
             return self.find(request, rights, wordings)
-        return self._search(request, rights, wordings)
+        return self._search(request, rights, wordings, is_counted)
 
     def find(
         self, request: schema.SearchRequest, rights: Rights = PERSON, wordings: Sequence[str] = ()
     ) -> schema.SearchAnswer:
         """Search as what is found is shown to a model or a person: only what is relevant, and each text once."""
         bar = self.settings.min_relevance if request.min_relevance is None else request.min_relevance
-        return self._search(
-            msgspec.structs.replace(request, min_relevance=bar, only_relevant=True), rights, wordings
-        )
+        asked = msgspec.structs.replace(request, min_relevance=bar, only_relevant=True)
+        return self._search(asked, rights, wordings, is_counted=True)
 
     def _search(
-        self, request: schema.SearchRequest, rights: Rights, wordings: Sequence[str]
+        self, request: schema.SearchRequest, rights: Rights, wordings: Sequence[str], is_counted: bool
     ) -> schema.SearchAnswer:
         started = time.perf_counter()
         limits = self.settings.limits
         check_size(request.query, limits.text_bytes, "query", "text_bytes")
         if request.k > limits.k:
             raise InvalidRequest(f"`k` is {request.k}; the most is {limits.k} (setting limits.k)", "k")
-        where = self._filter(request, rights)
+        where = search_filter(request, limits, rights)
         query = Query(
             text=request.query,
             k=request.k,
@@ -151,17 +152,21 @@ class MemoryService(Service):
         found = self.engine.search(query)
         seconds = time.perf_counter() - started
         answer = messages.search_answer(request, found, where, rights, seconds)
-        self.uses.note_search(answer, rights, seconds)
+        if is_counted:
+            self.uses.note_search(answer, rights, seconds)
+            self.plugins.notify("search_answered", request=request, answer=answer, rights=rights)
         return answer
+
+    def similarities(self, texts: Sequence[str], others: Sequence[str]) -> list[list[float]]:
+        """Return the cosine of each text with each of the others, by the model that answers."""
+        return self.engine.similarities(texts, others)
 
     def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:
         """Return whether a text is news: a long one is known only if every passage of it is."""
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
         projects = rights.to_read(request.project)
         closest = self.engine.closest(request.text, Filter(projects=projects))
-        match = (
-            None if closest is None else messages.closest_match(messages.seen(closest[0], rights), closest[1])
-        )
+        match = closest and messages.closest_match(messages.seen(closest[0], rights), closest[1])
         return schema.NovelAnswer(
             is_novel=match is None or match.similarity < request.threshold,
             closest_match=match,
@@ -329,12 +334,12 @@ class MemoryService(Service):
         if request == schema.PatchRequest():
             raise InvalidRequest("nothing to change: give what should be different, such as `text`")
         change = Change(
-            text=_or_none(request.text),
-            source=_or_none(request.source),
+            text=messages.or_none(request.text),
+            source=messages.or_none(request.source),
             tags=None if request.tags is UNSET else check_tags(request.tags, limits.tags, "tags"),
             cues=None if request.cues is UNSET else check_cues(request.cues, limits.cues, "cues"),
-            metadata=_or_none(request.metadata),
-            timestamp=check_time(_or_none(request.timestamp), "timestamp"),
+            metadata=messages.or_none(request.metadata),
+            timestamp=check_time(messages.or_none(request.timestamp), "timestamp"),
         )
         self._check_limits(change)
         rights.changeable(
@@ -379,7 +384,13 @@ class MemoryService(Service):
         """
         asked, where, there = select_memories(request, self.settings.limits, self.engine.store)
         ids = sorted(asked) if asked is not None and named_alone(request) else there
-        done = self.engine.purge(ids, dry_run=request.dry_run, prove=request.proof)
+
+        def let_go(ids: Sequence[int], texts: Collection[str]) -> None:
+            self.plugins.notify("memories_purged", ids=ids, texts=texts)
+
+        if not request.dry_run:  # already now, lest it be cut short
+            let_go(ids, {memory.text for memory in self.engine.store.get(ids)})
+        done = self.engine.purge(ids, dry_run=request.dry_run, prove=request.proof, let_go=let_go)
         if not request.dry_run and (removed := sorted(set(there) & set(done.ids))):
             self.plugins.notify("memories_removed", ids=removed)
         return messages.purge_answer(done, sorted((asked or set()) - set(done.ids)), where, request.dry_run)
@@ -402,23 +413,3 @@ class MemoryService(Service):
             forgotten=forgotten,
             message="Project forgotten; backups made before still hold it",
         )
-
-    # What they share.
-
-    def _filter(self, request: schema.SearchRequest, rights: Rights) -> Filter:
-        limits = self.settings.limits
-        check_metadata(request.metadata, limits.metadata_bytes, "metadata")
-        return Filter(
-            projects=rights.to_read(request.project),
-            tags=check_tags(request.tags, limits.tags, "tags"),
-            tags_mode=request.tags_mode,
-            source=request.source,
-            metadata=request.metadata,
-            after=check_time(request.after, "after"),
-            before=check_time(request.before, "before"),
-            include_superseded=request.include_superseded,
-        )
-
-
-def _or_none(value: T | UnsetType) -> T | None:
-    return None if isinstance(value, UnsetType) else value

@@ -6,18 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from faiss_memory import schema
 from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.contracts.store import Added, Purged
-from faiss_memory.engine.engine import Found
+from faiss_memory.engine.found import Found
 from faiss_memory.framing import clean_line, clean_text
-from faiss_memory.memory import Draft, Filter, Memory, Passage, SearchResult
+from faiss_memory.memory import Draft, Evidence, Filter, Memory, Passage, SearchResult
 from faiss_memory.rights import Rights
 
+T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -73,9 +74,9 @@ def memory(record: Memory) -> schema.MemoryAnswer:
     )
 
 
-def found_memory(result: SearchResult) -> schema.FoundMemory:
-    """Write a search result; similarities are rounded to 4 places."""
-    record, passage = result.memory, result.passage
+def found_memory(result: SearchResult, explain: bool = False) -> schema.FoundMemory:
+    """Write a search result, with what its relevance is judged by if asked; what is measured is rounded to 4 places."""
+    record, passage, evidence = result.memory, result.passage, result.evidence
     return schema.FoundMemory(
         id=record.id,
         text=record.text,
@@ -97,6 +98,19 @@ def found_memory(result: SearchResult) -> schema.FoundMemory:
             text=record.text[passage.start : passage.end], start=passage.start, end=passage.end
         ),
         superseded_by=UNSET if record.superseded_by is None else record.superseded_by,
+        evidence=_evidence(evidence) if explain and evidence is not None else UNSET,
+    )
+
+
+def _evidence(given: Evidence) -> schema.EvidenceAnswer:
+    return schema.EvidenceAnswer(
+        query=given.query,
+        similarity=round(given.similarity, 4),
+        words=round(given.words, 4),
+        generic=round(given.generic, 4),
+        specific=round(given.specific, 4),
+        memories=given.memories,
+        has_cues=given.has_cues,
     )
 
 
@@ -106,7 +120,7 @@ def search_answer(
     """Write what a search has found."""
     return schema.SearchAnswer(
         query=request.query,
-        results=[found_memory(seen_result(result, rights)) for result in found.results],
+        results=[found_memory(seen_result(result, rights), request.explain) for result in found.results],
         count=len(found.results),
         mode=request.mode,
         project=format_projects(where.projects),
@@ -200,3 +214,8 @@ def from_cursor(cursor: str) -> tuple[datetime, int]:
     """Read a place in a list, in the form that the schema prescribes."""
     microseconds, memory_id = (int(part) for part in cursor.split("."))
     return _EPOCH + max(_FIRST, min(_LAST, microseconds)) * _MICROSECOND, memory_id
+
+
+def or_none(value: T | UnsetType) -> T | None:
+    """Return what a field of a request was given; None if nothing."""
+    return None if isinstance(value, UnsetType) else value

@@ -1,4 +1,4 @@
-"""Which memories a request to forget or to purge names."""
+"""Which memories a request names, to search, to forget or to purge them."""
 
 from __future__ import annotations
 
@@ -44,6 +44,21 @@ def select_memories(
     where = _filter(request, limits, rights)
     ids = store.matching_ids(where)
     return Selection(asked, where, ids if asked is None else [one for one in ids if one in asked])
+
+
+def search_filter(request: schema.SearchRequest, limits: Limits, rights: Rights) -> Filter:
+    """Return which memories a search is about. Raises InvalidRequest and NotAllowed."""
+    check_metadata(request.metadata, limits.metadata_bytes, "metadata")
+    return Filter(
+        projects=rights.to_read(request.project),
+        tags=check_tags(request.tags, limits.tags, "tags"),
+        tags_mode=request.tags_mode,
+        source=request.source,
+        metadata=request.metadata,
+        after=check_time(request.after, "after"),
+        before=check_time(request.before, "before"),
+        include_superseded=request.include_superseded,
+    )
 
 
 def named_alone(request: schema.ForgetRequest) -> bool:

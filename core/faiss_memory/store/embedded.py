@@ -21,12 +21,14 @@ from faiss_memory.contracts.store import (
     Added,
     Feed,
     KnownModel,
+    LetGo,
     Progress,
     Purged,
     Retry,
     Rewritten,
     Store,
     StoreStats,
+    keeps_nothing,
 )
 from faiss_memory.errors import Conflict, MemoryNotFound, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
@@ -117,11 +119,8 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
 
     def _open(self) -> None:
         if (kind := network_file_system(self.folder)) is not None:
-            log.warning(
-                "%s lies on %s, where databases are slow and may break; a local folder is safer",
-                self.folder,
-                kind,
-            )
+            slow = "%s lies on %s, where databases are slow and may break; a local folder is safer"
+            log.warning(slow, self.folder, kind)
         remove_special_files(self.folder)
         redact.temporary_files_in(self.folder)
         purge.resume(self.folder)
@@ -273,12 +272,14 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
         """Take memories out of every answer."""
         return self._opened.committer.run(lambda truth, changes: truth.forget(ids, changes), gives_room=True)
 
-    def purge(self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False) -> Purged:
+    def purge(
+        self, ids: Sequence[int], *, dry_run: bool = False, prove: bool = False, let_go: LetGo = keeps_nothing
+    ) -> Purged:
         """Take memories out of every answer and of every file."""
         if not self._restoring.acquire(blocking=False):
             raise Conflict("a restore or another purge is running; wait until it is done")
         try:
-            return self._opened.purging.purge(ids, dry_run=dry_run, prove=prove)
+            return self._opened.purging.purge(ids, dry_run=dry_run, prove=prove, let_go=let_go)
         finally:
             self._restoring.release()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from faiss_memory import (
     TRIAL_SESSION,
@@ -15,20 +15,25 @@ from faiss_memory import (
     MemoryNotFound,
     Note,
     NotReady,
+    SearchAnswer,
+    SearchRequest,
     Service,
     Use,
     bucket_of,
     count_tokens,
     framed,
 )
-from faiss_memory_plugins.recall.choosing import digest_of, found_for, project_for
+from faiss_memory_plugins.recall.choosing import digest_of, project_for
+from faiss_memory_plugins.recall.database import Database
 from faiss_memory_plugins.recall.events import Event, HookParams, HookRequest, read_event
+from faiss_memory_plugins.recall.finding import Brought, brought_by
+from faiss_memory_plugins.recall.log import RecallLog
+from faiss_memory_plugins.recall.messages import LogAnswer, LogEntry, LoggedMemory, LogRequest
 from faiss_memory_plugins.recall.sessions import COUNTS, Sessions
 from faiss_memory_plugins.recall.settings import RecallSettings
 from faiss_memory_plugins.recall.summaries import keep_summary
 
 SESSIONS_REMEMBERED = 200
-FOUND = "found for this prompt"
 DIGEST = "kept for every session of this project"
 
 
@@ -52,6 +57,19 @@ class PreviousPrompts:
             while len(self._prompts) > SESSIONS_REMEMBERED:
                 self._prompts.popitem(last=False)
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._prompts.clear()
+
+
+class _Kept(NamedTuple):
+    """What `recall.db` holds."""
+
+    database: Database
+    sessions: Sessions
+    log: RecallLog
+
 
 class Recall:
     """Answers the hooks of one service."""
@@ -59,15 +77,19 @@ class Recall:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._opening = Lock()
-        self._opened: Sessions | None = None
+        self._opened: _Kept | None = None
         self._previous = PreviousPrompts()
+        self._settings = service.settings.of(RecallSettings)
+        if not self._settings.log and self._exists():
+            _ = self._kept  # which empties the log
 
     @property
-    def _sessions(self) -> Sessions:
+    def _kept(self) -> _Kept:
         # Opened when it is first needed: by then the data folder is there, and is ours.
         with self._opening:
             if self._opened is None:
-                self._opened = Sessions(self._service.settings.data_folder / "recall.db")
+                database = Database(self._service.settings.data_folder / "recall.db")
+                self._opened = _Kept(database, Sessions(database), RecallLog(database, self._settings.log))
             return self._opened
 
     def answer(
@@ -91,36 +113,46 @@ class Recall:
     def _show(
         self, assistant: str, dialect: HookDialect, project: str, event: Event, began: float, within: float
     ) -> Mapping[str, Any]:
-        sessions, settings = self._sessions, self._service.settings.of(RecallSettings)
-        with sessions.lock:
+        database, sessions, log = self._kept
+        with database.lock:
             if event.moment == "session start":
                 sessions.forget_old()
                 if event.forgotten:
                     sessions.forget(assistant, event.session)
             known = sessions.shown(assistant, event.session)
-        if event.moment == "prompt":
-            why, tokens = FOUND, settings.tokens
-            key = (assistant, event.session)
-            previous = self._previous.get(key) if event.session else ""
-            notes, asked = found_for(self._service, project, event.text, previous, known)
-            self._previous.put(key, asked)
-        else:
-            why, tokens = DIGEST, settings.digest_tokens
-            notes = digest_of(self._service, project, event.session, known, event.forgotten)
-        with sessions.lock:
+        brought = self._brought(assistant, project, event, known)
+        with database.lock:
             # Another hook of the same session may have shown some of it meanwhile.
-            known = sessions.shown(assistant, event.session)
-            notes = [note for note in notes if note.id not in known]
-            text, shown = framed(notes, why, tokens, here=project)
-            late = bool(shown) and time.monotonic() > began + within
+            meanwhile = sessions.shown(assistant, event.session)
+            text, shown = brought.text, brought.notes
+            if any(note.id in meanwhile for note in shown):
+                left = [note for note in shown if note.id not in meanwhile]
+                text, shown = framed(left, brought.why, self._settings.tokens)
+            seconds = time.monotonic() - began
+            late = bool(shown) and seconds > within
             if not late:
                 sessions.note_shown(assistant, event.session, [note.id for note in shown])
             if not event.session.startswith(TRIAL_SESSION):
                 self._count(assistant, project, event, text, shown, late)
-                self._note(assistant, project, event, [] if late else shown, began)
+                self._note(assistant, project, event, [] if late else shown, seconds)
+                log.note(_entry(assistant, project, event, brought, shown, seconds, late))
         return dialect.context(event.name, text) if shown and not late else {}
 
-    def _note(self, assistant: str, project: str, event: Event, shown: Sequence[Note], began: float) -> None:
+    def _brought(self, assistant: str, project: str, event: Event, known: Collection[int]) -> Brought:
+        """Find what an event brings."""
+        if event.moment == "prompt":
+            key = (assistant, event.session)
+            previous = self._previous.get(key) if event.session else ""
+            brought = brought_by(self._service, project, event.text, previous, known)
+            self._previous.put(key, brought.asked)
+            return brought
+        chosen = digest_of(self._service, project, event.session, known, event.forgotten)
+        text, notes = framed(chosen, DIGEST, self._settings.digest_tokens)
+        return Brought(notes=notes, text=text, why=DIGEST)
+
+    def _note(
+        self, assistant: str, project: str, event: Event, shown: Sequence[Note], seconds: float
+    ) -> None:
         """Count the hook, and each memory that it has shown, in the ledger of the records."""
         each = [
             Use(
@@ -133,7 +165,7 @@ class Recall:
             for note in shown
         ]
         hook = Use(
-            assistant=assistant, project=project, event=event.name, latency=bucket_of(time.monotonic() - began),
+            assistant=assistant, project=project, event=event.name, latency=bucket_of(seconds),
             tokens=sum(use.tokens for use in each),
         )  # fmt: skip
         self._service.note_uses([hook, *each])
@@ -142,7 +174,7 @@ class Recall:
         self, assistant: str, project: str, event: Event, text: str, shown: Sequence[Note], late: bool
     ) -> None:
         injected = bool(shown) and not late
-        self._sessions.count(
+        self._kept.sessions.count(
             assistant,
             project,
             event.name,
@@ -155,10 +187,11 @@ class Recall:
         )
 
     def _keep(self, assistant: str, project: str, event: Event) -> None:
-        with self._sessions.lock:
-            known = self._sessions.shown(assistant, event.session)
-            self._sessions.count(assistant, project, event.name, fired=1)
-        if self._service.settings.of(RecallSettings).keep_summaries:
+        database, sessions, _ = self._kept
+        with database.lock:
+            known = sessions.shown(assistant, event.session)
+            sessions.count(assistant, project, event.name, fired=1)
+        if self._settings.keep_summaries:
             shown = []
             for memory_id in known:
                 try:
@@ -179,19 +212,87 @@ class Recall:
     def forget_memories(self, ids: Sequence[int]) -> None:
         """Forget that memories were shown: they were corrected, or are gone."""
         if self._exists():
-            with self._sessions.lock:
-                self._sessions.forget_memories(ids)
+            with self._kept.database.lock:
+                self._kept.sessions.forget_memories(ids)
+
+    def purge(self, ids: Collection[int], texts: Collection[str]) -> None:
+        """Let go of prompts that hold a part of what is purged, and of what is known of these memories."""
+        self._previous.clear()
+        if self._exists():
+            with self._kept.database.lock:
+                self._kept.log.purge(ids, texts)
+
+    def log(self, request: LogRequest) -> LogAnswer:
+        """Show the last recalls, and searches that found nothing."""
+        found: list[LogEntry] = []
+        if self._exists():
+            with self._kept.database.lock:
+                found = self._kept.log.entries(
+                    request.limit, request.project, request.assistant, request.only
+                )
+        return LogAnswer(recalls=found, count=len(found))
+
+    def note_search(self, request: SearchRequest, answer: SearchAnswer, by: str) -> None:
+        """Keep a search that has found nothing."""
+        if answer.count or not self._settings.log:
+            return
+        entry = LogEntry(
+            assistant=by,
+            project=answer.project if isinstance(answer.project, str) else answer.project[0],
+            event="search",
+            prompt=request.query,
+            shown=[],
+            withheld=[],
+            nothing=f"{answer.withheld} found were not relevant enough"
+            if answer.withheld
+            else "nothing was found",
+            took_ms=answer.took_ms,
+            late=False,
+        )
+        with self._kept.database.lock:
+            self._kept.log.note(entry)
 
     def _exists(self) -> bool:
         return self._opened is not None or (self._service.settings.data_folder / "recall.db").exists()
 
     def _read_ledger(self) -> list[dict[str, Any]]:
-        with self._sessions.lock:
-            return self._sessions.ledger()
+        with self._kept.database.lock:
+            return self._kept.sessions.ledger()
 
     def close(self) -> None:
         """Close the file."""
         with self._opening:
             if self._opened is not None:
-                self._opened.close()
+                self._opened.database.close()
                 self._opened = None
+
+
+def _entry(
+    assistant: str,
+    project: str,
+    event: Event,
+    brought: Brought,
+    shown: Sequence[Note],
+    seconds: float,
+    late: bool,
+) -> LogEntry:
+    """Return what the log keeps of an answered hook."""
+    withheld = [one for one in brought.found.values() if one.id in brought.withheld]
+    return LogEntry(
+        assistant=assistant,
+        project=project,
+        event=event.name,
+        prompt=event.text if event.moment == "prompt" else "",
+        shown=[LoggedMemory(id=note.id, relevance=_relevance(brought, note.id)) for note in shown],
+        withheld=[
+            LoggedMemory(id=one.id, relevance=one.relevance, why=brought.withheld[one.id]) for one in withheld
+        ],
+        nothing=brought.nothing,
+        took_ms=round(1000 * seconds, 2),
+        late=late,
+    )
+
+
+def _relevance(brought: Brought, memory_id: int) -> float | None:
+    found = brought.found.get(memory_id)
+    return None if found is None else found.relevance

@@ -1,15 +1,39 @@
-"""The plugin: a call for each assistant that has hooks, and the refusal to store what was recalled."""
+"""The plugin: a call for each assistant that has hooks, those for the person, and refusing what was recalled."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from faiss_memory import Change, Draft, InvalidRequest, Memory, Route, Service, holds_recalled, hookimpl
+from faiss_memory import (
+    Change,
+    Draft,
+    InvalidRequest,
+    Memory,
+    Rights,
+    Route,
+    SearchAnswer,
+    SearchRequest,
+    Service,
+    holds_recalled,
+    hookimpl,
+)
 from faiss_memory_plugins.recall.answering import Recall
 from faiss_memory_plugins.recall.events import HookParams, HookRequest
+from faiss_memory_plugins.recall.messages import (
+    LogAnswer,
+    LogRequest,
+    NeverAnswer,
+    NeverRequest,
+    PinAnswer,
+    PinRequest,
+    PreviewAnswer,
+    PreviewRequest,
+)
+from faiss_memory_plugins.recall.preview import preview
 from faiss_memory_plugins.recall.settings import RecallSettings
+from faiss_memory_plugins.recall.wishes import never, pin
 
 REFUSED = "`{field}` holds notes that were recalled from this memory; store only what is new"
 
@@ -26,7 +50,7 @@ class RecallPlugin:
 
     @hookimpl
     def register_routes(self, service: Service) -> Sequence[Route]:
-        """Hand in the calls that answer hooks."""
+        """Hand in the calls that answer hooks, and those for the person."""
         recall = self._recall = Recall(service)
         return [
             Route(
@@ -39,7 +63,24 @@ class RecallPlugin:
             )
             for adapter in service.assistants
             if adapter.hook is not None
-        ]
+        ] + [
+            Route(
+                method="POST", path="/recall/preview", summary="Show what a prompt would bring, and what not",
+                body=PreviewRequest, answer=PreviewAnswer, handler=partial(preview, service),
+            ),
+            Route(
+                method="GET", path="/recall/log", summary="Show the last recalls, and searches that found nothing",
+                params=LogRequest, answer=LogAnswer, handler=recall.log,
+            ),
+            Route(
+                method="POST", path="/recall/pin", summary="Show a memory whenever a session begins, or no more",
+                body=PinRequest, answer=PinAnswer, handler=partial(pin, service),
+            ),
+            Route(
+                method="POST", path="/recall/never", summary="Do not show a memory for prompts like this one",
+                body=NeverRequest, answer=NeverAnswer, handler=partial(never, service),
+            ),
+        ]  # fmt: skip
 
     @hookimpl
     def before_add(self, drafts: list[Draft]) -> None:
@@ -64,6 +105,18 @@ class RecallPlugin:
     def memories_removed(self, ids: Sequence[int]) -> None:
         """Keep nothing of what is gone."""
         self._forget(ids)
+
+    @hookimpl
+    def memories_purged(self, ids: Sequence[int], texts: Collection[str]) -> None:
+        """Let the log keep nothing of it."""
+        if self._recall is not None:
+            self._recall.purge(frozenset(ids), texts)
+
+    @hookimpl
+    def search_answered(self, request: SearchRequest, answer: SearchAnswer, rights: Rights) -> None:
+        """Keep in the log what found nothing."""
+        if self._recall is not None:
+            self._recall.note_search(request, answer, rights.way or rights.by)
 
     def _forget(self, ids: Sequence[int]) -> None:
         if self._recall is not None:

@@ -102,6 +102,18 @@ def prompt_parts(prompt: str) -> PromptParts:
     return PromptParts(prose, list(dict.fromkeys(queries))[:MOST_QUERIES])
 
 
+def why_nothing(prompt: str) -> str:
+    """Say in plain words why a prompt asks nothing."""
+    text = _bounded(prompt)
+    if not text.strip():
+        return "the prompt is empty"
+    if _COMMAND.fullmatch(text):
+        return "it is a command to the assistant"
+    if not _without_machine_blocks(text).strip():
+        return "it is a program's markup alone"
+    return "there are no words in it to search for"
+
+
 def _bounded(prompt: str) -> str:
     if len(prompt) <= LONGEST_READ:
         return prompt

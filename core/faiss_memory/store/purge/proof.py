@@ -42,8 +42,7 @@ NOT_COVERED = (
 def search(data: Path, texts: Collection[str], purged: Collection[int]) -> Proof:
     """Search every file of a data folder for the texts of what was purged. Raises OSError."""
     wanted = [text for text in texts if len(text.encode("utf-8", "surrogatepass")) >= LEAST]
-    parts = {part for text in wanted for form in forms(text) for part in _cut(form) if len(part) >= LEAST}
-    seeker = _Seeker(parts)
+    seeker = _Seeker(parts_of(wanted))
     files = size = 0
     found: list[str] = []
     shared: set[int] = set()
@@ -62,6 +61,11 @@ def search(data: Path, texts: Collection[str], purged: Collection[int]) -> Proof
             if seen[key]:
                 found.append(str(path.relative_to(data)))
     return Proof(files, size, len(wanted), found, sorted(shared), [*NOT_COVERED])
+
+
+def parts_of(texts: Iterable[str]) -> set[bytes]:
+    """Return what is looked for of texts: in none of their forms a part of them may be left."""
+    return {part for text in texts for form in forms(text) for part in _cut(form) if len(part) >= LEAST}
 
 
 def forms(text: str) -> Iterator[bytes]:

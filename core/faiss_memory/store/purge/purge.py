@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from faiss_memory.background import Problems
-from faiss_memory.contracts.store import Proof, Purged
+from faiss_memory.contracts.store import LetGo, Proof, Purged
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.safe_files import read_own
 from faiss_memory.store.backup.backups import Manifest
@@ -98,7 +98,7 @@ class Purging:
         self._on_failure = on_failure
         self._problems = problems
 
-    def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool) -> Purged:
+    def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool, let_go: LetGo) -> Purged:
         """Purge memories, those as well that were forgotten before, if any file still holds them.
 
         Raises DiskFull and StoreError when it could not be finished: a start, or another purge, goes on with it.
@@ -116,6 +116,7 @@ class Purging:
                 files, removed = self._run(gone)
             except (OSError, sqlite3.Error, DiskFull) as error:
                 raise _unfinished(error) from error
+        let_go(sorted(known), gone.texts)
         found = proof.search(self._data, gone.texts, known.keys()) if prove else None
         return _told(ids, known.keys(), files, removed, found)
 
