@@ -908,7 +908,6 @@ def test_without_a_model_memories_are_kept_and_found_by_words_and_embedded_at_th
         ("/search", {"query": "ledger", "mode": "semantic"}),
         ("/search", {"query": "ledger", "threshold": 0.1}),
         ("/search", {"query": "ledger", "mode": "keyword", "threshold": 0.1}),
-        ("/search", {"query": "ledger", "min_relevance": 0.1}),
         ("/memory/is-novel", {"text": "ledger"}),
         ("/memory/add", {"text": "ledger", "if_novel": 0.9}),
     ]:

@@ -24,7 +24,6 @@ from faiss_memory.contracts.store import (
     Rewritten,
     Store,
 )
-from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine.duplicates import distinct, newer_first
 from faiss_memory.engine.found import Found, merged
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed
@@ -79,7 +78,7 @@ class MemoryEngine:
     ) -> None:
         self._store = store
         self.problems = problems or Problems()
-        self._models = Models(store, opening, self.problems)
+        self._models = Models(store, opening, self.problems, cache_folder)
         self._wait = startup_wait
         self._store_opened = Event()
         self._closing = False
@@ -89,8 +88,6 @@ class MemoryEngine:
         """Why nothing more is written."""
         self._rank_memories = rank_memories
         self._rerank_results = rerank_results
-        self._judge: Judge | None = None
-        self._cache_folder = cache_folder
         self._starter = BackgroundThread("starter", self._start, self._cannot_start)
 
     # Starting and stopping.
@@ -115,17 +112,7 @@ class MemoryEngine:
                 self._give_up(error)
         else:
             self._models.embed_backlog()
-            self._prepare_judge()
-
-    def _prepare_judge(self) -> None:
-        """Have what a search needs to judge by ready before the first one."""
-        if (models := self._models.in_use) is not None:
-            try:
-                self._judge_of(models.answering).prepare()
-            except EmbedderError as error:
-                log.warning(
-                    "what relevance is judged by could not be embedded, and is tried again: %s", error
-                )
+            self._models.prepare_judge()
 
     def _give_up(self, error: MemoryServiceError) -> None:
         """Let nobody wait for memories that cannot be used."""
@@ -346,7 +333,7 @@ class MemoryEngine:
             except EmbedderError:
                 if needs_model:
                     raise
-            judge = None if models is None or meanings is None else self._judge_of(models.answering)
+            judge = None if models is None or meanings is None else self._models.judge_of(models.answering)
             degraded = ("semantic",) if meanings is None and query.mode == "hybrid" else ()
             found = [
                 self._search(
@@ -358,13 +345,6 @@ class MemoryEngine:
                 for place, text in enumerate(texts)
             ]
         return found[0] if len(found) == 1 else merged(query, found)
-
-    def _judge_of(self, model: EmbeddingLanes) -> Judge:
-        """Return the judge of relevance by the model that answers."""
-        judge = self._judge
-        if judge is None or judge.identity != model.identity:
-            judge = self._judge = Judge(model, self._cache_folder)
-        return judge
 
     def _search(
         self, query: Query, meaning: Meaning | None, judge: Judge | None, degraded: tuple[str, ...]

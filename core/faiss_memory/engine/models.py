@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Condition, Event, Lock
 
 import numpy as np
@@ -16,6 +17,7 @@ from faiss_memory.contracts.embedder import Embedder, Embedding
 from faiss_memory.contracts.store import KnownModel, Progress, Store
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine.passages import split
+from faiss_memory.engine.relevance import Judge
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady
 from faiss_memory.memory import Draft, Memory
 
@@ -110,10 +112,12 @@ class _Lent:
 class Models:
     """The models of one engine. `load`, then `settle` when the store is open, then `embed_backlog`."""
 
-    def __init__(self, store: Store, opening: ModelOpening, problems: Problems) -> None:
+    def __init__(self, store: Store, opening: ModelOpening, problems: Problems, cache_folder: Path) -> None:
         self._store = store
         self._opening = opening
         self._problems = problems
+        self._cache_folder = cache_folder
+        self._judge: Judge | None = None
         self._lent = _Lent()
         self._wanted: EmbeddingLanes | None = None
         self._loader = BackgroundThread("model loader", self._load, self._cannot_load)
@@ -239,6 +243,25 @@ class Models:
             self._lent.replace(ModelsInUse(model))
         self._settled.set()
         log.info("model %s answers", model.identity)
+
+    # What relevance is judged by.
+
+    def judge_of(self, model: EmbeddingLanes) -> Judge:
+        """Return the judge of relevance by a model that answers."""
+        judge = self._judge
+        if judge is None or judge.identity != model.identity:
+            judge = self._judge = Judge(model, self._cache_folder)
+        return judge
+
+    def prepare_judge(self) -> None:
+        """Have what a search needs to judge by ready before the first one."""
+        if (models := self.in_use) is not None:
+            try:
+                self.judge_of(models.answering).prepare()
+            except EmbedderError as error:
+                log.warning(
+                    "what relevance is judged by could not be embedded, and is tried again: %s", error
+                )
 
     # What is still to be embedded.
 

@@ -23,13 +23,13 @@ from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema.limits import (
     check_cues,
-    check_metadata,
     check_size,
     check_tags,
     check_text,
     check_time,
 )
 from faiss_memory.service import messages
+from faiss_memory.service.drafts import check_limits, draft_of
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
 from faiss_memory.service.selection import named_alone, search_filter, select_memories
@@ -243,7 +243,8 @@ class MemoryService(Service):
         in_batch = isinstance(request, schema.AddBatchRequest)
         prefixes = [f"memories[{n}]." if in_batch else "" for n in range(len(memories))]
         drafts = [
-            self._draft(memory, prefix, rights) for memory, prefix in zip(memories, prefixes, strict=True)
+            draft_of(memory, prefix, rights, self.settings.limits)
+            for memory, prefix in zip(memories, prefixes, strict=True)
         ]
         retry = None
         if key is not None:
@@ -283,7 +284,7 @@ class MemoryService(Service):
         """
         parts: list[Draft | Change] = [*drafts, *changes.values()]
         for part in parts:
-            self._check_limits(part)
+            check_limits(part, self.settings.limits)
         self._ask_before_add(drafts)
         done, passages = self.engine.rewrite(drafts, self._ask_before_change(changes), gone)
         self._notify_of("memories_added", done.added)
@@ -295,36 +296,6 @@ class MemoryService(Service):
     def origins(self, project: str) -> dict[int, Origin]:
         """Return which of a project's memories were built from which part of which file, by id."""
         return self.engine.store.origins(project)
-
-    def _check_limits(self, part: Draft | Change) -> None:
-        limits = self.settings.limits
-        if part.text is not None:
-            check_text(part.text, limits.text_bytes, "text", "text_bytes")
-        if part.metadata is not None:
-            check_metadata(part.metadata, limits.metadata_bytes, "metadata")
-        check_tags(part.tags or (), limits.tags, "tags")
-        check_cues(part.cues or (), limits.cues, "cues")
-
-    def _draft(self, memory: schema.NewMemory, prefix: str, rights: Rights) -> Draft:
-        limits = self.settings.limits
-        project = rights.to_write(memory.project, f"{prefix}project")
-        for field in ("if_novel", "supersedes"):
-            if getattr(memory, field) is not None:
-                rights.check_compared(project, f"{prefix}{field}")
-        check_text(memory.text, limits.text_bytes, f"{prefix}text", "text_bytes")
-        check_metadata(memory.metadata, limits.metadata_bytes, f"{prefix}metadata")
-        return Draft(
-            text=memory.text,
-            project=project,
-            source=memory.source,
-            tags=check_tags(memory.tags, limits.tags, f"{prefix}tags"),
-            cues=check_cues(memory.cues, limits.cues, f"{prefix}cues"),
-            metadata=memory.metadata,
-            timestamp=check_time(memory.timestamp, f"{prefix}timestamp"),
-            supersedes=memory.supersedes,
-            if_novel=memory.if_novel,
-            by=rights.by,
-        )
 
     def patch(
         self, memory_id: int, request: schema.PatchRequest, rights: Rights = PERSON
@@ -341,7 +312,7 @@ class MemoryService(Service):
             metadata=messages.or_none(request.metadata),
             timestamp=check_time(messages.or_none(request.timestamp), "timestamp"),
         )
-        self._check_limits(change)
+        check_limits(change, self.settings.limits)
         rights.changeable(
             memory_id, self.engine.store.get([memory_id])
         )  # before the text is embedded in vain

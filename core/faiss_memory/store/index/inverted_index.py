@@ -191,42 +191,41 @@ class KeywordIndex:
         Lucene's idf, which is never negative. A part of a sequence takes its neighbours' words as well, the more the
         shorter it is.
         """
-        alive = self._alive[: self._size]
-        total = self._living
         counting = self._counting(allowed, hidden)
         memories = int(counting.sum())
         if not memories:
             return ByWords([], 0.0, 0, [])
+        scores, held = self._scores(query, unknown)
+        found = np.flatnonzero((scores > 0) & counting)
+        if not len(found):
+            return ByWords([], 0.0, memories, [])
+        shares = held[found]
+        full = found[shares >= 1 - 1e-5] if most_holders else found[:0]
+        return ByWords(
+            _ranked(self.memory_ids[found], scores[found], limit, also),
+            min(1.0, float(shares.max())),
+            memories,
+            self.memory_ids[full].tolist() if len(full) <= most_holders else [],
+        )
+
+    def _scores(
+        self, query: Mapping[int, int], unknown: int
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return the BM25 of each slot, and the share of the query that it holds itself."""
+        alive = self._alive[: self._size]
         lengths = self._sequences.lengths(self._lengths[: self._size])
         norm = K1 * (1 - B + B * lengths / max(float(lengths[alive].mean()), 1.0))
-        scores = np.zeros(self._size, np.float32)
-        held = np.zeros(self._size, np.float32)
+        scores, held = np.zeros(self._size, np.float32), np.zeros(self._size, np.float32)
         postings = self._rarest(query, alive)
-        wanted = (unknown + sum(query.values()) - sum(query[term] for term, _, _ in postings)) * _idf(
-            total, 0
-        )
+        lacking = unknown + sum(query.values()) - sum(query[term] for term, _, _ in postings)
+        wanted = lacking * _idf(self._living, 0)
         for term, slots, counts in postings[:MOST_TERMS]:
-            idf = query[term] * _idf(total, len(slots))
+            idf = query[term] * _idf(self._living, len(slots))
             wanted += idf
             held[slots] += idf
             places, often = self._sequences.spread(slots, counts, self._lengths)
             scores[places] += idf * often * (K1 + 1) / (often + norm[places])
-        found = np.flatnonzero((scores > 0) & counting)
-        if not len(found):
-            return ByWords([], 0.0, memories, [])
-        full = found[held[found] >= wanted * (1 - 1e-5)] if most_holders else found[:0]
-        holders = self.memory_ids[full].tolist() if len(full) <= most_holders else []
-        coverage = min(1.0, float(held[found].max()) / wanted)
-        ids, values = self.memory_ids[found], scores[found]
-        ranking = _best(ids, values, limit)
-        if also is not None and len(found) > limit:
-            ranked = {memory_id for memory_id, _ in ranking}
-            more = np.isin(ids, also)
-            pairs = zip(ids[more].tolist(), values[more].tolist(), strict=True)
-            ranking += sorted(
-                (pair for pair in pairs if pair[0] not in ranked), key=lambda pair: (-pair[1], pair[0])
-            )
-        return ByWords(ranking, coverage, memories, holders)
+        return scores, held / max(wanted, 1e-9)
 
     def _counting(self, allowed: npt.NDArray[np.int64] | None, hidden: npt.NDArray[np.int64]) -> Mask:
         """Return which slots hold memories that count."""
@@ -316,6 +315,23 @@ def _stable_order(terms: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
     order = np.argsort((terms & 0xFFFF).astype(np.uint16), kind="stable")
     high = (terms >> 16).astype(np.uint16)
     return order[np.argsort(high[order], kind="stable")] if high.any() else order
+
+
+def _ranked(
+    ids: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float32],
+    limit: int,
+    also: npt.NDArray[np.int64] | None,
+) -> list[tuple[int, float]]:
+    """Return the best, and after them those `also` wanted that are none of these."""
+    ranking = _best(ids, scores, limit)
+    if also is None or len(ids) <= limit:
+        return ranking
+    ranked = {memory_id for memory_id, _ in ranking}
+    more = np.isin(ids, also)
+    pairs = zip(ids[more].tolist(), scores[more].tolist(), strict=True)
+    others = [pair for pair in pairs if pair[0] not in ranked]
+    return ranking + sorted(others, key=lambda pair: (-pair[1], pair[0]))
 
 
 def _best(ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], limit: int) -> list[tuple[int, float]]:

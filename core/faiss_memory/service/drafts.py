@@ -1,0 +1,41 @@
+"""From a request to a memory that is not stored yet: what limits and rights allow of it."""
+
+from __future__ import annotations
+
+from faiss_memory import schema
+from faiss_memory.memory import Change, Draft
+from faiss_memory.rights import Rights
+from faiss_memory.schema.limits import check_cues, check_metadata, check_tags, check_text, check_time
+from faiss_memory.settings import Limits
+
+
+def draft_of(memory: schema.NewMemory, prefix: str, rights: Rights, limits: Limits) -> Draft:
+    """Return what is to be stored; `prefix` leads the names of fields in errors. Raises InvalidRequest."""
+    project = rights.to_write(memory.project, f"{prefix}project")
+    for field in ("if_novel", "supersedes"):
+        if getattr(memory, field) is not None:
+            rights.check_compared(project, f"{prefix}{field}")
+    check_text(memory.text, limits.text_bytes, f"{prefix}text", "text_bytes")
+    check_metadata(memory.metadata, limits.metadata_bytes, f"{prefix}metadata")
+    return Draft(
+        text=memory.text,
+        project=project,
+        source=memory.source,
+        tags=check_tags(memory.tags, limits.tags, f"{prefix}tags"),
+        cues=check_cues(memory.cues, limits.cues, f"{prefix}cues"),
+        metadata=memory.metadata,
+        timestamp=check_time(memory.timestamp, f"{prefix}timestamp"),
+        supersedes=memory.supersedes,
+        if_novel=memory.if_novel,
+        by=rights.by,
+    )
+
+
+def check_limits(part: Draft | Change, limits: Limits) -> None:
+    """Check what does not come by a request, such as a part of a file. Raises InvalidRequest."""
+    if part.text is not None:
+        check_text(part.text, limits.text_bytes, "text", "text_bytes")
+    if part.metadata is not None:
+        check_metadata(part.metadata, limits.metadata_bytes, "metadata")
+    check_tags(part.tags or (), limits.tags, "tags")
+    check_cues(part.cues or (), limits.cues, "cues")
