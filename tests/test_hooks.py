@@ -132,6 +132,14 @@ class Everything:
         self.told.append(("removed", sorted(ids)))
 
     @hookimpl
+    def memories_purged(self, ids, texts):
+        self.told.append(("purged", sorted(ids), sorted(texts)))
+
+    @hookimpl
+    def search_answered(self, request, answer, rights):
+        self.answered = (request.query, answer.count, rights.by)
+
+    @hookimpl
     def rank_memories(self, query, k):
         assert k >= query.k
         return [(int(word), 1.0) for word in query.text.split() if word.isdigit()]
@@ -146,6 +154,22 @@ def test_every_hook_is_implemented_by_a_plugin_of_these_tests():
     implemented = {name for name, value in vars(Everything).items() if hasattr(value, "faiss_memory_impl")}
     assert specified
     assert implemented == specified
+
+
+def test_a_purge_is_told_before_it_begins_and_when_it_is_done_and_a_search_when_it_is_answered(
+    make_service, client_of
+):
+    plugin = Everything()
+    client = client_of(make_service(plugin))
+    number = client.post("/memory/add", {"text": "the first"}).json["id"]
+    client.request("PATCH", f"/memory/{number}", {"text": "the second"})
+    client.post("/search", {"query": "the second"})
+    assert plugin.answered == ("the second", 1, "rest")
+    client.post("/memory/purge", {"ids": [number], "dry_run": True})
+    client.post("/memory/purge", {"ids": [number]})
+    purged = [told for told in plugin.told if told[0] == "purged"]
+    assert [told[1] for told in purged] == [[number], [number]]
+    assert {"the first", "the second"} <= set(purged[-1][2])
 
 
 def test_every_hook_says_what_it_is_for():
