@@ -71,7 +71,7 @@ def named_address(url: str, origin: str, settings: Settings) -> ServiceAddress:
 
 
 def _is_same_place(one: str, other: str) -> bool:
-    """Say whether two addresses mean the same service: all names of this machine's own loopback are one."""
+    """Return whether two addresses mean the same service: all names of this machine's own loopback are one."""
     try:
         return _place(one) == _place(other)
     except ValueError:

@@ -199,7 +199,7 @@ def fresh_name(path: Path) -> Path:
 
 @contextmanager
 def _in_its_folder(place: Path, *, make: bool = False) -> Iterator[tuple[str, int | None]]:
-    """Give a file's name and its folder's descriptor; on Windows its path and None."""
+    """Return a file's name and its folder's descriptor; on Windows its path and None."""
     if not _BY_DESCRIPTOR:
         _check_way(place.parent)
         if make:

@@ -25,8 +25,7 @@ cause and fix of a bug, a preference. One fact each, in one or two sentences. Ne
 When to search: at the beginning of a task; when the person says "as before", "again" or "we decided"; when an error \
 looks familiar; when two ways are open. Do not search for what is in the files in front of you, nor twice for the same.
 
-Give a memory three to five `cues`, short phrases that say when it should come up: tasks and symptoms, not only \
-questions ("adding a migration", "an upload fails with 413", "which HTTP client to use").
+Give a memory three to five `cues` that say when it should come up: tasks and symptoms, as "adding a migration".
 
 Tag a memory `decision`, `convention`, `fix` or `preference`; the newest decisions open every session of the project. \
 `pinned` only when the person asks that something be shown every time.

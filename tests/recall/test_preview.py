@@ -14,7 +14,7 @@ OTHER = "Pictures are shrunk by a queue of workers written in Rust"
 
 @pytest.fixture
 def make(make_service, client_of):
-    return lambda **settings: client_of(make_service(ASSISTANT, **settings))
+    return lambda **settings: client_of(make_service(ASSISTANT, **{"min_relevance": 0.2, **settings}))
 
 
 @pytest.fixture

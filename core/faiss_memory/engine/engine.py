@@ -155,7 +155,7 @@ class MemoryEngine:
         return restored
 
     def rebuilding(self) -> list[Progress]:
-        """Tell what is being rebuilt: derived files, and vectors by a model that is new to older memories."""
+        """Return what is being rebuilt: derived files, and vectors by a model that is new to older memories."""
         return [*(self._store.rebuilding() if self.store_opened else ()), *self._models.rebuilding()]
 
     def close(self) -> None:
@@ -202,7 +202,7 @@ class MemoryEngine:
         self._store_opened.wait(min(self._wait, MOMENT))
 
     def busy(self) -> NotReady | None:
-        """Say what keeps the records from being read and written just now, if anything does."""
+        """Return what keeps the records from being read and written just now, if anything does."""
         going = self._store.busy()
         if going is not None:
             far = f": {going.progress:.0%} is done" if going.progress else ""

@@ -17,7 +17,7 @@ from faiss_memory.contracts.embedder import Embedder, Embedding
 from faiss_memory.contracts.store import KnownModel, Progress, Store
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine.passages import split
-from faiss_memory.engine.relevance import Judge
+from faiss_memory.engine.relevance import Judge, forget_terms
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady
 from faiss_memory.memory import Draft, Memory
 
@@ -267,6 +267,7 @@ class Models:
 
     def clear_caches(self) -> None:
         """Forget the texts that were embedded."""
+        forget_terms()
         models = self.in_use
         for model in () if models is None else (models.answering, models.coming):
             if model is not None:
@@ -342,7 +343,7 @@ class Models:
         self._backlog = {key: count for key, count in self._backlog.items() if key[0] != what}
 
     def rebuilding(self) -> list[Progress]:
-        """Tell how far a model is that is new to older memories: `semantic` if it answers, `model` if it is to come."""
+        """Return how far a model is that is new to older memories: `semantic` if it answers, `model` if it will."""
         return [
             Progress(project, what, 1 - left / all_of_it)
             for (what, project), (left, all_of_it) in sorted(self._backlog.copy().items())

@@ -110,7 +110,7 @@ class Choice:
 
 
 def asked(query: Query, meaning: Meaning | None, depth: int, named: Collection[int]) -> Search:
-    """Say what the store is asked for: the legs of the query's mode, so many memories deep."""
+    """Return what the store is asked for: the legs of the query's mode, so many memories deep."""
     return Search(
         where=query.where,
         depth=depth,
@@ -170,7 +170,7 @@ def evidence_of(asked: Question, memory: Memory, match: Match | None, memories: 
 
 
 def _passage(match: Match, memory: Memory) -> Passage | None:
-    """Say which stretch of a memory stands for it; None if that is all of it."""
+    """Return which stretch of a memory stands for it; None if that is all of it."""
     is_part = match.passages > 1 if match.cue is None else match.passage.end < len(memory.text)
     return match.passage if is_part else None
 
@@ -182,7 +182,7 @@ def _passes(query: Query, match: Match | None) -> bool:
 
 
 def reaches_on(query: Query, legs: Legs, depth: int) -> bool:
-    """Say whether a deeper search could bring more: by meaning it meets the most similar memories first."""
+    """Return whether a deeper search could bring more: by meaning it meets the most similar memories first."""
     if query.mode == "keyword":
         return len(legs.words) >= depth
     least = legs.nearest[-1].similarity if legs.nearest else 0.0
@@ -190,5 +190,5 @@ def reaches_on(query: Query, legs: Legs, depth: int) -> bool:
 
 
 def is_relevant(query: Query, result: SearchResult) -> bool:
-    """Say whether a result is as likely an answer as the query demands."""
+    """Return whether a result is as likely an answer as the query demands."""
     return query.min_relevance is None or result.relevance >= query.min_relevance

@@ -125,7 +125,7 @@ def _distinct(parts: Iterable[Part]) -> Iterable[tuple[str, Part]]:
 
 
 def _details(document: Document, cues: tuple[str, ...]) -> str:
-    """Give the digest of a part's tags and metadata, and behind it that of its cues, if it has any."""
+    """Return the digest of a part's tags and metadata, and behind it that of its cues, if it has any."""
     digest = _digest(json.dumps([document.tags, document.metadata], sort_keys=True))
     return f"{digest}:{_digest(json.dumps(cues))}" if cues else digest
 

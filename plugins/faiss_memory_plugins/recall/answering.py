@@ -95,7 +95,7 @@ class Recall:
     def answer(
         self, assistant: str, dialect: HookDialect, params: HookParams, request: HookRequest
     ) -> Mapping[str, Any]:
-        """Give what the assistant adds to its context, in its own form; an empty object when nothing helps."""
+        """Return what the assistant adds to its context, in its own form; an empty object when nothing helps."""
         began = time.monotonic()
         event = read_event(request, dialect)
         # A hook is never worth waiting for: what is not ready yet is no help now.
@@ -201,7 +201,7 @@ class Recall:
             keep_summary(self._service, project, event.session, event.text, shown)
 
     def ledger(self) -> Mapping[str, Any]:
-        """Give every count, by assistant, project and event."""
+        """Return every count, by assistant, project and event."""
         found: dict[str, Any] = {}
         for row in self._read_ledger() if self._exists() else []:
             counts = {name: row[name] for name in COUNTS}

@@ -204,7 +204,7 @@ def _without_repeats(notes: Sequence[Note]) -> tuple[list[Note], dict[int, Why]]
 
 
 def _nothing(found: Sequence[FoundMemory], withheld: Mapping[int, Why], bar: float) -> str:
-    """Say in plain words why nothing is shown."""
+    """Return in plain words why nothing is shown."""
     if not found:
         return "there are no memories in this project and the shared one"
     if all(one.evidence and one.evidence.generic >= GENERIC for one in found):

@@ -103,7 +103,7 @@ class LogAnswer(Answer):
 
 
 class PinRequest(Message):
-    """Say whether a memory is shown whenever a session of its project begins."""
+    """Return whether a memory is shown whenever a session of its project begins."""
 
     id: Id
     pinned: bool = True

@@ -103,7 +103,7 @@ def prompt_parts(prompt: str) -> PromptParts:
 
 
 def why_nothing(prompt: str) -> str:
-    """Say in plain words why a prompt asks nothing."""
+    """Return in plain words why a prompt asks nothing."""
     text = _bounded(prompt)
     if not text.strip():
         return "the prompt is empty"

@@ -19,7 +19,7 @@ class Sessions:
         self._database = database
 
     def shown(self, assistant: str, session: str) -> frozenset[int]:
-        """Give the ids of the memories shown in a session."""
+        """Return the ids of the memories shown in a session."""
         if not session:
             return frozenset()
         rows = self._database.read(
@@ -57,7 +57,7 @@ class Sessions:
         )
 
     def ledger(self) -> list[dict[str, Any]]:
-        """Give every count, by assistant, project and event; `last_fired` in seconds since 1970."""
+        """Return every count, by assistant, project and event; `last_fired` in seconds since 1970."""
         names = ("assistant", "project", "event", *COUNTS, "last_fired")
         columns = ", ".join(f'"{name}"' for name in names)
         rows = self._database.read(f"SELECT {columns} FROM ledger ORDER BY assistant, project, event")

@@ -136,15 +136,13 @@ class Catalogue:
     ) -> list[tuple[Memory, Postings | None]]:
         """Follow one committed group: put memories (new or changed), take removed ones out.
 
-        A memory comes with the terms of its text; None keeps the postings that are there, or leaves them for
-        later. Gives the same memories with their postings.
+        A memory comes with its terms; None keeps the postings that are there, or leaves them for later. Returns the
+        same memories with their postings.
         """
-        written = []
         with self._transaction():
-            for memory, terms in stored:
-                postings = None if terms is None else self._postings(terms)
+            written = [(memory, None if terms is None else self._postings(terms)) for memory, terms in stored]
+            for memory, postings in written:
                 self._put(memory, postings)
-                written.append((memory, postings))
             for memory_id in removed:
                 self._take(memory_id)
             self.set_state("seq", seq)
@@ -306,7 +304,7 @@ class Catalogue:
         return chain
 
     def ids(self, where: Filter) -> list[int]:
-        """Give the ids that a filter lets through, ascending."""
+        """Return the ids that a filter lets through, ascending."""
         clause, values = condition(where)
         return [row[0] for row in self._read(f"SELECT id FROM memories WHERE {clause} ORDER BY id", values)]
 
@@ -323,7 +321,7 @@ class Catalogue:
         return found
 
     def hidden(self, project: str) -> list[int]:
-        """Give the superseded memories of a project."""
+        """Return the superseded memories of a project."""
         rows = self._read(
             "SELECT id FROM memories WHERE superseded_by IS NOT NULL AND project = ?", (project,)
         )

@@ -83,7 +83,7 @@ class CatalogueFile:
 
 
 def _damage(catalogue: Catalogue) -> str | None:
-    """Say why a catalogue cannot be believed, if it cannot."""
+    """Return why a catalogue cannot be believed, if it cannot."""
     if catalogue.state("boot") == "clean":
         return None if catalogue.intact else "it is not as it was left"
     if catalogue.state("boot") != boot_id():
@@ -93,7 +93,7 @@ def _damage(catalogue: Catalogue) -> str | None:
 
 
 def _is_of_another_state(catalogue: Catalogue, truth: Truth) -> bool:
-    """Say whether it belongs to another database than the present one, which may have been restored."""
+    """Return whether it belongs to another database than the present one, which may have been restored."""
     return bool(catalogue.state("store") != truth.uuid or catalogue.state("seq") > truth.seq)
 
 

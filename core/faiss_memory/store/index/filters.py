@@ -13,7 +13,7 @@ from faiss_memory.store.records.rows import NO_CUES, comparable, to_microseconds
 
 
 def condition(where: Filter) -> tuple[str, list[Any]]:
-    """Give a condition on the catalogue's memories, with its values. Raises InvalidRequest."""
+    """Return a condition on the catalogue's memories, with its values. Raises InvalidRequest."""
     parts = list(_conditions(where))
     values = [value for _, given in parts for value in given]
     return " AND ".join(part for part, _ in parts) or "1", values

@@ -223,7 +223,7 @@ class Derived:
         }
 
     def index_sizes(self) -> dict[str, int]:
-        """Give the bytes of each project's vectors."""
+        """Return the bytes of each project's vectors."""
         dimension = self.model.dimension if self.model is not None else 0
         return {name: 4 * dimension * count for name, count in self.indexes.passages().items()}
 

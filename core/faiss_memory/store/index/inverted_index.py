@@ -64,11 +64,11 @@ class _Segment:
         )
 
     def spread(self) -> npt.NDArray[np.uint32]:
-        """Give the term of every posting."""
+        """Return the term of every posting."""
         return np.repeat(self.terms, np.diff(self.starts))
 
     def postings(self, term: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]:
-        """Give the slots that hold a term, with its counts."""
+        """Return the slots that hold a term, with its counts."""
         at = int(np.searchsorted(self.terms, term))
         if at == len(self.terms) or self.terms[at] != term:
             return self.slots[:0], self.counts[:0]
@@ -311,7 +311,7 @@ def _idf(memories: int, holders: int) -> float:
 
 
 def _stable_order(terms: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """Give what sorts terms, equal ones as they stand: half a number at a time, which numpy sorts in linear time."""
+    """Return what sorts terms, equal ones as they stand: half a number at a time, which numpy sorts in linear time."""
     order = np.argsort((terms & 0xFFFF).astype(np.uint16), kind="stable")
     high = (terms >> 16).astype(np.uint16)
     return order[np.argsort(high[order], kind="stable")] if high.any() else order

@@ -25,7 +25,7 @@ class ModelVectors:
         """By project, how many passages `fill` will still bring, and how many it was to bring at first."""
 
     def index(self, project: str) -> VectorIndex:
-        """Give a project's index, an empty one if there is none yet."""
+        """Return a project's index, an empty one if there is none yet."""
         if project not in self.projects:
             self.projects[project] = VectorIndex(self.dimension)
         return self.projects[project]

@@ -44,7 +44,7 @@ class IndexReads:
         return self._indexes.select(where, contains=contains, order=order, limit=limit, after=after)
 
     def matching_ids(self, where: Filter) -> list[int]:
-        """Give the ids that a filter lets through."""
+        """Return the ids that a filter lets through."""
         return self._indexes.read(lambda catalogue: catalogue.ids(where))
 
     def allowed(self, ids: Collection[int], where: Filter) -> set[int]:

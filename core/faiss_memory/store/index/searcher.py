@@ -189,7 +189,7 @@ class Indexes:
             self._models[model].fill(project, keys, vectors, lost, left)
 
     def _by_project(self, model: str | None = None) -> dict[str, VectorIndex]:
-        """Give the indexes of a model, or of the one in use; the caller holds the lock."""
+        """Return the indexes of a model, or of the one in use; the caller holds the lock."""
         model = model or self._in_use
         return {} if model is None else self._models[model].projects
 
@@ -226,7 +226,7 @@ class Indexes:
         self._catalogue.settle()
 
     def rebuilding(self) -> list[Progress]:
-        """Tell which legs still lack something. Waits for no lock: it is asked how a busy service is."""
+        """Return which legs still lack something. Waits for no lock: it is asked how a busy service is."""
         in_use = self._models.get(self._in_use or "")
         loading = {} if in_use is None else in_use.missing.copy()
         semantic = [
@@ -392,7 +392,7 @@ def _verbatim(memories: Sequence[Memory], phrases: Sequence[str]) -> list[int]:
 
 
 def _scope(catalogue: Catalogue, where: Filter, project: str) -> tuple[Ids | None, Ids]:
-    """Give the ids that alone count in a project (None: all), and those that do not."""
+    """Return the ids that alone count in a project (None: all), and those that do not."""
     if where.narrows:
         return np.array(catalogue.ids(replace(where, projects=(project,))), np.int64), _NONE
     return None, _NONE if where.include_superseded else np.array(catalogue.hidden(project), np.int64)

@@ -42,7 +42,7 @@ class VectorFiles:
         self._store = store
 
     def _path(self, project: str, number: int = 0) -> Path:
-        """Say where a part of a project's index is saved."""
+        """Return where a part of a project's index is saved."""
         folder = self._folder if project == DEFAULT_PROJECT else self._folder / "indexes" / project
         return folder / (f"index-{number}.faiss" if number else "index.faiss")
 
@@ -61,7 +61,7 @@ class VectorFiles:
         return [project for project in (DEFAULT_PROJECT, *others) if self.exists(project)]
 
     def exists(self, project: str) -> bool:
-        """Say whether a project's index was ever saved."""
+        """Return whether a project's index was ever saved."""
         return bool(self._parts(project))
 
     def load(self, index: VectorIndex, project: str, keys: Ids, model: str, seq: int) -> Ids:

@@ -71,7 +71,7 @@ class VectorIndex:
         self._drop_empty()
 
     def compact(self) -> bool:
-        """Give back the room of removed passages; says whether there were any."""
+        """Free the room of removed passages; returns whether there were any."""
         had_some = [part.compact() for part in self._parts]
         self._drop_empty()
         return any(had_some)
@@ -135,7 +135,7 @@ class VectorIndex:
         return _matches(keys[first], similarities[first])
 
     def snapshot(self) -> Snapshot:
-        """Give what is to be saved; from here on it counts as saved."""
+        """Return what is to be saved; from here on it counts as saved."""
         changed = {part.number: part.serialize() for part in self._parts if part.unsaved}
         self._has_dropped = False
         return Snapshot([part.number for part in self._parts], changed)

@@ -88,7 +88,7 @@ class VectorPart:
             self.compact()
 
     def compact(self) -> bool:
-        """Give back the room of removed passages; says whether there were any."""
+        """Free the room of removed passages; returns whether there were any."""
         if self._living == self._size:
             return False
         alive = self._alive[: self._size].copy()
@@ -102,7 +102,7 @@ class VectorPart:
         return True
 
     def mask(self, allowed: Ids | None, hidden: Ids, *, cues: bool = True) -> Mask | None:
-        """Say which positions count, None meaning all: those of the `allowed` memories (None: of all but the `hidden`).
+        """Return which positions count, None meaning all: those of `allowed` memories (None: of all but the `hidden`).
 
         Both are sorted. Without `cues` only passages count.
         """
@@ -117,7 +117,7 @@ class VectorPart:
         return None if every else alive
 
     def _within(self, memory_ids: Ids) -> Ids:
-        """Give those of some sorted ids that this part may hold."""
+        """Return those of some sorted ids that this part may hold."""
         first, last = np.searchsorted(memory_ids, (self._lowest, self._highest + 1))
         return memory_ids[first:last]
 
@@ -153,7 +153,7 @@ class VectorPart:
         return view.reshape(self._size, self._dimension)
 
     def serialize(self) -> memoryview:
-        """Give the FAISS index as bytes; from here on it counts as saved."""
+        """Return the FAISS index as bytes; from here on it counts as saved."""
         content: memoryview = faiss.serialize_index(self._faiss).data
         self.unsaved = 0
         return content

@@ -72,7 +72,7 @@ def to_row(memory: Memory) -> tuple[Any, ...]:
 
 
 def cues_column(memory: Memory) -> str:
-    """Give the column of a memory's cues."""
+    """Return the column of a memory's cues."""
     return to_json(memory.cues)
 
 
@@ -85,7 +85,7 @@ def texts_of(column: str) -> list[str]:
 
 
 def checksum_of(columns: Sequence[Any], cues: str) -> int:
-    """Give the checksum of a row: of the columns of `to_row` and of the cues, if there are any.
+    """Return the checksum of a row: of the columns of `to_row` and of the cues, if there are any.
 
     (A row that is older than cues has none, and keeps its checksum.)
     """
@@ -93,7 +93,7 @@ def checksum_of(columns: Sequence[Any], cues: str) -> int:
 
 
 def places_of(embedding: Embedding) -> tuple[Passage, ...]:
-    """Give what each row of an embedding stands for: passages, and cues at -1, -2 and so on, where no text begins."""
+    """Return what each row of an embedding stands for: passages, and cues at -1, -2 and so on, where no text begins."""
     return (
         *embedding.passages,
         *(Passage(-1 - number, -1 - number) for number in range(len(embedding.cues))),
