@@ -158,8 +158,9 @@ def report(evidence: Evidence) -> None:
             mark = "**" if one.bar == DEFAULT_RELEVANCE else ""
             print(f"| {mark}{one.bar}{mark} | {one.foreign} | {one.hits} | {one.precision} |")
         used = _at(points, DEFAULT_RELEVANCE)
-        print(f"\nAt {DEFAULT_RELEVANCE}, with something pasted beside: {used.pasted[0]}; "
-              f"the same prompts without it: {used.pasted[1]}")  # fmt: skip
+        if used.pasted[0].n:
+            print(f"\nAt {DEFAULT_RELEVANCE}, with something pasted beside: {used.pasted[0]}; "
+                  f"the same prompts without it: {used.pasted[1]}")  # fmt: skip
         print("\n| kind | n | brought notes, of others a right one |\n|---|---|---|")
         for kind, rate in used.kinds.items():
             print(f"| {kind} | {rate.n} | {rate} |")
