@@ -110,19 +110,24 @@ def report_fit(evidence: Evidence) -> None:
     for name, weights in without.items():
         _print_weights(f"fitted without {name}", weights)
     print(
-        "\nOn the set that was left out of the fit, hits in %, at the bar at which as many foreign prompts bring notes "
-        f"as with the constants in use at {BAR}; mean of the sets:\n\n"
+        "\nOn the set that was left out of the fit, hits in %, at the lowest bar at which no more foreign prompts "
+        f"bring notes than with the constants in use at {BAR}; mean of the sets:\n\n"
         "| | foreign | in use | fitted |\n|---|---|---|---|"
     )
     for condition, some in evidence.items():
         rows = []
         for name, asked in some.items():
-            used = _at(curve(asked, WEIGHTS, FINE), BAR)
-            points = curve(asked, without[name.removesuffix("-cues")], FINE)
-            same = next((one for one in points if one.foreign.count <= used.foreign.count), points[-1])
-            rows.append((used.foreign.share, used.hits.share, same.hits.share))
+            used = curve(asked, WEIGHTS, FINE)
+            foreign = _at(used, BAR).foreign
+            fitted = curve(asked, without[name.removesuffix("-cues")], FINE)
+            rows.append((foreign.share, _hits_at(used, foreign.count), _hits_at(fitted, foreign.count)))
         means = (sum(values) / len(rows) for values in zip(*rows, strict=True))
         print(f"| {_named(condition)} | " + " | ".join(f"{100 * mean:.1f}" for mean in means) + " |")
+
+
+def _hits_at(points: Sequence[Point], most_foreign: int) -> float:
+    """Return the hits at the lowest bar at which no more foreign prompts bring notes."""
+    return next((one for one in points if one.foreign.count <= most_foreign), points[-1]).hits.share
 
 
 def _fitted(evidence: Evidence, backgrounds: Sequence[int], left_out: Sequence[str]) -> Iterable[Asked]:
@@ -153,8 +158,9 @@ def report(evidence: Evidence) -> None:
             mark = "**" if one.bar == BAR else ""
             print(f"| {mark}{one.bar}{mark} | {one.foreign} | {one.hits} | {one.precision} |")
         used = _at(points, BAR)
-        print(f"\nAt {BAR}, with something pasted beside: {used.pasted[0]}; "
-              f"the same prompts without it: {used.pasted[1]}")  # fmt: skip
+        if used.pasted[0].n:
+            print(f"\nAt {BAR}, with something pasted beside: {used.pasted[0]}; "
+                  f"the same prompts without it: {used.pasted[1]}")  # fmt: skip
         print("\n| kind | n | brought notes, of others a right one |\n|---|---|---|")
         for kind, rate in used.kinds.items():
             print(f"| {kind} | {rate.n} | {rate} |")

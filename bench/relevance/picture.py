@@ -74,7 +74,7 @@ def _legend(sizes: Sequence[int], colours: Mapping[int, str], bar: float) -> Ite
         yield f'<line x1="{x}" y1="{y}" x2="{x + 30}" y2="{y}" stroke="{colours[size]}" stroke-width="2"/>'
         yield _text(x + 38, y + 4, f"{size:,} memories", "start")
         y += 22
-    for has_cues, text in ((True, "with cues"), (False, "without")):
+    for has_cues, text in ((True, "with cues"), (False, "without cues")):
         yield f'<line x1="{x}" y1="{y}" x2="{x + 30}" y2="{y}" stroke="#555" stroke-width="2"{DASHES[has_cues]}/>'
         yield _text(x + 38, y + 4, text, "start")
         y += 22

@@ -118,6 +118,14 @@ def test_all_is_printed_and_drawn(evidence, capsys):
     assert len(drawn.findall("{*}polyline")) == 4
 
 
+def test_the_document_names_the_constants_in_use_and_the_bar():
+    told = (FOLDER.parent.parent / "docs" / "ranking.md").read_text("utf-8")
+    for name, value in WEIGHTS._asdict().items():
+        assert f"| {name} | {value:g} |".replace("-", "\u2212") in told.replace(".0 |", " |")
+    recall = (FOLDER.parent.parent / "docs" / "recall.md").read_text("utf-8")
+    assert f"| `plugins.recall.min_relevance` | {DEFAULT_RELEVANCE} |" in recall
+
+
 def test_an_interval_is_wilsons():
     low, high = Rate(8, 10).interval
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
