@@ -123,7 +123,7 @@ def test_the_document_names_the_constants_in_use_and_the_bar():
     for name, value in WEIGHTS._asdict().items():
         assert f"| {name} | {value:g} |".replace("-", "\u2212") in told.replace(".0 |", " |")
     recall = (FOLDER.parent.parent / "docs" / "recall.md").read_text("utf-8")
-    assert f"| `plugins.recall.min_relevance` | {DEFAULT_RELEVANCE} |" in recall
+    assert f"| `min_relevance` | {BAR} |" in recall
 
 
 def test_an_interval_is_wilsons():
