@@ -58,14 +58,16 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_service(tmp_path: Path) -> Iterator[Callable[..., MemoryService]]:
+def make_service(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., MemoryService]]:
     """Build services on the stand-in embedder, started and ready; they are stopped at the end."""
     made: list[MemoryService] = []
 
     def make(*plugins: object, **settings: Any) -> MemoryService:
         # What the stand-in finds alike says nothing about relevance: that is tried with the real model.
         given = {
-            "data_dir": str(tmp_path / "data"), "cache_dir": str(tmp_path / "cache"), "min_relevance": 0, **settings
+            "data_dir": str(tmp_path / "data"), "cache_dir": str(tmp_path_factory.getbasetemp() / "cache"), "min_relevance": 0, **settings
         }  # fmt: skip
         extra = [
             ("fake", FakeModel()),

@@ -189,7 +189,15 @@ def refused(service, content):
 @pytest.mark.usefixtures("untouched")
 def test_an_archive_cut_short_anywhere_is_refused(running, archive):
     chance = random.Random(1)
-    places = [0, 1, 511, 512, 513, len(archive) - 1024, *(chance.randrange(len(archive)) for _ in range(20))]
+    places = [
+        0,
+        1,
+        511,
+        512,
+        513,
+        len(archive) - 1024,
+        *(chance.randrange(len(archive) - 1024) for _ in range(20)),
+    ]
     for place in places:
         refused(running, archive[:place]) if place else None
     assert "ends too early" in refused(running, archive[: len(archive) - 1024])

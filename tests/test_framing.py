@@ -10,7 +10,8 @@ from hypothesis import given, strategies as st
 
 from faiss_memory import Note, count_tokens, framed, holds_recalled, within_tokens, without_frames
 from faiss_memory.framing import MOST_CHARACTERS, NAME
-from faiss_memory_plugins.recall.answering import DIGEST, FOUND
+from faiss_memory_plugins.recall.answering import DIGEST
+from faiss_memory_plugins.recall.finding import FOUND
 from faiss_memory_plugins.recall.summaries import news_of
 from tests.frames import HOSTILE, check_frame, lines_inside, texts
 

@@ -8,6 +8,7 @@ from threading import Event
 
 import pytest
 
+from faiss_memory.contracts.store import Scope
 from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg, best_first, fuse
 from faiss_memory.memory import Query
 from faiss_memory.store.index.searcher import ANALYZED_AT_ONCE, Indexes
@@ -60,10 +61,10 @@ def test_the_same_text_comes_first_although_its_words_are_not_found_yet(client, 
 
 
 def test_a_ranking_that_is_not_whole_has_no_say_in_what_it_does_not_know():
-    query = Query(text="anything", k=3)
+    query, scope = Query(text="anything", k=3), Scope(memories=3, mean=0.5, spread=0.4, coverage=1.0)
     meaning, words = Leg(SEMANTIC, {1: 1.0, 2: 0.9, 3: 0.2}), Leg(KEYWORD, {2: 7.0, 3: 7.0})
     in_part = replace(words, is_partial=True)
-    assert [key for key, _ in best_first(fuse(query, [meaning, words]))] == [2, 1, 3]
-    assert [key for key, _ in best_first(fuse(query, [meaning, in_part]))] == [1, 2, 3]
-    assert fuse(query, [meaning, in_part])[1] == 1.0
-    assert fuse(query, [replace(meaning, scores={}, is_partial=True), words]) == {2: 1.0, 3: 1.0}
+    assert [key for key, _ in best_first(fuse(query, [meaning, words], scope))] == [2, 1, 3]
+    assert [key for key, _ in best_first(fuse(query, [meaning, in_part], scope))] == [1, 2, 3]
+    without = fuse(query, [replace(meaning, scores={}, is_partial=True), words], scope)
+    assert without[2] == without[3] > 0

@@ -54,7 +54,7 @@ class Workbench:
 
     def __init__(self, folder: Path, model: Embedder) -> None:
         self._model = EmbeddingLanes(model)
-        self._judge = Judge(self._model)
+        self._judge = Judge(self._model, folder)
         self._store = EmbeddedStore(folder, _failed)
         self._store.open()
         self._store.use_model(model.identity, model.name, model.dimension)

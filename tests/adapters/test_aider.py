@@ -64,7 +64,7 @@ def test_without_a_query_it_has_the_newest_of_the_project_and_of_the_shared_one(
 
 def test_each_memory_is_a_note_with_its_date_source_and_id(client, stored):
     first, *lines = lines_inside(notes_of(written(client)))
-    assert re.fullmatch(r"\[memory 2 \| \d{4}-\d\d-\d\d \| notes\.md \| project website\]", first)
+    assert re.fullmatch(r"\[memory 2 \| \d{4}-\d\d-\d\d \| notes\.md\]", first)
     assert lines[:2] == ["> two lines about sessions:", "> they live in redis"]
 
 

@@ -127,7 +127,7 @@ def test_a_search_takes_the_options_of_the_api(repository):
     assert len(repository("search", "zebra", "-p", project).rows) == 2
     assert repository("search", "zebra", "-p", project, "--mode", "keyword", "-k", "1").rows != []
     ended = repository("search", "zebra", "-p", project, "--min-relevance", "1")
-    assert "Nothing found" in ended.err
+    assert "Nothing about that found" in ended.err
     assert "2 more are less likely" in ended.err
     assert repository("search", "elephants", "-p", project, "--threshold", "0.99").rows == []
     assert len(repository("search", "zebra", "-p", project, "--threshold", "0").rows) == 2
@@ -137,11 +137,13 @@ def test_projects_are_those_given_or_the_repositorys_and_the_shared_one(reposito
     project = repository.project
     marker = f"marker{project[-12:]}"
     for name in (project, "default", "elsewhere"):
-        repository.added(marker, "-p", name)
+        repository.added(f"{marker} of {name}", "-p", name)
 
     def found(*options, **how):
         rows = repository("search", marker, *options, "--mode", "keyword", **how).rows
-        return sorted(row[3] for row in rows if row[-1] == marker)  # others share parts of the word
+        return sorted(
+            row[3] for row in rows if row[-1].startswith(f"{marker} of ")
+        )  # others share parts of the word
 
     assert found() == ["default", project]
     assert found("-p", "elsewhere") == ["elsewhere"]
@@ -203,9 +205,9 @@ def test_nothing_but_what_was_given_is_sent(alone):
         alone("search", "x", "--threshold", "0", "--min-relevance", "0", "--url", service.url)
         alone("search", "x", "-p", "a", "-p", "a", "--after", "2026-01-01", "--url", service.url)
     assert [body for _, _, body, _ in service.asked] == [
-        {"query": "x"},
-        {"query": "x", "threshold": 0, "min_relevance": 0},
-        {"query": "x", "project": ["a"], "after": "2026-01-01T00:00:00"},
+        {"query": "x", "only_relevant": True},
+        {"query": "x", "only_relevant": True, "threshold": 0, "min_relevance": 0},
+        {"query": "x", "only_relevant": True, "project": ["a"], "after": "2026-01-01T00:00:00"},
     ]
 
 

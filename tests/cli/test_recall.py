@@ -17,7 +17,8 @@ def number(repository):
 def test_what_a_prompt_would_bring_and_what_is_withheld(repository, number):
     repository("add", "Pictures are shrunk by a queue of workers written in Rust")
     rows = [line.split("\t") for line in repository("recall", TEXT).out.splitlines()]
-    assert [row[0] for row in rows] == ["shown", "relevance < 0.20"]
+    assert rows[0][0] == "shown"
+    assert {row[0] for row in rows[1:]} == {"beside a better one"}
     assert (rows[0][1], rows[0][-1]) == (str(number), TEXT)
     assert float(rows[0][2]) > 0.9
     assert repository("recall", input=TEXT).out == repository("recall", TEXT).out
@@ -35,7 +36,7 @@ def test_a_memory_is_pinned_and_unpinned(repository, number):
 
 def test_a_memory_is_not_for_some_prompts(repository, number):
     assert repository("never", str(number), TEXT).out == f"{TEXT}\n"
-    assert repository("recall", TEXT).out.startswith("not for this\t")
+    assert f"\nnot for this\t{number}\t" in f"\n{repository('recall', TEXT).out}"
     assert repository("never", str(number), "--forget", TEXT).out == ""
     assert repository("recall", TEXT).out.startswith("shown\t")
 

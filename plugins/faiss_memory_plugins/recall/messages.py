@@ -92,7 +92,7 @@ class LogEntry(Answer):
     nothing: str
     took_ms: float
     late: bool
-    at: Time = ""
+    at: Time
 
 
 class LogAnswer(Answer):
