@@ -15,7 +15,7 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
-.PHONY: help serve test check docs faults installs shelf docker-check mcp-check audit bench calibrate clean
+.PHONY: help serve test check docs faults long installs shelf docker-check mcp-check audit bench calibrate clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,6 +37,9 @@ docs: $(VENV)/.ready-for-tests     ## docs/CLI.md, from the commands themselves
 
 faults: $(VENV)/.ready-for-tests   ## The long fault injection: kills, damage, failing disks
 	$(BIN)/pytest -m "" --record docs/durability.md tests/faults $(ARGS)
+
+long: $(VENV)/.ready-for-tests   ## Generated requests of every kind, compiling several models, other users of the machine
+	$(BIN)/pytest -m long $(ARGS)
 
 installs: $(VENV)/.ready-for-tests   ## Install and uninstall assistants in thousands of generated projects
 	$(BIN)/pytest -m "" --hypothesis-profile=installs tests/install $(ARGS)

@@ -67,8 +67,11 @@ def make_service(
     def make(*plugins: object, **settings: Any) -> MemoryService:
         # What the stand-in finds alike says nothing about relevance: that is tried with the real model.
         given = {
-            "data_dir": str(tmp_path / "data"), "cache_dir": str(tmp_path_factory.getbasetemp() / "cache"), "min_relevance": 0, **settings
-        }  # fmt: skip
+            "data_dir": str(tmp_path / "data"),
+            "cache_dir": str(tmp_path_factory.getbasetemp() / "cache"),
+            "min_relevance": 0,
+            **settings,
+        }
         extra = [
             ("fake", FakeModel()),
             *((f"test-{number}", plugin) for number, plugin in enumerate(plugins)),

@@ -460,6 +460,7 @@ def two_layers(model_cache):
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("real_service")  # after it the default model is compiled
 def test_real_models_change_places_and_back(tmp_path, model_cache, two_layers):
     texts, data = [*SENTENCES, *(f"note {n} about {word}" for n, word in enumerate(WORDS))], tmp_path / "data"

@@ -222,6 +222,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "409",
 """
 
 
+@pytest.mark.long
 def test_generated_requests_find_no_difference_between_document_and_service(tmp_path):
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     with RunningService(tmp_path / "data", fake=True) as running:

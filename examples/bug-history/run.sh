@@ -12,11 +12,12 @@ if [ "${1:-}" = clean ]; then
 fi
 
 say "Store the fixes, if they are new"
-while IFS='|' read -r tag area text; do
+while IFS='|' read -r tag area cue text; do
     code=0
     faiss-memory is-novel --json --project example-bugs --threshold 0.9 "$text" > /dev/null || code=$?
     case $code in
-        0) faiss-memory add --project example-bugs --tag fix --tag "$tag" --metadata area="$area" "$text" ;;
+        0) faiss-memory add --project example-bugs --tag fix --tag "$tag" --metadata area="$area" --cue "$cue" \
+            "$text" ;;
         5) echo "Known: $text" ;;
         *) exit "$code" ;;
     esac
@@ -29,4 +30,4 @@ say "Search by the symptom"
 faiss-memory search --project example-bugs -k 1 "two transactions wait for each other forever"
 
 say "Search among the fixes of one area"
-faiss-memory search --project example-bugs -k 1 --metadata area=network "https does not work in the office"
+faiss-memory search --project example-bugs -k 1 --metadata area=network "https breaks in the office"

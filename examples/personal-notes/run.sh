@@ -23,10 +23,10 @@ printf '\n## Slugs\n\nCoffee grounds around the lettuce keep slugs away for a we
 faiss-memory build work --project example-notes
 
 say "What did a meeting decide?"
-faiss-memory search --project example-notes --tag meeting -k 1 "How long may a job interview take?"
+faiss-memory search --project example-notes --tag meeting -k 1 "How long do interviews last?"
 
 say "What did meetings say since March?"
 faiss-memory list --project example-notes --tag meeting --after 2026-03-01
 
 say "And the garden?"
-faiss-memory search --project example-notes -k 1 "How do I keep snails off the salad?"
+faiss-memory search --project example-notes -k 1 "How do I keep slugs off the lettuce?"

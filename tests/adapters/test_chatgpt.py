@@ -144,6 +144,7 @@ def test_the_instructions_fit_and_name_the_functions(document):
     assert "tunnel" in adapter.steps(InstallContext(url="http://127.0.0.1:8900", project="default"))[0]
 
 
+@pytest.mark.long
 def test_generated_requests_by_the_public_way_find_no_difference(tmp_path):
     with RunningService(tmp_path / "data", fake=True, **PUBLIC) as running:
         document = running.call("GET", DOCUMENT, headers=LOCAL)[1]

@@ -71,7 +71,7 @@ def test_the_readme_counts_the_sets_and_the_kinds():
 def test_what_is_measured_is_what_recall_shows(make_service, tmp_path):
     """The notes that the curve counts are those that the hook would bring, from the same store."""
     part = some(True)
-    service = make_service()
+    service = make_service(min_relevance=BAR)
     added = service.add_batch(
         AddBatchRequest(
             memories=[

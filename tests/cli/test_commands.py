@@ -128,7 +128,7 @@ def test_a_search_takes_the_options_of_the_api(repository):
     assert repository("search", "zebra", "-p", project, "--mode", "keyword", "-k", "1").rows != []
     ended = repository("search", "zebra", "-p", project, "--min-relevance", "1")
     assert "Nothing about that found" in ended.err
-    assert "2 more are less likely" in ended.err
+    assert "2 memories that hardly fit" in ended.err
     assert repository("search", "elephants", "-p", project, "--threshold", "0.99").rows == []
     assert len(repository("search", "zebra", "-p", project, "--threshold", "0").rows) == 2
 

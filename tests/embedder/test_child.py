@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
 from faiss_memory.embedder.compiled import Shape
 from tests.network.tracing import Trace, bare_environment, wrong
@@ -45,6 +46,7 @@ sys.stdin.read()
 TEXTS = ["the lazy dog", "", "fox " * 100, "Where is 東京?"]
 
 
+@pytest.mark.long
 def test_the_fallback_answers_survives_a_killed_child_and_ends_with_its_parent(
     build: Any, reference: Any, tmp_path: Path
 ) -> None:

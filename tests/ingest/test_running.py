@@ -288,6 +288,7 @@ def running(tmp_path):
         yield service
 
 
+@pytest.mark.long
 def test_a_build_that_is_killed_and_run_again_is_as_if_nothing_had_happened(running, tmp_path):
     notes = tmp_path / "notes"
     chosen = random.Random(7)

@@ -105,6 +105,7 @@ def test_an_install_that_is_killed_anywhere_is_finished_by_the_next(tmp_path, ki
     assert number > 30
 
 
+@pytest.mark.long
 def test_an_uninstall_that_is_killed_anywhere_is_finished_by_the_next(tmp_path, kill_after):
     number = run_through(
         tmp_path,

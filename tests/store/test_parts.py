@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from faiss_memory.memory import Draft
 from faiss_memory.store.index import vector_index
 from tests.store.oracle import EmbeddedHome, Oracle, add, assert_same, grow
 
@@ -62,7 +63,8 @@ def test_parts_of_which_nothing_is_left_go_with_their_files(home):
     grow(store, oracle, 5, seed=3)
     home.close()
     before = len(parts(home))
-    home.open().forget(ids)
+    home.open().forget(ids[:-1])
+    oracle.add(ids[-1:], [Draft(text="memory number 99")])
     home.close()
     home.open()
     home.close()

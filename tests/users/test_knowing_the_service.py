@@ -116,6 +116,7 @@ def test_the_doctor_sends_its_token_to_nobody_who_proves_nothing(tmp_path, way):
         assert TOKEN.encode() not in squatter.told
 
 
+@pytest.mark.long
 def test_who_hands_the_question_on_to_the_service_is_told_nothing(own, tmp_path):
     left = json.loads((own.data.parent / "faiss-memory" / "service.json").read_text())
     with squatting(behind=own.port) as squatter:
@@ -125,6 +126,7 @@ def test_who_hands_the_question_on_to_the_service_is_told_nothing(own, tmp_path)
         assert b"GET /proof" in squatter.told
 
 
+@pytest.mark.long
 def test_not_on_another_address_of_the_machine_either(own, tmp_path):
     left = json.loads((own.data.parent / "faiss-memory" / "service.json").read_text())
     with squatting(behind=own.port, host="127.0.0.2", port=own.port) as squatter:
