@@ -97,6 +97,7 @@ DOUBLES = [
     ("v2.1.0", "The client broke with 2.1.0", "The client works with v1.2.0 again"),
     ("v22.41.20", "Agents run 22.41.20", "Agents ran 22.20.41 before"),
     ("LockRoute", "acquireLockRoute must be called before a write", "The route is locked by a guard"),
+    ("BucketCoupon", "widgetBucketCoupon is called before the close", "BUCKET_COUPON_SCHEMA is read at the start"),
     ("schema.token", "The claim lies in schema.token", "The token has a schema of its own"),
     ("tenant-queue", "Start workers with --tenant-queue=585", "Each tenant may have one worker on the queue"),
     ("src/api/users.py", "Pagination lives in src/api/users.py", "src/web/users.py has the views of the api"),

@@ -87,7 +87,7 @@ class ByWords:
     memories: int
     """How many memories there are of those that count."""
     holders: list[int]
-    """The ids of those that hold every term of the query; none if they are more than were asked for."""
+    """The ids of those that hold as much of the query as any; none if they are more than were asked for."""
 
 
 class KeywordIndex:
@@ -200,7 +200,8 @@ class KeywordIndex:
         if not len(found):
             return ByWords([], 0.0, memories, [])
         shares = held[found]
-        full = found[shares >= 1 - 1e-5] if most_holders else found[:0]
+        # (Not all of it: a part of an identifier, asked for as one word, is a term that nobody holds.)
+        full = found[shares >= shares.max() - 1e-5] if most_holders else found[:0]
         return ByWords(
             _ranked(self.memory_ids[found], scores[found], limit, also),
             min(1.0, float(shares.max())),
