@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from faiss_memory.analyzer import analyze
+from faiss_memory.engine.relevance import known_terms
 from faiss_memory.memory import SearchResult
 
 ALIKE = 0.6
@@ -59,7 +59,7 @@ def differ_by_a_value(one: str, other: str) -> bool:
 
 
 def _terms(text: str) -> Mapping[str, int]:
-    return analyze(text).counts if len(text) <= LONGEST else {}
+    return known_terms(text).counts if len(text) <= LONGEST else {}
 
 
 def _differ_by_a_value(one: Mapping[str, int], other: Mapping[str, int]) -> bool:

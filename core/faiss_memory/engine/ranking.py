@@ -74,9 +74,14 @@ def fuse(query: Query, legs: Sequence[Leg], scope: Scope, known_share: float = 1
     semantic = scales.get(SEMANTIC, {})
     if KEYWORD in scales and (is_identifier(query.text) or known_share < HALF):
         semantic = scales[SEMANTIC] = {key: value * TIE for key, value in semantic.items()}
-    lacking = {leg.name: leg.is_partial for leg in legs}
-    known = {memory_id for scores in scales.values() for memory_id in scores}
-    return {memory_id: _sum(memory_id, scales, lacking) for memory_id in known}
+    sums: dict[int, float] = {}
+    for scores in scales.values():
+        for memory_id, value in scores.items():
+            sums[memory_id] = sums.get(memory_id, 0.0) + value
+    is_partial = {leg.name: leg.is_partial for leg in legs}
+    if any(is_partial[name] for name in scales):
+        return {memory_id: _sum(memory_id, scales, is_partial) for memory_id in sums}
+    return sums
 
 
 def _scaled(leg: Leg, scope: Scope, weight: float) -> dict[int, float]:

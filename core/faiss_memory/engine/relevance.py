@@ -145,16 +145,16 @@ class QueryWords:
 def terms_of(memory: Memory, passage: Passage | None) -> Terms:
     """Return the terms that a memory can be found by; of a long one those of the passage that matched."""
     text = memory.text if passage is None else memory.text[passage.start : passage.end]
-    return _known_terms(f"{text}\n{memory.source}", "\n".join((*memory.tags, *memory.cues)))
+    return known_terms(f"{text}\n{memory.source}", "\n".join((*memory.tags, *memory.cues)))
 
 
 # The wordings of one prompt find the same memories, and so do the next prompts.
-_known_terms = lru_cache(maxsize=2_000)(analyze)
+known_terms = lru_cache(maxsize=2_000)(analyze)
 
 
 def forget_terms() -> None:
     """Keep nothing of texts that were judged, such as before a purge."""
-    _known_terms.cache_clear()
+    known_terms.cache_clear()
 
 
 def rarity(term: str) -> float:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-LONGEST_READ = 40_000
+LONGEST_READ = 16_000
 """Characters; of a longer prompt only the beginning and the end are read, half and half."""
 LONGEST_QUERY = 480
 """Characters: about what the model takes in sharply."""

@@ -329,7 +329,7 @@ def _ranked(
     if also is None or len(ids) <= limit:
         return ranking
     ranked = {memory_id for memory_id, _ in ranking}
-    more = np.isin(ids, also)
+    more = np.isin(ids, also, kind="table")  # (no sorting; a byte for each id in their range)
     pairs = zip(ids[more].tolist(), scores[more].tolist(), strict=True)
     others = [pair for pair in pairs if pair[0] not in ranked]
     return ranking + sorted(others, key=lambda pair: (-pair[1], pair[0]))

@@ -39,7 +39,7 @@ Answer = TypeVar("Answer")
 ANALYZED_AT_ONCE = 500
 SAMPLE = 512
 """How many passages tell how a query's cosine is spread over all."""
-MOST_HOLDERS = 50
+MOST_HOLDERS = 12
 """How many texts are looked into for what a query quotes."""
 _NONE: Ids = np.zeros(0, np.int64)
 
