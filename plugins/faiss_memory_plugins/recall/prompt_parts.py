@@ -224,7 +224,7 @@ def _of_prose(paragraphs: Sequence[str], was_pasted_beside: bool) -> list[str]:
         queries = [_first(paragraphs[0]), _last(paragraphs[-1])]
     sentences = [part.strip() for paragraph in paragraphs for part in _SENTENCE.findall(paragraph)]
     telling = [part for part in sentences if len(_WORD.findall(part)) >= 4 and len(part) <= LONGEST_QUERY]
-    if len(telling) > 1:
+    if len(telling) > 1 and not was_pasted_beside:
         queries += [*telling[:1], *telling[-(MOST_SENTENCES - 1) :]]
     return queries
 
