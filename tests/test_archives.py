@@ -189,6 +189,7 @@ def refused(service, content):
 @pytest.mark.usefixtures("untouched")
 def test_an_archive_cut_short_anywhere_is_refused(running, archive):
     chance = random.Random(1)
+    # (The last 1,024 bytes only mark the end: what lacks a part of them lacks nothing.)
     places = [
         0,
         1,

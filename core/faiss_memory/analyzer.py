@@ -68,21 +68,13 @@ def analyze(text: str, beside: str = "") -> Terms:
     Pairs of an identifier's parts, symbols and what stands beside are found, and add nothing to the length: a memory
     is not to rank lower for them.
     """
-    text = _normalized(text)
-    counts = Counter(_terms(text))
+    text, beside = _normalized(text), _normalized(beside)
+    # A text without a word is found by its symbols, each a term.
+    counts = Counter(_terms(text)) or Counter(_SYMBOL.findall(text))
     length = counts.total()
-    counts.update(_extra_terms(text))
-    if beside:
-        beside = _normalized(beside)
-        counts.update(_terms(beside))
-        counts.update(_extra_terms(beside))
-    return Terms(counts, length) if counts else _symbols(text)
-
-
-def _symbols(text: str) -> Terms:
-    """Return the symbols of a text that holds nothing else, each as a term."""
-    counts = Counter(_SYMBOL.findall(text))
-    return Terms(counts, counts.total())
+    for part in (_extra_terms(text), _terms(beside), _extra_terms(beside)):
+        counts.update(part)
+    return Terms(counts, length)
 
 
 def analyze_query(text: str) -> Counter[str]:
@@ -93,7 +85,7 @@ def analyze_query(text: str) -> Counter[str]:
     for chunk in _identifiers(text):
         terms |= Counter(chunk.parts)
     terms.update(_extra_terms(text))
-    return terms or all_terms or _symbols(text).counts
+    return terms or all_terms or Counter(_SYMBOL.findall(text))
 
 
 def is_identifier(text: str) -> bool:

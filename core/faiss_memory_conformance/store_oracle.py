@@ -81,10 +81,11 @@ class Oracle:
             words = set(query.split())
             held = {key for key in there if words & set(self._memories[key].text.split())}
             by_words = self._home.by_words(query, where, depth)
-            # A store may find by more than the text, such as by tags, or by what stands beside it.
             assert len(by_words) == len(set(by_words)) >= min(depth, len(held))
-            assert set(by_words) <= set(there)
             assert len(by_words) == depth or held <= set(by_words)
+            # A store may take what stands in the same file beside one that holds a word, and nothing else.
+            beside = {one.source for one in self._memories.values() if words & set(one.text.split())}
+            assert set(by_words) <= {key for key in there if self._memories[key].source in beside} | held
 
 
 def _some_filter(chance: random.Random) -> Filter:

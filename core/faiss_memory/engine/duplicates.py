@@ -63,6 +63,6 @@ def _terms(text: str) -> Mapping[str, int]:
 
 
 def _differ_by_a_value(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
-    if not one or not other or one.keys() == other.keys():
+    if min(len(one), len(other)) < ALIKE * max(len(one), len(other), 1) or one.keys() == other.keys():
         return False
     return len(one.keys() & other.keys()) >= ALIKE * len(one.keys() | other.keys())

@@ -119,16 +119,18 @@ class MemoryService(Service):
     ) -> schema.SearchAnswer:
         """Search memories with a question in plain words, or with several wordings of one."""
         if request.only_relevant or (not rights.is_person and request.min_relevance is None):
-            return self.find(request, rights, wordings)
+            request = self._only_relevant(request)
         return self._search(request, rights, wordings, is_counted)
 
     def find(
         self, request: schema.SearchRequest, rights: Rights = PERSON, wordings: Sequence[str] = ()
     ) -> schema.SearchAnswer:
         """Search as what is found is shown to a model or a person: only what is relevant, and each text once."""
+        return self._search(self._only_relevant(request), rights, wordings, is_counted=True)
+
+    def _only_relevant(self, request: schema.SearchRequest) -> schema.SearchRequest:
         bar = self.settings.min_relevance if request.min_relevance is None else request.min_relevance
-        asked = msgspec.structs.replace(request, min_relevance=bar, only_relevant=True)
-        return self._search(asked, rights, wordings, is_counted=True)
+        return msgspec.structs.replace(request, min_relevance=bar, only_relevant=True)
 
     def _search(
         self, request: schema.SearchRequest, rights: Rights, wordings: Sequence[str], is_counted: bool

@@ -127,7 +127,7 @@ class Recall:
             text, shown = brought.text, brought.notes
             if any(note.id in meanwhile for note in shown):
                 left = [note for note in shown if note.id not in meanwhile]
-                text, shown = framed(left, brought.why, self._settings.tokens)
+                text, shown = framed(left, brought.why, brought.tokens, here=project)
             seconds = time.monotonic() - began
             late = bool(shown) and seconds > within
             if not late:
@@ -147,8 +147,9 @@ class Recall:
             self._previous.put(key, brought.asked)
             return brought
         chosen = digest_of(self._service, project, event.session, known, event.forgotten)
-        text, notes = framed(chosen, DIGEST, self._settings.digest_tokens)
-        return Brought(notes=notes, text=text, why=DIGEST)
+        tokens = self._settings.digest_tokens
+        text, notes = framed(chosen, DIGEST, tokens, here=project)
+        return Brought(notes=notes, text=text, why=DIGEST, tokens=tokens)
 
     def _note(
         self, assistant: str, project: str, event: Event, shown: Sequence[Note], seconds: float

@@ -55,6 +55,8 @@ class Brought:
     """That, in its frame."""
     why: str = FOUND
     """What its frame says that they are."""
+    tokens: int = 0
+    """What the frame may cost."""
     found: Mapping[int, FoundMemory] = field(default_factory=dict)
     """Each candidate by its id, the most relevant first."""
     withheld: Mapping[int, Why] = field(default_factory=dict)
@@ -97,6 +99,7 @@ def brought_by(
         wordings,
         shown,
         text,
+        tokens=settings.tokens,
         found={one.id: one for one in found},
         withheld=withheld,
         nothing=nothing,
@@ -194,7 +197,8 @@ def _without_repeats(notes: Sequence[Note]) -> tuple[list[Note], dict[int, Why]]
                 withheld[one.id] = "duplicate"
                 break
             if differ_by_a_value(one.text, other.text):
-                newer, older = (one, other) if one.date > other.date else (other, one)
+                # Of the same day, the one that was stored later.
+                newer, older = sorted((one, other), key=lambda note: (note.date, note.id), reverse=True)
                 kept[place] = replace(newer, replaces=(*newer.replaces, *older.replaces, older.date))
                 withheld[older.id] = "replaced"
                 break
