@@ -34,6 +34,7 @@ _LONGEST_WORD = 256
 MOST_PARTS = 24
 """An identifier of more parts is something else, such as encoded data."""
 _CHUNK = re.compile(r"\S{2,256}")
+_BESIDE_A_WORD = ".,;:!?()[]{}\"'`*_"
 _GROUPED = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3}){1,6}(?![\d,])")
 """Numbers with their thousands set apart: 12,500 is 12500."""
 _SIGNED_NAME = re.compile(r"(?<!\w)[A-Za-z](?:\+\+|#)(?!\w)")
@@ -102,7 +103,9 @@ class _Identifier(NamedTuple):
 
 def _identifiers(text: str) -> Iterator[_Identifier]:
     for chunk in _CHUNK.findall(text):
-        if not chunk.isascii():
+        word = chunk.strip(_BESIDE_A_WORD)
+        # (A plain word, as most are, has one part.)
+        if not chunk.isascii() or (word.isalpha() and (word.islower() or word[1:].islower())):
             continue
         parts = [part for run in _RUN.findall(chunk) for part in _PARTS.findall(run.split("'")[0])]
         # The same version is written v2.1.0 and 2.1.0.

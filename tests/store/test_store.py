@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faiss_memory.contracts.store import Retry
+from faiss_memory.analyzer import analyze, analyze_query
+from faiss_memory.contracts.store import Retry, Search
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter
 from faiss_memory.store.index import inverted_index, vector_index, vector_segment
-from tests.store.asking import matching, nearest, similarities
+from faiss_memory.store.records.rows import words_of
+from tests.store.asking import ANYWHERE, matching, nearest, similarities
 from tests.store.oracle import (
     EPOCH,
     EVERYTHING,
@@ -456,6 +458,24 @@ def test_words_rank_as_bm25_says_through_removals_edits_and_merges(home, monkeyp
             query, where = some_text(chance, 4), chance.choice([EVERYTHING, some_filter(chance)])
             assert_ranked(matching(store, query, where, 7), oracle.matching(query, where), 7)
     assert_same(home.reopen(), oracle)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_what_is_chosen_the_store_says_which_words_of_the_query_it_holds(store, seed):
+    chance = random.Random(seed)
+    ids = add(store, *[some_draft(chance, project=f"p{n % 2}") for n in range(60)])
+    store.forget(ids[::7])
+    for memory_id in ids[1::7]:
+        text = some_text(chance)
+        store.change(memory_id, Change(text=text), embed(text))
+    for _ in range(20):
+        query = some_text(chance)
+        asked = Search(where=ANYWHERE, depth=10, text=query, vector=embed_query(query))
+        found = store.search(asked, lambda legs: [key for key, _ in legs.words] + [*legs.matches])
+        wanted = set(analyze_query(query))
+        assert found.memories
+        for memory in found.memories:
+            assert set(found.held[memory.id]) == wanted & set(analyze(*words_of(memory)).counts)
 
 
 def test_a_memory_is_found_by_a_word_of_its_source(store):

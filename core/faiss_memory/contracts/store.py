@@ -179,6 +179,9 @@ class Found(NamedTuple):
 
     legs: Legs
     memories: list[Memory]
+    held: Mapping[int, Collection[str]] = {}
+    """Which terms of the query's text a chosen memory holds, by id, as `analyzer.analyze_query` names them. Where a
+    store does not say, the texts tell."""
 
 
 class Closest(NamedTuple):

@@ -38,7 +38,9 @@ class Leg:
 
 def semantic_scores(matches: Iterable[Match]) -> dict[int, float]:
     """Score by meaning: the cosine of the best passage or cue, corrected for the number of passages."""
-    return {match.memory_id: corrected(match) for match in matches}
+    return {
+        match.memory_id: match.similarity if match.passages == 1 else corrected(match) for match in matches
+    }
 
 
 def corrected(match: Match) -> float:
@@ -109,4 +111,4 @@ def put_first(scores: dict[int, float], verbatim: Collection[int]) -> None:
 
 def best_first(scores: Mapping[int, float]) -> Ranking:
     """Order by score, ties by id."""
-    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(memory_id, -less) for less, memory_id in sorted((-score, key) for key, score in scores.items())]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
@@ -135,7 +135,7 @@ class QueryWords:
         self._rarity = {term: rarity(term) for term in analyze_query(text) if " " not in term}
         self.specific = sum(self._rarity.values())
 
-    def share(self, held: Mapping[str, int]) -> float:
+    def share(self, held: Collection[str]) -> float:
         """Return which share of the query these terms hold, in [0, 1]."""
         if not self.specific:
             return 0.0

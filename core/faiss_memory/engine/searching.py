@@ -94,9 +94,9 @@ class Choice:
         """Choose the memories whose texts are wanted."""
         scores = ranking.score(self._query, self._legs(legs), legs.scope, self._known_share)
         ranking.put_first(scores, legs.verbatim)
-        self.kept = [
-            pair for pair in ranking.best_first(scores) if _passes(self._query, legs.matches.get(pair[0]))
-        ]
+        self.kept = ranking.best_first(scores)
+        if self._query.threshold is not None:
+            self.kept = [pair for pair in self.kept if _passes(self._query, legs.matches.get(pair[0]))]
         return [memory_id for memory_id, _ in self.kept[: self._most]]
 
     def _legs(self, legs: Legs) -> list[Leg]:
@@ -137,7 +137,7 @@ def results_of(asked: Question, kept: Ranking, found: Found) -> list[SearchResul
     for memory in found.memories:
         match = matches.get(memory.id)
         passage = None if match is None else _passage(match, memory)
-        evidence = evidence_of(asked, memory, match, found.legs.scope.memories)
+        evidence = evidence_of(asked, memory, match, found.legs.scope.memories, found.held.get(memory.id))
         results.append(
             SearchResult(
                 memory=memory,
@@ -152,15 +152,22 @@ def results_of(asked: Question, kept: Ranking, found: Found) -> list[SearchResul
     return results
 
 
-def evidence_of(asked: Question, memory: Memory, match: Match | None, memories: int) -> Evidence:
-    """Gather what speaks for a memory that was found among so many, and against it."""
+def evidence_of(
+    asked: Question, memory: Memory, match: Match | None, memories: int, held: Collection[str] | None = None
+) -> Evidence:
+    """Gather what speaks for a memory that was found among so many, and against it.
+
+    `held` are the terms of the query that it holds as a whole, where they are known.
+    """
     near = NEUTRAL
     if match is not None:
         near += asked.known_share * (ranking.corrected(match) - NEUTRAL)
     passage = None if match is None else _passage(match, memory)
     return Evidence(
         similarity=near,
-        words=asked.words.share(terms_of(memory, passage).counts),
+        words=asked.words.share(
+            terms_of(memory, passage).counts if held is None or passage is not None else held
+        ),
         generic=asked.generic,
         specific=asked.words.specific,
         memories=memories,

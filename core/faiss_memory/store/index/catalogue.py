@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -217,11 +218,10 @@ class Catalogue:
         rows += [(self._terms[term], min(count, 65535)) for term, count in counts.items()]
         return np.array(rows, dtype=POSTING)
 
-    def query_terms(self, text: str) -> tuple[dict[int, int], int]:
-        """Analyze a query into known terms with their counts, and the count of those that no memory holds."""
+    def query_terms(self, text: str) -> tuple[Counter[str], dict[int, str]]:
+        """Analyze a query: how often it has each term, and the numbers of those that some memory holds."""
         terms = analyze_query(text)
-        known = {self._terms[term]: count for term, count in terms.items() if term in self._terms}
-        return known, terms.total() - sum(known.values())
+        return terms, {self._terms[term]: term for term in terms if term in self._terms}
 
     def analyzed(self) -> Iterator[tuple[str, int, str, bytes]]:
         """Read the memories that were analyzed: project, id, source and postings. One pass, for all projects."""

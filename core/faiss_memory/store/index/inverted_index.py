@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.store.index.by_words import ByWords, TermPostings, held, ranked
 from faiss_memory.store.index.sequences import NO_SEQUENCE, Mask, Sequences
 
 K1 = 1.2
@@ -76,20 +77,6 @@ class _Segment:
         return self.slots[part], self.counts[part]
 
 
-@dataclass(frozen=True, slots=True)
-class ByWords:
-    """What a search by words has found."""
-
-    ranking: list[tuple[int, float]]
-    """Memory ids with their BM25 scores, best first, ties by id."""
-    coverage: float
-    """The largest share of the query that one memory holds, in [0, 1]: by idf, words that nobody holds included."""
-    memories: int
-    """How many memories there are of those that count."""
-    holders: list[int]
-    """The ids of those that hold as much of the query as any; none if they are more than were asked for."""
-
-
 class KeywordIndex:
     """Not thread-safe: readers may share it, a writer needs it alone."""
 
@@ -104,6 +91,7 @@ class KeywordIndex:
         self._living = 0
         self._highest = 0
         self._sequences = Sequences()
+        self._known_norms: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return self._living
@@ -166,6 +154,7 @@ class KeywordIndex:
         if not known:
             return  # as with every new memory: looking through a million ids would take longer than to write it
         gone = self._alive[: self._size] & np.isin(self.memory_ids, known)
+        self._known_norms = None
         self._alive[: self._size][gone] = False
         self._living -= int(gone.sum())
         self._sequences.remove(np.flatnonzero(gone).tolist())
@@ -194,39 +183,48 @@ class KeywordIndex:
         counting = self._counting(allowed, hidden)
         memories = int(counting.sum())
         if not memories:
-            return ByWords([], 0.0, 0, [])
-        scores, held = self._scores(query, unknown)
+            return ByWords()
+        postings = self._rarest(query)
+        scores, shares = self._scores(query, postings, unknown)
         found = np.flatnonzero((scores > 0) & counting)
         if not len(found):
-            return ByWords([], 0.0, memories, [])
-        shares = held[found]
+            return ByWords(memories)
+        shares = shares[found]
         # (Not all of it: a part of an identifier, asked for as one word, is a term that nobody holds.)
         full = found[shares >= shares.max() - 1e-5] if most_holders else found[:0]
+        best = found[ranked(self.memory_ids[found], scores[found], limit, also)]
         return ByWords(
-            _ranked(self.memory_ids[found], scores[found], limit, also),
-            min(1.0, float(shares.max())),
             memories,
-            self.memory_ids[full].tolist() if len(full) <= most_holders else [],
+            ranking=list(zip(self.memory_ids[best].tolist(), scores[best].tolist(), strict=True)),
+            held=held(postings, best),
+            coverage=min(1.0, float(shares.max())),
+            holders=self.memory_ids[full].tolist() if len(full) <= most_holders else [],
         )
 
     def _scores(
-        self, query: Mapping[int, int], unknown: int
+        self, query: Mapping[int, int], postings: Sequence[TermPostings], unknown: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return the BM25 of each slot, and the share of the query that it holds itself."""
-        alive = self._alive[: self._size]
-        lengths = self._sequences.lengths(self._lengths[: self._size])
-        norm = K1 * (1 - B + B * lengths / max(float(lengths[alive].mean()), 1.0))
-        scores, held = np.zeros(self._size, np.float32), np.zeros(self._size, np.float32)
-        postings = self._rarest(query, alive)
+        norm = self._norms()
+        scores, shares, nothing = (np.zeros(self._size, np.float32) for _ in range(3))
         lacking = unknown + sum(query.values()) - sum(query[term] for term, _, _ in postings)
         wanted = lacking * _idf(self._living, 0)
         for term, slots, counts in postings[:MOST_TERMS]:
             idf = query[term] * _idf(self._living, len(slots))
             wanted += idf
-            held[slots] += idf
-            places, often = self._sequences.spread(slots, counts, self._lengths)
+            shares[slots] += idf
+            places, often = self._sequences.spread(slots, counts, self._lengths, nothing)
+            # (What stands there twice is added once: numpy adds to what was there before.)
             scores[places] += idf * often * (K1 + 1) / (often + norm[places])
-        return scores, held / max(wanted, 1e-9)
+        return scores, shares / max(wanted, 1e-9)
+
+    def _norms(self) -> npt.NDArray[np.float32]:
+        """Return what BM25 divides by for the length of each slot's memory; kept until something is written."""
+        if self._known_norms is None:
+            lengths = self._sequences.lengths(self._lengths[: self._size])
+            average = max(float(lengths[self._alive[: self._size]].mean()), 1.0)
+            self._known_norms = np.asarray(K1 * (1 - B + B * lengths / average), np.float32)
+        return self._known_norms
 
     def _counting(self, allowed: npt.NDArray[np.int64] | None, hidden: npt.NDArray[np.int64]) -> Mask:
         """Return which slots hold memories that count."""
@@ -235,17 +233,18 @@ class KeywordIndex:
             return alive & np.isin(self.memory_ids, allowed)
         return alive & ~np.isin(self.memory_ids, hidden) if len(hidden) else alive
 
-    def _rarest(
-        self, query: Mapping[int, int], alive: Mask
-    ) -> list[tuple[int, npt.NDArray[np.int32], npt.NDArray[np.uint16]]]:
+    def _rarest(self, query: Mapping[int, int]) -> list[TermPostings]:
         """Return the living postings of each term that has some, the rarest first."""
         found = []
+        alive, is_whole = self._alive[: self._size], self._living == self._size
         for term in query:
             slots, counts = self._postings(term)
-            living = alive[slots]
-            if living.any():
-                found.append((term, slots[living], counts[living]))
-        found.sort(key=lambda posting: (len(posting[1]), posting[0]))
+            if not is_whole:
+                living = alive[slots]
+                slots, counts = slots[living], counts[living]
+            if len(slots):
+                found.append(TermPostings(term, slots, counts))
+        found.sort(key=lambda posting: (len(posting.slots), posting.term))
         return found
 
     def _postings(self, term: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]:
@@ -255,9 +254,12 @@ class KeywordIndex:
             parts.append((np.array(slots, np.int32), np.array(counts, np.uint16)))
         if not parts:
             return np.zeros(0, np.int32), np.zeros(0, np.uint16)
+        if len(parts) == 1:
+            return parts[0]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
     def _take_slots(self, memory_ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.float32]) -> int:
+        self._known_norms = None
         first, self._size = self._size, self._size + len(memory_ids)
         if self._size > len(self._alive):
             room = max(self._size, 2 * len(self._alive), 1024)
@@ -285,6 +287,7 @@ class KeywordIndex:
     def _compact(self) -> None:
         """Give the slots of removed memories back, so that a store that forgets much does not grow for ever."""
         self._seal_tail()
+        self._known_norms = None
         alive = self._alive[: self._size]
         fresh = np.cumsum(alive) - 1
         segments, self._segments = self._segments, []
@@ -316,29 +319,3 @@ def _stable_order(terms: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
     order = np.argsort((terms & 0xFFFF).astype(np.uint16), kind="stable")
     high = (terms >> 16).astype(np.uint16)
     return order[np.argsort(high[order], kind="stable")] if high.any() else order
-
-
-def _ranked(
-    ids: npt.NDArray[np.int64],
-    scores: npt.NDArray[np.float32],
-    limit: int,
-    also: npt.NDArray[np.int64] | None,
-) -> list[tuple[int, float]]:
-    """Return the best, and after them those `also` wanted that are none of these."""
-    ranking = _best(ids, scores, limit)
-    if also is None or len(ids) <= limit:
-        return ranking
-    ranked = {memory_id for memory_id, _ in ranking}
-    more = np.isin(ids, also, kind="table")  # (no sorting; a byte for each id in their range)
-    pairs = zip(ids[more].tolist(), scores[more].tolist(), strict=True)
-    others = [pair for pair in pairs if pair[0] not in ranked]
-    return ranking + sorted(others, key=lambda pair: (-pair[1], pair[0]))
-
-
-def _best(ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
-    if len(ids) > limit:
-        # Everything that ties with the last place stays in, so that ties are broken by id and not by chance.
-        bar = np.partition(scores, len(scores) - limit)[len(scores) - limit]
-        ids, scores = ids[scores >= bar], scores[scores >= bar]
-    order = np.lexsort((ids, -scores))[:limit]
-    return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))

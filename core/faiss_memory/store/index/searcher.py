@@ -11,7 +11,6 @@ import logging
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Literal, TypeVar
 
@@ -20,12 +19,13 @@ import numpy.typing as npt
 
 from faiss_memory.analyzer import Terms, analyze
 from faiss_memory.contracts.embedder import Vectors
-from faiss_memory.contracts.store import Choose, Closest, Found, Legs, Progress, Scope, Search
+from faiss_memory.contracts.store import Choose, Closest, Found, Progress, Search
 from faiss_memory.errors import StoreCorrupt, StoreError
-from faiss_memory.memory import Filter, Match, Memory
+from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.index.catalogue import Catalogue
-from faiss_memory.store.index.inverted_index import POSTING, ByWords, KeywordIndex
+from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
 from faiss_memory.store.index.model_vectors import ModelVectors
+from faiss_memory.store.index.one_search import OneSearch
 from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.index.sequences import sequence_of
 from faiss_memory.store.index.vector_index import Snapshot, VectorIndex
@@ -37,11 +37,6 @@ log = logging.getLogger("faiss_memory.store")
 Ids = npt.NDArray[np.int64]
 Answer = TypeVar("Answer")
 ANALYZED_AT_ONCE = 500
-SAMPLE = 512
-"""How many passages tell how a query's cosine is spread over all."""
-MOST_HOLDERS = 12
-"""How many texts are looked into for what a query quotes."""
-_NONE: Ids = np.zeros(0, np.int64)
 
 
 class Indexes:
@@ -258,27 +253,14 @@ class Indexes:
     def search(self, asked: Search, choose: Choose) -> Found:
         """Find memories by meaning and by words, and read the chosen ones, under one lock: of one state."""
 
-        def run(catalogue: Catalogue) -> Found:
-            nearest = [] if asked.vector is None or not asked.nearest else self._nearest(catalogue, asked)
-            words = self._words(catalogue, asked, nearest)
-            named = catalogue.allowed(asked.named, asked.where) if asked.named else set()
-            matches = {match.memory_id: match for match in nearest}
-            if asked.vector is not None:
-                unknown = {memory_id for memory_id, _ in words.ranking} | named
-                matches |= self._similarities(asked.vector, sorted(unknown - matches.keys()), asked.model)
-            scope = self._scope(catalogue, asked, words)
-            verbatim = _verbatim(catalogue.get(words.holders), asked.phrases)
-            legs = Legs(nearest, words.ranking, matches, named, scope, verbatim)
-            return Found(legs, catalogue.get(choose(legs)))
-
-        return self.read(run)
+        return self.read(lambda catalogue: self._legs(catalogue, asked).found(choose))
 
     def closest(self, vectors: Vectors, where: Filter, model: str | None) -> Closest | None:
         """Find what the least known of some passages is most like, by passages and not by cues, in one state."""
 
         def run(catalogue: Catalogue) -> Closest | None:
             each = [
-                self._nearest(catalogue, Search(vector=vector, where=where, depth=1, model=model), cues=False)
+                self._legs(catalogue, Search(vector=vector, where=where, depth=1, model=model)).by_passages()
                 for vector in vectors
             ]
             if not each or not all(each):
@@ -288,66 +270,10 @@ class Indexes:
 
         return self.read(run)
 
-    def _nearest(self, catalogue: Catalogue, asked: Search, *, cues: bool = True) -> list[Match]:
-        """Find memories by meaning, over the projects asked for; the caller holds the lock."""
+    def _legs(self, catalogue: Catalogue, asked: Search) -> OneSearch:
+        """Begin a search; the caller holds the lock until it has ended."""
         vectors = self._by_project(asked.model)
-        found: list[Match] = []
-        for project in asked.where.projects or sorted(vectors):
-            if project in vectors and asked.vector is not None:
-                allowed, hidden = _scope(catalogue, asked.where, project)
-                found += vectors[project].nearest(asked.vector, allowed, hidden, asked.depth, cues=cues)
-        return sorted(found, key=lambda match: (-match.similarity, match.memory_id))[: asked.depth]
-
-    def _similarities(self, vector: Vectors, ids: Sequence[int], model: str | None) -> dict[int, Match]:
-        """Compare a query with chosen memories; the caller holds the lock."""
-        indexes = self._by_project(model).values()
-        matches = [match for index in indexes for match in index.similarities(vector, ids)] if ids else []
-        return {match.memory_id: match for match in matches}
-
-    def _words(self, catalogue: Catalogue, asked: Search, nearest: Sequence[Match]) -> ByWords:
-        """Find memories by words, over the projects asked for; the caller holds the lock."""
-        if asked.text is None:
-            return ByWords([], 0.0, 0, [])
-        terms, unknown = catalogue.query_terms(asked.text)
-        also = np.array([match.memory_id for match in nearest], np.int64)
-        parts = []
-        for project in asked.where.projects or sorted(self._keywords):
-            if project in self._keywords:
-                allowed, hidden = _scope(catalogue, asked.where, project)
-                parts.append(
-                    self._keywords[project].search(
-                        terms, allowed, hidden, asked.depth,
-                        unknown=unknown, also=also, most_holders=MOST_HOLDERS if asked.phrases else 0,
-                    )
-                )  # fmt: skip
-        ranking = sorted(
-            (pair for part in parts for pair in part.ranking), key=lambda pair: (-pair[1], pair[0])
-        )
-        near = set(also.tolist())
-        return ByWords(
-            [*ranking[: asked.depth], *(pair for pair in ranking[asked.depth :] if pair[0] in near)],
-            max((part.coverage for part in parts), default=0.0),
-            sum(part.memories for part in parts),
-            [memory_id for part in parts for memory_id in part.holders][:MOST_HOLDERS],
-        )
-
-    def _scope(self, catalogue: Catalogue, asked: Search, words: ByWords) -> Scope:
-        """Measure how all that a filter lets through lies to a query; the caller holds the lock."""
-        every, vectors_there = np.zeros(0, np.float32), 0
-        if asked.vector is not None and asked.nearest:
-            vectors = self._by_project(asked.model)
-            projects = [name for name in asked.where.projects or sorted(vectors) if name in vectors]
-            for project in projects:
-                allowed, hidden = _scope(catalogue, asked.where, project)
-                part = vectors[project].sample(asked.vector, allowed, hidden, SAMPLE // len(projects) + 1)
-                every = np.append(every, part)
-                vectors_there += len(vectors[project]) if allowed is None else len(allowed)
-        return Scope(
-            memories=words.memories or vectors_there,
-            mean=float(every.mean()) if len(every) else 0.0,
-            spread=float(every.std()) if len(every) else 0.0,
-            coverage=words.coverage,
-        )
+        return OneSearch(asked, catalogue, vectors, self._keywords, is_analyzed=not self._unanalyzed)
 
     def get(self, ids: Sequence[int]) -> list[Memory]:
         """Read memories, in the order asked for."""
@@ -383,16 +309,3 @@ class Indexes:
         self._closed = True
         with self._lock.writing():
             self._catalogue.close()
-
-
-def _verbatim(memories: Sequence[Memory], phrases: Sequence[str]) -> list[int]:
-    """Return which memories hold one of some phrases word for word."""
-    folded = [phrase.casefold() for phrase in phrases]
-    return [one.id for one in memories if any(phrase in one.text.casefold() for phrase in folded)]
-
-
-def _scope(catalogue: Catalogue, where: Filter, project: str) -> tuple[Ids | None, Ids]:
-    """Return the ids that alone count in a project (None: all), and those that do not."""
-    if where.narrows:
-        return np.array(catalogue.ids(replace(where, projects=(project,))), np.int64), _NONE
-    return None, _NONE if where.include_superseded else np.array(catalogue.hidden(project), np.int64)

@@ -17,8 +17,6 @@ NO_SEQUENCE = 0
 NEIGHBOUR = 0.5
 HALF_LENGTH = 30
 """A memory of so many words takes its neighbours' words at half of NEIGHBOUR."""
-DENSE = 16
-"""Where a term's holders are more than one in so many, adding up in an array of all slots is quicker."""
 
 Mask = npt.NDArray[np.bool_]
 Slots = npt.NDArray[np.int32]
@@ -117,21 +115,27 @@ class Sequences:
         borrowed = padded[self._before[: self._size]] + padded[self._after[: self._size]]
         return lengths + _share(lengths) * borrowed
 
-    def spread(self, slots: Slots, counts: npt.NDArray[np.uint16], lengths: Weights) -> tuple[Slots, Weights]:
-        """Return which memories a term counts for, and how often, when those beside its holders borrow it."""
+    def spread(
+        self, slots: Slots, counts: npt.NDArray[np.uint16], lengths: Weights, nothing: Weights
+    ) -> tuple[Slots, Weights]:
+        """Return which memories a term counts for, and how often, when those beside its holders borrow it.
+
+        A memory can stand there twice, each time with all it counts. `nothing`, a zero for each slot, is lent.
+        """
         before, after = self._before[slots], self._after[slots]
         has_before, has_after = before != _NOBODY, after != _NOBODY
         if not has_before.any() and not has_after.any():
             return slots, counts.astype(np.float32)
-        places = np.concatenate([slots, before[has_before], after[has_after]])
-        weights = np.concatenate([counts, counts[has_before], counts[has_after]]).astype(np.float32)
-        weights[len(slots) :] *= _share(lengths[places[len(slots) :]])
-        if len(places) * DENSE > self._size:
-            total = np.bincount(places, weights, minlength=self._size)
-            found = np.flatnonzero(total).astype(np.int32)
-            return found, total[found].astype(np.float32)
-        found, at = np.unique(places, return_inverse=True)
-        return found, np.bincount(at, weights).astype(np.float32)
+        before, after = before[has_before], after[has_after]
+        # Each of the three names a slot once: no two memories have the same one before them.
+        total = nothing
+        total[slots] = counts
+        total[before] += counts[has_before] * _share(lengths[before])
+        total[after] += counts[has_after] * _share(lengths[after])
+        places = np.concatenate([slots, before, after])
+        weights = total[places]
+        total[places] = 0
+        return places, weights
 
     def _link(self, before: int, after: int) -> None:
         if before != _NOBODY:

@@ -1,0 +1,145 @@
+"""One search over the indexes, while they stand still: its legs, and the texts of what was chosen from them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from faiss_memory.contracts.store import Choose, Found, Legs, Scope, Search
+from faiss_memory.memory import Match
+from faiss_memory.store.index.by_words import ByWords, joined
+from faiss_memory.store.index.catalogue import Catalogue
+from faiss_memory.store.index.inverted_index import KeywordIndex
+from faiss_memory.store.index.vector_index import VectorIndex
+
+Ids = npt.NDArray[np.int64]
+SAMPLE = 512
+"""How many passages tell how a query's cosine is spread over all."""
+MOST_HOLDERS = 12
+"""How many texts are looked into for what a query quotes."""
+_NONE: Ids = np.zeros(0, np.int64)
+
+
+class OneSearch:
+    """Lives no longer than its caller holds the lock of the indexes."""
+
+    def __init__(
+        self,
+        asked: Search,
+        catalogue: Catalogue,
+        vectors: Mapping[str, VectorIndex],
+        keywords: Mapping[str, KeywordIndex],
+        *,
+        is_analyzed: bool,
+    ) -> None:
+        """`is_analyzed` says whether the keyword indexes know every memory."""
+        self._is_analyzed = is_analyzed
+        self._asked = asked
+        self._catalogue = catalogue
+        self._vectors = {name: vectors[name] for name in self._projects(vectors)}
+        self._keywords = {name: keywords[name] for name in self._projects(keywords)}
+        self._counting_ids: dict[str, tuple[Ids | None, Ids]] = {}
+        self._terms: Mapping[int, str] = {}
+
+    def _projects(self, known: Mapping[str, object]) -> list[str]:
+        return [name for name in self._asked.where.projects or sorted(known) if name in known]
+
+    def _counting(self, project: str) -> tuple[Ids | None, Ids]:
+        """Return the ids that alone count in a project (None: all), and those that do not."""
+        if project not in self._counting_ids:
+            where = self._asked.where
+            if where.narrows:
+                allowed = np.array(self._catalogue.ids(replace(where, projects=(project,))), np.int64)
+                self._counting_ids[project] = allowed, _NONE
+            else:
+                hidden = () if where.include_superseded else self._catalogue.hidden(project)
+                self._counting_ids[project] = None, np.array(hidden, np.int64)
+        return self._counting_ids[project]
+
+    def found(self, choose: Choose) -> Found:
+        """Find memories by meaning and by words, and read the chosen ones."""
+        asked = self._asked
+        nearest = self._nearest(cues=True) if asked.nearest else []
+        words = self._words([match.memory_id for match in nearest])
+        named = self._catalogue.allowed(asked.named, asked.where) if asked.named else set()
+        matches = {match.memory_id: match for match in nearest}
+        unknown = ({memory_id for memory_id, _ in words.ranking} | named) - matches.keys()
+        matches |= self._similarities(sorted(unknown))
+        legs = Legs(nearest, words.ranking, matches, named, self._scope(words), self._verbatim(words))
+        chosen = choose(legs)
+        return Found(legs, self._catalogue.get(chosen), self._held(chosen, words, matches.keys() - named))
+
+    def _held(
+        self, chosen: Sequence[int], words: ByWords, looked_at: Collection[int]
+    ) -> dict[int, frozenset[str]]:
+        """Return which terms the chosen memories hold; one that was `looked_at` and stands in no ranking holds none."""
+        if self._asked.text is None or not self._is_analyzed:
+            return {}
+        held = {memory_id: terms for (memory_id, _), terms in zip(words.ranking, words.held, strict=True)}
+        known = held.keys() | looked_at
+        return {key: frozenset(self._terms[n] for n in held.get(key, ())) for key in chosen if key in known}
+
+    def by_passages(self) -> list[Match]:
+        """Find memories by meaning, by their passages and not by their cues."""
+        return self._nearest(cues=False)
+
+    def _nearest(self, *, cues: bool) -> list[Match]:
+        asked, found = self._asked, list[Match]()
+        if asked.vector is None:
+            return []
+        for project, vectors in self._vectors.items():
+            found += vectors.nearest(asked.vector, *self._counting(project), asked.depth, cues=cues)
+        return sorted(found, key=lambda match: (-match.similarity, match.memory_id))[: asked.depth]
+
+    def _similarities(self, ids: Sequence[int]) -> dict[int, Match]:
+        """Compare the query with chosen memories."""
+        vector = self._asked.vector
+        if vector is None or not ids:
+            return {}
+        matches = [match for index in self._vectors.values() for match in index.similarities(vector, ids)]
+        return {match.memory_id: match for match in matches}
+
+    def _words(self, near: Sequence[int]) -> ByWords:
+        """Find memories by words; those that are near by meaning are ranked however low."""
+        asked = self._asked
+        if asked.text is None:
+            return ByWords()
+        terms, self._terms = self._catalogue.query_terms(asked.text)
+        query = {number: terms[term] for number, term in self._terms.items()}
+        unknown = terms.total() - sum(query.values())
+        also = np.array(near, np.int64)
+        most_holders = MOST_HOLDERS if asked.phrases else 0
+        parts = [
+            keywords.search(
+                query, *self._counting(project), asked.depth, unknown=unknown, also=also, most_holders=most_holders
+            )
+            for project, keywords in self._keywords.items()
+        ]  # fmt: skip
+        return parts[0] if len(parts) == 1 else joined(parts, asked.depth, set(near))
+
+    def _scope(self, words: ByWords) -> Scope:
+        """Measure how all that a filter lets through lies to the query."""
+        every, vectors_there = [np.zeros(0, np.float32)], 0
+        if self._asked.vector is not None and self._asked.nearest:
+            count = SAMPLE // max(1, len(self._vectors)) + 1
+            for project, vectors in self._vectors.items():
+                allowed, hidden = self._counting(project)
+                every.append(vectors.sample(self._asked.vector, allowed, hidden, count))
+                vectors_there += len(vectors) if allowed is None else len(allowed)
+        cosines = np.concatenate(every)
+        return Scope(
+            memories=words.memories or vectors_there,
+            mean=float(cosines.mean()) if len(cosines) else 0.0,
+            spread=float(cosines.std()) if len(cosines) else 0.0,
+            coverage=words.coverage,
+        )
+
+    def _verbatim(self, words: ByWords) -> list[int]:
+        """Return which memories hold one of the phrases word for word."""
+        folded = [phrase.casefold() for phrase in self._asked.phrases]
+        holders = words.holders if folded and len(words.holders) <= MOST_HOLDERS else ()
+        memories = self._catalogue.get(holders)
+        return [one.id for one in memories if any(phrase in one.text.casefold() for phrase in folded)]
