@@ -35,7 +35,7 @@ _CUES = "cues"
 _LONGEST_CUE = 200
 _TITLE = "title"
 _LONGEST = {**dict.fromkeys(_TAGS, _LONGEST_TAG), _CUES: _LONGEST_CUE, _TITLE: LONGEST_HEADING}
-_MEANT = frozenset((*_TAGS, *_TIMES, _CUES, _TITLE, "description", "summary"))
+_MEANT = frozenset((*_TAGS, *_TIMES, _CUES, _TITLE, "description", "summary", "aliases", "cssclasses"))
 """Names that people give to properties, and do not begin a paragraph with."""
 _DEEPEST = 31
 """Levels below the whole."""
@@ -58,7 +58,7 @@ class FrontMatter:
     besides: Sequence[Property] = ()
     """Of them those that say more than the title, tags and cues do."""
     says_only_times: bool = False
-    """Whether these only give times, and names without a value."""
+    """Whether these only give times, and well-known names without a value."""
     last_line: int = 0
 
     def lines_besides(self, *, with_times: bool) -> list[str]:
@@ -173,12 +173,9 @@ def _told(entries: Sequence[Property]) -> list[str]:
 
 
 def _is_empty(entry: Property) -> bool:
-    """Return whether a property has a name, and nothing else."""
-    return (
-        bool(entry.name)
-        and entry.lines[0].rstrip().endswith(":")
-        and not any(map(str.strip, entry.lines[1:]))
-    )
+    """Return whether a property has a well-known name, and nothing else."""
+    first, *rest = entry.lines
+    return entry.name in _MEANT and first.rstrip().endswith(":") and not "".join(rest).strip()
 
 
 def _words(value: Any) -> list[str]:
