@@ -162,17 +162,21 @@ def test_front_matter_may_begin_with_a_blank_line_if_it_is_meant():
     assert read_document("a.md", "---\n\ntags: [a]\n\n---\nText.\n").tags == ("a",)
 
 
-def test_cues_are_those_of_the_text_and_not_of_the_front_matter(shelf):
-    shelf.write(
-        "a.md", "---\ndescription: About ships\ncues: [when do we sail]\n---\n# Sailing\n\nAt dawn.\n"
+def test_what_front_matter_says_stands_behind_the_first_part_and_alone_if_it_is_long():
+    def texts(front, body="# Sailing\n\nAt dawn.\n\n## Crew\n\nFive.\n"):
+        return [part.text for part in read_document("a.md", f"---\n{front}\n---\n{body}").parts]
+
+    times = "date: 2026-02-12\nupdated: 2026-02-13T10:00:00\n"
+    assert texts(f"{times}tags: [a]\naliases:\ntitle: Sailing") == texts("") != []
+    assert texts(f"{times}title: Ships\ndescription: About them")[0] == (
+        "Sailing\n\nAt dawn.\n\ntitle: Ships\ndescription: About them"
     )
-    shelf.write("b.md", "---\ndescription: Nothing else\ncues: [when alone]\n---\n")
-    shelf.build()
-    assert [(memory["text"], memory["cues"]) for memory in shelf.memories()] == [
-        ("Sailing\n\nAt dawn.", ["when do we sail"]),
-        ("description: About ships", []),
-        ("description: Nothing else", ["when alone"]),
-    ]
+    long = f"summary: {'word ' * 200}end"
+    assert texts(f"title: Ships\n{long}")[:2] == texts("")
+    assert " ".join(texts(f"title: Ships\n{long}")[2:]).count("word") == 200
+    assert texts(f"title: Ships\n{times}", "") == [f"Ships\n\n{times.strip()}"]
+    assert texts("title: Ships\ntags: [a]", "") == ["Ships"]
+    assert texts("tags: [a]", "") == ["tags: [a]"]
 
 
 # Through the service.
@@ -204,10 +208,10 @@ def test_what_stands_in_headings_and_front_matter_is_found_by_words_and_the_rest
         "never deploy fridays": "rules.md#Never deploy on Fridays",
         "squash merges": "rules.md#Always squash merges",
         "UTC": "rules.md#Use UTC everywhere",
-        "moor zeppelin": "described.md:1-4",
-        "bob": "described.md:1-4",
+        "moor zeppelin": "described.md#Mast",
+        "bob": "described.md#Mast",
         "glazier": "only.md:1-3",
-        "closed": "bad.md:1-5",
+        "closed": "bad.md:6-6",
     }.items():
         found = shelf.client.post("/search", {"query": words, "mode": "keyword"}).json["results"]
         assert found[0]["source"] == f"{shelf.folder}/{name}", words

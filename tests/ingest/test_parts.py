@@ -58,7 +58,6 @@ def test_markdown_is_cut_at_its_headings_and_nowhere_else():
         ("#Ports", "Setting up > Docker > Ports"),
         ("#`Volumes` and *more*", "Setting up > `Volumes` and *more*"),
         ("#Second", "Second"),
-        (":1-6", "Handbook"),  # what the front matter says besides
     ]
     assert "# not a heading" in document.parts[1].text
     assert "# hidden" in document.parts[2].text

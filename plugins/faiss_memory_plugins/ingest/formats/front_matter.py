@@ -1,6 +1,6 @@
 """What a Markdown file says of itself before it begins: YAML between `---` lines, or TOML between `+++` lines.
 
-Its text is searched as well: what says more than the title, tags and cues do is `lines_besides`.
+Its lines are searched as well, as text, but for those that only say what a memory has a field for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, Literal
 
 from faiss_memory import is_blank
 from faiss_memory_plugins.ingest.formats.properties import (
@@ -43,6 +43,10 @@ _BITS = 63
 """Of a whole number, besides its sign."""
 
 
+Role = Literal["title", "list", "time", "nothing"]
+"""Of a property: the title, tags or cues, a time, or a well-known name without a value."""
+
+
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
     """The title, tags, cues, time and everything else; `note` says what could not be read."""
@@ -54,23 +58,14 @@ class FrontMatter:
     timestamp: datetime | None = None
     note: str = ""
     entries: Sequence[Property] = ()
-    """Its lines."""
-    besides: Sequence[Property] = ()
-    """Of them those that say more than the title, tags and cues do."""
-    says_only_times: bool = False
-    """Whether these only give times, and well-known names without a value."""
+    roles: Mapping[int, Role] = field(default_factory=dict)
+    """What became of properties, by their first line; those that are not in it are text alone."""
     last_line: int = 0
 
-    def lines_besides(self, *, with_times: bool) -> list[str]:
-        """Return the lines that say more than title, tags and cues; none if they only say times, unless `with_times`.
-
-        A memory has its time.
-        """
-        return [] if self.says_only_times and not with_times else _told(self.besides)
-
-    def all_lines(self) -> list[str]:
-        """Return all of its lines that are not blank."""
-        return _told(self.entries)
+    def lines(self, *without: Role) -> list[str]:
+        """Return its lines that are not blank, without those of some roles."""
+        left = (entry for entry in self.entries if self.roles.get(entry.first) not in without)
+        return [line for entry in left for line in entry.lines if line.strip()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +118,6 @@ def _note_of_length(text: str) -> str:
 
 def _read(properties: Properties, last_line: int) -> FrontMatter:
     values = properties.values
-    besides = [entry for entry in properties.entries if not _is_said(entry, properties)]
     plain = {str(_scalar(key)): _plain(value, _DEEPEST) for key, value in values.items()}
     tags = [tag for name in _TAGS for tag in _words(plain.pop(name, None))]
     timestamp = next((found for name in _TIMES if (found := _time(values.get(name))) is not None), None)
@@ -136,11 +130,7 @@ def _read(properties: Properties, last_line: int) -> FrontMatter:
         timestamp=timestamp,
         note=_note_of_faults(properties.faults),
         entries=properties.entries,
-        besides=besides,
-        says_only_times=all(
-            _is_empty(entry) or (entry.name in _TIMES and _time(values.get(entry.name)) is not None)
-            for entry in besides
-        ),
+        roles={entry.first: role for entry in properties.entries if (role := _role(entry, properties))},
         last_line=last_line,
     )
 
@@ -155,27 +145,22 @@ def _note_of_faults(faults: Mapping[int, str]) -> str:
     return f"its front matter is not understood everywhere; kept as text: {'; '.join(told[:MOST_FAULTS_TOLD] + more)}"
 
 
-def _is_said(entry: Property, properties: Properties) -> bool:
-    """Return whether a property became the title, tags or cues, and nothing of its lines was left behind."""
-    longest = _LONGEST.get(entry.name)
+def _role(entry: Property, properties: Properties) -> Role | None:
+    """Return what became of a property, if nothing of its lines was left behind."""
     own = range(entry.first, entry.first + len(entry.lines))
-    if longest is None or entry.name not in properties.values or not properties.faults.keys().isdisjoint(own):
-        return False
+    commented = any(_COMMENT.search(line) for line in entry.lines)
+    if entry.name not in properties.values or commented or not properties.faults.keys().isdisjoint(own):
+        return None
     value = properties.values[entry.name]
+    if entry.name in _MEANT and value is None:
+        return "nothing"
+    if entry.name in _TIMES:
+        return None if _time(value) is None else "time"
+    longest = _LONGEST.get(entry.name, -1)
     words = value if isinstance(value, list) and entry.name != _TITLE else [value]
-    return not any(_COMMENT.search(line) for line in entry.lines) and all(
-        not isinstance(word, dict | list) and len(str(word)) <= longest for word in words
-    )
-
-
-def _told(entries: Sequence[Property]) -> list[str]:
-    return [line for entry in entries for line in entry.lines if line.strip()]
-
-
-def _is_empty(entry: Property) -> bool:
-    """Return whether a property has a well-known name, and nothing else."""
-    first, *rest = entry.lines
-    return entry.name in _MEANT and first.rstrip().endswith(":") and not "".join(rest).strip()
+    if any(isinstance(word, dict | list) or len(str(word)) > longest for word in words):
+        return None
+    return "title" if entry.name == _TITLE else "list"
 
 
 def _words(value: Any) -> list[str]:

@@ -1,13 +1,15 @@
-"""Markdown: by headings, with the front matter as tags, cues, metadata and a part of its own."""
+"""Markdown: by headings, with the front matter as tags, cues, metadata and text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
 
-from faiss_memory_plugins.ingest.formats.front_matter import FrontMatter, split_front_matter
+from faiss_memory_plugins.ingest.cutting import MOST
+from faiss_memory_plugins.ingest.formats.front_matter import FrontMatter, Role, split_front_matter
 from faiss_memory_plugins.ingest.formats.sections import Heading, parts_of, place_of_lines
 from faiss_memory_plugins.ingest.parts import Document, Part
 
@@ -16,14 +18,17 @@ _PARSER = MarkdownIt("commonmark").disable(["inline", "text_join"])
 
 
 def read(text: str) -> Document:
-    """Cut a Markdown text into the parts under its headings, and last the rest of its front matter."""
+    """Cut a Markdown text into the parts under its headings; what its front matter says besides goes to the first."""
     front, body = split_front_matter(text)
     headings = list(headings_of(body.text))
     top = [front.title] if front.title and not any(heading.level == 1 for heading in headings) else []
     parts = parts_of(body.text.split("\n"), headings, body.first_line, above=top)
-    shown = bool(top and parts) or any(heading.title == front.title for heading in headings)
-    besides = _besides(front, shown=shown, alone=not parts)
-    return Document((*parts, *besides), front.tags, front.cues, front.metadata, front.timestamp, front.note)
+    if parts:
+        is_shown = bool(top) or any(heading.title == front.title for heading in headings)
+        parts = _with_properties(parts, front, is_shown=is_shown)
+    else:
+        parts = _alone(front)
+    return Document(parts, front.tags, front.cues, front.metadata, front.timestamp, front.note)
 
 
 def headings_of(text: str) -> Iterator[Heading]:
@@ -35,15 +40,30 @@ def headings_of(text: str) -> Iterator[Heading]:
             yield Heading(title, int(opening.tag[1:]), opening.map[0], opening.map[1])
 
 
-def _besides(front: FrontMatter, *, shown: bool, alone: bool) -> tuple[Part, ...]:
-    """Return what the front matter says and no other part does; all of it where there is none.
+def _with_properties(parts: tuple[Part, ...], front: FrontMatter, *, is_shown: bool) -> tuple[Part, ...]:
+    """Add what the front matter says to the first part, which says what the file is about; if it is long, behind all.
 
-    `shown` says whether the title stands above another part. These are the last parts: cues go to the first one.
+    Times are not added: they would make another text of it each time that a file is saved.
     """
-    lines = front.lines_besides(with_times=alone)
-    if alone and not lines and not front.title:
-        lines = front.all_lines()
-    parts = parts_of(lines, [], above=[front.title] if front.title else [])
-    if not parts and front.title and not shown:
-        parts = (Part(front.title, ""),)
-    return tuple(Part(part.text, place_of_lines(1, front.last_line)) for part in parts)
+    without: tuple[Role, ...] = ("list", "time", "nothing")
+    lines = front.lines(*without, "title") if is_shown else front.lines(*without)
+    text = "\n".join(lines)
+    if len(text) > MOST:
+        return (*parts, *_properties(lines, front))
+    first, *others = parts
+    return (replace(first, text=f"{first.text}\n\n{text}") if text else first, *others)
+
+
+def _alone(front: FrontMatter) -> tuple[Part, ...]:
+    """Return the parts of a file that says nothing else."""
+    lines = front.lines("list", "title")
+    if front.title and not lines:
+        return (Part(front.title, place_of_lines(1, front.last_line)),)
+    return _properties(lines or front.lines(), front)
+
+
+def _properties(lines: list[str], front: FrontMatter) -> tuple[Part, ...]:
+    place = place_of_lines(1, front.last_line)
+    return tuple(
+        replace(part, place=place) for part in parts_of(lines, [], above=[front.title] if front.title else [])
+    )
