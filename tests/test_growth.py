@@ -5,6 +5,7 @@ Each entry point is given texts that are hard for parsers, cutters and patterns,
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from pathlib import Path
 
@@ -73,9 +74,24 @@ TEXTS = {
     "YAML of lists": between("---\n", "- ", "\n---\n"),
     "YAML of a number": between("---\na: 0x", "f", "\n---\n"),
     "YAML of sixties": between("---\na: ", "1:", "1\n---\n"),
+    "YAML of stairs": between("---\n", "a:\n b:\n  c:\n   d:\n    - [\n", "\n---\n"),
+    "YAML of bad items": between("---\na:\n", "- [\n- b\n", "\n---\n"),
+    "YAML given twice": between("---\n", "a: b\n", "\n---\n"),
+    "YAML of a long key": between("---\na", ": b:c\t ", "\n---\n"),
+    "TOML of bad lines": between("+++\n", "a = \n", "\n+++\n"),
     "TOML of dots": between("+++\n", "a.", "a=1\n+++\n"),
     "TOML of a number": between("+++\na=", "9", "\n+++\n"),
     "TOML of tables": lambda size: "+++\n" + lines("[a{}.b.c]")(size) + "\n+++\n",
+    "cells": lambda size: json.dumps(
+        {"cells": [{"cell_type": "markdown", "source": "# a\n```"}] * (size // 50 + 1)}
+    ),
+    "a cell": lambda size: json.dumps(
+        {"cells": [{"cell_type": "code", "source": ["`\n", "````"] * (size // 15)}]}
+    ),
+    "tags of Org": repeated("* a :b:b:b:b:b:b:b:b:b:b:b:b:b:b:b:b:\n"),
+    "deep in Org": lambda size: "\n".join("*" * depth + " a :b:" for depth in range(int((2 * size) ** 0.5))),
+    "fences of AsciiDoc": repeated("----\n....\n"),
+    "ends of AsciiDoc": lambda size: "\n".join("-" * depth for depth in range(int((2 * size) ** 0.5))),
     "heads": repeated(HEAD),
     "heads of projects": repeated(f"{HEAD}project a "),
     "a head of projects": between(HEAD, "project ", ""),
@@ -101,6 +117,10 @@ ENTRIES = {
     "Markdown": lambda text: read_document("a.md", text),
     "code": lambda text: read_document("a.yaml", text),
     "plain text": lambda text: read_document("a.txt", text),
+    "reStructuredText": lambda text: read_document("a.rst", text),
+    "AsciiDoc": lambda text: read_document("a.adoc", text),
+    "Org": lambda text: read_document("a.org", text),
+    "a notebook": lambda text: read_document("a.ipynb", text),
     "recalled": framing.holds_recalled,
     "frames": framing.without_frames,
     "note": lambda text: framing.framed(

@@ -241,7 +241,7 @@ def test_parts_that_say_the_same_are_one_memory(shelf):
     assert shelf.build()["kept"] == 1
 
 
-@pytest.mark.parametrize("text", ["", "\n\n  \n", "# Only a heading\n"])
+@pytest.mark.parametrize("text", ["", "\n\n  \n", "\u200b\n\n----\n\n***\n"])
 def test_a_file_that_says_nothing_is_skipped_and_forgets_what_it_said(shelf, text):
     shelf.write("plan.md", text)
     shelf.write("other.md", "Other.")

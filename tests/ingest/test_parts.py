@@ -103,7 +103,8 @@ def test_front_matter_of_hugo_is_read_too():
 
 
 @pytest.mark.parametrize(
-    "front", ["a: [1", "a: &x [1]\nb: *x", "- 1\n- 2\n? x", "a: !!python/object:os.system {}", "\tx: 1"]
+    "front",
+    ["a: [1", "a: &x [1]\nb: *x\nc: *x", "- 1\n- 2\n? x", "a: !!python/object:os.system {}", "\tx: 1"],
 )
 def test_front_matter_that_is_not_understood_stays_in_the_text_and_is_told(front):
     document = read_document("a.md", f"---\n{front}\n---\nText.\n")

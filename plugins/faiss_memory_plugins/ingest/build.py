@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from threading import Event
 
 from msgspec import UNSET
@@ -21,7 +22,9 @@ from faiss_memory import (
     NotReady,
     Origin,
     Service,
+    is_blank,
 )
+from faiss_memory_plugins.ingest.checkouts import Checkouts
 from faiss_memory_plugins.ingest.documents import read_document
 from faiss_memory_plugins.ingest.ignoring import Rules
 from faiss_memory_plugins.ingest.listing import Entry, list_files
@@ -71,6 +74,8 @@ class Build:
         self._stopping = Event()
         self._outcome: Future[None] = Future()
         self._entries: list[Entry] = []
+        self._copies: dict[str, str] = {}
+        """Files that are left out because they are read elsewhere, with the reason."""
 
     # Beginning and end.
 
@@ -90,7 +95,11 @@ class Build:
                 # What one source leaves out, another may name.
                 if not entry.left_out or entry.path not in found:
                     found[entry.path] = entry
-        self._entries = list(found.values())
+        self._copies = Checkouts().copies(path for path, entry in found.items() if not entry.left_out)
+        self._entries = [
+            Entry(path, self._copies[path]) if path in self._copies else entry
+            for path, entry in found.items()
+        ]
 
     def start(self, when_ended: Callable[[], None]) -> None:
         """Go on in the background; `when_ended` is called before `result` answers."""
@@ -131,10 +140,10 @@ class Build:
             self._outcome.set_exception(error)
 
     def _build(self) -> None:
-        by_file = self._known()
-        orphans = Orphans(self._orphans(by_file) if self._request.prune else {})
+        by_file, elsewhere = self._known()
+        orphans = Orphans(self._orphans(by_file), elsewhere, cache(_is_elsewhere))
         plans = self._plans(by_file, orphans)
-        gone = self._gone(by_file, orphans)
+        gone = orphans.left if self._request.prune else {}
         self._check_removals(by_file, plans, gone)
         if self._request.dry_run:
             for plan in plans:
@@ -143,44 +152,35 @@ class Build:
             self._store_all(plans)
             self._forget([memory_id for ids in gone.values() for memory_id in ids])
         for file, ids in gone.items():
-            self.report.note(BuiltFile(file=file, outcome="removed", removed=len(ids)))
+            reason = self._copies.get(file, UNSET)
+            self.report.note(BuiltFile(file=file, outcome="removed", removed=len(ids), reason=reason))
 
     # What there is.
 
-    def _known(self) -> dict[str, dict[int, Origin]]:
-        """Return the memories that earlier builds made of these sources' files, by file."""
+    def _known(self) -> tuple[dict[str, dict[int, Origin]], dict[int, Origin]]:
+        """Return the memories that earlier builds made of these sources' files, by file, and those of other files."""
         by_file: dict[str, dict[int, Origin]] = {}
+        elsewhere: dict[int, Origin] = {}
+        covers = cache(lambda file: any(source.covers(file) for source in self.sources))
         for memory_id, origin in self._service.origins(self.report.project).items():
-            by_file.setdefault(origin.file, {})[memory_id] = origin
-        return {
-            file: known
-            for file, known in by_file.items()
-            if any(source.covers(file) for source in self.sources)
-        }
+            if covers(origin.file):
+                by_file.setdefault(origin.file, {})[memory_id] = origin
+            else:
+                elsewhere[memory_id] = origin
+        return by_file, elsewhere
 
     def _orphans(self, by_file: Mapping[str, Mapping[int, Origin]]) -> dict[int, Origin]:
-        """Find the memories whose file is gone. A file that cannot be seen is not gone."""
-        listed = {entry.path for entry in self._entries}
+        """Find the memories whose file is gone, or left out as a copy. A file that cannot be seen is not gone."""
+        listed = {entry.path for entry in self._entries} - self._copies.keys()
         orphans: dict[int, Origin] = {}
         for file, known in by_file.items():
             if file in listed:
                 continue
-            if _is_gone(file):
+            if file in self._copies or _is_gone(file):
                 orphans |= known
             else:
                 self.report.skip(file, "it is there, but left out now; what was made of it before stays")
         return orphans
-
-    def _gone(self, by_file: Mapping[str, Mapping[int, Origin]], orphans: Orphans) -> dict[str, list[int]]:
-        """Return the memories that are to be forgotten because their file is gone and nothing took them over."""
-        left = set(orphans.left)
-        listed = {entry.path for entry in self._entries}
-        found = {
-            file: [memory_id for memory_id in known if memory_id in left]
-            for file, known in by_file.items()
-            if file not in listed
-        }
-        return {file: ids for file, ids in found.items() if ids}
 
     # What is to be done.
 
@@ -210,7 +210,7 @@ class Build:
         document = read_document(path, found.text)
         plan = plan_file(path, document, found.changed, self.report.project, known, orphans)
         if plan.is_empty:
-            self.report.skip(path, "it is empty")
+            self.report.skip(path, "it is empty" if is_blank(found.text) else "it holds nothing but rules")
             return None
         return plan
 
@@ -223,7 +223,7 @@ class Build:
         """Raise Conflict when a source would lose most of its memories: its files may only be out of sight."""
         if self._request.prune == "force" or self._request.dry_run:
             return
-        losses = {file: len(ids) for file, ids in gone.items()}
+        losses = {file: len(ids) for file, ids in gone.items() if file not in self._copies}
         losses |= {plan.file: plan.loss for plan in plans if plan.loss}
         for source in self.sources:
             total = sum(len(known) for file, known in by_file.items() if source.covers(file))
@@ -330,6 +330,11 @@ def _groups(plans: Iterable[FilePlan]) -> Iterator[list[FilePlan]]:
             group, size = [], 0
     if group:
         yield group
+
+
+def _is_elsewhere(file: str) -> bool:
+    """Return whether there is no such file any more, or only behind a link that was set in its place."""
+    return _is_gone(file) or os.path.realpath(file) != file
 
 
 def _is_gone(file: str) -> bool:

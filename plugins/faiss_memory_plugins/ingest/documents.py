@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from faiss_memory_plugins.ingest import code, markdown, plain
+from faiss_memory_plugins.ingest.formats import asciidoc, code, markdown, notebook, org, plain
 from faiss_memory_plugins.ingest.parts import Document
 
 _MARKDOWN = (".md", ".markdown", ".mdown", ".mkd", ".mdx")
-_PLAIN = (".txt", ".text", ".rst", ".rest", ".adoc", ".asciidoc", ".org")
+_PLAIN = (".txt", ".text")
 _CODE = tuple(
     f".{suffix}"
     for suffixes in (
@@ -34,6 +34,10 @@ _Reader = Callable[[str], Document]
 _BY_SUFFIX: Mapping[str, _Reader] = {
     **dict.fromkeys(_MARKDOWN, markdown.read),
     **dict.fromkeys(_PLAIN, plain.read),
+    **dict.fromkeys((".rst", ".rest"), plain.read_restructured),
+    **dict.fromkeys((".adoc", ".asciidoc"), asciidoc.read),
+    ".org": org.read,
+    ".ipynb": notebook.read,
     **dict.fromkeys(_CODE, code.read),
 }
 

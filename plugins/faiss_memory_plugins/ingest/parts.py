@@ -15,7 +15,10 @@ class Part:
     text: str
     """With what it needs to be understood alone: the headings above it, or the definition around it."""
     place: str
-    """Where it is, written behind the file's path: `#Heading`, or `:first-last` line."""
+    """Where it is, written behind the file's path: `#Heading`, `:first-last` line, or `:cell` of a notebook."""
+    tags: tuple[str, ...] = ()
+    """Besides those of the whole file."""
+    cues: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Document:
     parts: tuple[Part, ...]
     tags: tuple[str, ...] = ()
     cues: tuple[str, ...] = ()
-    """When the file should come up: those of its first part, which says what it is about."""
+    """When the file should come up: they become those of its first part, which says what it is about."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     timestamp: datetime | None = None
     note: str = ""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from faiss_memory import Change, Draft, Origin, is_blank
@@ -63,25 +65,60 @@ class FilePlan:
 
 
 class Orphans:
-    """Memories whose file is gone, which a file that says the same may take over: it was renamed."""
+    """Memories whose file is gone, which a file that says the same may take over: it was renamed, or moved.
 
-    def __init__(self, origins: Mapping[int, Origin]) -> None:
-        self._by_text: dict[str, list[int]] = defaultdict(list)
-        self._origins = origins
-        for memory_id in sorted(origins, reverse=True):
-            self._by_text[origins[memory_id].text].append(memory_id)
+    `own` are those that the build may forget; of `elsewhere`, made of files that it does not read, those whose file
+    `is_gone` may be taken over as well.
+    """
 
-    def adopt(self, text: str) -> tuple[int, Origin] | None:
-        """Take one whose text was built the same."""
-        if not self._by_text.get(text):
-            return None
-        memory_id = self._by_text[text].pop()
-        return memory_id, self._origins[memory_id]
+    def __init__(
+        self,
+        own: Mapping[int, Origin],
+        elsewhere: Mapping[int, Origin] = MappingProxyType({}),
+        is_gone: Callable[[str], bool] = lambda _file: True,
+    ) -> None:
+        self._is_gone = is_gone
+        self._own, self._elsewhere = own, elsewhere
+        self._free = {**elsewhere, **own}
+        self._by_text: dict[tuple[str, str], list[int]] = defaultdict(list)
+        # The best one last: of this build's own before others, and the oldest first.
+        for memory_id in (*sorted(elsewhere, reverse=True), *sorted(own, reverse=True)):
+            origin = self._free[memory_id]
+            for name in ("", os.path.basename(origin.file)):
+                self._by_text[origin.text, name].append(memory_id)
+        self._said: set[str] = set()
+
+    def hear(self, text: str) -> None:
+        """Note what a file says, so that one is known which is gone and said the same."""
+        self._said.add(text)
+
+    def adopt(self, text: str, file: str) -> tuple[int, Origin] | None:
+        """Take one whose text was built the same, of a file of the same name if there is one."""
+        for name in (os.path.basename(file), ""):
+            ids = self._by_text.get((text, name), [])
+            while ids:
+                memory_id = ids.pop()
+                origin = self._free.get(memory_id)
+                if origin is not None and (memory_id in self._own or self._is_gone(origin.file)):
+                    del self._free[memory_id]
+                    return memory_id, origin
+        return None
 
     @property
-    def left(self) -> list[int]:
-        """Those that nobody has taken."""
-        return sorted(memory_id for ids in self._by_text.values() for memory_id in ids)
+    def left(self) -> dict[str, list[int]]:
+        """Those that nobody has taken, by file; of one elsewhere only if most of what it said is said here.
+
+        It moved.
+        """
+        heard, silent = Counter[str](), Counter[str]()
+        for origin in self._elsewhere.values():
+            (heard if origin.text in self._said else silent)[origin.file] += 1
+        moved = {file for file, count in heard.items() if count > silent[file] and self._is_gone(file)}
+        left: dict[str, list[int]] = {}
+        for memory_id, origin in sorted(self._free.items()):
+            if memory_id in self._own or origin.file in moved:
+                left.setdefault(origin.file, []).append(memory_id)
+        return left
 
 
 def plan_file(
@@ -98,47 +135,47 @@ def plan_file(
     by_text: dict[str, list[tuple[int, Origin]]] = defaultdict(list)
     for memory_id, origin in sorted(known.items(), reverse=True):
         by_text[origin.text].append((memory_id, origin))
-    cues = document.cues
-    for text, part in _distinct(document.parts):
-        origin = Origin(file, part.place, text, _details(document, cues))
-        found = by_text[text].pop() if by_text.get(text) else orphans.adopt(text)
-        if found is not None:
-            plan.known[found[0]] = found[1]
+    for text, part in _distinct(document):
+        orphans.hear(text)
+        origin = Origin(file, part.place, text, _details(part, document))
+        found = by_text[text].pop() if by_text.get(text) else orphans.adopt(text, file)
         if found is None:
-            plan.drafts.append(_draft(part, document, cues, changed, project, origin))
-        else:
-            plan.kept += 1
-            if found[1] != origin:
-                plan.changes[found[0]] = _change(document, cues, found[1], origin)
-        cues = ()  # They are those of the first part.
+            plan.drafts.append(_draft(part, document, changed, project, origin))
+            continue
+        plan.known[found[0]] = found[1]
+        plan.kept += 1
+        if found[1] != origin:
+            plan.changes[found[0]] = _change(part, document, found[1], origin)
     plan.fresh = len(plan.drafts)
     plan.gone = sorted(memory_id for left in by_text.values() for memory_id, _ in left)
     return plan
 
 
-def _distinct(parts: Iterable[Part]) -> Iterable[tuple[str, Part]]:
-    found: dict[str, Part] = {}
-    for part in parts:
-        if not is_blank(part.text):
-            found.setdefault(_digest(part.text), part)
-    return found.items()
+def _distinct(document: Document) -> Iterator[tuple[str, Part]]:
+    """Yield each text once, as its digest, with the part that says it first, and all of its tags and cues."""
+    found: set[str] = set()
+    for part in document.parts:
+        digest = _digest(part.text)
+        if is_blank(part.text) or digest in found:
+            continue
+        tags = tuple(dict.fromkeys((*document.tags, *part.tags)))
+        yield digest, replace(part, tags=tags, cues=part.cues if found else document.cues)
+        found.add(digest)
 
 
-def _details(document: Document, cues: tuple[str, ...]) -> str:
+def _details(part: Part, document: Document) -> str:
     """Return the digest of a part's tags and metadata, and behind it that of its cues, if it has any."""
-    digest = _digest(json.dumps([document.tags, document.metadata], sort_keys=True))
-    return f"{digest}:{_digest(json.dumps(cues))}" if cues else digest
+    digest = _digest(json.dumps([part.tags, document.metadata], sort_keys=True))
+    return f"{digest}:{_digest(json.dumps(part.cues))}" if part.cues else digest
 
 
-def _draft(
-    part: Part, document: Document, cues: tuple[str, ...], changed: datetime, project: str, origin: Origin
-) -> Draft:
+def _draft(part: Part, document: Document, changed: datetime, project: str, origin: Origin) -> Draft:
     return Draft(
         text=part.text,
         project=project,
         source=origin.file + origin.place,
-        tags=document.tags,
-        cues=cues,
+        tags=part.tags,
+        cues=part.cues,
         metadata=document.metadata,
         timestamp=document.timestamp or changed,
         origin=origin,
@@ -146,13 +183,13 @@ def _draft(
     )
 
 
-def _change(document: Document, cues: tuple[str, ...], before: Origin, now: Origin) -> Change:
+def _change(part: Part, document: Document, before: Origin, now: Origin) -> Change:
     details, _, of_cues = now.details.partition(":")
     details_before, _, of_cues_before = before.details.partition(":")
     return Change(
         source=now.file + now.place,
-        tags=None if details == details_before else document.tags,
-        cues=None if of_cues == of_cues_before else cues,
+        tags=None if details == details_before else part.tags,
+        cues=None if of_cues == of_cues_before else part.cues,
         metadata=None if details == details_before else document.metadata,
         origin=now,
     )
