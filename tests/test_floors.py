@@ -34,6 +34,7 @@ HOUSES = {
         {
             "analyzer",
             "contracts",
+            "novelty",
             "framing",
             "project_name",
             "private",

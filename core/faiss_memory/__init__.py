@@ -188,6 +188,11 @@ if TYPE_CHECKING:
         Ranking as Ranking,
         SearchResult as SearchResult,
     )
+    from faiss_memory.novelty.known import (
+        Known as Known,
+        is_known as is_known,
+        nearest_known as nearest_known,
+    )
     from faiss_memory.openapi import (
         message_schema as message_schema,
     )

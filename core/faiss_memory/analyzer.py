@@ -115,7 +115,7 @@ def _identifiers(text: str) -> Iterator[_Identifier]:
             if not (part in ("v", "V") and following.isdigit())
         ]
         if 2 <= len(parts) <= MOST_PARTS:
-            yield _Identifier([_stem(part) for part in parts])
+            yield _Identifier([stem(part) for part in parts])
 
 
 def _extra_terms(text: str) -> Iterator[str]:
@@ -135,7 +135,7 @@ def _extra_terms(text: str) -> Iterator[str]:
 
 @cache
 def _function_terms() -> frozenset[str]:
-    return frozenset(_stem(word) for word in _FUNCTION_WORDS.split())
+    return frozenset(stem(word) for word in _FUNCTION_WORDS.split())
 
 
 def _normalized(text: str) -> str:
@@ -164,14 +164,15 @@ def _pairs(run: str) -> Iterator[str]:
 def _word(word: str) -> tuple[str, ...]:
     parts = _PARTS.findall(re.split("['\u2019]", word)[0])
     if len(parts) < 2:
-        return (_stem(word),)
-    return (_stem(word), *(_stem(part) for part in parts))
+        return (stem(word),)
+    return (stem(word), *(stem(part) for part in parts))
 
 
 _known_word = lru_cache(maxsize=100_000)(_word)
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """Return a word without its English suffix, in small letters and without accents."""
     plain = word.casefold()
     if not plain.isascii():
         folded = unicodedata.normalize("NFKD", plain).replace("\u2019", "'")

@@ -46,6 +46,7 @@ from faiss_memory import (
     StoreStats,
     hookimpl,
     keeps_nothing,
+    nearest_known,
     new_uid,
 )
 
@@ -114,10 +115,14 @@ class ShelfStore(Store):
         return self._atomically(call)
 
     def _add(self, draft: Draft, embedding: Embedding | None) -> Added:
+        twin = None
         if draft.if_novel is not None and embedding is not None:
-            closest = self.closest(embedding, Filter(projects=(draft.project,)))
-            if closest is not None and closest.similarity >= draft.if_novel:
-                return Added(None, (closest.memory.id, closest.similarity))
+            near = self.closest(embedding, Filter(projects=(draft.project,)), 5)
+            found = nearest_known(draft.text, embedding.passages, near, draft.if_novel)
+            if found is not None and found.closest.similarity >= draft.if_novel:
+                twin = found.closest.memory.id, found.closest.similarity
+                if not found.differs_in:
+                    return Added(None, twin)
         if draft.supersedes is not None:
             older = self.shelf.memories.get(draft.supersedes)
             if older is None or older.project != draft.project:
@@ -132,7 +137,7 @@ class ShelfStore(Store):
         self._put(Memory(id=number, uid=new_uid(), timestamp=at, **fields), embedding)
         if draft.origin is not None:
             self.shelf.origins[number] = draft.origin
-        return Added(number)
+        return Added(number, twin)
 
     def _put(self, memory: Memory, embedding: Embedding | None) -> None:
         self.shelf.memories[memory.id] = memory
@@ -288,19 +293,22 @@ class ShelfStore(Store):
                     found.append(Match(key, float(scores[best]), part.passages[0], 1, best - count))
         return sorted(found, key=lambda match: (-match.similarity, match.memory_id))
 
-    def closest(self, embedding: Embedding, where: Filter) -> Closest | None:
+    def closest(self, embedding: Embedding, where: Filter, depth: int = 1) -> list[list[Closest]]:
         with self.lock:
             there = self._passing(where)
             each = [
                 self._matches(
-                    Search(where=where, depth=1, vector=vector, model=embedding.model), there, cues=False
+                    Search(where=where, depth=depth, vector=vector, model=embedding.model), there, cues=False
                 )
                 for vector in embedding.of_passages
             ]
-            if not each or not all(each):
-                return None
-            match = min((found[0] for found in each), key=lambda match: match.similarity)
-            return Closest(self.get([match.memory_id])[0], match.similarity)
+            return [
+                [
+                    Closest(self.get([match.memory_id])[0], match.similarity, match.passage)
+                    for match in found[:depth]
+                ]
+                for found in each
+            ]
 
     def projects(self) -> list[ProjectCount]:
         with self.lock:

@@ -261,7 +261,7 @@ def test_a_memory_changed_and_forgotten_in_one_group_is_in_no_answer(store):
     )
     oracle.forget([2])
     assert_same(store, oracle)
-    assert store.closest(embed("token"), EVERYTHING).memory.id != 2
+    assert store.closest(embed("token"), EVERYTHING)[0][0].memory.id != 2
     assert matching(store, "token", EVERYTHING, 5) == []
 
 

@@ -78,7 +78,17 @@ def show_novelty(out: Output, answer: Mapping[str, Any]) -> None:
     out.say("This is new." if news else "This is known.", "green" if news else "yellow")
     if closest is not None:
         show_match(out, closest)
+        if answer["differs_in"]:
+            out.remark(f"What tells them apart: {'; '.join(answer['differs_in'])}")
     out.remark(f"Compared with {projects_in_words(answer['project'])}")
+
+
+def show_difference(out: Output, answer: Mapping[str, Any]) -> None:
+    """Show the memory that one just stored is nearly the same as, and what to do if it replaces that."""
+    older = answer["closest_match"]
+    out.remark(f"It says nearly the same as memory {older['id']}, but: {'; '.join(answer['differs_in'])}")
+    show_match(out, older)
+    out.remark(f"If it replaces that one: faiss-memory forget {older['id']}")
 
 
 def show_match(out: Output, match: Mapping[str, Any]) -> None:

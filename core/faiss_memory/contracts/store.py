@@ -20,6 +20,7 @@ from faiss_memory.memory import (
     Match,
     Memory,
     Origin,
+    Passage,
     ProjectCount,
     Ranking,
 )
@@ -48,7 +49,8 @@ class Added:
 
     id: int | None
     twin: tuple[int, float] | None = None
-    """The id of the nearest memory and its similarity."""
+    """The id of the nearest memory and its similarity. Where the draft was stored all the same, something tells the two
+    apart; see `differences`."""
     repeated: bool = False
     """Whether this is the first answer again, to a call that was retried."""
 
@@ -185,10 +187,12 @@ class Found(NamedTuple):
 
 
 class Closest(NamedTuple):
-    """The memory that a text is most like, and how much: the cosine of the text's least known passage."""
+    """A memory that a passage is like, and how much."""
 
     memory: Memory
     similarity: float
+    passage: Passage
+    """The stretch of the memory that is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,8 +325,8 @@ class Records(ABC):
         """Find memories by meaning and by words, and read those that `choose` takes: all of it from one state."""
 
     @abstractmethod
-    def closest(self, embedding: Embedding, where: Filter) -> Closest | None:
-        """Find what a text's least known passage is most like, cues aside; None if nothing matches."""
+    def closest(self, embedding: Embedding, where: Filter, depth: int = 1) -> list[list[Closest]]:
+        """Find for each passage of a text what it is most like, so many memories deep, best first; cues aside."""
 
     @abstractmethod
     def projects(self) -> list[ProjectCount]:

@@ -16,7 +16,6 @@ from faiss_memory.contracts.backups import Backups, Restored
 from faiss_memory.contracts.embedder import Embedder, Embedding
 from faiss_memory.contracts.store import (
     Added,
-    Closest,
     LetGo,
     Progress,
     Purged,
@@ -40,6 +39,7 @@ from faiss_memory.engine.searching import (
 )
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, NotSupported, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Memory, Query, Ranking, SearchResult
+from faiss_memory.novelty.known import LOOKED_AT, Known, nearest_known
 
 log = logging.getLogger("faiss_memory.engine")
 
@@ -298,14 +298,16 @@ class MemoryEngine:
             pairs = zip(memories, _embed(models, memories), strict=True)
             self.store.embed({memory.id: (memory.text, part) for memory, part in pairs if part is not None})
 
-    def closest(self, text: str, where: Filter) -> Closest | None:
-        """Find the memory that a text's least known passage is most like, with the similarity.
+    def nearest_known(self, text: str, where: Filter, threshold: float) -> Known | None:
+        """Find the memory by which a text is known, or most nearly; see `novelty`.
 
         Raises EmbedderError or NotReady without a model.
         """
         with self._lent_models(needed=True) as models:
             assert models is not None
-            return self.store.closest(embed(models.answering, [Draft(text=text)])[0], where)
+            embedding = embed(models.answering, [Draft(text=text)])[0]
+            near = self.store.closest(embedding, where, LOOKED_AT)
+        return nearest_known(text, embedding.passages, near, threshold)
 
     # Searching.
 

@@ -148,9 +148,19 @@ class ClosestMatch(Answer):
     similarity: float
 
 
+Differences = Annotated[
+    list[str],
+    Meta(
+        description="What tells the text apart from `closest_match`, however similar: another number, date, name, "
+        'identifier or symbol, or a "not", such as "8081, not 8080".'
+    ),
+]
+
+
 class NovelAnswer(Answer):
     """Whether it is news, and what comes closest."""
 
     is_novel: bool
     closest_match: ClosestMatch | None
+    differs_in: Differences
     project: str | list[str]

@@ -29,7 +29,7 @@ from faiss_memory.schema.fields import (
     Uid,
     WrittenBy,
 )
-from faiss_memory.schema.search import ClosestMatch
+from faiss_memory.schema.search import ClosestMatch, Differences
 
 
 class NewMemory(Message):
@@ -72,6 +72,7 @@ class AddAnswer(Answer):
     message: str
     project: str
     closest_match: ClosestMatch | UnsetType = UNSET
+    differs_in: Differences | UnsetType = UNSET
 
 
 class AddBatchAnswer(Answer):

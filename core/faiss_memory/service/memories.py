@@ -164,14 +164,20 @@ class MemoryService(Service):
         return self.engine.similarities(texts, others)
 
     def is_novel(self, request: schema.NovelRequest, rights: Rights = PERSON) -> schema.NovelAnswer:
-        """Return whether a text is news: a long one is known only if every passage of it is."""
+        """Return whether a text is news: a long one is known only if every passage of it is.
+
+        The threshold alone decides; what tells it apart from what it is most like all the same, is named.
+        """
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
         projects = rights.to_read(request.project)
-        closest = self.engine.closest(request.text, Filter(projects=projects))
-        match = closest and messages.closest_match(messages.seen(closest[0], rights), closest[1])
+        found = self.engine.nearest_known(request.text, Filter(projects=projects), request.threshold)
+        match = found and messages.closest_match(
+            messages.seen(found.closest.memory, rights), found.closest.similarity
+        )
         return schema.NovelAnswer(
             is_novel=match is None or match.similarity < request.threshold,
             closest_match=match,
+            differs_in=found.differs_in if found else [],
             project=messages.format_projects(projects),
         )
 
@@ -217,7 +223,7 @@ class MemoryService(Service):
     # Keeping.
 
     def add(self, request: schema.AddRequest, rights: Rights = PERSON) -> schema.AddAnswer:
-        """Store one memory; `success` is false when `if_novel` found a near twin."""
+        """Store one memory; `success` is false when `if_novel` found a near twin that nothing tells apart."""
         (added,), (draft,) = self._add([request], request.idempotency_key, request, rights)
         twins = [] if added.twin is None else self.engine.store.get([added.twin[0]])
         # A plugin may have moved the draft into another project, and the twin of a repeated call may be gone.

@@ -16,6 +16,7 @@ from faiss_memory.contracts.store import Added, Purged
 from faiss_memory.engine.found import Found
 from faiss_memory.framing import clean_line, clean_text
 from faiss_memory.memory import Draft, Evidence, Filter, Memory, Passage, SearchResult
+from faiss_memory.novelty.differences import differences
 from faiss_memory.rights import Rights
 
 T = TypeVar("T")
@@ -138,7 +139,19 @@ def closest_match(record: Memory, similarity: float) -> schema.ClosestMatch:
 
 
 def add_answer(added: Added, draft: Draft, twins: Sequence[Memory]) -> schema.AddAnswer:
-    """Write what became of a draft; `twins` holds the memory that made it nothing new, if it may be shown."""
+    """Write what became of a draft; `twins` holds the memory that it is nearly the same as, if it may be shown."""
+    if added.id is not None and added.twin is not None and twins:
+        (twin,) = twins
+        differs_in = differences(draft.text, twin.text)
+        return schema.AddAnswer(
+            success=True,
+            id=added.id,
+            message=f"Memory added. It says nearly the same as memory {twin.id}, but: {'; '.join(differs_in)}. If it "
+            f'replaces that one, forget memory {twin.id}; "supersedes": {twin.id} in an add keeps both and says so',
+            project=draft.project,
+            closest_match=closest_match(twin, added.twin[1]),
+            differs_in=differs_in,
+        )
     if added.id is not None:
         return schema.AddAnswer(
             success=True, id=added.id, message="Memory added successfully", project=draft.project

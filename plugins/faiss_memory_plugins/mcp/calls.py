@@ -109,9 +109,19 @@ class Calls:
 
     def _add(self, request: AddRequest) -> tuple[str, Answer]:
         answer = self._service.add(self._caller.with_projects(request), self._caller.rights)
-        if answer.success:
-            return f"Stored as memory {answer.id} in project {answer.project}.", answer
         twin = answer.closest_match
+        if answer.success:
+            stored = f"Stored as memory {answer.id} in project {answer.project}."
+            if twin and answer.differs_in:
+                twin.text, twin.source = (
+                    shortened(clean_text(twin.text), self._tokens),
+                    clean_line(twin.source),
+                )
+                stored += (
+                    f" Memory {twin.id} says nearly the same, but for: {clean_line('; '.join(answer.differs_in))}\n"
+                    f"{twin_note(twin)}\nIf memory {twin.id} is no longer true, forget it with memory_forget."
+                )
+            return stored, answer
         if not twin:
             return f"Not stored: {answer.message}.", answer
         twin.text, twin.source = shortened(clean_text(twin.text), self._tokens), clean_line(twin.source)

@@ -65,6 +65,8 @@ def add(
     where = f"project {answer['project']}"
     if answer["success"]:
         session.out.say(f"Memory {answer['id']} added to {where}")
+        if answer.get("differs_in"):
+            views.show_difference(session.out, answer)
         return
     session.out.say(f"Nothing added to {where}: this is known.", "yellow")
     if "closest_match" in answer:

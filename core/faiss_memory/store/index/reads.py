@@ -55,9 +55,9 @@ class IndexReads:
         """Find memories by meaning and by words, and read those that are chosen, in one state."""
         return self._indexes.search(asked, choose)
 
-    def closest(self, embedding: Embedding, where: Filter) -> Closest | None:
-        """Find what a text's least known passage is most like: a long text is known only if all of it is."""
-        return self._indexes.closest(embedding.of_passages, where, embedding.model)
+    def closest(self, embedding: Embedding, where: Filter, depth: int = 1) -> list[list[Closest]]:
+        """Find for each passage of a text what it is most like, by passages and not by cues."""
+        return self._indexes.closest(embedding.of_passages, where, embedding.model, depth)
 
     def projects(self) -> list[ProjectCount]:
         """Count memories by project."""

@@ -255,18 +255,22 @@ class Indexes:
 
         return self.read(lambda catalogue: self._legs(catalogue, asked).found(choose))
 
-    def closest(self, vectors: Vectors, where: Filter, model: str | None) -> Closest | None:
-        """Find what the least known of some passages is most like, by passages and not by cues, in one state."""
+    def closest(self, vectors: Vectors, where: Filter, model: str | None, depth: int) -> list[list[Closest]]:
+        """Find for each of some passages what it is most like, by passages and not by cues, in one state."""
 
-        def run(catalogue: Catalogue) -> Closest | None:
+        def run(catalogue: Catalogue) -> list[list[Closest]]:
             each = [
-                self._legs(catalogue, Search(vector=vector, where=where, depth=1, model=model)).by_passages()
+                self._legs(
+                    catalogue, Search(vector=vector, where=where, depth=depth, model=model)
+                ).by_passages()
                 for vector in vectors
             ]
-            if not each or not all(each):
-                return None
-            match = min((found[0] for found in each), key=lambda match: match.similarity)
-            return Closest(catalogue.get([match.memory_id])[0], match.similarity)
+            ids = list({match.memory_id for found in each for match in found})
+            memories = {one.id: one for one in catalogue.get(ids)}
+            return [
+                [Closest(memories[match.memory_id], match.similarity, match.passage) for match in found]
+                for found in each
+            ]
 
         return self.read(run)
 

@@ -5,29 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from faiss_memory.contracts.embedder import Embedding, Vectors
+from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.store import Added, Closest
-from faiss_memory.memory import Draft, Filter
+from faiss_memory.memory import Draft, Filter, Memory
+from faiss_memory.novelty.known import LOOKED_AT, is_known, nearest_known
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth
-
-Twin = tuple[int, float]
-"""The id of the nearest memory and its similarity."""
 
 
 class _Fresh(NamedTuple):
     """What the same call has just stored, which no index knows yet."""
 
-    memory_id: int
-    project: str
-    vectors: Vectors
+    memory: Memory
+    embedding: Embedding
 
 
 def add_novel(
     truth: Truth,
     drafts: Sequence[Draft],
     embeddings: Sequence[Embedding | None],
-    closest: Callable[[Embedding, Filter], Closest | None],
+    closest: Callable[[Embedding, Filter, int], list[list[Closest]]],
     changes: Changes,
 ) -> list[Added]:
     """Store drafts, except those with a twin among what is stored or among the drafts before them."""
@@ -37,34 +34,40 @@ def add_novel(
     # All of them before the first is written: a damaged index is made anew from what is in the truth, and
     # nothing that is not committed may get into it.
     stored = [
-        None
+        []
         if draft.if_novel is None or embedding is None
-        else closest(embedding, Filter(projects=(draft.project,)))
+        else closest(embedding, Filter(projects=(draft.project,)), LOOKED_AT)
         for draft, embedding in pairs
     ]
     added: list[Added] = []
     fresh: list[_Fresh] = []
-    for (draft, embedding), known in zip(pairs, stored, strict=True):
-        twin = _twin_of(draft, embedding, known, [part for part in fresh if part.project == draft.project])
-        if twin is not None:
+    for (draft, embedding), near in zip(pairs, stored, strict=True):
+        found = None
+        if draft.if_novel is not None and embedding is not None:
+            here = [one for one in fresh if one.memory.project == draft.project]
+            found = nearest_known(
+                draft.text, embedding.passages, _with_fresh(embedding, near, here), draft.if_novel
+            )
+        twin = None if found is None else (found.closest.memory.id, found.closest.similarity)
+        if draft.if_novel is not None and is_known(found, draft.if_novel):
             added.append(Added(None, twin))
             continue
         memory_id = truth.add([draft], [embedding], changes)[0]
-        added.append(Added(memory_id))
+        is_near = found is not None and found.closest.similarity >= (draft.if_novel or 0)
+        added.append(Added(memory_id, twin if is_near else None))
         if embedding is not None:
-            fresh.append(_Fresh(memory_id, draft.project, embedding.of_passages))
+            fresh.append(_Fresh(changes.stored[memory_id].memory, embedding))
     return added
 
 
-def _twin_of(
-    draft: Draft, embedding: Embedding | None, closest: Closest | None, fresh: Sequence[_Fresh]
-) -> Twin | None:
-    """Choose the memory that makes a draft nothing new: the closest stored, or one that precedes it in its call."""
-    if draft.if_novel is None or embedding is None:
-        return None
-    found = [] if closest is None else [(closest.memory.id, closest.similarity)]
-    found += [
-        (key, float((embedding.of_passages @ vectors.T).max(axis=1).min())) for key, _, vectors in fresh
-    ]
-    best = max(found, key=lambda pair: pair[1], default=None)
-    return best if best is not None and best[1] >= draft.if_novel else None
+def _with_fresh(
+    embedding: Embedding, near: Sequence[Sequence[Closest]], fresh: Sequence[_Fresh]
+) -> list[list[Closest]]:
+    """Put what the same call has stored among what is near to each passage, best first."""
+    each = [list(found) for found in near] or [[] for _ in embedding.passages]
+    for memory, other in fresh:
+        cosines = embedding.of_passages @ other.of_passages.T
+        for found, row in zip(each, cosines, strict=True):
+            best = int(row.argmax())
+            found.append(Closest(memory, float(row[best]), other.passages[best]))
+    return [sorted(found, key=lambda one: -one.similarity) for found in each]

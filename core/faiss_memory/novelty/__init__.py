@@ -1,0 +1,1 @@
+"""Whether a text is news, and what tells it apart from what is stored."""
