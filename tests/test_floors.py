@@ -23,6 +23,7 @@ HOUSES = {
             "background",
             "globs",
             "memory",
+            "names",
             "proving",
             "rights",
             "safe_files",

@@ -209,7 +209,7 @@ def test_what_a_tool_schema_allows_the_call_takes(client, name):
     (call,) = (call for call in tools["calls"] if call["name"] == name)
     validator = Draft202012Validator(parameters)
     _, arguments = MESSAGES[name]
-    for given in (arguments, {**arguments, "oops": 1}, {**arguments, "project": "UPPER"}, {"k": "x"}):
+    for given in (arguments, {**arguments, "oops": 1}, {**arguments, "project": "a/../b"}, {"k": "x"}):
         answer = client.request(call["method"], call["path"], given)
         assert (answer.status_code < 300) is validator.is_valid(given), given
 

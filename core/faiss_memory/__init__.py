@@ -241,6 +241,7 @@ if TYPE_CHECKING:
         StatsAnswer as StatsAnswer,
         Time as Time,
         convert as convert,
+        whole as whole,
     )
     from faiss_memory.schema.limits import (
         is_blank as is_blank,

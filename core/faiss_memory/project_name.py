@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from faiss_memory.names import fitted
 from faiss_memory.safe_files import located, open_file
 
 DEFAULT = "default"
-LONGEST = 64
 _LONGEST_PATH = 4096
 """Characters; no system opens a longer one."""
 _MOST_BYTES = 1024 * 1024
@@ -78,24 +76,6 @@ def name_of_remote(address: str) -> str:
     parts[-1] = parts[-1].removesuffix(".git")
     local = _is_local(address.strip())
     return fitted(".".join(parts[-1:] if local else parts)) if parts[-1] else ""
-
-
-def fitted(text: str) -> str:
-    """Make a text a project's name: lower case, no accents, everything else that does not fit a `-`.
-
-    What is too long, or of letters that a name cannot have, ends in a digest, so that two of them stay apart.
-    """
-    beginning = text[:_LONGEST_PATH]  # the order of many accents takes the square of their number
-    plain = "".join(
-        character
-        for character in unicodedata.normalize("NFKD", beginning).casefold()
-        if not unicodedata.combining(character)
-    )
-    name = re.sub(r"[^a-z0-9._-]+", "-", plain).strip("._-")
-    if name and len(name) <= LONGEST and beginning == text:
-        return name
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-    return f"{name[: LONGEST - 9].rstrip('._-') or 'project'}-{digest}"
 
 
 def read_config(text: str) -> Iterator[tuple[str, str, str, str]]:

@@ -74,6 +74,14 @@ class Service(ABC):
         """Return what an assistant is told of the memory, for a project. Raises MemoryNotFound."""
 
     @abstractmethod
+    def project_named(self, written: str, must_exist: bool = False, rights: Rights = PERSON) -> str:
+        """Return which project is meant by a name that has not the form of one, such as `Acme/Web_App`.
+
+        With `must_exist` only those are meant that there are. What means none is returned as it is. Raises
+        InvalidRequest if two fit.
+        """
+
+    @abstractmethod
     def note_uses(self, uses: Sequence[Use]) -> None:
         """Count of what use memories are, where the store keeps a ledger."""
 

@@ -10,14 +10,17 @@ from msgspec import UNSET, Meta, UnsetType
 from faiss_memory.schema.fields import (
     CURSOR_PATTERN,
     Answer,
+    Choice,
     Cues,
     GivenTime,
+    Hint,
     Id,
     IdempotencyKey,
     Message,
     ProjectName,
     Properties,
     Scope,
+    Scopes,
     Similarity,
     Source,
     Superseded,
@@ -102,9 +105,10 @@ class MemoryAnswer(Answer):
 
 
 class ById(Message):
-    """Names one memory."""
+    """Names one memory; with `project`, only if it is in one of these."""
 
     id: Id
+    project: Scopes | None = None
 
 
 class PatchRequest(Message):
@@ -146,6 +150,7 @@ class ListAnswer(Answer):
     count: int
     next_cursor: str | None
     project: str | list[str]
+    hint: Hint | UnsetType = UNSET
 
 
 class HistoryAnswer(Answer):
@@ -165,7 +170,7 @@ class ForgetOneAnswer(Answer):
     project: str
 
 
-class ForgetRequest(Message):
+class ForgetRequest(Choice):
     """Forget the memories that meet every condition given; at least one must be."""
 
     ids: Annotated[list[Id], Meta(min_length=1, extra_json_schema={"x-limit": "batch"})] | UnsetType = UNSET
@@ -228,7 +233,7 @@ class PurgeAnswer(Answer):
     proof: PurgeProof | UnsetType = UNSET
 
 
-class ByProject(Message):
+class ByProject(Choice):
     """Names one project."""
 
     name: ProjectName

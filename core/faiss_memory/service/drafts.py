@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
 from faiss_memory import schema
 from faiss_memory.memory import Change, Draft
 from faiss_memory.rights import Rights
+from faiss_memory.schema.letters import check_no_nul, whole
 from faiss_memory.schema.limits import check_cues, check_metadata, check_tags, check_text, check_time
 from faiss_memory.settings import Limits
+
+P = TypeVar("P", Draft, Change)
 
 
 def draft_of(memory: schema.NewMemory, prefix: str, rights: Rights, limits: Limits) -> Draft:
@@ -17,6 +23,7 @@ def draft_of(memory: schema.NewMemory, prefix: str, rights: Rights, limits: Limi
             rights.check_compared(project, f"{prefix}{field}")
     check_text(memory.text, limits.text_bytes, f"{prefix}text", "text_bytes")
     check_metadata(memory.metadata, limits.metadata_bytes, f"{prefix}metadata")
+    _check_no_nul(memory, prefix)
     return Draft(
         text=memory.text,
         project=project,
@@ -39,3 +46,17 @@ def check_limits(part: Draft | Change, limits: Limits) -> None:
         check_metadata(part.metadata, limits.metadata_bytes, "metadata")
     check_tags(part.tags or (), limits.tags, "tags")
     check_cues(part.cues or (), limits.cues, "cues")
+    _check_no_nul(part)
+
+
+_TEXTS = ("text", "source", "tags", "cues", "metadata")
+
+
+def _check_no_nul(part: schema.NewMemory | Draft | Change, prefix: str = "") -> None:
+    for name in _TEXTS:
+        check_no_nul(getattr(part, name), f"{prefix}{name}")
+
+
+def in_whole_letters(part: P) -> P:
+    """Return a part of a file without halves of letters, as a request is read without them."""
+    return replace(part, **{name: whole(getattr(part, name)) for name in _TEXTS})

@@ -29,11 +29,12 @@ from faiss_memory.schema.limits import (
     check_time,
 )
 from faiss_memory.service import messages
-from faiss_memory.service.drafts import check_limits, draft_of
+from faiss_memory.service.drafts import check_limits, draft_of, in_whole_letters
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
 from faiss_memory.service.selection import named_alone, search_filter, select_memories
 from faiss_memory.service.uses import Uses
+from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Settings
 
 
@@ -50,6 +51,7 @@ class MemoryService(Service):
         self.engine = engine
         self.plugins = plugins
         self.uses = Uses(engine)
+        self.vocabulary = Vocabulary(lambda: engine.store)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
         self._stop_announced = False
 
@@ -86,6 +88,14 @@ class MemoryService(Service):
     def projects(self, rights: Rights = PERSON) -> schema.ProjectsAnswer:
         """List the projects."""
         return self.overview.projects(rights)
+
+    def project_named(self, written: str, must_exist: bool = False, rights: Rights = PERSON) -> str:
+        """Return which project is meant by a name that has not the form of one, such as `Acme/Web_App`.
+
+        With `must_exist` only those are meant that there are. What means none is returned as it is. Raises
+        InvalidRequest if two fit.
+        """
+        return self.vocabulary.project(written, must_exist, rights)
 
     def note_uses(self, uses: Sequence[Use]) -> None:
         """Count of what use memories are, where the store keeps a ledger."""
@@ -140,7 +150,7 @@ class MemoryService(Service):
         check_size(request.query, limits.text_bytes, "query", "text_bytes")
         if request.k > limits.k:
             raise InvalidRequest(f"`k` is {request.k}; the most is {limits.k} (setting limits.k)", "k")
-        where = search_filter(request, limits, rights)
+        where = search_filter(request, limits, rights, self.vocabulary)
         query = Query(
             text=request.query,
             k=request.k,
@@ -154,6 +164,9 @@ class MemoryService(Service):
         found = self.engine.search(query)
         seconds = time.perf_counter() - started
         answer = messages.search_answer(request, found, where, rights, seconds)
+        of_each = ((result.memory.project, result.memory.tags) for result in found.results)
+        hint = self.vocabulary.hint(request.project, where.tags, where.projects, rights, of_each)
+        answer.hint = hint or UNSET
         if is_counted:
             self.uses.note_search(answer, rights, seconds)
             self.plugins.notify("search_answered", request=request, answer=answer, rights=rights)
@@ -192,9 +205,11 @@ class MemoryService(Service):
 
     def list_memories(self, request: schema.ListRequest, rights: Rights = PERSON) -> schema.ListAnswer:
         """List memories by time, a page at a time."""
+        projects = rights.to_read(request.project)
+        tags = [] if request.tag is None else [request.tag.strip()]
         where = Filter(
-            projects=rights.to_read(request.project),
-            tags=() if request.tag is None else (request.tag.strip(),),
+            projects=projects,
+            tags=tuple(self.vocabulary.tags(tags, projects, rights)),
             source=request.source,
             after=check_time(request.after, "after"),
             before=check_time(request.before, "before"),
@@ -207,11 +222,14 @@ class MemoryService(Service):
             where, contains=request.q, order=request.order, limit=request.limit + 1, after=after
         )
         page = found[: request.limit]
+        of_each = ((memory.project, memory.tags) for memory in page)
+        hint = self.vocabulary.hint(request.project, where.tags, projects, rights, of_each)
         return schema.ListAnswer(
             memories=[messages.memory(messages.seen(memory, rights)) for memory in page],
             count=len(page),
             next_cursor=messages.to_cursor(page[-1]) if len(found) > len(page) else None,
             project=messages.format_projects(where.projects),
+            hint=hint or UNSET,
         )
 
     # Keeping.
@@ -244,6 +262,7 @@ class MemoryService(Service):
     ) -> tuple[Sequence[Added], Sequence[Draft]]:
         in_batch = isinstance(request, schema.AddBatchRequest)
         prefixes = [f"memories[{n}]." if in_batch else "" for n in range(len(memories))]
+        memories = [self._with_known_tags(memory, rights) for memory in memories]
         drafts = [
             draft_of(memory, prefix, rights, self.settings.limits)
             for memory, prefix in zip(memories, prefixes, strict=True)
@@ -257,6 +276,11 @@ class MemoryService(Service):
         stored = [one.id for one in added if one.id is not None and not one.repeated]
         self._notify_of("memories_added", stored)
         return added, drafts
+
+    def _with_known_tags(self, memory: schema.NewMemory, rights: Rights) -> schema.NewMemory:
+        project = memory.project or rights.usual_write
+        tags = self.vocabulary.tags(memory.tags, (project,), rights)
+        return memory if tags == memory.tags else msgspec.structs.replace(memory, tags=tags)
 
     def _notify_of(self, hook: str, ids: Sequence[int]) -> None:
         """Tell the plugins of memories, if there are any, as they are now; read only if one wants to know."""
@@ -284,6 +308,8 @@ class MemoryService(Service):
         `changes`, by id, leave the texts alone; `gone` are forgotten. Raises InvalidRequest when a limit or a plugin
         refuses a draft or a change.
         """
+        drafts = [in_whole_letters(draft) for draft in drafts]
+        changes = {memory_id: in_whole_letters(change) for memory_id, change in changes.items()}
         parts: list[Draft | Change] = [*drafts, *changes.values()]
         for part in parts:
             check_limits(part, self.settings.limits)
@@ -306,18 +332,22 @@ class MemoryService(Service):
         limits = self.settings.limits
         if request == schema.PatchRequest():
             raise InvalidRequest("nothing to change: give what should be different, such as `text`")
+        # Looked up before the text is embedded in vain.
+        there = rights.changeable(memory_id, self.engine.store.get([memory_id]))
+        tags = None
+        if request.tags is not UNSET:
+            tags = check_tags(
+                self.vocabulary.tags(request.tags, (there.project,), rights), limits.tags, "tags"
+            )
         change = Change(
             text=messages.or_none(request.text),
             source=messages.or_none(request.source),
-            tags=None if request.tags is UNSET else check_tags(request.tags, limits.tags, "tags"),
+            tags=tags,
             cues=None if request.cues is UNSET else check_cues(request.cues, limits.cues, "cues"),
             metadata=messages.or_none(request.metadata),
             timestamp=check_time(messages.or_none(request.timestamp), "timestamp"),
         )
         check_limits(change, self.settings.limits)
-        rights.changeable(
-            memory_id, self.engine.store.get([memory_id])
-        )  # before the text is embedded in vain
         memory = self.engine.change(memory_id, self._ask_before_change({memory_id: change})[memory_id])
         self.plugins.notify("memories_changed", memories=[memory])
         return messages.memory(memory)
@@ -339,7 +369,9 @@ class MemoryService(Service):
 
     def forget(self, request: schema.ForgetRequest, rights: Rights = PERSON) -> schema.ForgetAnswer:
         """Forget the memories that meet every condition given."""
-        asked, where, ids = select_memories(request, self.settings.limits, self.engine.store, rights)
+        asked, where, ids = select_memories(
+            request, self.settings.limits, self.engine.store, self.vocabulary, rights
+        )
         gone = ids if request.dry_run else self._forget_all(ids)
         return schema.ForgetAnswer(
             success=True,
@@ -355,7 +387,9 @@ class MemoryService(Service):
 
         By id alone, those go too that were forgotten before.
         """
-        asked, where, there = select_memories(request, self.settings.limits, self.engine.store)
+        asked, where, there = select_memories(
+            request, self.settings.limits, self.engine.store, self.vocabulary
+        )
         ids = sorted(asked) if asked is not None and named_alone(request) else there
 
         def let_go(ids: Sequence[int], texts: Collection[str]) -> None:
