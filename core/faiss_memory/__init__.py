@@ -32,6 +32,9 @@ if TYPE_CHECKING:
         Refused as Refused,
         Unreachable as Unreachable,
     )
+    from faiss_memory.cli.here import (
+        project_here as project_here,
+    )
     from faiss_memory.cli.lazy import (
         ExampleCommand as ExampleCommand,
     )

@@ -48,6 +48,12 @@ def _plain_letter(character: str) -> str:
     return parts[0] if len(parts) > 1 else "" if unicodedata.combining(character) else character
 
 
+def suffixed(name: str, owner: str) -> str:
+    """Return a name that is one owner's alone: with a short digest of who it is."""
+    digest = hashlib.blake2b(owner.encode("utf-8", "surrogatepass"), digest_size=2).hexdigest()
+    return f"{name[: LONGEST - 5].rstrip('._-')}-{digest}"
+
+
 def likeness(name: str) -> str:
     """Return what names have in common that differ in case, accents and what joins their parts alone."""
     return re.sub("[^a-z0-9]+", "-", fitted(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from faiss_memory import schema
@@ -80,6 +81,10 @@ class Service(ABC):
         With `must_exist` only those are meant that there are. What means none is returned as it is. Raises
         InvalidRequest if two fit.
         """
+
+    @abstractmethod
+    def project_at(self, folder: Path) -> str:
+        """Return the project of a folder that a client on this machine works in, which is nobody else's."""
 
     @abstractmethod
     def note_uses(self, uses: Sequence[Use]) -> None:

@@ -97,6 +97,10 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
             body=schema.PurgeRequest, answer=schema.PurgeAnswer, handler=service.purge,
         ),
         Route(
+            method="POST", path="/projects/claim", summary="Give a folder or a repository a project of its own",
+            body=schema.ClaimRequest, answer=schema.ClaimAnswer, handler=service.claim,
+        ),
+        Route(
             method="DELETE", path="/projects/{name}", summary="Forget a project with all its memories",
             params=schema.ByProject, answer=schema.DropProjectAnswer,
             handler=lambda params: service.drop_project(params.name),

@@ -177,6 +177,8 @@ class AdapterEntry(Answer):
     name: str
     title: str
     routes: list[str]
+    marks: list[str]
+    """Files and folders by which a folder without git is known for a project."""
 
 
 class AdaptersAnswer(Answer):

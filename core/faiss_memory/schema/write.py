@@ -239,6 +239,34 @@ class ByProject(Choice):
     name: ProjectName
 
 
+class ClaimRequest(Message):
+    """Names a place that a program has looked at, for which it needs a project that is nobody else's."""
+
+    name: ProjectName
+    owner: Annotated[
+        str,
+        Meta(
+            max_length=4096,
+            description="Whose the place is: its remote without a scheme, else its path; empty for nobody's.",
+            examples=["github.com/acme/web_app"],
+        ),
+    ]
+    former: Annotated[list[ProjectName], Meta(description="Names that it had in earlier versions.")] = (
+        msgspec.field(default_factory=list)
+    )
+    instead_of: Annotated[
+        str, Meta(max_length=4096, description="An owner that is no more, whose name is free.")
+    ] = ""
+
+
+class ClaimAnswer(Answer):
+    """The project of a place; `owned_by` has the name that it would have had."""
+
+    project: str
+    owned_by: str | None
+    is_new: bool
+
+
 class DropProjectAnswer(Answer):
     """Confirms that a project is gone."""
 

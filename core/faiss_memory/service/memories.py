@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from msgspec import UNSET
@@ -20,6 +21,7 @@ from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter, Origin, Query
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.project_name import Place, is_gone, place_of
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema.limits import (
     check_cues,
@@ -29,6 +31,7 @@ from faiss_memory.schema.limits import (
     check_time,
 )
 from faiss_memory.service import messages
+from faiss_memory.service.claims import Claims
 from faiss_memory.service.drafts import check_limits, draft_of, in_whole_letters
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
@@ -51,6 +54,7 @@ class MemoryService(Service):
         self.engine = engine
         self.plugins = plugins
         self.uses = Uses(engine)
+        self.claims = Claims(settings.data_folder, lambda: [one.name for one in engine.store.projects()])
         self.vocabulary = Vocabulary(lambda: engine.store)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
         self._stop_announced = False
@@ -96,6 +100,27 @@ class MemoryService(Service):
         InvalidRequest if two fit.
         """
         return self.vocabulary.project(written, must_exist, rights)
+
+    def project_at(self, folder: Path) -> str:
+        """Return the project of a folder that a client on this machine works in, which is nobody else's."""
+        place = place_of(folder, self.marks, is_root=True)
+        claimed = self.claims.claim(place)
+        if claimed.owned_by and is_gone(claimed.owned_by):
+            claimed = self.claims.claim(place, instead_of=claimed.owned_by)
+        return claimed.project
+
+    def claim(self, request: schema.ClaimRequest) -> schema.ClaimAnswer:
+        """Return the project of a place that a program of ours has looked at, and note whose it is."""
+        place = Place(request.name, request.owner, tuple(request.former))
+        claimed = self.claims.claim(place, request.instead_of)
+        return schema.ClaimAnswer(
+            project=claimed.project, owned_by=claimed.owned_by or None, is_new=claimed.is_new
+        )
+
+    @property
+    def marks(self) -> Sequence[str]:
+        """The files and folders by which a folder without git is known for a project."""
+        return [mark for adapter in self.plugins.adapters.values() for mark in adapter.marks]
 
     def note_uses(self, uses: Sequence[Use]) -> None:
         """Count of what use memories are, where the store keeps a ledger."""

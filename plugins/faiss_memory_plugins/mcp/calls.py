@@ -105,7 +105,10 @@ class Calls:
         return Outcome(text, msgspec.to_builtins(answer))
 
     def _search(self, request: SearchRequest) -> tuple[str, Answer]:
+        is_hint_wanted = request.project is not None or request.tags
         found = self._service.find(self._caller.with_projects(request), self._caller.rights)
+        if not is_hint_wanted:
+            found.hint = msgspec.UNSET  # its own project may be new: the model has not named it
         notes = notes_of(found, self._tokens)
         return as_text(notes), notes
 
