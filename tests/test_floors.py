@@ -20,11 +20,9 @@ HOUSES = {
     "faiss_memory": [
         {
             "errors",
-            "git_config",
             "background",
             "globs",
             "memory",
-            "names",
             "proving",
             "rights",
             "safe_files",

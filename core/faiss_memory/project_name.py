@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from faiss_memory.git_config import read_config
-from faiss_memory.names import fitted, suffixed
 from faiss_memory.safe_files import located, open_file
+from faiss_memory.schema.names import fitted, suffixed
 
 DEFAULT = "default"
 _LONGEST_PATH = 4096
@@ -72,15 +71,16 @@ def place_of(folder: Path, marks: Collection[str] = (), *, is_root: bool = False
     if repository is not None:
         return NOWHERE if _is_nobodys(folder) or _is_nobodys(repository.top) else _place_of(repository)
     marked = _marked(folder, marks)
-    if marked is None and is_root and not (_is_nobodys(folder) or _is_temporary(folder)) and folder.is_dir():
+    if marked is None and is_root and may_be_a_project(folder):
         marked = folder
     if marked is not None:
         return _own(fitted(marked.name), str(marked))
-    return NOWHERE if _is_nobodys(folder) or _is_temporary(folder) else Place(DEFAULT, f"{_UNMARKED}{folder}")
+    return NOWHERE
 
 
-_UNMARKED = "without a project: "
-"""What owners begin with that have none of their own, so that they are told once where their memories are."""
+def may_be_a_project(folder: Path) -> bool:
+    """Return whether a folder is one that somebody may work in: not home, `/`, or one for temporary files."""
+    return not (_is_nobodys(folder) or _is_temporary(folder)) and folder.is_dir()
 
 
 def is_gone(owner: str) -> bool:
@@ -266,3 +266,43 @@ def _text(path: Path, most: int = _MOST_BYTES) -> str:
             return file.read(most).decode("utf-8", "replace")
     except (OSError, ValueError):
         return ""
+
+
+def read_config(text: str) -> Iterator[tuple[str, str, str, str]]:
+    """Read git's configuration: section, subsection, key and value of each entry."""
+    section = subsection = ""
+    for line in _CONTINUED.sub(r"\1", text).split("\n"):
+        rest = line.strip(_SPACE)
+        header = _HEADER.match(rest)
+        if header:
+            section, subsection = header["section"].lower(), _unquoted(header["quoted"] or "")
+            if header["dotted"]:
+                subsection = header["dotted"].lower()
+            rest = rest[header.end() :].strip(_SPACE)
+        entry = _ENTRY.match(rest)
+        if entry:
+            yield section, subsection, entry["key"].lower(), _value(entry["value"])
+
+
+_CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\r?\n")
+_SPACE = " \t\r\f\v"
+_HEADER = re.compile(
+    r'\[\s*(?P<section>[A-Za-z0-9-]+)(?:\.(?P<dotted>[^\]"\s]*)|\s+"(?P<quoted>(?:\\.|[^"\\])*)")?\s*\]'
+)
+_ENTRY = re.compile(r"(?P<key>[A-Za-z][A-Za-z0-9-]*)[ \t]*=[ \t]*(?P<value>.*)", re.DOTALL)
+_VALUE_PART = re.compile(
+    r'"(?P<quoted>(?:\\.|[^"\\])*)"?|(?P<comment>[#;].*)|(?P<plain>(?:\\.|[^"#;\\])+)|\\'
+)
+
+
+def _value(raw: str) -> str:
+    value = ""
+    for part in _VALUE_PART.finditer(raw):
+        if part["comment"] is not None:
+            return value.rstrip(_SPACE)
+        value += _unquoted(part["quoted"] if part["quoted"] is not None else part["plain"] or "")
+    return value if raw.endswith('"') else value.rstrip(_SPACE)
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", lambda match: {"n": "\n", "t": "\t"}.get(match[1], match[1]), text)

@@ -12,7 +12,7 @@ import click
 
 from faiss_memory.address import ServiceAddress, named_address, service_address
 from faiss_memory.cli.client import TIMEOUT, Client
-from faiss_memory.cli.here import project_here
+from faiss_memory.cli.here import is_first_time, project_here
 from faiss_memory.cli.output import Output, open_output
 from faiss_memory.cli.writing import as_json, clean, clean_lines
 from faiss_memory.project_name import DEFAULT
@@ -54,15 +54,16 @@ class Session:
     def here(self) -> str:
         """The project of the current folder."""
         try:
-            found = project_here(self.client, Path.cwd())
+            folder = Path.cwd()
         except OSError:  # the folder was removed
             return DEFAULT
-        if found.project == DEFAULT and found.is_new:
+        project = project_here(self.client, folder).project
+        if project == DEFAULT and is_first_time(folder):
             self.out.remark(
                 "This folder belongs to no project, so `default` is meant, which every project reads: "
                 "`git init` here, or --project NAME, gives it one of its own."
             )
-        return found.project
+        return project
 
     def readable(self, given: Sequence[str]) -> str | list[str] | None:
         """Choose the projects a search reads: those given, else this folder's and the shared one."""

@@ -98,7 +98,7 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
         ),
         Route(
             method="POST", path="/projects/claim", summary="Give a folder or a repository a project of its own",
-            body=schema.ClaimRequest, answer=schema.ClaimAnswer, handler=service.claim,
+            body=schema.ClaimRequest, answer=schema.ClaimAnswer, handler=service.claims.answer,
         ),
         Route(
             method="DELETE", path="/projects/{name}", summary="Forget a project with all its memories",

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import NODEFAULT, inspect
 
 from faiss_memory.errors import InvalidRequest
-from faiss_memory.names import fitted_name
 from faiss_memory.schema.fields import PROJECT_PATTERN, SCOPE_PATTERN, Choice
+from faiss_memory.schema.names import fitted_name
 
 NameProject: TypeAlias = Callable[[str, bool], str]
 """Finds the project that is meant by a name that has not the form of one; with True only among those that there are."""

@@ -264,7 +264,6 @@ class ClaimAnswer(Answer):
 
     project: str
     owned_by: str | None
-    is_new: bool
 
 
 class DropProjectAnswer(Answer):

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from faiss_memory.errors import StoreError
-from faiss_memory.names import suffixed
+from faiss_memory import schema
 from faiss_memory.private import write_private
-from faiss_memory.project_name import DEFAULT, Place
+from faiss_memory.project_name import DEFAULT, Place, is_gone, place_of
 from faiss_memory.safe_files import read_own
+from faiss_memory.schema.names import suffixed
 
 log = logging.getLogger("faiss_memory.service")
 
@@ -31,8 +31,6 @@ class Claimed(NamedTuple):
 
     project: str
     owned_by: str = ""
-    is_new: bool = False
-    """Whether it was never asked for before."""
 
 
 class Claims:
@@ -64,7 +62,21 @@ class Claims:
             if len(names) < MOST:
                 names[place.owner] = project
                 self._save(names)
-            return Claimed(project, owned_by if project != place.name else "", is_new=True)
+            return Claimed(project, owned_by if project != place.name else "")
+
+    def answer(self, request: schema.ClaimRequest) -> schema.ClaimAnswer:
+        """Return the project of a place that a program of ours has looked at, and note whose it is."""
+        place = Place(request.name, request.owner, tuple(request.former))
+        claimed = self.claim(place, request.instead_of)
+        return schema.ClaimAnswer(project=claimed.project, owned_by=claimed.owned_by or None)
+
+    def at(self, folder: Path, marks: Collection[str]) -> str:
+        """Return the project of a folder of this machine that a client works in."""
+        place = place_of(folder, marks, is_root=True)
+        claimed = self.claim(place)
+        if claimed.owned_by and is_gone(claimed.owned_by):
+            claimed = self.claim(place, instead_of=claimed.owned_by)
+        return claimed.project
 
     def _free(self, names: dict[str, str], place: Place) -> str:
         """Choose the name of a place that has none: that of its memories, or the wished one, or that with a suffix."""
@@ -98,5 +110,5 @@ class Claims:
     def _save(self, names: dict[str, str]) -> None:
         try:
             write_private(self._path, msgspec.json.encode(names).decode())
-        except (OSError, StoreError) as error:
+        except OSError as error:
             log.warning("%s cannot be written (%s)", self._path, error)

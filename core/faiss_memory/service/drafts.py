@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
+from msgspec import UNSET
+
 from faiss_memory import schema
 from faiss_memory.memory import Change, Draft
 from faiss_memory.rights import Rights
 from faiss_memory.schema.letters import check_no_nul, whole
 from faiss_memory.schema.limits import check_cues, check_metadata, check_tags, check_text, check_time
+from faiss_memory.service.messages import or_none
+from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Limits
 
 P = TypeVar("P", Draft, Change)
@@ -35,6 +39,23 @@ def draft_of(memory: schema.NewMemory, prefix: str, rights: Rights, limits: Limi
         supersedes=memory.supersedes,
         if_novel=memory.if_novel,
         by=rights.by,
+    )
+
+
+def change_of(
+    request: schema.PatchRequest, project: str, vocabulary: Vocabulary, rights: Rights, limits: Limits
+) -> Change:
+    """Return what is to be corrected in a memory of a project. Raises InvalidRequest."""
+    tags = None
+    if request.tags is not UNSET:
+        tags = check_tags(vocabulary.tags(request.tags, (project,), rights), limits.tags, "tags")
+    return Change(
+        text=or_none(request.text),
+        source=or_none(request.source),
+        tags=tags,
+        cues=None if request.cues is UNSET else check_cues(request.cues, limits.cues, "cues"),
+        metadata=or_none(request.metadata),
+        timestamp=check_time(or_none(request.timestamp), "timestamp"),
     )
 
 

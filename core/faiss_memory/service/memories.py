@@ -21,21 +21,17 @@ from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter, Origin, Query
 from faiss_memory.plugin_host import PluginHost
-from faiss_memory.project_name import Place, is_gone, place_of
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema.limits import (
-    check_cues,
     check_size,
-    check_tags,
     check_text,
-    check_time,
 )
 from faiss_memory.service import messages
 from faiss_memory.service.claims import Claims
-from faiss_memory.service.drafts import check_limits, draft_of, in_whole_letters
+from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
-from faiss_memory.service.selection import named_alone, search_filter, select_memories
+from faiss_memory.service.selection import list_filter, named_alone, search_filter, select_memories
 from faiss_memory.service.uses import Uses
 from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Settings
@@ -103,24 +99,8 @@ class MemoryService(Service):
 
     def project_at(self, folder: Path) -> str:
         """Return the project of a folder that a client on this machine works in, which is nobody else's."""
-        place = place_of(folder, self.marks, is_root=True)
-        claimed = self.claims.claim(place)
-        if claimed.owned_by and is_gone(claimed.owned_by):
-            claimed = self.claims.claim(place, instead_of=claimed.owned_by)
-        return claimed.project
-
-    def claim(self, request: schema.ClaimRequest) -> schema.ClaimAnswer:
-        """Return the project of a place that a program of ours has looked at, and note whose it is."""
-        place = Place(request.name, request.owner, tuple(request.former))
-        claimed = self.claims.claim(place, request.instead_of)
-        return schema.ClaimAnswer(
-            project=claimed.project, owned_by=claimed.owned_by or None, is_new=claimed.is_new
-        )
-
-    @property
-    def marks(self) -> Sequence[str]:
-        """The files and folders by which a folder without git is known for a project."""
-        return [mark for adapter in self.plugins.adapters.values() for mark in adapter.marks]
+        marks = [mark for adapter in self.plugins.adapters.values() for mark in adapter.marks]
+        return self.claims.at(folder, marks)
 
     def note_uses(self, uses: Sequence[Use]) -> None:
         """Count of what use memories are, where the store keeps a ledger."""
@@ -189,8 +169,7 @@ class MemoryService(Service):
         found = self.engine.search(query)
         seconds = time.perf_counter() - started
         answer = messages.search_answer(request, found, where, rights, seconds)
-        of_each = ((result.memory.project, result.memory.tags) for result in found.results)
-        hint = self.vocabulary.hint(request.project, where.tags, where.projects, rights, of_each)
+        hint = self.vocabulary.hint(request.project, where, rights, [one.memory for one in found.results])
         answer.hint = hint or UNSET
         if is_counted:
             self.uses.note_search(answer, rights, seconds)
@@ -230,25 +209,14 @@ class MemoryService(Service):
 
     def list_memories(self, request: schema.ListRequest, rights: Rights = PERSON) -> schema.ListAnswer:
         """List memories by time, a page at a time."""
-        projects = rights.to_read(request.project)
-        tags = [] if request.tag is None else [request.tag.strip()]
-        where = Filter(
-            projects=projects,
-            tags=tuple(self.vocabulary.tags(tags, projects, rights)),
-            source=request.source,
-            after=check_time(request.after, "after"),
-            before=check_time(request.before, "before"),
-            include_superseded=request.include_superseded,
-            without_cues=request.without_cues,
-        )
+        where = list_filter(request, rights, self.vocabulary)
         after = None if request.cursor is None else messages.from_cursor(request.cursor)
         # One more than asked for tells whether there is a next page.
         found = self.engine.store.select(
             where, contains=request.q, order=request.order, limit=request.limit + 1, after=after
         )
         page = found[: request.limit]
-        of_each = ((memory.project, memory.tags) for memory in page)
-        hint = self.vocabulary.hint(request.project, where.tags, projects, rights, of_each)
+        hint = self.vocabulary.hint(request.project, where, rights, page)
         return schema.ListAnswer(
             memories=[messages.memory(messages.seen(memory, rights)) for memory in page],
             count=len(page),
@@ -287,7 +255,7 @@ class MemoryService(Service):
     ) -> tuple[Sequence[Added], Sequence[Draft]]:
         in_batch = isinstance(request, schema.AddBatchRequest)
         prefixes = [f"memories[{n}]." if in_batch else "" for n in range(len(memories))]
-        memories = [self._with_known_tags(memory, rights) for memory in memories]
+        memories = [self.vocabulary.with_tags(memory, rights) for memory in memories]
         drafts = [
             draft_of(memory, prefix, rights, self.settings.limits)
             for memory, prefix in zip(memories, prefixes, strict=True)
@@ -301,11 +269,6 @@ class MemoryService(Service):
         stored = [one.id for one in added if one.id is not None and not one.repeated]
         self._notify_of("memories_added", stored)
         return added, drafts
-
-    def _with_known_tags(self, memory: schema.NewMemory, rights: Rights) -> schema.NewMemory:
-        project = memory.project or rights.usual_write
-        tags = self.vocabulary.tags(memory.tags, (project,), rights)
-        return memory if tags == memory.tags else msgspec.structs.replace(memory, tags=tags)
 
     def _notify_of(self, hook: str, ids: Sequence[int]) -> None:
         """Tell the plugins of memories, if there are any, as they are now; read only if one wants to know."""
@@ -359,19 +322,7 @@ class MemoryService(Service):
             raise InvalidRequest("nothing to change: give what should be different, such as `text`")
         # Looked up before the text is embedded in vain.
         there = rights.changeable(memory_id, self.engine.store.get([memory_id]))
-        tags = None
-        if request.tags is not UNSET:
-            tags = check_tags(
-                self.vocabulary.tags(request.tags, (there.project,), rights), limits.tags, "tags"
-            )
-        change = Change(
-            text=messages.or_none(request.text),
-            source=messages.or_none(request.source),
-            tags=tags,
-            cues=None if request.cues is UNSET else check_cues(request.cues, limits.cues, "cues"),
-            metadata=messages.or_none(request.metadata),
-            timestamp=check_time(messages.or_none(request.timestamp), "timestamp"),
-        )
+        change = change_of(request, there.project, self.vocabulary, rights, limits)
         check_limits(change, self.settings.limits)
         memory = self.engine.change(memory_id, self._ask_before_change({memory_id: change})[memory_id])
         self.plugins.notify("memories_changed", memories=[memory])

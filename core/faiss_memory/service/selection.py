@@ -69,6 +69,21 @@ def search_filter(
     )
 
 
+def list_filter(request: schema.ListRequest, rights: Rights, vocabulary: Vocabulary) -> Filter:
+    """Return which memories a list is about. Raises InvalidRequest and NotAllowed."""
+    projects = rights.to_read(request.project)
+    tags = [] if request.tag is None else [request.tag.strip()]
+    return Filter(
+        projects=projects,
+        tags=tuple(vocabulary.tags(tags, projects, rights)),
+        source=request.source,
+        after=check_time(request.after, "after"),
+        before=check_time(request.before, "before"),
+        include_superseded=request.include_superseded,
+        without_cues=request.without_cues,
+    )
+
+
 def named_alone(request: schema.ForgetRequest) -> bool:
     """Return whether ids are the only condition: then no other could leave one of them out."""
     return all(getattr(request, name) is UNSET for name in schema.FORGET_CONDITIONS if name != "ids")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
+import msgspec
+
+from faiss_memory import schema
 from faiss_memory.contracts.store import Store
 from faiss_memory.errors import InvalidRequest
-from faiss_memory.memory import DEFAULT_PROJECT, Filter
-from faiss_memory.names import fitted_name, likeness
+from faiss_memory.memory import DEFAULT_PROJECT, Filter, Memory
 from faiss_memory.rights import Projects, Rights
+from faiss_memory.schema.names import fitted_name, likeness
 
 _MOST_NEAR = 3
 _NEAR = 0.5
@@ -44,22 +47,25 @@ class Vocabulary:
         known = self._tags(projects, rights)
         return [part for tag in written for part in _parts(tag, known)]
 
+    def with_tags(self, memory: schema.NewMemory, rights: Rights) -> schema.NewMemory:
+        """Return a memory that is to be stored with the tags that are meant."""
+        tags = self.tags(memory.tags, (memory.project or rights.usual_write,), rights)
+        return memory if tags == memory.tags else msgspec.structs.replace(memory, tags=tags)
+
     def hint(
         self,
         asked: str | Sequence[str] | None,
-        tags: Sequence[str],
-        projects: Projects,
+        where: Filter,
         rights: Rights,
-        found: Iterable[tuple[str, Collection[str]]],
+        found: Sequence[Memory],
     ) -> str:
         """Return what to say of projects and tags that are asked for and that no memory has; empty if all are known.
 
-        `found` are the project and the tags of each memory in the answer: what stands there need not be looked up.
+        `found` are the memories in the answer: what stands there need not be looked up.
         """
-        found = list(found)
         names = [asked] if isinstance(asked, str) else list(asked or ())
-        unknown = set(names) - {"*", DEFAULT_PROJECT} - {project for project, _ in found}
-        missing = set(tags) - {tag for _, borne in found for tag in borne}
+        unknown = set(names) - {"*", DEFAULT_PROJECT} - {memory.project for memory in found}
+        missing = set(where.tags) - {tag for memory in found for tag in memory.tags}
         said = []
         if unknown:
             projects_there = self._projects(rights)
@@ -69,10 +75,10 @@ class Vocabulary:
                 if name in unknown and name not in projects_there
             ]
         if missing:
-            tags_there = self._tags(projects, rights)
+            tags_there = self._tags(where.projects, rights)
             said += [
                 _unknown(f"no memory here has the tag `{tag}`", tag, tags_there)
-                for tag in tags
+                for tag in where.tags
                 if tag in missing and tag not in tags_there
             ]
         return "; ".join(said)

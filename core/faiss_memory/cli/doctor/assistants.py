@@ -17,8 +17,8 @@ from faiss_memory.cli.doctor.trial import NotRecalled, TestMemory, ask, trial, t
 from faiss_memory.cli.failures import CommandFailed
 from faiss_memory.contracts.config_files import InstallContext
 from faiss_memory.install import Installed, InstalledAssistant
-from faiss_memory.names import suffixed
 from faiss_memory.project_name import place_of
+from faiss_memory.schema.names import suffixed
 
 TRIES = 3
 """Of a hook: it gives up after a quarter of a second, which a busy machine may need once, and should not need often."""
