@@ -364,3 +364,15 @@ def test_a_model_that_is_not_ready_is_asked_to_come_back(tmp_path, client_of, re
     finally:
         arrived.set()
         service.stop()
+
+
+def test_by_id_a_client_reaches_its_own_project_and_the_shared_one_alone(make_service, client_of, revision):
+    client = client_of(make_service())
+    ids = {name: client.post("/memory/add", {"text": name, "project": name}).json["id"]
+           for name in ("web", "default", "other")}  # fmt: skip
+    web = Assistant(client, revision).at("/mcp?project=web")
+    assert "there is no memory" in web.refused("memory_update", id=ids["other"], text="y")
+    assert web.done("memory_update", id=ids["default"], text="y")["success"]
+    forgotten = web.done("memory_forget", ids=[ids["other"], ids["web"]])
+    assert (forgotten["ids"], forgotten["missing"]) == ([ids["web"]], [ids["other"]])
+    assert client.get(f"/memory/{ids['other']}").status_code == 200
