@@ -177,7 +177,7 @@ class ForgetRequest(Choice):
     project: ProjectName | UnsetType = UNSET
     tags: Annotated[list[Tag], Meta(min_length=1, extra_json_schema={"x-limit": "tags"})] | UnsetType = UNSET
     tags_mode: TagsMode = "any"
-    source: Annotated[str, Meta(description="A glob over sources.")] | UnsetType = UNSET
+    source: Annotated[str, Meta(min_length=1, description="A glob over sources.")] | UnsetType = UNSET
     metadata: Annotated[dict[str, Any], Meta(min_length=1)] | UnsetType = UNSET
     after: GivenTime | UnsetType = UNSET
     before: GivenTime | UnsetType = UNSET
