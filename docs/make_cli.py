@@ -48,8 +48,11 @@ Inside a git repository, commands work on the repository's project:
 | `stats`, `projects`, `backup` | all projects |
 
 The project's name is made of the remote `origin`, or else of the first remote: `git@github.com:Owner/Repo.git` gives
-`owner.repo`. Without a remote it is the name of the repository's top folder. Outside any repository, and where your
-home folder or `/` is the repository, it is `default`. `faiss-memory projects` says which project a folder belongs to.
+`owner.repo`. Without a remote it is the name of the repository's top folder. Where another repository or folder owns
+that name, a short ending tells them apart, and `faiss-memory status` says so. A folder without git belongs to the
+nearest one, upwards, that holds an assistant's own files, such as `CLAUDE.md`. Anything else, your home folder, `/`
+and folders for temporary files are `default`, which the first command in such a folder says. `faiss-memory projects`
+says which project a folder belongs to.
 
 `--project` overrides it. `search` and `is-novel` take it several times; `'*'` stands for all projects.
 

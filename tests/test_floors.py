@@ -62,7 +62,17 @@ HOUSES = {
     "faiss_memory.cli": [
         {"docstrings", "failures", "writing", "records"},
         {"lazy"},
-        {"output", "terminal", "client", "progress", "views", "options", "settings_options", "session"},
+        {
+            "output",
+            "terminal",
+            "client",
+            "here",
+            "progress",
+            "views",
+            "options",
+            "settings_options",
+            "session",
+        },
         {"memories", "overview", "backups", "assistants", "host"},
         {"doctor"},
     ],

@@ -18,7 +18,8 @@ from faiss_memory.cli.writing import as_json, clean, excerpt
 from faiss_memory.contracts.config_files import JsonMember, TomlTable, YamlItem
 from faiss_memory.globs import LONGEST, Glob, InvalidGlob, PathGlob
 from faiss_memory.install import json_text, toml_text, yaml_text
-from faiss_memory.project_name import fitted, name_of_remote, project_of, read_config
+from faiss_memory.project_name import name_of_remote, project_of, read_config
+from faiss_memory.schema.names import fitted
 from faiss_memory.tokens import within_tokens
 from faiss_memory_plugins.ingest.documents import read_document
 from faiss_memory_plugins.recall.summaries import news_of

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from faiss_memory import DiskFull
 from faiss_memory.app import build_service
 from faiss_memory.http.server import Dispatcher
 from faiss_memory.settings import load
@@ -135,3 +136,19 @@ def test_health_waits_for_no_change_of_the_indexes(service, client):
         thread.start()
         thread.join(60)
         assert answer == [200]
+
+
+def test_a_full_disk_is_told_until_something_is_written_again(service, client, monkeypatch):
+    history = service.engine.store._opened.committer._history
+    full = DiskFull("the disk is full")
+
+    def refuse(*_):
+        raise full
+
+    with monkeypatch.context() as patched:
+        patched.setattr(history, "log", refuse)
+        assert client.post("/memory/add", {"text": "x"}).status_code == 507
+        assert [one["part"] for one in client.get("/health").json["problems"]] == ["disk"]
+        assert "full" in client.get("/health").json["problems"][0]["reason"]
+    assert client.post("/memory/add", {"text": "x"}).status_code == 201
+    assert client.get("/health").json["problems"] == []

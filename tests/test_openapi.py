@@ -209,7 +209,7 @@ def test_what_a_tool_schema_allows_the_call_takes(client, name):
     (call,) = (call for call in tools["calls"] if call["name"] == name)
     validator = Draft202012Validator(parameters)
     _, arguments = MESSAGES[name]
-    for given in (arguments, {**arguments, "oops": 1}, {**arguments, "project": "UPPER"}, {"k": "x"}):
+    for given in (arguments, {**arguments, "oops": 1}, {**arguments, "project": "a/../b"}, {"k": "x"}):
         answer = client.request(call["method"], call["path"], given)
         assert (answer.status_code < 300) is validator.is_valid(given), given
 
@@ -231,6 +231,8 @@ def test_generated_requests_find_no_difference_between_document_and_service(tmp_
                 sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{running.port}/openapi.json",
                 "--exclude-path", "/restore/archive",  # it knows no tar; tests/test_archives.py does
                 "--phases", "examples,coverage", "--checks", "all", "--seed", "1",
+                # The document has the canonical form of a value only; tests/test_lenient.py has what is read besides.
+                "--exclude-checks", "negative_data_rejection",
                 "--no-color", "--suppress-health-check", "all", "--warnings", "off",
             ],
             cwd=tmp_path, capture_output=True, text=True, timeout=600, env={"PATH": "", "HOME": str(tmp_path)},

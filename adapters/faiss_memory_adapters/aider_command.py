@@ -57,7 +57,7 @@ def aider(project: str | None, tokens: int, refresh: bool, arguments: Sequence[s
     message, _ = taken(arguments, "--message", "--msg", "-m")
     asked = {
         "query": _query(top.name, "" if repository is None else _branch(), message),
-        "project": project or faiss_memory.project_of(here),
+        "project": project or _project_at(here),
         "tokens": str(tokens),
     }
     try:
@@ -71,6 +71,11 @@ def aider(project: str | None, tokens: int, refresh: bool, arguments: Sequence[s
         ) from None
     if not refresh:
         _start(command)
+
+
+def _project_at(folder: Path) -> str:
+    client = faiss_memory.Client(faiss_memory.find_service(None, faiss_memory.load_settings()))
+    return faiss_memory.project_here(client, folder, is_root=True).project
 
 
 def taken(arguments: Sequence[str], *names: str) -> tuple[str, list[str]]:

@@ -193,6 +193,7 @@ def _is_trusted(state: dict[str, Any], folder: Path) -> bool:
 adapter = Adapter(
     name=NAME,
     title="Claude Code",
+    marks=(".claude", "CLAUDE.md", ".mcp.json"),
     prompt=PROMPT,
     files=_files,
     hook=HOOK,

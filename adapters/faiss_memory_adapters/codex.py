@@ -133,6 +133,7 @@ def _is_trusted(state: dict[str, Any], folder: Path) -> bool:
 adapter = Adapter(
     name=NAME,
     title="OpenAI Codex",
+    marks=(".codex", "AGENTS.md"),
     prompt=PROMPT,
     files=_files,
     hook=HOOK,

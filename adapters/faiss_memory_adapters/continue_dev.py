@@ -34,7 +34,6 @@ from faiss_memory import (
     endpoint_address,
     frame,
     note_text,
-    project_of,
 )
 from faiss_memory_adapters.texts import template
 
@@ -81,7 +80,7 @@ def _context(service: Service, params: ContextParams, request: ContextRequest) -
     query = request.query.strip() or request.fullInput.strip()
     if not query:
         return []
-    project = params.project or _project_of_workspace(request.workspacePath)
+    project = params.project or _project_of_workspace(service, request.workspacePath)
     found = service.find(
         SearchRequest(
             # A whole message may be longer than a query can be; the model reads no more than its beginning anyway.
@@ -131,7 +130,7 @@ def _item(memory: Any) -> ContextItem:
     )
 
 
-def _project_of_workspace(place: str | None) -> str:
+def _project_of_workspace(service: Service, place: str | None) -> str:
     """Name the project of an editor's folder, a path or a URI; what is not on this machine is nobody's."""
     try:
         parts = urlsplit(place or "")
@@ -139,7 +138,7 @@ def _project_of_workspace(place: str | None) -> str:
             place = url2pathname(parts.path) if parts.scheme == "file" else unquote(parts.path)
         folder = Path(place or "")
         # A relative path would be taken from the service's own folder, which says nothing about the editor's.
-        return project_of(folder) if folder.is_absolute() and folder.is_dir() else DEFAULT_PROJECT
+        return service.project_at(folder) if folder.is_absolute() and folder.is_dir() else DEFAULT_PROJECT
     except (OSError, ValueError, RuntimeError):  # no path at all, or one that leads in a circle
         return DEFAULT_PROJECT
 
@@ -223,6 +222,7 @@ def _steps(context: InstallContext) -> Sequence[str]:
 adapter = Adapter(
     name="continue",
     title="Continue",
+    marks=(".continue", ".continuerules"),
     prompt=PROMPT,
     files=_files,
     routes=_routes,

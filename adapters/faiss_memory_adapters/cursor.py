@@ -76,6 +76,7 @@ def _steps(context: InstallContext) -> Sequence[str]:
 adapter = Adapter(
     name=NAME,
     title="Cursor",
+    marks=(".cursor", ".cursorrules"),
     prompt=PROMPT,
     files=_files,
     hook=HOOK,

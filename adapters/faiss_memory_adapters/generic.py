@@ -220,6 +220,18 @@ def _steps(context: InstallContext) -> Sequence[str]:
 adapter = Adapter(
     name="generic",
     title="Any assistant",
+    marks=(
+        "AGENTS.md",
+        "GEMINI.md",
+        ".gemini",
+        ".windsurf",
+        ".clinerules",
+        ".roo",
+        ".junie",
+        ".opencode",
+        "opencode.json",
+        "opencode.jsonc",
+    ),
     prompt=PROMPT,
     files=_files,
     routes=_routes,

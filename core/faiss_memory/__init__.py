@@ -32,6 +32,9 @@ if TYPE_CHECKING:
         Refused as Refused,
         Unreachable as Unreachable,
     )
+    from faiss_memory.cli.here import (
+        project_here as project_here,
+    )
     from faiss_memory.cli.lazy import (
         ExampleCommand as ExampleCommand,
     )
@@ -246,6 +249,7 @@ if TYPE_CHECKING:
         StatsAnswer as StatsAnswer,
         Time as Time,
         convert as convert,
+        whole as whole,
     )
     from faiss_memory.schema.limits import (
         is_blank as is_blank,

@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -141,7 +142,7 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
     app.add_route(PATH, Proofs(service.settings, secret))
     for path in dict.fromkeys(route.path for route in routes):
         here = [route for route in routes if route.path == path]
-        responders = {f"on_{route.method.lower()}": _responder(route, service.settings) for route in here}
+        responders = {f"on_{route.method.lower()}": _responder(route, service) for route in here}
         app.add_route(path, SimpleNamespace(**responders))
     for mount in mounts:
         respond = _mounted(mount, service.settings.limits.body_bytes)
@@ -203,23 +204,25 @@ def _check_rights(route: Route) -> None:
         ) from None
 
 
-def _responder(route: Route, settings: Settings) -> Callable[..., None]:
-    takes_rights = _takes_rights(route)
+def _responder(route: Route, service: MemoryService) -> Callable[..., None]:
+    takes_rights, settings = _takes_rights(route), service.settings
 
     def respond(request: falcon.Request, response: falcon.Response, **in_path: str) -> None:
         messages = []
+        rights = rights_of(request)
+        names = partial(service.project_named, rights=rights)
         if route.params is not None:
-            messages.append(schema.convert({**request.params, **in_path}, route.params))
+            messages.append(schema.convert({**request.params, **in_path}, route.params, names))
         elif request.params:
             raise errors.InvalidRequest(
                 f"`{next(iter(request.params))}` is not a parameter of {route.path}, which takes none",
                 next(iter(request.params)),
             )
         if route.body is not None:
-            messages.append(_body(request, route.body, settings.limits.body_bytes))
+            messages.append(_body(request, route.body, settings.limits.body_bytes, names))
         if route.upload:
             messages.append(_upload(request, route.upload, settings.limits.archive_bytes))
-        given = {"rights": rights_of(request)} if takes_rights else {}
+        given = {"rights": rights} if takes_rights else {}
         answer = route.handler(*messages, **given)
         status, answer = answer if isinstance(answer, tuple) else (route.status, answer)
         response.status = falcon.code_to_http_status(status)
@@ -266,14 +269,14 @@ def _mounted(mount: Mount, limit: int) -> Callable[..., None]:
     return respond
 
 
-def _body(request: falcon.Request, message: type[Any], limit: int) -> Any:
+def _body(request: falcon.Request, message: type[Any], limit: int, names: schema.NameProject) -> Any:
     raw = _read(request, limit)
     fields = schema.fields_of(message)
     if not raw and not any(field.required for field in fields.values()):
         raw = b"{}"
     else:
         _check_json(request)
-    body = schema.decode(raw, message)
+    body = schema.decode(raw, message, names)
     key = request.get_header("Idempotency-Key")
     if key is not None and "idempotency_key" in fields:
         if not re.fullmatch(openapi.IDEMPOTENCY_PATTERN, key):

@@ -104,7 +104,7 @@ class Filter:
     tags: tuple[str, ...] = ()
     tags_mode: Literal["any", "all"] = "any"
     source: str | None = None
-    """A glob: `*`, `?` and `[…]`; `*` also matches `/`."""
+    """A glob: `*`, `?` and `[…]`; `*` also matches `/`. A source that is spelt like it matches as well."""
     metadata: Metadata = field(default_factory=dict)
     """Keys whose values must be equal, as JSON values."""
     after: datetime | None = None

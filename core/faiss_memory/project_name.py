@@ -1,19 +1,22 @@
-"""Which project a folder belongs to: that of the git repository around it, else `default`. Git itself is not run."""
+"""Which project a folder belongs to: that of the git repository around it, else of the folder that is marked as one.
+
+Git itself is not run. What is said here of a folder is the same on every machine, but for the names of its owners: that
+no two of them share a name, the service sees to, which knows them all (`service.claims`).
+"""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import unicodedata
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from faiss_memory.safe_files import located, open_file
+from faiss_memory.schema.names import fitted, suffixed
 
 DEFAULT = "default"
-LONGEST = 64
 _LONGEST_PATH = 4096
 """Characters; no system opens a longer one."""
 _MOST_BYTES = 1024 * 1024
@@ -28,24 +31,89 @@ class Repository:
     shared: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a folder belongs to: a project's name, and who it is that should have it."""
+
+    name: str
+    owner: str = ""
+    """The remote without its scheme, as `github.com/owner/repo`, or a path; empty for what is nobody's."""
+    former: tuple[str, ...] = ()
+    """Names that earlier versions gave it."""
+
+
+NOWHERE = Place(DEFAULT)
+
+
 def project_of(folder: Path) -> str:
     """Name the project of a folder: `owner.repo` of the remote, else the name of the repository's top folder.
 
     `default` outside any repository, for the home folder and `/`, in a repository that has one of these as its top, and
-    for what cannot be a folder.
+    for what cannot be a folder. See `place_of` for folders that are marked, and the service for names that two want.
+    """
+    return place_of(folder).name
+
+
+def place_of(folder: Path, marks: Collection[str] = (), *, is_root: bool = False) -> Place:
+    """Return what a folder belongs to.
+
+    Outside any repository that is the nearest folder, upwards, that holds one of the `marks` (names of files or
+    folders), else, with `is_root`, the folder itself: the client works there. The home folder, `/` and the folders for
+    temporary files are nobody's.
     """
     if len(str(folder)) > _LONGEST_PATH:
-        return DEFAULT
+        return NOWHERE
     try:
         folder = folder.resolve()
     except (OSError, RuntimeError, ValueError):  # links in a circle, a null character
-        return DEFAULT
+        return NOWHERE
     repository = find_repository(folder)
-    if repository is None or _is_nobodys(folder) or _is_nobodys(repository.top):
-        return DEFAULT
+    if repository is not None:
+        return NOWHERE if _is_nobodys(folder) or _is_nobodys(repository.top) else _place_of(repository)
+    marked = _marked(folder, marks)
+    if marked is None and is_root and may_be_a_project(folder):
+        marked = folder
+    if marked is not None:
+        return _own(fitted(marked.name), str(marked))
+    return NOWHERE
+
+
+def may_be_a_project(folder: Path) -> bool:
+    """Return whether a folder is one that somebody may work in: not home, `/`, or one for temporary files."""
+    return not (_is_nobodys(folder) or _is_temporary(folder)) and folder.is_dir()
+
+
+def is_gone(owner: str) -> bool:
+    """Return whether an owner was a folder of this machine that is no longer there, such as one that was moved."""
+    return Path(owner).is_absolute() and not Path(owner).exists() and not Path(f"{owner}.git").exists()
+
+
+def _place_of(repository: Repository) -> Place:
     remote = remote_address(repository)
     named = name_of_remote(remote) if remote else ""
-    return named or fitted(_checkout_name(repository))
+    if not named:
+        return _own(fitted(_checkout_name(repository)), _path_of(repository.shared))
+    former = _dotted(_remote_path(remote.strip()))
+    owner = _owner_of_remote(remote.strip(), repository.top)
+    return _own(named, owner, () if former == named else (former,))
+
+
+def _own(name: str, owner: str, former: tuple[str, ...] = ()) -> Place:
+    # What everybody shares is nobody's own.
+    return Place(suffixed(name, owner) if name == DEFAULT else name, owner, former)
+
+
+def _marked(folder: Path, marks: Collection[str]) -> Path | None:
+    """Return the nearest folder, upwards, that holds one of some files or folders."""
+    for above in (folder, *folder.parents):
+        if _is_nobodys(above):
+            return None
+        try:
+            if any((above / mark).exists() for mark in marks):
+                return above
+        except OSError:
+            return None
+    return None
 
 
 def find_repository(folder: Path) -> Repository | None:
@@ -71,71 +139,68 @@ def name_of_remote(address: str) -> str:
 
     Of a folder's path only the last part counts. An empty text where nothing of the address is a name.
     """
-    path = _remote_path(address.strip())
+    return _dotted(_repository_path(address.strip()), is_local=_is_local(address.strip()))
+
+
+def _dotted(path: str, *, is_local: bool = False) -> str:
     parts = [part for part in unquote(path).split("/") if part.strip(" .~")]
     if not parts:
         return ""
     parts[-1] = parts[-1].removesuffix(".git")
-    local = _is_local(address.strip())
-    return fitted(".".join(parts[-1:] if local else parts)) if parts[-1] else ""
+    return fitted(".".join(parts[-1:] if is_local else parts)) if parts[-1] else ""
 
 
-def fitted(text: str) -> str:
-    """Make a text a project's name: lower case, no accents, everything else that does not fit a `-`.
-
-    What is too long, or of letters that a name cannot have, ends in a digest, so that two of them stay apart.
-    """
-    beginning = text[:_LONGEST_PATH]  # the order of many accents takes the square of their number
-    plain = "".join(
-        character
-        for character in unicodedata.normalize("NFKD", beginning).casefold()
-        if not unicodedata.combining(character)
-    )
-    name = re.sub(r"[^a-z0-9._-]+", "-", plain).strip("._-")
-    if name and len(name) <= LONGEST and beginning == text:
-        return name
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-    return f"{name[: LONGEST - 9].rstrip('._-') or 'project'}-{digest}"
+def _owner_of_remote(address: str, top: Path) -> str:
+    """Return what an address names, in whichever way it is reached: `host/owner/repo`, or the path of a folder."""
+    path = unquote(_repository_path(address)).strip("/").removesuffix(".git").strip("/")
+    if not _is_local(address):
+        return f"{_service_of(_host(address))}/{path}".casefold()
+    try:
+        return _path_of((top / unquote(address.removeprefix("file://"))).resolve())
+    except (OSError, RuntimeError, ValueError):
+        return path
 
 
-def read_config(text: str) -> Iterator[tuple[str, str, str, str]]:
-    """Read git's configuration: section, subsection, key and value of each entry; other files are not included."""
-    section = subsection = ""
-    for line in _CONTINUED.sub(r"\1", text).split("\n"):
-        rest = line.strip(_SPACE)
-        header = _HEADER.match(rest)
-        if header:
-            section, subsection = header["section"].lower(), _unquoted(header["quoted"] or "")
-            if header["dotted"]:
-                subsection = header["dotted"].lower()
-            rest = rest[header.end() :].strip(_SPACE)
-        entry = _ENTRY.match(rest)
-        if entry:
-            yield section, subsection, entry["key"].lower(), _value(entry["value"])
+def _path_of(git_folder: Path) -> str:
+    """Return a repository's path, be it that of its checkout, of git's own folder in it, or of a bare one."""
+    return str(git_folder.parent if git_folder.name == ".git" else git_folder).removesuffix(".git")
 
 
-_CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\r?\n")
-_SPACE = " \t\r\f\v"
-_HEADER = re.compile(
-    r'\[\s*(?P<section>[A-Za-z0-9-]+)(?:\.(?P<dotted>[^\]"\s]*)|\s+"(?P<quoted>(?:\\.|[^"\\])*)")?\s*\]'
-)
-_ENTRY = re.compile(r"(?P<key>[A-Za-z][A-Za-z0-9-]*)[ \t]*=[ \t]*(?P<value>.*)", re.DOTALL)
-_VALUE_PART = re.compile(
-    r'"(?P<quoted>(?:\\.|[^"\\])*)"?|(?P<comment>[#;].*)|(?P<plain>(?:\\.|[^"#;\\])+)|\\'
-)
+def _repository_path(address: str) -> str:
+    """Return the path of a remote's address; Azure DevOps has a form for each way, here they are one."""
+    path = _remote_path(address)
+    if _service_of(_host(address)) != _AZURE or _is_local(address):
+        return path
+    parts = [part for part in path.split("/") if part]
+    if parts[:1] == ["v3"]:
+        return "/".join(parts[1:])
+    organization, ends, _ = _host(address).partition(".visualstudio.com")
+    if ends and organization != "vs-ssh":
+        parts = [organization, *(part for part in parts if part.casefold() != "defaultcollection")]
+    if "_git" in parts:
+        place = parts.index("_git")
+        # A project's first repository is called like it, and its address names it once.
+        parts = [*parts[:place], *(parts[place + 1 :] * (2 if place == 1 else 1))]
+    return "/".join(parts)
 
 
-def _value(raw: str) -> str:
-    value = ""
-    for part in _VALUE_PART.finditer(raw):
-        if part["comment"] is not None:
-            return value.rstrip(_SPACE)
-        value += _unquoted(part["quoted"] if part["quoted"] is not None else part["plain"] or "")
-    return value if raw.endswith('"') else value.rstrip(_SPACE)
+_AZURE = "dev.azure.com"
 
 
-def _unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", lambda match: {"n": "\n", "t": "\t"}.get(match[1], match[1]), text)
+def _host(address: str) -> str:
+    if "://" in address:
+        try:
+            return (urlsplit(address).hostname or "").casefold()
+        except ValueError:
+            return ""
+    return address.partition(":")[0].rpartition("@")[2].casefold()
+
+
+def _service_of(host: str) -> str:
+    """Return a host by the name that it has for every way to it."""
+    if host in ("ssh.dev.azure.com", "vs-ssh.visualstudio.com") or host.endswith(".visualstudio.com"):
+        return _AZURE
+    return re.sub(r"^(www|ssh|altssh)\.(?=[^.]+\.)", "", host)
 
 
 def _git_folder(path: Path) -> Path | None:
@@ -182,7 +247,16 @@ def _is_nobodys(folder: Path) -> bool:
         home = Path.home().resolve()
     except (RuntimeError, OSError):
         home = None
-    return folder in (home, Path(folder.anchor))
+    return folder in (home, Path(folder.anchor)) or folder in _temporary_folders()
+
+
+def _is_temporary(folder: Path) -> bool:
+    """Return whether a folder was made to be thrown away: it lies where such folders are made."""
+    return folder.parent in _temporary_folders()
+
+
+def _temporary_folders() -> Collection[Path]:
+    return {Path(one).resolve() for one in (tempfile.gettempdir(), "/tmp", "/var/tmp")}
 
 
 def _text(path: Path, most: int = _MOST_BYTES) -> str:
@@ -192,3 +266,43 @@ def _text(path: Path, most: int = _MOST_BYTES) -> str:
             return file.read(most).decode("utf-8", "replace")
     except (OSError, ValueError):
         return ""
+
+
+def read_config(text: str) -> Iterator[tuple[str, str, str, str]]:
+    """Read git's configuration: section, subsection, key and value of each entry."""
+    section = subsection = ""
+    for line in _CONTINUED.sub(r"\1", text).split("\n"):
+        rest = line.strip(_SPACE)
+        header = _HEADER.match(rest)
+        if header:
+            section, subsection = header["section"].lower(), _unquoted(header["quoted"] or "")
+            if header["dotted"]:
+                subsection = header["dotted"].lower()
+            rest = rest[header.end() :].strip(_SPACE)
+        entry = _ENTRY.match(rest)
+        if entry:
+            yield section, subsection, entry["key"].lower(), _value(entry["value"])
+
+
+_CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\r?\n")
+_SPACE = " \t\r\f\v"
+_HEADER = re.compile(
+    r'\[\s*(?P<section>[A-Za-z0-9-]+)(?:\.(?P<dotted>[^\]"\s]*)|\s+"(?P<quoted>(?:\\.|[^"\\])*)")?\s*\]'
+)
+_ENTRY = re.compile(r"(?P<key>[A-Za-z][A-Za-z0-9-]*)[ \t]*=[ \t]*(?P<value>.*)", re.DOTALL)
+_VALUE_PART = re.compile(
+    r'"(?P<quoted>(?:\\.|[^"\\])*)"?|(?P<comment>[#;].*)|(?P<plain>(?:\\.|[^"#;\\])+)|\\'
+)
+
+
+def _value(raw: str) -> str:
+    value = ""
+    for part in _VALUE_PART.finditer(raw):
+        if part["comment"] is not None:
+            return value.rstrip(_SPACE)
+        value += _unquoted(part["quoted"] if part["quoted"] is not None else part["plain"] or "")
+    return value if raw.endswith('"') else value.rstrip(_SPACE)
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", lambda match: {"n": "\n", "t": "\t"}.get(match[1], match[1]), text)

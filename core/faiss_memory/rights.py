@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faiss_memory.errors import EmbedderError, MemoryNotFound, MemoryServiceError, NotAllowed, StoreError
 from faiss_memory.memory import DEFAULT_PROJECT, Memory
@@ -45,6 +45,15 @@ class Rights:
         if self.reads is None or self.writes is None:
             return self.reads if self.writes is None else self.writes
         return tuple(name for name in self.writes if name in self.reads)
+
+    def within(self, projects: Sequence[str] | None) -> Rights:
+        """Return the same rights in some projects alone; None: in all of them."""
+        if projects is None:
+            return self
+        own = tuple(projects)
+        reads = own if self.reads is None else tuple(name for name in own if name in self.reads)
+        writes = own if self.writes is None else tuple(name for name in own if name in self.writes)
+        return replace(self, reads=reads, writes=writes)
 
     def may_read(self, project: str) -> bool:
         """Return whether memories of a project may be shown."""

@@ -90,18 +90,22 @@ class Tool(Generic[M]):
             "additionalProperties": False,
         }
 
-    def read(self, arguments: Mapping[str, Any]) -> M:
-        """Read arguments; null means that one is not given. Raises InvalidRequest naming the field."""
+    def read(
+        self, arguments: Mapping[str, Any], name_project: schema.NameProject = schema.fitted_project
+    ) -> M:
+        """Read arguments; null means that one is not given. Raises InvalidRequest naming the field.
+
+        `name_project` finds the project that is meant where a name has not the form of one.
+        """
         for name in arguments:
             if name not in self.fields:
                 raise InvalidRequest(
                     f"`{name}` is not an argument of {self.name}, which takes {', '.join(self.fields)}", name
                 )
-        given = {name: value for name, value in arguments.items() if value is not None}
         for name in self.required:
-            if name not in given:
+            if arguments.get(name) is None:
                 raise InvalidRequest(f"`{name}` is missing: {self.name} needs it", name)
-        return schema.decode(msgspec.json.encode(given), self.message)
+        return schema.decode(msgspec.json.encode(dict(arguments)), self.message, name_project)
 
 
 _EXACT = 2**53

@@ -109,7 +109,7 @@ def _passes(memory: Memory, where: Filter) -> bool:
     return (
         (where.projects is None or memory.project in where.projects)
         and len(shared) >= enough
-        and (where.source is None or fnmatchcase(memory.source, where.source))
+        and (where.source in (None, memory.source) or fnmatchcase(memory.source, where.source or ""))
         and all(_same(memory.metadata.get(key, ...), value) for key, value in where.metadata.items())
         and (where.after is None or memory.timestamp >= where.after)
         and (where.before is None or memory.timestamp < where.before)

@@ -394,7 +394,7 @@ def passes(memory: Memory, where: Filter) -> bool:
     return (
         (where.projects is None or memory.project in where.projects)
         and len(shared) >= enough
-        and (where.source is None or fnmatchcase(memory.source, where.source))
+        and (where.source in (None, memory.source) or fnmatchcase(memory.source, where.source or ""))
         and all(
             as_json(memory.metadata.get(key, ...)) == as_json(value) for key, value in where.metadata.items()
         )

@@ -156,7 +156,7 @@ def test_what_is_given_comes_before_any_folder(pipe, tmp_path):
 
 
 def test_a_name_that_is_none_is_told_to_the_model(pipe, tmp_path):
-    for name in ("No Name", os.fsdecode(b"\xff")):
+    for name in ("no//name", os.fsdecode(b"\xff")):
         with pipe(tmp_path, "--project", name) as assistant:
             assistant.greet()
             assert "must be a name" in text(assistant.call("memory_search", query="x"))

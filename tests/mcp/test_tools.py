@@ -303,12 +303,12 @@ WRONG = [
     ("memory_search", {"query": "x", "treshold": 1}, "`treshold` is not an argument of memory_search, which takes"),
     ("memory_search", {"query": "x", "k": 0}, "`k`"),
     ("memory_search", {"query": "x", "k": 101}, "the most is 100"),
-    ("memory_search", {"query": "x", "project": "No Such Name"}, "`project`"),
+    ("memory_search", {"query": "x", "project": "no/such/../name"}, "`project`"),
     ("memory_search", {"query": "x", "after": "yesterday"}, "`after`: must be a time such as 2026-"),
     ("memory_search", {"query": "x", "mode": "fuzzy"}, "it is one of hybrid, semantic, keyword"),
     ("memory_add", {"text": "x", "supersedes": 77}, "77"),
     ("memory_add", {"text": "x" * 70_000}, "limits.text_bytes"),
-    ("memory_add", {"text": "x", "tags": "one"}, "`tags`"),
+    ("memory_add", {"text": "x", "tags": 1}, "`tags`"),
     ("memory_update", {"id": 5, "text": "x"}, "there is no memory 5; give an id that a search has shown"),
     ("memory_update", {"id": 1}, "nothing to change"),
     ("memory_forget", {"tags": ["all"]}, "`tags` is not an argument of memory_forget"),
@@ -364,3 +364,15 @@ def test_a_model_that_is_not_ready_is_asked_to_come_back(tmp_path, client_of, re
     finally:
         arrived.set()
         service.stop()
+
+
+def test_by_id_a_client_reaches_its_own_project_and_the_shared_one_alone(make_service, client_of, revision):
+    client = client_of(make_service())
+    ids = {name: client.post("/memory/add", {"text": name, "project": name}).json["id"]
+           for name in ("web", "default", "other")}  # fmt: skip
+    web = Assistant(client, revision).at("/mcp?project=web")
+    assert "there is no memory" in web.refused("memory_update", id=ids["other"], text="y")
+    assert web.done("memory_update", id=ids["default"], text="y")["success"]
+    forgotten = web.done("memory_forget", ids=[ids["other"], ids["web"]])
+    assert (forgotten["ids"], forgotten["missing"]) == ([ids["web"]], [ids["other"]])
+    assert client.get(f"/memory/{ids['other']}").status_code == 200

@@ -63,6 +63,9 @@ class Adapter:
     package: Callable[[InstallContext], Sequence[OwnFile]] = _no_package
     """The files of a package for the assistant's own plugin system; their paths begin at the package's folder."""
 
+    marks: tuple[str, ...] = ()
+    """Files and folders of the assistant's own, by which a folder without git is known for a project: `CLAUDE.md`."""
+
     @hookimpl
     def register_routes(self, service: Service) -> Sequence[Route]:
         """Hand in the adapter's own calls."""

@@ -12,9 +12,10 @@ import click
 
 from faiss_memory.address import ServiceAddress, named_address, service_address
 from faiss_memory.cli.client import TIMEOUT, Client
+from faiss_memory.cli.here import is_first_time, project_here
 from faiss_memory.cli.output import Output, open_output
 from faiss_memory.cli.writing import as_json, clean, clean_lines
-from faiss_memory.project_name import DEFAULT, project_of
+from faiss_memory.project_name import DEFAULT
 from faiss_memory.settings import Settings, load_settings
 
 _OTHER_NAMES = {"tags": "tag", "cues": "cue", "ids": "id", "query": "text", "sources": "path"}
@@ -38,7 +39,10 @@ class Session:
         **how: bool,
     ) -> dict[str, Any]:
         """Ask the service, as `Client.call` does."""
-        return self.client.call(method, path, body, params, **how)
+        answer = self.client.call(method, path, body, params, **how)
+        if answer.get("hint") and not self.as_json:
+            self.out.remark(answer["hint"])
+        return answer
 
     def prints_json(self, answer: Mapping[str, Any]) -> bool:
         """Print an answer as JSON if that was asked for, and say whether it was."""
@@ -50,9 +54,16 @@ class Session:
     def here(self) -> str:
         """The project of the current folder."""
         try:
-            return project_of(Path.cwd())
+            folder = Path.cwd()
         except OSError:  # the folder was removed
             return DEFAULT
+        project = project_here(self.client, folder).project
+        if project == DEFAULT and is_first_time(folder):
+            self.out.remark(
+                "This folder belongs to no project, so `default` is meant, which every project reads: "
+                "`git init` here, or --project NAME, gives it one of its own."
+            )
+        return project
 
     def readable(self, given: Sequence[str]) -> str | list[str] | None:
         """Choose the projects a search reads: those given, else this folder's and the shared one."""

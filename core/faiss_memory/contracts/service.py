@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from faiss_memory import schema
@@ -72,6 +73,18 @@ class Service(ABC):
     @abstractmethod
     def prompt(self, request: schema.PromptRequest) -> schema.PromptAnswer:
         """Return what an assistant is told of the memory, for a project. Raises MemoryNotFound."""
+
+    @abstractmethod
+    def project_named(self, written: str, must_exist: bool = False, rights: Rights = PERSON) -> str:
+        """Return which project is meant by a name that has not the form of one, such as `Acme/Web_App`.
+
+        With `must_exist` only those are meant that there are. What means none is returned as it is. Raises
+        InvalidRequest if two fit.
+        """
+
+    @abstractmethod
+    def project_at(self, folder: Path) -> str:
+        """Return the project of a folder that a client on this machine works in, which is nobody else's."""
 
     @abstractmethod
     def note_uses(self, uses: Sequence[Use]) -> None:

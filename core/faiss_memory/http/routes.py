@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from faiss_memory import schema
 from faiss_memory.contracts.http import Route
-from faiss_memory.rights import Rights
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
@@ -25,6 +25,12 @@ def core_routes(service: MemoryService, backups: Backups, assistants: AssistantF
     )
 
 
+def _reached(params: schema.ById) -> Rights:
+    """Return the person's rights, in the projects alone that are named beside the id."""
+    named = [params.project] if isinstance(params.project, str) else params.project
+    return PERSON if named == ["*"] else PERSON.within(named)
+
+
 def _finding(service: MemoryService) -> Sequence[Route]:
     return (
         Route(
@@ -37,11 +43,13 @@ def _finding(service: MemoryService) -> Sequence[Route]:
         ),
         Route(
             method="GET", path="/memory/{id}", summary="Read one memory",
-            params=schema.ById, answer=schema.MemoryAnswer, handler=lambda params: service.get(params.id),
+            params=schema.ById, answer=schema.MemoryAnswer,
+            handler=lambda params: service.get(params.id, _reached(params)),
         ),
         Route(
             method="GET", path="/memory/{id}/history", summary="Read a memory and what it superseded",
-            params=schema.ById, answer=schema.HistoryAnswer, handler=lambda params: service.history(params.id),
+            params=schema.ById, answer=schema.HistoryAnswer,
+            handler=lambda params: service.history(params.id, _reached(params)),
         ),
         Route(
             method="GET", path="/memories", summary="List memories by time",
@@ -68,7 +76,7 @@ def _keeping(service: MemoryService) -> Sequence[Route]:
         Route(
             method="PATCH", path="/memory/{id}", summary="Correct one memory",
             params=schema.ById, body=schema.PatchRequest, answer=schema.MemoryAnswer,
-            handler=lambda params, body: service.patch(params.id, body),
+            handler=lambda params, body: service.patch(params.id, body, _reached(params)),
         ),
     )  # fmt: skip
 
@@ -78,7 +86,7 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
         Route(
             method="DELETE", path="/memory/{id}", summary="Forget one memory",
             params=schema.ById, answer=schema.ForgetOneAnswer,
-            handler=lambda params: service.forget_one(params.id),
+            handler=lambda params: service.forget_one(params.id, _reached(params)),
         ),
         Route(
             method="POST", path="/memory/forget", summary="Forget memories by id or by a filter",
@@ -87,6 +95,10 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
         Route(
             method="POST", path="/memory/purge", summary="Purge memories: from every file as well",
             body=schema.PurgeRequest, answer=schema.PurgeAnswer, handler=service.purge,
+        ),
+        Route(
+            method="POST", path="/projects/claim", summary="Give a folder or a repository a project of its own",
+            body=schema.ClaimRequest, answer=schema.ClaimAnswer, handler=service.claims.answer,
         ),
         Route(
             method="DELETE", path="/projects/{name}", summary="Forget a project with all its memories",

@@ -10,7 +10,7 @@ from pathlib import Path
 from faiss_memory.contracts.config_files import Scope
 from faiss_memory.errors import InstallError
 from faiss_memory.install.record import Installed, Project
-from faiss_memory.project_name import DEFAULT, find_repository, project_of, remote_address
+from faiss_memory.project_name import DEFAULT, find_repository, place_of, remote_address
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -56,7 +56,7 @@ def project_in(installed: Installed, folder: str) -> str:
     if not folder:
         return DEFAULT
     known = installed.projects.get(folder)
-    return known.name if known else project_of(Path(folder))
+    return known.name if known else place_of(Path(folder), is_root=True).name
 
 
 def name_project(installed: Installed, scope: Scope, folder: str, given: str | None) -> str:

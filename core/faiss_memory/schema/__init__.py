@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from faiss_memory.schema.decoding import convert, decode, fields_of
+from faiss_memory.schema.decoding import convert, decode, fields_of, whole
 from faiss_memory.schema.fields import (
     CURSOR_PATTERN,
     NOT_BLANK,
@@ -18,6 +18,7 @@ from faiss_memory.schema.fields import (
     TIME_PATTERN,
     Answer,
     Chance,
+    Choice,
     GivenTime,
     Id,
     IdempotencyKey,
@@ -34,6 +35,7 @@ from faiss_memory.schema.fields import (
     Text,
     Time,
 )
+from faiss_memory.schema.lenient import NameProject, fitted_project
 from faiss_memory.schema.overview import (
     AdapterEntry,
     AdaptersAnswer,
@@ -82,6 +84,8 @@ from faiss_memory.schema.write import (
     AddRequest,
     ById,
     ByProject,
+    ClaimAnswer,
+    ClaimRequest,
     DropProjectAnswer,
     ForgetAnswer,
     ForgetOneAnswer,
@@ -127,6 +131,9 @@ __all__ = [
     "ById",
     "ByProject",
     "Chance",
+    "Choice",
+    "ClaimAnswer",
+    "ClaimRequest",
     "ClosestMatch",
     "DiagnosisAnswer",
     "DropProjectAnswer",
@@ -150,6 +157,7 @@ __all__ = [
     "MemoryAnswer",
     "Message",
     "Mode",
+    "NameProject",
     "NewMemory",
     "NovelAnswer",
     "NovelRequest",
@@ -187,4 +195,6 @@ __all__ = [
     "convert",
     "decode",
     "fields_of",
+    "fitted_project",
+    "whole",
 ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from contextlib import suppress
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.schema.fields import CURSOR_PATTERN, NOT_BLANK, PROJECT_PATTERN, SCOPE_PATTERN
+from faiss_memory.schema.lenient import NameProject, canonical, described, fitted_project
+from faiss_memory.schema.letters import in_whole_letters
 
 M = TypeVar("M", bound=msgspec.Struct)
 
@@ -35,17 +38,13 @@ def fields_of(message: type[Any]) -> dict[str, msgspec.structs.FieldInfo]:
     return _fields[message]
 
 
-def decode(raw: bytes, message: type[M]) -> M:
-    """Read a JSON body. Raises InvalidRequest naming the field."""
+def decode(raw: bytes, message: type[M], name_project: NameProject = fitted_project) -> M:
+    """Read a JSON body. Raises InvalidRequest naming the field.
+
+    `name_project` finds the project that is meant where a name has not the form of one.
+    """
     try:
-        try:
-            return msgspec.json.decode(raw, type=message)
-        except msgspec.ValidationError as error:
-            if "`, got `float`" not in str(error):
-                raise
-            return msgspec.convert(_with_integers(msgspec.json.decode(raw)), message)
-    except msgspec.ValidationError as error:
-        raise _invalid(error, message) from None
+        return _read(_decoded(raw), message, name_project)
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from None
     except UnicodeDecodeError as error:
@@ -54,35 +53,46 @@ def decode(raw: bytes, message: type[M]) -> M:
         raise InvalidRequest("the body is nested too deeply") from None
 
 
-def _with_integers(value: Any) -> Any:
-    """Write 5.0 as 5: JSON knows one kind of number, and some clients write all of them with a point."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        return {key: _with_integers(inner) for key, inner in value.items()}
-    return [_with_integers(inner) for inner in value] if isinstance(value, list) else value
-
-
-def convert(values: dict[str, Any], message: type[M]) -> M:
+def convert(values: dict[str, Any], message: type[M], name_project: NameProject = fitted_project) -> M:
     """Read parameters, which are text, into a message. Raises InvalidRequest naming the field."""
     try:
-        found = msgspec.convert(values, message, strict=False)
-        for field in fields_of(message).values():
-            read = getattr(found, field.name)
-            # Text is read loosely: `0` would pass for a time, and the word `null` for nothing at all.
-            if field.name in values and (read is None or isinstance(read, datetime)):
-                setattr(found, field.name, _strictly(values[field.name], field))
+        return _read(values, message, name_project)
+    except InvalidRequest as error:
+        # In an address a plus stands for a space.
+        if error.field and re.search(r":[0-9]{2} [0-9]{2}:?[0-9]{2}$", str(values.get(error.field))):
+            raise InvalidRequest(f"{error}; in an address write + as %2B", error.field) from None
+        raise
+
+
+def whole(raw: bytes) -> bytes:
+    """Return JSON with U+FFFD for each half of a surrogate pair: it stands for nothing, and no reader takes it."""
+    if b"\\u" not in raw and b"\xed" not in raw:
+        return raw
+    with suppress(UnicodeDecodeError):
+        raw = in_whole_letters(raw.decode("utf-8", "surrogatepass")).encode()
+    return _ESCAPE.sub(lambda match: rb"\ufffd" if match["half"] else match[0], raw)
+
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        if (repaired := whole(raw)) == raw:
+            raise
+        return msgspec.json.decode(repaired)
+
+
+def _read(values: Any, message: type[M], name_project: NameProject) -> M:
+    try:
+        return msgspec.convert(canonical(values, described(message), name_project), message)
     except msgspec.ValidationError as error:
         raise _invalid(error, message) from None
-    return found
-
-
-def _strictly(value: str, field: msgspec.structs.FieldInfo) -> Any:
-    try:
-        return msgspec.convert(value, field.type)
-    except msgspec.ValidationError as error:
-        hint = "; in an address write + as %2B" if "datetime" in str(error) else ""
-        raise InvalidRequest(f"`{field.name}`: {in_words(str(error))}{hint}", field.name) from None
 
 
 def _invalid(error: msgspec.ValidationError, message: type[Any]) -> InvalidRequest:

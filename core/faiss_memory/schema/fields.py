@@ -100,9 +100,17 @@ IdempotencyKey: TypeAlias = Annotated[
     ),
 ]
 
+Hint: TypeAlias = Annotated[
+    str, Meta(description="Which projects and tags that were asked for there are not, and what comes near.")
+]
+
 
 class Message(Struct, kw_only=True, forbid_unknown_fields=True):
     """A request: fields it does not know are refused by name."""
+
+
+class Choice(Message):
+    """A request that takes away, moves or brings back what it names: nothing empty in it may pass for left out."""
 
 
 class Answer(Struct, kw_only=True):

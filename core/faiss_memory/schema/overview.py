@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from faiss_memory.schema.fields import Answer, GivenTime, Message, ProjectName, Scope, Time
+from faiss_memory.schema.fields import Answer, Choice, GivenTime, Message, ProjectName, Scope, Time
 
 
 class ScopeRequest(Message):
@@ -143,7 +143,7 @@ class ArchiveRequest(Message):
     label: Annotated[str, Meta(max_length=200)] | None = None
 
 
-class RestoreRequest(Message):
+class RestoreRequest(Choice):
     """Go back to a backup, or to a time since the oldest one."""
 
     backup: (
@@ -177,6 +177,8 @@ class AdapterEntry(Answer):
     name: str
     title: str
     routes: list[str]
+    marks: list[str]
+    """Files and folders by which a folder without git is known for a project."""
 
 
 class AdaptersAnswer(Answer):

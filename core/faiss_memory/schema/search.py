@@ -12,6 +12,7 @@ from faiss_memory.schema.fields import (
     Answer,
     Chance,
     GivenTime,
+    Hint,
     Message,
     Mode,
     Properties,
@@ -129,6 +130,7 @@ class SearchAnswer(Answer):
     took_ms: float
     withheld: int
     degraded: list[str] | UnsetType = UNSET
+    hint: Hint | UnsetType = UNSET
 
 
 class NovelRequest(Message):

@@ -10,14 +10,17 @@ from msgspec import UNSET, Meta, UnsetType
 from faiss_memory.schema.fields import (
     CURSOR_PATTERN,
     Answer,
+    Choice,
     Cues,
     GivenTime,
+    Hint,
     Id,
     IdempotencyKey,
     Message,
     ProjectName,
     Properties,
     Scope,
+    Scopes,
     Similarity,
     Source,
     Superseded,
@@ -103,9 +106,10 @@ class MemoryAnswer(Answer):
 
 
 class ById(Message):
-    """Names one memory."""
+    """Names one memory; with `project`, only if it is in one of these."""
 
     id: Id
+    project: Scopes | None = None
 
 
 class PatchRequest(Message):
@@ -147,6 +151,7 @@ class ListAnswer(Answer):
     count: int
     next_cursor: str | None
     project: str | list[str]
+    hint: Hint | UnsetType = UNSET
 
 
 class HistoryAnswer(Answer):
@@ -166,14 +171,14 @@ class ForgetOneAnswer(Answer):
     project: str
 
 
-class ForgetRequest(Message):
+class ForgetRequest(Choice):
     """Forget the memories that meet every condition given; at least one must be."""
 
     ids: Annotated[list[Id], Meta(min_length=1, extra_json_schema={"x-limit": "batch"})] | UnsetType = UNSET
     project: ProjectName | UnsetType = UNSET
     tags: Annotated[list[Tag], Meta(min_length=1, extra_json_schema={"x-limit": "tags"})] | UnsetType = UNSET
     tags_mode: TagsMode = "any"
-    source: Annotated[str, Meta(description="A glob over sources.")] | UnsetType = UNSET
+    source: Annotated[str, Meta(min_length=1, description="A glob over sources.")] | UnsetType = UNSET
     metadata: Annotated[dict[str, Any], Meta(min_length=1)] | UnsetType = UNSET
     after: GivenTime | UnsetType = UNSET
     before: GivenTime | UnsetType = UNSET
@@ -229,10 +234,37 @@ class PurgeAnswer(Answer):
     proof: PurgeProof | UnsetType = UNSET
 
 
-class ByProject(Message):
+class ByProject(Choice):
     """Names one project."""
 
     name: ProjectName
+
+
+class ClaimRequest(Message):
+    """Names a place that a program has looked at, for which it needs a project that is nobody else's."""
+
+    name: ProjectName
+    owner: Annotated[
+        str,
+        Meta(
+            max_length=4096,
+            description="Whose the place is: its remote without a scheme, else its path; empty for nobody's.",
+            examples=["github.com/acme/web_app"],
+        ),
+    ]
+    former: Annotated[list[ProjectName], Meta(description="Names that it had in earlier versions.")] = (
+        msgspec.field(default_factory=list)
+    )
+    instead_of: Annotated[
+        str, Meta(max_length=4096, description="An owner that is no more, whose name is free.")
+    ] = ""
+
+
+class ClaimAnswer(Answer):
+    """The project of a place; `owned_by` has the name that it would have had."""
+
+    project: str
+    owned_by: str | None
 
 
 class DropProjectAnswer(Answer):

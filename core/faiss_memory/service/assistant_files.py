@@ -28,7 +28,12 @@ class AssistantFiles:
     def adapters(self) -> schema.AdaptersAnswer:
         """List the assistants' adapters."""
         found = [
-            schema.AdapterEntry(name=adapter.name, title=adapter.title, routes=self._routes_of(adapter))
+            schema.AdapterEntry(
+                name=adapter.name,
+                title=adapter.title,
+                routes=self._routes_of(adapter),
+                marks=list(adapter.marks),
+            )
             for adapter in self._plugins.adapters.values()
         ]
         return schema.AdaptersAnswer(adapters=found, count=len(found))

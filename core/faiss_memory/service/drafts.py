@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
+from msgspec import UNSET
+
 from faiss_memory import schema
 from faiss_memory.memory import Change, Draft
 from faiss_memory.rights import Rights
+from faiss_memory.schema.letters import check_no_nul, whole
 from faiss_memory.schema.limits import check_cues, check_metadata, check_tags, check_text, check_time
+from faiss_memory.service.messages import or_none
+from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Limits
+
+P = TypeVar("P", Draft, Change)
 
 
 def draft_of(memory: schema.NewMemory, prefix: str, rights: Rights, limits: Limits) -> Draft:
@@ -17,6 +27,7 @@ def draft_of(memory: schema.NewMemory, prefix: str, rights: Rights, limits: Limi
             rights.check_compared(project, f"{prefix}{field}")
     check_text(memory.text, limits.text_bytes, f"{prefix}text", "text_bytes")
     check_metadata(memory.metadata, limits.metadata_bytes, f"{prefix}metadata")
+    _check_no_nul(memory, prefix)
     return Draft(
         text=memory.text,
         project=project,
@@ -31,6 +42,23 @@ def draft_of(memory: schema.NewMemory, prefix: str, rights: Rights, limits: Limi
     )
 
 
+def change_of(
+    request: schema.PatchRequest, project: str, vocabulary: Vocabulary, rights: Rights, limits: Limits
+) -> Change:
+    """Return what is to be corrected in a memory of a project. Raises InvalidRequest."""
+    tags = None
+    if request.tags is not UNSET:
+        tags = check_tags(vocabulary.tags(request.tags, (project,), rights), limits.tags, "tags")
+    return Change(
+        text=or_none(request.text),
+        source=or_none(request.source),
+        tags=tags,
+        cues=None if request.cues is UNSET else check_cues(request.cues, limits.cues, "cues"),
+        metadata=or_none(request.metadata),
+        timestamp=check_time(or_none(request.timestamp), "timestamp"),
+    )
+
+
 def check_limits(part: Draft | Change, limits: Limits) -> None:
     """Check what does not come by a request, such as a part of a file. Raises InvalidRequest."""
     if part.text is not None:
@@ -39,3 +67,17 @@ def check_limits(part: Draft | Change, limits: Limits) -> None:
         check_metadata(part.metadata, limits.metadata_bytes, "metadata")
     check_tags(part.tags or (), limits.tags, "tags")
     check_cues(part.cues or (), limits.cues, "cues")
+    _check_no_nul(part)
+
+
+_TEXTS = ("text", "source", "tags", "cues", "metadata")
+
+
+def _check_no_nul(part: schema.NewMemory | Draft | Change, prefix: str = "") -> None:
+    for name in _TEXTS:
+        check_no_nul(getattr(part, name), f"{prefix}{name}")
+
+
+def in_whole_letters(part: P) -> P:
+    """Return a part of a file without halves of letters, as a request is read without them."""
+    return replace(part, **{name: whole(getattr(part, name)) for name in _TEXTS})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from msgspec import UNSET
@@ -22,18 +23,17 @@ from faiss_memory.memory import Change, Draft, Filter, Origin, Query
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema.limits import (
-    check_cues,
     check_size,
-    check_tags,
     check_text,
-    check_time,
 )
 from faiss_memory.service import messages
-from faiss_memory.service.drafts import check_limits, draft_of
+from faiss_memory.service.claims import Claims
+from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
-from faiss_memory.service.selection import named_alone, search_filter, select_memories
+from faiss_memory.service.selection import list_filter, named_alone, search_filter, select_memories
 from faiss_memory.service.uses import Uses
+from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Settings
 
 
@@ -50,6 +50,8 @@ class MemoryService(Service):
         self.engine = engine
         self.plugins = plugins
         self.uses = Uses(engine)
+        self.claims = Claims(settings.data_folder, lambda: [one.name for one in engine.store.projects()])
+        self.vocabulary = Vocabulary(lambda: engine.store)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
         self._stop_announced = False
 
@@ -86,6 +88,19 @@ class MemoryService(Service):
     def projects(self, rights: Rights = PERSON) -> schema.ProjectsAnswer:
         """List the projects."""
         return self.overview.projects(rights)
+
+    def project_named(self, written: str, must_exist: bool = False, rights: Rights = PERSON) -> str:
+        """Return which project is meant by a name that has not the form of one, such as `Acme/Web_App`.
+
+        With `must_exist` only those are meant that there are. What means none is returned as it is. Raises
+        InvalidRequest if two fit.
+        """
+        return self.vocabulary.project(written, must_exist, rights)
+
+    def project_at(self, folder: Path) -> str:
+        """Return the project of a folder that a client on this machine works in, which is nobody else's."""
+        marks = [mark for adapter in self.plugins.adapters.values() for mark in adapter.marks]
+        return self.claims.at(folder, marks)
 
     def note_uses(self, uses: Sequence[Use]) -> None:
         """Count of what use memories are, where the store keeps a ledger."""
@@ -140,7 +155,7 @@ class MemoryService(Service):
         check_size(request.query, limits.text_bytes, "query", "text_bytes")
         if request.k > limits.k:
             raise InvalidRequest(f"`k` is {request.k}; the most is {limits.k} (setting limits.k)", "k")
-        where = search_filter(request, limits, rights)
+        where = search_filter(request, limits, rights, self.vocabulary)
         query = Query(
             text=request.query,
             k=request.k,
@@ -154,6 +169,8 @@ class MemoryService(Service):
         found = self.engine.search(query)
         seconds = time.perf_counter() - started
         answer = messages.search_answer(request, found, where, rights, seconds)
+        hint = self.vocabulary.hint(request.project, where, rights, [one.memory for one in found.results])
+        answer.hint = hint or UNSET
         if is_counted:
             self.uses.note_search(answer, rights, seconds)
             self.plugins.notify("search_answered", request=request, answer=answer, rights=rights)
@@ -198,26 +215,20 @@ class MemoryService(Service):
 
     def list_memories(self, request: schema.ListRequest, rights: Rights = PERSON) -> schema.ListAnswer:
         """List memories by time, a page at a time."""
-        where = Filter(
-            projects=rights.to_read(request.project),
-            tags=() if request.tag is None else (request.tag.strip(),),
-            source=request.source,
-            after=check_time(request.after, "after"),
-            before=check_time(request.before, "before"),
-            include_superseded=request.include_superseded,
-            without_cues=request.without_cues,
-        )
+        where = list_filter(request, rights, self.vocabulary)
         after = None if request.cursor is None else messages.from_cursor(request.cursor)
         # One more than asked for tells whether there is a next page.
         found = self.engine.store.select(
             where, contains=request.q, order=request.order, limit=request.limit + 1, after=after
         )
         page = found[: request.limit]
+        hint = self.vocabulary.hint(request.project, where, rights, page)
         return schema.ListAnswer(
             memories=[messages.memory(messages.seen(memory, rights)) for memory in page],
             count=len(page),
             next_cursor=messages.to_cursor(page[-1]) if len(found) > len(page) else None,
             project=messages.format_projects(where.projects),
+            hint=hint or UNSET,
         )
 
     # Keeping.
@@ -250,6 +261,7 @@ class MemoryService(Service):
     ) -> tuple[Sequence[Added], Sequence[Draft]]:
         in_batch = isinstance(request, schema.AddBatchRequest)
         prefixes = [f"memories[{n}]." if in_batch else "" for n in range(len(memories))]
+        memories = [self.vocabulary.with_tags(memory, rights) for memory in memories]
         drafts = [
             draft_of(memory, prefix, rights, self.settings.limits)
             for memory, prefix in zip(memories, prefixes, strict=True)
@@ -290,6 +302,8 @@ class MemoryService(Service):
         `changes`, by id, leave the texts alone; `gone` are forgotten. Raises InvalidRequest when a limit or a plugin
         refuses a draft or a change.
         """
+        drafts = [in_whole_letters(draft) for draft in drafts]
+        changes = {memory_id: in_whole_letters(change) for memory_id, change in changes.items()}
         parts: list[Draft | Change] = [*drafts, *changes.values()]
         for part in parts:
             check_limits(part, self.settings.limits)
@@ -312,18 +326,10 @@ class MemoryService(Service):
         limits = self.settings.limits
         if request == schema.PatchRequest():
             raise InvalidRequest("nothing to change: give what should be different, such as `text`")
-        change = Change(
-            text=messages.or_none(request.text),
-            source=messages.or_none(request.source),
-            tags=None if request.tags is UNSET else check_tags(request.tags, limits.tags, "tags"),
-            cues=None if request.cues is UNSET else check_cues(request.cues, limits.cues, "cues"),
-            metadata=messages.or_none(request.metadata),
-            timestamp=check_time(messages.or_none(request.timestamp), "timestamp"),
-        )
+        # Looked up before the text is embedded in vain.
+        there = rights.changeable(memory_id, self.engine.store.get([memory_id]))
+        change = change_of(request, there.project, self.vocabulary, rights, limits)
         check_limits(change, self.settings.limits)
-        rights.changeable(
-            memory_id, self.engine.store.get([memory_id])
-        )  # before the text is embedded in vain
         memory = self.engine.change(memory_id, self._ask_before_change({memory_id: change})[memory_id])
         self.plugins.notify("memories_changed", memories=[memory])
         return messages.memory(memory)
@@ -345,7 +351,9 @@ class MemoryService(Service):
 
     def forget(self, request: schema.ForgetRequest, rights: Rights = PERSON) -> schema.ForgetAnswer:
         """Forget the memories that meet every condition given."""
-        asked, where, ids = select_memories(request, self.settings.limits, self.engine.store, rights)
+        asked, where, ids = select_memories(
+            request, self.settings.limits, self.engine.store, self.vocabulary, rights
+        )
         gone = ids if request.dry_run else self._forget_all(ids)
         return schema.ForgetAnswer(
             success=True,
@@ -361,7 +369,9 @@ class MemoryService(Service):
 
         By id alone, those go too that were forgotten before.
         """
-        asked, where, there = select_memories(request, self.settings.limits, self.engine.store)
+        asked, where, there = select_memories(
+            request, self.settings.limits, self.engine.store, self.vocabulary
+        )
         ids = sorted(asked) if asked is not None and named_alone(request) else there
 
         def let_go(ids: Sequence[int], texts: Collection[str]) -> None:

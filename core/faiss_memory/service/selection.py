@@ -13,6 +13,7 @@ from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Filter
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema.limits import check_metadata, check_tags, check_time
+from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Limits
 
 
@@ -25,7 +26,11 @@ class Selection(NamedTuple):
 
 
 def select_memories(
-    request: schema.ForgetRequest, limits: Limits, store: Store, rights: Rights = PERSON
+    request: schema.ForgetRequest,
+    limits: Limits,
+    store: Store,
+    vocabulary: Vocabulary,
+    rights: Rights = PERSON,
 ) -> Selection:
     """Return the memories that meet every condition, of those that may be changed.
 
@@ -41,17 +46,20 @@ def select_memories(
         raise InvalidRequest(
             f"`ids` holds {len(asked)}; the most is {limits.batch} (setting limits.batch)", "ids"
         )
-    where = _filter(request, limits, rights)
+    where = _filter(request, limits, vocabulary, rights)
     ids = store.matching_ids(where)
     return Selection(asked, where, ids if asked is None else [one for one in ids if one in asked])
 
 
-def search_filter(request: schema.SearchRequest, limits: Limits, rights: Rights) -> Filter:
+def search_filter(
+    request: schema.SearchRequest, limits: Limits, rights: Rights, vocabulary: Vocabulary
+) -> Filter:
     """Return which memories a search is about. Raises InvalidRequest and NotAllowed."""
     check_metadata(request.metadata, limits.metadata_bytes, "metadata")
+    projects = rights.to_read(request.project)
     return Filter(
-        projects=rights.to_read(request.project),
-        tags=check_tags(request.tags, limits.tags, "tags"),
+        projects=projects,
+        tags=check_tags(vocabulary.tags(request.tags, projects, rights), limits.tags, "tags"),
         tags_mode=request.tags_mode,
         source=request.source,
         metadata=request.metadata,
@@ -61,20 +69,37 @@ def search_filter(request: schema.SearchRequest, limits: Limits, rights: Rights)
     )
 
 
+def list_filter(request: schema.ListRequest, rights: Rights, vocabulary: Vocabulary) -> Filter:
+    """Return which memories a list is about. Raises InvalidRequest and NotAllowed."""
+    projects = rights.to_read(request.project)
+    tags = [] if request.tag is None else [request.tag.strip()]
+    return Filter(
+        projects=projects,
+        tags=tuple(vocabulary.tags(tags, projects, rights)),
+        source=request.source,
+        after=check_time(request.after, "after"),
+        before=check_time(request.before, "before"),
+        include_superseded=request.include_superseded,
+        without_cues=request.without_cues,
+    )
+
+
 def named_alone(request: schema.ForgetRequest) -> bool:
     """Return whether ids are the only condition: then no other could leave one of them out."""
     return all(getattr(request, name) is UNSET for name in schema.FORGET_CONDITIONS if name != "ids")
 
 
-def _filter(request: schema.ForgetRequest, limits: Limits, rights: Rights) -> Filter:
+def _filter(request: schema.ForgetRequest, limits: Limits, vocabulary: Vocabulary, rights: Rights) -> Filter:
     metadata = {} if request.metadata is UNSET else request.metadata
     check_metadata(metadata, limits.metadata_bytes, "metadata")
     # An id says by itself which project it is in.
     named = None if request.project is UNSET else request.project
     anywhere = named is None and request.ids is not UNSET
+    projects = rights.changes if anywhere else (rights.to_change(named),)
+    tags = [] if request.tags is UNSET else vocabulary.tags(request.tags, projects, rights)
     return Filter(
-        projects=rights.changes if anywhere else (rights.to_change(named),),
-        tags=check_tags([] if request.tags is UNSET else request.tags, limits.tags, "tags"),
+        projects=projects,
+        tags=check_tags(tags, limits.tags, "tags"),
         tags_mode=request.tags_mode,
         source=None if request.source is UNSET else request.source,
         metadata=metadata,

@@ -22,7 +22,7 @@ from faiss_memory.store.backup.log import LogBroken
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth
-from faiss_memory.store.reserve import Reserve
+from faiss_memory.store.reserve import DISK, Reserve
 
 log = logging.getLogger("faiss_memory.store")
 
@@ -216,6 +216,8 @@ class Committer:
             self._history.log(self._truth, before, operations)
             logged = True
             run("COMMIT")
+            if not all(call.gives_room for call in accepted):
+                self._problems.settle(DISK)
         except Exception as error:
             raise self._undone(error, logged) from error
         return accepted
@@ -226,6 +228,8 @@ class Committer:
         SQLite may have rolled the whole transaction back by itself, as it does on a full disk.
         """
         told = self._told(error)
+        if isinstance(told, DiskFull):
+            self._problems.note(DISK, str(told))
         try:
             if self._truth.connection.in_transaction:
                 self._truth.connection.execute("ROLLBACK")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 log = logging.getLogger("faiss_memory.store")
 
+DISK = "disk"
+"""The part that `/health` names while the disk is full."""
 BYTES = 4 * 1024 * 1024
 ROOM = 4
 """It is made only where so many times its size is free: it must not be what fills the disk."""

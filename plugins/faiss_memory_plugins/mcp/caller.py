@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -20,6 +21,7 @@ from faiss_memory import (
     ProjectName,
     Rights,
     SearchRequest,
+    Service,
     convert,
 )
 
@@ -43,6 +45,11 @@ class Caller:
     def public(self) -> bool:
         """Whether it has fewer tools, and `search` and `fetch`: it is not on the person's machine."""
         return not self.rights.is_person
+
+    @property
+    def rights_by_id(self) -> Rights:
+        """What it may reach by an id, which names no project: its own project and the shared one alone."""
+        return self.rights.within(self.readable())
 
     def with_projects(self, request: M) -> M:
         """Fill in the client's own projects where a request names none."""
@@ -89,13 +96,13 @@ def client_of(environ: Mapping[str, Any], body: bytes) -> str:
     return re.sub(r"[^\w.+ -]", "", name)[:64].strip()
 
 
-def caller_of(environ: Mapping[str, Any], body: bytes) -> Caller:
+def caller_of(environ: Mapping[str, Any], body: bytes, service: Service) -> Caller:
     """Read who asks. Raises InvalidRequest for an address that carries anything but one project."""
     pairs = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     given = dict(pairs)
     if len(given) < len(pairs):
         raise InvalidRequest("the address of /mcp names `project` twice; give it once", "project")
-    place = convert(given, Place)
-    client = client_of(environ, body)
     rights: Rights = environ["faiss_memory.rights"]
+    place = convert(given, Place, partial(service.project_named, rights=rights))
+    client = client_of(environ, body)
     return Caller(replace(rights, by=f"mcp:{client}" if client else "mcp"), place.project)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -90,7 +91,8 @@ class Calls:
             return Outcome(f"There is no tool `{clean_line(name)}`; there are {', '.join(self.by_name)}.")
         call = self.by_name[name]
         try:
-            text, answer = call.do(call.tool.read(arguments))
+            names = partial(self._service.project_named, rights=self._caller.rights)
+            text, answer = call.do(call.tool.read(arguments, names))
         except NotReady as error:
             return Outcome(f"{str(error).rstrip('.')}. Try again in {error.retry_after} seconds.")
         except MemoryNotFound as error:
@@ -103,7 +105,10 @@ class Calls:
         return Outcome(text, msgspec.to_builtins(answer))
 
     def _search(self, request: SearchRequest) -> tuple[str, Answer]:
+        is_hint_wanted = request.project is not None or request.tags
         found = self._service.find(self._caller.with_projects(request), self._caller.rights)
+        if not is_hint_wanted:
+            found.hint = msgspec.UNSET  # its own project may be new: the model has not named it
         notes = notes_of(found, self._tokens)
         return as_text(notes), notes
 
@@ -134,12 +139,12 @@ class Calls:
 
     def _update(self, request: Any) -> tuple[str, Answer]:
         fields = {name: getattr(request, name) for name in PatchRequest.__struct_fields__}
-        memory = self._service.patch(request.id, PatchRequest(**fields), self._caller.rights)
+        memory = self._service.patch(request.id, PatchRequest(**fields), self._caller.rights_by_id)
         answer = Updated(success=True, id=memory.id, project=memory.project)
         return f"Memory {memory.id} in project {memory.project} is corrected.", answer
 
     def _forget(self, request: ForgetRequest) -> tuple[str, Answer]:
-        answer = self._service.forget(request, self._caller.rights)
+        answer = self._service.forget(request, self._caller.rights_by_id)
         ids = ", ".join(str(one) for one in answer.ids)
         said = "Would forget" if answer.dry_run else "Forgot"
         text = f"{said} {counted(answer.count)}{f': {ids}' if ids else ''}."

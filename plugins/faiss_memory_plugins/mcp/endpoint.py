@@ -14,7 +14,7 @@ from wsgiref.types import StartResponse
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from faiss_memory import Service
+from faiss_memory import Service, whole
 from faiss_memory_plugins.mcp.bridge import Application, Reply, ask
 from faiss_memory_plugins.mcp.caller import Caller, caller_of
 
@@ -46,12 +46,13 @@ class Endpoint:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request. Raises InvalidRequest for an address that cannot be meant."""
-        body = environ["wsgi.input"].read()
-        caller = caller_of(environ, body)
+        body = whole(environ["wsgi.input"].read())
+        caller = caller_of(environ, body, self._service)
         heard = {
             "HTTP_ACCEPT": "application/json",  # who names no type takes any
             **environ,
             "CONTENT_TYPE": "application/json",  # which it is, in whatever letters
+            "CONTENT_LENGTH": str(len(body)),
             "wsgi.input": io.BytesIO(body),
         }
         reply = _refusal(body) or ask(self._app(caller), heard)

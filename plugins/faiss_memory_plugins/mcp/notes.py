@@ -57,6 +57,8 @@ class Notes(Answer, kw_only=True, omit_defaults=True):
     left_out: int = 0
     """How many were found that did not fit into the answer."""
     degraded: list[str] = msgspec.field(default_factory=list)
+    hint: str = ""
+    """What of the projects and tags that were asked for there is not."""
 
 
 def notes_of(answer: SearchAnswer, tokens: int) -> Notes:
@@ -68,6 +70,7 @@ def notes_of(answer: SearchAnswer, tokens: int) -> Notes:
         withheld=answer.withheld,
         left_out=answer.count,
         degraded=list(answer.degraded or []),
+        hint=clean_line(answer.hint or ""),
     )
     left = tokens - _cost(notes, as_text(notes))
     bare = [_shown(found, 0) for found in answer.results]
@@ -147,7 +150,7 @@ def as_text(notes: Notes) -> str:
     where = named(notes.project)
     if not notes.count + notes.left_out:
         withheld = f"; {_withheld(notes.withheld)}" if notes.withheld else ""
-        return f"Nothing is remembered about that in {where}{withheld}."
+        return f"Nothing is remembered about that in {where}{withheld}.{_hinted(notes)}"
     found = frame(f"found in {where}, best first", [*map(_written, notes.results)])
     return "\n".join([found, *_remarks(notes)])
 
@@ -156,8 +159,12 @@ def _withheld(count: int) -> str:
     return f"{counted(count)} that hardly fit {'was' if count == 1 else 'were'} withheld (min_relevance 0 shows them)"
 
 
+def _hinted(notes: Notes) -> str:
+    return f" Beware: {notes.hint}." if notes.hint else ""
+
+
 def _remarks(notes: Notes) -> list[str]:
-    remarks = []
+    remarks = [_hinted(notes).strip()] if notes.hint else []
     if notes.withheld:
         remarks.append(f"{_withheld(notes.withheld).capitalize()}.")
     if notes.left_out:

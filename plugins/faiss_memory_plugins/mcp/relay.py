@@ -26,7 +26,7 @@ from faiss_memory import (
     MemoryServiceError,
     NobodyThere,
     Unreachable,
-    project_of,
+    project_here,
 )
 from faiss_memory_plugins.mcp.offline import SERVICE_ERROR, failed_call, offline_result
 
@@ -160,9 +160,10 @@ class Relay:
             return self._given
         self._roots_known.wait(ROOTS_PATIENCE)
         try:
-            found = project_of(self._root or Path.cwd())
-        except (OSError, RuntimeError):  # the folder was removed, or its links go in circles
+            root = self._root or Path.cwd()
+        except OSError:  # the folder was removed
             return None
+        found = project_here(self._client(), root, is_root=self._root is not None).project
         return None if found == DEFAULT_PROJECT else found
 
     # Asking the service.

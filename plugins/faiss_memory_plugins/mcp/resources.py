@@ -52,4 +52,4 @@ class Resources:
         found = re.fullmatch(re.escape(TEMPLATE).replace(r"\{id\}", "([0-9]{1,18})"), uri)
         if found is None or self._caller.public:
             raise MemoryNotFound(f"there is no resource {uri}; a memory's is {uri_of(12)}, with its own id")
-        return self._service.get(int(found[1]), self._caller.rights)
+        return self._service.get(int(found[1]), self._caller.rights_by_id)

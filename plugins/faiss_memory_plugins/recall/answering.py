@@ -101,8 +101,8 @@ class Recall:
         # A hook is never worth waiting for: what is not ready yet is no help now.
         if event is None or not self._service.model_ready:
             return {}
-        project = project_for(params.project, event.folder)
         try:
+            project = project_for(self._service, params.project, event.folder)
             if event.moment == "compacted":
                 self._keep(assistant, project, event)
                 return {}

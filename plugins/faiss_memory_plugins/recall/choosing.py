@@ -11,7 +11,6 @@ from faiss_memory import (
     ListRequest,
     Note,
     Service,
-    project_of,
 )
 
 PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
@@ -22,9 +21,11 @@ SESSION_NOTES_KEPT = 20
 """Of each project."""
 
 
-def project_for(named: str | None, folder: str) -> str:
+def project_for(service: Service, named: str | None, folder: str) -> str:
     """Name the project of an event: what the configuration carries, else the folder's, else `default`."""
-    return named or (project_of(Path(folder)) if folder and Path(folder).is_absolute() else DEFAULT_PROJECT)
+    if named or not folder or not Path(folder).is_absolute():
+        return named or DEFAULT_PROJECT
+    return service.project_at(Path(folder))
 
 
 def digest_of(

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from faiss_memory.settings import Settings
 
 
+PATIENCE = 2.0
+"""Seconds to wait for the service, which need not run."""
+
+
 @click.command(cls=ExampleCommand, examples=["faiss-memory status", "faiss-memory status --json"])
 @click.option("--json", "wants_json", is_flag=True, help="For scripts.")
 def status(wants_json: bool) -> None:
@@ -42,8 +46,24 @@ def status(wants_json: bool) -> None:
     for one in found:
         for step in one.steps:
             out.remark(f"{one.owner.assistant}: {step}")
+    _tell_of_the_name(settings, out)
     if not found:
         out.remark("Nothing is installed: `faiss-memory install ASSISTANT` does that.")
+
+
+def _tell_of_the_name(settings: Settings, out: Output) -> None:
+    """Say why the project of this folder is not called as it would be called alone, if the service knows."""
+    from pathlib import Path
+
+    from faiss_memory.cli.client import Client
+    from faiss_memory.cli.here import project_here
+    from faiss_memory.cli.session import find_service
+
+    here = project_here(Client(find_service(None, settings), PATIENCE), Path.cwd())
+    if here.owned_by:
+        out.remark(
+            f"This folder's project is `{here.project}`: the name without an ending is {here.owned_by}'s."
+        )
 
 
 def load_assistants() -> tuple[Settings, Assistants]:

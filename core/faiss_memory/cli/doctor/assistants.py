@@ -17,7 +17,8 @@ from faiss_memory.cli.doctor.trial import NotRecalled, TestMemory, ask, trial, t
 from faiss_memory.cli.failures import CommandFailed
 from faiss_memory.contracts.config_files import InstallContext
 from faiss_memory.install import Installed, InstalledAssistant
-from faiss_memory.project_name import project_of
+from faiss_memory.project_name import place_of
+from faiss_memory.schema.names import suffixed
 
 TRIES = 3
 """Of a hook: it gives up after a quarter of a second, which a busy machine may need once, and should not need often."""
@@ -86,7 +87,9 @@ class Patient:
 
     def _check_project(self) -> None:
         folder, name = self.one.owner.folder, self.one.project
-        if folder and (here := project_of(Path(folder))) != name:
+        place = place_of(Path(folder or "/"), is_root=True)
+        here = place.name
+        if folder and name not in (here, suffixed(here, place.owner)):
             self.findings.note(
                 "project",
                 f"its files name `{name}`, and the command line calls this folder `{here}`",

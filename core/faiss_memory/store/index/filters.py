@@ -50,8 +50,11 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
 
 
 def fits(source: str, glob: str) -> bool:
-    """Return whether a source fits a glob: the SQL function of this name, in place of GLOB, which tries all ways."""
-    return _glob(glob).fits(source)
+    """Return whether a source is spelt as a glob, or fits it.
+
+    The SQL function of this name, in place of GLOB, which tries all ways.
+    """
+    return source == glob or _glob(glob).fits(source)
 
 
 def _source_conditions(written: str) -> Iterator[tuple[str, Sequence[Any]]]:
