@@ -169,6 +169,26 @@ def test_a_twin_is_not_stored_if_that_was_asked(assistant):
     assert "memory_update" in text(result)
 
 
+def test_an_add_that_is_sent_again_is_stored_once(assistant, client):
+    first = assistant.done("memory_add", text="The ledger is in postgres")
+    again = assistant.done("memory_add", text="The ledger is in postgres")
+    other = assistant.done("memory_add", text="The ledger is in postgres", tags=["decision"])
+    assert again == first
+    assert other != first
+    assert client.get("/memories").json["count"] == 2
+
+
+def test_what_was_forgotten_is_stored_when_it_is_added_again(assistant, client):
+    known = set()
+    for _ in range(3):
+        memory_id = assistant.done("memory_add", text="The ledger is in postgres")["id"]
+        assert memory_id not in known
+        known.add(memory_id)
+        assistant.done("memory_forget", ids=[memory_id])
+    assert assistant.done("memory_add", text="The ledger is in postgres")["id"] not in known
+    assert client.get("/memories").json["count"] == 1
+
+
 def test_what_a_newer_one_replaces_is_marked(assistant, client):
     assistant.done("memory_add", text="The ledger is in mysql")
     assistant.done("memory_add", text="The ledger is in postgres", supersedes=1)

@@ -29,6 +29,7 @@ from faiss_memory import (
 )
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.notes import Notes, as_text, counted, notes_of, shortened, twin_note
+from faiss_memory_plugins.mcp.retrying import add_once
 from faiss_memory_plugins.mcp.settings import McpSettings
 
 log = logging.getLogger("faiss_memory.mcp")
@@ -113,7 +114,7 @@ class Calls:
         return as_text(notes), notes
 
     def _add(self, request: AddRequest) -> tuple[str, Answer]:
-        answer = self._service.add(self._caller.with_projects(request), self._caller.rights)
+        answer = add_once(self._service, self._caller.with_projects(request), self._caller.rights)
         twin = answer.closest_match
         if answer.success:
             stored = f"Stored as memory {answer.id} in project {answer.project}."
