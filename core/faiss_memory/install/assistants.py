@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,10 @@ class Assistants:
         adapter = self.adapters.get(name)
         return adapter.steps(context) if adapter is not None else ()
 
+    def reload(self, name: str) -> str:
+        """Return what makes a running assistant read its files anew."""
+        return self.adapters[name].reload if name in self.adapters else ""
+
     def title(self, name: str) -> str:
         """Name an assistant as people call it."""
         return self.adapters[name].title if name in self.adapters else name
@@ -77,7 +82,17 @@ def _unknown(name: str, known: Sequence[str]) -> str:
 
 def _is_here(adapter: Adapter, folder: str) -> bool:
     for path in adapter.detection.paths:
-        place = Path.home() / path[2:] if path.startswith("~/") else Path(folder, path) if folder else None
+        place = _in_home(path) if path.startswith("~/") else Path(folder, path) if folder else None
         if place is not None and place.exists():
             return True
-    return any(shutil.which(command) for command in adapter.detection.commands)
+    kept = (os.environ.get(variable) for variable in adapter.detection.variables)
+    return any(path and Path(path).is_dir() for path in kept) or any(
+        shutil.which(command) for command in adapter.detection.commands
+    )
+
+
+def _in_home(path: str) -> Path:
+    configured = os.environ.get("XDG_CONFIG_HOME")
+    if configured and path.startswith("~/.config/"):
+        return Path(configured, path.removeprefix("~/.config/"))
+    return Path.home() / path[2:]

@@ -16,6 +16,8 @@ from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
+    alike,
+    among,
     check,
     emptied,
     items_of,
@@ -53,9 +55,7 @@ class Splice:
 
 def state(text: str, part: JsonPart) -> Presence:
     """Return whether a part is there; one with comments inside counts as another than ours."""
-    if not text.strip():
-        return "absent"
-    document = _parse(text, part.comments)
+    document = _parse(_filled(text, part.comments), part.comments)
     found = presence(_data(document.root), part)
     if found == "same" and isinstance(part, JsonMember):
         node = _find(document.root, part.keys)
@@ -66,22 +66,22 @@ def state(text: str, part: JsonPart) -> Presence:
 def read(text: str, *, comments: bool) -> Any:
     """Read a text as data. Raises CannotMerge."""
     try:
-        return _data(_parse(text, comments).root)
+        return _data(_parse(_filled(text, comments), comments).root)
     except RecursionError:
         raise CannotMerge("it is nested too deeply") from None
 
 
 def put(text: str, part: JsonPart) -> str:
     """Add a part, or put it in place of what stands there. Raises CannotMerge."""
-    before = text if text.strip() else "{}"
+    before = _filled(text, part.comments)
     document = _parse(before, part.comments)
     data = _data(document.root)
     wanted = with_part(data, part)
-    if repr(wanted) == repr(data) and text.strip():
-        return text
     there = member(data, part.keys)
+    if text.strip() and (repr(wanted) == repr(data) or alike(there, member(wanted, part.keys))):
+        return text
     if isinstance(part, JsonItems) and isinstance(there, list):
-        missing = [item for item in items_of(part) if item not in list_of(there, part)]
+        missing = [item for item in items_of(part) if not among(item, list_of(there, part))]
         written = before
         for item in missing:
             document = _parse(written, part.comments)
@@ -92,7 +92,7 @@ def put(text: str, part: JsonPart) -> str:
     else:
         written = _spliced(document, _new_member(document, data, part))
     _check(written, part.comments, wanted)
-    return written if text.strip() else written + "\n"
+    return written if text == before or written.endswith("\n") else written + _newline(text.encode()).decode()
 
 
 def take_out(text: str, part: JsonPart, original: str) -> str:
@@ -100,17 +100,17 @@ def take_out(text: str, part: JsonPart, original: str) -> str:
 
     A default goes only with the rest of the file. Raises CannotMerge.
     """
-    if not text.strip():
+    if text != _filled(text, part.comments):
         return text
     document = _parse(text, part.comments)
     data = _data(document.root)
     found = member(data, part.keys)
-    first = _data(_parse(original, part.comments).root) if original.strip() else {}
+    first = read(original, comments=part.comments)
     if found is ABSENT or (isinstance(part, JsonDefault) and not _is_last(data, part, first, document)):
         return text
     if isinstance(part, JsonItems):
-        ours = [item for item in list_of(found, part) if item in part.items]
-        rest = [item for item in list_of(found, part) if item not in ours]
+        ours = [item for item in list_of(found, part) if among(item, part.items)]
+        rest = [item for item in list_of(found, part) if not among(item, part.items)]
         if not ours:
             return text
         if rest or member_or_none(first, part.keys) is not None:
@@ -120,12 +120,16 @@ def take_out(text: str, part: JsonPart, original: str) -> str:
             break
     written = _spliced(document, _removal(document, _pair(document.root, place)))
     _check(written, part.comments, without_member(data, place))
-    return written
+    return (
+        _unfilled(written, part.comments)
+        if original.strip() and original != _filled(original, part.comments)
+        else written
+    )
 
 
 def marked(text: str, part: JsonItems) -> list[Any]:
     """List the items with our mark, in the list that a part is for."""
-    return marked_items(_data(_parse(text, part.comments).root), part) if text.strip() else []
+    return marked_items(read(text, comments=part.comments), part)
 
 
 def is_blank(text: str) -> bool:
@@ -136,7 +140,12 @@ def is_blank(text: str) -> bool:
 def snippet(part: JsonPart) -> str:
     """Write a part as a file of its own."""
     value = list(part.items) if isinstance(part, JsonItems) else part.value
-    return json.dumps(with_member({}, part.keys, value), indent=2, ensure_ascii=False) + "\n"
+    return written(with_member({}, part.keys, value))
+
+
+def written(data: Any) -> str:
+    """Write data as a file of its own."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def member_or_none(data: Any, keys: Sequence[str]) -> Any:
@@ -148,8 +157,28 @@ def member_or_none(data: Any, keys: Sequence[str]) -> Any:
     return None if found is ABSENT else found
 
 
+def _filled(text: str, comments: bool) -> str:
+    """Return a text with an object in it: one that holds nothing, or comments alone, gets an empty one at its end."""
+    if not text.strip():
+        return "{}"
+    root = _PARSER.parse(text.encode()).root_node if comments else None
+    if root is None or root.has_error or any(node.type != "comment" for node in root.named_children):
+        return text
+    return f"{text}{'' if text.endswith(chr(10)) else _newline(text.encode()).decode()}{{}}"
+
+
+def _unfilled(text: str, comments: bool) -> str:
+    """Return a text without an empty object; comments beside it stay."""
+    document = _parse(text, comments)
+    if _elements(document.root) or _has_comment(document.root):
+        return text
+    raw, (start, end) = document.raw, (document.root.start_byte, document.root.end_byte)
+    after = raw[end:].removeprefix(b"\r").removeprefix(b"\n") if _own_line(raw, start) else raw[end:]
+    return (raw[:start] + after).decode()
+
+
 def _is_last(data: Any, part: JsonDefault, first: Any, document: Document) -> bool:
-    alone = data == with_member({}, part.keys, part.value)
+    alone = alike(data, with_member({}, part.keys, part.value))
     return alone and member_or_none(first, part.keys) is None and not _has_comment(document.root)
 
 
@@ -157,7 +186,7 @@ def _without_items(text: str, part: JsonItems, ours: Sequence[Any], wanted: Any)
     for item in ours:
         document = _parse(text, part.comments)
         array = _find(document.root, part.keys)
-        node = next(node for node in _elements(array) if _data(node) == item)
+        node = next(node for node in _elements(array) if alike(_data(node), item))
         text = _spliced(document, _removal(document, node))
     _check(text, part.comments, wanted)
     return text

@@ -36,6 +36,14 @@ def folder_for(scope: Scope, given: Path | None, known: Collection[str] = ()) ->
     return folder
 
 
+def folder_here() -> str:
+    """Return the folder of the project that one is in; an empty text where that is none."""
+    try:
+        return folder_for("shared", None)
+    except InstallError:
+        return ""
+
+
 def check_folder(folder: str) -> None:
     """Raise InstallError for a project's folder that is not there."""
     if folder and not os.path.isdir(folder):

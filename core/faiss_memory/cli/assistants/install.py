@@ -39,7 +39,8 @@ def _place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(
     cls=ExampleCommand,
     examples=[
-        "faiss-memory install generic --dry-run",
+        "faiss-memory install",
+        "faiss-memory install generic --dry-run --verbose",
         "faiss-memory install generic --yes",
         "faiss-memory install generic --shared --print",
     ],
@@ -50,6 +51,7 @@ def _place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--print", "prints", is_flag=True, help="Print the files, to be pasted, and write nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--name", metavar="PROJECT", help="The project's name [that of the repository's remote].")
+@click.option("--verbose", "-v", is_flag=True, help="Also show what stands in files that are new.")
 @click.option("--link", is_flag=True, help="Link our commands to where programs are looked for.")
 def install(
     assistant: Sequence[str],
@@ -61,26 +63,29 @@ def install(
     prints: bool,
     yes: bool,
     name: str | None,
+    verbose: bool,
     **how: bool,
 ) -> int:
     """Connect assistants to this project's memory: write their files.
 
-    Shows what would change, and asks. By default the files are for yourself and this project, and git is told to leave
+    Without a name it lists the assistants that are found here, and lets you choose. Shows what would change, and asks.
+    By default the files are for yourself and this project, and git is told to leave
     out those that are new. Your own entries stay as they are, and `faiss-memory uninstall` removes exactly ours.
     """
     from faiss_memory.cli.output import open_output
 
-    _check_choice(assistant, everything)
+    if assistant and everything:
+        raise click.UsageError("Name assistants, or give --all.")
     installer, out = _open(folder, shared, user), open_output()
-    names = list(dict.fromkeys(assistant)) or installer.detected()
+    names = list(dict.fromkeys(assistant)) or (installer.detected() if everything else _chosen(installer))
     if prints:
         _print_files(installer, names, name)
         return 0
     if dry_run:
-        return _only_show(installer.plan_install(names, name, **how), out)
+        return _only_show(installer.plan_install(names, name, **how), out, installer, names, verbose)
     with installer.at_work() as unfinished:
         plan = installer.plan_install(names, name, **how)
-        code = _show(plan, out)
+        code = _show(plan, out, _entries(installer, plan, names), verbose)
         if plan.edits and not yes and not _agreed():
             return EXIT_NO
         problems = unfinished + installer.carry_out(plan)
@@ -117,7 +122,7 @@ def uninstall(
     installer, out = _open(folder, shared, user), open_output()
     names = list(dict.fromkeys(assistant)) or installer.installed()
     if dry_run:
-        return _only_show(installer.plan_uninstall(names, force), out)
+        return _only_show(installer.plan_uninstall(names, force), out, installer, [], True)
     with installer.at_work() as unfinished:
         plan = installer.plan_uninstall(names, force)
         for refusal in plan.refusals:
@@ -159,7 +164,7 @@ def _conclude(installer: Installer, plan: Plan, assistant: str, out: Output) -> 
     for path, address in installer.to_be_filled(plan, assistant):
         if is_file(path):
             _fill(path, address)
-    for remark in (*installer.steps(assistant), *installer.troubles(assistant)):
+    for remark in (*installer.steps(assistant, plan), *installer.troubles(assistant)):
         out.remark(f"{assistant}: {remark}")
 
 
@@ -176,8 +181,67 @@ def _fill(path: Path, address: str) -> None:
         return
 
 
-def _only_show(plan: Plan, out: Output) -> int:
-    code = _show(plan, out)
+def _chosen(installer: Installer) -> list[str]:
+    """Let the person choose among the assistants that are found here."""
+    found = installer.found()
+    if not found:
+        known = ", ".join(installer.known())
+        raise click.UsageError(
+            f"Name assistants, or give --all: none was found on this machine. There are {known}."
+        )
+    listed = "\n".join(f"  {name:14} {title}" for name, title in found.items())
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError(
+            f"Name assistants, or give --all. Found here:\n\n{listed}\n\n"
+            f"For example: faiss-memory install {next(iter(found))} --yes"
+        )
+    click.echo(f"Found here:\n\n{listed}\n", err=True)
+    while True:
+        said = (
+            click.prompt("Which ones? Names with spaces between, or `all`", err=True)
+            .replace(",", " ")
+            .split()
+        )
+        if said == ["all"]:
+            return [*found]
+        if said and all(name in installer.known() for name in said):
+            return list(dict.fromkeys(said))
+        click.echo(f"There are {', '.join(installer.known())}.", err=True)
+
+
+def _entries(installer: Installer, plan: Plan, names: Sequence[str]) -> tuple[int, int]:
+    """Count the hooks and the servers that a plan brings."""
+    from faiss_memory.install.inspect import counted
+
+    parts = [
+        part for name in names for some in plan.changed_of(installer.owner(name)).values() for part in some
+    ]
+    return counted(parts)
+
+
+def _summary(plan: Plan, entries: tuple[int, int]) -> str:
+    """Say in one line what a plan comes to."""
+    fresh = sum(edit.before.raw is None for edit in plan.edits)
+    gone = sum(edit.after.raw is None for edit in plan.edits)
+    changed = len(plan.edits) - fresh - gone
+    said = [
+        f"{changed} {'file changes' if changed == 1 else 'files change'}" if changed else "",
+        f"{fresh} {'is' if fresh == 1 else 'are'} new" if fresh else "",
+        f"{gone} {'goes' if gone == 1 else 'go'}" if gone else "",
+        *(
+            f"{count} {word}{'' if count == 1 else 's'}"
+            for count, word in zip(entries, ("hook", "server"), strict=True)
+            if count
+        ),
+    ]
+    text = ", ".join(part for part in said if part)
+    return (
+        text if changed or not text else text.replace(" ", f" {'file' if fresh + gone == 1 else 'files'} ", 1)
+    )
+
+
+def _only_show(plan: Plan, out: Output, installer: Installer, names: Sequence[str], verbose: bool) -> int:
+    code = _show(plan, out, _entries(installer, plan, names), verbose)
     if not plan.edits and not plan.refusals:
         out.say("Nothing would change.")
     for remark in dict.fromkeys(plan.remarks):
@@ -185,9 +249,16 @@ def _only_show(plan: Plan, out: Output) -> int:
     return code
 
 
-def _show(plan: Plan, out: Output) -> int:
+def _show(plan: Plan, out: Output, entries: tuple[int, int], verbose: bool) -> int:
     """Print what would change and what is refused; gives the exit code."""
+    from faiss_memory.cli.writing import clean
+
+    if plan.edits:
+        click.echo(_summary(plan, entries))
     for edit in plan.edits:
+        if edit.before.raw is None and not verbose:
+            click.echo(f"new: {clean(edit.path)}")
+            continue
         for line in _differences(edit.path, edit.before.raw, edit.after.raw):
             click.echo(line)
     for refusal in plan.refusals:
@@ -195,6 +266,8 @@ def _show(plan: Plan, out: Output) -> int:
         if refusal.snippet:
             click.echo("To do it by hand, put this into it:\n", err=True)
             click.echo(_escaped(refusal.snippet), err=True)
+    for warning in dict.fromkeys(plan.warnings):
+        click.echo(f"faiss-memory: {clean(warning)}", err=True)
     return EXIT_FAILED if plan.refusals else 0
 
 
