@@ -23,7 +23,7 @@ from faiss_memory import (
     nested_context,
 )
 from faiss_memory_adapters.client_files import items, place_of, read_json, read_toml, table, trouble_with
-from faiss_memory_adapters.hindrances import TOOL, proxied
+from faiss_memory_adapters.hindrances import TOOL
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "codex"
@@ -109,8 +109,6 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
         found.append(f"Codex does not trust {context.folder} yet: start it there and trust the folder.")
     for path in (*files, REQUIREMENTS):
         found += _refused(path, read_toml(path))
-    if not (context.scope == "user" and context.command):
-        found += proxied(context, {}, "")
     file = _hooks_file(context)
     hooks = [table(state, "hooks", "state", key) for key in _hook_keys(file)]
     if any(hook.get("enabled") is False for hook in hooks):

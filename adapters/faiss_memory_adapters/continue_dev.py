@@ -37,7 +37,7 @@ from faiss_memory import (
     project_of,
 )
 from faiss_memory_adapters.client_files import items, place_of, read_yaml
-from faiss_memory_adapters.hindrances import TOOL, matching, proxied
+from faiss_memory_adapters.hindrances import TOOL, matching
 from faiss_memory_adapters.texts import template
 
 PROMPT = PromptTemplate("continue", template("continue/rule.md"))
@@ -188,8 +188,8 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
     """The command cn has a list of the tools that it leaves out."""
     path = place_of(f"{_home(context)}/permissions.yaml")
     if pattern := matching(items(read_yaml(path), "exclude"), TOOL, f"{TOOL}(*)"):
-        return [f"{path} denies our tools (`{pattern}` in `exclude`).", *proxied(context, {}, "")]
-    return [*proxied(context, {}, "")]
+        return (f"{path} denies our tools (`{pattern}` in `exclude`).",)
+    return ()
 
 
 def _server(context: InstallContext) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from faiss_memory import (
     hook_line,
 )
 from faiss_memory_adapters.client_files import items, read_json, table
-from faiss_memory_adapters.hindrances import TOOL, matching, proxied
+from faiss_memory_adapters.hindrances import TOOL, matching
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "cursor"
@@ -89,8 +89,6 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
             found.append(f"{path} switches the server `{SERVER}` off (`disabled`).")
         if isinstance(entry.get("enabledTools"), list) and TOOL not in items(entry, "enabledTools"):
             found.append(f"{path} leaves out the tool `{TOOL}` (`enabledTools`).")
-    if not (context.scope == "user" and context.command):
-        found += proxied(context, {}, "")
     return found
 
 

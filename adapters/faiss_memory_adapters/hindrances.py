@@ -23,16 +23,15 @@ def matching(patterns: Iterable[Any], *names: str) -> str:
 
 
 def proxied(context: InstallContext, given: Mapping[str, Any], where: str) -> Iterator[str]:
-    """Say that requests to the service would go through a proxy, as the environment or what is `given` has it."""
+    """Say that an assistant's own settings send requests to the service through a proxy; `given` are its variables."""
     address = urlsplit(context.url)
-    variables = {**context.environment, **{str(name): str(value) for name, value in given.items()}}
     kinds = (f"{address.scheme}_proxy", "all_proxy")
-    name = next((name for name in variables if name.lower() in kinds and variables[name]), "")
-    excepted = [variables[name] for name in ("NO_PROXY", "no_proxy") if name in variables]
+    name = next((name for name, value in given.items() if name.lower() in kinds and value), "")
+    variables = {**context.environment, **given}
+    excepted = [str(variables[name]) for name in ("NO_PROXY", "no_proxy") if name in variables]
     if name and address.hostname and not any(_is_excepted(address.hostname, text) for text in excepted):
-        place = where if name in given else "The environment"
         yield (
-            f"{place} sends requests through a proxy (`{name}`), those to the service too: "
+            f"{where} sends requests through a proxy (`{name}`), those to the service too: "
             f"add {address.hostname} to NO_PROXY there."
         )
 

@@ -188,10 +188,6 @@ def client_steps(context: InstallContext) -> Sequence[str]:
     return (trust, *((token,) if context.has_token and not is_set else ()))
 
 
-def _environment(context: InstallContext) -> Iterator[str]:
-    return proxied(context, {}, "") if not _starts_us(context) else iter(())
-
-
 vscode = Adapter(
     name="vscode",
     title="VS Code",
@@ -199,7 +195,7 @@ vscode = Adapter(
     files=vscode_files,
     scopes=("personal", "shared"),
     steps=client_steps,
-    obstacles=lambda context: [*vscode_obstacles(context), *_environment(context)],
+    obstacles=lambda context: [*vscode_obstacles(context)],
     detection=Detection((".vscode",), ("code",)),
 )
 gemini = Adapter(
@@ -208,7 +204,7 @@ gemini = Adapter(
     prompt=PromptTemplate("gemini", RULES),
     files=gemini_files,
     steps=client_steps,
-    obstacles=lambda context: [*gemini_obstacles(context), *_environment(context)],
+    obstacles=lambda context: [*gemini_obstacles(context)],
     detection=Detection((".gemini", "~/.gemini"), ("gemini",), ("GEMINI_CLI_HOME",)),
 )
 opencode = Adapter(
@@ -217,7 +213,7 @@ opencode = Adapter(
     prompt=PromptTemplate("opencode", RULES),
     files=opencode_files,
     steps=client_steps,
-    obstacles=lambda context: [*opencode_obstacles(context), *_environment(context)],
+    obstacles=lambda context: [*opencode_obstacles(context)],
     detection=Detection(("opencode.json", "opencode.jsonc", "~/.config/opencode"), ("opencode",)),
 )
 copilot = Adapter(
@@ -226,6 +222,5 @@ copilot = Adapter(
     prompt=PromptTemplate("copilot", RULES),
     files=copilot_files,
     steps=client_steps,
-    obstacles=lambda context: [*_environment(context)],
     detection=Detection(("~/.copilot",), ("copilot",), ("COPILOT_HOME",)),
 )

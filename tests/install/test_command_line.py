@@ -44,9 +44,9 @@ def test_install_shows_what_it_writes_and_uninstall_removes_it(cli):
     assert cli("status").rows == []
 
 
-@pytest.mark.parametrize("option", ["--dry-run", "--print"])
-def test_what_is_only_shown_is_not_written(cli, option):
-    ended = cli("install", "generic", option)
+@pytest.mark.parametrize("options", [["--dry-run", "--verbose"], ["--print"]])
+def test_what_is_only_shown_is_not_written(cli, options):
+    ended = cli("install", "generic", *options)
     assert ended.code == 0, ended.err
     assert "faiss-memory:start" in ended.out
     assert not (cli.folder / "AGENTS.md").exists()

@@ -127,11 +127,12 @@ class Installer:
         declared = self._assistants.declared(assistant, self.context(project))
         return [part for part in declared if isinstance(part, Snippet)]
 
-    def steps(self, assistant: str, plan: Plan) -> Sequence[str]:
-        """Return what the person still has to do after a plan was carried out."""
+    def steps(self, assistant: str, plan: Plan | None = None) -> Sequence[str]:
+        """Return what the person still has to do after a plan was carried out, if one was."""
         steps = self._assistants.steps(assistant, self.context(project_in(self._recorded(), self.folder)))
         pasting = f"`faiss-memory install {assistant} --print` shows what there is to paste besides."
-        reload = self._assistants.reload(assistant) if plan.changed_of(self.owner(assistant)) else ""
+        has_changed = plan is not None and bool(plan.changed_of(self.owner(assistant)))
+        reload = self._assistants.reload(assistant) if has_changed else ""
         return [*steps, *([reload] if reload else []), *([pasting] if self.snippets(assistant) else [])]
 
     def detected(self) -> list[str]:

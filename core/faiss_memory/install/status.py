@@ -28,6 +28,8 @@ from faiss_memory.install.merging import is_edited
 from faiss_memory.install.moves import locate
 from faiss_memory.install.places import project_in
 from faiss_memory.install.record import FileRecord, Installed, Owner, as_recorded
+from faiss_memory.install.tracked import tracked
+from faiss_memory.project_name import find_repository
 from faiss_memory.settings import Settings
 
 FileState = Literal["installed", "edited", "outdated", "missing", "unreadable", "kept", "yours"]
@@ -125,7 +127,11 @@ def _recorded(
 def _committed(
     installed: Installed, folder: str, assistants: Assistants, settings: Settings
 ) -> list[InstalledAssistant]:
-    """Recognise what others have committed. Of several assistants that have the same files, one is enough."""
+    """Recognise what others have committed: what git tracks, or where git cannot say, what is there wholly.
+
+    Of several assistants that have the same files, one is enough.
+    """
+    repository = find_repository(Path(folder))
     project = project_in(installed, folder)
     context = context_of(settings, "shared", folder, project)
     candidates = []
@@ -137,7 +143,8 @@ def _committed(
             located = _located(owner, assistants, context)
             parts = {path: some for path, some in located.items() if path not in installed.files}
             there = {path for path, some in parts.items() if any(_is_recognised(path, part) for part in some)}
-            if there:
+            whole = all(_committed_state(path, some) == "installed" for path, some in parts.items())
+            if there and (whole or (repository is not None and tracked(repository, there))):
                 candidates.append((len(parts) - len(there), -len(there), owner, parts, there))
     found, known = [], set[str]()
     for _, _, owner, parts, there in sorted(candidates, key=lambda candidate: candidate[:3]):
