@@ -227,7 +227,7 @@ YAML_PIECES = [
     "read:\n  - CONVENTIONS.md\n  # and\n  - 'docs/a b.md'",
     "read: [ a.md, b.md ]",
     "lint-cmd:\n- 'python: ruff check'",
-    "mcpServers:\n  - name: sqlite\n    command: npx\n    args: [-y, 'mcp-sqlite']\n    env:\n      A: ${{ secrets.A }}",
+    "mcpServers:\n  - name: sqlite\n    command: npx\n    args: [-y, 'sqlite']\n    env:\n      A: ${{ secrets.A }}",
     "context:\n- provider: code\n- provider: docs\n  params: {n: 3}",
     "models: &models\n  - name: Llama\n    provider: ollama",
     "rules:\n  - |\n    Use tabs.\n\n      Never spaces.\n  - >-\n    folded\n    text",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from faiss_memory.adapter.adapter import Adapter
 from faiss_memory.contracts.config_files import ConfigFile, InstallContext, Scope, Snippet, Written
 from faiss_memory.errors import InstallError
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.settings import environment_with
 
 
 class Assistants:
@@ -85,14 +85,15 @@ def _is_here(adapter: Adapter, folder: str) -> bool:
         place = _in_home(path) if path.startswith("~/") else Path(folder, path) if folder else None
         if place is not None and place.exists():
             return True
-    kept = (os.environ.get(variable) for variable in adapter.detection.variables)
+    environment = environment_with({})
+    kept = (environment.get(variable) for variable in adapter.detection.variables)
     return any(path and Path(path).is_dir() for path in kept) or any(
         shutil.which(command) for command in adapter.detection.commands
     )
 
 
 def _in_home(path: str) -> Path:
-    configured = os.environ.get("XDG_CONFIG_HOME")
+    configured = environment_with({}).get("XDG_CONFIG_HOME")
     if configured and path.startswith("~/.config/"):
         return Path(configured, path.removeprefix("~/.config/"))
     return Path.home() / path[2:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
 from typing import Literal
@@ -12,7 +11,7 @@ from faiss_memory.contracts.config_files import InstallContext, Scope
 from faiss_memory.install.commands import COMMAND, HOOK_COMMAND, command_for
 from faiss_memory.install.formats import Part
 from faiss_memory.install.places import stands_alone
-from faiss_memory.settings import Settings
+from faiss_memory.settings import Settings, environment_with
 
 System = Literal["linux", "darwin", "windows"]
 
@@ -31,7 +30,7 @@ def context_of(settings: Settings, scope: Scope, folder: str, project: str) -> I
         has_token=bool(settings.token),
         public_url=settings.public_url,
         system=system(),
-        environment=dict(os.environ),
+        environment=environment_with({}),
     )
 
 
