@@ -23,7 +23,7 @@ def matching(patterns: Iterable[Any], *names: str) -> str:
 
 
 def proxied(context: InstallContext, given: Mapping[str, Any], where: str) -> Iterator[str]:
-    """Say that an assistant's own settings send requests to the service through a proxy; `given` are its variables."""
+    """Yield that an assistant's own settings send requests to us through a proxy; `given` are its variables."""
     address = urlsplit(context.url)
     kinds = (f"{address.scheme}_proxy", "all_proxy")
     name = next((name for name, value in given.items() if name.lower() in kinds and value), "")

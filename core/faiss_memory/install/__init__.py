@@ -1,12 +1,11 @@
 """Writing the files that connect assistants, and removing them without a trace."""
 
 from faiss_memory.install.assistants import Assistants
-from faiss_memory.install.context import by_path, context_of, system
 from faiss_memory.install.data import ABSENT
 from faiss_memory.install.formats import KINDS, Part, snippet, whole_file
 from faiss_memory.install.installer import Installer
 from faiss_memory.install.moves import followed
-from faiss_memory.install.places import folder_here
+from faiss_memory.install.places import by_path, context_of, folder_here, system
 from faiss_memory.install.plan import Edit, Plan, Refusal
 from faiss_memory.install.present import current
 from faiss_memory.install.record import Installed, Owner, RecordFile

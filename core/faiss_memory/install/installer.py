@@ -18,15 +18,21 @@ from faiss_memory.install.commands import (
     plan_link,
     trouble_with,
 )
-from faiss_memory.install.context import by_path, context_of
+from faiss_memory.install.disk import tracked
 from faiss_memory.install.formats import Part
 from faiss_memory.install.inspect import holds, starts
 from faiss_memory.install.moves import followed, locate
-from faiss_memory.install.places import check_folder, folder_for, name_project, project_in
+from faiss_memory.install.places import (
+    by_path,
+    check_folder,
+    context_of,
+    folder_for,
+    name_project,
+    project_in,
+)
 from faiss_memory.install.plan import Plan, Refusal
 from faiss_memory.install.record import Installed, Owner, RecordFile
 from faiss_memory.install.status import conflicts, report
-from faiss_memory.install.tracked import tracked
 from faiss_memory.project_name import find_repository
 from faiss_memory.settings import Settings
 

@@ -20,15 +20,13 @@ from faiss_memory.contracts.config_files import (
 )
 from faiss_memory.errors import CannotMerge, InstallError
 from faiss_memory.install.assistants import Assistants
-from faiss_memory.install.context import by_path, context_of
-from faiss_memory.install.disk import read_content
+from faiss_memory.install.disk import read_content, tracked
 from faiss_memory.install.formats import Content, Part, state
 from faiss_memory.install.marked_text import IgnoredPaths
 from faiss_memory.install.merging import is_edited
 from faiss_memory.install.moves import locate
-from faiss_memory.install.places import project_in
+from faiss_memory.install.places import by_path, context_of, project_in
 from faiss_memory.install.record import FileRecord, Installed, Owner, as_recorded
-from faiss_memory.install.tracked import tracked
 from faiss_memory.project_name import find_repository
 from faiss_memory.settings import Settings
 
@@ -72,7 +70,7 @@ def report(
 
 
 def conflicts(owners: Collection[Owner]) -> list[str]:
-    """Tell which assistants are installed more than once for one folder: each of them is in force there."""
+    """Return which assistants are installed more than once for one folder: each of them is in force there."""
     return [
         f"{mine.assistant} is installed {_in_words(mine)}, and also {_in_words(other)}: both are in force there, and "
         f"memories may come twice. Keep one: `faiss-memory uninstall {mine.assistant}{mine.options}`, or "
@@ -183,7 +181,7 @@ def _committed_state(path: str, parts: Sequence[Part]) -> FileState:
 
 
 def _without_us(path: str, parts: Sequence[Part]) -> FileState:
-    """Say how a file stands that nothing of ours is recorded in."""
+    """Return how a file stands that nothing of ours is recorded in."""
     if all(isinstance(part, OwnFile) and part.spared for part in parts) and Path(path).exists():
         return "yours"
     return "missing"

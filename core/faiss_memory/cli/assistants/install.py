@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from faiss_memory.cli.assistants.showing import entries_of, print_files, show_plan, show_refusal
 from faiss_memory.cli.failures import EXIT_FAILED, EXIT_NO
 from faiss_memory.cli.lazy import ExampleCommand
 
@@ -69,23 +70,21 @@ def install(
     """Connect assistants to this project's memory: write their files.
 
     Without a name it lists the assistants that are found here, and lets you choose. Shows what would change, and asks.
-    By default the files are for yourself and this project, and git is told to leave
-    out those that are new. Your own entries stay as they are, and `faiss-memory uninstall` removes exactly ours.
+    By default the files are for yourself and this project, and git is told to leave out those that are new. Your own
+    entries stay as they are, and `faiss-memory uninstall` removes exactly ours.
     """
     from faiss_memory.cli.output import open_output
 
-    if assistant and everything:
-        raise click.UsageError("Name assistants, or give --all.")
     installer, out = _open(folder, shared, user), open_output()
-    names = list(dict.fromkeys(assistant)) or (installer.detected() if everything else _chosen(installer))
+    names = _named(assistant, everything, installer)
     if prints:
-        _print_files(installer, names, name)
+        print_files(installer, names, name)
         return 0
     if dry_run:
         return _only_show(installer.plan_install(names, name, **how), out, installer, names, verbose)
     with installer.at_work() as unfinished:
         plan = installer.plan_install(names, name, **how)
-        code = _show(plan, out, _entries(installer, plan, names), verbose)
+        code = show_plan(plan, entries_of(installer, plan, names), verbose)
         if plan.edits and not yes and not _agreed():
             return EXIT_NO
         problems = unfinished + installer.carry_out(plan)
@@ -126,7 +125,7 @@ def uninstall(
     with installer.at_work() as unfinished:
         plan = installer.plan_uninstall(names, force)
         for refusal in plan.refusals:
-            _refuse(out, refusal.owner.assistant, refusal.path, refusal.reason)
+            show_refusal(refusal.owner.assistant, refusal.path, refusal.reason)
         problems = unfinished + installer.carry_out(plan)
     _tell(plan, out, problems)
     for name in names:
@@ -181,6 +180,12 @@ def _fill(path: Path, address: str) -> None:
         return
 
 
+def _named(assistant: Sequence[str], everything: bool, installer: Installer) -> list[str]:
+    if assistant and everything:
+        raise click.UsageError("Name assistants, or give --all.")
+    return list(dict.fromkeys(assistant)) or (installer.detected() if everything else _chosen(installer))
+
+
 def _chosen(installer: Installer) -> list[str]:
     """Let the person choose among the assistants that are found here."""
     found = installer.found()
@@ -209,72 +214,13 @@ def _chosen(installer: Installer) -> list[str]:
         click.echo(f"There are {', '.join(installer.known())}.", err=True)
 
 
-def _entries(installer: Installer, plan: Plan, names: Sequence[str]) -> tuple[int, int]:
-    """Count the hooks and the servers that a plan brings."""
-    from faiss_memory.install.inspect import counted
-
-    parts = [
-        part for name in names for some in plan.changed_of(installer.owner(name)).values() for part in some
-    ]
-    return counted(parts)
-
-
-def _summary(plan: Plan, entries: tuple[int, int]) -> str:
-    """Say in one line what a plan comes to."""
-    fresh = sum(edit.before.raw is None for edit in plan.edits)
-    gone = sum(edit.after.raw is None for edit in plan.edits)
-    changed = len(plan.edits) - fresh - gone
-    said = [
-        f"{changed} {'file changes' if changed == 1 else 'files change'}" if changed else "",
-        f"{fresh} {'is' if fresh == 1 else 'are'} new" if fresh else "",
-        f"{gone} {'goes' if gone == 1 else 'go'}" if gone else "",
-        *(
-            f"{count} {word}{'' if count == 1 else 's'}"
-            for count, word in zip(entries, ("hook", "server"), strict=True)
-            if count
-        ),
-    ]
-    text = ", ".join(part for part in said if part)
-    return (
-        text if changed or not text else text.replace(" ", f" {'file' if fresh + gone == 1 else 'files'} ", 1)
-    )
-
-
 def _only_show(plan: Plan, out: Output, installer: Installer, names: Sequence[str], verbose: bool) -> int:
-    code = _show(plan, out, _entries(installer, plan, names), verbose)
+    code = show_plan(plan, entries_of(installer, plan, names), verbose)
     if not plan.edits and not plan.refusals:
         out.say("Nothing would change.")
     for remark in dict.fromkeys(plan.remarks):
         out.remark(remark)
     return code
-
-
-def _show(plan: Plan, out: Output, entries: tuple[int, int], verbose: bool) -> int:
-    """Print what would change and what is refused; gives the exit code."""
-    from faiss_memory.cli.writing import clean
-
-    if plan.edits:
-        click.echo(_summary(plan, entries))
-    for edit in plan.edits:
-        if edit.before.raw is None and not verbose:
-            click.echo(f"new: {clean(edit.path)}")
-            continue
-        for line in _differences(edit.path, edit.before.raw, edit.after.raw):
-            click.echo(line)
-    for refusal in plan.refusals:
-        _refuse(out, refusal.owner.assistant, refusal.path, refusal.reason)
-        if refusal.snippet:
-            click.echo("To do it by hand, put this into it:\n", err=True)
-            click.echo(_escaped(refusal.snippet), err=True)
-    for warning in dict.fromkeys(plan.warnings):
-        click.echo(f"faiss-memory: {clean(warning)}", err=True)
-    return EXIT_FAILED if plan.refusals else 0
-
-
-def _refuse(out: Output, assistant: str, path: str, reason: str) -> None:
-    from faiss_memory.cli.writing import clean
-
-    click.echo(f"faiss-memory: {assistant} was left out: {clean(path)}: {clean(reason)}", err=True)
 
 
 def _agreed() -> bool:
@@ -300,40 +246,6 @@ def _tell(plan: Plan, out: Output, problems: Sequence[str]) -> None:
         out.remark(remark)
     for problem in problems:
         click.echo(clean_lines(f"faiss-memory: {problem}"), err=True)
-
-
-def _print_files(installer: Installer, names: Sequence[str], project: str | None) -> None:
-    from faiss_memory.install import whole_file
-
-    for name in names:
-        for path, parts in installer.content(name, project).items():
-            click.echo(f"==> {path}")
-            click.echo(_escaped(whole_file(parts)))
-        for snippet in installer.snippets(name, project):
-            click.echo(f"=== to paste: {snippet.path}")
-            click.echo(f"{snippet.note}\n\n{_escaped(snippet.text)}")
-
-
-def _differences(path: str, before: bytes | None, after: bytes | None) -> list[str]:
-    import difflib
-
-    def lines(raw: bytes | None) -> list[str]:
-        return (raw or b"").decode("utf-8", "replace").splitlines()
-
-    from faiss_memory.cli.writing import clean
-
-    names = ("/dev/null" if before is None else path, "/dev/null" if after is None else path)
-    colours = {"+": "green", "-": "red", "@": "cyan"}
-    return [
-        click.style(clean(line), fg=colours.get(line[:1]))
-        for line in difflib.unified_diff(lines(before), lines(after), *names, lineterm="")
-    ]
-
-
-def _escaped(text: str) -> str:
-    from faiss_memory.cli.writing import clean_lines
-
-    return clean_lines(text)
 
 
 def _in_words(scope: str, folder: str) -> str:
