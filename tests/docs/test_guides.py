@@ -175,4 +175,6 @@ def test_the_files_of_this_folder_are_the_guides_of_adapters():
     in_the_general_one = {"copilot", "gemini", "opencode", "vscode"}
     assert guides | in_the_general_one == {adapter.name for adapter in ADAPTERS}
     assert guides == set(GUIDES)
-    assert all(f"`{name}`" in read("docs/integrations/generic.md") for name in in_the_general_one - {"vscode"})
+    assert all(
+        f"`{name}`" in read("docs/integrations/generic.md") for name in in_the_general_one - {"vscode"}
+    )

@@ -287,3 +287,20 @@ def test_a_file_that_git_tracks_is_told_before_a_personal_install_changes_it(pla
     shared.write({"AGENTS.md": b"# Mine\n"})
     in_git(shared, "AGENTS.md")
     assert shared.install("one")[0].warnings == []
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not there")
+def test_what_others_have_committed_is_not_taken_away_by_one_persons_uninstall(tmp_path):
+    shared = Place(tmp_path, scope="shared")
+    shared.install("one")
+    shared.records.path.unlink()
+    in_git(shared, ".")
+    before = shared.seen()["AGENTS.md"]
+    (found,) = report(shared.records.load(), shared.assistants, shared.settings, str(shared.folder))
+    assert not found.is_recorded
+    mine = Place(tmp_path)
+    plan, _ = mine.uninstall("one")
+    assert mine.seen()["AGENTS.md"] == before
+    assert any("--shared` takes out ours" in remark for remark in plan.remarks)
+    shared.uninstall("one")
+    assert "AGENTS.md" not in shared.seen()

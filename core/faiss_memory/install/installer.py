@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from faiss_memory.contracts.config_files import InstallContext, OwnFile, Scope, Snippet
-from faiss_memory.errors import InstallError
+from faiss_memory.errors import CannotMerge, InstallError
 from faiss_memory.install.applying import carry_out, finish
 from faiss_memory.install.assistants import Assistants
 from faiss_memory.install.commands import (
@@ -100,7 +100,11 @@ class Installer:
             owner = self.owner(assistant)
             recorded = plan.later.of(owner)
             context = self.context(project_in(plan.later, self.folder))
-            files = {} if recorded else by_path(self._assistants.files(assistant, context))
+            files = (
+                {}
+                if recorded
+                else self._not_committed(plan, assistant, by_path(self._assistants.files(assistant, context)))
+            )
             if plan.uninstall(owner, files, force):
                 drop_links(plan.later, owner)
         self._forget_project(plan)
@@ -184,6 +188,24 @@ class Installer:
     @property
     def _secrets(self) -> list[str]:
         return [secret for secret in (self._settings.token, self._settings.public_token) if secret]
+
+    def _not_committed(
+        self, plan: Plan, assistant: str, files: dict[str, list[Part]]
+    ) -> dict[str, list[Part]]:
+        """Leave out what others have committed: without a record, one person's uninstall does not take it away."""
+        repository = find_repository(Path(self.folder)) if self.scope == "personal" else None
+        if repository is None:
+            return files
+        places = {}
+        for path in files:
+            with suppress(CannotMerge):  # the plan tells it
+                places[path] = locate(path, self.folder)
+        theirs = tracked(repository, places.values())
+        plan.remarks += [
+            f"{path} is tracked by git, and stays: `faiss-memory uninstall {assistant} --shared` takes out ours"
+            for path in sorted(theirs)
+        ]
+        return {path: parts for path, parts in files.items() if places.get(path) not in theirs}
 
     def _warn(self, plan: Plan, assistants: Sequence[str]) -> None:
         """Say what the person should know before anything is written."""
