@@ -41,7 +41,7 @@ faults: $(VENV)/.ready-for-tests   ## The long fault injection: kills, damage, f
 long: $(VENV)/.ready-for-tests   ## Generated requests of every kind, compiling several models, other users of the machine
 	$(BIN)/pytest -m long $(ARGS)
 
-installs: $(VENV)/.ready-for-tests   ## Install and uninstall assistants in thousands of generated projects
+installs: $(VENV)/.ready-for-tests   ## Install and uninstall assistants in thousands of projects, with real formatters (npm) between
 	$(BIN)/pytest -m "" --hypothesis-profile=installs tests/install $(ARGS)
 
 shelf: $(VENV)/.ready-for-tests    ## Build a shelf of real documentation and ask it twenty questions

@@ -28,7 +28,8 @@ from faiss_memory import (
     hook_line,
     nested_context,
 )
-from faiss_memory_adapters.client_files import items, read_json, table, trouble_with
+from faiss_memory_adapters.client_files import items, place_of, read_json, table, trouble_with
+from faiss_memory_adapters.hindrances import matching, proxied
 from faiss_memory_adapters.texts import RULES, skill_files, template
 
 NAME = "claude-code"
@@ -66,15 +67,25 @@ def _server(context: InstallContext) -> dict[str, Any]:
     return {"type": "http", "url": endpoint_address(context, "/mcp"), **headers, "alwaysLoad": True}
 
 
+def _home(context: InstallContext) -> str:
+    return context.kept_in("CLAUDE_CONFIG_DIR", "~/.claude")
+
+
+def _state_file(context: InstallContext) -> str:
+    """Name the file of Claude Code's own, which lies beside its folder, or in one that was chosen."""
+    home = _home(context)
+    return "~/.claude.json" if home == "~/.claude" else f"{home}/.claude.json"
+
+
 def _server_files(context: InstallContext, settings: str) -> Sequence[ConfigFile]:
     entry = _server(context)
     if context.scope == "user":
-        return (JsonMember("~/.claude.json", ("mcpServers", SERVER), entry),)
+        return (JsonMember(_state_file(context), ("mcpServers", SERVER), entry),)
     if context.scope == "personal" and context.folder and context.stands_alone:
         # Claude Code's own place for a server that is one person's in one project: never in git, nothing to approve.
         # It reads the file again before each change of its own, so that ours is kept where it is running.
         folder = context.folder.replace("\\", "/") if context.system == "windows" else context.folder
-        return (JsonMember("~/.claude.json", ("projects", folder, "mcpServers", SERVER), entry),)
+        return (JsonMember(_state_file(context), ("projects", folder, "mcpServers", SERVER), entry),)
     # The approval counts as soon as the folder is trusted, and not before.
     return (
         JsonMember(".mcp.json", ("mcpServers", SERVER), entry),
@@ -111,7 +122,7 @@ def _hooks(context: InstallContext) -> dict[str, dict[str, Any]]:
 
 
 def _files(context: InstallContext) -> Sequence[ConfigFile]:
-    folder = "~/.claude" if context.scope == "user" else ".claude"
+    folder = _home(context) if context.scope == "user" else ".claude"
     settings = f"{folder}/settings.local.json" if context.scope == "personal" else f"{folder}/settings.json"
     return (
         *_server_files(context, settings),
@@ -141,21 +152,29 @@ def _json(value: dict[str, Any]) -> str:
 
 
 def _steps(context: InstallContext) -> Sequence[str]:
-    steps = ["Start Claude Code again where it runs already."]
-    if context.scope != "user":
-        steps.insert(0, "Start Claude Code in the project's folder and trust it, if you have not yet.")
-    if context.has_token:
+    steps = []
+    if context.scope != "user" and not (
+        context.folder and _is_trusted(_state(context), Path(context.folder))
+    ):
+        steps.append("Start Claude Code in the project's folder and trust it.")
+    if context.has_token and context.token_variable not in context.environment:
         steps.insert(0, f"Set {context.token_variable} in the environment that Claude Code is started from.")
     return steps
 
 
 def _obstacles(context: InstallContext) -> Sequence[str]:
     """Look through the settings of every level, and `~/.claude.json`, which has what was trusted and switched off."""
-    state_file = Path.home() / ".claude.json"
+    state_file = place_of(_state_file(context))
     if trouble := trouble_with(state_file):
         return (trouble,)
     state = read_json(state_file)
-    found = [said for path in _settings(context) for said in _switched_off(path)]
+    found = [said for path in _settings(context) for said in _switched_off(path, context)]
+    given = {
+        name: value for path in _settings(context) for name, value in table(read_json(path), "env").items()
+    }
+    found += proxied(context, given, "The `env` of Claude Code's settings")
+    if (url := given.get("FAISS_MEMORY_URL", context.url)) != context.url:
+        found.append(f"The `env` of Claude Code's settings has another address of the service: {url}.")
     if SERVER in items(table(state, "projects", context.folder), "disabledMcpServers"):
         found.append(f"The server `{SERVER}` is switched off for {context.folder}: switch it on in /mcp.")
     if context.folder and not _is_trusted(state, Path(context.folder)):
@@ -163,18 +182,47 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
     return found
 
 
-def _switched_off(path: Path) -> Iterator[str]:
+def _state(context: InstallContext) -> dict[str, Any]:
+    return read_json(place_of(_state_file(context)))
+
+
+def _switched_off(path: Path, context: InstallContext) -> Iterator[str]:
     settings = read_json(path)
     for name in ("disableAllHooks", "allowManagedHooksOnly"):
         if settings.get(name) is True:
             yield f"{path} switches all hooks off (`{name}`)."
     if SERVER in items(settings, "disabledMcpjsonServers"):
         yield f"{path} switches the server `{SERVER}` off (`disabledMcpjsonServers`)."
+    denied = items(table(settings, "permissions"), "deny")
+    if pattern := matching(denied, SEARCH_TOOL, f"mcp__{SERVER}"):
+        yield f"{path} denies our tools (`{pattern}` in `permissions.deny`)."
+    if any(_means_us(entry, context) for entry in items(settings, "deniedMcpServers")):
+        yield f"{path} denies the server `{SERVER}` (`deniedMcpServers`)."
+    allowed = settings.get("allowedMcpServers")
+    if isinstance(allowed, list) and not any(_means_us(entry, context) for entry in allowed):
+        yield f"{path} allows other MCP servers only (`allowedMcpServers`)."
+    urls = settings.get("allowedHttpHookUrls")
+    if isinstance(urls, list) and not matching(urls, hook_address(context, NAME)):
+        yield f"{path} allows hooks of other addresses only (`allowedHttpHookUrls`): add {context.url}/*."
+    variables = settings.get("httpHookAllowedEnvVars")
+    if context.has_token and isinstance(variables, list) and context.token_variable not in variables:
+        yield f"{path} keeps {context.token_variable} from hooks (`httpHookAllowedEnvVars`)."
+
+
+def _means_us(entry: Any, context: InstallContext) -> bool:
+    """Return whether an administrator's entry means our server: by its name, its address, or what starts it."""
+    said = table(entry)
+    address, started = endpoint_address(context, "/mcp"), [context.command, "mcp"]
+    return (
+        said.get("serverName") == SERVER
+        or bool(matching([said.get("serverUrl")], address))
+        or said.get("serverCommand") == started
+    )
 
 
 def _settings(context: InstallContext) -> Sequence[Path]:
     """Name the settings that count: the administrator's, one's own, and those of the folder."""
-    own = [Path.home() / ".claude" / "settings.json"]
+    own = [place_of(f"{_home(context)}/settings.json")]
     names = ("settings.json", "settings.local.json")
     return [MANAGED, *own, *(Path(context.folder, ".claude", name) for name in names if context.folder)]
 
@@ -198,7 +246,8 @@ adapter = Adapter(
     files=_files,
     hook=HOOK,
     steps=_steps,
+    reload="Start Claude Code again where it runs already.",
     obstacles=_obstacles,
-    detection=Detection(("~/.claude",), ("claude",)),
+    detection=Detection(("~/.claude",), ("claude",), ("CLAUDE_CONFIG_DIR",)),
     package=_package,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +16,9 @@ from faiss_memory import located, read_file
 _ERRORS = (OSError, ValueError, RecursionError, yaml.YAMLError)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object."""
-    return _read(path, json.loads)
+def read_json(path: Path, *, comments: bool = False) -> dict[str, Any]:
+    """Read a JSON object; with comments and trailing commas where its reader takes them."""
+    return _read(path, _with_comments if comments else json.loads)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -28,6 +29,11 @@ def read_toml(path: Path) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping."""
     return _read(path, yaml.safe_load)
+
+
+def place_of(path: str, folder: str = "") -> Path:
+    """Return the place of a declared path."""
+    return Path.home() / path[2:] if path.startswith("~/") else Path(folder, path)
 
 
 def trouble_with(path: Path) -> str:
@@ -53,6 +59,13 @@ def items(content: Any, key: str) -> list[Any]:
     """Return the list under a key; an empty one if it is something else."""
     found = content.get(key) if isinstance(content, dict) else None
     return found if isinstance(found, list) else []
+
+
+def _with_comments(text: str) -> Any:
+    plain = re.sub(
+        r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', lambda found: found[1] or " ", text, flags=re.DOTALL
+    )
+    return json.loads(re.sub(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', lambda found: found[1] or "", plain))
 
 
 def _text(path: Path) -> str:

@@ -22,11 +22,14 @@ from faiss_memory import (
     hook_line,
     nested_context,
 )
-from faiss_memory_adapters.client_files import items, read_json, read_toml, table, trouble_with
+from faiss_memory_adapters.client_files import items, place_of, read_json, read_toml, table, trouble_with
+from faiss_memory_adapters.hindrances import TOOL
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "codex"
 SERVER = "faiss-memory"
+REQUIREMENTS = Path("/etc/codex/requirements.toml")
+"""An administrator's, which stand above all settings."""
 EVENTS: dict[str, dict[str, Any]] = {
     "SessionStart": {"matcher": "startup|resume|clear|compact"},
     "UserPromptSubmit": {},
@@ -54,7 +57,8 @@ def _server(context: InstallContext) -> dict[str, Any]:
 
 def _files(context: InstallContext) -> Sequence[ConfigFile]:
     home = context.scope == "user"
-    folder = "~/.codex" if home else ".codex"
+    own = _home(context)
+    folder = own if home else ".codex"
     hook = {
         "type": "command",
         "command": hook_line(context, NAME, HOOK),
@@ -62,7 +66,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
         "statusMessage": f"asking {SERVER}",
     }
     # AGENTS.md is everybody's: one person's own files leave it alone, and the skills say when to use them.
-    agents = {"personal": (), "shared": ("AGENTS.md",), "user": ("~/.codex/AGENTS.md",)}[context.scope]
+    agents = {"personal": (), "shared": ("AGENTS.md",), "user": (f"{own}/AGENTS.md",)}[context.scope]
     return (
         TomlTable(f"{folder}/config.toml", ("mcp_servers", SERVER), _server(context)),
         *(
@@ -70,25 +74,26 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
             for event, when in EVENTS.items()
         ),
         *(MarkdownBlock(path, RULES) for path in agents),
-        *skill_files("~/.codex/skills" if home else ".agents/skills"),
+        *skill_files(f"{own}/skills" if home else ".agents/skills"),
     )
 
 
 def _steps(context: InstallContext) -> Sequence[str]:
-    steps = [
-        "Start Codex and review the hooks in /hooks: until then it leaves them out.",
-        "Start Codex again where it runs already.",
-    ]
-    if context.scope != "user":
+    state = read_toml(place_of(f"{_home(context)}/config.toml"))
+    hooks = [table(state, "hooks", "state", key) for key in _hook_keys(_hooks_file(context))]
+    steps = []
+    if not (hooks and all("trusted_hash" in hook for hook in hooks)):
+        steps.append("Start Codex and review the hooks in /hooks: until then it leaves them out.")
+    if context.scope != "user" and not (context.folder and _is_trusted(state, Path(context.folder))):
         steps.insert(0, "Start Codex in the project's folder and trust it: until then it leaves out .codex/.")
-    if context.has_token:
+    if context.has_token and context.token_variable not in context.environment:
         steps.insert(0, f"Set {context.token_variable} in the environment that Codex is started from.")
     return steps
 
 
 def _obstacles(context: InstallContext) -> Sequence[str]:
     """Codex notes in `~/.codex/config.toml` which folders are trusted and which hooks were reviewed."""
-    own = Path.home() / ".codex" / "config.toml"
+    own = place_of(f"{_home(context)}/config.toml")
     if trouble := trouble_with(own):
         return (trouble,)
     state = read_toml(own)
@@ -102,7 +107,9 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
     ]
     if context.folder and not _is_trusted(state, Path(context.folder)):
         found.append(f"Codex does not trust {context.folder} yet: start it there and trust the folder.")
-    file = Path(context.folder or Path.home()) / ".codex" / "hooks.json"
+    for path in (*files, REQUIREMENTS):
+        found += _refused(path, read_toml(path))
+    file = _hooks_file(context)
     hooks = [table(state, "hooks", "state", key) for key in _hook_keys(file)]
     if any(hook.get("enabled") is False for hook in hooks):
         found.append(
@@ -111,6 +118,26 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
     elif not all("trusted_hash" in hook for hook in hooks):
         found.append(f"The hooks in {file} were not reviewed: start Codex there, and look through /hooks.")
     return found
+
+
+def _refused(path: Path, settings: dict[str, Any]) -> Iterator[str]:
+    entry = table(settings, "mcp_servers", SERVER)
+    if entry.get("enabled") is False:
+        yield f"{path} switches the server `{SERVER}` off (`enabled`)."
+    if isinstance(entry.get("enabled_tools"), list) and TOOL not in items(entry, "enabled_tools"):
+        yield f"{path} leaves out the tool `{TOOL}` (`enabled_tools`)."
+    if TOOL in items(entry, "disabled_tools"):
+        yield f"{path} leaves out the tool `{TOOL}` (`disabled_tools`)."
+    if path == REQUIREMENTS and "mcp_servers" in settings and SERVER not in table(settings, "mcp_servers"):
+        yield f"{path} allows other MCP servers only (`mcp_servers`)."
+
+
+def _home(context: InstallContext) -> str:
+    return context.kept_in("CODEX_HOME", "~/.codex")
+
+
+def _hooks_file(context: InstallContext) -> Path:
+    return place_of(".codex/hooks.json" if context.folder else f"{_home(context)}/hooks.json", context.folder)
 
 
 def _hook_keys(file: Path) -> Iterator[str]:
@@ -138,6 +165,7 @@ adapter = Adapter(
     files=_files,
     hook=HOOK,
     steps=_steps,
+    reload="Start Codex again where it runs already.",
     obstacles=_obstacles,
-    detection=Detection(("~/.codex",), ("codex",)),
+    detection=Detection(("~/.codex",), ("codex",), ("CODEX_HOME",)),
 )

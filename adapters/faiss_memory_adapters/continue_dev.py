@@ -35,6 +35,8 @@ from faiss_memory import (
     frame,
     note_text,
 )
+from faiss_memory_adapters.client_files import items, place_of, read_yaml
+from faiss_memory_adapters.hindrances import TOOL, matching
 from faiss_memory_adapters.texts import template
 
 PROMPT = PromptTemplate("continue", template("continue/rule.md"))
@@ -154,16 +156,16 @@ def _routes(service: Service) -> Sequence[Route]:
 
 
 def _files(context: InstallContext) -> Sequence[ConfigFile]:
-    home = "~/" if context.scope == "user" else ""
+    folder = _home(context) if context.scope == "user" else ".continue"
     texts = [
-        OwnFile(f"{home}.continue/rules/faiss-memory.md", PROMPT.text),
+        OwnFile(f"{folder}/rules/faiss-memory.md", PROMPT.text),
         *(
-            OwnFile(f"{home}.continue/prompts/faiss-memory-{name}.md", template(f"continue/{name}.md"))
+            OwnFile(f"{folder}/prompts/faiss-memory-{name}.md", template(f"continue/{name}.md"))
             for name in PROMPTS
         ),
     ]
     if context.scope == "user":
-        config = "~/.continue/config.yaml"
+        config = f"{folder}/config.yaml"
         return (
             *(YamlDefault(config, (key,), value) for key, value in ABOUT.items()),
             YamlItem(config, ("mcpServers",), _server(context)),
@@ -175,6 +177,18 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
         OwnFile(".continue/context/faiss-memory.yaml", _block("context", _provider(context))),
         *texts,
     )
+
+
+def _home(context: InstallContext) -> str:
+    return context.kept_in("CONTINUE_GLOBAL_DIR", "~/.continue")
+
+
+def _obstacles(context: InstallContext) -> Sequence[str]:
+    """The command cn has a list of the tools that it leaves out."""
+    path = place_of(f"{_home(context)}/permissions.yaml")
+    if pattern := matching(items(read_yaml(path), "exclude"), TOOL, f"{TOOL}(*)"):
+        return (f"{path} denies our tools (`{pattern}` in `exclude`).",)
+    return ()
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
@@ -209,11 +223,9 @@ def _block(kind: str, item: dict[str, Any]) -> str:
 
 
 def _steps(context: InstallContext) -> Sequence[str]:
-    reload = "Reload the window of your editor, so that Continue reads its configuration again."
     secret = f"Put {context.token_variable}=… into ~/.continue/.env: the files name it, and do not hold it."
     cli = "The command cn reads MCP servers from ~/.continue/config.yaml only: `--user` writes them there."
     return (
-        reload,
         *((secret,) if context.has_token else ()),
         *(() if context.scope == "user" else (cli,)),
     )
@@ -227,5 +239,9 @@ adapter = Adapter(
     files=_files,
     routes=_routes,
     steps=_steps,
-    detection=Detection(paths=(".continue", "~/.continue"), commands=("cn",)),
+    reload="Reload the window of your editor, so that Continue reads its configuration again.",
+    obstacles=_obstacles,
+    detection=Detection(
+        paths=(".continue", "~/.continue"), commands=("cn",), variables=("CONTINUE_GLOBAL_DIR",)
+    ),
 )

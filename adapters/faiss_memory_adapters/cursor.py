@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from faiss_memory import (
@@ -19,6 +20,8 @@ from faiss_memory import (
     endpoint_address,
     hook_line,
 )
+from faiss_memory_adapters.client_files import items, read_json, table
+from faiss_memory_adapters.hindrances import TOOL, matching
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "cursor"
@@ -65,12 +68,28 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
 
 def _steps(context: InstallContext) -> Sequence[str]:
     steps = [
-        "Reload Cursor's window (Developer: Reload Window), and trust the folder if it asks.",
         "Turn on the server `faiss-memory` in Cursor's settings, under MCP, if it is not on.",
     ]
-    if context.has_token:
+    if context.has_token and context.token_variable not in context.environment:
         steps.insert(0, f"Set {context.token_variable} in the environment that Cursor is started from.")
     return steps
+
+
+def _obstacles(context: InstallContext) -> Sequence[str]:
+    """Look through what Cursor's agent is denied, and whether the server is switched off."""
+    folders = [Path.home() / ".cursor", *([Path(context.folder, ".cursor")] if context.folder else [])]
+    found = []
+    for path in (folder / name for folder in folders for name in ("cli-config.json", "cli.json")):
+        denied = items(table(read_json(path), "permissions"), "deny")
+        if pattern := matching(denied, f"Mcp({SERVER}:{TOOL})"):
+            found.append(f"{path} denies our tools (`{pattern}` in `permissions.deny`).")
+    for path in (folder / "mcp.json" for folder in folders):
+        entry = table(read_json(path), "mcpServers", SERVER)
+        if entry.get("disabled") is True:
+            found.append(f"{path} switches the server `{SERVER}` off (`disabled`).")
+        if isinstance(entry.get("enabledTools"), list) and TOOL not in items(entry, "enabledTools"):
+            found.append(f"{path} leaves out the tool `{TOOL}` (`enabledTools`).")
+    return found
 
 
 adapter = Adapter(
@@ -81,5 +100,7 @@ adapter = Adapter(
     files=_files,
     hook=HOOK,
     steps=_steps,
+    reload="Reload Cursor's window (Developer: Reload Window), and trust the folder if it asks.",
+    obstacles=_obstacles,
     detection=Detection(("~/.cursor",), ("cursor", "cursor-agent")),
 )

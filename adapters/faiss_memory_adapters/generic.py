@@ -14,11 +14,7 @@ from faiss_memory import (
     Adapter,
     Answer,
     ConfigFile,
-    Detection,
     InstallContext,
-    JsonDefault,
-    JsonItems,
-    JsonMember,
     MarkdownBlock,
     NovelRequest,
     PromptTemplate,
@@ -28,11 +24,21 @@ from faiss_memory import (
     Tool,
     endpoint_address,
 )
+from faiss_memory_adapters.mcp_clients import (
+    client_steps,
+    gemini_files,
+    gemini_obstacles,
+    headers,
+    opencode_files,
+    opencode_obstacles,
+    vscode_entry,
+    vscode_files,
+    vscode_obstacles,
+)
 from faiss_memory_adapters.texts import filled, template
 
 PROMPT = PromptTemplate("generic", template("generic/agents.md"))
 NAME = "faiss-memory"
-VSCODE = ".vscode/mcp.json"
 
 
 def _by_rest(path: str, differs: str, tool: Tool[Any], **says: str) -> tuple[str, Tool[Any]]:
@@ -140,38 +146,13 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
 
 def _written(context: InstallContext) -> Sequence[ConfigFile]:
     """Return the entries of clients whose files we know from the clients themselves."""
-    url, variable = endpoint_address(context, "/mcp"), context.token_variable
-    gemini = {"httpUrl": url, "timeout": 10_000, **_headers(context, f"${{{variable}}}")}
-    opencode = {"type": "remote", "url": url, "enabled": True, **_headers(context, f"{{env:{variable}}}")}
-    if context.scope == "user" and context.command:
-        # The address alone would not say which project is worked on; a process is started in its folder.
-        gemini = {"command": context.command, "args": ["mcp"], "timeout": 10_000}
-        opencode = {"type": "local", "command": [context.command, "mcp"], "enabled": True}
-    if context.scope == "user":
-        return (
-            JsonMember("~/.gemini/settings.json", ("mcpServers", NAME), gemini, comments=True),
-            *_opencode("~/.config/opencode/opencode.json", opencode),
-        )
-    asked = f"{NAME}-token"
-    token = {"type": "promptString", "id": asked, "description": "Token of FAISS Memory", "password": True}
-    inputs = (JsonItems(VSCODE, ("inputs",), (token,), comments=True),) if context.has_token else ()
-    return (
-        JsonMember(VSCODE, ("servers", NAME), _vscode(context, f"${{input:{asked}}}"), comments=True),
-        *inputs,
-        JsonMember(".gemini/settings.json", ("mcpServers", NAME), gemini, comments=True),
-        *_opencode("opencode.json", opencode),
-    )
-
-
-def _opencode(path: str, entry: dict[str, Any]) -> Sequence[ConfigFile]:
-    # OpenCode writes the schema's address into a file without one, which we would then take for the person's.
-    schema = JsonDefault(path, ("$schema",), "https://opencode.ai/config.json", comments=True)
-    return (schema, JsonMember(path, ("mcp", NAME), entry, comments=True))
+    project = () if context.scope == "user" else vscode_files(context)
+    return (*project, *gemini_files(context), *opencode_files(context))
 
 
 def _shown(context: InstallContext) -> Sequence[ConfigFile]:
     """Return the entries of clients that we have not seen read them, or whose file is in another place everywhere."""
-    url, bearer = endpoint_address(context, "/mcp"), _headers(context, "YOUR-TOKEN")
+    url, bearer = endpoint_address(context, "/mcp"), headers(context, "YOUR-TOKEN")
     zed: dict[str, Any] = {"url": url, **bearer}
     if context.command:
         project = [] if context.scope == "user" else ["--project", context.project]
@@ -191,7 +172,7 @@ def _shown(context: InstallContext) -> Sequence[ConfigFile]:
         _snippet("cline_mcp_settings.json", "mcpServers", cline, "Cline"),
     ]
     if context.scope == "user":
-        vscode = _vscode(context, "YOUR-TOKEN")
+        vscode = vscode_entry(context, "YOUR-TOKEN")
         snippets.insert(0, _snippet("mcp.json", "servers", vscode, "VS Code (MCP: Open User Configuration)"))
     return snippets
 
@@ -201,20 +182,8 @@ def _snippet(path: str, key: str, entry: dict[str, Any], client: str) -> Snippet
     return Snippet(path, f"{text}\n", f"For {client}: merge it into that file, if you use it.")
 
 
-def _vscode(context: InstallContext, token: str) -> dict[str, Any]:
-    return {"type": "http", "url": endpoint_address(context, "/mcp"), **_headers(context, token)}
-
-
-def _headers(context: InstallContext, token: str) -> dict[str, Any]:
-    return {"headers": {"Authorization": f"Bearer {token}"}} if context.has_token else {}
-
-
-def _steps(context: InstallContext) -> Sequence[str]:
-    trust = "Trust the folder, or the server, when your assistant asks for it: until then it leaves the entry out."
-    token = (
-        f"Set {context.token_variable} where your assistant starts: the entries name it, and do not hold it."
-    )
-    return (trust, *((token,) if context.has_token else ()))
+def _obstacles(context: InstallContext) -> Sequence[str]:
+    return [*vscode_obstacles(context), *gemini_obstacles(context), *opencode_obstacles(context)]
 
 
 adapter = Adapter(
@@ -235,17 +204,6 @@ adapter = Adapter(
     prompt=PROMPT,
     files=_files,
     routes=_routes,
-    steps=_steps,
-    detection=Detection(
-        paths=(
-            "AGENTS.md",
-            ".vscode",
-            ".gemini",
-            "opencode.json",
-            "opencode.jsonc",
-            "~/.gemini",
-            "~/.config/opencode",
-        ),
-        commands=("gemini", "opencode", "code", "zed", "windsurf"),
-    ),
+    steps=client_steps,
+    obstacles=_obstacles,
 )

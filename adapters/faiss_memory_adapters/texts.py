@@ -25,4 +25,6 @@ RULES = template("rules.md")
 
 def skill_files(folder: str) -> list[OwnFile]:
     """Return the skills as files of a folder, in the form that all assistants with skills agree on."""
-    return [OwnFile(f"{folder}/{name}/SKILL.md", template(f"skills/{name}.md")) for name in SKILLS]
+    return [
+        OwnFile(f"{folder}/{name}/SKILL.md", template(f"skills/{name}.md"), spared=True) for name in SKILLS
+    ]

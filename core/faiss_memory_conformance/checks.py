@@ -271,8 +271,10 @@ class Person:
             plan = self._installer.plan_uninstall([adapter.name])
             assert self._installer.carry_out(plan) == []
 
-    def refused(self, adapter: Adapter) -> list[str]:
-        return [refusal.path for refusal in self._installer.plan_install([adapter.name]).refusals]
+    def is_told(self, adapter: Adapter, path: Path) -> bool:
+        plan = self._installer.plan_install([adapter.name])
+        refused = [f"{refusal.path} " for refusal in plan.refusals]
+        return any(said.startswith(f"{path} ") for said in (*refused, *plan.remarks))
 
     def states(self) -> set[str]:
         found = report(self._records.load(), self._assistants, self._settings)
@@ -306,7 +308,7 @@ def test_a_persons_file_in_the_place_of_ours_is_left_alone(adapter: Adapter, per
     where = place_of(whole[0], person.home, person.home / "website")
     where.parent.mkdir(parents=True, exist_ok=True)
     where.write_text("mine\n")
-    assert person.refused(adapter)
+    assert person.is_told(adapter, where)
     assert where.read_text() == "mine\n"
 
 

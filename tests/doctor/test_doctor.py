@@ -43,7 +43,10 @@ class Person:
         (self.project / ".git").mkdir(parents=True)
         (self.project / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
         for name in [
-            name for name in os.environ if name.startswith(("FAISS_MEMORY_", "XDG_", "CLAUDE_", "CURSOR_"))
+            name
+            for name in os.environ
+            if name.startswith(("FAISS_MEMORY_", "XDG_", "CLAUDE_", "CURSOR_", "CODEX_"))
+            or name.lower().endswith("_proxy")
         ]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("HOME", str(self.home))

@@ -44,9 +44,9 @@ def test_install_shows_what_it_writes_and_uninstall_removes_it(cli):
     assert cli("status").rows == []
 
 
-@pytest.mark.parametrize("option", ["--dry-run", "--print"])
-def test_what_is_only_shown_is_not_written(cli, option):
-    ended = cli("install", "generic", option)
+@pytest.mark.parametrize("options", [["--dry-run", "--verbose"], ["--print"]])
+def test_what_is_only_shown_is_not_written(cli, options):
+    ended = cli("install", "generic", *options)
     assert ended.code == 0, ended.err
     assert "faiss-memory:start" in ended.out
     assert not (cli.folder / "AGENTS.md").exists()
@@ -198,3 +198,106 @@ def test_a_command_that_a_desktop_app_cannot_start_is_said(starter):
         pytest.skip("faiss-memory is installed for everybody here")
     assert "`faiss-memory` is not found by an app that was not started from a shell" in ended.err
     assert "--link" in ended.err
+
+
+# What it says first, and which assistants it finds.
+
+
+def test_a_summary_comes_first_then_what_existed_and_the_rest_on_demand(cli):
+    (cli.folder / "AGENTS.md").write_text("# Hello\n")
+    for words in (["--dry-run"], ["--yes"]):
+        shown = cli("install", "generic", *words).out
+        assert shown.splitlines()[0] == "1 file changes, 4 are new, 3 servers"
+        assert "+<!-- faiss-memory:start -->" in shown
+        assert f"new: {cli.folder / '.vscode/mcp.json'}" in shown
+        assert "127.0.0.1:8900/mcp" not in shown
+    cli("uninstall", "generic")
+    assert "127.0.0.1:8900/mcp" in cli("install", "generic", "--dry-run", "--verbose").out
+    ended = cli("install", "claude-code", "--dry-run")
+    assert "3 hooks, 1 server" in ended.out.splitlines()[0]
+
+
+def test_without_a_name_it_lists_what_it_has_found(cli):
+    Path(cli.environment["HOME"], ".codex").mkdir()
+    (cli.folder / "opencode.jsonc").write_text("{} // mine\n")
+    ended = cli("install")
+    assert ended.code == 2
+    for said in ("codex", "OpenAI Codex", "opencode", "faiss-memory install codex --yes"):
+        assert said in ended.err
+    assert "cursor" not in ended.err
+    terminal = cli.at_terminal("install")
+    terminal.until("Which ones?")
+    terminal.type("nothing\n")
+    terminal.until("There are aider")
+    terminal.type("opencode\n")
+    terminal.until("Write this?")
+    terminal.type("y\n")
+    assert terminal.ended().code == 0
+    assert "faiss-memory" in (cli.folder / "opencode.jsonc").read_text()
+    assert not (cli.folder / "opencode.json").exists()
+
+
+def test_assistants_are_known_by_the_names_that_people_give_them(cli):
+    for name, path in {
+        "vscode": ".vscode/mcp.json", "gemini": ".gemini/settings.json", "opencode": "opencode.json",
+        "copilot": ".github/mcp.json",
+    }.items():  # fmt: skip
+        assert cli("install", name, "--yes").code == 0
+        assert "faiss-memory" in (cli.folder / path).read_text()
+        assert cli("uninstall", name).code == 0
+        assert not (cli.folder / path).exists()
+
+
+def test_all_writes_only_for_what_is_there(cli):
+    (cli.folder / ".gemini").mkdir()
+    shared = CommandLine(cli.folder, {**cli.environment, "PATH": "/usr/bin:/bin"})
+    assert shared("install", "--all", "--yes").code == 0
+    assert (cli.folder / ".gemini/settings.json").exists()
+    assert not (cli.folder / ".vscode").exists()
+    assert not (cli.folder / "AGENTS.md").exists()
+
+
+def test_what_is_done_is_not_told_again(cli):
+    home = Path(cli.environment["HOME"])
+    first = cli("install", "claude-code", "--yes")
+    assert "trust it" in first.err
+    assert "Start Claude Code again" in first.err
+    state = json.loads((home / ".claude.json").read_text())
+    state["projects"][str(cli.folder)]["hasTrustDialogAccepted"] = True
+    (home / ".claude.json").write_text(json.dumps(state, indent=4))
+    again = cli("install", "claude-code", "--yes")
+    assert again.out == "Nothing to do: everything is as it should be.\n"
+    assert "trust it" not in again.err + cli("status").err
+    assert "Start Claude Code again" not in again.err
+
+
+def test_a_variable_of_the_environment_is_followed_from_install_to_uninstall(cli, tmp_path):
+    chosen = {"CODEX_HOME": str(tmp_path / "chosen")}
+    Path(chosen["CODEX_HOME"]).mkdir()
+    assert cli("install", "codex", "--user", "--yes", **chosen).code == 0
+    config = Path(chosen["CODEX_HOME"], "config.toml")
+    assert "faiss-memory" in config.read_text()
+    assert not Path(cli.environment["HOME"], ".codex").exists()
+    assert str(config) in {row[4] for row in cli("status", **chosen).rows}
+    assert cli("uninstall", "codex", "--user").code == 0
+    assert not config.exists()
+
+
+def test_several_scopes_at_once_are_told(cli):
+    assert "both are in force" not in cli("install", "cursor", "--user", "--yes").err
+    assert "both are in force there" in cli("install", "cursor", "--yes").err
+    assert "both are in force there" in cli("status").err
+    assert json.loads(cli("status", "--json").out)["conflicts"]
+
+
+def test_what_an_uninstall_keeps_is_shown_and_stays(cli):
+    cli("install", "generic", "--yes")
+    notes = cli.folder / "AGENTS.md"
+    notes.write_text(notes.read_text().replace("## Project memory", "## My memory, and how I use it"))
+    mine = notes.read_text()
+    for _ in range(2):
+        assert "edited since" in cli("uninstall", "generic").err
+        assert notes.read_text() == mine
+    assert [row[3:] for row in cli("status").rows] == [["kept", str(notes)]]
+    assert cli("uninstall", "generic", "--force").code == 0
+    assert not notes.exists()

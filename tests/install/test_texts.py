@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from faiss_memory import JsonMember, TomlTable, YamlMember
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install import formats
+from faiss_memory.install.data import alike
 from faiss_memory.install.formats import Content, put, state, take_out
 from faiss_memory.install.merging import with_owner, without_owner
 from faiss_memory.install.record import Owner
@@ -87,8 +88,7 @@ def test_what_is_taken_out_leaves_what_the_person_has_said(file, data):
         (b'{"hooks": {"SessionStart": {}}}', json_parts(True)[2]),
         (b"\xff\xfe{\x00}\x00", json_parts(True)[1]),
         (b"a = ", toml_parts()[0]),
-        (b"[mcp_servers]\nfaiss-memory = {url = 'x'}\n", toml_parts()[0]),
-        (b"mcp_servers = {}\n", toml_parts()[0]),
+        (b"[[mcp_servers]]\nx = 1\n", toml_parts()[0]),
         (b"a: [", yaml_parts()[0]),
         (b"\ta: 1", yaml_parts()[0]),
         (b"- a\n", yaml_parts()[0]),
@@ -96,7 +96,6 @@ def test_what_is_taken_out_leaves_what_the_person_has_said(file, data):
         (b"a: &a [x]\nread: *a\n", yaml_parts()[0]),
         (b"read: {a: 1}\n", yaml_parts()[0]),
         (b"read: a\nread: b\n", yaml_parts()[0]),
-        (b"read:\n  - |\n    kept without a line break", yaml_parts()[0]),
         (b"<!-- faiss-memory:start -->\n", markdown_parts()[0]),
         (b"<!-- faiss-memory:end -->\n<!-- faiss-memory:start -->\n", markdown_parts()[0]),
     ],
@@ -157,6 +156,121 @@ def test_nothing_is_an_empty_list_and_comments_around_ours_are_not_in_ours(raw, 
     for part in parts:
         left = take_out(left, part, Content(raw))
     assert [state(left, part) for part in parts] == [state(Content(raw), part) for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("raw", "parts"),
+    [
+        *(
+            (raw, yaml_parts())
+            for raw in (
+                b"read:\n  - |\n    kept without a line break",
+                b"# why\nx: 1\ny: >-\n  a\n  b",
+                b"mcp:\n  x: |\n    a",
+                b"x: |+\n  a\n\n",
+                b"# only\r\n",
+                b"---\n# only",
+            )
+        ),
+        *(
+            (raw, json_parts(True))
+            for raw in (b"// only", b"/* only */\r\n", b"// one\n\n// two\n", b"// {\n{}\n// }\n")
+        ),
+        *(
+            (raw, toml_parts())
+            for raw in (
+                b"# only",
+                b"mcp_servers = {}\n",
+                b"mcp_servers = { x = { y = [1] } } # why\n[a]\nb = 1",
+                b"mcp_servers.x.url = '1'\r\n[a]\r\nb = 1\r\n",
+                b"[mcp_servers]\nother.url = 'x'\n",
+                b"[mcp_servers]\nother = { url = 'x' }\n# the end",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_files_of_unusual_shapes_are_edited_and_nothing_of_them_is_lost(raw, parts):
+    written = put_all(Content(raw), parts)
+    assert [state(written, part) for part in parts] == ["same"] * len(parts)
+    assert is_inserted(raw, written.raw)
+    for part in reversed(parts):
+        written = take_out(written, part, Content(raw))
+    assert said(written).replace('{"version":1}', "").replace("{}", "") == said(Content(raw)).replace(
+        "{}", ""
+    )
+
+
+REWRITTEN = [
+    (
+        json_parts(False),
+        lambda text: json.dumps(json.loads(text), indent=7, sort_keys=True).replace("10", "10.0"),
+    ),
+    (json_parts(True), lambda text: json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=True)),
+    (
+        toml_parts(),
+        lambda text: (
+            "mcp_servers = { faiss-memory = { tools = { search = { approve = true } }, args = ['C:\\x'],"
+            " url = 'http://127.0.0.1:8900/mcp' } }\n"
+        ),
+    ),
+    (
+        toml_parts(),
+        lambda text: (
+            "[mcp_servers]\nfaiss-memory.tools.search.approve = true\nfaiss-memory.args = [ 'C:\\x' ]\n"
+            "faiss-memory.url = 'http://127.0.0.1:8900/mcp'\n"
+        ),
+    ),
+    (yaml_parts(), lambda text: yaml.safe_dump(yaml.safe_load(text), default_flow_style=True, width=20)),
+    (
+        markdown_parts(),
+        lambda text: (
+            text.replace("## Memory\n\nSearch it first:", "Memory\n---\n* _Search_\n  it\n\n  first:")
+            .replace("Memory\n---\n*", "## Memory\n\n*")
+            .replace("\n", "\r\n")
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("parts", "rewrite"), REWRITTEN)
+def test_what_a_client_or_a_formatter_has_written_anew_is_still_ours(parts, rewrite):
+    merged = with_owner(Content(None), None, OWNER, parts, force=False)
+    now = Content(rewrite(merged.content.raw.decode()).encode())
+    assert now != merged.content
+    assert [state(now, part) for part in parts] == ["same"] * len(parts)
+    assert put_all(now, parts) == now
+    again = with_owner(now, merged.record, OWNER, parts, force=False)
+    assert (again.content, again.edited) == (now, [])
+    left = without_owner(now, merged.record, OWNER, parts, force=False)
+    assert (left.content.raw, left.record, left.edited) == (None, None, [])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (30, 30.0, True), ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True), (["a", "b"], ["b", "a"], False),
+        (1, True, False), ("30", 30, False), (0, None, False), (1.5, 1.25, False), ({"a": [0]}, {"a": [False]}, False),
+    ],
+)  # fmt: skip
+def test_data_is_compared_as_what_it_says(one, other, same):
+    assert alike(one, other) is same
+
+
+@pytest.mark.parametrize(
+    ("raw", "parts", "read"),
+    [
+        (b"a: &a [x]\nread: *a\n", yaml_parts()[:1], yaml.safe_load),
+        (b'{"mcpServers": {"x": {}}, "mcpServers": {"y": {}}}', json_parts(True)[1:2], json.loads),
+    ],
+)
+def test_what_cannot_be_edited_comes_with_lines_that_replace_what_is_there(raw, parts, read):
+    with pytest.raises(CannotMerge):
+        put(Content(raw), parts[0])
+    pasted = read(formats.to_paste(Content(raw), parts))
+    top = parts[0].keys[0]
+    assert state(Content(json.dumps(pasted).encode()), parts[0]) == "same"
+    assert list(pasted) == [top]
+    assert "x" in json.dumps(pasted) or "y" in json.dumps(pasted)
 
 
 def test_a_member_is_replaced_where_it_stands():

@@ -52,7 +52,11 @@ class Adapter:
     scopes: tuple[Scope, ...] = ("personal", "shared", "user")
     """Whose files it can write."""
     steps: Callable[[InstallContext], Sequence[str]] = _no_steps
-    """What the person still has to do once the files are there, a sentence each, such as trusting the folder."""
+    """What the person still has to do once the files are there, a sentence each, such as trusting the folder.
+
+    What is done already, as far as the assistant's own files tell, is left out."""
+    reload: str = ""
+    """What makes a running one read its files anew, a sentence; told whenever they have changed."""
     detection: Detection = _NOT_DETECTED
     obstacles: Callable[[InstallContext], Sequence[str]] = _no_steps
     """What keeps the assistant from using its files at present, as far as its own files tell: a sentence each."""

@@ -1,11 +1,14 @@
 """What an adapter declares: the files that connect an assistant, each a value. `install/` applies and removes them.
 
-A `path` is relative to the project's folder, or begins with `~/` for one in the user's home; slashes on every system.
+A `path` is relative to the project's folder, begins with `~/` for one in the user's home, or is absolute where the
+person's environment says so (`InstallContext.kept_in`); slashes on every system.
 `keys` lead from the top of a file to a place in it.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import Template
 from typing import Any, Literal, TypeAlias
@@ -27,6 +30,8 @@ class OwnFile:
     """Whether it is written anew while it is in use: then it is ours whatever it says, and one that is there stays."""
     filled_from: str = ""
     """The address, as a path, of a better text, if the service runs when a file that is refreshed is first written."""
+    spared: bool = False
+    """Whether the rest is installed without it where the person has a file of their own by this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,16 @@ class InstallContext:
     public_url: str = ""
     """The https address of the service, where one is set."""
     system: Literal["linux", "darwin", "windows"] = "linux"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The person's environment, on whose machine the files are written; empty where they are only shown."""
+
+    def kept_in(self, variable: str, usual: str) -> str:
+        """Return the folder that an assistant keeps its files in: what a variable names, else the usual one.
+
+        The usual one begins with `~/`; the other is absolute.
+        """
+        given = self.environment.get(variable, "")
+        return os.path.abspath(given) if given else usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +189,6 @@ class Detection:
     """How an assistant is recognised on this machine: by a file or folder that is there, or a command on the PATH."""
 
     paths: tuple[str, ...] = ()
-    commands: tuple[str, ...] = field(default=())
+    commands: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    """Of the environment, each of which names the folder that it keeps its own files in."""

@@ -3,11 +3,13 @@
 from faiss_memory.install.assistants import Assistants
 from faiss_memory.install.data import ABSENT
 from faiss_memory.install.formats import KINDS, Part, snippet, whole_file
-from faiss_memory.install.installer import Installer, by_path, context_of, system
+from faiss_memory.install.installer import Installer
+from faiss_memory.install.moves import followed
+from faiss_memory.install.places import by_path, context_of, folder_here, system
 from faiss_memory.install.plan import Edit, Plan, Refusal
 from faiss_memory.install.present import current
 from faiss_memory.install.record import Installed, Owner, RecordFile
-from faiss_memory.install.status import InstalledAssistant, report
+from faiss_memory.install.status import InstalledAssistant, conflicts, report
 
 __all__ = [
     "ABSENT",
@@ -23,8 +25,11 @@ __all__ = [
     "RecordFile",
     "Refusal",
     "by_path",
+    "conflicts",
     "context_of",
     "current",
+    "folder_here",
+    "followed",
     "report",
     "snippet",
     "system",

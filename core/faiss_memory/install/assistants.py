@@ -11,6 +11,7 @@ from faiss_memory.adapter.adapter import Adapter
 from faiss_memory.contracts.config_files import ConfigFile, InstallContext, Scope, Snippet, Written
 from faiss_memory.errors import InstallError
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.settings import environment_with
 
 
 class Assistants:
@@ -43,6 +44,10 @@ class Assistants:
         """Return what the person still has to do; nothing for an assistant that is no longer there."""
         adapter = self.adapters.get(name)
         return adapter.steps(context) if adapter is not None else ()
+
+    def reload(self, name: str) -> str:
+        """Return what makes a running assistant read its files anew."""
+        return self.adapters[name].reload if name in self.adapters else ""
 
     def title(self, name: str) -> str:
         """Name an assistant as people call it."""
@@ -77,7 +82,18 @@ def _unknown(name: str, known: Sequence[str]) -> str:
 
 def _is_here(adapter: Adapter, folder: str) -> bool:
     for path in adapter.detection.paths:
-        place = Path.home() / path[2:] if path.startswith("~/") else Path(folder, path) if folder else None
+        place = _in_home(path) if path.startswith("~/") else Path(folder, path) if folder else None
         if place is not None and place.exists():
             return True
-    return any(shutil.which(command) for command in adapter.detection.commands)
+    environment = environment_with({})
+    kept = (environment.get(variable) for variable in adapter.detection.variables)
+    return any(path and Path(path).is_dir() for path in kept) or any(
+        shutil.which(command) for command in adapter.detection.commands
+    )
+
+
+def _in_home(path: str) -> Path:
+    configured = environment_with({}).get("XDG_CONFIG_HOME")
+    if configured and path.startswith("~/.config/"):
+        return Path(configured, path.removeprefix("~/.config/"))
+    return Path.home() / path[2:]

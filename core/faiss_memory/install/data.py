@@ -70,7 +70,7 @@ def with_part(data: Any, part: Keyed) -> Any:
         return data if found is not ABSENT else with_member(data, part.keys, part.value)
     if isinstance(part, JsonItems | YamlItem):
         there = list_of(found, part)
-        more = [item for item in items_of(part) if item not in there]
+        more = [item for item in items_of(part) if not among(item, there)]
         return with_member(data, part.keys, [*there, *more])
     return with_member(data, part.keys, part.value)
 
@@ -95,8 +95,30 @@ def presence(data: Any, part: Keyed) -> Presence:
         return "same"
     if isinstance(part, JsonItems | YamlItem):
         there = list_of(found, part)
-        return "same" if all(item in there for item in items_of(part)) else "absent"
-    return "same" if repr(found) == repr(part.value) else "other"
+        return "same" if all(among(item, there) for item in items_of(part)) else "absent"
+    return "same" if alike(found, part.value) else "other"
+
+
+def canonical(value: Any) -> Any:
+    """Make data comparable as what it says: a client that writes a file anew may order keys, and write 30 as 30.0."""
+    if isinstance(value, Mapping):
+        pairs = [(canonical(key), canonical(inner)) for key, inner in value.items()]
+        return "members", sorted(pairs, key=repr)
+    if isinstance(value, list | tuple):
+        return "list", [canonical(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer():
+        return "int", int(value)
+    return type(value).__name__, value if isinstance(value, int) else repr(value)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Return whether two values say the same."""
+    return bool(canonical(one) == canonical(other))
+
+
+def among(item: Any, items: Sequence[Any]) -> bool:
+    """Return whether one of some items says the same."""
+    return any(alike(item, other) for other in items)
 
 
 def marked_items(data: Any, part: JsonItems | YamlItem) -> list[Any]:
@@ -125,13 +147,14 @@ def emptied(data: Any, keys: Sequence[str], original: Any) -> list[Sequence[str]
     places: list[Sequence[str]] = [keys]
     while len(places[-1]) > 1:
         above = places[-1][:-1]
-        if len(member(data, above)) > 1 or _has(original, above):
+        if len(member(data, above)) > 1 or has(original, above):
             break
         places.append(above)
     return places
 
 
-def _has(data: Any, keys: Sequence[str]) -> bool:
+def has(data: Any, keys: Sequence[str]) -> bool:
+    """Return whether a place is in data that may be of another shape."""
     try:
         return member(data, keys) is not ABSENT
     except CannotMerge:

@@ -1,13 +1,20 @@
-"""Others' files as install needs them: whole, or a reason that can be told; and the folders that lead to them."""
+"""Others' files as install needs them: whole, or a reason that can be told; their folders; and whether git has them."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from faiss_memory import safe_files
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.formats import Content
+from faiss_memory.project_name import Repository
+
+_SECONDS = 10
+# What a cloned repository's own settings would have git start is not started.
+_GIT = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
 
 
 def read_content(path: Path) -> Content:
@@ -45,3 +52,18 @@ def missing_folders(path: Path) -> list[str]:
 
 def _is_writable(path: Path) -> bool:
     return bool(path.stat().st_mode & 0o222) and os.access(path, os.W_OK)
+
+
+def tracked(repository: Repository, paths: Iterable[str]) -> set[str]:
+    """Return those of some located files that git tracks; none where git cannot say."""
+    top = os.path.realpath(repository.top)
+    within = {os.path.relpath(path, top): path for path in paths if safe_files.is_below(path, top)}
+    if not within:
+        return set()
+    asked = [*_GIT, "--literal-pathspecs", "-C", top, "ls-files", "-z", "--", *within]
+    try:
+        ended = subprocess.run(asked, capture_output=True, timeout=_SECONDS, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return set()
+    found = os.fsdecode(ended.stdout).split("\0") if ended.returncode == 0 else []
+    return {within[name] for name in found if name in within}

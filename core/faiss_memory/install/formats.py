@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any
 
 from faiss_memory.contracts.config_files import (
-    MARK,
     JsonDefault,
     JsonItems,
     JsonMember,
@@ -23,8 +22,9 @@ from faiss_memory.contracts.config_files import (
 )
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install import json_text, marked_text, toml_text, yaml_text
-from faiss_memory.install.data import ABSENT, Presence, member
+from faiss_memory.install.data import ABSENT, Keyed, Presence, member, with_part
 from faiss_memory.install.marked_text import IgnoredPaths
+from faiss_memory.install.words import is_older_form, says_the_same
 
 Part = Written | IgnoredPaths
 """What is written into a file for an assistant."""
@@ -78,7 +78,12 @@ def state(content: Content, part: Part) -> Presence:
     if isinstance(part, OwnFile):
         if content.raw is None:
             return "absent"
-        return "same" if part.refreshed or content.raw == part.text.encode() else "other"
+        if part.refreshed or content.raw == part.text.encode():
+            return "same"
+        try:
+            return "same" if says_the_same(part, content.text()[1]) else "other"
+        except CannotMerge:
+            return "other"
     if content.raw is None:
         return "absent"
     found: Presence = _asked("state", content.text()[1], part)
@@ -88,7 +93,7 @@ def state(content: Content, part: Part) -> Presence:
 def put(content: Content, part: Part) -> Content:
     """Add a part to a file, or put it in place of another form of it. Raises CannotMerge."""
     if isinstance(part, OwnFile):
-        return content if part.refreshed and content.raw is not None else Content(part.text.encode())
+        return content if state(content, part) == "same" else Content(part.text.encode())
     mark, text = content.text()
     return Content((mark + _asked("put", text, part)).encode())
 
@@ -115,6 +120,10 @@ def give_back(content: Content, part: Part, original: Content) -> Content:
     """Remove a part as declared, and let what the original has in its place be there again. Raises CannotMerge."""
     if isinstance(part, OwnFile) or original.raw is None:
         return take_out(content, part, original)
+    if isinstance(part, MarkdownBlock):
+        mark, text = content.text()
+        again = marked_text.given_back(text, original.text()[1])
+        return take_out(content, part, original) if again is None else Content((mark + again).encode())
     if not shares_place(part):
         before = _standing(original.text()[1], part)
         return take_out(content, part, original) if before is None else put(content, before)
@@ -143,6 +152,22 @@ def snippet(part: Part | Snippet) -> str:
     return part.text if isinstance(part, OwnFile | Snippet) else str(_SYNTAX[type(part)].snippet(part))
 
 
+def to_paste(content: Content, parts: Sequence[Part]) -> str:
+    """Write parts so that, pasted, they give a valid file: where a place they share is there, with what it holds."""
+    try:
+        keyed = [part for part in parts if not isinstance(part, OwnFile | MarkdownBlock | IgnoredPaths)]
+        if content.raw is None or len(keyed) != len(parts):
+            return whole_file(parts)
+        data = _data(content.text()[1], keyed[0])
+        for part in keyed:
+            data = with_part(data, part)
+    except CannotMerge:
+        return whole_file(parts)
+    tops = {part.keys[0]: data[part.keys[0]] for part in keyed}
+    syntax = _SYNTAX[type(keyed[0])]
+    return str(syntax.written(tops))
+
+
 def whole_file(parts: Sequence[Part]) -> str:
     """Write a file that holds these parts and nothing else."""
     content = Content(None)
@@ -153,17 +178,17 @@ def whole_file(parts: Sequence[Part]) -> str:
 
 def _standing(text: str, part: Part) -> Part | None:
     """Return what stands in a part's place, whatever it is, as a part; None where nothing does."""
-    if isinstance(part, MarkdownBlock):
-        there = marked_text.inner(text)
-        return None if there is None else replace(part, text=there)
-    if isinstance(part, JsonMember | JsonDefault):
-        data = json_text.read(text, comments=part.comments) if text.strip() else {}
-    elif isinstance(part, TomlTable | YamlMember | YamlDefault):
-        data = _SYNTAX[type(part)].read(text)
-    else:
+    if not isinstance(part, JsonMember | JsonDefault | TomlTable | YamlMember | YamlDefault):
         return None
-    found = member(data, part.keys)
+    found = member(_data(text, part), part.keys)
     return None if found is ABSENT else replace(part, value=found)
+
+
+def _data(text: str, part: Keyed) -> Any:
+    """Read a text as what a part's file is. Raises CannotMerge."""
+    if isinstance(part, JsonMember | JsonItems | JsonDefault):
+        return json_text.read(text, comments=part.comments)
+    return toml_text.read(text) if isinstance(part, TomlTable) else yaml_text.read(text)
 
 
 def _asked(question: str, text: str, part: Part, *more: str) -> Any:
@@ -174,9 +199,9 @@ def _asked(question: str, text: str, part: Part, *more: str) -> Any:
         raise CannotMerge("it is nested too deeply") from None
 
 
-def is_ours(content: Content) -> bool:
+def is_ours(content: Content, part: OwnFile) -> bool:
     """Return whether a file that is wholly ours may be taken for one, where no record is left of it."""
-    return MARK in (content.raw or b"").decode("utf-8", "replace")
+    return is_older_form(part, (content.raw or b"").decode("utf-8", "replace"))
 
 
 def place(part: Part) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from faiss_memory.contracts.config_files import JsonItems, MarkdownBlock, OwnFile, YamlItem
@@ -24,6 +24,24 @@ def starts(part: Part, command: str) -> bool:
     return any(
         text == form or text.startswith(f"{form} ") for text in _texts(_value(part)) for form in quoted
     )
+
+
+def counted(parts: Iterable[Part]) -> tuple[int, int]:
+    """Count the hooks and the MCP servers among some parts."""
+    hooks = servers = 0
+    for part in parts:
+        keys = getattr(part, "keys", ())
+        if isinstance(part, JsonItems) and keys[:1] == ("hooks",):
+            hooks += len(part.items)
+        elif isinstance(part, OwnFile):
+            servers += "/mcpServers/" in part.path
+        else:
+            servers += _SERVERS.isdisjoint(keys) is False and not isinstance(part, JsonItems)
+    return hooks, servers
+
+
+_SERVERS = frozenset({"mcpServers", "mcp_servers", "servers", "mcp"})
+"""Under what assistants keep them."""
 
 
 def holds(part: Part, secret: str) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
 
-from faiss_memory.address import service_address, settled_address
 from faiss_memory.contracts.config_files import InstallContext, OwnFile, Scope, Snippet
-from faiss_memory.errors import InstallError
+from faiss_memory.errors import CannotMerge, InstallError
 from faiss_memory.install.applying import carry_out, finish
 from faiss_memory.install.assistants import Assistants
 from faiss_memory.install.commands import (
@@ -21,14 +18,23 @@ from faiss_memory.install.commands import (
     plan_link,
     trouble_with,
 )
+from faiss_memory.install.disk import tracked
 from faiss_memory.install.formats import Part
 from faiss_memory.install.inspect import holds, starts
-from faiss_memory.install.places import check_folder, folder_for, name_project, project_in, stands_alone
-from faiss_memory.install.plan import Plan, Refusal, locate
-from faiss_memory.install.record import Owner, RecordFile
+from faiss_memory.install.moves import followed, locate
+from faiss_memory.install.places import (
+    by_path,
+    check_folder,
+    context_of,
+    folder_for,
+    name_project,
+    project_in,
+)
+from faiss_memory.install.plan import Plan, Refusal
+from faiss_memory.install.record import Installed, Owner, RecordFile
+from faiss_memory.install.status import conflicts, report
+from faiss_memory.project_name import find_repository
 from faiss_memory.settings import Settings
-
-System = Literal["linux", "darwin", "windows"]
 
 
 class Installer:
@@ -65,11 +71,11 @@ class Installer:
             yield finish(self._records)
 
     def plan_install(
-        self, assistants: Iterable[str], name: str | None = None, force: bool = False, link: bool = False
+        self, assistants: Sequence[str], name: str | None = None, force: bool = False, link: bool = False
     ) -> Plan:
         """Work out what would change. Raises InstallError before anything is done."""
         check_folder(self.folder)
-        plan = Plan(self._records.load())
+        plan = Plan(self._recorded())
         project = name_project(plan.later, self.scope, self.folder, name)
         context = self.context(project)
         for assistant in assistants:
@@ -84,16 +90,21 @@ class Installer:
             if not refused and plan.install(owner, files, force):
                 plan.remarks += self._linked(plan, owner, files) if link else ()
         self._forget_project(plan)
+        self._warn(plan, assistants)
         return plan
 
     def plan_uninstall(self, assistants: Iterable[str], force: bool = False) -> Plan:
         """Work out what would change."""
-        plan = Plan(self._records.load())
+        plan = Plan(self._recorded())
         for assistant in assistants:
             owner = self.owner(assistant)
             recorded = plan.later.of(owner)
             context = self.context(project_in(plan.later, self.folder))
-            files = {} if recorded else by_path(self._assistants.files(assistant, context))
+            files = (
+                {}
+                if recorded
+                else self._not_committed(plan, assistant, by_path(self._assistants.files(assistant, context)))
+            )
             if plan.uninstall(owner, files, force):
                 drop_links(plan.later, owner)
         self._forget_project(plan)
@@ -105,7 +116,7 @@ class Installer:
 
     def content(self, assistant: str, name: str | None = None) -> dict[str, list[Part]]:
         """Return an assistant's files, by declared path, without looking at what is there."""
-        project = name or project_in(self._records.load(), self.folder)
+        project = name or project_in(self._recorded(), self.folder)
         return by_path(self._assistants.files(assistant, self.context(project)))
 
     def to_be_filled(self, plan: Plan, assistant: str) -> Iterator[tuple[Path, str]]:
@@ -122,15 +133,17 @@ class Installer:
 
     def snippets(self, assistant: str, name: str | None = None) -> list[Snippet]:
         """Return what an assistant's adapter has for the person to paste."""
-        project = name or project_in(self._records.load(), self.folder)
+        project = name or project_in(self._recorded(), self.folder)
         declared = self._assistants.declared(assistant, self.context(project))
         return [part for part in declared if isinstance(part, Snippet)]
 
-    def steps(self, assistant: str) -> Sequence[str]:
-        """Return what the person still has to do."""
-        steps = self._assistants.steps(assistant, self.context(project_in(self._records.load(), self.folder)))
+    def steps(self, assistant: str, plan: Plan | None = None) -> Sequence[str]:
+        """Return what the person still has to do after a plan was carried out, if one was."""
+        steps = self._assistants.steps(assistant, self.context(project_in(self._recorded(), self.folder)))
         pasting = f"`faiss-memory install {assistant} --print` shows what there is to paste besides."
-        return [*steps, *([pasting] if self.snippets(assistant) else [])]
+        has_changed = plan is not None and bool(plan.changed_of(self.owner(assistant)))
+        reload = self._assistants.reload(assistant) if has_changed else ""
+        return [*steps, *([reload] if reload else []), *([pasting] if self.snippets(assistant) else [])]
 
     def detected(self) -> list[str]:
         """List the assistants that are found on this machine. Raises InstallError if there is none."""
@@ -140,14 +153,23 @@ class Installer:
             raise InstallError(f"no assistant was found on this machine; name one: {known}")
         return found
 
+    def found(self) -> dict[str, str]:
+        """Return the assistants that are found on this machine, by name, with what people call them."""
+        names = self._assistants.detected(self.scope, self.folder)
+        return {name: self._assistants.title(name) for name in names}
+
+    def known(self) -> list[str]:
+        """List the assistants that there are."""
+        return sorted(self._assistants.adapters)
+
     def installed(self) -> list[str]:
         """List the assistants that something is recorded of in this place."""
-        owners = self._records.load().owners()
+        owners = self._recorded().owners()
         return [owner.assistant for owner in owners if owner == self.owner(owner.assistant)]
 
     def elsewhere(self, assistant: str) -> list[Owner]:
         """List the other places an assistant is installed in."""
-        owners = self._records.load().owners()
+        owners = self._recorded().owners()
         return [owner for owner in owners if owner.assistant == assistant and owner != self.owner(assistant)]
 
     def troubles(self, assistant: str) -> list[str]:
@@ -155,6 +177,9 @@ class Installer:
         files = self.content(assistant)
         used = [command for command in self._commands if _starts(files, command)]
         return [trouble for command in used if (trouble := trouble_with(command))]
+
+    def _recorded(self) -> Installed:
+        return followed(self._records.load())
 
     @property
     def _commands(self) -> tuple[str, str]:
@@ -164,6 +189,50 @@ class Installer:
     def _secrets(self) -> list[str]:
         return [secret for secret in (self._settings.token, self._settings.public_token) if secret]
 
+    def _not_committed(
+        self, plan: Plan, assistant: str, files: dict[str, list[Part]]
+    ) -> dict[str, list[Part]]:
+        """Leave out what others have committed: without a record, one person's uninstall does not take it away."""
+        repository = find_repository(Path(self.folder)) if self.scope == "personal" else None
+        if repository is None:
+            return files
+        places = {}
+        for path in files:
+            with suppress(CannotMerge):  # the plan tells it
+                places[path] = locate(path, self.folder)
+        theirs = tracked(repository, places.values())
+        plan.remarks += [
+            f"{path} is tracked by git, and stays: `faiss-memory uninstall {assistant} --shared` takes out ours"
+            for path in sorted(theirs)
+        ]
+        return {path: parts for path, parts in files.items() if places.get(path) not in theirs}
+
+    def _warn(self, plan: Plan, assistants: Sequence[str]) -> None:
+        """Say what the person should know before anything is written."""
+        repository = find_repository(Path(self.folder)) if self.scope == "personal" else None
+        others = report(plan.later, self._assistants, self._settings, self.folder) if self.folder else ()
+        owners = {*plan.later.owners(), *(one.owner for one in others)}
+        here = [owner for owner in owners if owner.folder in ("", self.folder) or not self.folder]
+        for assistant in assistants:
+            plan.warnings += conflicts([owner for owner in here if owner.assistant == assistant])
+            changed = plan.changed_of(self.owner(assistant))
+            for path in sorted(tracked(repository, changed)) if repository is not None else ():
+                plan.warnings.append(self._about_tracked(assistant, path, changed[path]))
+
+    def _about_tracked(self, assistant: str, path: str, parts: Sequence[Part]) -> str:
+        elsewhere = {
+            "user": "--user writes your own files, for all projects",
+            "shared": "--shared what all can use",
+        }
+        adapter = self._assistants.adapters.get(assistant)
+        offered = [words for scope, words in elsewhere.items() if adapter is None or scope in adapter.scopes]
+        names_a_place = any(command in str(part) for part in parts for command in self._commands)
+        return (
+            f"{path} is tracked by git: what is for you alone"
+            f"{', with paths of this machine,' if names_a_place else ''} would be among your changes there. "
+            f"Instead, {' and '.join(offered)}"
+        )
+
     def _forget_project(self, plan: Plan) -> None:
         if not any(owner.folder == self.folder for owner in plan.later.owners()):
             plan.later.projects.pop(self.folder, None)
@@ -171,37 +240,6 @@ class Installer:
     def _linked(self, plan: Plan, owner: Owner, files: dict[str, list[Part]]) -> list[str]:
         names = [name for name in (COMMAND, HOOK_COMMAND) if _starts(files, command_for(name, self.scope))]
         return [trouble for name in names if (trouble := plan_link(plan.later, name, owner))]
-
-
-def context_of(settings: Settings, scope: Scope, folder: str, project: str) -> InstallContext:
-    """Return what generated files may speak of. Others' services are where the settings say, one's own where it is."""
-    url = settled_address(settings) if scope == "shared" else service_address(settings).url
-    return InstallContext(
-        url=url,
-        project=project,
-        scope=scope,
-        folder=folder,
-        stands_alone=stands_alone(folder),
-        command=command_for(COMMAND, scope),
-        hook_command=command_for(HOOK_COMMAND, scope),
-        has_token=bool(settings.token),
-        public_url=settings.public_url,
-        system=system(),
-    )
-
-
-def system() -> System:
-    """Name the operating system."""
-    named: dict[str, System] = {"darwin": "darwin", "win32": "windows"}
-    return named.get(sys.platform, "linux")
-
-
-def by_path(parts: Iterable[Part]) -> dict[str, list[Part]]:
-    """Group parts by the path they are declared with."""
-    found: dict[str, list[Part]] = {}
-    for part in parts:
-        found.setdefault(part.path, []).append(part)
-    return found
 
 
 def _starts(files: dict[str, list[Part]], command: str) -> bool:

@@ -1,4 +1,4 @@
-"""Editing JSON, with or without comments, by splicing: tree-sitter says where things stand, all other bytes stay."""
+"""Editing JSON, with or without comments, by splicing: all other bytes stay."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import tree_sitter_json
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
 from faiss_memory.contracts.config_files import JsonDefault, JsonItems, JsonMember
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
+    alike,
+    among,
     check,
     emptied,
     items_of,
@@ -27,19 +28,20 @@ from faiss_memory.install.data import (
     with_part,
     without_member,
 )
+from faiss_memory.install.json_document import (
+    Document,
+    data_of,
+    elements_of,
+    filled,
+    find,
+    has_comment,
+    newline_of,
+    pair_at,
+    parse,
+    value_of,
+)
 
 JsonPart = JsonMember | JsonItems | JsonDefault
-
-_PARSER = Parser(Language(tree_sitter_json.language()))
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A parsed text; `commas` are the places of trailing commas, which only some readers take."""
-
-    raw: bytes
-    root: Node
-    commas: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,46 +55,46 @@ class Splice:
 
 def state(text: str, part: JsonPart) -> Presence:
     """Return whether a part is there; one with comments inside counts as another than ours."""
-    if not text.strip():
-        return "absent"
-    document = _parse(text, part.comments)
-    found = presence(_data(document.root), part)
+    document = parse(filled(text, part.comments), part.comments)
+    found = presence(data_of(document.root), part)
     if found == "same" and isinstance(part, JsonMember):
-        node = _find(document.root, part.keys)
-        return "other" if _has_comment(node) else "same"
+        node = find(document.root, part.keys)
+        return "other" if has_comment(node) else "same"
     return found
 
 
 def read(text: str, *, comments: bool) -> Any:
     """Read a text as data. Raises CannotMerge."""
     try:
-        return _data(_parse(text, comments).root)
+        return data_of(parse(filled(text, comments), comments).root)
     except RecursionError:
         raise CannotMerge("it is nested too deeply") from None
 
 
 def put(text: str, part: JsonPart) -> str:
     """Add a part, or put it in place of what stands there. Raises CannotMerge."""
-    before = text if text.strip() else "{}"
-    document = _parse(before, part.comments)
-    data = _data(document.root)
+    before = filled(text, part.comments)
+    document = parse(before, part.comments)
+    data = data_of(document.root)
     wanted = with_part(data, part)
-    if repr(wanted) == repr(data) and text.strip():
-        return text
     there = member(data, part.keys)
+    if text.strip() and (repr(wanted) == repr(data) or alike(there, member(wanted, part.keys))):
+        return text
     if isinstance(part, JsonItems) and isinstance(there, list):
-        missing = [item for item in items_of(part) if item not in list_of(there, part)]
+        missing = [item for item in items_of(part) if not among(item, list_of(there, part))]
         written = before
         for item in missing:
-            document = _parse(written, part.comments)
-            array = _find(document.root, part.keys)
+            document = parse(written, part.comments)
+            array = find(document.root, part.keys)
             written = _spliced(document, _insertion(document, array, None, item))
     elif there is not ABSENT and not isinstance(part, JsonItems):
         written = _spliced(document, [_replacement(document, part.keys, part.value)])
     else:
         written = _spliced(document, _new_member(document, data, part))
     _check(written, part.comments, wanted)
-    return written if text.strip() else written + "\n"
+    return (
+        written if text == before or written.endswith("\n") else written + newline_of(text.encode()).decode()
+    )
 
 
 def take_out(text: str, part: JsonPart, original: str) -> str:
@@ -100,32 +102,36 @@ def take_out(text: str, part: JsonPart, original: str) -> str:
 
     A default goes only with the rest of the file. Raises CannotMerge.
     """
-    if not text.strip():
+    if text != filled(text, part.comments):
         return text
-    document = _parse(text, part.comments)
-    data = _data(document.root)
+    document = parse(text, part.comments)
+    data = data_of(document.root)
     found = member(data, part.keys)
-    first = _data(_parse(original, part.comments).root) if original.strip() else {}
+    first = read(original, comments=part.comments)
     if found is ABSENT or (isinstance(part, JsonDefault) and not _is_last(data, part, first, document)):
         return text
     if isinstance(part, JsonItems):
-        ours = [item for item in list_of(found, part) if item in part.items]
-        rest = [item for item in list_of(found, part) if item not in ours]
+        ours = [item for item in list_of(found, part) if among(item, part.items)]
+        rest = [item for item in list_of(found, part) if not among(item, part.items)]
         if not ours:
             return text
         if rest or member_or_none(first, part.keys) is not None:
             return _without_items(text, part, ours, with_member(data, part.keys, rest))
     for place in reversed(emptied(data, part.keys, first)):
-        if len(place) == len(part.keys) or not _has_comment(_find(document.root, place)):
+        if len(place) == len(part.keys) or not has_comment(find(document.root, place)):
             break
-    written = _spliced(document, _removal(document, _pair(document.root, place)))
+    written = _spliced(document, _removal(document, pair_at(document.root, place)))
     _check(written, part.comments, without_member(data, place))
-    return written
+    return (
+        _unfilled(written, part.comments)
+        if original.strip() and original != filled(original, part.comments)
+        else written
+    )
 
 
 def marked(text: str, part: JsonItems) -> list[Any]:
     """List the items with our mark, in the list that a part is for."""
-    return marked_items(_data(_parse(text, part.comments).root), part) if text.strip() else []
+    return marked_items(read(text, comments=part.comments), part)
 
 
 def is_blank(text: str) -> bool:
@@ -136,7 +142,12 @@ def is_blank(text: str) -> bool:
 def snippet(part: JsonPart) -> str:
     """Write a part as a file of its own."""
     value = list(part.items) if isinstance(part, JsonItems) else part.value
-    return json.dumps(with_member({}, part.keys, value), indent=2, ensure_ascii=False) + "\n"
+    return written(with_member({}, part.keys, value))
+
+
+def written(data: Any) -> str:
+    """Write data as a file of its own."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def member_or_none(data: Any, keys: Sequence[str]) -> Any:
@@ -148,111 +159,29 @@ def member_or_none(data: Any, keys: Sequence[str]) -> Any:
     return None if found is ABSENT else found
 
 
+def _unfilled(text: str, comments: bool) -> str:
+    """Return a text without an empty object; comments beside it stay."""
+    document = parse(text, comments)
+    if elements_of(document.root) or has_comment(document.root):
+        return text
+    raw, (start, end) = document.raw, (document.root.start_byte, document.root.end_byte)
+    after = raw[end:].removeprefix(b"\r").removeprefix(b"\n") if _own_line(raw, start) else raw[end:]
+    return (raw[:start] + after).decode()
+
+
 def _is_last(data: Any, part: JsonDefault, first: Any, document: Document) -> bool:
-    alone = data == with_member({}, part.keys, part.value)
-    return alone and member_or_none(first, part.keys) is None and not _has_comment(document.root)
+    alone = alike(data, with_member({}, part.keys, part.value))
+    return alone and member_or_none(first, part.keys) is None and not has_comment(document.root)
 
 
 def _without_items(text: str, part: JsonItems, ours: Sequence[Any], wanted: Any) -> str:
     for item in ours:
-        document = _parse(text, part.comments)
-        array = _find(document.root, part.keys)
-        node = next(node for node in _elements(array) if _data(node) == item)
+        document = parse(text, part.comments)
+        array = find(document.root, part.keys)
+        node = next(node for node in elements_of(array) if alike(data_of(node), item))
         text = _spliced(document, _removal(document, node))
     _check(text, part.comments, wanted)
     return text
-
-
-# Reading.
-
-
-def _parse(text: str, comments: bool) -> Document:
-    raw = text.encode()
-    if not comments:
-        try:
-            json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise CannotMerge(f"it is not valid JSON: {error}") from None
-    masked, commas = bytearray(raw), []
-    tree = _PARSER.parse(bytes(masked))
-    while tree.root_node.has_error and (more := _trailing_commas(tree.root_node, masked)):
-        commas += more
-        for at in more:
-            masked[at] = ord(" ")
-        tree = _PARSER.parse(bytes(masked))
-    values = [node for node in tree.root_node.named_children if node.type != "comment"]
-    if tree.root_node.has_error or len(values) != 1:
-        raise CannotMerge("it is not valid JSON, even with comments and trailing commas allowed")
-    if values[0].type != "object":
-        raise CannotMerge("it holds something else than a JSON object")
-    return Document(raw, values[0], tuple(commas))
-
-
-def _trailing_commas(node: Node, raw: bytearray) -> list[int]:
-    """Find commas before a closing bracket: the grammar has none, and takes them for an error or a missing value."""
-    found: list[int] = []
-    for child in node.children:
-        if child.is_error and raw[child.start_byte : child.end_byte] == b"," and _closes(child.next_sibling):
-            found.append(child.start_byte)
-        elif child.is_missing and child.prev_sibling is not None:
-            before: Node | None = child.prev_sibling
-            while before is not None and before.type == "comment":
-                before = before.prev_sibling
-            if before is not None and before.type == "," and _closes(child.next_sibling):
-                found.append(before.start_byte)
-        elif child.has_error:
-            found += _trailing_commas(child, raw)
-    return found
-
-
-def _closes(node: Node | None) -> bool:
-    while node is not None and node.type == "comment":
-        node = node.next_sibling
-    return node is not None and node.type in "]}"
-
-
-def _data(node: Node) -> Any:
-    if node.type == "object":
-        return {_key(pair): _data(_value(pair)) for pair in _elements(node)}
-    if node.type == "array":
-        return [_data(item) for item in _elements(node)]
-    try:
-        return json.loads(node.text or b"")
-    except ValueError as error:
-        raise CannotMerge(f"it is not valid JSON: {error}") from None
-
-
-def _elements(container: Node) -> list[Node]:
-    return [node for node in container.named_children if node.type != "comment"]
-
-
-def _key(pair: Node) -> str:
-    node = pair.child_by_field_name("key")
-    key: str = json.loads(node.text or b"") if node is not None else ""
-    return key
-
-
-def _value(pair: Node) -> Node:
-    node = pair.child_by_field_name("value")
-    if node is None:
-        raise CannotMerge("it is not valid JSON: a member has no value")
-    return node
-
-
-def _pair(root: Node, keys: Sequence[str]) -> Node:
-    container = _find(root, keys[:-1])
-    found = [pair for pair in _elements(container) if _key(pair) == keys[-1]]
-    if len(found) != 1:
-        raise CannotMerge(f"`{'.'.join(keys)}` is there {'twice' if found else 'no more'}")
-    return found[0]
-
-
-def _find(root: Node, keys: Sequence[str]) -> Node:
-    return _value(_pair(root, keys)) if keys else root
-
-
-def _has_comment(node: Node) -> bool:
-    return node.type == "comment" or any(_has_comment(child) for child in node.children)
 
 
 # Writing.
@@ -266,7 +195,7 @@ def _spliced(document: Document, splices: Sequence[Splice]) -> str:
 
 
 def _check(text: str, comments: bool, wanted: Any) -> None:
-    check(lambda: _data(_parse(text, comments).root), wanted)
+    check(lambda: data_of(parse(text, comments).root), wanted)
 
 
 def _new_member(document: Document, data: Any, part: JsonPart) -> list[Splice]:
@@ -279,22 +208,22 @@ def _new_member(document: Document, data: Any, part: JsonPart) -> list[Splice]:
         return [_replacement(document, part.keys[: depth + 1], inner)]
     if member(data, part.keys[:depth]) is None:
         return [_replacement(document, part.keys[:depth], {part.keys[depth]: inner})]
-    return _insertion(document, _find(document.root, part.keys[:depth]), part.keys[depth], inner)
+    return _insertion(document, find(document.root, part.keys[:depth]), part.keys[depth], inner)
 
 
 def _replacement(document: Document, keys: Sequence[str], value: Any) -> Splice:
-    pair = _pair(document.root, keys)
-    node = _value(pair)
+    pair = pair_at(document.root, keys)
+    node = value_of(pair)
     indent = _indent(document.raw, pair.start_byte) if _own_line(document.raw, pair.start_byte) else None
     return Splice(node.start_byte, node.end_byte, _written(document.raw, None, value, indent))
 
 
 def _insertion(document: Document, container: Node, key: str | None, value: Any) -> list[Splice]:
     """Add an element at the end of an object or array, laid out as the others are."""
-    raw, elements = document.raw, _elements(container)
+    raw, elements = document.raw, elements_of(container)
     last = container.end_byte - 1
     filled = len(raw[:last].rstrip())
-    newline = _newline(raw)
+    newline = newline_of(raw)
     base = _indent(raw, container.start_byte)
     if not elements:
         bare = filled == container.start_byte + 1
@@ -318,7 +247,7 @@ def _removal(document: Document, element: Node) -> list[Splice]:
     """Take an element out with one of its commas, and with its line if nothing else stands on it."""
     raw, container = document.raw, element.parent
     assert container is not None
-    elements = _elements(container)
+    elements = elements_of(container)
     start, end = element.start_byte, element.end_byte
     if len(elements) == 1 and not _has_comment_beside(container):
         return [Splice(container.start_byte + 1, container.end_byte - 1)]
@@ -361,11 +290,7 @@ def _written(raw: bytes, key: str | None, value: Any, indent: bytes | None) -> b
     if indent is None:
         return (before + json.dumps(value, ensure_ascii=False)).encode()
     lines = (before + json.dumps(value, ensure_ascii=False, indent=_unit(raw).decode())).encode().split(b"\n")
-    return (_newline(raw) + indent).join(lines)
-
-
-def _newline(raw: bytes) -> bytes:
-    return b"\r\n" if raw.count(b"\r\n") * 2 > raw.count(b"\n") else b"\n"
+    return (newline_of(raw) + indent).join(lines)
 
 
 def _unit(raw: bytes) -> bytes:

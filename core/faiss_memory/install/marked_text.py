@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from faiss_memory.contracts.config_files import MarkdownBlock
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import Presence
+from faiss_memory.install.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +40,31 @@ def state(text: str, part: Block) -> Presence:
         return "absent"
     if isinstance(part, IgnoredPaths):
         return "same" if set(part.patterns) <= set(inner.splitlines()) else "absent"
-    return "same" if inner.split("\n") == _body(part).split("\n") else "other"
+    return "same" if words(inner) == words(_body(part)) else "other"
 
 
 def put(text: str, part: Block) -> str:
     """Add a block, or put it in place of the one there; of patterns the block holds those of all assistants."""
+    if state(text, part) == "same":
+        return text
     marks, newline = _marks(part), "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
     body = _body(part)
     if isinstance(part, IgnoredPaths):
         body = "".join(
             f"{line}\n" for line in sorted({*(_inner(text, marks) or "").splitlines(), *part.patterns})
         )
+    else:
+        body = f"\n{body}\n"  # as formatters set comments and text apart
     span = _span(text, marks)
     block = f"{marks.start}\n{body}{marks.end}".replace("\n", newline)
+    return _with_block(text, span, block)
+
+
+def _with_block(text: str, span: tuple[int, int] | None, block: str) -> str:
+    """Put a block in place of the one there, or at the end."""
     if span is not None:
         return text[: span[0]] + block + text[span[1] :]
+    newline = "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
     ended = text if not text or text.endswith("\n") else text + newline
     return ended + (newline if text.strip() else "") + block + newline
 
@@ -75,9 +86,12 @@ def take_out(text: str, part: Block, original: str) -> str:
     return before + re.sub(r"\A[ \t]*\r?\n", "", after)
 
 
-def inner(text: str) -> str | None:
-    """Return what stands in our block of a Markdown file; None where there is no block."""
-    return _inner(text, IN_MARKDOWN)
+def given_back(text: str, original: str) -> str | None:
+    """Put the block that a Markdown file had before, letter by letter; None where it had none."""
+    before = _span(original, IN_MARKDOWN)
+    if before is None:
+        return None
+    return _with_block(text, _span(text, IN_MARKDOWN), original[before[0] : before[1]])
 
 
 def patterns(text: str) -> list[str]:
@@ -113,8 +127,9 @@ def _inner(text: str, marks: Marks) -> str | None:
     span = _span(text, marks)
     if span is None:
         return None
-    lines = text[span[0] : span[1]].replace("\r\n", "\n").split("\n")
-    return "".join(f"{line}\n" for line in lines[1:-1])
+    lines = text[span[0] : span[1]].replace("\r\n", "\n").split("\n")[1:-1]
+    within = lines[1:-1] if lines[:1] == lines[-1:] == [""] else lines
+    return "".join(f"{line}\n" for line in within)
 
 
 def _span(text: str, marks: Marks) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ last one to go leaves the original behind. In a file that was edited since, only
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from faiss_memory.contracts.config_files import JsonDefault, OwnFile, YamlDefault
 from faiss_memory.errors import CannotMerge
@@ -28,7 +28,7 @@ from faiss_memory.install.formats import (
     take_out,
 )
 from faiss_memory.install.marked_text import IgnoredPaths
-from faiss_memory.install.record import Entry, FileRecord, Owner, digest, restored, stored
+from faiss_memory.install.record import Entry, FileRecord, Owner, digest, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def with_owner(
 ) -> Merged:
     """Let an owner have these parts in a file, in place of those it has. Raises CannotMerge."""
     mine = record.entry(owner) if record is not None else None
-    if record is not None and digest(content) == record.written and not (mine and mine.edited):
+    if record is not None and digest(content) == record.written and not record.is_edited:
         return _made_anew(
             content, record, _entries_with(record, Entry(owner, [stored(part) for part in parts]))
         )
@@ -64,19 +64,17 @@ def with_owner(
         file.put(part, [*former, *others])
     left = [stored(part) for part in file.edited if part in parts]
     entries = _entries_with(record, Entry(owner, [stored(part) for part in parts], left))
-    return Merged(file.now, FileRecord(original.raw, digest(file.now), entries), file.edited)
+    return Merged(file.now, _recorded(original, file.now, entries, record), file.edited)
 
 
 def without_owner(
     content: Content, record: FileRecord | None, owner: Owner, parts: Sequence[Part], force: bool
 ) -> Merged:
     """Let an owner have nothing in a file any more; `parts` is what it has there. Raises CannotMerge."""
-    mine = record.entry(owner) if record is not None else None
-    edited = [restored(part) for part in mine.edited] if mine is not None else []
     remaining = [entry for entry in record.entries if entry.owner != owner] if record is not None else []
-    if record is not None and digest(content) == record.written and not (edited and force):
-        return replace(_made_anew(content, record, remaining), edited=edited)
-    return _taken_out(content, record, parts, remaining, force)
+    if record is not None and digest(content) == record.written and not record.is_edited:
+        return _made_anew(content, record, remaining)
+    return _taken_out(content, record, owner, parts, remaining, force)
 
 
 def _made_anew(content: Content, record: FileRecord, entries: list[Entry]) -> Merged:
@@ -91,22 +89,40 @@ def _made_anew(content: Content, record: FileRecord, entries: list[Entry]) -> Me
 
 
 def _taken_out(
-    content: Content, record: FileRecord | None, parts: Sequence[Part], remaining: list[Entry], force: bool
+    content: Content,
+    record: FileRecord | None,
+    owner: Owner,
+    parts: Sequence[Part],
+    remaining: list[Entry],
+    force: bool,
 ) -> Merged:
-    """Take parts out of a file that was edited since, and leave all else in it alone."""
+    """Take parts out of a file that was edited since, and leave all else in it alone.
+
+    What the person has edited of ours stays recorded, so that it is known for theirs the next time too.
+    """
     others = [part for entry in remaining for part in entry.read()]
-    file = _Edited(content, record, [*others, *parts], force or record is None)
+    file = _Edited(content, record, [*others, *parts], force)
     for part in _for_removal(parts, (), others):
         file.make_way(part, others)
     for other in others:  # what two owners share went with the one
         if shares_place(other) and state(content, other) == "same":
             file.now = put(file.now, other)
-    left = None
+    left, kept = None, [stored(part) for part in file.edited]
+    if record is not None and kept:
+        remaining = [*remaining, Entry(owner, kept, kept, kept=True)]
     if remaining:
-        left = FileRecord(file.without_us(others).raw, digest(file.now), remaining)
+        left = _recorded(file.without_us(others), file.now, remaining, record)
     refreshed = all(isinstance(part, OwnFile) and part.refreshed for part in parts)  # nobody's edit
     structural = record is not None and content.raw is not None and not refreshed
     return Merged(file.now, left, file.edited, structural)
+
+
+def _recorded(original: Content, now: Content, entries: list[Entry], record: FileRecord | None) -> FileRecord:
+    """Record a file. While the person has edited anything of ours, the bytes before us stay those of the beginning."""
+    found = FileRecord(original.raw, digest(now), entries)
+    if record is not None and found.is_edited:
+        found.original = record.original
+    return found
 
 
 def made_of(original: Content, entries: Iterable[Entry], now: Content) -> Content:
@@ -142,6 +158,10 @@ def presence(content: Content, part: Part, known: Sequence[Part]) -> Presence:
     return found
 
 
+class NotOurs(CannotMerge):
+    """Where a file of our own would be, there is one of the person's."""
+
+
 class _Edited:
     """A file that does not hold what we last wrote, on its way to what it will be."""
 
@@ -159,10 +179,12 @@ class _Edited:
     def put(self, part: Part, recorded: Sequence[Part]) -> None:
         """Put a part in place of what is there of it, unless the person has edited that."""
         if presence(self.now, part, self._known) == "other":
-            if isinstance(part, OwnFile) and not self._recorded and not self._force and not is_ours(self.now):
-                raise CannotMerge(
-                    "it is there already, and is not ours; --force replaces it until you uninstall"
-                )
+            if (
+                isinstance(part, OwnFile)
+                and not (self._recorded or self._force)
+                and not is_ours(self.now, part)
+            ):
+                raise NotOurs("it is there already, and is not ours; --force replaces it until you uninstall")
             ours = [other for other in recorded if place(other) == place(part)]
             if ours and not self._force and not any(state(self.now, other) == "same" for other in ours):
                 self.edited.append(part)
@@ -173,13 +195,18 @@ class _Edited:
     def take_out(self, part: Part) -> None:
         """Take a part out, unless the person has edited it. Without a record, a file of our own must be as declared."""
         found = presence(self.now, part, self._known)
-        kept = isinstance(part, OwnFile) and not self._recorded and not is_ours(self.now)
-        if found == "other" and (kept or not self._force):
+        if found == "other" and not self._may_go(part):
             self.edited.append(part)
         elif found != "absent" and not self._is_only_a_default(part):
             if found == "other":
                 self._drop_stale_items(part)
             self.now = give_back(self.now, part, self._first)
+
+    def _may_go(self, part: Part) -> bool:
+        """Return whether a part may go that does not say what was declared. Entries are known by their name."""
+        if isinstance(part, OwnFile) and not self._recorded:
+            return self._force and is_ours(self.now, part)
+        return self._force or not self._recorded
 
     def make_way(self, part: Part, others: Sequence[Part]) -> None:
         """Take a part out, or let that of another owner stand again which it has displaced."""

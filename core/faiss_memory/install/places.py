@@ -1,16 +1,24 @@
-"""The place that files are written into, and the name of the project there."""
+"""The place that files are written into, the name of the project there, and what generated files may speak of."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Literal
 
-from faiss_memory.contracts.config_files import Scope
+from faiss_memory.address import service_address, settled_address
+from faiss_memory.contracts.config_files import InstallContext, Scope
 from faiss_memory.errors import InstallError
+from faiss_memory.install.commands import COMMAND, HOOK_COMMAND, command_for
+from faiss_memory.install.formats import Part
 from faiss_memory.install.record import Installed, Project
 from faiss_memory.project_name import DEFAULT, find_repository, place_of, remote_address
+from faiss_memory.settings import Settings, environment_with
+
+System = Literal["linux", "darwin", "windows"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -34,6 +42,14 @@ def folder_for(scope: Scope, given: Path | None, known: Collection[str] = ()) ->
             f"{folder} is no project: go into one, or give --project DIR, or --user for all of them"
         )
     return folder
+
+
+def folder_here() -> str:
+    """Return the folder of the project that one is in; an empty text where that is none."""
+    try:
+        return folder_for("shared", None)
+    except InstallError:
+        return ""
 
 
 def check_folder(folder: str) -> None:
@@ -93,3 +109,35 @@ def _identity(folder: str) -> str:
     if repository is None:
         return folder
     return remote_address(repository) or str(repository.shared)
+
+
+def context_of(settings: Settings, scope: Scope, folder: str, project: str) -> InstallContext:
+    """Return what generated files may speak of. Others' services are where the settings say, one's own where it is."""
+    url = settled_address(settings) if scope == "shared" else service_address(settings).url
+    return InstallContext(
+        url=url,
+        project=project,
+        scope=scope,
+        folder=folder,
+        stands_alone=stands_alone(folder),
+        command=command_for(COMMAND, scope),
+        hook_command=command_for(HOOK_COMMAND, scope),
+        has_token=bool(settings.token),
+        public_url=settings.public_url,
+        system=system(),
+        environment=environment_with({}),
+    )
+
+
+def system() -> System:
+    """Name the operating system."""
+    named: dict[str, System] = {"darwin": "darwin", "win32": "windows"}
+    return named.get(sys.platform, "linux")
+
+
+def by_path(parts: Iterable[Part]) -> dict[str, list[Part]]:
+    """Group parts by the path they are declared with."""
+    found: dict[str, list[Part]] = {}
+    for part in parts:
+        found.setdefault(part.path, []).append(part)
+    return found

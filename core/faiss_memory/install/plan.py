@@ -14,9 +14,10 @@ from pathlib import Path
 
 from faiss_memory.errors import CannotMerge
 from faiss_memory.install.disk import check_writable, missing_folders, read_content
-from faiss_memory.install.formats import Content, Part, whole_file
+from faiss_memory.install.formats import Content, Part, to_paste, whole_file
 from faiss_memory.install.marked_text import IgnoredPaths
-from faiss_memory.install.merging import Merged, in_words, with_owner, without_owner
+from faiss_memory.install.merging import Merged, NotOurs, in_words, with_owner, without_owner
+from faiss_memory.install.moves import locate
 from faiss_memory.install.record import (
     Change,
     Installed,
@@ -25,7 +26,7 @@ from faiss_memory.install.record import (
     digest,
 )
 from faiss_memory.project_name import Repository, find_repository
-from faiss_memory.safe_files import NotAFile, is_below, located
+from faiss_memory.safe_files import is_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Plan:
     later: Installed = field(init=False)
     refusals: list[Refusal] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What the person should know before anything is written."""
     _before: dict[str, Content] = field(default_factory=dict)
     _after: dict[str, Content] = field(default_factory=dict)
 
@@ -94,6 +97,11 @@ class Plan:
             for path, after in self._after.items()
             if after != self._before[path]
         ]
+
+    def changed_of(self, owner: Owner) -> dict[str, list[Part]]:
+        """Return what an owner will have in the files that change."""
+        changed = {edit.path for edit in self.edits}
+        return {path: parts for path, parts in self.later.of(owner).items() if path in changed}
 
     @property
     def changes_nothing(self) -> bool:
@@ -137,14 +145,17 @@ class Plan:
         self._change(owner, path, parts, partial(without_owner, owner=owner, parts=parts, force=force))
 
     def _change(self, owner: Owner, path: str, parts: Sequence[Part], change: Callable[..., Merged]) -> None:
-        record = self.later.files.get(path)
+        record, content = self.later.files.get(path), Content(None)
         try:
             content = self._content(path)
             merged = change(content, record)
             if merged.content != content:
                 check_writable(Path(path))
         except CannotMerge as error:
-            self.refusals.append(Refusal(owner, path, str(error), whole_file(parts)))
+            if isinstance(error, NotOurs) and all(getattr(part, "spared", False) for part in parts):
+                self.remarks.append(f"{path} was left out, and the rest is installed: {error}")
+                return
+            self.refusals.append(Refusal(owner, path, str(error), to_paste(content, parts)))
             return
         self._after[path] = merged.content
         self._keep(path, merged)
@@ -169,6 +180,8 @@ class Plan:
 
     def _content(self, path: str) -> Content:
         if path not in self._after:
+            if (found := os.path.realpath(path)) != path:
+                raise CannotMerge(f"it has become a link since, and leads out of the project, to {found}")
             self._before[path] = self._after[path] = read_content(Path(path))
         return self._after[path]
 
@@ -197,19 +210,6 @@ class Plan:
         path = _exclude_file(repository)
         patterns = _patterns((locate(declared, owner.folder) for declared in files), repository)
         return {path: [IgnoredPaths(path, (pattern,)) for pattern in sorted(patterns)]}
-
-
-def locate(declared: str, folder: str) -> str:
-    """Find the file that a declared path means, links followed. Raises CannotMerge if it leads out of the project."""
-    if declared.startswith("~/"):
-        return os.path.realpath(Path.home() / declared[2:])
-    if not folder:
-        raise CannotMerge("it belongs to a project, and is not one of the user's own files")
-    try:
-        return str(located(Path(folder) / declared, within=folder))
-    except NotAFile:
-        found = os.path.realpath(Path(folder) / declared)
-        raise CannotMerge(f"it leads out of the project, to {found}") from None
 
 
 def _repository(owner: Owner) -> Repository | None:

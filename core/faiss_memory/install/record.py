@@ -7,6 +7,7 @@ to be written: whoever comes next finishes that.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,13 @@ class Owner(Struct, frozen=True, order=True):
     scope: Scope
     folder: str = ""
 
+    @property
+    def options(self) -> str:
+        """The options of a command that mean this place, with a space before them."""
+        if self.scope == "user":
+            return " --user"
+        return f" --project {shlex.quote(self.folder)}{' --shared' if self.scope == 'shared' else ''}"
+
 
 class Entry(Struct):
     """What an owner has in a file."""
@@ -42,6 +50,8 @@ class Entry(Struct):
     parts: list[dict[str, Any]]
     edited: list[dict[str, Any]] = []
     """Those that the person has edited, which are left alone."""
+    kept: bool = False
+    """Whether it was uninstalled, and these are what the person had edited of it."""
 
     def read(self) -> list[Part]:
         """Return the parts as values."""
@@ -61,6 +71,11 @@ class FileRecord(Struct):
     """The digest of what we last wrote."""
     entries: list[Entry]
     """In the order they were put in."""
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether the person has edited anything of ours in it."""
+        return any(entry.edited for entry in self.entries)
 
     def entry(self, owner: Owner) -> Entry | None:
         """Find what an owner has in it."""
@@ -115,6 +130,15 @@ class Installed(Struct):
         """Return an owner's parts by file."""
         found = ((path, record.entry(owner)) for path, record in self.files.items())
         return {path: entry.read() for path, entry in found if entry is not None}
+
+    def left_of(self, owner: Owner) -> dict[str, list[Part]]:
+        """Return what the person had edited of an owner's parts when that was uninstalled, by file."""
+        return {path: parts for path, parts in self.of(owner).items() if self._entry(path, owner).kept}
+
+    def _entry(self, path: str, owner: Owner) -> Entry:
+        entry = self.files[path].entry(owner)
+        assert entry is not None
+        return entry
 
 
 class RecordFile:

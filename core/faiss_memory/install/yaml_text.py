@@ -15,8 +15,12 @@ from faiss_memory.errors import CannotMerge
 from faiss_memory.install.data import (
     ABSENT,
     Presence,
+    alike,
+    among,
+    canonical,
     check,
     emptied,
+    has,
     list_of,
     marked_items,
     member,
@@ -70,11 +74,16 @@ def put(text: str, part: YamlPart) -> str:
     wanted = with_part(data, part)
     there = member(data, part.keys)
     if isinstance(part, YamlItem):
-        if there is not ABSENT and part.item in list_of(there, part):
+        if there is not ABSENT and among(part.item, list_of(there, part)):
             return text
         written = _with_new(text, part.keys, [part.item]) if there is ABSENT else _with_item(text, part)
+        if _is_open(text, _root(text)):  # then ours may stand before the last item
+            found = list_of(member(read(written), part.keys), part)
+            ours = [at for at, item in enumerate(found) if alike(item, part.item)]
+            if len(ours) == 1 and alike([*found[: ours[0]], *found[ours[0] + 1 :]], list_of(there, part)):
+                wanted = with_member(data, part.keys, found)
     elif there is not ABSENT:
-        if isinstance(part, YamlDefault) or repr(there) == repr(part.value):
+        if isinstance(part, YamlDefault) or alike(there, part.value):
             return text
         written = _replaced_member(text, part.keys, part.value)
     else:
@@ -94,17 +103,17 @@ def take_out(text: str, part: YamlPart, original: str) -> str:
         return text
     first = read(original)
     if isinstance(part, YamlDefault) and (
-        _there(first, part.keys) or data != with_member({}, part.keys, part.value)
+        has(first, part.keys) or not alike(data, with_member({}, part.keys, part.value))
     ):
         return text
     place = emptied(data, part.keys, first)[-1]
     if isinstance(part, YamlItem):
         there = list_of(found, part)
-        ours = [item for item in there if item == part.item]
+        ours = [item for item in there if alike(item, part.item)]
         if not ours:
             return text
-        rest = [item for item in there if item not in ours]
-        if rest or _there(first, part.keys):
+        rest = [item for item in there if not alike(item, part.item)]
+        if rest or has(first, part.keys):
             return _without_items(text, part, data, ours)
     written, wanted = _removed_member(text, place), without_member(data, place)
     # Nothing is written in the place of no members.
@@ -121,13 +130,18 @@ def marked(text: str, part: YamlItem) -> list[Any]:
 
 def is_blank(text: str) -> bool:
     """Return whether a file holds nothing any more."""
-    return not text.strip()
+    return re.fullmatch(r"\s*(---)?\s*(\{\s*\})?\s*", text) is not None
 
 
 def snippet(part: YamlPart) -> str:
     """Write a part as a file of its own."""
     value = [part.item] if isinstance(part, YamlItem) else part.value
-    return _block(with_member({}, part.keys, value))
+    return written(with_member({}, part.keys, value))
+
+
+def written(data: Any) -> str:
+    """Write data as a file of its own."""
+    return _block(data)
 
 
 # Reading.
@@ -167,22 +181,16 @@ def _entry(text: str, keys: Sequence[str]) -> tuple[yaml.MappingNode, yaml.Node,
     return mapping, name, node
 
 
-def _there(data: Any, keys: Sequence[str]) -> bool:
-    try:
-        return member(data, keys) is not ABSENT
-    except CannotMerge:
-        return False
-
-
 def _check(text: str, wanted: Any) -> None:
-    check(lambda: read(text), wanted)
+    check(lambda: read(text), wanted, canonical)
 
 
 def _region(text: str, part: YamlPart) -> tuple[int, int]:
     """Return where a part stands, whole lines."""
     mapping, name, value = _entry(text, part.keys)
     if isinstance(part, YamlItem) and isinstance(value, yaml.SequenceNode):
-        item = value.value[list_of(member(read(text), part.keys), part).index(part.item)]
+        there = list_of(member(read(text), part.keys), part)
+        item = value.value[next(at for at, one in enumerate(there) if alike(one, part.item))]
         if value.flow_style:  # whose comments are everybody's
             return item.start_mark.index, item.end_mark.index
         return _line_start(text, item.start_mark.index), _after(text, item)
@@ -223,8 +231,9 @@ def _with_new(text: str, keys: Sequence[str], value: Any) -> str:
         return _add_lines(text, len(text), _block(fresh), "")
     mapping = _entry(text, keys[:depth])[2] if depth else root
     if isinstance(mapping, yaml.MappingNode) and not mapping.flow_style:
-        column = mapping.value[0][0].start_mark.column
-        return _add_lines(text, _after(text, mapping), _block(fresh), " " * column)
+        last = mapping.value[-1][0]
+        at = _line_start(text, last.start_mark.index) if _is_open(text, mapping) else _after(text, mapping)
+        return _add_lines(text, at, _block(fresh), " " * last.start_mark.column)
     if isinstance(mapping, yaml.MappingNode):
         inner = f"{keys[depth]}: {_flow(fresh[keys[depth]])}"
         return _into_flow(text, mapping, mapping.value[-1][1] if mapping.value else None, inner)
@@ -240,9 +249,10 @@ def _with_item(text: str, part: YamlItem) -> str:
     if isinstance(value, yaml.SequenceNode) and value.flow_style:
         return _into_flow(text, value, value.value[-1] if value.value else None, _flow(part.item))
     if isinstance(value, yaml.SequenceNode):
-        dash = text.rfind("-", 0, value.value[0].start_mark.index)
+        dash = text.rfind("-", 0, value.value[-1].start_mark.index)
         indent = " " * (dash - _line_start(text, dash))
-        return _add_lines(text, _after(text, value), _block([part.item]), indent)
+        at = _line_start(text, dash) if _is_open(text, value) else _after(text, value)
+        return _add_lines(text, at, _block([part.item]), indent)
     if value.tag == "alias":
         raise CannotMerge(f"`{'.'.join(part.keys)}` is an alias of something else")
     start, end = value.start_mark.index, value.end_mark.index
@@ -337,6 +347,15 @@ def _replaced_member(text: str, keys: Sequence[str], fresh: Any) -> str:
     return _add_lines(
         text[:start] + text[end:], start, _block({keys[-1]: fresh}), " " * name.start_mark.column
     )
+
+
+def _is_open(text: str, node: yaml.Node | None) -> bool:
+    """Return whether a node ends in a block of text that a line break at the file's end would make longer."""
+    while isinstance(node, yaml.CollectionNode) and node.value:
+        node = node.value[-1][1] if isinstance(node, yaml.MappingNode) else node.value[-1]
+    if not isinstance(node, yaml.ScalarNode) or node.style not in ("|", ">"):
+        return False
+    return bool(node.end_mark.index >= len(text)) and not text.endswith("\n")
 
 
 def _after(text: str, node: yaml.Node) -> int:

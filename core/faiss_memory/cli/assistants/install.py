@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from faiss_memory.cli.assistants.showing import entries_of, print_files, show_plan, show_refusal
 from faiss_memory.cli.failures import EXIT_FAILED, EXIT_NO
 from faiss_memory.cli.lazy import ExampleCommand
 
@@ -39,7 +40,8 @@ def _place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(
     cls=ExampleCommand,
     examples=[
-        "faiss-memory install generic --dry-run",
+        "faiss-memory install",
+        "faiss-memory install generic --dry-run --verbose",
         "faiss-memory install generic --yes",
         "faiss-memory install generic --shared --print",
     ],
@@ -50,6 +52,7 @@ def _place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--print", "prints", is_flag=True, help="Print the files, to be pasted, and write nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--name", metavar="PROJECT", help="The project's name [that of the repository's remote].")
+@click.option("--verbose", "-v", is_flag=True, help="Also show what stands in files that are new.")
 @click.option("--link", is_flag=True, help="Link our commands to where programs are looked for.")
 def install(
     assistant: Sequence[str],
@@ -61,26 +64,27 @@ def install(
     prints: bool,
     yes: bool,
     name: str | None,
+    verbose: bool,
     **how: bool,
 ) -> int:
     """Connect assistants to this project's memory: write their files.
 
-    Shows what would change, and asks. By default the files are for yourself and this project, and git is told to leave
-    out those that are new. Your own entries stay as they are, and `faiss-memory uninstall` removes exactly ours.
+    Without a name it lists the assistants that are found here, and lets you choose. Shows what would change, and asks.
+    By default the files are for yourself and this project, and git is told to leave out those that are new. Your own
+    entries stay as they are, and `faiss-memory uninstall` removes exactly ours.
     """
     from faiss_memory.cli.output import open_output
 
-    _check_choice(assistant, everything)
     installer, out = _open(folder, shared, user), open_output()
-    names = list(dict.fromkeys(assistant)) or installer.detected()
+    names = _named(assistant, everything, installer)
     if prints:
-        _print_files(installer, names, name)
+        print_files(installer, names, name)
         return 0
     if dry_run:
-        return _only_show(installer.plan_install(names, name, **how), out)
+        return _only_show(installer.plan_install(names, name, **how), out, installer, names, verbose)
     with installer.at_work() as unfinished:
         plan = installer.plan_install(names, name, **how)
-        code = _show(plan, out)
+        code = show_plan(plan, entries_of(installer, plan, names), verbose)
         if plan.edits and not yes and not _agreed():
             return EXIT_NO
         problems = unfinished + installer.carry_out(plan)
@@ -117,11 +121,11 @@ def uninstall(
     installer, out = _open(folder, shared, user), open_output()
     names = list(dict.fromkeys(assistant)) or installer.installed()
     if dry_run:
-        return _only_show(installer.plan_uninstall(names, force), out)
+        return _only_show(installer.plan_uninstall(names, force), out, installer, [], True)
     with installer.at_work() as unfinished:
         plan = installer.plan_uninstall(names, force)
         for refusal in plan.refusals:
-            _refuse(out, refusal.owner.assistant, refusal.path, refusal.reason)
+            show_refusal(refusal.owner.assistant, refusal.path, refusal.reason)
         problems = unfinished + installer.carry_out(plan)
     _tell(plan, out, problems)
     for name in names:
@@ -159,7 +163,7 @@ def _conclude(installer: Installer, plan: Plan, assistant: str, out: Output) -> 
     for path, address in installer.to_be_filled(plan, assistant):
         if is_file(path):
             _fill(path, address)
-    for remark in (*installer.steps(assistant), *installer.troubles(assistant)):
+    for remark in (*installer.steps(assistant, plan), *installer.troubles(assistant)):
         out.remark(f"{assistant}: {remark}")
 
 
@@ -176,32 +180,47 @@ def _fill(path: Path, address: str) -> None:
         return
 
 
-def _only_show(plan: Plan, out: Output) -> int:
-    code = _show(plan, out)
+def _named(assistant: Sequence[str], everything: bool, installer: Installer) -> list[str]:
+    if assistant and everything:
+        raise click.UsageError("Name assistants, or give --all.")
+    return list(dict.fromkeys(assistant)) or (installer.detected() if everything else _chosen(installer))
+
+
+def _chosen(installer: Installer) -> list[str]:
+    """Let the person choose among the assistants that are found here."""
+    found = installer.found()
+    if not found:
+        known = ", ".join(installer.known())
+        raise click.UsageError(
+            f"Name assistants, or give --all: none was found on this machine. There are {known}."
+        )
+    listed = "\n".join(f"  {name:14} {title}" for name, title in found.items())
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError(
+            f"Name assistants, or give --all. Found here:\n\n{listed}\n\n"
+            f"For example: faiss-memory install {next(iter(found))} --yes"
+        )
+    click.echo(f"Found here:\n\n{listed}\n", err=True)
+    while True:
+        said = (
+            click.prompt("Which ones? Names with spaces between, or `all`", err=True)
+            .replace(",", " ")
+            .split()
+        )
+        if said == ["all"]:
+            return [*found]
+        if said and all(name in installer.known() for name in said):
+            return list(dict.fromkeys(said))
+        click.echo(f"There are {', '.join(installer.known())}.", err=True)
+
+
+def _only_show(plan: Plan, out: Output, installer: Installer, names: Sequence[str], verbose: bool) -> int:
+    code = show_plan(plan, entries_of(installer, plan, names), verbose)
     if not plan.edits and not plan.refusals:
         out.say("Nothing would change.")
     for remark in dict.fromkeys(plan.remarks):
         out.remark(remark)
     return code
-
-
-def _show(plan: Plan, out: Output) -> int:
-    """Print what would change and what is refused; gives the exit code."""
-    for edit in plan.edits:
-        for line in _differences(edit.path, edit.before.raw, edit.after.raw):
-            click.echo(line)
-    for refusal in plan.refusals:
-        _refuse(out, refusal.owner.assistant, refusal.path, refusal.reason)
-        if refusal.snippet:
-            click.echo("To do it by hand, put this into it:\n", err=True)
-            click.echo(_escaped(refusal.snippet), err=True)
-    return EXIT_FAILED if plan.refusals else 0
-
-
-def _refuse(out: Output, assistant: str, path: str, reason: str) -> None:
-    from faiss_memory.cli.writing import clean
-
-    click.echo(f"faiss-memory: {assistant} was left out: {clean(path)}: {clean(reason)}", err=True)
 
 
 def _agreed() -> bool:
@@ -227,40 +246,6 @@ def _tell(plan: Plan, out: Output, problems: Sequence[str]) -> None:
         out.remark(remark)
     for problem in problems:
         click.echo(clean_lines(f"faiss-memory: {problem}"), err=True)
-
-
-def _print_files(installer: Installer, names: Sequence[str], project: str | None) -> None:
-    from faiss_memory.install import whole_file
-
-    for name in names:
-        for path, parts in installer.content(name, project).items():
-            click.echo(f"==> {path}")
-            click.echo(_escaped(whole_file(parts)))
-        for snippet in installer.snippets(name, project):
-            click.echo(f"=== to paste: {snippet.path}")
-            click.echo(f"{snippet.note}\n\n{_escaped(snippet.text)}")
-
-
-def _differences(path: str, before: bytes | None, after: bytes | None) -> list[str]:
-    import difflib
-
-    def lines(raw: bytes | None) -> list[str]:
-        return (raw or b"").decode("utf-8", "replace").splitlines()
-
-    from faiss_memory.cli.writing import clean
-
-    names = ("/dev/null" if before is None else path, "/dev/null" if after is None else path)
-    colours = {"+": "green", "-": "red", "@": "cyan"}
-    return [
-        click.style(clean(line), fg=colours.get(line[:1]))
-        for line in difflib.unified_diff(lines(before), lines(after), *names, lineterm="")
-    ]
-
-
-def _escaped(text: str) -> str:
-    from faiss_memory.cli.writing import clean_lines
-
-    return clean_lines(text)
 
 
 def _in_words(scope: str, folder: str) -> str:

@@ -25,18 +25,22 @@ def status(wants_json: bool) -> None:
     """Show what is installed for assistants, and what is still to be done.
 
     A file is `installed`, `edited` by you since, `outdated` if a newer version would write something else, `missing`,
-    or `unreadable`. Piped, each is a line: assistant, for whom, project, state, file.
+    `unreadable`, `kept` by an uninstall because you had edited it, or `yours` where one of your own has our name. What
+    others have committed in the project you are in is shown as well. Piped, each is a line: assistant, for whom,
+    project, state, file.
     """
     from faiss_memory.cli.output import open_output
     from faiss_memory.cli.writing import as_json
-    from faiss_memory.install import RecordFile, report
+    from faiss_memory.install import RecordFile, conflicts, folder_here, followed, report
 
     settings, assistants = load_assistants()
-    installed = RecordFile().load()
-    found = report(installed, assistants, settings)
+    installed = followed(RecordFile().load())
+    found = report(installed, assistants, settings, folder_here())
+    twice = conflicts([one.owner for one in found if not one.is_left_over])
     if wants_json:
         listed = [*_listed(found)]
-        answer = {"installed": listed, "count": len(listed), "unfinished": bool(installed.pending)}
+        answer = {"installed": listed, "count": len(listed), "unfinished": bool(installed.pending),
+                  "conflicts": twice}  # fmt: skip
         click.echo(as_json(answer))
         return
     out = open_output()
@@ -46,6 +50,8 @@ def status(wants_json: bool) -> None:
     for one in found:
         for step in one.steps:
             out.remark(f"{one.owner.assistant}: {step}")
+    for remark in twice:
+        out.remark(remark)
     _tell_of_the_name(settings, out)
     if not found:
         out.remark("Nothing is installed: `faiss-memory install ASSISTANT` does that.")

@@ -16,7 +16,7 @@ from faiss_memory.cli.doctor.findings import Findings, measured
 from faiss_memory.cli.doctor.trial import NotRecalled, TestMemory, ask, trial, try_context, try_hook
 from faiss_memory.cli.failures import CommandFailed
 from faiss_memory.contracts.config_files import InstallContext
-from faiss_memory.install import Installed, InstalledAssistant
+from faiss_memory.install import InstalledAssistant
 from faiss_memory.project_name import place_of
 from faiss_memory.schema.names import suffixed
 
@@ -34,16 +34,14 @@ _BROKEN = {
 class Patient:
     """One installed assistant, and all that is needed to examine it."""
 
-    def __init__(
-        self, installed: Installed, one: InstalledAssistant, adapter: Adapter | None, context: InstallContext
-    ) -> None:
+    def __init__(self, one: InstalledAssistant, adapter: Adapter | None, context: InstallContext) -> None:
         self.one = one
         self.adapter = adapter
         self.context = context
-        self.entries = entries(installed.of(one.owner))
+        self.entries = entries(one.parts)
         place = one.owner.folder or "for all projects"
         self.findings = Findings(f"{one.title}, {place}")
-        self._install = f"faiss-memory install {one.owner.assistant}{_options(one)}"
+        self._install = f"faiss-memory install {one.owner.assistant}{one.owner.options}"
 
     def examine(self, client: Client | None, stats: Mapping[str, Any] | None, token: str) -> Findings:
         """Look at everything; without a client nothing is tried."""
@@ -78,8 +76,14 @@ class Patient:
         return self.findings
 
     def _check_files(self) -> None:
-        wrong = [file for file in self.one.files if file.state != "installed"]
+        wrong = [file for file in self.one.files if file.state not in ("installed", "kept", "yours")]
+        for file in self.one.files:
+            if file.state == "yours":
+                self.findings.note("files", f"{file.path} is your own; ours by that name was left out")
         for file in wrong:
+            if not self.one.is_recorded:
+                self.findings.note("files", f"{file.path} {_BROKEN[file.state]}", self._install)
+                continue
             force = " --force" if file.state == "edited" else ""
             self.findings.failed("files", f"{file.path} {_BROKEN[file.state]}", f"{self._install}{force}")
         if not wrong:
@@ -165,12 +169,6 @@ def _read(url: str, memory: TestMemory, token: str) -> None:
     status, said = ask(Entry("context", "", url=url, headers=headers), "GET", url, None, token)
     if status != 200 or memory.text not in said:
         raise NotRecalled(f"{url} answers {status}, without what was stored a moment ago")
-
-
-def _options(one: InstalledAssistant) -> str:
-    if one.owner.scope == "user":
-        return " --user"
-    return f" --project {one.owner.folder}{' --shared' if one.owner.scope == 'shared' else ''}"
 
 
 def chosen(found: Sequence[InstalledAssistant], names: Sequence[str]) -> list[InstalledAssistant]:

@@ -53,15 +53,25 @@ def doctor(assistant: Sequence[str], wants_json: bool, timeout: float | None, **
 def _examined(session: Session, names: Sequence[str]) -> list[Findings]:
     """Look at everything. Raises MemoryServiceError for settings and records that cannot be read."""
     from faiss_memory.cli.doctor.assistants import Patient, chosen
+    from faiss_memory.cli.doctor.findings import Findings
     from faiss_memory.cli.doctor.public_way import check_public
     from faiss_memory.cli.doctor.service_checks import check_service
-    from faiss_memory.install import Assistants, RecordFile, context_of, report
+    from faiss_memory.install import (
+        Assistants,
+        RecordFile,
+        conflicts,
+        context_of,
+        folder_here,
+        followed,
+        report,
+    )
     from faiss_memory.plugin_host import PluginHost
     from faiss_memory.settings import environment_with, load
 
     settings = load().settings
-    assistants, installed = Assistants(PluginHost(settings.plugins.disabled)), RecordFile().load()
-    wanted = chosen(report(installed, assistants, settings), names)
+    assistants, installed = Assistants(PluginHost(settings.plugins.disabled)), followed(RecordFile().load())
+    found = [one for one in report(installed, assistants, settings, folder_here()) if not one.is_left_over]
+    wanted = chosen(found, names)
     # What an assistant has is what it is started with, not what stands in the settings.
     token = environment_with({}).get("FAISS_MEMORY_TOKEN", "")
     service, stats = check_service(session.client, settings)
@@ -69,8 +79,13 @@ def _examined(session: Session, names: Sequence[str]) -> list[Findings]:
     groups = [service]
     for one in wanted:
         context = context_of(settings, one.owner.scope, one.owner.folder, one.project)
-        patient = Patient(installed, one, assistants.adapters.get(one.owner.assistant), context)
+        patient = Patient(one, assistants.adapters.get(one.owner.assistant), context)
         groups.append(patient.examine(usable, stats, token))
+    twice = Findings("assistants")
+    for said in conflicts([one.owner for one in found]):
+        what, _, advice = said.partition(". ")
+        twice.note("scopes", what, advice)
+    groups += [twice] if twice.found else []
     if settings.public_url:
         groups.append(check_public(settings, session.client.address.url if usable else None))
     return groups

@@ -1,0 +1,49 @@
+"""What assistants' own settings may hold against us: lists of what is allowed and denied, and proxies."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import urlsplit
+
+from faiss_memory import InstallContext
+
+SERVER = "faiss-memory"
+TOOL = "memory_search"
+"""The tool without which the memory is of no use."""
+
+
+def matching(patterns: Iterable[Any], *names: str) -> str:
+    """Return the first pattern that means one of some names, or an empty text."""
+    texts = [pattern for pattern in patterns if isinstance(pattern, str)]
+    return next((text for text in texts if any(fnmatchcase(name, text) for name in names)), "")
+
+
+def proxied(context: InstallContext, given: Mapping[str, Any], where: str) -> Iterator[str]:
+    """Yield that an assistant's own settings send requests to us through a proxy; `given` are its variables."""
+    address = urlsplit(context.url)
+    kinds = (f"{address.scheme}_proxy", "all_proxy")
+    name = next((name for name, value in given.items() if name.lower() in kinds and value), "")
+    variables = {**context.environment, **given}
+    excepted = [str(variables[name]) for name in ("NO_PROXY", "no_proxy") if name in variables]
+    if name and address.hostname and not any(_is_excepted(address.hostname, text) for text in excepted):
+        yield (
+            f"{where} sends requests through a proxy (`{name}`), those to the service too: "
+            f"add {address.hostname} to NO_PROXY there."
+        )
+
+
+def _is_excepted(host: str, hosts: str) -> bool:
+    for entry in re.split(r"[\s,]+", hosts.lower()):
+        name = re.sub(r":\d+$", "", entry).removeprefix("*").removeprefix(".")
+        if entry == "*" or (name and (host == name or host.endswith(f".{name}"))):
+            return True
+        try:
+            if "/" in entry and ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
+                return True
+        except ValueError:
+            continue
+    return False

@@ -1,0 +1,226 @@
+"""VS Code, Gemini CLI, OpenCode and GitHub Copilot CLI: an entry each for the MCP server, in each one's own form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from faiss_memory import (
+    Adapter,
+    ConfigFile,
+    Detection,
+    InstallContext,
+    JsonDefault,
+    JsonItems,
+    JsonMember,
+    PromptTemplate,
+    endpoint_address,
+)
+from faiss_memory_adapters.client_files import items, place_of, read_json, table
+from faiss_memory_adapters.hindrances import SERVER, TOOL, matching, proxied
+from faiss_memory_adapters.texts import RULES
+
+VSCODE = ".vscode/mcp.json"
+MANAGED_GEMINI = Path("/etc/gemini-cli/settings.json")
+
+
+def headers(context: InstallContext, token: str) -> dict[str, Any]:
+    """Return the header that carries a token, where the service asks for one."""
+    return {"headers": {"Authorization": f"Bearer {token}"}} if context.has_token else {}
+
+
+def _starts_us(context: InstallContext) -> bool:
+    """An address alone would not say which project is worked on; a process is started in its folder."""
+    return context.scope == "user" and bool(context.command)
+
+
+# VS Code.
+
+
+def vscode_entry(context: InstallContext, token: str) -> dict[str, Any]:
+    """Return VS Code's entry."""
+    return {"type": "http", "url": endpoint_address(context, "/mcp"), **headers(context, token)}
+
+
+def vscode_files(context: InstallContext) -> Sequence[ConfigFile]:
+    """Return VS Code's file; its user's own lies elsewhere on each system, and is only shown."""
+    asked = f"{SERVER}-token"
+    token = {"type": "promptString", "id": asked, "description": "Token of FAISS Memory", "password": True}
+    return (
+        JsonMember(VSCODE, ("servers", SERVER), vscode_entry(context, f"${{input:{asked}}}"), comments=True),
+        *((JsonItems(VSCODE, ("inputs",), (token,), comments=True),) if context.has_token else ()),
+    )
+
+
+def vscode_obstacles(context: InstallContext) -> Iterator[str]:
+    """VS Code can switch MCP off as a whole."""
+    for path in (Path(context.folder, ".vscode/settings.json"), *_vscode_settings(context)):
+        settings = read_json(path, comments=True)
+        for name, off in (("chat.mcp.access", "none"), ("chat.mcp.enabled", False)):
+            if settings.get(name) == off:
+                yield f"{path} switches MCP servers off (`{name}`)."
+        if isinstance(proxy := settings.get("http.proxy"), str) and proxy:
+            no_proxy = {"NO_PROXY": ",".join(map(str, items(settings, "http.noProxy")))}
+            yield from proxied(context, {"http_proxy": proxy, **no_proxy}, str(path))
+
+
+def _vscode_settings(context: InstallContext) -> Sequence[Path]:
+    folder = {
+        "darwin": "~/Library/Application Support",
+        "windows": context.kept_in("APPDATA", "~/AppData/Roaming"),
+    }.get(context.system, context.kept_in("XDG_CONFIG_HOME", "~/.config"))
+    return [place_of(f"{folder}/Code/User/settings.json")]
+
+
+# Gemini CLI.
+
+
+def gemini_files(context: InstallContext) -> Sequence[ConfigFile]:
+    """Return Gemini CLI's file."""
+    url = endpoint_address(context, "/mcp")
+    entry = {"httpUrl": url, "timeout": 10_000, **headers(context, f"${{{context.token_variable}}}")}
+    if _starts_us(context):
+        entry = {"command": context.command, "args": ["mcp"], "timeout": 10_000}
+    path = _gemini_home(context) if context.scope == "user" else ".gemini/settings.json"
+    return (JsonMember(path, ("mcpServers", SERVER), entry, comments=True),)
+
+
+def _gemini_home(context: InstallContext) -> str:
+    return f"{context.kept_in('GEMINI_CLI_HOME', '~')}/.gemini/settings.json"
+
+
+def gemini_obstacles(context: InstallContext) -> Iterator[str]:
+    """Gemini CLI has lists of the servers that it takes, of three levels."""
+    own = [Path(context.folder, ".gemini/settings.json")] if context.folder else []
+    for path in (MANAGED_GEMINI, place_of(_gemini_home(context)), *own):
+        settings = read_json(path, comments=True)
+        mcp, entry = table(settings, "mcp"), table(settings, "mcpServers", SERVER)
+        for holder, name in ((mcp, "allowed"), (settings, "allowMCPServers")):
+            if isinstance(holder.get(name), list) and SERVER not in items(holder, name):
+                yield f"{path} allows other MCP servers only (`{_dotted(holder, mcp, name)}`): add `{SERVER}` to it."
+        for holder, name in ((mcp, "excluded"), (settings, "excludeMCPServers")):
+            if SERVER in items(holder, name):
+                yield f"{path} leaves the server `{SERVER}` out (`{_dotted(holder, mcp, name)}`)."
+        if table(settings, "admin", "mcp").get("enabled") is False:
+            yield f"{path} switches MCP servers off (`admin.mcp.enabled`)."
+        yield from _without_tool(path, entry, "includeTools", "excludeTools")
+
+
+def _dotted(holder: dict[str, Any], mcp: dict[str, Any], name: str) -> str:
+    return f"mcp.{name}" if holder is mcp else name
+
+
+def _without_tool(path: Path, entry: dict[str, Any], allowed: str, denied: str) -> Iterator[str]:
+    if isinstance(entry.get(allowed), list) and TOOL not in items(entry, allowed):
+        yield f"{path} leaves out the tool `{TOOL}` (`{allowed}` of `{SERVER}`)."
+    if TOOL in items(entry, denied):
+        yield f"{path} leaves out the tool `{TOOL}` (`{denied}` of `{SERVER}`)."
+
+
+# OpenCode.
+
+
+def opencode_files(context: InstallContext) -> Sequence[ConfigFile]:
+    """Return OpenCode's file: the one with comments where there is one, since that stands above the other."""
+    url = endpoint_address(context, "/mcp")
+    entry = {"type": "remote", "url": url, "enabled": True}
+    entry |= headers(context, f"{{env:{context.token_variable}}}")
+    if _starts_us(context):
+        entry = {"type": "local", "command": [context.command, "mcp"], "enabled": True}
+    path = next(
+        (path for path in _opencode_paths(context) if _exists(path, context)), _opencode_paths(context)[1]
+    )
+    # OpenCode writes the schema's address into a file without one, which we would then take for the person's.
+    schema = JsonDefault(path, ("$schema",), "https://opencode.ai/config.json", comments=True)
+    return (schema, JsonMember(path, ("mcp", SERVER), entry, comments=True))
+
+
+def _opencode_paths(context: InstallContext) -> tuple[str, str]:
+    folder = ""
+    if context.scope == "user":
+        folder = f"{context.kept_in('XDG_CONFIG_HOME', '~/.config')}/opencode/"
+    return f"{folder}opencode.jsonc", f"{folder}opencode.json"
+
+
+def _exists(path: str, context: InstallContext) -> bool:
+    return (context.scope == "user" or bool(context.folder)) and place_of(path, context.folder).exists()
+
+
+def opencode_obstacles(context: InstallContext) -> Iterator[str]:
+    """OpenCode can switch a server off, and tools by patterns of their names."""
+    home = f"{context.kept_in('XDG_CONFIG_HOME', '~/.config')}/opencode"
+    folders = [place_of(home), *([Path(context.folder)] if context.folder else [])]
+    tool = f"{SERVER}_{TOOL}"
+    for path in (folder / name for folder in folders for name in ("opencode.json", "opencode.jsonc")):
+        settings = read_json(path, comments=True)
+        if table(settings, "mcp", SERVER).get("enabled") is False:
+            yield f"{path} switches the server `{SERVER}` off (`enabled`)."
+        for name, denied in (("tools", False), ("permission", "deny")):
+            patterns = [key for key, value in table(settings, name).items() if value == denied]
+            if pattern := matching(patterns, tool):
+                yield f"{path} denies our tools (`{pattern}` in `{name}`)."
+
+
+# GitHub Copilot CLI.
+
+
+def copilot_files(context: InstallContext) -> Sequence[ConfigFile]:
+    """Return the file of GitHub Copilot CLI; that of VS Code's Copilot is VS Code's."""
+    url = endpoint_address(context, "/mcp")
+    token = headers(context, f"${{{context.token_variable}}}")
+    entry: dict[str, Any] = {"type": "http", "url": url, **token, "tools": ["*"]}
+    if _starts_us(context):
+        entry = {"type": "local", "command": context.command, "args": ["mcp"], "tools": ["*"]}
+    path = ".github/mcp.json"
+    if context.scope == "user":
+        path = f"{context.kept_in('COPILOT_HOME', '~/.copilot')}/mcp-config.json"
+    return (JsonMember(path, ("mcpServers", SERVER), entry),)
+
+
+def client_steps(context: InstallContext) -> Sequence[str]:
+    """Return what is left to do for any of them."""
+    trust = "Trust the folder, or the server, when your assistant asks for it: until then it leaves the entry out."
+    token = (
+        f"Set {context.token_variable} where your assistant starts: the entries name it, and do not hold it."
+    )
+    is_set = context.token_variable in context.environment
+    return (trust, *((token,) if context.has_token and not is_set else ()))
+
+
+vscode = Adapter(
+    name="vscode",
+    title="VS Code",
+    prompt=PromptTemplate("vscode", RULES),
+    files=vscode_files,
+    scopes=("personal", "shared"),
+    steps=client_steps,
+    obstacles=lambda context: [*vscode_obstacles(context)],
+    detection=Detection((".vscode",), ("code",)),
+)
+gemini = Adapter(
+    name="gemini",
+    title="Gemini CLI",
+    prompt=PromptTemplate("gemini", RULES),
+    files=gemini_files,
+    steps=client_steps,
+    obstacles=lambda context: [*gemini_obstacles(context)],
+    detection=Detection((".gemini", "~/.gemini"), ("gemini",), ("GEMINI_CLI_HOME",)),
+)
+opencode = Adapter(
+    name="opencode",
+    title="OpenCode",
+    prompt=PromptTemplate("opencode", RULES),
+    files=opencode_files,
+    steps=client_steps,
+    obstacles=lambda context: [*opencode_obstacles(context)],
+    detection=Detection(("opencode.json", "opencode.jsonc", "~/.config/opencode"), ("opencode",)),
+)
+copilot = Adapter(
+    name="copilot",
+    title="GitHub Copilot CLI",
+    prompt=PromptTemplate("copilot", RULES),
+    files=copilot_files,
+    steps=client_steps,
+    detection=Detection(("~/.copilot",), ("copilot",), ("COPILOT_HOME",)),
+)
