@@ -16,6 +16,7 @@ from faiss_memory.install.commands import COMMAND, HOOK_COMMAND, command_for
 from faiss_memory.install.formats import Part
 from faiss_memory.install.record import Installed, Project
 from faiss_memory.project_name import DEFAULT, find_repository, place_of, remote_address
+from faiss_memory.schema.names import suffixed
 from faiss_memory.settings import Settings, environment_with
 
 System = Literal["linux", "darwin", "windows"]
@@ -76,9 +77,9 @@ def project_in(installed: Installed, folder: str) -> str:
 
 
 def name_project(installed: Installed, scope: Scope, folder: str, given: str | None) -> str:
-    """Choose the project's name, and record it.
+    """Choose the project's name, and record it: what another folder has already gets a short ending.
 
-    Raises InstallError when the name belongs to another project already, unless it was given on purpose.
+    Raises InstallError for a name that no project can have.
     """
     if given is not None and not _NAME.fullmatch(given):
         raise InstallError(
@@ -95,10 +96,7 @@ def name_project(installed: Installed, scope: Scope, folder: str, given: str | N
         if project.name == name and project.identity != identity and os.path.isdir(other)
     ]
     if others and given is None and name != DEFAULT and folder not in installed.projects:
-        raise InstallError(
-            f"the project name `{name}` belongs to {others[0]} already. Give --name NAME for another one, or "
-            f"--name {name} if both are to share their memories"
-        )
+        name = suffixed(name, place_of(Path(folder), is_root=True).owner)
     installed.projects[folder] = Project(name, identity)
     return name
 

@@ -188,15 +188,7 @@ class MemoryService(Service):
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
         projects = rights.to_read(request.project)
         found = self.engine.nearest_known(request.text, Filter(projects=projects), request.threshold)
-        match = found and messages.closest_match(
-            messages.seen(found.closest.memory, rights), found.closest.similarity
-        )
-        return schema.NovelAnswer(
-            is_novel=match is None or match.similarity < request.threshold,
-            closest_match=match,
-            differs_in=found.differs_in if found else [],
-            project=messages.format_projects(projects),
-        )
+        return messages.novel_answer(found, request.threshold, projects, rights)
 
     def get(self, memory_id: int, rights: Rights = PERSON) -> schema.MemoryAnswer:
         """Read one memory. Raises MemoryNotFound."""

@@ -17,6 +17,7 @@ from faiss_memory.engine.found import Found
 from faiss_memory.framing import clean_line, clean_text
 from faiss_memory.memory import Draft, Evidence, Filter, Memory, Passage, SearchResult
 from faiss_memory.novelty.differences import differences
+from faiss_memory.novelty.known import Known
 from faiss_memory.rights import Rights
 
 T = TypeVar("T")
@@ -135,6 +136,19 @@ def closest_match(record: Memory, similarity: float) -> schema.ClosestMatch:
     """Write the nearest memory."""
     return schema.ClosestMatch(
         id=record.id, text=record.text, source=record.source, similarity=round(similarity, 4)
+    )
+
+
+def novel_answer(
+    found: Known | None, threshold: float, projects: Sequence[str] | None, rights: Rights
+) -> schema.NovelAnswer:
+    """Write how far a text is known."""
+    match = found and closest_match(seen(found.closest.memory, rights), found.closest.similarity)
+    return schema.NovelAnswer(
+        is_novel=match is None or match.similarity < threshold,
+        closest_match=match,
+        differs_in=found.differs_in if found else [],
+        project=format_projects(projects),
     )
 
 
