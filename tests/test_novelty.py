@@ -214,6 +214,6 @@ def test_most_paraphrases_above_the_threshold_are_known(real_service, project):
         body = {"text": new, "project": project, "threshold": 0.8}
         _, novel = real_service.call("POST", "/memory/is-novel", body)
         if not novel["is_novel"]:
-            known.append(not novel["differs_in"])
+            known.append("differs_in" not in novel)
     assert len(known) >= 10
     assert sum(known) >= 0.8 * len(known)

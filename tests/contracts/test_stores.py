@@ -281,7 +281,8 @@ def test_all_that_the_contracts_speak_of_is_at_the_front_door():
             for told in getattr(call, "__annotations__", {}).values():
                 missing |= set(re.findall(r"\b[A-Z]\w+", told)) - known
     assert (
-        missing - {"Any", "BinaryIO", "Callable", "Collection", "Literal", "Mapping", "None", "Sequence"}
+        missing
+        - {"Any", "BinaryIO", "Callable", "Collection", "Literal", "Mapping", "None", "Path", "Sequence"}
         == set()
     )
 

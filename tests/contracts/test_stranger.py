@@ -62,7 +62,7 @@ def test_every_part_of_it_is_used_by_the_public_surface(tmp_path, monkeypatch):
         assert cli("config", "--set", "plugins.stranger.greeting=hi").out.count("plugins.stranger.") == 2
         # The adapter.
         assert "Parrot" in [one["title"] for one in service.call("GET", "/adapters")[1]["adapters"]]
-        told = f"Ask http://127.0.0.1:{service.port} about default before you squawk.\n"
+        told = f"Ask http://127.0.0.1:{service.port} about {cli.folder.name} before you squawk.\n"
         assert cli("install", "parrot", "--yes").code == 0
         assert (cli.folder / ".parrot" / "faiss-memory.md").read_text() == told
         assert "before you squawk" in cli("prompt", "parrot").out

@@ -78,7 +78,7 @@ def show_novelty(out: Output, answer: Mapping[str, Any]) -> None:
     out.say("This is new." if news else "This is known.", "green" if news else "yellow")
     if closest is not None:
         show_match(out, closest)
-        if answer["differs_in"]:
+        if answer.get("differs_in"):
             out.remark(f"What tells them apart: {'; '.join(answer['differs_in'])}")
     out.remark(f"Compared with {projects_in_words(answer['project'])}")
 

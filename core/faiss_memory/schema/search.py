@@ -164,5 +164,5 @@ class NovelAnswer(Answer):
 
     is_novel: bool
     closest_match: ClosestMatch | None
-    differs_in: Differences
     project: str | list[str]
+    differs_in: Differences | UnsetType = UNSET

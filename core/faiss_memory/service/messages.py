@@ -144,11 +144,12 @@ def novel_answer(
 ) -> schema.NovelAnswer:
     """Write how far a text is known."""
     match = found and closest_match(seen(found.closest.memory, rights), found.closest.similarity)
+    is_near = match is not None and match.similarity >= threshold
     return schema.NovelAnswer(
-        is_novel=match is None or match.similarity < threshold,
+        is_novel=not is_near,
         closest_match=match,
-        differs_in=found.differs_in if found else [],
         project=format_projects(projects),
+        differs_in=(found.differs_in if found and is_near else []) or UNSET,
     )
 
 
