@@ -26,6 +26,7 @@ HOUSES = {
             "proving",
             "rights",
             "safe_files",
+            "secrets",
             "settings",
             "schema",
             "tokens",

@@ -254,6 +254,9 @@ if TYPE_CHECKING:
     from faiss_memory.schema.limits import (
         is_blank as is_blank,
     )
+    from faiss_memory.secrets.masking import (
+        masked as masked,
+    )
     from faiss_memory.settings import (
         Limits as Limits,
         Positive as Positive,

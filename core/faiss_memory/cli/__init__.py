@@ -22,6 +22,7 @@ COMMANDS = {
     "edit": Home(_PLACE + "memories.add:edit", "Correct a memory."),
     "forget": Home(_PLACE + "memories.forget:forget", "Forget memories by id or by a filter."),
     "purge": Home(_PLACE + "memories.purge:purge", "Purge memories by id or by a filter, from every file."),
+    "scan": Home(_PLACE + "memories.scan:scan", "Look for secrets in what is stored."),
     "is-novel": Home(_PLACE + "memories.search:is_novel", "Say whether a text says something new."),
     "tags": Home(_PLACE + "overview.stats:tags", "List the tags in use."),
     "projects": Home(_PLACE + "overview.stats:projects", "List the projects."),

@@ -19,7 +19,10 @@ EXIT_CODES = (
     (EXIT_USAGE, "wrong usage, or wrong settings"),
     (EXIT_LOCKED, "serve: another process uses the data folder; service status: it does not run"),
     (EXIT_UNREACHABLE, "the service cannot be reached, or does not answer as it should"),
-    (EXIT_NO, "the answer is no: is-novel knows the text, or you said no to forget, purge or install"),
+    (
+        EXIT_NO,
+        "the answer is no: is-novel knows the text, scan has found secrets, or you said no to forget, purge or install",
+    ),
     (74, "serve: the disk failed; nothing acknowledged is lost"),
     (EXIT_INTERRUPTED, "interrupted"),
 )

@@ -83,6 +83,26 @@ def show_novelty(out: Output, answer: Mapping[str, Any]) -> None:
     out.remark(f"Compared with {projects_in_words(answer['project'])}")
 
 
+def tell_masked(out: Output, answer: Mapping[str, Any]) -> None:
+    """Say which secrets were masked, if any were."""
+    if answer.get("masked"):
+        out.say(
+            f"Masked: {', '.join(answer['masked'])}; --keep-secrets stores such a text as it is.", "yellow"
+        )
+
+
+def show_secrets(out: Output, findings: Sequence[Mapping[str, Any]]) -> None:
+    """Show which memories hold secrets, and not what these are."""
+    columns = (_ID, _PROJECT, Column("in"), Column("what", wide=True))
+    out.table(
+        columns,
+        [
+            (found["id"], found["project"], ", ".join(found["fields"]), ", ".join(found["kinds"]))
+            for found in findings
+        ],
+    )
+
+
 def show_difference(out: Output, answer: Mapping[str, Any]) -> None:
     """Show the memory that one just stored is nearly the same as, and what to do if it replaces that."""
     older = answer["closest_match"]

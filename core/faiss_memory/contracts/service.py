@@ -18,12 +18,14 @@ from faiss_memory.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """How many memories a rewriting added, changed and removed, and how many passages were embedded for it."""
+    """How many memories a rewriting added, changed and removed, how many passages were embedded for it, and of which
+    kinds the secrets were that were masked."""
 
     added: int
     changed: int
     removed: int
     embedded: int
+    masked: Sequence[str] = ()
 
 
 class Assistant(Protocol):

@@ -52,6 +52,10 @@ def _finding(service: MemoryService) -> Sequence[Route]:
             handler=lambda params: service.history(params.id, _reached(params)),
         ),
         Route(
+            method="POST", path="/scan", summary="Look for secrets in what is stored",
+            body=schema.ScanRequest, answer=schema.ScanAnswer, handler=service.scan,
+        ),
+        Route(
             method="GET", path="/memories", summary="List memories by time",
             params=schema.ListRequest, answer=schema.ListAnswer, handler=service.list_memories,
         ),

@@ -76,6 +76,7 @@ from faiss_memory.schema.search import (
     SearchAnswer,
     SearchRequest,
 )
+from faiss_memory.schema.secrets import ScanAnswer, ScanFinding, ScanRequest
 from faiss_memory.schema.write import (
     FORGET_CONDITIONS,
     AddAnswer,
@@ -178,6 +179,9 @@ __all__ = [
     "RebuildingPart",
     "RestoreAnswer",
     "RestoreRequest",
+    "ScanAnswer",
+    "ScanFinding",
+    "ScanRequest",
     "Scope",
     "ScopeRequest",
     "Scopes",

@@ -54,10 +54,23 @@ class NewMemory(Message):
     ) = None
 
 
+KeepSecrets = Annotated[
+    Literal["keep"],
+    Meta(
+        description="`keep` stores what looks like a secret as it is; otherwise the setting `secrets` says."
+    ),
+]
+Masked = Annotated[
+    list[str],
+    Meta(description="The kinds of secrets that were masked, such as `GitHub token`; left out if none."),
+]
+
+
 class AddRequest(NewMemory):
     """Store one memory."""
 
     idempotency_key: IdempotencyKey | None = None
+    secrets: KeepSecrets | None = None
 
 
 class AddBatchRequest(Message):
@@ -65,6 +78,7 @@ class AddBatchRequest(Message):
 
     memories: Annotated[list[NewMemory], Meta(min_length=1, extra_json_schema={"x-limit": "batch"})]
     idempotency_key: IdempotencyKey | None = None
+    secrets: KeepSecrets | None = None
 
 
 class AddAnswer(Answer):
@@ -76,6 +90,7 @@ class AddAnswer(Answer):
     project: str
     closest_match: ClosestMatch | UnsetType = UNSET
     differs_in: Differences | UnsetType = UNSET
+    masked: Masked | UnsetType = UNSET
 
 
 class AddBatchAnswer(Answer):
@@ -86,6 +101,7 @@ class AddBatchAnswer(Answer):
     count: int
     message: str
     project: str | list[str]
+    masked: Masked | UnsetType = UNSET
 
 
 class MemoryAnswer(Answer):
@@ -103,6 +119,7 @@ class MemoryAnswer(Answer):
     superseded_by: int | None
     uid: Uid
     by: WrittenBy | None
+    masked: Masked | UnsetType = UNSET
 
 
 class ById(Message):
@@ -121,6 +138,7 @@ class PatchRequest(Message):
     cues: Cues | UnsetType = UNSET
     metadata: Properties | UnsetType = UNSET
     timestamp: GivenTime | UnsetType = UNSET
+    secrets: KeepSecrets | None = None
 
 
 class ListRequest(Message):

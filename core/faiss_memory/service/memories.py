@@ -27,8 +27,10 @@ from faiss_memory.schema.limits import (
     check_text,
 )
 from faiss_memory.service import messages
+from faiss_memory.service.before_writing import BeforeWriting, wish_of
 from faiss_memory.service.claims import Claims
 from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
+from faiss_memory.service.guarding import Guard
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
 from faiss_memory.service.selection import list_filter, named_alone, search_filter, select_memories
@@ -50,6 +52,8 @@ class MemoryService(Service):
         self.engine = engine
         self.plugins = plugins
         self.uses = Uses(engine)
+        self._guard = Guard(settings)
+        self._before = BeforeWriting(plugins, self._guard)
         self.claims = Claims(settings.data_folder, lambda: [one.name for one in engine.store.projects()])
         self.vocabulary = Vocabulary(lambda: engine.store)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
@@ -227,11 +231,11 @@ class MemoryService(Service):
 
     def add(self, request: schema.AddRequest, rights: Rights = PERSON) -> schema.AddAnswer:
         """Store one memory; `success` is false when `if_novel` found a near twin that nothing tells apart."""
-        (added,), (draft,) = self._add([request], request.idempotency_key, request, rights)
+        (added,), (draft,), masked = self._add([request], request, rights)
         twins = [] if added.twin is None else self.engine.store.get([added.twin[0]])
         # A plugin may have moved the draft into another project, and the twin of a repeated call may be gone.
         shown = [messages.seen(twin, rights) for twin in twins if rights.may_read(twin.project)]
-        return messages.add_answer(added, draft, shown)
+        return messages.with_masked(messages.add_answer(added, draft, shown), masked)
 
     def add_batch(self, request: schema.AddBatchRequest, rights: Rights = PERSON) -> schema.AddBatchAnswer:
         """Store several memories: all of them, or none."""
@@ -241,16 +245,15 @@ class MemoryService(Service):
                 f"`memories` holds {len(request.memories)}; the most is {most} (setting limits.batch)",
                 "memories",
             )
-        added, drafts = self._add(request.memories, request.idempotency_key, request, rights)
-        return messages.add_batch_answer(added, drafts)
+        added, drafts, masked = self._add(request.memories, request, rights)
+        return messages.with_masked(messages.add_batch_answer(added, drafts), masked)
 
     def _add(
         self,
         memories: Sequence[schema.NewMemory],
-        key: str | None,
-        request: msgspec.Struct,
+        request: schema.AddRequest | schema.AddBatchRequest,
         rights: Rights,
-    ) -> tuple[Sequence[Added], Sequence[Draft]]:
+    ) -> tuple[Sequence[Added], Sequence[Draft], list[str]]:
         in_batch = isinstance(request, schema.AddBatchRequest)
         prefixes = [f"memories[{n}]." if in_batch else "" for n in range(len(memories))]
         memories = [self.vocabulary.with_tags(memory, rights) for memory in memories]
@@ -258,35 +261,20 @@ class MemoryService(Service):
             draft_of(memory, prefix, rights, self.settings.limits)
             for memory, prefix in zip(memories, prefixes, strict=True)
         ]
-        retry = None
-        if key is not None:
+        wish, retry = wish_of(request.secrets, rights), None
+        if request.idempotency_key is not None:
             asked = msgspec.json.encode([type(request).__name__, request])
-            retry = Retry(rights.retry_key(key), hashlib.sha256(asked).digest())
-        self._ask_before_add(drafts)
+            retry = Retry(rights.retry_key(request.idempotency_key), hashlib.sha256(asked).digest())
+        masked = self._before.add(drafts, wish, prefixes)
         added = self.engine.add(drafts, retry)
         stored = [one.id for one in added if one.id is not None and not one.repeated]
         self._notify_of("memories_added", stored)
-        return added, drafts
+        return added, drafts, masked
 
     def _notify_of(self, hook: str, ids: Sequence[int]) -> None:
         """Tell the plugins of memories, if there are any, as they are now; read only if one wants to know."""
         if ids and self.plugins.wants(hook):
             self.plugins.notify(hook, memories=self.engine.store.get(ids))
-
-    def _ask_before_add(self, drafts: list[Draft]) -> None:
-        given = len(drafts)
-        self.plugins.hook.before_add(drafts=drafts)
-        if len(drafts) != given:
-            raise InvalidRequest("a plugin changed the number of memories in before_add; nothing was stored")
-
-    def _ask_before_change(self, changes: Mapping[int, Change]) -> dict[int, Change]:
-        asked = dict(changes)
-        self.plugins.hook.before_change(changes=asked)
-        if asked.keys() != changes.keys():
-            raise InvalidRequest(
-                "a plugin changed which memories are changed in before_change; nothing was stored"
-            )
-        return asked
 
     def rewrite(self, drafts: list[Draft], changes: Mapping[int, Change], gone: Sequence[int]) -> Rewriting:
         """Store what a file says now in place of what it said before: all of it or nothing.
@@ -299,13 +287,14 @@ class MemoryService(Service):
         parts: list[Draft | Change] = [*drafts, *changes.values()]
         for part in parts:
             check_limits(part, self.settings.limits)
-        self._ask_before_add(drafts)
-        done, passages = self.engine.rewrite(drafts, self._ask_before_change(changes), gone)
+        masked = self._before.add(drafts)
+        asked, _ = self._before.change(changes)
+        done, passages = self.engine.rewrite(drafts, asked, gone)
         self._notify_of("memories_added", done.added)
         self._notify_of("memories_changed", done.changed)
         if done.removed:
             self.plugins.notify("memories_removed", ids=done.removed)
-        return Rewriting(len(done.added), len(done.changed), len(done.removed), passages)
+        return Rewriting(len(done.added), len(done.changed), len(done.removed), passages, masked)
 
     def origins(self, project: str) -> dict[int, Origin]:
         """Return which of a project's memories were built from which part of which file, by id."""
@@ -322,9 +311,16 @@ class MemoryService(Service):
         there = rights.changeable(memory_id, self.engine.store.get([memory_id]))
         change = change_of(request, there.project, self.vocabulary, rights, limits)
         check_limits(change, self.settings.limits)
-        memory = self.engine.change(memory_id, self._ask_before_change({memory_id: change})[memory_id])
+        asked, masked = self._before.change({memory_id: change}, wish_of(request.secrets, rights))
+        memory = self.engine.change(memory_id, asked[memory_id])
         self.plugins.notify("memories_changed", memories=[memory])
-        return messages.memory(memory)
+        return messages.with_masked(messages.memory(memory), masked)
+
+    def scan(self, request: schema.ScanRequest) -> schema.ScanAnswer:
+        """Look for secrets in what is stored."""
+        projects = PERSON.to_read(request.project)
+        where = Filter(projects=projects, include_superseded=True)
+        return self._guard.scan(self.engine.store, where)
 
     # Forgetting.
 

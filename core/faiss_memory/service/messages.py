@@ -21,6 +21,7 @@ from faiss_memory.novelty.known import Known
 from faiss_memory.rights import Rights
 
 T = TypeVar("T")
+A = TypeVar("A", schema.AddAnswer, schema.AddBatchAnswer, schema.MemoryAnswer)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -151,6 +152,13 @@ def novel_answer(
         project=format_projects(projects),
         differs_in=(found.differs_in if found and is_near else []) or UNSET,
     )
+
+
+def with_masked(answer: A, kinds: Sequence[str]) -> A:
+    """Return an answer that tells which kinds of secrets were masked, if any were."""
+    if kinds:
+        answer.masked = list(kinds)
+    return answer
 
 
 def add_answer(added: Added, draft: Draft, twins: Sequence[Memory]) -> schema.AddAnswer:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeAlias, get_args, get_origin
+from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 import msgspec
 import yaml
@@ -260,6 +260,8 @@ def _typed(key: str, value: Any, origin: str, keys: Mapping[str, Any]) -> Any:
         value = [part.strip() for part in value.split(",") if part.strip()]
     elif isinstance(value, Path):
         value = str(value)
+    elif value is False and get_origin(expected) is Literal and "off" in get_args(expected):
+        value = "off"  # as YAML reads that word
     try:
         return msgspec.convert(value, expected, strict=not loose)
     except msgspec.ValidationError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -62,6 +62,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     read_projects: tuple[Scope, ...] = ("*",)
     write_project: Project = "default"
     min_relevance: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    secrets: Literal["mask", "reject", "off"] = "mask"
     limits: Limits = Limits()
     plugins: Plugins = Plugins()
 

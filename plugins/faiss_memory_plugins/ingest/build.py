@@ -297,7 +297,7 @@ class Build:
                 self._stopping.wait(error.retry_after)
             else:
                 break
-        self.report.count_embedded(done.embedded)
+        self.report.note_rewriting(done)
         if drafts:
             self.report.advance(len(drafts), drafts[-1].origin.file if drafts[-1].origin else "")
 

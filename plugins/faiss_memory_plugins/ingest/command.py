@@ -228,7 +228,8 @@ def _counts(build: Mapping[str, Any]) -> str:
 
 def _memory_counts(build: Mapping[str, Any]) -> str:
     told = [f"{build['memories'][name]:,} {name}" for name in ("added", "kept", "removed")]
-    return ", ".join([*told, f"{faiss_memory.counted(build['embedded'], 'passage')} embedded"])
+    masked = [f"masked: {' and '.join(build['masked'])}"] if build.get("masked") else []
+    return ", ".join([*told, f"{faiss_memory.counted(build['embedded'], 'passage')} embedded", *masked])
 
 
 def _failure(answer: Mapping[str, Any]) -> str:

@@ -81,6 +81,8 @@ class BuildAnswer(Answer):
     embedded: int
     progress: BuildProgress
     files: list[BuiltFile] = msgspec.field(default_factory=list)
+    masked: list[str] | UnsetType = UNSET
+    """The kinds of secrets that were masked, if there were any."""
 
 
 class BuildsAnswer(Answer):

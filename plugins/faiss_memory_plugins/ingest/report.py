@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Literal
 
-from faiss_memory import DEFAULT_PROJECT
+from msgspec import UNSET
+
+from faiss_memory import DEFAULT_PROJECT, Rewriting
 from faiss_memory_plugins.ingest.messages import (
     BuildAnswer,
     BuildProgress,
@@ -35,6 +37,7 @@ class Report:
         self._state: State = "running"
         self._message = "it runs"
         self._embedded = 0
+        self._masked: set[str] = set()
 
     @property
     def project(self) -> str:
@@ -61,10 +64,11 @@ class Report:
             phase, done, total, _ = self._progress
             self._progress = (phase, min(total, done + count), total, file)
 
-    def count_embedded(self, passages: int) -> None:
-        """Count passages that were embedded."""
+    def note_rewriting(self, done: Rewriting) -> None:
+        """Count passages that were embedded, and note which secrets were masked."""
         with self._lock:
-            self._embedded += passages
+            self._embedded += done.embedded
+            self._masked.update(done.masked)
 
     def end(self, state: State, message: str = "") -> None:
         """Close the report; without a message its counts are told."""
@@ -81,7 +85,8 @@ class Report:
         files = ", ".join(f"{counts[outcome]} {outcome}" for outcome in outcomes)
         if self._request.dry_run:
             return f"Files that would be: {files}. Nothing was changed"
-        return f"Files: {files}. {self._embedded} passages were embedded"
+        masked = f"; masked: {', '.join(sorted(self._masked))}" if self._masked else ""
+        return f"Files: {files}. {self._embedded} passages were embedded{masked}"
 
     def answer(self, *, with_files: bool) -> BuildAnswer:
         """Return how it stands."""
@@ -106,6 +111,7 @@ class Report:
                 skipped=outcomes["skipped"],
                 memories=_memories(files),
                 embedded=self._embedded,
+                masked=sorted(self._masked) or UNSET,
                 progress=BuildProgress(phase=phase, done=done, total=total, file=file),
                 files=sorted(files, key=lambda each: each.file) if with_files else [],
             )

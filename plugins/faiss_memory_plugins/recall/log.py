@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
-from faiss_memory import PART, parts_of
+from faiss_memory import PART, masked, parts_of
 from faiss_memory_plugins.recall.database import Database
 from faiss_memory_plugins.recall.messages import LogEntry, LoggedMemory
 
@@ -89,7 +89,7 @@ class RecallLog:
 
 def _kept(prompt: str) -> str:
     # (What is no text in UTF-8 could not be written.)
-    return prompt[:LONGEST_PROMPT].encode("utf-8", "replace").decode()
+    return masked(prompt)[:LONGEST_PROMPT].encode("utf-8", "replace").decode()
 
 
 def _json(memories: Sequence[LoggedMemory]) -> str:

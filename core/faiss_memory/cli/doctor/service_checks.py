@@ -40,6 +40,7 @@ def check_service(client: Client, settings: Settings) -> tuple[Findings, Mapping
     _check_port(found, client, settings)
     _check_proxy(found, client)
     _check_others(found, settings)
+    _check_secrets(found, settings)
     _check_autostart(found)
     return found, stats
 
@@ -192,6 +193,15 @@ def _check_others(found: Findings, settings: Settings) -> None:
             "other users",
             f"{named_few(others)} can log in to this machine, and read and write your memories",
             "Set others_need_token: true, and start the service again; docs/security.md says what that does",
+        )
+
+
+def _check_secrets(found: Findings, settings: Settings) -> None:
+    if settings.secrets == "off":
+        found.note(
+            "secrets",
+            "what looks like a key or a password is stored as it is (secrets: off)",
+            "Set secrets: mask, and start the service again; `faiss-memory scan` says what is stored already",
         )
 
 

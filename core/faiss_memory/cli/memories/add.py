@@ -48,9 +48,16 @@ if TYPE_CHECKING:
 @click.option(
     "--idempotency-key", metavar="KEY", help="A retry with the same key changes nothing, for a day."
 )
+@click.option("--keep-secrets", is_flag=True, help="Store what looks like a secret as it is.")
 @asks_service
 def add(
-    session: Session, text: str, project: str | None, tag: Sequence[str], cue: Sequence[str], **given: Any
+    session: Session,
+    text: str,
+    project: str | None,
+    tag: Sequence[str],
+    cue: Sequence[str],
+    keep_secrets: bool,
+    **given: Any,
 ) -> None:
     """Store a memory: one or two sentences that stand alone work best.
 
@@ -59,12 +66,13 @@ def add(
     from faiss_memory.cli import views
 
     body = given_only({"project": session.single(project), "tags": list(tag), "cues": list(cue), **given})
-    answer = session.call("POST", "/memory/add", {"text": text, **body})
+    answer = session.call("POST", "/memory/add", {"text": text, **body, **_wish(keep_secrets)})
     if session.prints_json(answer):
         return
     where = f"project {answer['project']}"
     if answer["success"]:
         session.out.say(f"Memory {answer['id']} added to {where}")
+        views.tell_masked(session.out, answer)
         if answer.get("differs_in"):
             views.show_difference(session.out, answer)
         return
@@ -89,15 +97,24 @@ def add(
 @cue_option("The new cues, in place of all others; an empty one takes all away.")
 @metadata_option("The new properties, in place of all others; an empty one takes all away.")
 @time_option("--timestamp", "When it was learnt.")
+@click.option("--keep-secrets", is_flag=True, help="Store what looks like a secret as it is.")
 @asks_service
 def edit(
-    session: Session, id: int, text: str | None, tag: Sequence[str], cue: Sequence[str], **given: Any
+    session: Session,
+    id: int,
+    text: str | None,
+    tag: Sequence[str],
+    cue: Sequence[str],
+    keep_secrets: bool,
+    **given: Any,
 ) -> None:
     """Correct a memory. What is not given stays.
 
     With no option at all the text opens in your editor ($EDITOR), or is read from standard input if that is not a
     terminal.
     """
+    from faiss_memory.cli.views import tell_masked
+
     changes = {key: value for key, value in given.items() if value is not None}
     for name, values in (("tags", tag), ("cues", cue)):
         if values:
@@ -113,9 +130,15 @@ def edit(
         if not session.prints_json(memory):
             session.out.say(f"Memory {id} says that already; nothing was changed", "yellow")
         return
+    changes |= _wish(keep_secrets)
     answer = session.call("PATCH", f"/memory/{id}", changes)
     if not session.prints_json(answer):
         session.out.say(f"Memory {id} of project {answer['project']} corrected")
+        tell_masked(session.out, answer)
+
+
+def _wish(keep_secrets: bool) -> dict[str, str]:
+    return {"secrets": "keep"} if keep_secrets else {}
 
 
 def _edited(text: str) -> str:

@@ -1,0 +1,94 @@
+"""What must not be stored: secrets are masked or refused, and what is marked private is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, TypeVar
+
+from faiss_memory import schema
+from faiss_memory.contracts.store import Store
+from faiss_memory.errors import InvalidRequest
+from faiss_memory.memory import Change, Draft, Filter, Memory
+from faiss_memory.schema.limits import is_blank
+from faiss_memory.secrets.masking import Masker, without_private
+from faiss_memory.service.messages import format_projects
+from faiss_memory.settings import Settings
+
+P = TypeVar("P", Draft, Change)
+FIELDS = ("text", "source", "tags", "cues", "metadata")
+Wish = Literal["keep"] | None
+"""What a person may say of the secrets of one memory."""
+SCANNED_AT_ONCE = 500
+
+
+class Guard:
+    """Keeps out of what is written what the setting `secrets` says. Plugins have had their turn before."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._mode = settings.secrets
+        self._own = (settings.token, settings.public_token)
+
+    def __call__(self, part: P, wish: Wish, prefix: str = "") -> tuple[P, list[str]]:
+        """Return a draft or a change as it may be written, and the kinds of secrets that were masked in it.
+
+        Raises InvalidRequest, with the field's name, for a secret where these are refused, and for a text of which
+        nothing is left.
+        """
+        part = self._without_private(part, prefix)
+        if self._mode == "off" or wish == "keep":
+            return part, []
+        masker = Masker(self._own)
+        fields = {name: masker.value(getattr(part, name)) for name in FIELDS}
+        if not masker.kinds:
+            return part, []
+        if self._mode == "reject":
+            self._refuse(part, prefix)
+        return replace(part, **fields), sorted(masker.kinds)
+
+    def _without_private(self, part: P, prefix: str) -> P:
+        if part.text is None or "<" not in part.text:
+            return part
+        text = without_private(part.text)
+        if text == part.text:
+            return part
+        if is_blank(text):
+            raise InvalidRequest(
+                f"`{prefix}text` is private from beginning to end (<private>), so there is nothing to store",
+                f"{prefix}text",
+            )
+        return replace(part, text=text)
+
+    def _refuse(self, part: Draft | Change, prefix: str) -> None:
+        for name in FIELDS:
+            masker = Masker(self._own)
+            masker.value(getattr(part, name))
+            if masker.kinds:
+                raise InvalidRequest(
+                    f"`{prefix}{name}` holds what looks like a secret ({', '.join(sorted(masker.kinds))}); leave it "
+                    'out, or send "secrets": "keep" to store it as it is (setting secrets)',
+                    f"{prefix}{name}",
+                )
+
+    def scan(self, store: Store, where: Filter) -> schema.ScanAnswer:
+        """Look through what is stored, and tell which memories hold secrets, the oldest first."""
+        findings, scanned, after = [], 0, None
+        while memories := store.select(where, order="oldest", limit=SCANNED_AT_ONCE, after=after):
+            scanned += len(memories)
+            findings += [finding for memory in memories if (finding := self._finding(memory))]
+            after = (memories[-1].timestamp, memories[-1].id)
+        return schema.ScanAnswer(
+            findings=findings, count=len(findings), scanned=scanned, project=format_projects(where.projects)
+        )
+
+    def _finding(self, memory: Memory) -> schema.ScanFinding | None:
+        kinds: set[str] = set()
+        fields = []
+        for name in FIELDS:
+            masker = Masker(self._own)
+            masker.value(getattr(memory, name))
+            if masker.kinds:
+                kinds |= masker.kinds
+                fields.append(name)
+        if not fields:
+            return None
+        return schema.ScanFinding(id=memory.id, project=memory.project, fields=fields, kinds=sorted(kinds))
