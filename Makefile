@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Without its byte code each process that a test starts compiles everything it imports again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Torch only compiles the model; on Linux its usual build brings gigabytes of CUDA that are never used here.
 TORCH ?= torch==2.13.0
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
