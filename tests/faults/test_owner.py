@@ -30,7 +30,7 @@ def test_a_second_service_leaves_at_once_and_says_who_owns_the_folder(tmp_path, 
     tally("a second service on one data folder", result="left at once, and said why")
 
 
-@times(8, 200)
+@times(4, 200)
 def test_of_processes_that_start_together_one_gets_the_folder(nursery, tmp_path, tally, cycles):
     for cycle in range(cycles):
         homes = [RemoteHome(nursery, tmp_path / "data") for _ in range(3)]
@@ -57,7 +57,7 @@ def opened(home):
 def test_a_lock_of_a_dead_process_is_in_nobodys_way(nursery, tmp_path, journal, acknowledged, tally):
     """Also where its number has been given to another process meanwhile, as after a start of the machine."""
     home = RemoteHome(nursery, tmp_path / "data")
-    for number in range(10):
+    for number in range(4):
         store = home.open()
         text = f"shared words {number}"
         journal.asked(0, "add", texts=[text])
@@ -69,7 +69,7 @@ def test_a_lock_of_a_dead_process_is_in_nobodys_way(nursery, tmp_path, journal, 
             lock.write_text(f"process {os.getpid() if number % 4 else 1}\n", encoding="utf-8")
         check_store(home.open(), acknowledged, journal)
         home.close()
-    tally("a lock left by a killed process, its number in use again", 10)
+    tally("a lock left by a killed process, its number in use again", 4)
 
 
 def test_a_folder_whose_lock_is_taken_away_is_noticed(nursery, tmp_path, tally):
