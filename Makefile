@@ -41,8 +41,8 @@ docs: $(VENV)/.ready-for-tests     ## docs/CLI.md, from the commands themselves
 faults: $(VENV)/.ready-for-tests   ## The long fault injection: kills, damage, failing disks
 	$(BIN)/pytest -m "" --record docs/durability.md tests/faults $(ARGS)
 
-long: $(VENV)/.ready-for-tests   ## Generated requests of every kind, compiling several models, other users of the machine
-	$(BIN)/pytest -m long $(ARGS)
+long: $(VENV)/.ready-for-tests   ## Generated requests of every kind, whole matrices, compiling several models, other users
+	$(BIN)/pytest -m "(long or hypothesis) and not faults and not installs" --hypothesis-profile=long $(ARGS)
 
 installs: $(VENV)/.ready-for-tests   ## Install and uninstall assistants in thousands of generated projects
 	$(BIN)/pytest -m "" --hypothesis-profile=installs tests/install $(ARGS)

@@ -26,13 +26,16 @@ prepare_process()
 # What was started in the background of a shell ignores Ctrl-C, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples in every run, however slow the machine is; `make installs` looks for new ones.
+# The same examples in every run, however slow the machine is; `make long` and `make installs` look for new ones.
 hypothesis.settings.register_profile(
     "tests",
-    max_examples=50,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "long", hypothesis.settings.get_profile("tests"), max_examples=300, derandomize=False
 )
 hypothesis.settings.load_profile("tests")
 

@@ -33,6 +33,19 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+FILES, HARMS = (
+    ["model.onnx", "weights.bin", "tokenizer.json", "compiled.json"],
+    ["truncated", "missing", "overwritten"],
+)
+IN_EVERY_RUN: list[Any] = [(name, HARMS[number % 3]) for number, name in enumerate(FILES)]
+LONG = [
+    pytest.param(name, harm, marks=pytest.mark.long)
+    for name in FILES
+    for harm in HARMS
+    if (name, harm) not in IN_EVERY_RUN
+]
+
+
 def entry(cache: Path) -> Path:
     (only,) = (path for path in (cache / "models").iterdir() if path.name != "temporary")
     return only
@@ -54,8 +67,7 @@ def test_an_unchanged_model_is_not_read_again(
     open_embedder(str(model), cache)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "weights.bin", "tokenizer.json", "compiled.json"])
-@pytest.mark.parametrize("harm", ["truncated", "missing", "overwritten"])
+@pytest.mark.parametrize(("name", "harm"), IN_EVERY_RUN + LONG)
 def test_a_damaged_entry_is_compiled_again(
     name: str, harm: str, model: Path, cache: Path, compiles: list[str]
 ) -> None:
