@@ -27,7 +27,7 @@ serve: $(VENV)/.ready    ## Set up and run the service on http://127.0.0.1:8900
 	@$(BIN)/faiss-memory compile
 	@exec $(BIN)/faiss-memory serve $(ARGS)
 
-test: check              ## Everything that CI runs (at most 12 minutes from nothing)
+test: check              ## Everything that CI runs (at most 12 minutes from nothing, 6 once it is set up)
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.ready-for-tests    ## Linters and types
