@@ -18,6 +18,7 @@ from faiss_memory.embedder import compile as compiling, open_embedder, opening
 from faiss_memory.embedder.child import ChildEmbedder
 from faiss_memory.embedder.model_source import MODEL_PACKAGES
 from faiss_memory.errors import EmbedderError
+from tests.sampling import matrix
 
 REAL = "all-MiniLM-L6-v2"
 
@@ -33,17 +34,9 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-FILES, HARMS = (
-    ["model.onnx", "weights.bin", "tokenizer.json", "compiled.json"],
-    ["truncated", "missing", "overwritten"],
+HARMED = matrix(
+    ["model.onnx", "weights.bin", "tokenizer.json", "compiled.json"], ["truncated", "missing", "overwritten"]
 )
-IN_EVERY_RUN: list[Any] = [(name, HARMS[number % 3]) for number, name in enumerate(FILES)]
-LONG = [
-    pytest.param(name, harm, marks=pytest.mark.long)
-    for name in FILES
-    for harm in HARMS
-    if (name, harm) not in IN_EVERY_RUN
-]
 
 
 def entry(cache: Path) -> Path:
@@ -67,7 +60,7 @@ def test_an_unchanged_model_is_not_read_again(
     open_embedder(str(model), cache)
 
 
-@pytest.mark.parametrize(("name", "harm"), IN_EVERY_RUN + LONG)
+@pytest.mark.parametrize(("name", "harm"), HARMED)
 def test_a_damaged_entry_is_compiled_again(
     name: str, harm: str, model: Path, cache: Path, compiles: list[str]
 ) -> None:
