@@ -17,7 +17,7 @@ from tests.faults.test_kill import times
 from tests.running import RunningService
 from tests.store.oracle import add
 
-IMPATIENT = {"constants": {"SECONDS_FOR_OTHERS": 0.2}}
+IMPATIENT = {"constants": {"PATIENCE": 0.2}}
 
 
 def test_a_second_service_leaves_at_once_and_says_who_owns_the_folder(tmp_path, tally):
