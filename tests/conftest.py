@@ -42,9 +42,10 @@ hypothesis.settings.load_profile("tests")
 
 
 LONGEST = [
-    "test_openapi", "test_change_of_model", "test_conformance", "test_kill", "test_kill_service", "test_answers",
-    "test_cache", "test_help", "test_guides", "test_troubleshooting", "test_model", "test_examples", "test_recovery",
-    "test_store", "test_rest", "test_history", "test_chatgpt", "test_relay", "test_running",
+    "test_network", "test_kill", "test_help", "test_guides", "test_answers", "test_purge", "test_doctor",
+    "test_service_command", "test_recovery", "test_troubleshooting", "test_relay", "test_cache", "test_history",
+    "test_conformance", "test_rest", "test_examples", "test_change_of_model", "test_verifying", "test_store",
+    "test_stores", "test_settings", "test_rights", "test_growth", "test_openapi", "test_shell_examples",
 ]  # fmt: skip
 """The files that take longest. They are begun first, so that none of them is left to one worker alone at the end."""
 
