@@ -25,13 +25,14 @@ from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import ModelOpening
 from faiss_memory.http import pages
-from faiss_memory.http.access import AccessControl, Proofs, rights_of
+from faiss_memory.http.access import AccessControl, Proofs, address_of, rights_of
 from faiss_memory.http.routes import core_routes
+from faiss_memory.http.sessions import Sessions, session_routes
 from faiss_memory.http.uploads import Uploads
 from faiss_memory.memory import Query, Ranking, SearchResult
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.proving import PATH
-from faiss_memory.rights import PERSON, STRANGER
+from faiss_memory.rights import STRANGER
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
@@ -127,12 +128,15 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
     """
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
     routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
-    routes += _described(service, routes)
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
+    sessions = Sessions([secret, service.settings.token])
+    routes += session_routes(sessions)
+    routes += _described(service, routes, has_home=any(part.path == "/" for part in (*brought, *mounts)))
     for route in routes:
         _check_rights(route)
+    _check_mounts(mounts, {route.path for route in routes})
     app = Application()
-    access = AccessControl(service.settings, [*routes, *mounts], secret)
+    access = AccessControl(service.settings, [*routes, *mounts], secret, sessions)
     app.uploads = Uploads(service.settings, {route.path for route in routes if route.upload}, access)
     app.add_middleware(access)
     app.add_middleware(_RequestLog())
@@ -146,29 +150,33 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
         app.add_route(path, SimpleNamespace(**responders))
     for mount in mounts:
         respond = _mounted(mount, service.settings.limits.body_bytes)
-        app.add_route(
-            mount.path, SimpleNamespace(**{f"on_{name.lower()}": respond for name in mount.methods})
-        )
+        responders = {f"on_{name.lower()}": respond for name in mount.methods}
+        app.add_route(mount.path, SimpleNamespace(**responders))
+        if mount.below:
+            app.add_route(f"{mount.path}/{{_below:path}}", SimpleNamespace(**responders))
     return app
 
 
-def _described(service: MemoryService, routes: Sequence[Route]) -> Sequence[Route]:
-    """Add the pages that describe the others."""
+def _described(service: MemoryService, routes: Sequence[Route], *, has_home: bool) -> Sequence[Route]:
+    """Return the pages that describe the calls, and the one at `/` unless a plugin has one."""
     document = openapi.document(routes, service.settings, service.overview.version)
     raw = msgspec.json.encode(document)
     described = tuple(routes)
+    home = Route(
+        method="GET", path="/", summary="A page that says what runs", static=True,
+        handler=lambda http_request: pages.home(address_of(http_request)),
+    )  # fmt: skip
 
     return (
-        Route(
-            method="GET", path="/", summary="A page that says what runs", handler=pages.home, static=True,
-        ),
+        *(() if has_home else (home,)),
         Route(
             method="GET", path="/openapi.json", summary="The API as OpenAPI 3.1",
             handler=lambda: Page(raw, falcon.MEDIA_JSON),
         ),
         Route(
             method="GET", path="/docs", summary="The API as a readable page",
-            handler=lambda: pages.docs(document, described), static=True,
+            handler=lambda http_request: pages.docs(document, described, address_of(http_request)),
+            static=True,
         ),
     )  # fmt: skip
 
@@ -182,9 +190,10 @@ def _guard(response: falcon.Response) -> None:
     response.set_header("Cross-Origin-Opener-Policy", "same-origin")
 
 
-def _takes_rights(route: Route) -> bool:
-    """Return whether a handler is told who asks: it must be where that may not be the person."""
-    return route.public or route.open or "rights" in inspect.signature(route.handler).parameters
+def _taken(route: Route) -> set[str]:
+    """Name what a handler is given beside the messages: what it asks for, and who asks where that may be anybody."""
+    asked = set(inspect.signature(route.handler).parameters) & {"rights", "http_request", "http_response"}
+    return asked | ({"rights"} if route.public or route.open else set())
 
 
 def _check_rights(route: Route) -> None:
@@ -197,15 +206,29 @@ def _check_rights(route: Route) -> None:
         )
     given = [message for message in (route.params, route.body, route.upload) if message]
     try:
-        inspect.signature(route.handler).bind(*given, rights=PERSON)
+        inspect.signature(route.handler).bind(*given, **dict.fromkeys(_taken(route)))
     except TypeError:
         raise errors.PluginError(
             f"{route.method} {route.path} is public or open, so its handler must take `rights` and hand it on"
         ) from None
 
 
+def _check_mounts(mounts: Sequence[Mount], taken: set[str]) -> None:
+    """Refuse what would hide something else. Raises PluginError."""
+    for mount in mounts:
+        if mount.path in taken:
+            raise errors.PluginError(
+                f"there are two at {mount.path}: disable one of the plugins that bring them"
+            )
+        if mount.below and mount.path == "/":
+            raise errors.PluginError(
+                "a mount at / cannot be everything below it: put its files below another path"
+            )
+        taken.add(mount.path)
+
+
 def _responder(route: Route, service: MemoryService) -> Callable[..., None]:
-    takes_rights, settings = _takes_rights(route), service.settings
+    taken, settings = _taken(route), service.settings
 
     def respond(request: falcon.Request, response: falcon.Response, **in_path: str) -> None:
         messages = []
@@ -222,11 +245,11 @@ def _responder(route: Route, service: MemoryService) -> Callable[..., None]:
             messages.append(_body(request, route.body, settings.limits.body_bytes, names))
         if route.upload:
             messages.append(_upload(request, route.upload, settings.limits.archive_bytes))
-        given = {"rights": rights} if takes_rights else {}
-        answer = route.handler(*messages, **given)
+        _guard(response)
+        given = {"rights": rights, "http_request": request, "http_response": response}
+        answer = route.handler(*messages, **{name: given[name] for name in taken})
         status, answer = answer if isinstance(answer, tuple) else (route.status, answer)
         response.status = falcon.code_to_http_status(status)
-        _guard(response)
         if isinstance(answer, Page):
             response.data, response.content_type = answer.content, answer.content_type
         elif isinstance(answer, Download):
@@ -240,14 +263,16 @@ def _responder(route: Route, service: MemoryService) -> Callable[..., None]:
 
 
 def _mounted(mount: Mount, limit: int) -> Callable[..., None]:
-    def respond(request: falcon.Request, response: falcon.Response) -> None:
+    place = mount.path.rstrip("/")
+
+    def respond(request: falcon.Request, response: falcon.Response, **_below: str) -> None:
         body = _read(request, limit)
         if body and mount.takes_json:
             _check_json(request)
         environ = {
             **request.env,
-            "SCRIPT_NAME": f"{request.env.get('SCRIPT_NAME', '')}{mount.path}",
-            "PATH_INFO": "",
+            "SCRIPT_NAME": f"{request.env.get('SCRIPT_NAME', '')}{place}",
+            "PATH_INFO": request.env["PATH_INFO"].removeprefix(place),
             "CONTENT_LENGTH": str(len(body)),
             "wsgi.input": io.BytesIO(body),
             "faiss_memory.rights": rights_of(request),
@@ -258,7 +283,10 @@ def _mounted(mount: Mount, limit: int) -> Callable[..., None]:
             response.status = status
             response.content_type = None  # falcon's own default, where the application gives none
             for name, value in headers:
-                response.append_header(name, value)
+                if name.lower() == "cache-control":  # in the place of ours
+                    response.set_header(name, value)
+                else:
+                    response.append_header(name, value)
 
         chunks = mount.app(environ, start_response)
         try:
