@@ -10,6 +10,9 @@ from faiss_memory_plugins.web.serving import Files
 
 @hookimpl
 def register_mounts() -> Sequence[Mount]:
-    """Hand in a mount for each file."""
+    """Hand in the page, and what it is made of. Both are the same whoever asks."""
     files = Files()
-    return [Mount(path=path, app=files, methods=("GET",)) for path in files.paths()]
+    return (
+        Mount(path="/", app=files, methods=("GET",), static=True),
+        Mount(path="/ui", app=files, methods=("GET",), below=True, static=True),
+    )

@@ -44,6 +44,9 @@ function inline(text, marks) {
   return [...found, ...marked(text.slice(from), marks)];
 }
 
+/** A text in short, without the signs of Markdown. @param {string} text */
+export const gist = (text, longest = 400) => text.slice(0, longest).replace(/^\s{0,3}(#{1,6} +|[-*+] +|> ?|```.*$)/gm, "").replace(/\*\*|`/g, "").trim();
+
 /** @typedef {{kind: "code" | "heading" | "list" | "ordered" | "quote" | "text", lines: string[], level?: number}} Block */
 
 /** @param {string} text @returns {Block[]} */

@@ -37,7 +37,7 @@ export function size(bytes) {
 }
 
 /** @param {number} share from 0 to 1 */
-export const percent = (share) => `${Math.round(100 * share)}%`;
+export const percent = (share) => (share > 0 && share < 0.01 ? "under 1%" : `${Math.round(100 * share)}%`);
 
 /** Which way a memory came, in words. @param {string | null | undefined} by */
 export function writer(by) {

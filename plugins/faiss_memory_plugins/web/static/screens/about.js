@@ -4,7 +4,7 @@ import { can, get, post } from "../api.js";
 import { WordDiff } from "../diff.js";
 import { useLoaded } from "../fresh.js";
 import { html } from "../lib.js";
-import { Plain } from "../markdown.js";
+import { gist, Plain } from "../markdown.js";
 import { When } from "../parts.js";
 import { counted } from "../words.js";
 
@@ -40,7 +40,7 @@ function Similar({ memory }) {
   if (!data?.length) return null;
   return html`<section aria-label="Similar ones"><h3>Similar ones</h3>
     <ul class="similar">${data.map((one) => html`<li><a href=${href("memories", { id: one.id, project: one.project === memory.project ? one.project : undefined })}>
-      <span class="two-lines"><${Plain} text=${one.text.slice(0, 240)} /></span></a>
+      <span class="two-lines"><${Plain} text=${gist(one.text, 240)} /></span></a>
       <span class="quiet">${one.similarity === null ? "" : `${one.similarity.toFixed(2)} of 1 · `}${one.project} · <${When} time=${one.timestamp} /></span></li>`)}</ul>
   </section>`;
 }

@@ -25,7 +25,7 @@ function Assistant({ one, ledger }) {
   const hasHook = one.routes.some((/** @type {string} */ route) => route.endsWith("/hook"));
   return html`<section class="card assistant" aria-label=${one.title}>
     <h2>${one.title}</h2>
-    <p>${last ? html`<span class="badge good">in use</span> Last asked <${When} time=${last} />, ${counted(fired, "time")} in all.` : hasHook ? html`<span class="badge">not heard of yet</span>` : html`<span class="quiet">Asks by tools; its hooks are not counted.</span>`}</p>
+    <p>${last ? html`<span class="badge good">in use</span> Last asked <${When} time=${last} />, ${counted(fired, "time")} in all.` : hasHook ? html`<span class="badge">not heard of yet</span>` : html`<span class="quiet">How often it asks is not counted.</span>`}</p>
     <${Copy} text=${`faiss-memory install ${one.name}`} />
     <details onToggle=${(/** @type {any} */ event) => setOpen(event.target.open)}><summary>What that writes</summary>${isOpen && html`<${Files} name=${one.name} />`}</details>
   </section>`;

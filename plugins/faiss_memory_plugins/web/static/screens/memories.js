@@ -6,7 +6,7 @@ import { useFound } from "../finding.js";
 import { useKeys } from "../keys.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib.js";
 import { VirtualList } from "../list.js";
-import { Plain } from "../markdown.js";
+import { gist, Plain } from "../markdown.js";
 import { Empty, Meter, Problem, When } from "../parts.js";
 import { attempt } from "../toast.js";
 import { count, counted, percent, terms, writer } from "../words.js";
@@ -25,14 +25,14 @@ function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
   return html`<div class=${`memory-row${isHere ? " here" : ""}`}>
     <input type="checkbox" tabindex=${isStop ? 0 : -1} aria-label=${`Select memory ${one.id}`} checked=${isChosen} onChange=${() => select(one)} />
     <a href=${href("memories", { ...params, id: one.id })} data-row=${one.id} tabindex=${isStop ? 0 : -1} aria-current=${isHere ? "true" : undefined}>
-      <span class="row-text"><${Plain} text=${one.text.slice(0, 400)} terms=${marks} /></span>
+      <span class="row-text"><${Plain} text=${gist(one.text)} terms=${marks} /></span>
       <span class="row-facts">
         ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} label=${`${percent(one.relevance)} likely`} />`}
         ${one.superseded_by && html`<span class="badge">replaced</span>`}
         ${many && html`<span class="row-project">${one.project}</span>`}
-        ${one.tags.slice(0, 3).map((tag) => html`<span class="tag"><${Plain} text=${tag} /></span>`)}
+        ${one.tags.slice(0, 2).map((tag) => html`<span class="tag"><${Plain} text=${tag} /></span>`)}
         <${When} time=${one.timestamp} />
-        <span class="row-by">by ${writer(one.by)}</span>
+        ${one.relevance === undefined && html`<span class="row-by">by ${writer(one.by)}</span>`}
       </span>
     </a>
   </div>`;

@@ -4,7 +4,7 @@ import { change, href } from "../address.js";
 import { can, get, post, takes } from "../api.js";
 import { useLoaded, useWhileSeen } from "../fresh.js";
 import { html, useEffect, useState } from "../lib.js";
-import { Plain, visible } from "../markdown.js";
+import { gist, Plain, visible } from "../markdown.js";
 import { Empty, Field, Problem, Screen, When } from "../parts.js";
 import { attempt } from "../toast.js";
 import { count, counted, percent } from "../words.js";
@@ -22,7 +22,7 @@ const reason = (why) => REASONS[/** @type {keyof typeof REASONS} */ (why)] || wh
 /** @param {{one: any, prompt: string, again: () => void}} props */
 function Candidate({ one, prompt, again }) {
   return html`<li class="candidate">
-    <p class="two-lines"><a href=${href("memories", { id: one.id })}><${Plain} text=${one.text.slice(0, 300)} /></a></p>
+    <p class="two-lines"><a href=${href("memories", { id: one.id })}><${Plain} text=${gist(one.text, 300)} /></a></p>
     <p class="row-facts"><span>${percent(one.relevance)} likely</span>${one.why && html`<span class="badge">${reason(one.why)}</span>`}<span>${one.project}</span>
       ${can("POST", "/recall/never") && html`<button type="button" class="plain small" onClick=${() => attempt(() => never(one.id, prompt)).then(again)}>Never for this</button>`}
       ${can("POST", "/recall/pin") && html`<button type="button" class="plain small" onClick=${() => attempt(() => pin(one, true))}>Pin</button>`}</p>

@@ -9,7 +9,7 @@ import { html, useState } from "../lib.js";
 import { Markdown } from "../markdown.js";
 import { Empty, Problem, Screen, When } from "../parts.js";
 import { attempt } from "../toast.js";
-import { counted, writer } from "../words.js";
+import { count, writer } from "../words.js";
 
 /** @typedef {import("../api.js").Memory} Memory */
 /** @typedef {{key: string, why: string, memories: Memory[]}} Matter */
@@ -93,7 +93,7 @@ export function Review({ params }) {
       <li><a href=${href("review", { queue: key })} aria-current=${key === name ? "page" : undefined}>${one.title}</a></li>`)}</ul></nav>
     <p class="quiet">${queue.lead}</p>
     <${Problem} error=${error} again=${again} />
-    <p role="status">${loading ? "Looking…" : left.length ? `${counted(left.length, "one", "of them")} left` : ""}</p>
+    <p role="status">${loading ? "Looking…" : left.length ? `${count(left.length)} left` : ""}</p>
     ${!loading && !matter && !error && html`<${Empty} title="Nothing to decide here."><p>${settled.length ? "All of it is looked through." : "Come back when there is more."}</p><//>`}
     ${matter && html`<article class="card matter" aria-label=${matter.why} key=${matter.key}>
       <p class="badge">${matter.why}</p>
