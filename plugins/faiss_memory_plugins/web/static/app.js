@@ -5,10 +5,10 @@ import { useWhileSeen } from "./fresh.js";
 import { shortcuts, useKeys } from "./keys.js";
 import { html, render, useEffect, useRef, useState } from "./lib.js";
 import { Dialog, Problem } from "./parts.js";
-import { Login } from "./login.js";
+import { hasCome, leave, Login } from "./login.js";
 import { Palette } from "./palette.js";
 import { useTheme } from "./theme.js";
-import { Toast } from "./toast.js";
+import { attempt, Toast } from "./toast.js";
 import { Add } from "./screens/edit.js";
 import { Analytics } from "./screens/analytics.js";
 import { Assistants } from "./screens/assistants.js";
@@ -94,6 +94,7 @@ function Frame({ screen }) {
         <button type="button" class="plain" onClick=${() => setAsking("palette")}>Go to… <kbd>Ctrl K</kbd></button>
         <button type="button" class="plain" aria-pressed=${theme === "dark"} onClick=${turnTheme}>Dark</button>
         <button type="button" class="plain" onClick=${() => setAsking("help")}>Keys <kbd>?</kbd></button>
+        ${hasCome() && html`<button type="button" class="plain" onClick=${() => attempt(leave)}>Log out</button>`}
       </div></nav>
     </header>
     <main id="main" tabindex="-1" ref=${main} class=${`main-${screen}`}>

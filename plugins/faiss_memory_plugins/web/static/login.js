@@ -1,7 +1,19 @@
 // Where the service wants a token: it is sent once, and kept by the browser in a cookie that no script can read.
-import { post, Refused, told } from "./api.js";
+import { can, post, Refused, told } from "./api.js";
 import { html, useState } from "./lib.js";
 import { Copy, Field, Problem } from "./parts.js";
+
+const KEY = "faiss-memory-session";
+
+/** Whether somebody has come in by the form here: the cookie itself can be seen by no script. */
+export const hasCome = () => can("POST", "/logout") && localStorage.getItem(KEY) === "yes";
+
+/** End the session, and ask for the token again. */
+export async function leave() {
+  await post("/logout", {});
+  localStorage.removeItem(KEY);
+  location.reload();
+}
 
 /** @param {{done: () => void}} props */
 export function Login({ done }) {
@@ -12,6 +24,7 @@ export function Login({ done }) {
     try {
       await post("/login", { token: token.trim() });
       setToken("");
+      localStorage.setItem(KEY, "yes");
       done();
     } catch (failure) {
       const isNoWay = failure instanceof Refused && failure.status === 404;
