@@ -108,6 +108,6 @@ $(VENV)/.ready-for-web: tests/web/package-lock.json | $(VENV)/.ready-for-tests
 	$(BIN)/pip install -q -e ".[web]"
 	@mkdir -p $(VENV)/web && cp tests/web/package.json tests/web/package-lock.json $(VENV)/web
 	npm ci --silent --no-fund --no-audit --prefix $(VENV)/web
-	@command -v chromium chromium-browser google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 	  apt-get install -y -qq chromium; } >/dev/null || echo "Chromium is missing: sudo apt-get install chromium"
 	@touch $@

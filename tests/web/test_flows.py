@@ -19,7 +19,8 @@ LOOKS = {
     "wide": {"viewport": {"width": 3840, "height": 2160}, "color_scheme": "light"},
 }
 TEXTS = [
-    "# Ledger\n\nThe ledger lies in **postgres 16**, not in redis.\n\n- one row per posting\n- `amount` in cents\n\n```sql\nSELECT 1;\n```",
+    "# Ledger\n\nThe ledger lies in **postgres 16**, not in redis.\n\n"
+    "- one row per posting\n- `amount` in cents\n\n```sql\nSELECT 1;\n```",
     "Our API paginates with cursors, never with offsets.",
     "Uploads larger than 10 MB fail with 413 because of client_max_body_size.",
     "The deploy token is: password = hunter2hunter2",
@@ -30,7 +31,8 @@ def _filled(service):
     for place, text in enumerate(TEXTS):
         service.call(
             "POST", "/memory/add",
-            {"text": text, "project": ("shop", "books")[place % 2], "tags": ["decision", "api"], "cues": ["adding an endpoint"],
+            {"text": text, "project": ("shop", "books")[place % 2], "tags": ["decision", "api"],
+             "cues": ["adding an endpoint"],
              "source": "docs/notes.md", "metadata": {"ticket": f"A-{place}"}},
             {"FAISS-Memory-By": "hook"},
         )  # fmt: skip
@@ -91,7 +93,7 @@ def test_everything_in_the_list_is_done_by_keyboard_alone(visit):
     visit.page.wait_for_function("document.activeElement.closest('main') !== null")
     visit.press("x", "j", "x")
     visit.page.get_by_text("2 selected").wait_for()
-    visit.page.get_by_role("button", name="Tag…").focus()
+    visit.page.get_by_role("button", name="Tag…", exact=True).focus()
     visit.press("Enter")
     visit.page.keyboard.type("kept, by hand")
     visit.press("Enter")

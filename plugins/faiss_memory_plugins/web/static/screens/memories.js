@@ -14,7 +14,8 @@ import { Bulk } from "./bulk.js";
 import { Facets } from "./facets.js";
 import { OneMemory } from "./memory.js";
 
-const ROW = 96;
+/** The height of a row in pixels: it grows with the letters. */
+const ROW = 6.4 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 const FILTERS = ["project", "tag", "source", "by", "days", "state"];
 
 /** @typedef {import("../api.js").Found} Found */
@@ -30,7 +31,7 @@ function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
         ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} label=${`${percent(one.relevance)} likely`} />`}
         ${one.superseded_by && html`<span class="badge">replaced</span>`}
         ${many && html`<span class="row-project">${one.project}</span>`}
-        ${one.tags.slice(0, 2).map((tag) => html`<span class="tag"><${Plain} text=${tag} /></span>`)}
+        ${one.tags.slice(0, one.relevance === undefined ? 2 : 1).map((tag) => html`<span class="tag"><${Plain} text=${tag} /></span>`)}
         <${When} time=${one.timestamp} />
         ${one.relevance === undefined && html`<span class="row-by">by ${writer(one.by)}</span>`}
       </span>
@@ -116,9 +117,9 @@ export function Memories({ params }) {
   const shown = isAsked ? `${counted(items.length, "memory", "memories")} found` : `${count(items.length)}${found.next ? " and more" : ""} ${items.length === 1 ? "memory" : "memories"}, newest first`;
 
   return html`<div class=${`memories${params.id ? " has-memory" : ""}${areFiltersOpen ? " has-filters" : ""}`}>
+    <h1 class="unseen" tabindex="-1">Memories</h1>
     <aside class="pane filters" aria-label="Filters"><${Facets} params=${params} round=${round} /></aside>
     <section class="pane finding" aria-label="Memories" onKeyDown=${onListKey}>
-      <h1 class="unseen" tabindex="-1">Memories</h1>
       <div class="search" role="search">
         <label class="unseen" for="search">Search memories</label>
         <input id="search" ref=${box} type="search" placeholder="Ask, or search for words" autocomplete="off" value=${params.q || ""}

@@ -78,7 +78,8 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
     if (before.current && !isEditing) heading.current?.focus();
     before.current = isEditing;
   }, [isEditing]);
-  if (error) return html`<${Problem} error=${error} again=${again} />`;
+  // What is there stays there while the service is away, and with it what somebody types.
+  if (error && !memory) return html`<${Problem} error=${error} again=${again} />`;
   if (!memory) return loading ? html`<p class="quiet pad">Loading…</p>` : html`<div class="empty"><p class="empty-title">Memory ${id} is not there.</p><p>It was forgotten, or never existed.</p>
     <a href=${href("memories")}>All memories</a></div>`;
   const done = () => {
