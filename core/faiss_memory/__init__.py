@@ -180,6 +180,7 @@ if TYPE_CHECKING:
         Change as Change,
         Draft as Draft,
         Evidence as Evidence,
+        Facets as Facets,
         Filter as Filter,
         Match as Match,
         Memory as Memory,

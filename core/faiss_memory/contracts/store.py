@@ -16,6 +16,7 @@ from faiss_memory.contracts.embedder import Embedding, Vectors
 from faiss_memory.memory import (
     Change,
     Draft,
+    Facets,
     Filter,
     Match,
     Memory,
@@ -335,6 +336,10 @@ class Records(ABC):
     @abstractmethod
     def tags(self, where: Filter) -> dict[str, int]:
         """Count memories by tag."""
+
+    @abstractmethod
+    def facets(self, where: Filter, contains: str | None = None) -> Facets:
+        """Count memories by project, tag, source, way and state, as `select` would find them."""
 
     @abstractmethod
     def stats(self) -> StoreStats:
