@@ -183,6 +183,24 @@ class SearchResult:
     """What of the memory was nearest to the query; None where nothing was compared."""
     evidence: Evidence | None = None
     """What its relevance is judged by; None where a plugin has made the result."""
+    cue: int | None = None
+    """Which of its cues was nearest to the query, counted from 0; None where a passage was."""
+    semantic: float | None = None
+    """Its similarity, less the penalty for many passages; None where nothing was compared."""
+    keyword: float | None = None
+    """Its score by words, BM25; None where it holds none of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """Sizes and states of a store."""
+
+    created_at: datetime
+    last_updated: datetime
+    index_size_bytes: Mapping[str, int]
+    """By project."""
+    backups_stand_alone: bool = True
+    """Whether each backup can be copied away as a folder of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from faiss_memory.memory import (
     Passage,
     ProjectCount,
     Ranking,
+    StoreStats,
 )
 
 
@@ -72,18 +73,6 @@ class Progress:
     project: str
     what: str
     progress: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreStats:
-    """Sizes and states of a store."""
-
-    created_at: datetime
-    last_updated: datetime
-    index_size_bytes: Mapping[str, int]
-    """By project."""
-    backups_stand_alone: bool = True
-    """Whether each backup can be copied away as a folder of its own."""
 
 
 @dataclass(frozen=True, slots=True)

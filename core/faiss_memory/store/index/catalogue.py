@@ -22,6 +22,7 @@ from faiss_memory.analyzer import Terms, analyze_query
 from faiss_memory.memory import Facets, Filter, Memory
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.digests import digest_of, digest_path, matches_digest
+from faiss_memory.store.index.facets import facets_of
 from faiss_memory.store.index.filters import condition, fits
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING, Postings
 from faiss_memory.store.index.readers import Readers, Row
@@ -372,18 +373,8 @@ class Catalogue:
         rows = self._read(
             f"SELECT id, project, source, written_by, superseded_by FROM memories WHERE {clause}", values
         )
-        counted = [row for row in rows if where.include_superseded or row[4] is None]
-        ids = {row[0] for row in counted}
-        tags = self._read("SELECT tag, memory FROM tags") if ids else []
-        superseded = sum(row[4] is not None for row in rows)
-        return Facets(
-            projects=Counter(row[1] for row in counted),
-            tags=Counter(tag for tag, memory in tags if memory in ids),
-            sources=Counter(row[2] for row in counted),
-            by=Counter(row[3] for row in counted),
-            current=len(rows) - superseded,
-            superseded=superseded,
-        )
+        tags = self._read("SELECT tag, memory FROM tags") if rows else []
+        return facets_of(rows, tags, include_superseded=where.include_superseded)
 
     def counts(self) -> dict[str, int]:
         """Count memories by project, superseded ones included."""

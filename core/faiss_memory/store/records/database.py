@@ -194,10 +194,9 @@ class Truth(TruthReader):
     def bring_back(
         self, memory: Memory, embedding: Embedding | None, origin: Origin | None, changes: Changes
     ) -> None:
-        """Insert a memory that was forgotten, under its id. Raises Conflict if it is there, MemoryNotFound if it was
-        purged or is not the one that had the id.
+        """Insert a memory that was forgotten, where what it superseded, or what supersedes it, has moved to.
 
-        What it superseded, or what supersedes it, may have moved: it follows.
+        Raises Conflict if it is there, MemoryNotFound if it was purged or is not the one that had the id.
         """
         run = self.connection.execute
         if run("SELECT 1 FROM memories WHERE id = ?", (memory.id,)).fetchone() is not None:
