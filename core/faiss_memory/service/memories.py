@@ -22,16 +22,19 @@ from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter, Origin, Query
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import PERSON, Rights
-from faiss_memory.schema.limits import (
-    check_size,
-    check_text,
-)
+from faiss_memory.schema.limits import check_size, check_text
 from faiss_memory.service import messages
+from faiss_memory.service.arranging import Arranging
+from faiss_memory.service.asking import ask_before_add, ask_before_change
 from faiss_memory.service.claims import Claims
 from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
+from faiss_memory.service.exploring import Exploring
+from faiss_memory.service.in_force import InForce
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
+from faiss_memory.service.review import Review
 from faiss_memory.service.selection import list_filter, named_alone, search_filter, select_memories
+from faiss_memory.service.use_report import UseReport
 from faiss_memory.service.uses import Uses
 from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Settings
@@ -53,6 +56,11 @@ class MemoryService(Service):
         self.claims = Claims(settings.data_folder, lambda: [one.name for one in engine.store.projects()])
         self.vocabulary = Vocabulary(lambda: engine.store)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
+        self.exploring = Exploring(engine, self.vocabulary)
+        self.arranging = Arranging(settings.limits, engine, plugins, self.claims, self._change_many)
+        self.use_report = UseReport(engine)
+        self.review = Review(engine, self.use_report)
+        self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False
 
     @property
@@ -270,9 +278,13 @@ class MemoryService(Service):
         if key is not None:
             asked = msgspec.json.encode([type(request).__name__, request])
             retry = Retry(rights.retry_key(key), hashlib.sha256(asked).digest())
-        self._ask_before_add(drafts)
+        ask_before_add(self.plugins, drafts)
         added = self.engine.add(drafts, retry)
         stored = [one.id for one in added if one.id is not None and not one.repeated]
+        self.uses.note_added(
+            [(one.id, draft.project) for one, draft in zip(added, drafts, strict=True) if one.id in stored],
+            rights,
+        )
         self._notify_of("memories_added", stored)
         return added, drafts
 
@@ -280,21 +292,6 @@ class MemoryService(Service):
         """Tell the plugins of memories, if there are any, as they are now; read only if one wants to know."""
         if ids and self.plugins.wants(hook):
             self.plugins.notify(hook, memories=self.engine.store.get(ids))
-
-    def _ask_before_add(self, drafts: list[Draft]) -> None:
-        given = len(drafts)
-        self.plugins.hook.before_add(drafts=drafts)
-        if len(drafts) != given:
-            raise InvalidRequest("a plugin changed the number of memories in before_add; nothing was stored")
-
-    def _ask_before_change(self, changes: Mapping[int, Change]) -> dict[int, Change]:
-        asked = dict(changes)
-        self.plugins.hook.before_change(changes=asked)
-        if asked.keys() != changes.keys():
-            raise InvalidRequest(
-                "a plugin changed which memories are changed in before_change; nothing was stored"
-            )
-        return asked
 
     def rewrite(self, drafts: list[Draft], changes: Mapping[int, Change], gone: Sequence[int]) -> Rewriting:
         """Store what a file says now in place of what it said before: all of it or nothing.
@@ -307,13 +304,16 @@ class MemoryService(Service):
         parts: list[Draft | Change] = [*drafts, *changes.values()]
         for part in parts:
             check_limits(part, self.settings.limits)
-        self._ask_before_add(drafts)
-        done, passages = self.engine.rewrite(drafts, self._ask_before_change(changes), gone)
+        ask_before_add(self.plugins, drafts)
+        done, passages = self.engine.rewrite(drafts, ask_before_change(self.plugins, changes), gone)
         self._notify_of("memories_added", done.added)
         self._notify_of("memories_changed", done.changed)
         if done.removed:
             self.plugins.notify("memories_removed", ids=done.removed)
         return Rewriting(len(done.added), len(done.changed), len(done.removed), passages)
+
+    def _change_many(self, changes: Mapping[int, Change]) -> int:
+        return self.rewrite([], changes, []).changed
 
     def origins(self, project: str) -> dict[int, Origin]:
         """Return which of a project's memories were built from which part of which file, by id."""
@@ -330,7 +330,9 @@ class MemoryService(Service):
         there = rights.changeable(memory_id, self.engine.store.get([memory_id]))
         change = change_of(request, there.project, self.vocabulary, rights, limits)
         check_limits(change, self.settings.limits)
-        memory = self.engine.change(memory_id, self._ask_before_change({memory_id: change})[memory_id])
+        memory = self.engine.change(
+            memory_id, ask_before_change(self.plugins, {memory_id: change})[memory_id]
+        )
         self.plugins.notify("memories_changed", memories=[memory])
         return messages.memory(memory)
 
@@ -389,16 +391,3 @@ class MemoryService(Service):
         if gone:
             self.plugins.notify("memories_removed", ids=gone)
         return gone
-
-    def drop_project(self, name: str) -> schema.DropProjectAnswer:
-        """Forget a project with all its memories. Raises MemoryNotFound."""
-        ids = self.engine.store.matching_ids(Filter(projects=(name,), include_superseded=True))
-        forgotten = self.engine.store.drop_project(name)
-        if ids:
-            self.plugins.notify("memories_removed", ids=ids)
-        return schema.DropProjectAnswer(
-            success=True,
-            project=name,
-            forgotten=forgotten,
-            message="Project forgotten; backups made before still hold it",
-        )
