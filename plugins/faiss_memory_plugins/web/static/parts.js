@@ -56,6 +56,9 @@ export function Dialog({ title, close, children, wide }) {
   useEffect(() => {
     const before = document.activeElement;
     held.current?.showModal();
+    // What is asked for comes first, and not the button that closes.
+    const first = held.current?.querySelector("input, textarea, select");
+    if (first instanceof HTMLElement) first.focus();
     return () => {
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };

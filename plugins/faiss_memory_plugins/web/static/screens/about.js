@@ -6,7 +6,7 @@ import { useLoaded } from "../fresh.js";
 import { html } from "../lib.js";
 import { gist, Plain } from "../markdown.js";
 import { When } from "../parts.js";
-import { counted } from "../words.js";
+import { count } from "../words.js";
 
 /** @typedef {import("../api.js").Memory} Memory */
 
@@ -41,7 +41,7 @@ function Similar({ memory }) {
   return html`<section aria-label="Similar ones"><h3>Similar ones</h3>
     <ul class="similar">${data.map((one) => html`<li><a href=${href("memories", { id: one.id, project: one.project === memory.project ? one.project : undefined })}>
       <span class="two-lines"><${Plain} text=${gist(one.text, 240)} /></span></a>
-      <span class="quiet">${one.similarity === null ? "" : `${one.similarity.toFixed(2)} of 1 · `}${one.project} · <${When} time=${one.timestamp} /></span></li>`)}</ul>
+      ${one.differs_in?.length > 0 && html`<span class="quiet">Differs in ${one.differs_in.slice(0, 3).join("; ")}.</span> `}<span class="quiet">${one.similarity === null ? "" : `${one.similarity.toFixed(2)} of 1 · `}${one.project} · <${When} time=${one.timestamp} /></span></li>`)}</ul>
   </section>`;
 }
 
@@ -49,12 +49,11 @@ function Similar({ memory }) {
 function Uses({ memory }) {
   const { data } = useLoaded((signal) => get(`/memory/${memory.id}/uses`, {}, signal), [memory.id]);
   if (!data) return null;
-  const rows = data.uses || data.rows || [];
-  const total = rows.reduce((/** @type {number} */ sum, /** @type {any} */ row) => sum + (row.count || 0), 0);
+  const events = (/** @type {any} */ row) => Object.entries(row.events).map(([name, times]) => `${name} ${times}`).join(", ");
   return html`<section aria-label="Use"><h3>Use</h3>
-    <p>${total ? `${counted(total, "time")} in all.` : "Not recalled yet."}</p>
-    ${rows.length > 0 && html`<table><thead><tr><th scope="col">Day</th><th scope="col">Who</th><th scope="col">What</th><th scope="col" class="num">Times</th></tr></thead>
-      <tbody>${rows.slice(0, 30).map((/** @type {any} */ row) => html`<tr><td>${row.day}</td><td>${row.assistant}</td><td>${row.event}</td><td class="num">${row.count}</td></tr>`)}</tbody></table>`}
+    <p>${data.rows.length ? `Since ${data.since}: ${events(data.total)}.` : "Not recalled in the last 90 days."}</p>
+    ${data.rows.length > 0 && html`<table><thead><tr><th scope="col">Day</th><th scope="col">What</th><th scope="col" class="num">Tokens</th></tr></thead>
+      <tbody>${data.rows.slice(-30).map((/** @type {any} */ row) => html`<tr><td>${row.key}</td><td>${events(row)}</td><td class="num">${count(row.tokens)}</td></tr>`)}</tbody></table>`}
   </section>`;
 }
 

@@ -64,6 +64,9 @@ export function Analytics({ params }) {
   const every = eachDay(days);
   const prompts = data.log.filter((/** @type {any} */ one) => one.event !== "search");
   const known = byDay(prompts, every);
+  const ledger = new Map((data.uses?.rows || []).map((/** @type {any} */ row) => [row.key, row]));
+  const ofDays = (/** @type {string} */ event) => every.map((day) => ledger.get(day)?.events[event] || 0);
+  const most = (data.memories?.rows || []).filter((/** @type {any} */ row) => row.events.shown).slice(0, 10);
   const rows = byAssistant(stats.plugins?.recall || {});
   const total = (/** @type {string} */ name) => rows.reduce((sum, row) => sum + row[name], 0);
   const missed = data.log.filter((/** @type {any} */ one) => one.event === "search" && !one.shown.length);
@@ -92,7 +95,18 @@ export function Analytics({ params }) {
           { label: "p95", values: known.map((day) => day.p95), colour: "--chart-3" },
         ]} /></section>
     </div>`}
-    ${rows.length > 0 && html`<section class="card table-card"><h2>By assistant and project</h2><table>
+    ${ledger.size > 0 && html`<div class="columns">
+      <section class="card"><h2>Memories per day</h2><p class="quiet">As the ledger has counted them.</p>
+        <${Bars} days=${every} series=${[
+          { label: "shown", values: ofDays("shown"), colour: "--chart-1" },
+          { label: "withheld", values: ofDays("withheld"), colour: "--chart-2" },
+          { label: "added", values: ofDays("added"), colour: "--chart-3" },
+        ]} /></section>
+      <section class="card table-card"><h2>Shown most</h2>${most.length ? html`<table><thead><tr><th scope="col">Memory</th><th scope="col" class="num">Times</th><th scope="col" class="num">Tokens</th></tr></thead>
+        <tbody>${most.map((/** @type {any} */ row) => html`<tr><td><a href=${href("memories", { id: row.key })}>Memory ${row.key}</a></td><td class="num">${count(row.events.shown)}</td><td class="num">${count(row.tokens)}</td></tr>`)}</tbody></table>` : html`<p class="quiet">None yet.</p>`}
+        ${can("GET", "/review/stale") && html`<p><a href=${href("review", { queue: "stale" })}>Those that nothing finds</a></p>`}</section>
+    </div>`}
+    ${rows.length > 0 && html`<section class="card table-card" tabindex="0" aria-label="By assistant and project"><h2>By assistant and project</h2><table>
       <thead><tr><th scope="col">Assistant</th><th scope="col">Project</th><th scope="col" class="num">Prompts</th><th scope="col" class="num">Shown</th><th scope="col" class="num">Nothing</th><th scope="col" class="num">Late</th><th scope="col" class="num">Tokens</th><th scope="col">Last</th></tr></thead>
       <tbody>${rows.map((row) => html`<tr><td>${row.assistant}</td><td>${row.project}</td><td class="num">${count(row.fired)}</td><td class="num">${count(row.injected)}</td><td class="num">${count(row.nothing)}</td><td class="num">${count(row.late)}</td><td class="num">${count(row.tokens)}</td><td><${When} time=${row.last} /></td></tr>`)}</tbody></table></section>`}
     <div class="columns">

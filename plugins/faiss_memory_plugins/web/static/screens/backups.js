@@ -1,7 +1,8 @@
 // Points in time: making one, going back to one, taking one away and bringing one in.
-import { ask, get, post } from "../api.js";
+import { ask, can, get, post } from "../api.js";
 import { useLoaded } from "../fresh.js";
 import { html, useState } from "../lib.js";
+import { gist, Plain } from "../markdown.js";
 import { Confirm, Dialog, Empty, Field, Problem, Screen, When } from "../parts.js";
 import { attempt, say } from "../toast.js";
 import { count, counted, exactly, size } from "../words.js";
@@ -82,11 +83,28 @@ export function Backups() {
           <button type="button" class="small" aria-label=${`Restore ${one.name}`} onClick=${() => setAsking({ kind: "restore", ...one })}>Restore…</button></td>
       </tr>`)}</tbody></table>
       ${backups.length > shown.length && html`<p><button type="button" class="plain" onClick=${() => setAll(true)}>All ${count(backups.length)}</button></p>`}</div>`}
+    ${can("GET", "/forgotten") && html`<${Forgotten} />`}
     ${asking?.kind === "make" && html`<${MakeOne} close=${() => setAsking(null)} done=${after} />`}
     ${asking?.kind === "restore" && html`<${Confirm} title=${`Go back to ${exactly(asking.time || asking.created_at)}?`} action="Restore" close=${() => setAsking(null)} run=${restore}><${Counts} now=${now} then=${asking.memories ?? null} /><//>`}
     ${asking?.kind === "archive" && html`<${Confirm} title=${`Go to the state in ${asking.file.name}?`} action="Restore" close=${() => setAsking(null)} run=${bringIn}>
       <p>The file has ${size(asking.file.size)}. It is checked whole before anything is changed.</p><${Counts} now=${now} then=${null} /><//>`}
   <//>`;
+}
+
+/** What was forgotten and can come back, one by one. */
+function Forgotten() {
+  const { data, error, again } = useLoaded((signal) => get("/forgotten", { limit: 50 }, signal), []);
+  const back = (/** @type {any} */ one) => attempt(async () => {
+    await post(`/memory/${one.id}/restore`, {});
+    say(`Memory ${one.id} is back.`);
+    again();
+  });
+  return html`<section class="card" aria-labelledby="forgotten-title"><h2 id="forgotten-title">Forgotten, and can come back</h2>
+    <${Problem} error=${error} again=${again} />
+    ${data && !data.count && html`<p class="quiet">Nothing.</p>`}
+    <ul role="list">${data?.memories.map((/** @type {any} */ one) => html`<li class="candidate" key=${one.id}><p class="two-lines"><${Plain} text=${gist(one.text, 300)} /></p>
+      <p class="row-facts"><span>Memory ${one.id}</span><span>${one.project}</span>${one.forgotten_at && html`<span>forgotten <${When} time=${one.forgotten_at} /></span>`}
+        <button type="button" class="small" aria-label=${`Bring back memory ${one.id}`} onClick=${() => back(one)}>Bring back</button></p></li>`)}</ul></section>`;
 }
 
 /** @param {{pick: (time: string) => void}} props */

@@ -60,7 +60,7 @@ export function Facets({ params, round }) {
     <${Facet} title="Project" name="project" chosen=${params.project || ""} choices=${projects} any="All projects" />
     <${Facet} title="Tag" name="tag" chosen=${params.tag || ""} choices=${tags} />
     <section class="facet">
-      <h2><label for="facet-source">Source</label></h2>
+      <h2><label for="facet-source">Source, as a pattern</label></h2>
       <input id="facet-source" class="small" type="search" placeholder="docs/*.md" value=${params.source || ""}
         onChange=${(/** @type {any} */ event) => change({ source: event.target.value || undefined, id: undefined })} />
     </section>

@@ -20,7 +20,7 @@ function Running({ build }) {
 function Last({ build }) {
   const files = build.files || [];
   return html`<p><span class=${`badge${build.success ? " good" : " bad"}`}>${build.dry_run ? "only tried" : build.state}</span> <${When} time=${build.started_at} /> ${build.message}</p>
-    ${files.length > 0 && html`<details><summary>${counted(files.length, "file")}</summary><div class="table-card"><table><thead><tr><th scope="col">File</th><th scope="col">Outcome</th><th scope="col">Reason</th></tr></thead>
+    ${files.length > 0 && html`<details><summary>${counted(files.length, "file")}</summary><div class="table-card" tabindex="0" role="group" aria-label="Files of the last build"><table><thead><tr><th scope="col">File</th><th scope="col">Outcome</th><th scope="col">Reason</th></tr></thead>
       <tbody>${files.slice(0, 500).map((/** @type {any} */ one) => html`<tr><td><code>${one.file}</code></td><td>${one.outcome}</td><td>${one.reason || ""}</td></tr>`)}</tbody></table></div></details>`}`;
 }
 

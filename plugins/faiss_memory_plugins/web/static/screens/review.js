@@ -50,12 +50,13 @@ const QUEUES = {
       .map((one) => ({ key: String(one.id), why: `Memory ${one.superseded_by} replaces it`, memories: [one] })),
   },
   stale: {
-    title: "Stale", lead: "From files that changed or are gone, and what was not recalled in 90 days.", isThere: () => can("GET", "/review/stale"),
+    title: "Stale", lead: "From files that are gone, and what nothing has found in 90 days.", isThere: () => can("GET", "/review/stale"),
     load: async (signal) => {
       const told = await get("/review/stale", {}, signal);
-      return Object.entries(told).filter(([, list]) => Array.isArray(list)).flatMap(([kind, list]) => list.map((/** @type {any} */ one) => ({
-        key: `${kind}-${one.id}`, memories: [one.memory || one], why: one.reason || kind.replaceAll("_", " "),
-      })));
+      return [
+        ...told.files.map((/** @type {any} */ one) => ({ key: `file-${one.memory.id}`, memories: [one.memory], why: `Its file is gone: ${one.file}` })),
+        ...told.never_recalled.map((/** @type {Memory} */ one) => ({ key: `never-${one.id}`, memories: [one], why: "Nothing has found it in 90 days" })),
+      ];
     },
   },
   secrets: {
