@@ -18,7 +18,7 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
-.PHONY: help serve test check docs faults long installs shelf docker-check mcp-check audit bench calibrate clean
+.PHONY: help serve test check docs faults long installs shelf docker-check mcp-check vendor web-check audit bench calibrate clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -56,6 +56,13 @@ docker-check: $(VENV)/.ready-for-tests    ## The container, built and run with a
 
 mcp-check: $(VENV)/.ready-for-tests       ## MCP: the official conformance suite (needs npm), and more
 	$(BIN)/pytest -m mcp tests/mcp $(ARGS)
+
+vendor: $(VENV)/.ready    ## The page's libraries, fetched again and compared with vendor.lock (ARGS=--update takes new ones)
+	$(BIN)/python plugins/faiss_memory_plugins/web/vendor.py $(ARGS)
+
+web-check: $(VENV)/.ready-for-web    ## The page: its types, and every screen in a real browser (needs npm and Chromium)
+	$(VENV)/web/node_modules/.bin/tsc -p plugins/faiss_memory_plugins/web
+	$(BIN)/pytest -m "" tests/web $(ARGS)
 
 audit: $(VENV)/.ready    ## What is known to be wrong with the packages that are installed (asks PyPI)
 	$(PYTHON) -m venv $(VENV)/audit
@@ -98,3 +105,12 @@ $(VENV)/.ready-for-tests: pyproject.toml | $(VENV)/.torch
 	@command -v strace >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq strace; } \
 	  >/dev/null 2>&1 || echo "strace is missing, and with it some tests: sudo apt-get install strace"
 	@touch $@ $(VENV)/.ready
+
+# Debian's Chromium, where it may be installed; any other one in the PATH will do as well.
+$(VENV)/.ready-for-web: tests/web/package-lock.json | $(VENV)/.ready-for-tests
+	$(BIN)/pip install -q -e ".[web]"
+	@mkdir -p $(VENV)/web && cp tests/web/package.json tests/web/package-lock.json $(VENV)/web
+	npm ci --silent --no-fund --no-audit --prefix $(VENV)/web
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	  apt-get install -y -qq chromium; } >/dev/null || echo "Chromium is missing: sudo apt-get install chromium"
+	@touch $@

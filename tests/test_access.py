@@ -22,12 +22,12 @@ TOKEN, PUBLIC_TOKEN = "tok-3f9a1c", "pub-77b2e0"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 PUBLIC_BEARER = {"Authorization": f"Bearer {PUBLIC_TOKEN}"}
 PUBLIC = {"public_url": "https://memory.example.com", "public_token": PUBLIC_TOKEN}
+PAGES = [("GET", "/"), ("GET", "/docs")]
+"""They are the same for everybody, and need no token."""
 CALLS = [
-    ("GET", "/"),
     ("GET", "/health"),
     ("GET", "/stats"),
     ("GET", "/openapi.json"),
-    ("GET", "/docs"),
     ("GET", "/memories"),
     ("GET", "/memory/1"),
     ("DELETE", "/memory/1"),
@@ -228,7 +228,8 @@ def test_the_token_opens_everything_and_health_is_open_without(client_with):
     client = client_with(token=TOKEN)
     assert search(client, headers=BEARER).status_code == 200
     assert search(client, headers={"Authorization": f"bearer  {TOKEN} "}).status_code == 200
-    assert client.get("/health").status_code == 200
+    for method, path in [("GET", "/health"), *PAGES]:
+        assert client.request(method, path).status_code == 200, path
     closed = [(method, path) for method, path in CALLS if path != "/health"]
     for method, path in closed:
         assert client.request(method, path).status_code == 401, path
@@ -428,6 +429,8 @@ def test_with_a_public_address_nobody_is_local_without_the_token(public):
         wanted = 200 if path == "/health" else 401
         assert public.request(method, path).status_code == wanted, path
         assert public.request(method, path, headers={"Connection": "close"}).status_code == wanted, path
+    for method, path in PAGES:
+        assert public.request(method, path).content == public.request(method, path, headers=BEARER).content
     assert search(public, headers=BEARER).status_code == 200
 
 
@@ -543,7 +546,7 @@ def test_no_answer_and_no_log_line_tells_a_token(client_with, caplog):
         {"Host": "memory.example.com", **PUBLIC_BEARER},
         {"Host": "memory.example.com", **BEARER},
     ):
-        for method, path in CALLS:
+        for method, path in [*CALLS, *PAGES]:
             answer = client.request(method, path, headers=headers)
             told = answer.content.decode(errors="replace") + str(answer.headers)
             assert not any(secret in told for secret in (TOKEN, PUBLIC_TOKEN, "wrong-5d1e"))

@@ -58,6 +58,7 @@ HOUSES = {
         {"index", "backup"},
         {"committer", "opening"},
         {"purge", "fsck", "swapping"},
+        {"copies"},
         {"embedded"},
     ],
     "faiss_memory.cli": [

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from faiss_memory.contracts.backups import (
         Backup as Backup,
         Backups as Backups,
+        Forgotten as Forgotten,
         Restored as Restored,
     )
     from faiss_memory.contracts.config_files import (
@@ -134,7 +135,6 @@ if TYPE_CHECKING:
         Scope as Scope,
         Search as Search,
         Store as Store,
-        StoreStats as StoreStats,
         keeps_nothing as keeps_nothing,
     )
     from faiss_memory.engine.duplicates import (
@@ -180,6 +180,7 @@ if TYPE_CHECKING:
         Change as Change,
         Draft as Draft,
         Evidence as Evidence,
+        Facets as Facets,
         Filter as Filter,
         Match as Match,
         Memory as Memory,
@@ -190,6 +191,7 @@ if TYPE_CHECKING:
         Query as Query,
         Ranking as Ranking,
         SearchResult as SearchResult,
+        StoreStats as StoreStats,
     )
     from faiss_memory.novelty.known import (
         Known as Known,

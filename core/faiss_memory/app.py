@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import io
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -19,19 +17,21 @@ import msgspec
 from faiss_memory import errors, openapi, schema
 from faiss_memory.background import Problems
 from faiss_memory.contracts.embedder import Embedder
-from faiss_memory.contracts.http import Download, Mount, Page, Route
+from faiss_memory.contracts.http import Mount, Page, Route
 from faiss_memory.contracts.store import KnownModel, Store
 from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import ModelOpening
 from faiss_memory.http import pages
-from faiss_memory.http.access import AccessControl, Proofs, rights_of
+from faiss_memory.http.access import AccessControl, Proofs, address_of
+from faiss_memory.http.responders import mounted, responder, taken
 from faiss_memory.http.routes import core_routes
+from faiss_memory.http.sessions import Sessions, session_routes
 from faiss_memory.http.uploads import Uploads
 from faiss_memory.memory import Query, Ranking, SearchResult
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.proving import PATH
-from faiss_memory.rights import PERSON, STRANGER
+from faiss_memory.rights import STRANGER
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
@@ -127,12 +127,15 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
     """
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
     routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
-    routes += _described(service, routes)
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
+    sessions = Sessions([secret, service.settings.token])
+    routes += session_routes(sessions)
+    routes += _described(service, routes, has_home=any(part.path == "/" for part in (*brought, *mounts)))
     for route in routes:
         _check_rights(route)
+    _check_mounts(mounts, {route.path for route in routes})
     app = Application()
-    access = AccessControl(service.settings, [*routes, *mounts], secret)
+    access = AccessControl(service.settings, [*routes, *mounts], secret, sessions)
     app.uploads = Uploads(service.settings, {route.path for route in routes if route.upload}, access)
     app.add_middleware(access)
     app.add_middleware(_RequestLog())
@@ -142,52 +145,42 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
     app.add_route(PATH, Proofs(service.settings, secret))
     for path in dict.fromkeys(route.path for route in routes):
         here = [route for route in routes if route.path == path]
-        responders = {f"on_{route.method.lower()}": _responder(route, service) for route in here}
+        responders = {f"on_{route.method.lower()}": responder(route, service) for route in here}
         app.add_route(path, SimpleNamespace(**responders))
     for mount in mounts:
-        respond = _mounted(mount, service.settings.limits.body_bytes)
-        app.add_route(
-            mount.path, SimpleNamespace(**{f"on_{name.lower()}": respond for name in mount.methods})
-        )
+        respond = mounted(mount, service.settings.limits.body_bytes)
+        responders = {f"on_{name.lower()}": respond for name in mount.methods}
+        app.add_route(mount.path, SimpleNamespace(**responders))
+        if mount.below:
+            app.add_route(f"{mount.path}/{{_below:path}}", SimpleNamespace(**responders))
     return app
 
 
-def _described(service: MemoryService, routes: Sequence[Route]) -> Sequence[Route]:
-    """Add the pages that describe the others."""
+def _described(service: MemoryService, routes: Sequence[Route], *, has_home: bool) -> Sequence[Route]:
+    """Return the pages that describe the calls, and the one at `/` unless a plugin has one."""
     openapi.check(routes)  # a guest's message that cannot be described is found at the start
     described = tuple(routes)
+    home = Route(
+        method="GET", path="/", summary="A page that says what runs", static=True,
+        handler=lambda http_request: pages.home(address_of(http_request)),
+    )  # fmt: skip
 
     @cache
     def document() -> dict[str, Any]:
         return openapi.document(described, service.settings, service.overview.version)
 
     return (
-        Route(
-            method="GET", path="/", summary="A page that says what runs", handler=pages.home, static=True,
-        ),
+        *(() if has_home else (home,)),
         Route(
             method="GET", path="/openapi.json", summary="The API as OpenAPI 3.1",
             handler=lambda: Page(msgspec.json.encode(document()), falcon.MEDIA_JSON),
         ),
         Route(
             method="GET", path="/docs", summary="The API as a readable page",
-            handler=lambda: pages.docs(document(), described), static=True,
+            handler=lambda http_request: pages.docs(document(), described, address_of(http_request)),
+            static=True,
         ),
     )  # fmt: skip
-
-
-def _guard(response: falcon.Response) -> None:
-    """Tell a browser to keep nothing, and to show nothing within another page."""
-    response.set_header("Cache-Control", "no-store")
-    response.set_header("X-Content-Type-Options", "nosniff")
-    response.set_header("X-Frame-Options", "DENY")
-    response.set_header("Cross-Origin-Resource-Policy", "same-origin")
-    response.set_header("Cross-Origin-Opener-Policy", "same-origin")
-
-
-def _takes_rights(route: Route) -> bool:
-    """Return whether a handler is told who asks: it must be where that may not be the person."""
-    return route.public or route.open or "rights" in inspect.signature(route.handler).parameters
 
 
 def _check_rights(route: Route) -> None:
@@ -200,127 +193,25 @@ def _check_rights(route: Route) -> None:
         )
     given = [message for message in (route.params, route.body, route.upload) if message]
     try:
-        inspect.signature(route.handler).bind(*given, rights=PERSON)
+        inspect.signature(route.handler).bind(*given, **dict.fromkeys(taken(route)))
     except TypeError:
         raise errors.PluginError(
             f"{route.method} {route.path} is public or open, so its handler must take `rights` and hand it on"
         ) from None
 
 
-def _responder(route: Route, service: MemoryService) -> Callable[..., None]:
-    takes_rights, settings = _takes_rights(route), service.settings
-
-    def respond(request: falcon.Request, response: falcon.Response, **in_path: str) -> None:
-        messages = []
-        rights = rights_of(request)
-        names = partial(service.project_named, rights=rights)
-        if route.params is not None:
-            messages.append(schema.convert({**request.params, **in_path}, route.params, names))
-        elif request.params:
-            raise errors.InvalidRequest(
-                f"`{next(iter(request.params))}` is not a parameter of {route.path}, which takes none",
-                next(iter(request.params)),
+def _check_mounts(mounts: Sequence[Mount], paths: set[str]) -> None:
+    """Refuse what would hide something else. Raises PluginError."""
+    for mount in mounts:
+        if mount.path in paths:
+            raise errors.PluginError(
+                f"there are two at {mount.path}: disable one of the plugins that bring them"
             )
-        if route.body is not None:
-            messages.append(_body(request, route.body, settings.limits.body_bytes, names))
-        if route.upload:
-            messages.append(_upload(request, route.upload, settings.limits.archive_bytes))
-        given = {"rights": rights} if takes_rights else {}
-        answer = route.handler(*messages, **given)
-        status, answer = answer if isinstance(answer, tuple) else (route.status, answer)
-        response.status = falcon.code_to_http_status(status)
-        _guard(response)
-        if isinstance(answer, Page):
-            response.data, response.content_type = answer.content, answer.content_type
-        elif isinstance(answer, Download):
-            response.content_type, response.content_length = answer.content_type, answer.size
-            response.downloadable_as = answer.file_name
-            response.stream = answer.pieces
-        else:
-            response.data = msgspec.json.encode(answer)
-
-    return respond
-
-
-def _mounted(mount: Mount, limit: int) -> Callable[..., None]:
-    def respond(request: falcon.Request, response: falcon.Response) -> None:
-        body = _read(request, limit)
-        if body and mount.takes_json:
-            _check_json(request)
-        environ = {
-            **request.env,
-            "SCRIPT_NAME": f"{request.env.get('SCRIPT_NAME', '')}{mount.path}",
-            "PATH_INFO": "",
-            "CONTENT_LENGTH": str(len(body)),
-            "wsgi.input": io.BytesIO(body),
-            "faiss_memory.rights": rights_of(request),
-        }
-        _guard(response)
-
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            response.status = status
-            response.content_type = None  # falcon's own default, where the application gives none
-            for name, value in headers:
-                response.append_header(name, value)
-
-        chunks = mount.app(environ, start_response)
-        try:
-            response.data = b"".join(chunks)
-        finally:
-            getattr(chunks, "close", lambda: None)()
-
-    return respond
-
-
-def _body(request: falcon.Request, message: type[Any], limit: int, names: schema.NameProject) -> Any:
-    raw = _read(request, limit)
-    fields = schema.fields_of(message)
-    if not raw and not any(field.required for field in fields.values()):
-        raw = b"{}"
-    else:
-        _check_json(request)
-    body = schema.decode(raw, message, names)
-    key = request.get_header("Idempotency-Key")
-    if key is not None and "idempotency_key" in fields:
-        if not re.fullmatch(openapi.IDEMPOTENCY_PATTERN, key):
-            raise errors.InvalidRequest(
-                "`Idempotency-Key` must have 1 to 200 visible ASCII characters", "Idempotency-Key"
+        if mount.below and mount.path == "/":
+            raise errors.PluginError(
+                "a mount at / cannot be everything below it: put its files below another path"
             )
-        if body.idempotency_key not in (None, key):
-            raise errors.Conflict("the header and the field `idempotency_key` differ", "idempotency_key")
-        body.idempotency_key = key
-    return body
-
-
-def _check_json(request: falcon.Request) -> None:
-    if _media_type(request) != falcon.MEDIA_JSON:
-        raise falcon.HTTPUnsupportedMediaType(description="send JSON, with Content-Type: application/json")
-
-
-def _media_type(request: falcon.Request) -> str:
-    return (request.content_type or "").partition(";")[0].strip().lower()
-
-
-def _upload(request: falcon.Request, media_type: str, limit: int) -> Any:
-    """Return a body as a file. The server has refused what is too large before it was sent; see `server`."""
-    if _media_type(request) != media_type:
-        raise falcon.HTTPUnsupportedMediaType(description=f"send the file, with Content-Type: {media_type}")
-    if (request.content_length or 0) > limit:
-        raise falcon.HTTPContentTooLarge(
-            description=f"the file is larger than {limit:,} bytes (setting limits.archive_bytes)"
-        )
-    return request.bounded_stream
-
-
-def _read(request: falcon.Request, limit: int) -> bytes:
-    raw: bytes = b""
-    if (request.content_length or 0) <= limit:
-        raw = request.bounded_stream.read(limit + 1)
-    if (request.content_length or 0) > limit or len(raw) > limit:
-        raise falcon.HTTPContentTooLarge(
-            description=f"the body is larger than {limit:,} bytes (setting limits.body_bytes); send less at once"
-        )
-    return raw
+        paths.add(mount.path)
 
 
 def _answer_error(

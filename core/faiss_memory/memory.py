@@ -77,7 +77,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What to correct in a stored memory; None leaves a field as it is."""
+    """What to correct in a stored memory; None leaves a field as it is.
+
+    Whoever gives a memory another `project` gives it to what it superseded and what supersedes it as well.
+    """
 
     text: str | None = None
     source: str | None = None
@@ -85,6 +88,7 @@ class Change:
     cues: tuple[str, ...] | None = None
     metadata: Metadata | None = None
     timestamp: datetime | None = None
+    project: str | None = None
     origin: Origin | None = None
 
 
@@ -179,6 +183,38 @@ class SearchResult:
     """What of the memory was nearest to the query; None where nothing was compared."""
     evidence: Evidence | None = None
     """What its relevance is judged by; None where a plugin has made the result."""
+    cue: int | None = None
+    """Which of its cues was nearest to the query, counted from 0; None where a passage was."""
+    semantic: float | None = None
+    """Its similarity, less the penalty for many passages; None where nothing was compared."""
+    keyword: float | None = None
+    """Its score by words, BM25; None where it holds none of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """Sizes and states of a store."""
+
+    created_at: datetime
+    last_updated: datetime
+    index_size_bytes: Mapping[str, int]
+    """By project."""
+    backups_stand_alone: bool = True
+    """Whether each backup can be copied away as a folder of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facets:
+    """How many memories there are of each kind, among those that a filter lets through."""
+
+    projects: Mapping[str, int]
+    tags: Mapping[str, int]
+    sources: Mapping[str, int]
+    by: Mapping[str | None, int]
+    """By the way that they came; None for those that are older than this is noted."""
+    current: int
+    superseded: int
+    """Both counted whether or not the filter lets superseded ones through."""
 
 
 class Match(NamedTuple):

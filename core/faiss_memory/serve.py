@@ -20,7 +20,7 @@ from faiss_memory.peers import named_few, other_users
 from faiss_memory.private import keep_files_private
 from faiss_memory.proving import new_secret
 from faiss_memory.service.memories import MemoryService
-from faiss_memory.settings import Settings
+from faiss_memory.settings import Origin, Settings
 
 log = logging.getLogger("faiss_memory")
 
@@ -31,15 +31,20 @@ SECONDS_TO_STOP = 9.0
 """What waits for the service to end is told to wait longer: `docker stop` waits 10 s, if it is told nothing."""
 
 
-def serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]] = ()) -> int:
+def serve(
+    settings: Settings,
+    extra_plugins: Iterable[tuple[str, object]] = (),
+    origins: tuple[Origin, ...] = (),
+) -> int:
     """Run until SIGTERM or SIGINT; gives the exit code. Raises MemoryServiceError when it cannot start.
 
+    `origins` say where the settings come from, for the person who asks.
     The process ends in here if threads are still at work when everything is written and closed.
     """
     keep_files_private()
     log_file = start_logging(log_path(settings.log_file))
     try:
-        code = _serve(settings, extra_plugins)
+        code = _serve(settings, extra_plugins, origins)
     except Exception as failure:
         note_failure(log_file, failure)
         raise
@@ -58,7 +63,9 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> int:
+def _serve(
+    settings: Settings, extra_plugins: Iterable[tuple[str, object]], origins: tuple[Origin, ...]
+) -> int:
     servers: list[Server] = []
 
     def on_failure(error: StoreError) -> None:
@@ -67,6 +74,7 @@ def _serve(settings: Settings, extra_plugins: Iterable[tuple[str, object]]) -> i
             server.stop(EXIT_STORE_FAILED)
 
     service = build_service(settings, on_failure, extra_plugins)
+    service.in_force.origins = origins
     if settings.data_folder.is_dir():
         # Large bodies and answers, and whatever else a library writes down for a while, hold memories too.
         tempfile.tempdir = str(settings.data_folder)

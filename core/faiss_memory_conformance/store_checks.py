@@ -235,6 +235,43 @@ def test_a_change_leaves_alone_what_it_does_not_name(home: Home) -> None:
     assert home.nearest("the ledger") == home.by_words("ledger") == [memory_id]
 
 
+def test_what_moves_to_another_project_is_found_there_and_nowhere_else(home: Home) -> None:
+    old, other = home.add("the ledger", "the cache")
+    (new,) = home.add(Draft(text="the ledger, anew", supersedes=old, cues=("money",)))
+    home.store.rewrite([], [], {key: Change(project="beta") for key in (old, new)}, [])
+    here, there = Filter(), Filter(projects=("beta",))
+    for _ in range(2):
+        assert home.nearest("the ledger, anew", there) == home.by_words("ledger", there) == [new]
+        assert home.nearest("the ledger, anew", here) == [other]
+        assert home.by_words("ledger", here) == []
+        assert [one.id for one in home.store.history(new)] == [new, old]
+        assert home.store.get([new])[0].project == "beta"
+        counts = {one.name: one.memories for one in home.store.projects()}
+        assert counts == {"beta": 2, "default": 1}
+        home.reopen()
+    home.store.rewrite([], [], {key: Change(project="default") for key in (old, new)}, [])
+    assert sorted(home.nearest("the ledger, anew", here)) == sorted([other, new])
+    assert home.nearest("the ledger", there) == []
+
+
+def test_memories_are_counted_by_what_they_are(home: Home) -> None:
+    old, *_ = home.add(
+        Draft(text="the ledger", tags=("red", "blue"), source="a.md", by="cli"),
+        Draft(text="the cache", tags=("red",), source="a.md", by="rest", project="beta"),
+    )
+    home.add(Draft(text="the ledger, anew", supersedes=old, by="cli"))
+    everywhere = Filter(projects=None)
+    found = home.store.facets(everywhere)
+    assert dict(found.projects) == {"default": 1, "beta": 1}
+    assert dict(found.tags) == {"red": 1}
+    assert dict(found.sources) == {"": 1, "a.md": 1}
+    assert dict(found.by) == {"cli": 1, "rest": 1}
+    assert (found.current, found.superseded) == (2, 1)
+    every = home.store.facets(replace(everywhere, include_superseded=True), contains="LEDGER")
+    assert (dict(every.tags), dict(every.by)) == ({"red": 1, "blue": 1}, {"cli": 2})
+    assert dict(home.store.facets(Filter(projects=("nobody",))).tags) == {}
+
+
 def test_what_is_forgotten_is_in_no_answer(home: Home) -> None:
     ids = home.add("the ledger", "the cache", "the queue")
     assert home.store.forget([ids[0], 10**6]) == [ids[0]]

@@ -26,6 +26,7 @@ from faiss_memory import (
     Conflict,
     Draft,
     Embedding,
+    Facets,
     Feed,
     Filter,
     Found,
@@ -134,7 +135,7 @@ class ShelfStore(Store):
         }
         number = self.shelf.last_id
         at = draft.timestamp or datetime.now(UTC)
-        self._put(Memory(id=number, uid=new_uid(), timestamp=at, **fields), embedding)
+        self._put(Memory(id=number, uid=new_uid(), by=draft.by, timestamp=at, **fields), embedding)
         if draft.origin is not None:
             self.shelf.origins[number] = draft.origin
         return Added(number, twin)
@@ -149,7 +150,7 @@ class ShelfStore(Store):
         def call() -> Memory:
             if memory_id not in self.shelf.memories:
                 raise MemoryNotFound(f"there is no memory {memory_id}")
-            names = ("text", "source", "tags", "cues", "metadata", "timestamp")
+            names = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
             given = {name: getattr(change, name) for name in names if getattr(change, name) is not None}
             changed = replace(self.shelf.memories[memory_id], **given)
             if "text" in given or "cues" in given:
@@ -324,6 +325,20 @@ class ShelfStore(Store):
         with self.lock:
             found = Counter(tag for memory in self._passing(where).values() for tag in memory.tags)
         return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+    def facets(self, where: Filter, contains: str | None = None) -> Facets:
+        asked = replace(where, include_superseded=True)
+        found = self.get([one.id for one in self.select(asked, contains=contains, limit=10**9)])
+        counted = [one for one in found if where.include_superseded or one.superseded_by is None]
+        superseded = sum(one.superseded_by is not None for one in found)
+        return Facets(
+            projects=Counter(one.project for one in counted),
+            tags=Counter(tag for one in counted for tag in one.tags),
+            sources=Counter(one.source for one in counted),
+            by=Counter(one.by for one in counted),
+            current=len(found) - superseded,
+            superseded=superseded,
+        )
 
     def stats(self) -> StoreStats:
         last = max((one.last_updated for one in self.projects()), default=self.shelf.created_at)

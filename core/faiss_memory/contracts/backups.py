@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Literal, NamedTuple
 
+from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.http import Download
+from faiss_memory.memory import Memory, Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,15 @@ class Restored:
     memories: int
     set_aside: str
     left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A memory that was forgotten, as it was then; the time is None where no file tells it."""
+
+    memory: Memory
+    forgotten_at: datetime | None
+    origin: Origin | None = None
 
 
 class Backups(ABC):
@@ -74,4 +86,18 @@ class Backups(ABC):
 
         Raises InvalidRequest when it is not a whole archive, Conflict while another restore runs, StoreCorrupt when it
         does not come to what it says of itself.
+        """
+
+    @abstractmethod
+    def forgotten(self, limit: int, ids: Collection[int] | None = None) -> list[Forgotten]:
+        """Find memories that were forgotten and that a copy still holds, those forgotten last first; never purged ones.
+
+        With `ids` only these. It reads all copies, so it takes its time.
+        """
+
+    @abstractmethod
+    def bring_back(self, forgotten: Forgotten, embedding: Embedding | None) -> Memory:
+        """Store a memory that was forgotten, under its id and uid, with what it superseded as it was.
+
+        Raises Conflict if it is there, MemoryNotFound if it was purged meanwhile.
         """

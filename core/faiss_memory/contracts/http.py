@@ -43,7 +43,8 @@ class Route:
     `handler` is called with the parameters (path and query) if `params` is given, then the body if `body` is,
     each as the named struct; it answers with a struct, a Page, a Download, or a (status, struct) pair.
     With `upload` the body is given as a file that is open for reading. Where `public` or `open` is set, whoever asks
-    may not be the person: then it also gets `rights=`, the `Rights` to be handed to the service's methods.
+    may not be the person: then it also gets `rights=`, the `Rights` to be handed to the service's methods. A handler of
+    the host's own that is about HTTP itself has arguments `http_request` and `http_response`, and gets falcon's.
     """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
@@ -66,17 +67,21 @@ class Route:
     open: bool = False
     """Whether it needs no token; for answers without private detail only."""
     static: bool = False
-    """Whether it is a page that holds nothing of the person's: then links on other web pages may lead to it."""
+    """Whether it is a page that holds nothing of the person's: then it needs no token, and links on other web pages may
+    lead to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A WSGI application of a guest's own at one path, for a protocol that a Route cannot speak.
+    """A WSGI application of a guest's own at one path, for what a Route cannot speak: another protocol, files.
 
     Who is let in, how large a body may be, the log and the draining are the host's, as for a Route. Besides what WSGI
     says, the environ has the whole body in `wsgi.input`, and in `faiss_memory.rights` the `Rights` of who asks, to be
     handed to the service's methods. The answer is collected before it is sent, so it has to end. InvalidRequest and the
-    other errors of the service are answered as everywhere.
+    other errors of the service are answered as everywhere. A browser keeps no answer that does not say by
+    `Cache-Control` that it may be kept.
+
+    One at `/` takes the place of the host's own page.
     """
 
     path: str
@@ -84,5 +89,13 @@ class Mount:
     methods: tuple[Literal["GET", "POST", "PATCH", "DELETE"], ...] = ("POST",)
     public: bool = False
     """Whether it exists on the public address too."""
+    below: bool = False
+    """Whether everything below `path` is its as well; `PATH_INFO` then has the rest, such as `/app.js`. Calls that have
+    a path of their own there stay what they are."""
+    open: bool = False
+    """Whether it needs no token; for answers without private detail only."""
+    static: bool = False
+    """Whether it holds nothing of the person's, such as files that came with the program: then it needs no token, and
+    links on other web pages may lead to it."""
     takes_json: bool = False
     """Whether a body must be JSON, and say so; anything else is refused before the application sees it."""

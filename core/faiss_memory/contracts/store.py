@@ -16,6 +16,7 @@ from faiss_memory.contracts.embedder import Embedding, Vectors
 from faiss_memory.memory import (
     Change,
     Draft,
+    Facets,
     Filter,
     Match,
     Memory,
@@ -23,6 +24,7 @@ from faiss_memory.memory import (
     Passage,
     ProjectCount,
     Ranking,
+    StoreStats,
 )
 
 
@@ -71,18 +73,6 @@ class Progress:
     project: str
     what: str
     progress: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreStats:
-    """Sizes and states of a store."""
-
-    created_at: datetime
-    last_updated: datetime
-    index_size_bytes: Mapping[str, int]
-    """By project."""
-    backups_stand_alone: bool = True
-    """Whether each backup can be copied away as a folder of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +325,10 @@ class Records(ABC):
     @abstractmethod
     def tags(self, where: Filter) -> dict[str, int]:
         """Count memories by tag."""
+
+    @abstractmethod
+    def facets(self, where: Filter, contains: str | None = None) -> Facets:
+        """Count memories by project, tag, source, way and state, as `select` would find them."""
 
     @abstractmethod
     def stats(self) -> StoreStats:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from faiss_memory.background import BackgroundThread, Problems, described
 from faiss_memory.contracts.backups import Backups, Restored
-from faiss_memory.contracts.embedder import Embedder, Embedding
+from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.contracts.store import (
     Added,
     LetGo,
@@ -25,7 +25,7 @@ from faiss_memory.contracts.store import (
 )
 from faiss_memory.engine.duplicates import distinct, newer_first
 from faiss_memory.engine.found import Found, merged
-from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed
+from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed, embedded
 from faiss_memory.engine.relevance import Judge
 from faiss_memory.engine.searching import (
     Choice,
@@ -37,7 +37,13 @@ from faiss_memory.engine.searching import (
     reaches_on,
     results_of,
 )
-from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, NotSupported, StoreError
+from faiss_memory.errors import (
+    EmbedderError,
+    MemoryServiceError,
+    NotReady,
+    NotSupported,
+    StoreError,
+)
 from faiss_memory.memory import Change, Draft, Filter, Memory, Query, Ranking, SearchResult
 from faiss_memory.novelty.known import LOOKED_AT, Known, nearest_known
 
@@ -228,7 +234,7 @@ class MemoryEngine:
         return self.store
 
     @contextmanager
-    def _lent_models(self, *, needed: bool) -> Iterator[ModelsInUse | None]:
+    def lent_models(self, *, needed: bool) -> Iterator[ModelsInUse | None]:
         """Lend the models in use for one call, waiting a while for them; None if there is none.
 
         Raises NotReady, and EmbedderError if one is `needed`.
@@ -248,8 +254,8 @@ class MemoryEngine:
         Raises EmbedderError when novelty is asked about and there is no model.
         """
         asks_novelty = any(draft.if_novel is not None for draft in drafts)
-        with self._lent_models(needed=asks_novelty) as models:
-            return self.store.add(drafts, _embed(models, drafts), retry)
+        with self.lent_models(needed=asks_novelty) as models:
+            return self.store.add(drafts, embedded(models, drafts), retry)
 
     def rewrite(
         self, drafts: Sequence[Draft], changes: Mapping[int, Change], gone: Sequence[int]
@@ -258,8 +264,8 @@ class MemoryEngine:
 
         `changes` leave the texts alone. Without a model the drafts are stored all the same, and embedded later.
         """
-        with self._lent_models(needed=False) as models:
-            embeddings = _embed(models, drafts)
+        with self.lent_models(needed=False) as models:
+            embeddings = embedded(models, drafts)
             passages = sum(len(part.passages) for part in embeddings if part is not None)
             done = self.store.rewrite(drafts, embeddings, changes, gone)
             self._embed_anew(models, [key for key in done.changed if changes[key].cues is not None])
@@ -276,13 +282,13 @@ class MemoryEngine:
         """Correct a memory; what has changed of its text and its cues is embedded again."""
         if change.text is None and change.cues is None:
             return self.store.change(memory_id, change, None)
-        with self._lent_models(needed=False) as models:
+        with self.lent_models(needed=False) as models:
             embedding = None
             if change.text is not None:
                 cues = change.cues
                 if cues is None:
                     cues = next((one.cues for one in self.store.get([memory_id])), ())
-                embedding = _embed(models, [Draft(text=change.text, cues=cues)])[0]
+                embedding = embedded(models, [Draft(text=change.text, cues=cues)])[0]
             memory = self.store.change(memory_id, change, embedding)
             if embedding is None or embedding.cues != memory.cues:
                 self._embed_anew(models, [memory_id])
@@ -295,7 +301,7 @@ class MemoryEngine:
         """
         memories = self.store.get(ids) if ids and models is not None else []
         if memories:
-            pairs = zip(memories, _embed(models, memories), strict=True)
+            pairs = zip(memories, embedded(models, memories), strict=True)
             self.store.embed({memory.id: (memory.text, part) for memory, part in pairs if part is not None})
 
     def nearest_known(self, text: str, where: Filter, threshold: float) -> Known | None:
@@ -303,7 +309,7 @@ class MemoryEngine:
 
         Raises EmbedderError or NotReady without a model.
         """
-        with self._lent_models(needed=True) as models:
+        with self.lent_models(needed=True) as models:
             assert models is not None
             embedding = embed(models.answering, [Draft(text=text)])[0]
             near = self.store.closest(embedding, where, LOOKED_AT)
@@ -313,7 +319,7 @@ class MemoryEngine:
 
     def similarities(self, texts: Sequence[str], others: Sequence[str]) -> list[list[float]]:
         """Return the cosine of each text with each of the others. Raises EmbedderError or NotReady without a model."""
-        with self._lent_models(needed=True) as models:
+        with self.lent_models(needed=True) as models:
             assert models is not None
             given, compared = (models.answering.embed_queries(some) for some in (texts, others))
             return (given @ compared.T).tolist()  # type: ignore[no-any-return]
@@ -326,7 +332,7 @@ class MemoryEngine:
         needs_model = query.mode == "semantic" or query.threshold is not None
         if query.mode == "keyword" and not needs_model and not self.model_ready:
             return self._search(query, None, None, ())
-        with self._lent_models(needed=needs_model) as models:
+        with self.lent_models(needed=needs_model) as models:
             texts = [query.text, *query.wordings]
             meanings: list[Meaning] | None = None
             try:
@@ -390,8 +396,3 @@ class MemoryEngine:
         wanted = query.where.projects
         missing = {part.what for part in self.rebuilding() if wanted is None or part.project in wanted}
         return tuple(leg for leg in legs if leg in missing)
-
-
-def _embed(models: ModelsInUse | None, memories: Sequence[Draft | Memory]) -> Sequence[Embedding | None]:
-    """Embed what is to be stored; without a model it stays without."""
-    return [None] * len(memories) if models is None else models.embed(memories)

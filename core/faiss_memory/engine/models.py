@@ -75,6 +75,11 @@ def embed(model: EmbeddingLanes, memories: Sequence[Draft | Memory]) -> list[Emb
     ]
 
 
+def embedded(models: ModelsInUse | None, memories: Sequence[Draft | Memory]) -> Sequence[Embedding | None]:
+    """Embed what is to be stored; without a model it stays without. Raises EmbedderError."""
+    return [None] * len(memories) if models is None else models.embed(memories)
+
+
 class _Lent:
     """What is lent to callers and may be replaced: whoever began with the old one ends with it."""
 

@@ -132,7 +132,7 @@ def phrases_of(text: str) -> list[str]:
 
 def results_of(asked: Question, kept: Ranking, found: Found) -> list[SearchResult]:
     """Put the memories that were found together with their scores and their relevance."""
-    scores, matches = dict(kept), found.legs.matches
+    scores, matches, by_words = dict(kept), found.legs.matches, dict(found.legs.words)
     results = []
     for memory in found.memories:
         match = matches.get(memory.id)
@@ -147,6 +147,9 @@ def results_of(asked: Question, kept: Ranking, found: Found) -> list[SearchResul
                 passage=passage,
                 matched=None if match is None else "passage" if match.cue is None else "cue",
                 evidence=evidence,
+                cue=None if match is None else match.cue,
+                semantic=None if match is None else ranking.corrected(match),
+                keyword=by_words.get(memory.id),
             )
         )
     return results

@@ -17,6 +17,7 @@ import falcon
 
 from faiss_memory.contracts.http import Mount, Route
 from faiss_memory.errors import InvalidRequest
+from faiss_memory.http.sessions import Sessions
 from faiss_memory.peers import is_loopback, is_users
 from faiss_memory.proving import NONCE_PATTERN, PATH, place_of, proof
 from faiss_memory.rights import PERSON, STRANGER, WRITERS, Rights, public_rights
@@ -27,15 +28,26 @@ _HOST = re.compile(r"(\[[^]@]*\]|[^][@:]*)(:[0-9]*)?")
 
 PROXY_HEADERS = ("FORWARDED", "X-REAL-IP", "VIA")
 PROXY_PREFIXES = ("X-FORWARDED-", "CF-")
+PAGE_HEADER, PAGE = "X-FAISS-Memory", "page"
+"""What a page of ours says with every request that may change something; no form of another page can say it."""
 
 
 class AccessControl:
     """Falcon middleware, for these routes and mounts; puts the `rights` of who asks into the request's context.
 
-    `secret` is that of this run, which only this user can read; it is as good as the token.
+    `secret` is that of this run, which only this user can read; it is as good as the token. So is a session that began
+    with one of them, but by the public way.
     """
 
-    def __init__(self, settings: Settings, parts: Iterable[Route | Mount], secret: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        parts: Iterable[Route | Mount],
+        secret: str = "",
+        sessions: Sessions | None = None,
+    ) -> None:
+        parts = list(parts)
+        self._sessions = sessions or Sessions([])
         self._token = settings.token
         self._secret = secret
         self._others_need_token = settings.others_need_token
@@ -47,9 +59,15 @@ class AccessControl:
         calls = [(method, part) for part in parts for method in _methods(part)]
         self._public_paths = {part.path for _, part in calls if part.public}
         self._private = {(method, part.path) for method, part in calls if not part.public}
-        routes = [(method, part) for method, part in calls if isinstance(part, Route)]
-        self._open = {("GET", PATH), *((method, route.path) for method, route in routes if route.open)}
-        self._static = {(method, route.path) for method, route in routes if route.static}
+        self._static = {(method, part.path) for method, part in calls if part.static}
+        self._open = {
+            ("GET", PATH),
+            *((method, part.path) for method, part in calls if part.open),
+            *self._static,
+        }
+        below = [part.path for part in parts if isinstance(part, Mount) and part.below]
+        self._below = sorted(below, key=len, reverse=True)
+        self._exact = {part.path for part in parts}
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Refuse what must not come in: 421, 403, 404 or 401."""
@@ -88,8 +106,15 @@ class AccessControl:
             request.get_header("Sec-Fetch-Mode") == "navigate"
             and request.get_header("Sec-Fetch-Dest") == "document"
         )
-        if not led_here or (request.method, request.path) not in self._static:
+        if not led_here or self._call(request) not in self._static:
             raise _foreign()
+
+    def _call(self, request: falcon.Request) -> tuple[str, str]:
+        """Return what is asked: the method, and the path of the route or the mount that answers."""
+        path = request.path
+        if path not in self._exact:
+            path = next((one for one in self._below if path.startswith(f"{one}/")), path)
+        return request.method, path
 
     def _is_own(self, origin: str, host: str, port: int | None) -> bool:
         try:
@@ -119,8 +144,17 @@ class AccessControl:
     def _with_the_token(self, request: falcon.Request) -> Rights:
         if any(_bears(request, known) for known in (self._token, self._secret)):
             return PERSON
-        if (request.method, request.path) in self._open:
+        may_write = request.get_header(PAGE_HEADER) == PAGE
+        has_session = self._sessions.are_at(request)
+        if has_session and (may_write or request.method in ("GET", "HEAD")):
+            return PERSON
+        if self._call(request) in self._open:
             return STRANGER
+        if has_session:
+            raise falcon.HTTPForbidden(
+                description=f"what comes with the cookie of a session needs the header `{PAGE_HEADER}: {PAGE}`",
+                title="Header missing",
+            )
         if self._others_need_token and not self._token:
             raise falcon.HTTPUnauthorized(
                 description="only the user who runs this service is let in (setting `others_need_token`). Who else "
@@ -131,11 +165,12 @@ class AccessControl:
 
     def _by_the_public_way(self, request: falcon.Request) -> Rights:
         # A method that nothing at the path takes is let through, to be answered 405.
-        if request.path not in self._public_paths or (request.method, request.path) in self._private:
+        call = self._call(request)
+        if call[1] not in self._public_paths or call in self._private:
             raise falcon.HTTPNotFound(description="there is nothing at this address")
         if _bears(request, self._public_token):
             return self._public_rights
-        if (request.method, request.path) in self._open:
+        if call in self._open:
             return STRANGER
         raise _unauthorized("the public token (setting `public_token`)")
 
@@ -169,6 +204,11 @@ def rights_of(request: falcon.Request) -> Rights:
     """Return the rights of a request that was let in."""
     rights: Rights = request.context.rights
     return rights
+
+
+def address_of(request: falcon.Request) -> str:
+    """Return where a request has found the service, such as `http://localhost:8900`."""
+    return f"{request.forwarded_scheme}://{request.netloc}"
 
 
 def _methods(part: Route | Mount) -> tuple[str, ...]:

@@ -75,10 +75,10 @@ def _page(title: str, body: str, script: str = "") -> Page:
     return Page(html.encode(), "text/html; charset=utf-8")
 
 
-def home() -> Page:
-    """Return where to go on, and have the browser ask what runs and how much it holds."""
+def home(address: str) -> Page:
+    """Return where to go on, and have the browser ask what runs and how much it holds; it is served at `address`."""
     example = escape(
-        "curl -X POST http://localhost:8900/search \\\n"
+        f"curl -X POST {address}/search \\\n"
         '  -H "Content-Type: application/json" \\\n'
         '  -d \'{"query": "What did we decide about errors?"}\''
     )
@@ -86,10 +86,11 @@ def home() -> Page:
     return _page("FAISS Memory", f"<h1>FAISS Memory</h1><table></table>{links}<pre>{example}</pre>", _SCRIPT)
 
 
-def docs(document: Mapping[str, Any], routes: tuple[Route, ...]) -> Page:
-    """List every call with its fields, in the order of the routes."""
+def docs(document: Mapping[str, Any], routes: tuple[Route, ...], address: str) -> Page:
+    """List every call with its fields, in the order of the routes; `address` is where they are served."""
     parts = [
         "<h1>FAISS Memory: API</h1>",
+        f"<p>Served at <code>{escape(address)}</code></p>",
         '<p>As a machine reads it: <a href="/openapi.json">/openapi.json</a></p>',
     ]
     for route in routes:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from faiss_memory import schema
 from faiss_memory.contracts.http import Route
+from faiss_memory.http.tending import tending_routes
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
@@ -22,6 +23,7 @@ def core_routes(service: MemoryService, backups: Backups, assistants: AssistantF
         *_overview(service.overview),
         *_adapters(service, assistants),
         *_backups(backups),
+        *tending_routes(service),
     )
 
 
@@ -79,7 +81,7 @@ def _keeping(service: MemoryService) -> Sequence[Route]:
         ),
         Route(
             method="PATCH", path="/memory/{id}", summary="Correct one memory",
-            params=schema.ById, body=schema.PatchRequest, answer=schema.MemoryAnswer,
+            params=schema.ById, body=schema.PatchRequest, answer=schema.PatchAnswer,
             handler=lambda params, body: service.patch(params.id, body, _reached(params)),
         ),
     )  # fmt: skip
@@ -107,7 +109,7 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
         Route(
             method="DELETE", path="/projects/{name}", summary="Forget a project with all its memories",
             params=schema.ByProject, answer=schema.DropProjectAnswer,
-            handler=lambda params: service.drop_project(params.name),
+            handler=lambda params: service.arranging.drop_project(params.name),
         ),
     )  # fmt: skip
 

@@ -60,7 +60,8 @@ class SearchRequest(Message):
     ] = False
     include_superseded: Superseded = False
     explain: Annotated[
-        bool, Meta(description="Whether each result says what its relevance is judged by.")
+        bool,
+        Meta(description="Whether each result says why it is there, and what its relevance is judged by."),
     ] = False
 
 
@@ -91,6 +92,25 @@ class EvidenceAnswer(Answer):
     has_cues: bool
 
 
+class LegScores(Answer):
+    """What each leg of a search has given a result; null where it has not met it."""
+
+    semantic: float | None
+    keyword: float | None
+
+
+class WhyAnswer(Answer):
+    """Why a result is there."""
+
+    similarity: float | None
+    words: Annotated[
+        list[str], Meta(description="The words of the query that it holds, as they were written.")
+    ]
+    passage: PassageText | None
+    cue: Annotated[str, Meta(description="The cue that was nearest to the query.")] | None
+    legs: LegScores
+
+
 class FoundMemory(Answer):
     """One search result."""
 
@@ -117,6 +137,7 @@ class FoundMemory(Answer):
     passage: PassageText | UnsetType = UNSET
     superseded_by: int | UnsetType = UNSET
     evidence: EvidenceAnswer | UnsetType = UNSET
+    why: WhyAnswer | UnsetType = UNSET
 
 
 class SearchAnswer(Answer):

@@ -119,6 +119,11 @@ class MemoryAnswer(Answer):
     superseded_by: int | None
     uid: Uid
     by: WrittenBy | None
+
+
+class PatchAnswer(MemoryAnswer):
+    """A memory as it was corrected."""
+
     masked: Masked | UnsetType = UNSET
 
 

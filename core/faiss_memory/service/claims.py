@@ -64,6 +64,15 @@ class Claims:
                 self._save(names)
             return Claimed(project, owned_by if project != place.name else "")
 
+    def rename(self, old: str, new: str) -> None:
+        """Let a project's owners have it under its new name. Raises NotReady."""
+        with self._lock:
+            names = self._loaded()
+            owners = [owner for owner, name in names.items() if name == old]
+            if owners:
+                names.update(dict.fromkeys(owners, new))
+                self._save(names)
+
     def answer(self, request: schema.ClaimRequest) -> schema.ClaimAnswer:
         """Return the project of a place that a program of ours has looked at, and note whose it is."""
         place = Place(request.name, request.owner, tuple(request.former))

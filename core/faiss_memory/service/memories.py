@@ -22,18 +22,20 @@ from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter, Origin, Query
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import PERSON, Rights
-from faiss_memory.schema.limits import (
-    check_size,
-    check_text,
-)
+from faiss_memory.schema.limits import check_size, check_text
 from faiss_memory.service import messages
+from faiss_memory.service.arranging import Arranging
 from faiss_memory.service.before_writing import BeforeWriting, wish_of
 from faiss_memory.service.claims import Claims
 from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
+from faiss_memory.service.exploring import Exploring
 from faiss_memory.service.guarding import Guard
+from faiss_memory.service.in_force import InForce
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
+from faiss_memory.service.review import Review
 from faiss_memory.service.selection import list_filter, named_alone, search_filter, select_memories
+from faiss_memory.service.use_report import UseReport
 from faiss_memory.service.uses import Uses
 from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Settings
@@ -57,6 +59,11 @@ class MemoryService(Service):
         self.claims = Claims(settings.data_folder, lambda: [one.name for one in engine.store.projects()])
         self.vocabulary = Vocabulary(lambda: engine.store)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
+        self.exploring = Exploring(engine, self.vocabulary)
+        self.arranging = Arranging(settings.limits, engine, plugins, self.claims, self._change_many)
+        self.use_report = UseReport(engine)
+        self.review = Review(engine, self.use_report)
+        self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False
 
     @property
@@ -268,6 +275,10 @@ class MemoryService(Service):
         masked = self._before.add(drafts, wish, prefixes)
         added = self.engine.add(drafts, retry)
         stored = [one.id for one in added if one.id is not None and not one.repeated]
+        self.uses.note_added(
+            [(one.id, draft.project) for one, draft in zip(added, drafts, strict=True) if one.id in stored],
+            rights,
+        )
         self._notify_of("memories_added", stored)
         return added, drafts, masked
 
@@ -296,13 +307,16 @@ class MemoryService(Service):
             self.plugins.notify("memories_removed", ids=done.removed)
         return Rewriting(len(done.added), len(done.changed), len(done.removed), passages, masked)
 
+    def _change_many(self, changes: Mapping[int, Change]) -> int:
+        return self.rewrite([], changes, []).changed
+
     def origins(self, project: str) -> dict[int, Origin]:
         """Return which of a project's memories were built from which part of which file, by id."""
         return self.engine.store.origins(project)
 
     def patch(
         self, memory_id: int, request: schema.PatchRequest, rights: Rights = PERSON
-    ) -> schema.MemoryAnswer:
+    ) -> schema.PatchAnswer:
         """Correct a memory. Raises MemoryNotFound."""
         limits = self.settings.limits
         if request == schema.PatchRequest():
@@ -314,7 +328,8 @@ class MemoryService(Service):
         asked, masked = self._before.change({memory_id: change}, wish_of(request.secrets, rights))
         memory = self.engine.change(memory_id, asked[memory_id])
         self.plugins.notify("memories_changed", memories=[memory])
-        return messages.with_masked(messages.memory(memory), masked)
+        answer = schema.PatchAnswer(**msgspec.structs.asdict(messages.memory(memory)))
+        return messages.with_masked(answer, masked)
 
     def scan(self, request: schema.ScanRequest) -> schema.ScanAnswer:
         """Look for secrets in what is stored."""
@@ -377,16 +392,3 @@ class MemoryService(Service):
         if gone:
             self.plugins.notify("memories_removed", ids=gone)
         return gone
-
-    def drop_project(self, name: str) -> schema.DropProjectAnswer:
-        """Forget a project with all its memories. Raises MemoryNotFound."""
-        ids = self.engine.store.matching_ids(Filter(projects=(name,), include_superseded=True))
-        forgotten = self.engine.store.drop_project(name)
-        if ids:
-            self.plugins.notify("memories_removed", ids=ids)
-        return schema.DropProjectAnswer(
-            success=True,
-            project=name,
-            forgotten=forgotten,
-            message="Project forgotten; backups made before still hold it",
-        )

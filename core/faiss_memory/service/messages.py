@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -11,9 +12,11 @@ from typing import Any, TypeVar
 from msgspec import UNSET, UnsetType
 
 from faiss_memory import schema
+from faiss_memory.analyzer import analyze_query
 from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.contracts.store import Added, Purged
 from faiss_memory.engine.found import Found
+from faiss_memory.engine.relevance import terms_of
 from faiss_memory.framing import clean_line, clean_text
 from faiss_memory.memory import Draft, Evidence, Filter, Memory, Passage, SearchResult
 from faiss_memory.novelty.differences import differences
@@ -21,7 +24,8 @@ from faiss_memory.novelty.known import Known
 from faiss_memory.rights import Rights
 
 T = TypeVar("T")
-A = TypeVar("A", schema.AddAnswer, schema.AddBatchAnswer, schema.MemoryAnswer)
+A = TypeVar("A", schema.AddAnswer, schema.AddBatchAnswer, schema.PatchAnswer)
+_WORD = re.compile(r"[\w'.-]*\w")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -61,20 +65,25 @@ def _clean(value: Any) -> Any:
 
 def memory(record: Memory) -> schema.MemoryAnswer:
     """Write a memory."""
-    return schema.MemoryAnswer(
-        id=record.id,
-        text=record.text,
-        source=record.source,
-        timestamp=time_text(record.timestamp),
-        project=record.project,
-        tags=list(record.tags),
-        cues=list(record.cues),
-        metadata=dict(record.metadata),
-        supersedes=record.supersedes,
-        superseded_by=record.superseded_by,
-        uid=record.uid,
-        by=record.by,
-    )
+    return schema.MemoryAnswer(**memory_fields(record))
+
+
+def memory_fields(record: Memory) -> dict[str, Any]:
+    """Write what an answer that is about a memory has of it."""
+    return {
+        "id": record.id,
+        "text": record.text,
+        "source": record.source,
+        "timestamp": time_text(record.timestamp),
+        "project": record.project,
+        "tags": list(record.tags),
+        "cues": list(record.cues),
+        "metadata": dict(record.metadata),
+        "supersedes": record.supersedes,
+        "superseded_by": record.superseded_by,
+        "uid": record.uid,
+        "by": record.by,
+    }
 
 
 def found_memory(result: SearchResult, explain: bool = False) -> schema.FoundMemory:
@@ -102,7 +111,29 @@ def found_memory(result: SearchResult, explain: bool = False) -> schema.FoundMem
         ),
         superseded_by=UNSET if record.superseded_by is None else record.superseded_by,
         evidence=_evidence(evidence) if explain and evidence is not None else UNSET,
+        why=_why(result) if explain else UNSET,
     )
+
+
+def _why(result: SearchResult) -> schema.WhyAnswer:
+    record = result.memory
+    held = terms_of(record, None).counts
+    query = "" if result.evidence is None else result.evidence.query
+    words = [word for word in _WORD.findall(query) if any(term in held for term in analyze_query(word))]
+    start, end = result.passage or Passage(0, len(record.text))
+    return schema.WhyAnswer(
+        similarity=_rounded(result.similarity),
+        words=list(dict.fromkeys(words)),
+        passage=None
+        if result.matched is None
+        else schema.PassageText(text=record.text[start:end], start=start, end=end),
+        cue=None if result.cue is None or result.cue >= len(record.cues) else record.cues[result.cue],
+        legs=schema.LegScores(semantic=_rounded(result.semantic), keyword=_rounded(result.keyword)),
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _evidence(given: Evidence) -> schema.EvidenceAnswer:

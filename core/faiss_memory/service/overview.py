@@ -13,10 +13,9 @@ from typing import Any
 
 from faiss_memory import schema
 from faiss_memory.contracts.backups import Backups
-from faiss_memory.contracts.store import StoreStats
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import MemoryNotFound
-from faiss_memory.memory import DEFAULT_PROJECT, Filter, ProjectCount
+from faiss_memory.memory import DEFAULT_PROJECT, Filter, ProjectCount, StoreStats
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.service import messages
 from faiss_memory.settings import Settings

@@ -13,6 +13,7 @@ from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Filter
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema.limits import check_metadata, check_tags, check_time
+from faiss_memory.schema.tending import FacetsRequest
 from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Limits
 
@@ -69,7 +70,9 @@ def search_filter(
     )
 
 
-def list_filter(request: schema.ListRequest, rights: Rights, vocabulary: Vocabulary) -> Filter:
+def list_filter(
+    request: schema.ListRequest | FacetsRequest, rights: Rights, vocabulary: Vocabulary
+) -> Filter:
     """Return which memories a list is about. Raises InvalidRequest and NotAllowed."""
     projects = rights.to_read(request.project)
     tags = [] if request.tag is None else [request.tag.strip()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from faiss_memory import schema
 from faiss_memory.contracts.ledger import Ledger, Use, bucket_of
 from faiss_memory.engine.engine import MemoryEngine
@@ -22,7 +24,7 @@ class Uses:
             self._engine.store.note_uses(uses)
 
     def note_search(self, answer: schema.SearchAnswer, rights: Rights, seconds: float) -> None:
-        """Count a search, and each memory that it has found."""
+        """Count a search, each memory that it has found, and what it has withheld or that it found nothing."""
         found = [
             Use(
                 assistant=rights.by,
@@ -41,4 +43,19 @@ class Uses:
             latency=bucket_of(seconds),
             tokens=sum(use.tokens for use in found),
         )
-        self.note(search, *found)
+        told = {"withheld": answer.withheld, "nothing found": int(not answer.results)}
+        beside = [
+            Use(assistant=rights.by, project=search.project, event=event, count=count)
+            for event, count in told.items()
+            if count
+        ]
+        self.note(search, *found, *beside)
+
+    def note_added(self, memories: Sequence[tuple[int, str]], rights: Rights) -> None:
+        """Count memories that were stored, by id with their projects."""
+        self.note(
+            *(
+                Use(assistant=rights.by, project=project, event="added", memory=one)
+                for one, project in memories
+            )
+        )

@@ -83,13 +83,15 @@ def load(
         types = section_types(disabled)
         values, origins = sources.read(types, passed_over=[f"plugins.{name}." for name in disabled])
     settings = _settings(values, types)
+    return Loaded(settings, effective(settings, types, origins))
+
+
+def effective(settings: Settings, types: SectionTypes, origins: Mapping[str, str]) -> tuple[Origin, ...]:
+    """List every setting with its value, in order of key; what no origin is given for is a default."""
     found = known_keys(types)
-    return Loaded(
-        settings,
-        tuple(
-            Origin(key, _value(settings, types, key), origins.get(key, "default"), _is_secret(found[key]))
-            for key in sorted(found)
-        ),
+    return tuple(
+        Origin(key, _value(settings, types, key), origins.get(key, "default"), _is_secret(found[key]))
+        for key in sorted(found)
     )
 
 

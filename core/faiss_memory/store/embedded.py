@@ -6,16 +6,12 @@ import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
 
 from faiss_memory.background import Problems
-from faiss_memory.contracts.backups import Backup, Backups, Restored
 from faiss_memory.contracts.embedder import Embedding
-from faiss_memory.contracts.http import Download
 from faiss_memory.contracts.ledger import Ledger, Use
 from faiss_memory.contracts.store import (
     Added,
@@ -27,17 +23,17 @@ from faiss_memory.contracts.store import (
     Retry,
     Rewritten,
     Store,
-    StoreStats,
     keeps_nothing,
 )
 from faiss_memory.errors import Conflict, MemoryNotFound, StoreError
-from faiss_memory.memory import Change, Draft, Memory, Origin
+from faiss_memory.memory import Change, Draft, Memory, Origin, StoreStats
 from faiss_memory.private import make_tree_private
 from faiss_memory.settings import Limits
-from faiss_memory.store.backup import archives, redact, restore
+from faiss_memory.store.backup import redact, restore
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.busy import Busy
 from faiss_memory.store.committer import Committer
+from faiss_memory.store.copies import Copies
 from faiss_memory.store.filesystem import network_file_system
 from faiss_memory.store.index.follower import Derived, Model
 from faiss_memory.store.index.reads import IndexReads
@@ -72,13 +68,15 @@ class _Opened:
     swapping: Swapping
 
 
-class EmbeddedStore(IndexReads, Store, Backups, Ledger):
+class EmbeddedStore(IndexReads, Copies, Store, Ledger):
     """A data folder, owned by this process. Implements `faiss_memory.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
     writing unsafe; what goes wrong in the background is noted among the `problems`. Raises StoreLocked when another
     process owns the folder.
     """
+
+    _opened: _Opened
 
     def __init__(
         self,
@@ -342,38 +340,6 @@ class EmbeddedStore(IndexReads, Store, Backups, Ledger):
     def busy(self) -> Progress | None:
         """Return what keeps the records from being read and written."""
         return self._busy.now
-
-    def backup(self, label: str | None) -> Backup:
-        """Make a consistent copy that can be restored."""
-        with self._files.reading():
-            copy = self._opened.committer.read(lambda truth: self._opened.history.backup(truth, label))
-            return copy()
-
-    def backups(self) -> list[Backup]:
-        """List the copies, oldest first."""
-        return self._opened.history.listed()
-
-    def archive(self, backup: str | None, label: str | None) -> Download:
-        """Open a backup, or the present, as one file to take away."""
-        try:
-            opened = self._opened.committer.read(
-                lambda truth: self._opened.history.archive(truth, backup, label)
-            )
-        except OSError as error:
-            raise StoreError(f"{backup or 'the present'} cannot be read ({error}); check the disk") from error
-        return Download(opened, opened.size, archives.MEDIA_TYPE, f"{opened.name}.tar")
-
-    def restore(self, wanted: str | datetime) -> Restored:
-        """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
-        done = self._opened.swapping.restore(wanted)
-        self._opened.keeper.wake()
-        return done
-
-    def restore_archive(self, archive: BinaryIO) -> Restored:
-        """Put the state in an archive in the place of the present one, which is set aside."""
-        done = self._opened.swapping.restore_archive(archive)
-        self._opened.keeper.wake()
-        return done
 
     def close(self) -> None:
         """Finish what was accepted, save the indexes, and let go of the data folder."""

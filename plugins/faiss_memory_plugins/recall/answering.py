@@ -134,7 +134,7 @@ class Recall:
                 sessions.note_shown(assistant, event.session, [note.id for note in shown])
             if not event.session.startswith(TRIAL_SESSION):
                 self._count(assistant, project, event, text, shown, late)
-                self._note(assistant, project, event, [] if late else shown, seconds)
+                self._note(assistant, project, event, brought, [] if late else shown, seconds, late)
                 log.note(_entry(assistant, project, event, brought, shown, seconds, late))
         return dialect.context(event.name, text) if shown and not late else {}
 
@@ -152,9 +152,16 @@ class Recall:
         return Brought(notes=notes, text=text, why=DIGEST, tokens=tokens)
 
     def _note(
-        self, assistant: str, project: str, event: Event, shown: Sequence[Note], seconds: float
+        self,
+        assistant: str,
+        project: str,
+        event: Event,
+        brought: Brought,
+        shown: Sequence[Note],
+        seconds: float,
+        late: bool,
     ) -> None:
-        """Count the hook, and each memory that it has shown, in the ledger of the records."""
+        """Count the hook, each memory that it has shown, and what it has not, in the ledger of the records."""
         each = [
             Use(
                 assistant=assistant,
@@ -169,7 +176,17 @@ class Recall:
             assistant=assistant, project=project, event=event.name, latency=bucket_of(seconds),
             tokens=sum(use.tokens for use in each),
         )  # fmt: skip
-        self._service.note_uses([hook, *each])
+        told = {
+            "withheld": len(brought.withheld),
+            "late": int(late),
+            "nothing found": int(event.moment == "prompt" and not (shown or late)),
+        }
+        beside = [
+            Use(assistant=assistant, project=project, event=name, count=count)
+            for name, count in told.items()
+            if count
+        ]
+        self._service.note_uses([hook, *each, *beside])
 
     def _count(
         self, assistant: str, project: str, event: Event, text: str, shown: Sequence[Note], late: bool

@@ -102,6 +102,19 @@ class LogAnswer(Answer):
     count: int
 
 
+class OneMemory(Message):
+    """Names a memory."""
+
+    id: Id
+
+
+class NeverFor(Message):
+    """Names a prompt that a memory is not to be shown for."""
+
+    prompt: Prompt
+    forget: Annotated[bool, Meta(description="Takes the prompt away again.")] = False
+
+
 class PinRequest(Message):
     """Return whether a memory is shown whenever a session of its project begins."""
 

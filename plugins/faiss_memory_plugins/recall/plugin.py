@@ -25,7 +25,9 @@ from faiss_memory_plugins.recall.messages import (
     LogAnswer,
     LogRequest,
     NeverAnswer,
+    NeverFor,
     NeverRequest,
+    OneMemory,
     PinAnswer,
     PinRequest,
     PreviewAnswer,
@@ -52,7 +54,7 @@ class RecallPlugin:
     def register_routes(self, service: Service) -> Sequence[Route]:
         """Hand in the calls that answer hooks, and those for the person."""
         recall = self._recall = Recall(service)
-        return [
+        hooks = [
             Route(
                 method="POST",
                 path=f"/adapters/{adapter.name}/hook",
@@ -63,24 +65,8 @@ class RecallPlugin:
             )
             for adapter in service.assistants
             if adapter.hook is not None
-        ] + [
-            Route(
-                method="POST", path="/recall/preview", summary="Show what a prompt would bring, and what not",
-                body=PreviewRequest, answer=PreviewAnswer, handler=partial(preview, service),
-            ),
-            Route(
-                method="GET", path="/recall/log", summary="Show the last recalls, and searches that found nothing",
-                params=LogRequest, answer=LogAnswer, handler=recall.log,
-            ),
-            Route(
-                method="POST", path="/recall/pin", summary="Show a memory whenever a session begins, or no more",
-                body=PinRequest, answer=PinAnswer, handler=partial(pin, service),
-            ),
-            Route(
-                method="POST", path="/recall/never", summary="Do not show a memory for prompts like this one",
-                body=NeverRequest, answer=NeverAnswer, handler=partial(never, service),
-            ),
-        ]  # fmt: skip
+        ]
+        return [*hooks, *_of_prompts(service, recall), *_of_memories(service)]
 
     @hookimpl
     def before_add(self, drafts: list[Draft]) -> None:
@@ -133,3 +119,48 @@ class RecallPlugin:
         """Close the file."""
         if self._recall is not None:
             self._recall.close()
+
+
+def _of_prompts(service: Service, recall: Recall) -> list[Route]:
+    """Return the calls by which a person asks what prompts bring, and says what they are to bring."""
+    return [
+        Route(
+            method="POST", path="/recall/preview", summary="Show what a prompt would bring, and what not",
+            body=PreviewRequest, answer=PreviewAnswer, handler=partial(preview, service),
+        ),
+        Route(
+            method="GET", path="/recall/log", summary="Show the last recalls, and searches that found nothing",
+            params=LogRequest, answer=LogAnswer, handler=recall.log,
+        ),
+        Route(
+            method="POST", path="/recall/pin", summary="Show a memory whenever a session begins, or no more",
+            body=PinRequest, answer=PinAnswer, handler=partial(pin, service),
+        ),
+        Route(
+            method="POST", path="/recall/never", summary="Do not show a memory for prompts like this one",
+            body=NeverRequest, answer=NeverAnswer, handler=partial(never, service),
+        ),
+    ]  # fmt: skip
+
+
+def _of_memories(service: Service) -> list[Route]:
+    """Return the calls by which a person says the same of one memory, by its id."""
+    return [
+        Route(
+            method="POST", path="/memory/{id}/pin", summary="Show a memory whenever a session begins",
+            params=OneMemory, answer=PinAnswer,
+            handler=lambda params: pin(service, PinRequest(id=params.id)),
+        ),
+        Route(
+            method="POST", path="/memory/{id}/unpin", summary="Show it no more whenever a session begins",
+            params=OneMemory, answer=PinAnswer,
+            handler=lambda params: pin(service, PinRequest(id=params.id, pinned=False)),
+        ),
+        Route(
+            method="POST", path="/memory/{id}/never", summary="Do not show it for prompts like this one",
+            params=OneMemory, body=NeverFor, answer=NeverAnswer,
+            handler=lambda params, body: never(
+                service, NeverRequest(id=params.id, prompt=body.prompt, forget=body.forget)
+            ),
+        ),
+    ]  # fmt: skip

@@ -37,7 +37,7 @@ def serve(config: Path | None, others: Sequence[str], **given: Any) -> None:
     loaded = _load_all(config, others, **given)
     from faiss_memory.serve import serve as run
 
-    sys.exit(run(loaded.settings))
+    sys.exit(run(loaded.settings, origins=loaded.origins))
 
 
 @click.command(

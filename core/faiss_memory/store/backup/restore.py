@@ -26,7 +26,7 @@ from faiss_memory.store.backup.replay import Stretch, replay
 from faiss_memory.store.backup.snapshots import Base
 from faiss_memory.store.filesystem import set_aside, sync_folder
 from faiss_memory.store.records import operations, tombstones
-from faiss_memory.store.records.database import is_out_of_reach
+from faiss_memory.store.records.connection import is_out_of_reach
 from faiss_memory.store.records.incoming import Inadmissible, Rules, admit
 from faiss_memory.store.records.rows import to_microseconds
 from faiss_memory.uids import new_uid

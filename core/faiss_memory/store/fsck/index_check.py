@@ -18,7 +18,8 @@ from faiss_memory.safe_files import read_own
 from faiss_memory.store.fsck.backup_check import Present, digest
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.fsck.records_check import EVERY, read_only
-from faiss_memory.store.index.catalogue import FORMAT, digest_path
+from faiss_memory.store.index.catalogue import FORMAT
+from faiss_memory.store.index.digests import digest_path
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING
 from faiss_memory.store.index.vector_files import sidecar_path
 from faiss_memory.store.records.reader import MEMORY_COLUMNS

@@ -7,11 +7,11 @@ not synced: after a crash of the machine it is made anew.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,9 +19,10 @@ from typing import Any, Literal
 import numpy as np
 
 from faiss_memory.analyzer import Terms, analyze_query
-from faiss_memory.memory import Filter, Memory
-from faiss_memory.safe_files import open_own, read_own
+from faiss_memory.memory import Facets, Filter, Memory
 from faiss_memory.store.filesystem import replace_file
+from faiss_memory.store.index.digests import digest_of, digest_path, matches_digest
+from faiss_memory.store.index.facets import facets_of
 from faiss_memory.store.index.filters import condition, fits
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING, Postings
 from faiss_memory.store.index.readers import Readers, Row
@@ -71,7 +72,7 @@ class Catalogue:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._readers = Readers(self._connect)
-        self.intact = _matches_digest(path)
+        self.intact = matches_digest(path)
         """Whether the file, when it was opened, was byte for byte the one that `settle` left."""
         self._writer = self._connect()
         try:
@@ -129,7 +130,7 @@ class Catalogue:
         self._writer.execute("PRAGMA synchronous=FULL")
         self.set_state("boot", "clean")
         self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        digest = _digest(self.path).encode()
+        digest = digest_of(self.path).encode()
         replace_file(digest_path(self.path), lambda file: file.write(digest))
 
     def apply(
@@ -170,7 +171,8 @@ class Catalogue:
             "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid,"
             " written_by, uid_crc, cues, postings, superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
             " (SELECT max(id) FROM memories WHERE supersedes = ?1))"
-            " ON CONFLICT (id) DO UPDATE SET text = excluded.text, source = excluded.source, tags = excluded.tags,"
+            " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
+            " text = excluded.text, source = excluded.source, tags = excluded.tags,"
             " metadata = excluded.metadata, timestamp = excluded.timestamp, crc = excluded.crc,"
             " cues = excluded.cues, postings = coalesce(excluded.postings, postings)",
             (memory.id, *row, checksum_of(row, cues), *uid_columns(memory), cues, kept),
@@ -362,6 +364,18 @@ class Catalogue:
         )
         return dict(rows)
 
+    def facets(self, where: Filter, contains: str | None) -> Facets:
+        """Count memories by project, tag, source, way and state."""
+        clause, values = condition(replace(where, include_superseded=True))
+        if contains:
+            clause += " AND holds(text, ?)"
+            values.append(contains.casefold())
+        rows = self._read(
+            f"SELECT id, project, source, written_by, superseded_by FROM memories WHERE {clause}", values
+        )
+        tags = self._read("SELECT tag, memory FROM tags") if rows else []
+        return facets_of(rows, tags, include_superseded=where.include_superseded)
+
     def counts(self) -> dict[str, int]:
         """Count memories by project, superseded ones included."""
         return dict(self._read("SELECT project, count(*) FROM memories GROUP BY project"))
@@ -370,26 +384,6 @@ class Catalogue:
         """Close every connection."""
         self._readers.close()
         self._writer.close()
-
-
-def digest_path(path: Path) -> Path:
-    """Name the file that holds the digest of a catalogue that was written out."""
-    return path.with_name(path.name + ".sha256")
-
-
-def _digest(path: Path) -> str:
-    with open_own(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _matches_digest(path: Path) -> bool:
-    log = Path(f"{path}-wal")
-    try:
-        return read_own(digest_path(path)) == _digest(path).encode() and not (
-            log.exists() and log.stat().st_size  # whatever it holds would be read as part of the file
-        )
-    except OSError:
-        return False
 
 
 def _holds(text: str, part: str) -> bool:

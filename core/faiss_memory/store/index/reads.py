@@ -9,7 +9,7 @@ from typing import Literal
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.store import Choose, Closest, Found, Search
 from faiss_memory.errors import MemoryNotFound
-from faiss_memory.memory import Filter, Memory, ProjectCount
+from faiss_memory.memory import Facets, Filter, Memory, ProjectCount
 from faiss_memory.store.index.follower import Derived
 
 
@@ -70,3 +70,7 @@ class IndexReads:
     def tags(self, where: Filter) -> dict[str, int]:
         """Count memories by tag."""
         return self._indexes.read(lambda catalogue: catalogue.tags(where))
+
+    def facets(self, where: Filter, contains: str | None = None) -> Facets:
+        """Count memories by project, tag, source, way and state."""
+        return self._indexes.read(lambda catalogue: catalogue.facets(where, contains))

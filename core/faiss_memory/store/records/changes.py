@@ -30,6 +30,8 @@ class Changes:
     def put(self, stored: Stored) -> None:
         """Note a new or changed memory."""
         before = self.stored.get(stored.memory.id)
+        if stored.memory.id in self.removed:  # it was forgotten, and has come back
+            self.removed = [memory_id for memory_id in self.removed if memory_id != stored.memory.id]
         if not stored.same_vectors:
             self.embedded.pop(stored.memory.id, None)
         elif before is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import sys
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,10 +19,11 @@ import numpy as np
 
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.store import KnownModel
-from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
+from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
 from faiss_memory.store.records import clock, operations
 from faiss_memory.store.records.changes import Changes
+from faiss_memory.store.records.connection import configure, is_out_of_reach
 from faiss_memory.store.records.incoming import check_state
 from faiss_memory.store.records.operations import Operation, PassageRow
 from faiss_memory.store.records.reader import TruthReader
@@ -45,12 +45,7 @@ from faiss_memory.uids import new_uid
 
 log = logging.getLogger("faiss_memory.store")
 
-_CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp")
-_OUT_OF_REACH = tuple(
-    f"SQLITE_{name}"
-    for name in ("BUSY", "LOCKED", "CANTOPEN", "PERM", "READONLY", "FULL", "NOMEM", "IOERR", "PROTOCOL")
-)
-"""What says nothing about the content of the file: it must not be built anew because of that."""
+_CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
 
 
 PATIENCE = 5.0
@@ -164,13 +159,16 @@ class Truth(TruthReader):
                 uid=new_uid(),
                 by=draft.by,
             )
-            stored = self._put(memory, embedding, draft.origin, changes)
+            parts = () if embedding is None else embedding.by_each()
+            stored = self._put(memory, parts, draft.origin, changes)
             ids.append(memory.id)
             changes.put(stored)
         return ids
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None, changes: Changes) -> int:
-        """Rewrite a memory; its vectors are kept when its text and its cues are. Raises MemoryNotFound.
+        """Rewrite a memory; its vectors are kept when its text and its cues are, also in another project.
+
+        Raises MemoryNotFound.
 
         An embedding is of the text that is given, and of all cues: one of others than it has now is passed over,
         because another call has changed them meanwhile.
@@ -181,16 +179,44 @@ class Truth(TruthReader):
         changes.seq = self._advance()
         given = {name: value for name in _CHANGED if (value := getattr(change, name)) is not None}
         memory = replace(old, **given)
-        self._touch(old.project, clock.now(), changes)
-        same_vectors = (memory.text, memory.cues) == (old.text, old.cues)
+        for project in dict.fromkeys((old.project, memory.project)):
+            self._touch(project, clock.now(), changes)
+        stays = memory.project == old.project
+        same_meaning = (memory.text, memory.cues) == (old.text, old.cues)
+        same_vectors, same_words = same_meaning and stays, words_of(memory) == words_of(old) and stays
+        parts: Iterable[Embedding] = ()
+        if same_meaning and not stays:
+            parts = self.embeddings(old)  # under other numbers: a project's index knows its own alone
+        elif not same_meaning and change.text is not None and embedding is not None:
+            parts = embedding.by_each() if embedding.cues == memory.cues else ()
         if not same_vectors:
             self.write(operations.DropPassages(memory_id), changes)
-        if same_vectors or change.text is None or (embedding is not None and embedding.cues != memory.cues):
-            embedding = None
-        stored = self._put(memory, embedding, change.origin, changes)
-        same_words = words_of(memory) == words_of(old)
+        stored = self._put(memory, parts, change.origin, changes)
         changes.put(replace(stored, same_vectors=same_vectors, same_words=same_words))
         return memory_id
+
+    def bring_back(
+        self, memory: Memory, embedding: Embedding | None, origin: Origin | None, changes: Changes
+    ) -> None:
+        """Insert a memory that was forgotten, where what it superseded, or what supersedes it, has moved to.
+
+        Raises Conflict if it is there, MemoryNotFound if it was purged or is not the one that had the id.
+        """
+        run = self.connection.execute
+        if run("SELECT 1 FROM memories WHERE id = ?", (memory.id,)).fetchone() is not None:
+            raise Conflict(f"memory {memory.id} is there: nothing is to be brought back")
+        row = run("SELECT uid FROM removed WHERE memory = ?", (memory.id,)).fetchone()
+        purged = run("SELECT 1 FROM purged WHERE uid = ?", (memory.uid,)).fetchone()
+        if purged is not None or row is None or row[0] != memory.uid:
+            raise MemoryNotFound(f"there is no memory {memory.id} that was forgotten and can come back")
+        row = run(
+            "SELECT project FROM memories WHERE id = ? OR supersedes = ?", (memory.supersedes, memory.id)
+        ).fetchone()
+        changes.seq = self._advance()
+        memory = memory if row is None else replace(memory, project=row[0])
+        self._touch(memory.project, clock.now(), changes)
+        parts = () if embedding is None or embedding.cues != memory.cues else embedding.by_each()
+        changes.put(self._put(memory, parts, origin, changes))
 
     def forget(self, ids: Iterable[int], changes: Changes) -> list[int]:
         """Delete memories; gives the ids that were there."""
@@ -278,7 +304,7 @@ class Truth(TruthReader):
         return self._embedded(memory_id, self._made_by(embedding).id)
 
     def _put(
-        self, memory: Memory, embedding: Embedding | None, origin: Origin | None, changes: Changes
+        self, memory: Memory, parts: Iterable[Embedding], origin: Origin | None, changes: Changes
     ) -> Stored:
         columns, cues = to_row(memory), cues_column(memory)
         self.write(
@@ -287,7 +313,6 @@ class Truth(TruthReader):
             ),
             changes,
         )
-        parts = () if embedding is None else embedding.by_each()
         embedded = self._put_passages(memory.id, parts, changes)
         if origin is not None:
             self.write(
@@ -377,23 +402,3 @@ class Truth(TruthReader):
     def close(self) -> None:
         """Fold the WAL into the database and close it."""
         self.connection.close()
-
-
-def is_out_of_reach(error: Exception) -> bool:
-    """Return whether an error is about reaching a file, and not about what is in it."""
-    return bool(getattr(error, "sqlite_errorname", "").startswith(_OUT_OF_REACH))
-
-
-def configure(connection: sqlite3.Connection) -> None:
-    """Set how memory.db is written: durable at each COMMIT, by this connection alone."""
-    run = connection.execute
-    # EXCLUSIVE keeps the WAL index in this process's memory: no -shm file, which breaks on shared mounts,
-    # and no second connection, with which SQLite before 3.51.3 can corrupt a WAL reset.
-    run("PRAGMA locking_mode=EXCLUSIVE")
-    run("PRAGMA journal_mode=WAL")
-    run("PRAGMA synchronous=FULL")
-    run("PRAGMA foreign_keys=ON")
-    run("PRAGMA secure_delete=ON")
-    if sys.platform == "darwin":
-        run("PRAGMA fullfsync=ON")
-        run("PRAGMA checkpoint_fullfsync=ON")

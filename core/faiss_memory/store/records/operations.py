@@ -66,6 +66,8 @@ class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
     def apply(self, connection: sqlite3.Connection) -> None:
         """Write the row."""
         before = connection.execute("SELECT crc FROM memories WHERE id = ?", (self.id,)).fetchone()
+        if before is None:  # it may have been forgotten, and come back
+            connection.execute("DELETE FROM removed WHERE memory = ?", (self.id,))
         uid = self.uid or derived_uid(tombstones.created(connection), self.id)
         named = (uid, self.by, checksum(self.id, uid, self.by))
         connection.execute(

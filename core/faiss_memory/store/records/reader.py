@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.errors import StoreCorrupt
-from faiss_memory.memory import Memory
+from faiss_memory.memory import Memory, Passage
 from faiss_memory.store.records.operations import PutModel
 from faiss_memory.store.records.rows import checksum, from_microseconds, from_row, is_project
 
@@ -121,6 +122,20 @@ class TruthReader:
         damaged += np.array(found, np.int64)[~whole].tolist()
         self._delete_passages(damaged, number)
         return np.array(found, np.int64)[whole].tolist(), vectors[whole]
+
+    def embeddings(self, memory: Memory) -> list[Embedding]:
+        """Read what the known models have made of a memory; what is not whole is left out, to be embedded again."""
+        found = []
+        for identity, model in self.models.items():
+            rows = self.connection.execute(
+                "SELECT id, start, end FROM passages WHERE memory = ? AND model = ? ORDER BY id",
+                (memory.id, model.id),
+            ).fetchall()
+            passages = tuple(Passage(start, end) for _, start, end in rows if start >= 0)
+            ids, vectors = self.vectors([row[0] for row in rows], identity)
+            if passages and len(ids) == len(rows) == len(passages) + len(memory.cues):
+                found.append(Embedding(passages, vectors, identity, cues=memory.cues))
+        return found
 
     def unembedded(self, limit: int, model: str | None, after: int) -> list[Memory]:
         """Read memories without a passage by a model, oldest first, from those whose id is greater than `after`."""

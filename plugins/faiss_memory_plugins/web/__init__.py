@@ -1,0 +1,1 @@
+"""The page at `/`: static files that ask the public API."""

@@ -1,0 +1,127 @@
+// Asking the service: what the page can do, a script can do by the same calls.
+
+/**
+ * @typedef {object} Memory
+ * @property {number} id
+ * @property {string} text
+ * @property {string} source
+ * @property {string} timestamp
+ * @property {string} project
+ * @property {string[]} tags
+ * @property {string[]} cues
+ * @property {Record<string, unknown>} metadata
+ * @property {string | null} [by]
+ * @property {string} [uid]
+ * @property {number | null} [supersedes]
+ * @property {number | null} [superseded_by]
+ */
+
+/**
+ * @typedef {object} Match
+ * @property {number} relevance
+ * @property {number | null} similarity
+ * @property {number} score
+ * @property {"passage" | "cue"} [matched]
+ * @property {{text: string}} [passage]
+ * @property {Record<string, any>} [evidence]
+ * @property {Record<string, any>} [why]
+ */
+
+/** @typedef {Memory & Partial<Match>} Found */
+
+/** The service said no, and why. */
+export class Refused extends Error {
+  /** @param {number} status @param {Record<string, any>} told */
+  constructor(status, told) {
+    super(told.description || told.title || `The service answered ${status}.`);
+    this.status = status;
+    this.field = told.field || "";
+    /** @type {string[]} */
+    this.details = told.details || [];
+  }
+}
+
+/** Nobody answers at this address. */
+export class Away extends Error {
+  constructor() {
+    super("The service does not answer.");
+  }
+}
+
+const watchers = new Set();
+export const state = { away: false, locked: false };
+
+/** @param {Partial<typeof state>} change */
+function tell(change) {
+  const before = { ...state };
+  Object.assign(state, change);
+  if (before.away !== state.away || before.locked !== state.locked) watchers.forEach((watch) => watch());
+}
+
+/** Be told when the service goes, comes back, or wants a token. @param {() => void} watch */
+export function watchState(watch) {
+  watchers.add(watch);
+  return () => watchers.delete(watch);
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {{query?: Record<string, any>, body?: any, signal?: AbortSignal, file?: Blob}} [options]
+ * @returns {Promise<any>}
+ */
+export async function ask(method, path, { query, body, signal, file } = {}) {
+  const given = Object.entries(query || {}).filter(([, value]) => value !== undefined && value !== "");
+  const search = given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";
+  /** @type {Record<string, string>} */
+  const headers = { "FAISS-Memory-By": "page", "X-FAISS-Memory": "page" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (file) headers["Content-Type"] = "application/x-tar";
+  let answer;
+  try {
+    answer = await fetch(path + search, {
+      method, headers, signal, body: file || (body === undefined ? undefined : JSON.stringify(body)),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    tell({ away: true });
+    throw new Away();
+  }
+  const told = await answer.json().catch(() => ({}));
+  tell({ away: false, locked: answer.status === 401 });
+  if (!answer.ok) throw new Refused(answer.status, told);
+  return told;
+}
+
+/** @param {string} path @param {Record<string, any>} [query] @param {AbortSignal} [signal] */
+export const get = (path, query, signal) => ask("GET", path, { query, signal });
+/** @param {string} path @param {any} body @param {AbortSignal} [signal] */
+export const post = (path, body, signal) => ask("POST", path, { body, signal });
+
+/** @type {Record<string, Record<string, any>>} */
+let paths = {};
+/** @type {Record<string, any>} */
+let schemas = {};
+
+/** Learn which calls this service has, so that what needs another one is not shown. */
+export async function learn() {
+  const document = await get("/openapi.json");
+  paths = document.paths;
+  schemas = document.components.schemas;
+}
+
+/** @param {string} method @param {string} path as OpenAPI has it, such as `/memory/{id}/restore` */
+export const can = (method, path) => Boolean(paths[path]?.[method.toLowerCase()]);
+
+/** Whether a call takes a parameter, or its body a field. @param {string} method @param {string} path @param {string} name */
+export function takes(method, path, name) {
+  const call = paths[path]?.[method.toLowerCase()];
+  const body = call?.requestBody?.content?.["application/json"]?.schema?.$ref?.split("/").pop();
+  return Boolean(call?.parameters?.some((/** @type {any} */ one) => one.name === name) || schemas[body]?.properties?.[name]);
+}
+
+/** What to tell of an error, in words. @param {unknown} error */
+export function told(error) {
+  const details = error instanceof Refused && error.details.length ? ` (${error.details.slice(0, 5).join("; ")})` : "";
+  return (error instanceof Error ? error.message : String(error)) + details;
+}

@@ -1,0 +1,135 @@
+// The frame: where one can go, and what is there.
+import { go, href, usePlace } from "./address.js";
+import { get, learn, Refused, state, told, watchState } from "./api.js";
+import { useWhileSeen } from "./fresh.js";
+import { shortcuts, useKeys } from "./keys.js";
+import { html, render, useEffect, useRef, useState } from "./lib.js";
+import { Dialog, Problem } from "./parts.js";
+import { hasCome, leave, Login } from "./login.js";
+import { Palette } from "./palette.js";
+import { useTheme } from "./theme.js";
+import { attempt, Toast } from "./toast.js";
+import { Add } from "./screens/edit.js";
+import { Analytics } from "./screens/analytics.js";
+import { Assistants } from "./screens/assistants.js";
+import { Backups } from "./screens/backups.js";
+import { InOut } from "./screens/inout.js";
+import { Memories } from "./screens/memories.js";
+import { Projects } from "./screens/projects.js";
+import { Recall } from "./screens/recall.js";
+import { Review } from "./screens/review.js";
+import { Settings } from "./screens/settings.js";
+import { Start } from "./screens/start.js";
+
+/** @type {Record<string, {title: string, part: any, isHidden?: boolean}>} */
+const SCREENS = {
+  memories: { title: "Memories", part: Memories },
+  recall: { title: "Recall", part: Recall },
+  review: { title: "Review", part: Review },
+  projects: { title: "Projects and tags", part: Projects },
+  analytics: { title: "Analytics", part: Analytics },
+  assistants: { title: "Assistants", part: Assistants },
+  backups: { title: "Backups", part: Backups },
+  inout: { title: "In and out", part: InOut },
+  settings: { title: "Settings", part: Settings },
+  add: { title: "Add a memory", part: Add, isHidden: true },
+  start: { title: "Begin", part: Start, isHidden: true },
+};
+const SHOWN = Object.entries(SCREENS).filter(([, one]) => !one.isHidden);
+
+const KEYS_OF_ALL = [["Tab", "Next part"], ["Ctrl Enter", "Save, in a form"]];
+
+function Help(/** @type {{close: () => void}} */ { close }) {
+  return html`<${Dialog} title="Keys" close=${close}>
+    <table class="keys"><tbody>
+      ${shortcuts().map((one) => html`<tr><th scope="row">${one.keys.split(" ").map((key) => html`<kbd>${key.replace("Mod+", "Ctrl ")}</kbd> `)}</th><td>${one.does}</td></tr>`)}
+      ${KEYS_OF_ALL.map(([key, does]) => html`<tr><th scope="row"><kbd>${key}</kbd></th><td>${does}</td></tr>`)}
+    </tbody></table>
+  <//>`;
+}
+
+function Away() {
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    const off = watchState(() => redraw((before) => before + 1));
+    return () => void off();
+  }, []);
+  useWhileSeen(() => void (state.away && get("/health").catch(() => {})), 2000);
+  return state.away ? html`<p class="away" role="alert">The service does not answer. It is asked again every few seconds; nothing you typed is lost. To start it: <code>faiss-memory serve</code></p>` : null;
+}
+
+/** @param {{screen: string}} props */
+function Frame({ screen }) {
+  const { params } = usePlace();
+  const [isMenuOpen, setMenu] = useState(false);
+  const [asking, setAsking] = useState("");
+  const [theme, setTheme] = useTheme();
+  const main = useRef(/** @type {HTMLElement | null} */ (null));
+  const isFirst = useRef(true);
+  const { title, part } = SCREENS[screen] || SCREENS.memories;
+  useEffect(() => {
+    document.title = `${title} · FAISS Memory`;
+    setMenu(false);
+    if (!isFirst.current) {
+      const heading = main.current?.querySelector("h1");
+      if (heading instanceof HTMLElement && !main.current?.contains(document.activeElement)) heading.focus();
+    }
+    isFirst.current = false;
+  }, [screen]);
+  useKeys([
+    { keys: "Mod+k", does: "Go to, or do", run: () => setAsking(asking === "palette" ? "" : "palette") },
+    { keys: "?", does: "Show the keys", run: () => setAsking("help") },
+    { keys: "n", does: "Add a memory", run: () => go(href("add", { project: params.project })) },
+  ]);
+  const turnTheme = () => setTheme(theme === "dark" ? "light" : "dark");
+  return html`
+    <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => { event.preventDefault(); main.current?.focus(); }}>To the content</a>
+    <header class="top">
+      <a class="brand" href=${href("memories")}><img src="/ui/icon.svg" alt="" width="24" height="24" /> FAISS Memory</a>
+      <button type="button" class="menu-button" aria-expanded=${isMenuOpen} aria-controls="menu" onClick=${() => setMenu(!isMenuOpen)}>Menu</button>
+      <nav id="menu" class=${isMenuOpen ? "open" : ""} aria-label="Screens"><ul role="list">
+        ${SHOWN.map(([name, one]) => html`<li><a href=${href(name)} aria-current=${name === screen ? "page" : undefined}>${one.title}</a></li>`)}
+      </ul>
+      <div class="tools">
+        <button type="button" class="plain" onClick=${() => setAsking("palette")}>Go to… <kbd>Ctrl K</kbd></button>
+        <button type="button" class="plain" aria-pressed=${theme === "dark"} onClick=${turnTheme}>Dark</button>
+        <button type="button" class="plain" onClick=${() => setAsking("help")}>Keys <kbd>?</kbd></button>
+        ${hasCome() && html`<button type="button" class="plain" onClick=${() => attempt(leave)}>Log out</button>`}
+      </div></nav>
+    </header>
+    <main id="main" tabindex="-1" ref=${main} class=${`main-${screen}`}>
+      <${Away} />
+      <${part} params=${params} />
+    </main>
+    <${Toast} />
+    ${asking === "help" && html`<${Help} close=${() => setAsking("")} />`}
+    ${asking === "palette" && html`<${Palette} screens=${SHOWN.map(([name, one]) => ({ name, title: one.title }))} turnTheme=${turnTheme} close=${() => setAsking("")} />`}`;
+}
+
+function App() {
+  const { screen } = usePlace();
+  const [begun, setBegun] = useState("");
+  const [error, setError] = useState("");
+  const begin = async () => {
+    setError("");
+    try {
+      await learn();
+      const { total_memories: total } = await get("/stats");
+      if (!total && !location.hash) go(href("start"), true);
+      setBegun("ready");
+    } catch (failure) {
+      if (failure instanceof Refused && failure.status === 401) setBegun("login");
+      else setError(told(failure));
+    }
+  };
+  useEffect(() => void begin(), []);
+  useEffect(() => {
+    const off = watchState(() => state.locked && setBegun("login"));
+    return () => void off();
+  }, []);
+  if (error) return html`<main class="alone"><h1>FAISS Memory</h1><${Problem} error=${error} again=${begin} /></main>`;
+  if (begun === "login") return html`<${Login} done=${begin} />`;
+  return begun ? html`<${Frame} screen=${screen} />` : html`<main class="alone"><h1 class="unseen">FAISS Memory</h1><p class="quiet">Loading…</p></main>`;
+}
+
+render(html`<${App} />`, /** @type {Element} */ (document.getElementById("page")));

@@ -1,0 +1,87 @@
+// What the list shows: all memories by time, or what a question finds, as it is typed.
+import { get, post, takes, told } from "./api.js";
+import { useEffect, useRef, useState } from "./lib.js";
+
+/** @typedef {import("./api.js").Found} Found */
+
+const PAUSE_MS = 120;
+const PAGE = 200;
+const MOST_FOUND = 50;
+
+/** The beginning of the time that is meant. @param {string} days */
+function since(days) {
+  return days ? new Date(Date.now() - Number(days) * 86_400_000).toISOString() : undefined;
+}
+
+/** @param {Record<string, string>} params @param {AbortSignal} signal */
+async function search(params, signal) {
+  const { q, project, tag, source, days, state, by } = params;
+  const asked = {
+    query: q, k: MOST_FOUND, project: project || "*", explain: true, after: since(days),
+    tags: tag ? [tag] : undefined, source: source || undefined, include_superseded: state === "all" || undefined,
+    ...(by && takes("POST", "/search", "by") ? { by } : {}),
+  };
+  const answer = await post("/search", asked, signal);
+  return { items: answer.results, next: null, took: answer.took_ms, hint: answer.hint || "", degraded: answer.degraded || [] };
+}
+
+/** @param {Record<string, string>} params @param {AbortSignal} signal @param {string} [cursor] */
+async function list(params, signal, cursor) {
+  const { project, tag, source, days, state, by } = params;
+  const asked = {
+    project: project || "*", tag, source, after: since(days), limit: PAGE, cursor,
+    include_superseded: state === "all" ? true : undefined,
+    ...(by && takes("GET", "/memories", "by") ? { by } : {}),
+  };
+  const answer = await get("/memories", asked, signal);
+  return { items: answer.memories, next: answer.next_cursor, took: null, hint: answer.hint || "", degraded: [] };
+}
+
+const NOTHING = { items: /** @type {Found[]} */ ([]), next: /** @type {string | null} */ (null), took: /** @type {number | null} */ (null), hint: "", degraded: /** @type {string[]} */ ([]) };
+
+/** @param {Record<string, string>} params of the address */
+export function useFound(params) {
+  const { id, edit, ...chosen } = params;
+  const key = JSON.stringify(chosen);
+  const [found, setFound] = useState(NOTHING);
+  const [error, setError] = useState("");
+  const [loading, setLoading] = useState(true);
+  const [round, setRound] = useState(0);
+  const asked = useRef({ key: "", query: "", loadingMore: false });
+  useEffect(() => {
+    const aborting = new AbortController();
+    const isTyped = asked.current.key !== "" && asked.current.query !== (chosen.q || "");
+    asked.current = { key, query: chosen.q || "", loadingMore: false };
+    setLoading(true);
+    const load = async () => {
+      try {
+        const answer = await (chosen.q?.trim() ? search(chosen, aborting.signal) : list(chosen, aborting.signal));
+        if (aborting.signal.aborted) return;
+        setFound(answer);
+        setError("");
+      } catch (failure) {
+        if (aborting.signal.aborted) return;
+        setError(told(failure));
+      }
+      setLoading(false);
+    };
+    const timer = setTimeout(load, isTyped ? PAUSE_MS : 0);
+    return () => {
+      clearTimeout(timer);
+      aborting.abort();
+    };
+  }, [key, round]);
+  const more = async () => {
+    if (!found.next || asked.current.loadingMore) return;
+    asked.current.loadingMore = true;
+    const mine = asked.current.key;
+    try {
+      const answer = await list(chosen, new AbortController().signal, found.next);
+      if (asked.current.key === mine) setFound({ ...answer, items: [...found.items, ...answer.items] });
+    } catch (failure) {
+      setError(told(failure));
+    }
+    asked.current.loadingMore = false;
+  };
+  return { ...found, error, loading, more, again: () => setRound((before) => before + 1) };
+}

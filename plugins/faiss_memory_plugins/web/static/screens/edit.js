@@ -1,0 +1,135 @@
+// The form for a memory: to correct one, to write one that replaces it, or to add one.
+import { correct, read } from "../actions.js";
+import { go, href } from "../address.js";
+import { get, post, Refused, told } from "../api.js";
+import { useLoaded } from "../fresh.js";
+import { html, useEffect, useRef, useState } from "../lib.js";
+import { Field, Problem, Screen } from "../parts.js";
+import { say } from "../toast.js";
+import { listed } from "../words.js";
+
+/** @typedef {import("../api.js").Memory} Memory */
+
+const LEADS = {
+  correct: "It stays the same memory; what it said before is not kept.",
+  supersede: "Write what holds now. The one before stays as history, and searches leave it out.",
+  add: "",
+};
+
+/** @param {Partial<Memory>} memory */
+const written = (memory) => ({
+  text: memory.text || "", tags: (memory.tags || []).join(", "), source: memory.source || "", cues: (memory.cues || []).join("\n"),
+  metadata: memory.metadata && Object.keys(memory.metadata).length ? JSON.stringify(memory.metadata, null, 2) : "",
+});
+
+/** @param {ReturnType<typeof written>} form */
+function meant(form) {
+  let metadata;
+  try {
+    metadata = form.metadata.trim() ? JSON.parse(form.metadata) : {};
+  } catch {
+    throw new Refused(400, { description: "The properties are not JSON, such as {\"ticket\": \"A-12\"}.", field: "metadata" });
+  }
+  return { text: form.text, tags: listed(form.tags), source: form.source.trim(), cues: listed(form.cues, /\n/), metadata };
+}
+
+/** What of a form differs from what was there. @param {ReturnType<typeof meant>} now @param {Memory} before */
+function differing(now, before) {
+  const names = /** @type {(keyof typeof now)[]} */ (Object.keys(now));
+  return Object.fromEntries(names.filter((name) => JSON.stringify(now[name]) !== JSON.stringify(before[name])).map((name) => [name, now[name]]));
+}
+
+/** What another has done to it, since it was opened. @param {Memory} opened @param {Memory | null} now */
+function meanwhile(opened, now) {
+  if (!now) return "It was forgotten meanwhile.";
+  const differs = ["text", "tags", "source", "cues", "metadata"].some((name) => JSON.stringify(/** @type {any} */ (opened)[name]) !== JSON.stringify(/** @type {any} */ (now)[name]));
+  return differs ? "Somebody else has changed it since you opened it. Save once more to replace that, or cancel to see it." : "";
+}
+
+/** @param {{memory: Memory, kind: string, close: () => void, done: () => void, changed: () => void}} props */
+export function Edit({ memory, kind, close, done, changed }) {
+  const [opened, setOpened] = useState(memory);
+  const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
+    const current = await read(opened.id);
+    const warning = meanwhile(opened, current);
+    if (warning) {
+      if (current) setOpened(current);
+      throw new Error(warning);
+    }
+    if (kind === "supersede") {
+      const { id } = await post("/memory/add", { ...now, project: opened.project, supersedes: opened.id });
+      changed();
+      go(href("memories", { id }), true);
+      say(`Memory ${id} replaces ${opened.id}.`);
+      return;
+    }
+    const change = differing(now, opened);
+    if (Object.keys(change).length) {
+      const back = differing(meant(written(opened)), { ...opened, ...change });
+      await correct(opened.id, change);
+      say("Corrected.", async () => {
+        await correct(opened.id, { ...back });
+        done();
+        say("As it was before.");
+      });
+    }
+    done();
+  };
+  return html`<${Form} memory=${memory} lead=${LEADS[/** @type {keyof typeof LEADS} */ (kind)]} action=${kind === "supersede" ? "Replace it" : "Save"} save=${save} close=${close} />`;
+}
+
+/** @param {{memory: Partial<Memory>, lead: string, action: string, save: (now: ReturnType<typeof meant>) => Promise<unknown>, close: () => void, children?: any}} props */
+function Form({ memory, lead, action, save, close, children }) {
+  const [form, setForm] = useState(() => written(memory));
+  const [failed, setFailed] = useState({ field: "", text: "" });
+  const [isBusy, setBusy] = useState(false);
+  const box = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
+  useEffect(() => box.current?.focus(), []);
+  const set = (/** @type {string} */ name) => (/** @type {any} */ event) => setForm((before) => ({ ...before, [name]: event.target.value }));
+  const submit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    setBusy(true);
+    setFailed({ field: "", text: "" });
+    try {
+      await save(meant(form));
+    } catch (error) {
+      const field = error instanceof Refused ? error.field.split(/[.[]/)[0] : "";
+      setFailed({ field, text: told(error) });
+    }
+    setBusy(false);
+  };
+  const of = (/** @type {string} */ name) => (failed.field === name ? failed.text : "");
+  const isElsewhere = failed.text && !["text", "tags", "source", "cues", "metadata"].includes(failed.field);
+  return html`<form class="edit" onSubmit=${submit} onKeyDown=${(/** @type {KeyboardEvent} */ event) => {
+      if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
+    }}>
+    ${lead && html`<p class="lead">${lead}</p>`}
+    ${children}
+    <${Field} label="Text" error=${of("text")}>${(/** @type {any} */ given) => html`<textarea ...${given} ref=${box} rows="8" required dir="auto" value=${form.text} onInput=${set("text")} />`}<//>
+    <${Field} label="Tags" hint="With commas between them." error=${of("tags")}>${(/** @type {any} */ given) => html`<input ...${given} value=${form.tags} onInput=${set("tags")} autocomplete="off" />`}<//>
+    <${Field} label="Source" hint="Where it comes from, such as a file." error=${of("source")}>${(/** @type {any} */ given) => html`<input ...${given} value=${form.source} onInput=${set("source")} autocomplete="off" />`}<//>
+    <${Field} label="Comes up for" hint="Cues: tasks, symptoms or questions, one a line." error=${of("cues")}>${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${form.cues} onInput=${set("cues")} />`}<//>
+    <details open=${Boolean(form.metadata)}><summary>Properties</summary>
+      <${Field} label="Properties, as JSON" error=${of("metadata")}>${(/** @type {any} */ given) => html`<textarea ...${given} class="mono" rows="3" value=${form.metadata} onInput=${set("metadata")} />`}<//></details>
+    ${isElsewhere && html`<${Problem} error=${failed.text} />`}
+    <div class="row end"><button type="button" onClick=${close}>Cancel</button>
+      <button type="submit" class="main" disabled=${isBusy}>${isBusy ? "One moment…" : action} <kbd>Ctrl ⏎</kbd></button></div>
+  </form>`;
+}
+
+/** A screen of its own for a new one. @param {{params: Record<string, string>}} props */
+export function Add({ params }) {
+  const [project, setProject] = useState(params.project || "default");
+  const { data } = useLoaded((signal) => get("/projects", {}, signal), []);
+  const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
+    const { id } = await post("/memory/add", { ...now, project });
+    go(href("memories", { id }), true);
+    say(`Memory ${id} is kept.`);
+  };
+  return html`<${Screen} title="Add a memory" lead="What should assistants know? One thing, in a sentence or two, with its reason.">
+    <div class="card narrow"><${Form} memory=${{}} lead="" action="Keep it" save=${save} close=${() => history.back()}>
+      <${Field} label="Project">${(/** @type {any} */ given) => html`<input ...${given} list="projects" value=${project} onInput=${(/** @type {any} */ event) => setProject(event.target.value)} />`}<//>
+      <datalist id="projects">${data?.projects.map((/** @type {any} */ one) => html`<option value=${one.name} />`)}</datalist>
+    <//></div>
+  <//>`;
+}

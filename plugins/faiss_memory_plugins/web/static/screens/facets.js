@@ -1,0 +1,76 @@
+// What the list can be narrowed by, with how many there are of each.
+import { change } from "../address.js";
+import { can, get, takes } from "../api.js";
+import { useLoaded } from "../fresh.js";
+import { html, useState } from "../lib.js";
+import { visible } from "../markdown.js";
+import { brief, count, writer } from "../words.js";
+
+const TIMES = [["", "Any time"], ["1", "Last day"], ["7", "Last 7 days"], ["30", "Last 30 days"], ["365", "Last year"]];
+const SOME = 12;
+
+/** @typedef {{value: string, label: string, count?: number}} Choice */
+
+/** @param {Record<string, string>} params @param {AbortSignal} signal */
+async function counts(params, signal) {
+  const project = params.project || "*";
+  const { projects } = await get("/projects", {}, signal);
+  const all = projects.map((/** @type {any} */ one) => ({ value: one.name, label: one.name, count: one.memories }));
+  if (can("GET", "/facets")) {
+    const told = await get("/facets", { project }, signal);
+    return {
+      projects: all,
+      tags: told.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })),
+      sources: told.sources.map((/** @type {any} */ one) => ({ value: one.source, label: brief(one.source, 26), count: one.count })),
+      by: told.by.map((/** @type {any} */ one) => ({ value: one.by || "", label: writer(one.by), count: one.count })),
+    };
+  }
+  const { tags } = await get("/tags", { project }, signal);
+  return { projects: all, tags: tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })), sources: [], by: [] };
+}
+
+/** @param {{title: string, name: string, chosen: string, choices: Choice[], any?: string}} props */
+function Facet({ title, name, chosen, choices, any }) {
+  const [isAll, setAll] = useState(false);
+  const [typed, setTyped] = useState("");
+  if (!choices.length) return null;
+  const fitting = typed ? choices.filter((one) => one.label.toLowerCase().includes(typed.toLowerCase())) : choices;
+  const shown = isAll || typed ? fitting.slice(0, 500) : fitting.slice(0, SOME);
+  const mine = choices.find((one) => one.value === chosen);
+  if (mine && !shown.includes(mine)) shown.unshift(mine);
+  const pick = (/** @type {string} */ value) => change({ [name]: value === chosen ? undefined : value, id: undefined });
+  const line = (/** @type {Choice} */ one) => html`<li key=${one.value}>
+    <button type="button" class="choice" aria-pressed=${one.value === chosen} title=${visible(one.value)} onClick=${() => pick(one.value)}>
+      <span class="choice-name">${visible(one.label)}</span>${one.count !== undefined && html`<span class="number">${count(one.count)}</span>`}
+    </button></li>`;
+  return html`<section class="facet">
+    <h2>${title}</h2>
+    ${choices.length > SOME && html`<input class="small" type="search" aria-label=${`Find in ${title.toLowerCase()}`} placeholder="Find…" value=${typed}
+      onInput=${(/** @type {any} */ event) => setTyped(event.target.value)} />`}
+    <ul role="list">${any && line({ value: "", label: any })}${shown.map(line)}</ul>
+    ${fitting.length > SOME && !typed && html`<button type="button" class="plain more" aria-expanded=${isAll} onClick=${() => setAll(!isAll)}>${isAll ? "Fewer" : `All ${count(fitting.length)}`}</button>`}
+  </section>`;
+}
+
+/** @param {{params: Record<string, string>, round: number}} props */
+export function Facets({ params, round }) {
+  const { data } = useLoaded((signal) => counts(params, signal), [params.project, round]);
+  const { projects = [], tags = [], sources = [], by = [] } = data || {};
+  return html`<div class="facets">
+    <${Facet} title="Project" name="project" chosen=${params.project || ""} choices=${projects} any="All projects" />
+    <${Facet} title="Tag" name="tag" chosen=${params.tag || ""} choices=${tags} />
+    <section class="facet">
+      <h2><label for="facet-source">Source, as a pattern</label></h2>
+      <input id="facet-source" class="small" type="search" placeholder="docs/*.md" value=${params.source || ""}
+        onChange=${(/** @type {any} */ event) => change({ source: event.target.value || undefined, id: undefined })} />
+    </section>
+    <${Facet} title="Sources" name="source" chosen=${params.source || ""} choices=${sources} />
+    ${takes("GET", "/memories", "by") && html`<${Facet} title="Written by" name="by" chosen=${params.by || ""} choices=${by} />`}
+    <${Facet} title="Time" name="days" chosen=${params.days || ""} choices=${TIMES.slice(1).map(([value, label]) => ({ value, label }))} any="Any time" />
+    <section class="facet">
+      <h2>State</h2>
+      <label class="check"><input type="checkbox" checked=${params.state === "all"}
+        onChange=${(/** @type {any} */ event) => change({ state: event.target.checked ? "all" : undefined })} /> Replaced ones too</label>
+    </section>
+  </div>`;
+}

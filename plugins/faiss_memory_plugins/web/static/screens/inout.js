@@ -1,0 +1,64 @@
+// What comes in and goes out: building files and folders, and the archive.
+import { href } from "../address.js";
+import { can, get, post } from "../api.js";
+import { useLoaded, useWhileSeen } from "../fresh.js";
+import { html, useState } from "../lib.js";
+import { Copy, Field, Problem, Screen, When } from "../parts.js";
+import { say } from "../toast.js";
+import { count, counted, listed } from "../words.js";
+
+/** @param {{build: any}} props */
+function Running({ build }) {
+  const { phase, done, total, file } = build.progress;
+  const what = phase === "embedding" ? "memories" : "files";
+  return html`<div class="running"><p><strong>${build.sources.join(", ")}</strong> into ${build.project}: ${phase}</p>
+    <progress max=${Math.max(1, total)} value=${done} aria-label=${`${phase}, ${done} of ${total} ${what}`}></progress>
+    <p class="quiet">${count(done)} of ${count(total)} ${what}${file ? ` · ${file}` : ""}</p></div>`;
+}
+
+/** @param {{build: any}} props */
+function Last({ build }) {
+  const files = build.files || [];
+  return html`<p><span class=${`badge${build.success ? " good" : " bad"}`}>${build.dry_run ? "only tried" : build.state}</span> <${When} time=${build.started_at} /> ${build.message}</p>
+    ${files.length > 0 && html`<details><summary>${counted(files.length, "file")}</summary><div class="table-card" tabindex="0" role="group" aria-label="Files of the last build"><table><thead><tr><th scope="col">File</th><th scope="col">Outcome</th><th scope="col">Reason</th></tr></thead>
+      <tbody>${files.slice(0, 500).map((/** @type {any} */ one) => html`<tr><td><code>${one.file}</code></td><td>${one.outcome}</td><td>${one.reason || ""}</td></tr>`)}</tbody></table></div></details>`}`;
+}
+
+export function InOut() {
+  const has = can("POST", "/index/build");
+  const { data, error, again } = useLoaded((signal) => (has ? get("/index/build", {}, signal) : Promise.resolve({ running: [], last: null })), []);
+  const [form, setForm] = useState({ sources: "", project: "default" });
+  const [failed, setFailed] = useState("");
+  const isRunning = Boolean(data?.running.length);
+  useWhileSeen(() => has && again(), isRunning ? 700 : 5000);
+  const build = async (/** @type {boolean} */ dryRun) => {
+    setFailed("");
+    try {
+      await post("/index/build", { sources: listed(form.sources, /\n/), project: form.project, dry_run: dryRun, wait: false });
+      if (!dryRun) say("The build has begun. You may leave this page.");
+      again();
+    } catch (failure) {
+      setFailed(failure instanceof Error ? failure.message : String(failure));
+    }
+  };
+  const set = (/** @type {string} */ name) => (/** @type {any} */ event) => setForm((before) => ({ ...before, [name]: event.target.value }));
+  return html`<${Screen} title="In and out" lead="Files become memories; memories become a file.">
+    <div class="columns">
+      ${has && html`<section class="card" aria-labelledby="build-title"><h2 id="build-title">Build files and folders</h2>
+        <form onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); build(false); }}>
+          <${Field} label="Files, folders or globs" hint="One a line, from / or ~ on: ~/notes, ~/code/app/docs/**/*.md" error=${failed}>${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" required value=${form.sources} onInput=${set("sources")} />`}<//>
+          <${Field} label="Project">${(/** @type {any} */ given) => html`<input ...${given} value=${form.project} onInput=${set("project")} />`}<//>
+          <div class="row end"><button type="button" onClick=${() => (form.sources.trim() ? build(true) : setFailed("Say which files or folders."))}>Only try it</button><button type="submit" class="main">Build</button></div>
+        </form>
+        <${Problem} error=${error} again=${again} />
+        <div aria-live="polite">${data?.running.map((/** @type {any} */ one) => html`<${Running} build=${one} />`)}</div>
+        ${data?.last && html`<h3>The last one</h3><${Last} build=${data.last} />`}
+      </section>`}
+      <section class="card"><h2>Take out, bring in</h2>
+        <p>One file with every memory, its history and its tags. On another machine, bring it in under Backups.</p>
+        <p><a class="button" href="/archive" download>Download the archive</a> <a class="button" href=${href("backups")}>Bring one in</a></p>
+        <h3>From the command line</h3>
+        <${Copy} text="faiss-memory backup --to memories.tar" /><${Copy} text="faiss-memory build ~/notes" /></section>
+    </div>
+  <//>`;
+}

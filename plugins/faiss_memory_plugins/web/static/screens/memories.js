@@ -1,0 +1,150 @@
+// Three panes: what it can be narrowed by, the list, one memory.
+import { forget } from "../actions.js";
+import { change, go, here, href } from "../address.js";
+import { useChanges } from "../fresh.js";
+import { useFound } from "../finding.js";
+import { useKeys } from "../keys.js";
+import { html, useEffect, useMemo, useRef, useState } from "../lib.js";
+import { VirtualList } from "../list.js";
+import { gist, Plain } from "../markdown.js";
+import { Empty, Meter, Problem, When } from "../parts.js";
+import { attempt } from "../toast.js";
+import { count, counted, percent, terms, writer } from "../words.js";
+import { Bulk } from "./bulk.js";
+import { Facets } from "./facets.js";
+import { OneMemory } from "./memory.js";
+
+/** The height of a row in pixels: it grows with the letters. */
+const ROW = 6.4 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+const FILTERS = ["project", "tag", "source", "by", "days", "state"];
+
+/** @typedef {import("../api.js").Found} Found */
+
+/** @param {{one: Found, isHere: boolean, isStop: boolean, isChosen: boolean, marks: string[], select: (one: Found) => void, many: boolean}} props */
+function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
+  const { params } = here();
+  return html`<div class=${`memory-row${isHere ? " here" : ""}`}>
+    <input type="checkbox" tabindex=${isStop ? 0 : -1} aria-label=${`Select memory ${one.id}`} checked=${isChosen} onChange=${() => select(one)} />
+    <a href=${href("memories", { ...params, id: one.id })} data-row=${one.id} tabindex=${isStop ? 0 : -1} aria-current=${isHere ? "true" : undefined}>
+      <span class="row-text"><${Plain} text=${gist(one.text)} terms=${marks} /></span>
+      <span class="row-facts">
+        ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} label=${`${percent(one.relevance)} likely`} />`}
+        ${one.superseded_by && html`<span class="badge">replaced</span>`}
+        ${many && html`<span class="row-project">${one.project}</span>`}
+        ${one.tags.slice(0, one.relevance === undefined ? 2 : 1).map((tag) => html`<span class="tag"><${Plain} text=${tag} /></span>`)}
+        <${When} time=${one.timestamp} />
+        ${one.relevance === undefined && html`<span class="row-by">by ${writer(one.by)}</span>`}
+      </span>
+    </a>
+  </div>`;
+}
+
+/** @param {{params: Record<string, string>}} props */
+export function Memories({ params }) {
+  const found = useFound(params);
+  const { items } = found;
+  const [round, setRound] = useState(0);
+  const [chosen, setChosen] = useState(/** @type {Map<number, Found>} */ (new Map()));
+  const [areFiltersOpen, setFiltersOpen] = useState(false);
+  const box = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const wantsFocus = useRef(false);
+  const again = () => {
+    found.again();
+    setRound((before) => before + 1);
+  };
+  useChanges(again);
+  const place = items.findIndex((one) => String(one.id) === params.id);
+  const marks = useMemo(() => terms(params.q || ""), [params.q]);
+
+  const focusRow = () => {
+    const row = document.querySelector(`[data-row="${Number(here().params.id)}"]`);
+    if (row instanceof HTMLElement) row.focus();
+  };
+  useEffect(() => {
+    if (!wantsFocus.current) return;
+    wantsFocus.current = false;
+    focusRow();
+  }, [params.id, items]);
+  const goTo = (/** @type {number} */ next) => {
+    const one = items[Math.max(0, Math.min(items.length - 1, next))];
+    if (!one) return;
+    wantsFocus.current = true;
+    if (String(one.id) === params.id) focusRow();
+    change({ id: one.id, edit: undefined }, true);
+  };
+  const select = (/** @type {Found} */ one) =>
+    setChosen((before) => {
+      const after = new Map(before);
+      if (!after.delete(one.id)) after.set(one.id, one);
+      return after;
+    });
+  /** After one is gone, the next takes its place. @param {number[]} ids */
+  const leave = (ids) => {
+    setChosen(new Map());
+    if (params.id && ids.includes(Number(params.id))) {
+      const next = items.find((one, at) => at > place && !ids.includes(one.id)) || items.findLast((one) => !ids.includes(one.id));
+      wantsFocus.current = Boolean(next);
+      change({ id: next?.id, edit: undefined }, true);
+    }
+    again();
+  };
+  const forgetThese = () => {
+    const these = chosen.size ? [...chosen.values()] : place >= 0 ? [items[place]] : [];
+    if (these.length) attempt(() => forget(these, () => leave(these.map((one) => one.id))));
+  };
+  useKeys([
+    { keys: "/", does: "Search", run: () => box.current?.select() },
+    { keys: "j", does: "Next memory", run: () => goTo(place + 1) },
+    { keys: "k", does: "Memory before", run: () => goTo(place < 0 ? 0 : place - 1) },
+    { keys: "x", does: "Select, or no more", run: () => place >= 0 && select(items[place]) },
+    { keys: "#", does: "Forget", run: forgetThese },
+    { keys: "Escape", does: "Back", run: () => (params.edit ? change({ edit: undefined }) : chosen.size ? setChosen(new Map()) : params.id ? change({ id: undefined }) : box.current?.blur()) },
+  ]);
+  const onSearchKey = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "ArrowDown" || event.key === "Enter") {
+      event.preventDefault();
+      goTo(Math.max(0, place));
+    }
+  };
+  const onListKey = (/** @type {KeyboardEvent} */ event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || !(event.target instanceof HTMLElement) || !event.target.closest(".virtual")) return;
+    event.preventDefault();
+    goTo(place + step);
+  };
+  const used = FILTERS.filter((name) => params[name]);
+  const isAsked = Boolean(params.q?.trim());
+  const shown = isAsked ? `${counted(items.length, "memory", "memories")} found` : `${count(items.length)}${found.next ? " and more" : ""} ${items.length === 1 ? "memory" : "memories"}, newest first`;
+
+  return html`<div class=${`memories${params.id ? " has-memory" : ""}${areFiltersOpen ? " has-filters" : ""}`}>
+    <h1 class="unseen" tabindex="-1">Memories</h1>
+    <aside class="pane filters" aria-label="Filters"><${Facets} params=${params} round=${round} /></aside>
+    <section class="pane finding" aria-label="Memories" onKeyDown=${onListKey}>
+      <div class="search" role="search">
+        <label class="unseen" for="search">Search memories</label>
+        <input id="search" ref=${box} type="search" placeholder="Ask, or search for words" autocomplete="off" value=${params.q || ""}
+          onInput=${(/** @type {any} */ event) => change({ q: event.target.value || undefined, id: undefined, edit: undefined }, true)} onKeyDown=${onSearchKey} />
+        <kbd aria-hidden="true">/</kbd>
+        <button type="button" class="filters-button" aria-expanded=${areFiltersOpen} onClick=${() => setFiltersOpen(!areFiltersOpen)}>Filters${used.length ? ` (${used.length})` : ""}</button>
+      </div>
+      <div class="list-head">
+        <p role="status" aria-live="polite">${found.loading && !items.length ? "Looking…" : shown}${found.took !== null && html`<span class="quiet"> in ${Math.max(1, Math.round(found.took))} ms</span>`}</p>
+        ${used.length > 0 && html`<button type="button" class="plain" onClick=${() => go(href("memories", { q: params.q }))}>Clear filters</button>`}
+        <a class="button small" href=${href("add", { project: params.project })}>Add</a>
+      </div>
+      ${chosen.size > 0 && html`<${Bulk} chosen=${[...chosen.values()]} clear=${() => setChosen(new Map())} forget=${forgetThese} after=${again} />`}
+      ${found.hint && html`<p class="note">${found.hint}</p>`}
+      ${found.degraded.length > 0 && html`<p class="note">Only words are searched for now; the model that finds by meaning is not ready.</p>`}
+      <${Problem} error=${found.error} again=${found.again} />
+      ${!items.length && !found.loading && !found.error && html`<${Empty} title=${isAsked || used.length ? "Nothing fits." : "There is nothing yet."}>
+        <p>${isAsked || used.length ? "Try other words, or fewer filters." : "What assistants and you keep appears here."}</p><//>`}
+      <${VirtualList} label="Memories" items=${items} height=${ROW} current=${place} more=${found.more} row=${(/** @type {Found} */ one, /** @type {number} */ at) => html`
+        <${Row} one=${one} isHere=${at === place} isStop=${at === Math.max(0, place)} isChosen=${chosen.has(one.id)} marks=${marks} select=${select} many=${!params.project} />`} />
+    </section>
+    <section class="pane one" aria-label="One memory">
+      ${params.id
+        ? html`<${OneMemory} key=${params.id} id=${params.id} found=${items[place]} marks=${marks} query=${params.q || ""} isEditing=${params.edit || ""} changed=${again} gone=${leave} />`
+        : html`<${Empty} title="Choose a memory to see it."><p><kbd>j</kbd> and <kbd>k</kbd> go through the list, <kbd>?</kbd> shows all keys.</p><//>`}
+    </section>
+  </div>`;
+}

@@ -1,0 +1,130 @@
+// What assistants were shown: each prompt that fired, and what a prompt would bring now.
+import { never, pin, read } from "../actions.js";
+import { change, href } from "../address.js";
+import { can, get, post, takes } from "../api.js";
+import { useLoaded, useWhileSeen } from "../fresh.js";
+import { html, useEffect, useState } from "../lib.js";
+import { gist, Plain, visible } from "../markdown.js";
+import { Empty, Field, Problem, Screen, When } from "../parts.js";
+import { attempt } from "../toast.js";
+import { count, counted, percent } from "../words.js";
+
+const REASONS = {
+  relevance: "not relevant enough", "beside a better one": "a better one says it", duplicate: "says the same as another", replaced: "a newer one replaces it",
+  budget: "no room left", "not for this": "never for prompts like this", "shown before": "shown before in that session",
+};
+const PAUSE_MS = 250;
+const LOGGED = 100;
+
+/** @param {string} why */
+const reason = (why) => REASONS[/** @type {keyof typeof REASONS} */ (why)] || why;
+
+/** @param {{one: any, prompt: string, again: () => void}} props */
+function Candidate({ one, prompt, again }) {
+  return html`<li class="candidate">
+    <p class="two-lines"><a href=${href("memories", { id: one.id })}><${Plain} text=${gist(one.text, 300)} /></a></p>
+    <p class="row-facts"><span>${percent(one.relevance)} likely</span>${one.why && html`<span class="badge">${reason(one.why)}</span>`}<span>${one.project}</span>
+      ${can("POST", "/recall/never") && html`<button type="button" class="plain small" onClick=${() => attempt(() => never(one.id, prompt)).then(again)}>Never for this</button>`}
+      ${can("POST", "/recall/pin") && html`<button type="button" class="plain small" onClick=${() => attempt(() => pin(one, true))}>Pin</button>`}</p>
+  </li>`;
+}
+
+/** What would be shown if the bar were elsewhere. @param {any} told @param {number} bar */
+function moved(told, bar) {
+  const all = [...told.shown, ...told.withheld];
+  const may = (/** @type {any} */ one) => one.relevance >= bar && (!one.why || one.why === "relevance");
+  return {
+    shown: all.filter(may),
+    withheld: all.filter((one) => !may(one)).map((one) => ({ ...one, why: one.why && one.why !== "relevance" ? one.why : "relevance" })),
+  };
+}
+
+/** @param {{params: Record<string, string>, projects: string[]}} props */
+function Preview({ params, projects }) {
+  const [prompt, setPrompt] = useState(params.prompt || "");
+  const [asked, setAsked] = useState(prompt);
+  const [bar, setBar] = useState(/** @type {number | null} */ (null));
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      setAsked(prompt.trim());
+      change({ prompt: prompt.trim() || undefined }, true);
+    }, PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [prompt]);
+  const mayMove = takes("POST", "/recall/preview", "bar");
+  const project = params.project || projects[0] || "default";
+  const { data, error, again } = useLoaded(async (signal) => {
+    const body = { prompt: asked, project, ...(mayMove && bar !== null ? { bar } : {}) };
+    return asked ? post("/recall/preview", body, signal) : null;
+  }, [asked, project, mayMove ? bar : 0]);
+  const at = bar ?? data?.bar ?? 0.5;
+  const told = data && !mayMove ? moved(data, at) : data;
+  return html`<section class="card" aria-labelledby="preview-title"><h2 id="preview-title">Try a prompt</h2>
+    <p class="quiet">It is shown to nobody, and counted nowhere.</p>
+    <${Field} label="What somebody would write to an assistant">${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${prompt} onInput=${(/** @type {any} */ event) => setPrompt(event.target.value)} />`}<//>
+    <div class="two-fields">
+      <${Field} label="Project">${(/** @type {any} */ given) => html`<select ...${given} value=${project} onChange=${(/** @type {any} */ event) => change({ project: event.target.value }, true)}>
+        ${projects.map((name) => html`<option value=${name}>${name}</option>`)}</select>`}<//>
+      <${Field} label=${`Bar: ${percent(at)}`} hint=${bar === null ? "As it is set. Move it and see." : html`For this try only. <button type="button" class="plain small" onClick=${() => setBar(null)}>As it is set</button>`}>
+        ${(/** @type {any} */ given) => html`<input ...${given} type="range" min="0" max="1" step="0.01" value=${at} onInput=${(/** @type {any} */ event) => setBar(Number(event.target.value))} />`}<//>
+    </div>
+    <${Problem} error=${error} again=${again} />
+    ${told && html`<div aria-live="polite">
+      <h3>${told.shown.length ? `${counted(told.shown.length, "memory", "memories")} would be shown` : "Nothing would be shown"}</h3>
+      ${!told.shown.length && data.nothing && html`<p>${data.nothing}</p>`}
+      ${data.text !== undefined && told.shown.length > 0 && html`<details open><summary>The exact words that the assistant gets</summary><pre class="raw" tabindex="0">${visible(data.text)}</pre></details>`}
+      <ul role="list">${told.shown.map((/** @type {any} */ one) => html`<${Candidate} key=${one.id} one=${one} prompt=${asked} again=${again} />`)}</ul>
+      ${told.withheld.length > 0 && html`<h3>Withheld</h3><ul role="list">${told.withheld.map((/** @type {any} */ one) => html`<${Candidate} key=${one.id} one=${one} prompt=${asked} again=${again} />`)}</ul>`}
+      <p class="quiet">${data.queries.length > 1 ? `Asked as: ${data.queries.join(" · ")}. ` : ""}${data.took_ms.toFixed(0)} ms</p>
+    </div>`}
+  </section>`;
+}
+
+/** @param {{logged: any, prompt: string, again: () => void}} props a memory of the log, which has its id alone */
+function Logged({ logged, prompt, again }) {
+  const { data, loading } = useLoaded((signal) => read(logged.id, signal), [logged.id]);
+  if (loading) return html`<li class="quiet">Memory ${logged.id}…</li>`;
+  if (!data) return html`<li class="quiet">Memory ${logged.id} is gone.</li>`;
+  return html`<${Candidate} one=${{ ...data, relevance: logged.relevance ?? 1, why: logged.why }} prompt=${prompt} again=${again} />`;
+}
+
+/** @param {{entry: any, again: () => void}} props */
+function Entry({ entry, again }) {
+  const [isOpen, setOpen] = useState(false);
+  const outcome = entry.late ? "too late" : entry.shown.length ? `${entry.shown.length} shown` : "nothing shown";
+  return html`<li class="entry"><details onToggle=${(/** @type {any} */ event) => setOpen(event.target.open)}>
+    <summary><span class="two-lines"><${Plain} text=${entry.prompt || entry.event} /></span>
+      <span class="row-facts"><span class=${`badge${entry.shown.length && !entry.late ? " good" : ""}`}>${outcome}</span>${entry.withheld.length > 0 && html`<span>${entry.withheld.length} withheld</span>`}
+        <span>${entry.assistant}</span><span>${entry.project}</span>${entry.tokens !== undefined && html`<span>${counted(entry.tokens, "token")}</span>`}<span>${entry.took_ms.toFixed(0)} ms</span><${When} time=${entry.at} /></span></summary>
+    ${isOpen && html`<div class="entry-body">
+      ${entry.nothing && html`<p>Nothing was shown: ${entry.nothing}.</p>`}
+      ${entry.late && html`<p>It was found, but too late for the assistant to wait.</p>`}
+      ${entry.shown.length > 0 && html`<h3>Shown</h3><ul role="list">${entry.shown.map((/** @type {any} */ one) => html`<${Logged} logged=${one} prompt=${entry.prompt} again=${again} />`)}</ul>`}
+      ${entry.withheld.length > 0 && html`<h3>Withheld</h3><ul role="list">${entry.withheld.map((/** @type {any} */ one) => html`<${Logged} logged=${one} prompt=${entry.prompt} again=${again} />`)}</ul>`}
+      ${entry.prompt && html`<p><a href=${href("recall", { prompt: entry.prompt, project: entry.project })}>Try this prompt now</a></p>`}
+    </div>`}
+  </details></li>`;
+}
+
+/** @param {{params: Record<string, string>}} props */
+export function Recall({ params }) {
+  const projects = useLoaded((signal) => get("/projects", {}, signal), []);
+  const log = useLoaded((signal) => get("/recall/log", { limit: LOGGED, only: params.only }, signal), [params.only]);
+  useWhileSeen(log.again, 8000);
+  const names = (projects.data?.projects || []).map((/** @type {any} */ one) => one.name);
+  const entries = log.data?.recalls || [];
+  if (!can("GET", "/recall/log")) return html`<${Screen} title="Recall"><${Empty} title="Recall is switched off."><p>The plugin <code>recall</code> is disabled in the settings.</p><//><//>`;
+  return html`<${Screen} title="Recall" lead="What assistants were shown, what not, and why.">
+    <div class="columns">
+      <${Preview} params=${params} projects=${names.length ? names : ["default"]} />
+      <section class="card" aria-labelledby="log-title"><div class="row spread"><h2 id="log-title">The last prompts</h2>
+        <label class="inline">Only <select value=${params.only || ""} onChange=${(/** @type {any} */ event) => change({ only: event.target.value || undefined })}>
+          <option value="">all</option><option value="shown">something shown</option><option value="nothing">nothing shown</option></select></label></div>
+        <${Problem} error=${log.error} again=${log.again} />
+        <p class="quiet" role="status">${entries.length ? `${count(entries.length)}, newest first` : ""}</p>
+        ${!entries.length && !log.loading && html`<${Empty} title="No prompt has fired yet."><p>Connect an assistant with hooks, and each prompt appears here.</p><a href=${href("assistants")}>Assistants</a><//>`}
+        <ul role="list" class="log">${entries.map((/** @type {any} */ entry) => html`<${Entry} key=${entry.at + entry.prompt} entry=${entry} again=${log.again} />`)}</ul>
+      </section>
+    </div>
+  <//>`;
+}

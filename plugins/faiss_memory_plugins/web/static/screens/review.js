@@ -1,0 +1,112 @@
+// What is worth a look: decided one by one, each of it with a way back.
+import { forget } from "../actions.js";
+import { href } from "../address.js";
+import { can, get } from "../api.js";
+import { WordDiff } from "../diff.js";
+import { useLoaded } from "../fresh.js";
+import { useKeys } from "../keys.js";
+import { html, useState } from "../lib.js";
+import { Markdown } from "../markdown.js";
+import { Empty, Problem, Screen, When } from "../parts.js";
+import { attempt } from "../toast.js";
+import { count, writer } from "../words.js";
+
+/** @typedef {import("../api.js").Memory} Memory */
+/** @typedef {{key: string, why: string, memories: Memory[]}} Matter */
+
+const PAGE = 1000;
+const SECRET = /(-----BEGIN [A-Z ]*PRIVATE KEY)|\b(AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.)|\b(password|passwd|secret|api[_-]?key|token)\s*[:=]\s*\S{6,}/i;
+
+/** All memories that were written since a time. @param {Record<string, any>} query @param {AbortSignal} signal @returns {Promise<Memory[]>} */
+async function all(query, signal) {
+  const found = [];
+  let cursor;
+  do {
+    const answer = await get("/memories", { project: "*", limit: PAGE, cursor, ...query }, signal);
+    found.push(...answer.memories);
+    cursor = answer.next_cursor;
+  } while (cursor && found.length < 10 * PAGE);
+  return found;
+}
+
+/** @type {Record<string, {title: string, lead: string, isThere: () => boolean, load: (signal: AbortSignal) => Promise<Matter[]>}>} */
+const QUEUES = {
+  assistants: {
+    title: "New this week", lead: "What assistants have written in the last seven days.", isThere: () => true,
+    load: async (signal) => (await all({ after: new Date(Date.now() - 7 * 86_400_000).toISOString() }, signal))
+      .filter((one) => one.by && (one.by.startsWith("mcp:") || one.by === "hook"))
+      .map((one) => ({ key: String(one.id), why: `Written by ${writer(one.by)}`, memories: [one] })),
+  },
+  duplicates: {
+    title: "Near twins", lead: "Two that say nearly the same, side by side.", isThere: () => can("GET", "/review/duplicates"),
+    load: async (signal) => (await get("/review/duplicates", { limit: 100 }, signal)).pairs.map((/** @type {any} */ pair) => ({
+      key: `${pair.one.id}-${pair.other.id}`, memories: [pair.one, pair.other],
+      why: pair.class === "identical" ? "They say the same" : pair.differs_in?.length ? `They differ in ${[pair.differs_in].flat().join("; ")}` : "They are similar",
+    })),
+  },
+  superseded: {
+    title: "Replaced", lead: "What a newer one replaces. Searches leave the older ones out.", isThere: () => true,
+    load: async (signal) => (await all({ include_superseded: true }, signal)).filter((one) => one.superseded_by)
+      .map((one) => ({ key: String(one.id), why: `Memory ${one.superseded_by} replaces it`, memories: [one] })),
+  },
+  stale: {
+    title: "Stale", lead: "From files that are gone, and what nothing has found in 90 days.", isThere: () => can("GET", "/review/stale"),
+    load: async (signal) => {
+      const told = await get("/review/stale", {}, signal);
+      return [
+        ...told.files.map((/** @type {any} */ one) => ({ key: `file-${one.memory.id}`, memories: [one.memory], why: `Its file is gone: ${one.file}` })),
+        ...told.never_recalled.map((/** @type {Memory} */ one) => ({ key: `never-${one.id}`, memories: [one], why: "Nothing has found it in 90 days" })),
+      ];
+    },
+  },
+  secrets: {
+    title: "Possible secrets", lead: "Texts that look as if they hold a password or a key. The look is taken in this page.", isThere: () => true,
+    load: async (signal) => (await all({}, signal)).filter((one) => SECRET.test(one.text.slice(0, 100_000)))
+      .map((one) => ({ key: String(one.id), why: "It may hold a secret; a purge takes it out of every file", memories: [one] })),
+  },
+};
+
+/** @param {{params: Record<string, string>}} props */
+export function Review({ params }) {
+  const name = QUEUES[params.queue] ? params.queue : "assistants";
+  const queue = QUEUES[name];
+  const { data, error, loading, again } = useLoaded((signal) => queue.load(signal), [name]);
+  const [settled, setSettled] = useState(/** @type {string[]} */ ([]));
+  const left = (data || []).filter((one) => !settled.includes(`${name} ${one.key}`));
+  const matter = left[0];
+  const settle = () => matter && setSettled((before) => [...before, `${name} ${matter.key}`]);
+  const drop = (/** @type {number} */ which) => {
+    const memory = matter?.memories[which];
+    if (!memory) return;
+    const key = `${name} ${matter.key}`;
+    settle();
+    attempt(() => forget([memory])).then((isDone) => isDone || setSettled((before) => before.filter((one) => one !== key)));
+  };
+  const isPair = matter?.memories.length === 2;
+  useKeys([
+    { keys: "y", does: "Keep, and go on", run: settle },
+    { keys: isPair ? "1" : "#", does: isPair ? "Forget the first" : "Forget, and go on", run: () => drop(0) },
+    ...(isPair ? [{ keys: "2", does: "Forget the second", run: () => drop(1) }] : []),
+    { keys: "b", does: "Back to the one before", run: () => setSettled((before) => before.slice(0, -1)) },
+  ]);
+  return html`<${Screen} title="Review" lead="One by one: keep it, correct it, or forget it. Every step can be undone.">
+    <nav class="tabs" aria-label="What to review"><ul role="list">${Object.entries(QUEUES).filter(([, one]) => one.isThere()).map(([key, one]) => html`
+      <li><a href=${href("review", { queue: key })} aria-current=${key === name ? "page" : undefined}>${one.title}</a></li>`)}</ul></nav>
+    <p class="quiet">${queue.lead}</p>
+    <${Problem} error=${error} again=${again} />
+    <p role="status">${loading ? "Looking…" : left.length ? `${count(left.length)} left` : ""}</p>
+    ${!loading && !matter && !error && html`<${Empty} title="Nothing to decide here."><p>${settled.length ? "All of it is looked through." : "Come back when there is more."}</p><//>`}
+    ${matter && html`<article class="card matter" aria-label=${matter.why} key=${matter.key}>
+      <p class="badge">${matter.why}</p>
+      <div class=${isPair ? "pair" : ""}>${matter.memories.map((one, which) => html`<section aria-label=${`Memory ${one.id}`}>
+        <p class="quiet"><a href=${href("memories", { id: one.id, state: "all" })}>Memory ${one.id}</a> · ${one.project} · <${When} time=${one.timestamp} /> · by ${writer(one.by)}</p>
+        <${Markdown} text=${one.text} />
+        <div class="row"><button type="button" onClick=${() => drop(which)}>Forget <kbd>${isPair ? which + 1 : "#"}</kbd></button>
+          <a class="button" href=${href("memories", { id: one.id, edit: "correct", state: "all" })}>Correct</a></div>
+      </section>`)}</div>
+      ${isPair && html`<h3>What differs</h3><${WordDiff} before=${matter.memories[0].text} after=${matter.memories[1].text} />`}
+      <div class="row end"><button type="button" onClick=${() => setSettled((before) => before.slice(0, -1))} disabled=${!settled.length}>Back <kbd>b</kbd></button>
+        <button type="button" class="main" onClick=${settle}>Keep ${isPair ? "both" : "it"} <kbd>y</kbd></button></div>
+    </article>`}
+  <//>`;
+}

@@ -1,0 +1,64 @@
+// How times, numbers and names are said.
+
+const whole = new Intl.NumberFormat("en");
+const days = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const full = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
+const short = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
+
+/** @param {number} number */
+export const count = (number) => whole.format(number);
+
+/** @param {number} number @param {string} one @param {string} [many] */
+export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+
+/** @param {string} time */
+export const exactly = (time) => full.format(new Date(time));
+
+/** A time as it is said: "today", "3 days ago", and a date for what is longer ago. @param {string} time */
+export function ago(time) {
+  const seconds = (Date.now() - new Date(time).getTime()) / 1000;
+  if (Number.isNaN(seconds)) return "";
+  if (seconds < 60) return "just now";
+  if (seconds < 3600) return days.format(-Math.round(seconds / 60), "minute");
+  if (seconds < 86_400) return days.format(-Math.round(seconds / 3600), "hour");
+  if (seconds < 30 * 86_400) return days.format(-Math.round(seconds / 86_400), "day");
+  return short.format(new Date(time));
+}
+
+/** @param {number} bytes */
+export function size(bytes) {
+  const units = ["bytes", "KB", "MB", "GB", "TB"];
+  let step = 0;
+  while (bytes >= 1024 && step < units.length - 1) {
+    bytes /= 1024;
+    step += 1;
+  }
+  return `${step && bytes < 10 ? bytes.toFixed(1) : Math.round(bytes)} ${units[step]}`;
+}
+
+/** @param {number} share from 0 to 1 */
+export const percent = (share) => (share > 0 && share < 0.01 ? "under 1%" : `${Math.round(100 * share)}%`);
+
+/** Which way a memory came, in words. @param {string | null | undefined} by */
+export function writer(by) {
+  const known = { rest: "a program", cli: "the command line", hook: "an assistant's hook", build: "a build", import: "an import", page: "this page" };
+  if (!by) return "not known";
+  return by.startsWith("mcp:") ? by.slice(4) : known[/** @type {keyof typeof known} */ (by)] || by;
+}
+
+/** The last parts of a path, which say most. @param {string} source */
+export function brief(source, longest = 48) {
+  if (source.length <= longest) return source;
+  const parts = source.split("/");
+  let kept = parts.pop() || "";
+  while (parts.length && kept.length + parts[parts.length - 1].length < longest) kept = `${parts.pop()}/${kept}`;
+  return `…/${kept.slice(-longest)}`;
+}
+
+/** The words of a question that are worth marking where they are found. @param {string} query */
+export function terms(query) {
+  return [...new Set(query.toLowerCase().match(/[\p{L}\p{N}_]{3,}/gu) || [])];
+}
+
+/** @param {string} written `a, b` @returns {string[]} */
+export const listed = (written, by = /[,\n]/) => written.split(by).map((part) => part.trim()).filter(Boolean);
