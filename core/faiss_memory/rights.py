@@ -122,6 +122,8 @@ class Rights:
 
 WRITERS = ("cli", "hook", "build", "import", "page")
 """What a program of ours may call itself, in the header `FAISS-Memory-By`."""
+LOOKING = "page"
+"""Who searches to look after memories: that they are found so says nothing of their use, and is not counted."""
 PERSON = Rights()
 STRANGER = Rights(reads=(), writes=(), usual_reads=(), way="without a token")
 """Who has shown no token, on a call that needs none."""

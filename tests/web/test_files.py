@@ -138,3 +138,13 @@ def test_what_others_wrote_is_as_the_lock_has_it():
     for package in lock.values():
         assert package["licence"] in ("MIT", "Apache-2.0", "BSD-3-Clause")
         assert any("LICENSE" in name for name in package["files"])
+
+
+def test_looking_at_the_page_counts_for_nothing(client):
+    client.post("/memory/add", {"text": "the ledger lies in postgres"})
+    client.post("/search", {"query": "ledger"}, headers={"FAISS-Memory-By": "page"})
+    client.post("/search", {"query": "nothing of it", "tags": ["none"]}, headers={"FAISS-Memory-By": "page"})
+    assert set(client.get("/uses").json["total"]["events"]) <= {"added"}
+    assert client.get("/recall/log").json["count"] == 0
+    client.post("/search", {"query": "ledger"})
+    assert client.get("/uses").json["total"]["events"]["search"] == 1

@@ -98,7 +98,7 @@ def test_everything_in_the_list_is_done_by_keyboard_alone(visit):
     visit.page.keyboard.type("kept, by hand")
     visit.press("Enter")
     visit.said(re.compile("2 memories tagged"))
-    assert visit.service.call("GET", f"/memory/{ids[-1]}")[1]["tags"] == ["by hand", "kept"]
+    assert visit.service.call("GET", f"/memory/{ids[-1]}")[1]["tags"] == ["kept", "by hand"]
     visit.press("z")
     visit.said("As it was before.")
     assert visit.service.call("GET", f"/memory/{ids[-1]}")[1]["tags"] == []

@@ -21,7 +21,7 @@ from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter, Origin, Query
 from faiss_memory.plugin_host import PluginHost
-from faiss_memory.rights import PERSON, Rights
+from faiss_memory.rights import LOOKING, PERSON, Rights
 from faiss_memory.schema.limits import check_size, check_text
 from faiss_memory.service import messages
 from faiss_memory.service.arranging import Arranging
@@ -182,7 +182,7 @@ class MemoryService(Service):
         answer = messages.search_answer(request, found, where, rights, seconds)
         hint = self.vocabulary.hint(request.project, where, rights, [one.memory for one in found.results])
         answer.hint = hint or UNSET
-        if is_counted:
+        if is_counted and rights.by != LOOKING:
             self.uses.note_search(answer, rights, seconds)
             self.plugins.notify("search_answered", request=request, answer=answer, rights=rights)
         return answer

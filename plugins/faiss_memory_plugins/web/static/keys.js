@@ -18,10 +18,13 @@ function nameOf(event) {
 /** @param {EventTarget | null} target */
 const isTyping = (target) => target instanceof HTMLElement && Boolean(target.closest("input:not([type=checkbox]), textarea, select"));
 
+/** Whether a key does something of the browser's own where it is pressed. @param {string} name @param {EventTarget | null} target */
+const isTaken = (name, target) => name === "Enter" && target instanceof HTMLElement && Boolean(target.closest("button, summary, a:not([data-row])"));
+
 addEventListener("keydown", (event) => {
   const name = nameOf(event);
   const isOpen = Boolean(document.querySelector("dialog[open]"));
-  if (event.defaultPrevented || (isOpen && name !== "Mod+k") || (isTyping(event.target) && !name.startsWith("Mod+") && name !== "Escape")) return;
+  if (event.defaultPrevented || isTaken(name, event.target) || (isOpen && name !== "Mod+k") || (isTyping(event.target) && !name.startsWith("Mod+") && name !== "Escape")) return;
   const found = shortcuts().reverse().find((one) => one.keys.split(" ").includes(name));
   if (!found) return;
   event.preventDefault();

@@ -45,7 +45,7 @@ export function Settings() {
     ${data && html`<div class="columns"><${Health} data=${data} />
       <section class="card"><h2>What is in force</h2>
         ${settings.length > 0 ? html`<div class="table-card" tabindex="0" role="group" aria-label="Settings in force"><table><thead><tr><th scope="col">Setting</th><th scope="col">Value</th><th scope="col">Where from</th></tr></thead>
-          <tbody>${settings.map((/** @type {any} */ one) => html`<tr><td><code>${one.key}</code></td><td>${typeof one.value === "string" ? one.value : JSON.stringify(one.value)}</td><td>${one.origin}</td></tr>`)}</tbody></table></div>` : html`<p>The command line says what is in force, and where each comes from.</p><${Copy} text="faiss-memory config" />`}
+          <tbody>${settings.map((/** @type {any} */ one) => html`<tr><td><code>${one.key}</code></td><td class="any">${typeof one.value === "string" ? one.value : JSON.stringify(one.value)}</td><td>${one.origin}</td></tr>`)}</tbody></table></div>` : html`<p>The command line says what is in force, and where each comes from.</p><${Copy} text="faiss-memory config" />`}
         ${plugins.length > 0 ? html`<h3>Plugins</h3><ul>${plugins.map((/** @type {any} */ one) => html`<li>${one.name} <span class="quiet">${one.kind}</span></li>`)}${data.overview.disabled.map((/** @type {string} */ name) => html`<li>${name} <span class="quiet">switched off</span></li>`)}</ul>` : html`<${Copy} text="faiss-memory plugins" />`}
         <p><a href="/docs">The API, as a page</a> · <a href="/openapi.json">as OpenAPI</a></p></section></div>`}
   <//>`;
