@@ -18,7 +18,7 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
-.PHONY: help serve test check docs faults long installs shelf docker-check mcp-check vendor web-check audit bench calibrate clean
+.PHONY: help serve test check docs faults long installs shelf docker-check mcp-check vendor web-check audit bench model packages-check calibrate clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,6 +54,9 @@ shelf: $(VENV)/.ready-for-tests    ## Build a shelf of real documentation and as
 docker-check: $(VENV)/.ready-for-tests    ## The container, built and run with a real Docker engine
 	$(BIN)/pytest -m docker tests/docker $(ARGS)
 
+packages-check: $(VENV)/.ready-for-tests  ## README's ways to install it, each in a fresh environment
+	$(BIN)/pytest -m packages tests/packages $(ARGS)
+
 mcp-check: $(VENV)/.ready-for-tests       ## MCP: the official conformance suite (needs npm), and more
 	$(BIN)/pytest -m mcp tests/mcp $(ARGS)
 
@@ -74,6 +77,9 @@ audit: $(VENV)/.ready    ## What is known to be wrong with the packages that are
 
 bench: $(VENV)/.ready-for-tests    ## The figures that README names
 	$(BIN)/python -m bench $(ARGS)
+
+model: $(VENV)/.ready-for-tests    ## The default model's graph and recipe, made again and checked
+	$(BIN)/python -W ignore -m faiss_memory.embedder.prepare all-MiniLM-L6-v2
 
 calibrate: $(VENV)/.ready-for-tests    ## What relevance is judged by: its constants made again, and the curve
 	$(BIN)/python -m bench.relevance $(ARGS)

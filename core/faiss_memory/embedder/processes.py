@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from faiss_memory.background import BackgroundThread
 from faiss_memory.settings import environment_with
+
+OUT_OF_RESOURCES = 75
+"""Exit status (EX_TEMPFAIL): it may work next time, so nothing is to be remembered about the model."""
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 _QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -53,6 +57,21 @@ def end_with_parent() -> None:
         os._exit(1)
 
     BackgroundThread("lifeline", wait, lambda _: os._exit(1)).start()
+
+
+def child_main(work: Callable[[], None]) -> None:
+    """Run a child that prepares a model: it ends with its parent, and tells by its exit status if room was lacking."""
+    end_with_parent()
+    try:
+        work()
+    except MemoryError as error:
+        print(f"out of memory: {error}", file=sys.stderr)
+        sys.exit(OUT_OF_RESOURCES)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        print(f"no room: {error}", file=sys.stderr)
+        sys.exit(OUT_OF_RESOURCES)
 
 
 def last_error_line(output: str) -> str:

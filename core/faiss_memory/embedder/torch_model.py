@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from faiss_memory import settings
 from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.embedder import hub
 
 _NO_LIMIT = 1_000_000
 _DEFAULT_MAX_TOKENS = 8192
@@ -40,7 +40,7 @@ def load_model(location: str) -> Any:
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     if Path(location).is_dir():
         return _prepared(SentenceTransformer(location, device="cpu", local_files_only=True))
-    if cached_snapshot(location) is not None:
+    if hub.cached_snapshot(location) is not None:
         # A half-finished download fails here, and the hub may complete it.
         with contextlib.suppress(OSError, ValueError):
             return _prepared(SentenceTransformer(location, device="cpu", local_files_only=True))
@@ -50,25 +50,6 @@ def load_model(location: str) -> Any:
 def _prepared(model: Any) -> Any:
     # Half precision is slow on a CPU, and ours answers in float32.
     return model.eval().float()
-
-
-def cached_snapshot(location: str) -> Path | None:
-    """Find the folder of an already downloaded hub model; None if sentence-transformers never fetched it.
-
-    A model fetched by transformers alone lacks modules.json, and loading that would silently invent a
-    pooling: only a snapshot that knows whether there is one counts.
-    """
-    from huggingface_hub import try_to_load_from_cache
-
-    names = [location] if "/" in location else [f"sentence-transformers/{location}", location]
-    for name in names:
-        config = try_to_load_from_cache(name, "config.json", cache_dir=settings.hub_cache_folder())
-        modules = try_to_load_from_cache(name, "modules.json", cache_dir=settings.hub_cache_folder())
-        if modules is not None:
-            known = modules if isinstance(modules, str) else config
-            if isinstance(known, str):
-                return Path(known).parent
-    return None
 
 
 def encode(model: Any, texts: Sequence[str], *, queries: bool) -> Vectors:

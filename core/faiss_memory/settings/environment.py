@@ -14,8 +14,8 @@ from pathlib import Path
 
 import platformdirs
 
-NOT_SETTINGS = {"FAISS_MEMORY_CONFIG", "FAISS_MEMORY_URL", "FAISS_MEMORY_BIND"}
-"""Names with our prefix that say where something is rather than what it should be."""
+NOT_SETTINGS = {"FAISS_MEMORY_CONFIG", "FAISS_MEMORY_URL", "FAISS_MEMORY_BIND", "FAISS_MEMORY_IMAGE"}
+"""Names with our prefix that are no settings: where something is, and which image compose builds."""
 
 _M_ARENA_MAX = -8
 
