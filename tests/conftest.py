@@ -70,10 +70,10 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_service(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., MemoryService]]:
-    """Build services on the stand-in embedder, started and ready; they are stopped at the end."""
+    """Build services on the stand-in embedder, started and ready unless not `started`; they are stopped at the end."""
     made: list[MemoryService] = []
 
-    def make(*plugins: object, **settings: Any) -> MemoryService:
+    def make(*plugins: object, started: bool = True, **settings: Any) -> MemoryService:
         # What the stand-in finds alike says nothing about relevance: that is tried with the real model.
         given = {
             "data_dir": str(tmp_path / "data"),
@@ -88,8 +88,9 @@ def make_service(
         loaded = load(None, given, {}, lambda disabled: PluginHost(disabled, extra).section_types())
         service = build_service(loaded.settings, lambda _: None, extra)
         made.append(service)
-        service.start()
-        while not service.engine.model_ready:
+        if started:
+            service.start()
+        while started and not service.engine.model_ready:
             assert service.engine.model_error is None
             time.sleep(0.001)
         return service

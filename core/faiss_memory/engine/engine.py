@@ -26,6 +26,7 @@ from faiss_memory.contracts.store import (
 from faiss_memory.engine.duplicates import distinct, newer_first
 from faiss_memory.engine.found import Found, merged
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed, embedded
+from faiss_memory.engine.ranking import KEYWORD, SEMANTIC
 from faiss_memory.engine.relevance import Judge
 from faiss_memory.engine.searching import (
     Choice,
@@ -361,12 +362,12 @@ class MemoryEngine:
         most = wanted
         depth = max(CANDIDATES, 4 * most)
         asks = question(query, meaning, judge)
+        store = self.store  # opened by now: before that nobody knows what it lacks
         while True:
             # Asked first: a leg that is whole only by now was not when it was asked.
-            choice = Choice(
-                query, self._guests(query, depth), self._incomplete(query), asks.known_share, most
-            )
-            found = self.store.search(asked(query, meaning, depth, choice.named), choice)
+            lacked = self._incomplete(query)
+            choice = Choice(query, self._guests(query, depth), lacked, asks.known_share, most)
+            found = store.search(asked(query, meaning, depth, choice.named), choice)
             if len(choice.kept) < most and reaches_on(query, found.legs, depth):
                 depth *= 4
                 continue
@@ -382,7 +383,8 @@ class MemoryEngine:
         results = self._rerank_results(query, results)
         relevant = [result for result in results if is_relevant(query, result)][: query.k]
         withheld = min(len(results), query.k) - len(relevant)
-        return Found(relevant, withheld, (*degraded, *self._incomplete(query)))
+        lacking = {*degraded, *lacked, *found.legs.partial, *self._incomplete(query)}
+        return Found(relevant, withheld, tuple(leg for leg in _legs_of(query) if leg in lacking))
 
     def _guests(self, query: Query, depth: int) -> Mapping[str, Ranking]:
         """Ask plugins for rankings of their own. Before the store is: nothing slow is done while it holds its state."""
@@ -392,7 +394,10 @@ class MemoryEngine:
 
     def _incomplete(self, query: Query) -> tuple[str, ...]:
         """Name the legs of this search that are still being rebuilt."""
-        legs = {"hybrid": ("semantic", "keyword")}.get(query.mode, (query.mode,))
         wanted = query.where.projects
         missing = {part.what for part in self.rebuilding() if wanted is None or part.project in wanted}
-        return tuple(leg for leg in legs if leg in missing)
+        return tuple(leg for leg in _legs_of(query) if leg in missing)
+
+
+def _legs_of(query: Query) -> tuple[str, ...]:
+    return (SEMANTIC, KEYWORD) if query.mode == "hybrid" else (query.mode,)

@@ -101,12 +101,13 @@ class Choice:
 
     def _legs(self, legs: Legs) -> list[Leg]:
         """Name each leg. What a plugin names counts if the filter lets it through and it has a score at all."""
-        others = [Leg(KEYWORD, dict(legs.words), KEYWORD in self._partial)]
+        partial = {*self._partial, *legs.partial}
+        others = [Leg(KEYWORD, dict(legs.words), KEYWORD in partial)]
         for name, given in self._guests.items():
             others.append(Leg(name, {key: score for key, score in given if key in legs.named and score > 0}))
         # A memory that only another leg has met is as near as it is.
         meaning = ranking.semantic_scores(legs.matches.values())
-        return [Leg(SEMANTIC, meaning, SEMANTIC in self._partial), *others]
+        return [Leg(SEMANTIC, meaning, SEMANTIC in partial), *others]
 
 
 def asked(query: Query, meaning: Meaning | None, depth: int, named: Collection[int]) -> Search:

@@ -150,6 +150,9 @@ def as_text(notes: Notes) -> str:
     where = named(notes.project)
     if not notes.count + notes.left_out:
         withheld = f"; {_withheld(notes.withheld)}" if notes.withheld else ""
+        if notes.degraded:
+            said = f"Nothing was found in {where}{withheld}, but not everything could be searched yet"
+            return f"{said}: ask again in a moment. {_degraded(notes)}{_hinted(notes)}"
         return f"Nothing is remembered about that in {where}{withheld}.{_hinted(notes)}"
     found = frame(f"found in {where}, best first", [*map(_written, notes.results)])
     return "\n".join([found, *_remarks(notes)])
@@ -170,8 +173,12 @@ def _remarks(notes: Notes) -> list[str]:
     if notes.left_out:
         remarks.append(f"{notes.left_out} more did not fit: ask for less at once.")
     if notes.degraded:
-        remarks.append(f"For now without the {' and '.join(notes.degraded)} part of the search.")
+        remarks.append(_degraded(notes))
     return remarks
+
+
+def _degraded(notes: Notes) -> str:
+    return f"For now without the {' and '.join(notes.degraded)} part of the search."
 
 
 def _written(shown: ShownMemory) -> str:

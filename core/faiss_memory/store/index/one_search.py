@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from faiss_memory.contracts.store import Choose, Found, Legs, Scope, Search
+from faiss_memory.contracts.store import Choose, Found, Legs, Progress, Scope, Search
 from faiss_memory.memory import Match
 from faiss_memory.store.index.by_words import ByWords, joined
 from faiss_memory.store.index.catalogue import Catalogue
@@ -33,10 +33,12 @@ class OneSearch:
         vectors: Mapping[str, VectorIndex],
         keywords: Mapping[str, KeywordIndex],
         *,
-        is_analyzed: bool,
+        lacking: Collection[Progress] = (),
     ) -> None:
-        """`is_analyzed` says whether the keyword indexes know every memory."""
-        self._is_analyzed = is_analyzed
+        """`lacking` are the indexes that do not know every memory of their projects."""
+        self._is_analyzed = not any(part.what == "keyword" for part in lacking)
+        wanted = asked.where.projects
+        self._partial = {part.what for part in lacking if wanted is None or part.project in wanted}
         self._asked = asked
         self._catalogue = catalogue
         self._vectors = {name: vectors[name] for name in self._projects(vectors)}
@@ -68,7 +70,9 @@ class OneSearch:
         matches = {match.memory_id: match for match in nearest}
         unknown = ({memory_id for memory_id, _ in words.ranking} | named) - matches.keys()
         matches |= self._similarities(sorted(unknown))
-        legs = Legs(nearest, words.ranking, matches, named, self._scope(words), self._verbatim(words))
+        legs = Legs(
+            nearest, words.ranking, matches, named, self._scope(words), self._verbatim(words), self._partial
+        )
         chosen = choose(legs)
         return Found(legs, self._catalogue.get(chosen), self._held(chosen, words, matches.keys() - named))
 

@@ -277,7 +277,7 @@ class Indexes:
     def _legs(self, catalogue: Catalogue, asked: Search) -> OneSearch:
         """Begin a search; the caller holds the lock until it has ended."""
         vectors = self._by_project(asked.model)
-        return OneSearch(asked, catalogue, vectors, self._keywords, is_analyzed=not self._unanalyzed)
+        return OneSearch(asked, catalogue, vectors, self._keywords, lacking=self.rebuilding())
 
     def get(self, ids: Sequence[int]) -> list[Memory]:
         """Read memories, in the order asked for."""
