@@ -20,8 +20,13 @@ function marked(text, marks) {
 /** A pattern that finds words to be marked. @param {string[]} terms */
 export function finder(terms) {
   if (!terms.length) return null;
-  const escaped = terms.slice(0, 30).map((term) => term.replace(/[^\p{L}\p{N}_]/gu, "\\$&"));
-  return new RegExp(`(${escaped.sort((one, other) => other.length - one.length).join("|")})`, "giu");
+  const longestFirst = terms.slice(0, 30).sort((one, other) => other.length - one.length);
+  const patterns = longestFirst.map((term) => {
+    const escaped = term.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+    // "use" is found in "uses" and not in "because"; in a script without spaces a word begins anywhere.
+    return /^[a-z0-9]/i.test(term) ? `(?<![\\p{L}\\p{N}])${escaped}` : escaped;
+  });
+  return new RegExp(`(${patterns.join("|")})`, "giu");
 }
 
 /** Text with the words that were found marked. @param {{text: string, terms?: string[]}} props */
