@@ -98,6 +98,9 @@ def test_the_page_lists_every_call_and_every_field(client, document):
         for method, operation in methods.items():
             assert f'<span class="method">{method.upper()}</span> <code>{path}</code>' in page
             assert operation["summary"] in page
+            name = operation["operationId"]
+            assert f'href="#{name}"' in page
+            assert f'<h2 id="{name}">' in page
             for parameter in operation.get("parameters", []):
                 assert f"<code>{parameter['name']}</code>" in page
     for name in (

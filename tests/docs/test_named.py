@@ -16,6 +16,7 @@ from faiss_memory.app import STATUS, create_app
 from faiss_memory.cli import main
 from faiss_memory.contracts import hooks
 from faiss_memory.http.routes import core_routes
+from faiss_memory.http.sessions import Sessions, session_routes
 from faiss_memory.openapi import document
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
@@ -37,7 +38,8 @@ GUESTS = {
 @pytest.fixture
 def routes(service):
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
-    return [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
+    own = core_routes(service, Backups(service.engine), AssistantFiles(service, brought))
+    return [*own, *session_routes(Sessions([])), *brought]
 
 
 def test_the_api_document_lists_every_route_and_no_other(service, routes):
@@ -83,7 +85,7 @@ def test_every_request_field_is_documented_with_its_default(routes):
         text = section(API, f"### `{route.method} {route.path}`")
         in_path = re.findall(r"{(\w+)}", route.path)
         expected = {
-            field.name: _default(field)
+            field.encode_name: _default(field)
             for message in (route.params, route.body)
             if message is not None
             for field in msgspec.structs.fields(message)
@@ -102,7 +104,7 @@ def test_every_answer_field_is_documented(routes):
         here = section(API, f"### `{route.method} {route.path}`")
         one = get_args(route.answer)[0] if get_origin(route.answer) is list else route.answer
         for field in msgspec.structs.fields(one):
-            named = f"`{field.name}`" in here or f'"{field.name}"' in here
+            named = f"`{field.encode_name}`" in here or f'"{field.encode_name}"' in here
             assert named or route.path == "/adapters/generic/tools", (route.path, field.name)
 
 

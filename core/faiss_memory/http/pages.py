@@ -13,6 +13,7 @@ from html import escape
 from typing import Any
 
 from faiss_memory.contracts.http import Page, Route
+from faiss_memory.openapi import operation_id
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.55 system-ui, sans-serif; }
@@ -20,10 +21,11 @@ body { max-width: 58rem; margin: 2.5rem auto; padding: 0 1.25rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
 code, pre { font: 0.9em/1.5 ui-monospace, monospace; }
 pre { background: #8881; padding: 0.75rem 1rem; border-radius: 6px; overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
+table { border-collapse: collapse; display: block; max-width: 100%; overflow-x: auto; }
+code { overflow-wrap: anywhere; } nav ul { columns: 18rem; padding-left: 1.2rem; }
 td, th { text-align: left; padding: 0.35rem 0.9rem 0.35rem 0; border-bottom: 1px solid #8883; vertical-align: top; }
 .method { font-weight: 600; display: inline-block; min-width: 4.2rem; }
-.quiet { opacity: 0.7; } a { color: inherit; }
+.quiet { opacity: 0.8; } a { color: inherit; }
 """
 
 
@@ -71,7 +73,7 @@ def _page(title: str, body: str, script: str = "") -> Page:
         f"<title>{escape(title)}</title><style>{_STYLE}</style>"
     )
     ran = f"<script>{script}</script>" if script else ""
-    html = f'<!doctype html><html lang="en"><head>{head}</head><body>{body}{ran}</body></html>'
+    html = f'<!doctype html><html lang="en"><head>{head}</head><body><main>{body}</main>{ran}</body></html>'
     return Page(html.encode(), "text/html; charset=utf-8")
 
 
@@ -92,13 +94,23 @@ def docs(document: Mapping[str, Any], routes: tuple[Route, ...], address: str) -
         "<h1>FAISS Memory: API</h1>",
         f"<p>Served at <code>{escape(address)}</code></p>",
         '<p>As a machine reads it: <a href="/openapi.json">/openapi.json</a></p>',
+        _contents(routes),
     ]
     for route in routes:
         operation = document["paths"][route.path][route.method.lower()]
-        parts.append(f'<h2><span class="method">{route.method}</span> <code>{escape(route.path)}</code></h2>')
+        title = f'<span class="method">{route.method}</span> <code>{escape(route.path)}</code>'
+        parts.append(f'<h2 id="{operation_id(route)}">{title}</h2>')
         parts.append(f"<p>{escape(route.summary)}</p>")
         parts.append(_fields(_request_fields(operation, document)))
     return _page("FAISS Memory: API", "".join(parts))
+
+
+def _contents(routes: tuple[Route, ...]) -> str:
+    entries = "".join(
+        f'<li><a href="#{operation_id(route)}">{route.method} {escape(route.path)}</a></li>'
+        for route in routes
+    )
+    return f'<nav aria-label="Calls"><ul>{entries}</ul></nav>'
 
 
 def _request_fields(operation: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[str, bool, Any]]:
