@@ -26,6 +26,11 @@ SEMANTIC, KEYWORD = "semantic", "keyword"
 """The names of the store's own legs; a plugin's has the plugin's name."""
 
 
+def legs_of(query: Query) -> tuple[str, ...]:
+    """Return the names of the store's legs that a query's mode asks for."""
+    return (SEMANTIC, KEYWORD) if query.mode == "hybrid" else (query.mode,)
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One way to rank: its name, and the scores that it gives, by memory."""
