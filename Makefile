@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Without its byte code each process that a test starts compiles everything it imports again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Torch only compiles the model; on Linux its usual build brings gigabytes of CUDA that are never used here.
 TORCH ?= torch==2.13.0
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -24,7 +27,7 @@ serve: $(VENV)/.ready    ## Set up and run the service on http://127.0.0.1:8900
 	@$(BIN)/faiss-memory compile
 	@exec $(BIN)/faiss-memory serve $(ARGS)
 
-test: check              ## Everything that CI runs (at most 12 minutes from nothing)
+test: check              ## Everything that CI runs (at most 12 minutes from nothing, 6 once it is set up)
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.ready-for-tests    ## Linters and types
@@ -38,8 +41,8 @@ docs: $(VENV)/.ready-for-tests     ## docs/CLI.md, from the commands themselves
 faults: $(VENV)/.ready-for-tests   ## The long fault injection: kills, damage, failing disks
 	$(BIN)/pytest -m "" --record docs/durability.md tests/faults $(ARGS)
 
-long: $(VENV)/.ready-for-tests   ## Generated requests of every kind, compiling several models, other users of the machine
-	$(BIN)/pytest -m long $(ARGS)
+long: $(VENV)/.ready-for-tests   ## Generated requests of every kind, whole matrices, compiling several models, other users
+	$(BIN)/pytest -m "(long or hypothesis) and not faults and not installs" --hypothesis-profile=long $(ARGS)
 
 installs: $(VENV)/.ready-for-tests   ## Install and uninstall assistants in thousands of generated projects
 	$(BIN)/pytest -m "" --hypothesis-profile=installs tests/install $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -26,21 +27,25 @@ prepare_process()
 # What was started in the background of a shell ignores Ctrl-C, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples in every run, however slow the machine is; `make installs` looks for new ones.
+# The same examples in every run, however slow the machine is; `make long` and `make installs` look for new ones.
 hypothesis.settings.register_profile(
     "tests",
-    max_examples=50,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "long", hypothesis.settings.get_profile("tests"), max_examples=300, derandomize=False
 )
 hypothesis.settings.load_profile("tests")
 
 
 LONGEST = [
-    "test_openapi", "test_change_of_model", "test_conformance", "test_kill", "test_kill_service", "test_answers",
-    "test_cache", "test_help", "test_guides", "test_troubleshooting", "test_model", "test_examples", "test_recovery",
-    "test_store", "test_rest", "test_history", "test_chatgpt", "test_relay", "test_running",
+    "test_network", "test_kill", "test_help", "test_guides", "test_answers", "test_purge", "test_doctor",
+    "test_service_command", "test_recovery", "test_troubleshooting", "test_relay", "test_cache", "test_history",
+    "test_conformance", "test_rest", "test_examples", "test_change_of_model", "test_verifying", "test_store",
+    "test_stores", "test_settings", "test_rights", "test_growth", "test_openapi", "test_shell_examples",
 ]  # fmt: skip
 """The files that take longest. They are begun first, so that none of them is left to one worker alone at the end."""
 
@@ -48,6 +53,10 @@ LONGEST = [
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what was collected stays to the end: no search for garbage has to go through it again
 
 
 @pytest.fixture(scope="session")

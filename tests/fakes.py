@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from threading import Event
 from typing import Any
 
@@ -33,8 +34,8 @@ class FakeEmbedder:
     def _vector(self, text: str) -> Vectors:
         vector = np.full(DIMENSION, 1e-3, np.float32)
         for word in re.findall(r"\w+", text.casefold()):
-            digest = hashlib.blake2b(word.encode(), digest_size=4).digest()
-            vector[digest[0] % DIMENSION] += 1 if digest[1] % 2 else -1
+            place, sign = _place(word)
+            vector[place] += sign
         return vector / np.linalg.norm(vector)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
@@ -42,6 +43,12 @@ class FakeEmbedder:
 
     def close(self) -> None:
         return None
+
+
+@lru_cache(maxsize=100_000)
+def _place(word: str) -> tuple[int, int]:
+    digest = hashlib.blake2b(word.encode(), digest_size=4).digest()
+    return digest[0] % DIMENSION, 1 if digest[1] % 2 else -1
 
 
 class FakeModel:

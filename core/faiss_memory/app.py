@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -153,9 +154,12 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
 
 def _described(service: MemoryService, routes: Sequence[Route]) -> Sequence[Route]:
     """Add the pages that describe the others."""
-    document = openapi.document(routes, service.settings, service.overview.version)
-    raw = msgspec.json.encode(document)
+    openapi.check(routes)  # a guest's message that cannot be described is found at the start
     described = tuple(routes)
+
+    @cache
+    def document() -> dict[str, Any]:
+        return openapi.document(described, service.settings, service.overview.version)
 
     return (
         Route(
@@ -163,11 +167,11 @@ def _described(service: MemoryService, routes: Sequence[Route]) -> Sequence[Rout
         ),
         Route(
             method="GET", path="/openapi.json", summary="The API as OpenAPI 3.1",
-            handler=lambda: Page(raw, falcon.MEDIA_JSON),
+            handler=lambda: Page(msgspec.json.encode(document()), falcon.MEDIA_JSON),
         ),
         Route(
             method="GET", path="/docs", summary="The API as a readable page",
-            handler=lambda: pages.docs(document, described), static=True,
+            handler=lambda: pages.docs(document(), described), static=True,
         ),
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -24,12 +25,7 @@ IDEMPOTENCY_HEADER = {
 
 def document(routes: Sequence[Route], settings: Settings, version: str) -> dict[str, Any]:
     """Describe the whole API; sizes are the limits in force."""
-    messages = _messages(routes)
-    schemas, components = msgspec.json.schema_components(messages, ref_template="#/components/schemas/{name}")
-    for message, extra in schema.EXTRA.items():
-        if message.__name__ in components:
-            components[message.__name__] |= extra
-    references = dict(zip(messages, schemas, strict=True))
+    references, components = _described(_messages(routes))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references, components)
@@ -52,6 +48,11 @@ def document(routes: Sequence[Route], settings: Settings, version: str) -> dict[
     }
 
 
+def check(routes: Sequence[Route]) -> None:
+    """Raise TypeError, as msgspec does, for a message that cannot be described."""
+    _described(_messages(routes))
+
+
 def message_schema(message: type[Any], limits: Limits) -> dict[str, Any]:
     """Return one message as a JSON Schema that stands alone, for a tool's parameters."""
     described = msgspec.json.schema(message)
@@ -61,13 +62,23 @@ def message_schema(message: type[Any], limits: Limits) -> dict[str, Any]:
     return found
 
 
-def _messages(routes: Sequence[Route]) -> list[type[Any]]:
+@cache
+def _described(messages: Sequence[type[Any]]) -> tuple[Mapping[type[Any], Any], Mapping[str, Any]]:
+    """Return a reference to each message, and the schemas by name; these are not to be changed."""
+    schemas, components = msgspec.json.schema_components(messages, ref_template="#/components/schemas/{name}")
+    for message, extra in schema.EXTRA.items():
+        if message.__name__ in components:
+            components[message.__name__] |= extra
+    return dict(zip(messages, schemas, strict=True)), components
+
+
+def _messages(routes: Sequence[Route]) -> tuple[type[Any], ...]:
     found: dict[type[Any], None] = {schema.ErrorAnswer: None}
     for route in routes:
         for message in (route.params, route.body, route.answer, *route.other_statuses.values()):
             if message is not None:
                 found[message] = None
-    return list(found)
+    return tuple(found)
 
 
 def _operation(

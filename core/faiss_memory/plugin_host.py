@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar, cast
 
@@ -28,10 +29,10 @@ class PluginHost:
     """
 
     def __init__(self, disabled: Sequence[str] = (), extra: Iterable[tuple[str, object]] = ()) -> None:
-        self._manager = pluggy.PluginManager(hooks.PROJECT)
+        self._manager = _Manager(hooks.PROJECT)
         self._manager.add_hookspecs(hooks)
         self.hook = self._manager.hook
-        found = sorted(entry_points(group=hooks.PROJECT), key=lambda point: point.name)
+        found = _installed()
         _check_disabled(disabled, [point.name for point in found])
         for name, plugin in extra:
             self._register(name, plugin)
@@ -126,6 +127,19 @@ class PluginHost:
                 )
             return cast(T, part)
         return None
+
+
+class _Manager(pluggy.PluginManager):
+    """Does not look for hooks under Python's own names, which are most of an object's: each look costs time."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
+
+
+@cache
+def _installed() -> Sequence[EntryPoint]:
+    """Return what is installed, in order of name. Read once: each package is opened for it."""
+    return sorted(entry_points(group=hooks.PROJECT), key=lambda point: point.name)
 
 
 def missing_of(part: object, contract: type[object]) -> list[str]:

@@ -150,13 +150,16 @@ def _whole(descriptor: int) -> bytes:
 def _imported() -> None:
     """Import what commands import, as far as it starts no thread: a fork would be without it."""
     from importlib import import_module  # noqa: PLC0415
+    from importlib.metadata import entry_points  # noqa: PLC0415
 
     from faiss_memory.cli import COMMANDS  # noqa: PLC0415
 
     for home in COMMANDS.values():
         import_module(home.place.partition(":")[0])
-    for name in ("http.client", "rich.console", "rich.table", "rich.progress", "faiss_memory.settings"):
+    for name in ("http.client", "rich.console", "rich.table", "rich.progress", "faiss_memory.app"):
         import_module(name)
+    for point in entry_points(group="faiss_memory"):
+        point.load()
 
 
 def _forked(control: socket.socket, silenced: Mapping[str, str]) -> None:
@@ -233,6 +236,7 @@ if __name__ == "__main__":
     silenced = {name: value for name, value in os.environ.items() if before.get(name) != value}
     assert "ORT_DISABLE_TELEMETRY" in silenced
 
+    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # numpy would start threads
     _imported()
     if len(os.listdir("/proc/self/task")) > 1:
         sys.exit("a thread was started by an import")

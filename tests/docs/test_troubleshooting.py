@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -42,6 +41,7 @@ ERRORS = {
     "StoreLocked", "Unreachable", "Unreadable",
 }  # fmt: skip
 """Those that tell of something outside the request; an InvalidRequest says itself what to write instead."""
+LOOKED_AT = (ast.Constant, ast.JoinedStr, ast.Call)
 LOGGED = {"critical", "error", "exception", "warning"}
 WITHOUT_ENTRY = {
     f"the model {HOLE} is closed": "only while the service stops",
@@ -68,6 +68,7 @@ def quotations() -> tuple[str, ...]:
     return tuple(dict.fromkeys(_quoted(prose(NAME))))
 
 
+@cache
 def _pattern(quoted: str) -> re.Pattern[str]:
     pieces = [re.escape(piece.strip()) for piece in quoted.split("…")]
     return re.compile(".*?".join(pieces), re.DOTALL)
@@ -84,16 +85,17 @@ def _message(node: ast.AST) -> str | None:
     return " ".join(text.replace("`", "").split(" "))
 
 
-def _nodes(path: Path) -> Iterator[ast.AST]:
-    """Every node but docstrings and the pieces of other literals."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    """The nodes that are looked at: every one but docstrings and the pieces of other literals."""
+    nodes = tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     left_out: set[ast.AST] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             left_out.add(node.value)
         elif isinstance(node, ast.JoinedStr):
             left_out.update(node.values)
-    return (node for node in ast.walk(tree) if node not in left_out)
+    return tuple(node for node in nodes if isinstance(node, LOOKED_AT) and node not in left_out)
 
 
 @cache

@@ -18,6 +18,7 @@ from faiss_memory.embedder import compile as compiling, open_embedder, opening
 from faiss_memory.embedder.child import ChildEmbedder
 from faiss_memory.embedder.model_source import MODEL_PACKAGES
 from faiss_memory.errors import EmbedderError
+from tests.sampling import matrix
 
 REAL = "all-MiniLM-L6-v2"
 
@@ -31,6 +32,11 @@ def model(build: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
+
+
+HARMED = matrix(
+    ["model.onnx", "weights.bin", "tokenizer.json", "compiled.json"], ["truncated", "missing", "overwritten"]
+)
 
 
 def entry(cache: Path) -> Path:
@@ -54,8 +60,7 @@ def test_an_unchanged_model_is_not_read_again(
     open_embedder(str(model), cache)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "weights.bin", "tokenizer.json", "compiled.json"])
-@pytest.mark.parametrize("harm", ["truncated", "missing", "overwritten"])
+@pytest.mark.parametrize(("name", "harm"), HARMED)
 def test_a_damaged_entry_is_compiled_again(
     name: str, harm: str, model: Path, cache: Path, compiles: list[str]
 ) -> None:

@@ -14,7 +14,7 @@ from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.embedder import EmbeddingLanes, batcher
 from faiss_memory.errors import EmbedderError
 
-PATIENCE = 20  # seconds until a test that hangs is called failed
+PATIENCE = 120  # seconds until a test that hangs is called failed
 
 
 def vector_of(text: str) -> list[float]:

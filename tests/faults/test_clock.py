@@ -59,7 +59,7 @@ class Dated:
         assert [added.id for added in again] == ids
 
 
-@times(20, 300)
+@times(10, 300)
 def test_a_clock_that_steps_back_and_forth_changes_nothing(
     nursery, control, tmp_path, journal, acknowledged, tally, cycles
 ):

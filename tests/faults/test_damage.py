@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -170,13 +171,27 @@ class Harming:
             self.problems.append(f"{damage.what}: {type(error).__name__}: {error}"[:400])
 
 
+class Sample:
+    """One file of each kind, in one of the states: files whose names differ in numbers alone are of one kind."""
+
+    def __init__(self, state):
+        self._met, self._place = [], STATES.index(state)
+
+    def has(self, name):
+        kind = re.sub(r"[^/]*\d[^/]*(?=[/.])", "#", str(name))
+        if kind in self._met:
+            return False
+        self._met.append(kind)
+        return len(self._met) % len(STATES) == self._place
+
+
 @times(1, 16)
 @pytest.mark.parametrize("state", STATES)
 def test_no_harm_to_any_file_makes_a_wrong_answer(nursery, memory_path, tally, state, cycles):
     kept = Folder(nursery, memory_path / "kept", state)
-    harming = Harming(kept, memory_path / "data", f"{state} {cycles}")
+    harming, sample = Harming(kept, memory_path / "data", f"{state} {cycles}"), Sample(state)
     for name in kept.files():
-        if (kept.folder / name).stat().st_size == 0:
+        if (kept.folder / name).stat().st_size == 0 or (cycles == 1 and not sample.has(name)):
             continue
         for how in HARMS * (cycles // 4) or harming.chance.sample(HARMS, cycles):
             harming.harm(name, how)

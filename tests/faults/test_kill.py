@@ -168,33 +168,30 @@ def purging(killing, memory_path):
     return killing
 
 
-@times(10, 1100, parts=5)
+@times(6, 1100, parts=5)
 def test_a_kill_at_a_random_moment_loses_nothing_acknowledged(killing, tally, cycles):
     kills = killing.killed_at_random_moments("write", cycles)
     tally("kill -9 of the store under 8 writers, at a random moment", kills)
 
 
-@times(15, 1400, parts=7)
+@times(8, 1400, parts=7)
 def test_a_kill_at_any_call_to_the_disk_loses_nothing_acknowledged(killing, control, tally, cycles):
     kills = killing.killed_at_calls_to_the_disk("write", cycles, control)
     tally("kill -9 of the store under 8 writers, before or after its n-th call to the disk", kills)
 
 
-PURGING = pytest.mark.parametrize(
-    ("work", "beside"),
-    [("purge beside writers", "purges and backups"), ("purge and restore", "purges and restores")],
-)
+BESIDE = [("purge beside writers", "purges and backups"), ("purge and restore", "purges and restores")]
+PURGING = pytest.mark.parametrize(("work", "beside"), BESIDE)
+LONG = [pytest.param(*beside, 100, marks=pytest.mark.faults) for beside in BESIDE for _ in range(3)]
 
 
-@PURGING
-@times(2, 300, parts=3)
+@pytest.mark.parametrize(("work", "beside", "cycles"), [(*BESIDE[0], 2), *LONG])
 def test_a_kill_at_a_random_moment_beside_purges_loses_nothing_else(purging, tally, work, beside, cycles):
     kills = purging.killed_at_random_moments(work, cycles, most=40_000)
     tally(f"kill -9 of the store under 8 writers, {beside}, at a random moment", kills)
 
 
-@PURGING
-@times(2, 300, parts=3)
+@pytest.mark.parametrize(("work", "beside", "cycles"), [(*BESIDE[1], 2), *LONG])
 def test_a_kill_at_any_call_to_the_disk_beside_purges_loses_nothing_else(
     purging, control, tally, work, beside, cycles
 ):
@@ -205,15 +202,23 @@ def test_a_kill_at_any_call_to_the_disk_beside_purges_loses_nothing_else(
 WRITING = [name for name, point in POINTS.items() if point.work in ("write", "back up")]
 
 
+def test_a_kill_at_each_named_point_loses_nothing_acknowledged(killing, tally):
+    killing.ended(killing.born())  # so that there is something old
+    for point in WRITING:
+        life = killing.born(POINTS[point].work, point=point, count=1 + 2 % POINTS[point].most)
+        assert killing.ended(life) == -signal.SIGKILL, f"it was not passed: {point}"
+    tally("kill -9 of the store under 8 writers, at each named point, one after the other", len(WRITING))
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize("point", WRITING)
-@times(1, 12)
-def test_a_kill_at_a_named_point_loses_nothing_acknowledged(killing, tally, point, cycles):
+def test_kills_at_a_named_point_lose_nothing_acknowledged(killing, tally, point):
     work, most = POINTS[point].work, POINTS[point].most
     killing.ended(killing.born(work))  # so that there is something old
-    for count in range(1, cycles + 1):
+    for count in range(1, 13):
         life = killing.born(work, point=point, count=1 + count * 2 % most)
         assert killing.ended(life) == -signal.SIGKILL, "the point was not passed"
-    tally(f"kill -9 of the store under 8 writers, {point}", cycles)
+    tally(f"kill -9 of the store under 8 writers, {point}", 12)
 
 
 @pytest.mark.faults

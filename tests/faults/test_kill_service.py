@@ -35,7 +35,7 @@ def check_repeated(client, acknowledged, before, requests):
 
 @pytest.mark.parametrize(
     ("cycles", "seed"),
-    [(4, "normal"), *(pytest.param(20, f"long {n}", marks=pytest.mark.faults) for n in range(10))],
+    [(2, "normal"), *(pytest.param(20, f"long {n}", marks=pytest.mark.faults) for n in range(10))],
 )
 def test_kills_of_the_service_under_eight_writers_lose_nothing_acknowledged(
     tmp_path, journal, acknowledged, tally, cycles, seed

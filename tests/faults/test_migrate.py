@@ -52,7 +52,7 @@ def test_a_migration_killed_at_a_named_point_is_finished(nursery, older, memory_
 
 
 @pytest.mark.parametrize("moment", ["kill before", "kill after"])
-@pytest.mark.parametrize("step", [60, pytest.param(3, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("step", [100, pytest.param(3, marks=pytest.mark.faults)])
 def test_a_migration_that_was_cut_short_anywhere_is_finished(
     nursery, older, control, memory_path, tally, moment, step
 ):

@@ -17,6 +17,8 @@ from tests.faults.test_kill import times
 from tests.running import RunningService
 from tests.store.oracle import add
 
+IMPATIENT = {"constants": {"PATIENCE": 0.2}}
+
 
 def test_a_second_service_leaves_at_once_and_says_who_owns_the_folder(tmp_path, tally):
     with RunningService(tmp_path / "data", fake=True) as first:
@@ -30,7 +32,7 @@ def test_a_second_service_leaves_at_once_and_says_who_owns_the_folder(tmp_path, 
     tally("a second service on one data folder", result="left at once, and said why")
 
 
-@times(8, 200)
+@times(4, 200)
 def test_of_processes_that_start_together_one_gets_the_folder(nursery, tmp_path, tally, cycles):
     for cycle in range(cycles):
         homes = [RemoteHome(nursery, tmp_path / "data") for _ in range(3)]
@@ -57,7 +59,7 @@ def opened(home):
 def test_a_lock_of_a_dead_process_is_in_nobodys_way(nursery, tmp_path, journal, acknowledged, tally):
     """Also where its number has been given to another process meanwhile, as after a start of the machine."""
     home = RemoteHome(nursery, tmp_path / "data")
-    for number in range(10):
+    for number in range(4):
         store = home.open()
         text = f"shared words {number}"
         journal.asked(0, "add", texts=[text])
@@ -69,12 +71,12 @@ def test_a_lock_of_a_dead_process_is_in_nobodys_way(nursery, tmp_path, journal, 
             lock.write_text(f"process {os.getpid() if number % 4 else 1}\n", encoding="utf-8")
         check_store(home.open(), acknowledged, journal)
         home.close()
-    tally("a lock left by a killed process, its number in use again", 10)
+    tally("a lock left by a killed process, its number in use again", 4)
 
 
 def test_a_folder_whose_lock_is_taken_away_is_noticed(nursery, tmp_path, tally):
     """What the tests above would see if there were no lock: the second one is not told who owns the folder."""
-    homes = [RemoteHome(nursery, tmp_path / "data") for _ in range(2)]
+    homes = [RemoteHome(nursery, tmp_path / "data", **IMPATIENT) for _ in range(2)]
     homes[0].open()
     (tmp_path / "data" / ".lock").unlink()
     with pytest.raises((AssertionError, StoreError)) as refused:
@@ -87,7 +89,7 @@ def test_a_folder_whose_lock_is_taken_away_is_noticed(nursery, tmp_path, tally):
 
 def test_records_that_another_program_holds_are_not_taken_for_damaged(nursery, tmp_path):
     """Somebody looks into memory.db with a tool of SQLite's while the service starts."""
-    home = RemoteHome(nursery, tmp_path / "data")
+    home = RemoteHome(nursery, tmp_path / "data", **IMPATIENT)
     add(home.open(), "shared words")
     home.close()
     with closing(sqlite3.connect(tmp_path / "data" / "memory.db", isolation_level=None)) as other:

@@ -16,7 +16,7 @@ from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.memory import Change, Draft
 from tests.faults.checking import check_indexes, looking_at, restored, texts_of, visible_backups
 from tests.faults.control import KINDS
-from tests.faults.disks import Disk, formatted
+from tests.faults.disks import Disk, formatted, in_memory
 from tests.faults.points import POINTS
 from tests.faults.processes import Gone, RemoteHome
 from tests.store.oracle import embed, settled
@@ -37,10 +37,20 @@ def written(store, numbers):
         store.add([Draft(text=text, project=f"p{n % 2}")], [embed(text)])
 
 
-@pytest.fixture
-def home(nursery, memory_path):
+@pytest.fixture(scope="module")
+def kept(_nursery):
     """A folder with a secret in its records, its indexes, its log, its bases and its backups."""
-    made = RemoteHome(nursery, memory_path / "kept", max_backups=2)
+    with in_memory() as folder:
+        yield with_a_secret(RemoteHome(_nursery[0], folder / "kept", max_backups=2))
+
+
+@pytest.fixture
+def home(nursery, kept):
+    """The same one for every test, each of which works on copies."""
+    return kept
+
+
+def with_a_secret(made):
     store = made.open()
     written(store, range(20))
     made.secret = store.add([Draft(text=SECRET, source="plugh.md")], [embed(SECRET)])[0].id
@@ -53,8 +63,7 @@ def home(nursery, memory_path):
     made.content = texts_of(store)
     made.close()
     assert traces(made.folder)
-    yield made
-    made.kill()
+    return made
 
 
 def trial_of(home, memory_path, number=0):
@@ -90,7 +99,7 @@ def check(home, trial, *, every_backup):
 
 
 @pytest.mark.parametrize("moment", ["kill before", "kill after"])
-@pytest.mark.parametrize("step", [40, pytest.param(3, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("step", [90, pytest.param(3, marks=pytest.mark.faults)])
 def test_a_purge_that_was_cut_short_is_finished_or_was_not_begun(
     home, control, memory_path, tally, moment, step
 ):
@@ -118,7 +127,8 @@ def test_a_purge_that_was_cut_short_is_finished_or_was_not_begun(
 
 
 @pytest.mark.parametrize("point", [name for name, point in POINTS.items() if point.work == "purge"])
-def test_a_purge_killed_at_a_named_point_is_finished(home, memory_path, tally, point):
+@pytest.mark.parametrize("every_backup", [False, pytest.param(True, marks=pytest.mark.faults)])
+def test_a_purge_killed_at_a_named_point_is_finished(home, memory_path, tally, point, every_backup):
     trial = trial_of(home, memory_path)
     trial.options |= {"point": point, "count": 1}
     trial.open()
@@ -126,7 +136,7 @@ def test_a_purge_killed_at_a_named_point_is_finished(home, memory_path, tally, p
         trial.store.purge([home.secret])
     assert trial.store.life.wait() == -signal.SIGKILL
     trial.kill()
-    assert check(home, trial, every_backup=True) == (point != "before a purge is noted")
+    assert check(home, trial, every_backup=every_backup) == (point != "before a purge is noted")
     tally(f"kill -9 of a purge, {point}", result="finished at the next start")
 
 

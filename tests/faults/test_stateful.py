@@ -194,7 +194,7 @@ def run(examples, phases=tuple(Phase), **attributes):
     run_state_machine_as_test(machine, settings=given)
 
 
-@times(15, 300)
+@times(5, 300)
 def test_a_store_is_a_dict_whatever_end_it_comes_to(nursery, tally, cycles):
     run(cycles, nursery=nursery)
     tally("sequences of 20 calls, kills, backups and restores, drawn by hypothesis", cycles)

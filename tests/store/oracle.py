@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,7 @@ HOMES = [EmbeddedHome]
 """Every kind of store; each must pass the same tests."""
 
 
+@lru_cache(maxsize=10_000)
 def embed(text: str, salt: str = "", cues: tuple[str, ...] = ()) -> Embedding:
     """Cut a text and embed its passages and the cues; a salt makes another model of it."""
     model = FakeEmbedder()
@@ -219,7 +221,8 @@ class Oracle:
         return replace(self.memories[memory_id], superseded_by=self.superseded_by(memory_id))
 
     def ids(self, where: Filter) -> list[int]:
-        return [memory_id for memory_id in sorted(self.memories) if _passes(self.get(memory_id), where)]
+        superseded = {memory.supersedes for memory in self.memories.values()}
+        return [key for key in sorted(self.memories) if _passes(self.memories[key], where, key in superseded)]
 
     def nearest(self, vector: Vectors, where: Filter) -> dict[int, float]:
         vector = vector.astype(np.float64)
@@ -230,13 +233,16 @@ class Oracle:
 
     def matching(self, text: str, where: Filter) -> dict[int, float]:
         allowed, found = set(self.ids(where)), {}
-        for project in {memory.project for memory in self.memories.values()}:
+        for project in {self.memories[key].project for key in allowed}:
             there = [m for m in self.memories.values() if m.project == project]
-            texts = {m.id: analyze(*words_of(m)) for m in there}
+            texts = {m.id: known_terms(*words_of(m)) for m in there}
             follow = neighbours({m.id: sequence_of(m.source) for m in there})
             scores = bm25(analyze_query(text), texts, follow)
             found |= {key: score for key, score in scores.items() if key in allowed}
         return found
+
+
+known_terms = lru_cache(maxsize=10_000)(analyze)
 
 
 def neighbours(sequences: dict[int, int]) -> dict[int, list[int]]:
@@ -275,7 +281,7 @@ def bm25(
     return scores
 
 
-def _passes(memory: Memory, where: Filter) -> bool:
+def _passes(memory: Memory, where: Filter, is_superseded: bool) -> bool:
     shared = set(where.tags) & set(memory.tags)
     enough = len(set(where.tags)) if where.tags_mode == "all" else min(1, len(where.tags))
     return (
@@ -287,7 +293,7 @@ def _passes(memory: Memory, where: Filter) -> bool:
         )
         and (where.after is None or memory.timestamp >= where.after)
         and (where.before is None or memory.timestamp < where.before)
-        and (where.include_superseded or memory.superseded_by is None)
+        and (where.include_superseded or not is_superseded)
         and not (where.without_cues and memory.cues)
     )
 

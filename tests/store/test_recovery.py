@@ -21,6 +21,7 @@ from faiss_memory.store import filesystem
 from faiss_memory.store.backup import restore
 from faiss_memory.store.index import catalogue_file
 from faiss_memory.store.records.schema import SCHEMA_VERSION
+from tests.sampling import matrix
 from tests.store.asking import matching, nearest
 from tests.store.oracle import (
     EPOCH,
@@ -89,9 +90,9 @@ def flip(path, at, bit=0):
 # Derived files.
 
 
-@pytest.mark.parametrize("name", DERIVED)
 @pytest.mark.parametrize(
-    "harm", ["missing", "empty", "cut in half", "one byte short", "zeroed", "noise", "a folder"]
+    ("name", "harm"),
+    matrix(DERIVED, ["missing", "empty", "cut in half", "one byte short", "zeroed", "noise", "a folder"]),
 )
 def test_a_derived_file_that_is_gone_or_broken_comes_back(copy, kept, name, harm):
     path = copy.folder / name
@@ -115,8 +116,9 @@ def test_a_derived_file_that_is_gone_or_broken_comes_back(copy, kept, name, harm
     assert copy.failures == []
 
 
-@pytest.mark.parametrize("name", DERIVED)
-@pytest.mark.parametrize("source", ["another store", "an older state", "a newer state"])
+@pytest.mark.parametrize(
+    ("name", "source"), matrix(DERIVED, ["another store", "an older state", "a newer state"])
+)
 def test_a_derived_file_of_another_store_or_time_is_not_believed(copy, kept, other, name, source):
     oracle = kept.oracle
     if source == "a newer state":
@@ -364,12 +366,23 @@ def test_a_flipped_byte_in_a_vector_costs_only_that_vector(tmp_path, caplog):
     home.close()
 
 
-@pytest.mark.parametrize("derived", ["kept", "lost"])
 @pytest.mark.parametrize(
-    "harm",
-    ["empty", "one page", "half", "a page short", "zeroed", "noise", "zeros at the start", "a page zeroed"],
+    ("harm", "derived", "history"),
+    matrix(
+        [
+            "empty",
+            "one page",
+            "half",
+            "a page short",
+            "zeroed",
+            "noise",
+            "zeros at the start",
+            "a page zeroed",
+        ],
+        ["kept", "lost"],
+        ["kept", "lost"],
+    ),
 )
-@pytest.mark.parametrize("history", ["kept", "lost"])
 def test_records_that_cannot_be_read_are_built_anew_or_left_alone_with_an_error_that_says_what_to_do(
     copy, kept, harm, derived, history, caplog
 ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event
@@ -340,7 +341,7 @@ def test_racing_writers_leave_what_the_records_say(home, seed):
 # Finding by meaning.
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 6))])
 def test_any_filter_finds_exactly_what_matches(store, seed):
     oracle, chance = Oracle(), random.Random(seed)
     fill(store, oracle, 150, seed=seed)
@@ -368,7 +369,7 @@ def test_one_memory_of_many_passages_leaves_room_for_the_others(store):
         assert_nearest(store, oracle, "ledger", Filter(), limit)
 
 
-@pytest.mark.parametrize("part", [40, 100_000])
+@pytest.mark.parametrize("part", [40, pytest.param(100_000, marks=pytest.mark.long)])
 def test_nearest_is_exact_through_parts_and_tombstones_and_compaction(home, monkeypatch, part):
     monkeypatch.setattr(vector_index, "PART", part)
     monkeypatch.setattr(vector_segment, "COMPACT_ABOVE", 10)
@@ -638,8 +639,11 @@ def test_writers_on_a_filling_disk_are_acknowledged_exactly_what_is_kept(home):
                 kept[add(store, text)[0]] = text
             except DiskFull:
                 if kept:
-                    store.forget([victim := min(kept)])
-                    del kept[victim]
+                    with suppress(
+                        DiskFull
+                    ):  # to forget takes a page at times, and the reserve gives this limit none
+                        store.forget([victim := min(kept)])
+                        del kept[victim]
         return kept
 
     with ThreadPoolExecutor(8) as pool:

@@ -7,21 +7,23 @@ tense tells that it has happened. An implementation may take fewer arguments tha
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 from msgspec import Struct
 
 from faiss_memory.contracts.config_files import ConfigFile, InstallContext, PromptTemplate
-from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.contracts.http import Mount, Route
 from faiss_memory.contracts.service import Service
-from faiss_memory.contracts.store import Store
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Change, Draft, Memory, Query, Ranking, SearchResult
 from faiss_memory.rights import Rights
 from faiss_memory.schema import SearchAnswer, SearchRequest
 from faiss_memory.settings import Settings
+
+if TYPE_CHECKING:  # numpy comes with them, and most commands need none
+    from faiss_memory.contracts.embedder import Embedder
+    from faiss_memory.contracts.store import Store
 
 PROJECT = "faiss_memory"
 hookspec = pluggy.HookspecMarker(PROJECT)

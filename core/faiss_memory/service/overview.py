@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ PluginStats = Callable[[], Iterable[Mapping[str, Any]]]
 """Asks the plugins for figures of their own, each by the plugin's name."""
 
 
+@cache
+def _version() -> str:
+    return version("faiss-memory")
+
+
 class Overview:
     """Tells of the service, as `MemoryService.overview`; raises what the service raises."""
 
@@ -31,7 +37,7 @@ class Overview:
         self._settings = settings
         self._engine = engine
         self._plugin_stats = plugin_stats
-        self.version = version("faiss-memory")
+        self.version = _version()
 
     def health(self, rights: Rights = PERSON) -> schema.HealthAnswer:
         """Return whether the service answers. Raises what keeps the records from being read or written."""

@@ -11,8 +11,9 @@ plugins are loaded, and which of those to load is a setting itself: so everythin
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeAlias, get_args, get_origin
@@ -158,9 +159,9 @@ def config_path(given: Path | None = None, environ: Mapping[str, str] | None = N
 
 def known_keys(types: SectionTypes | None = None) -> dict[str, Any]:
     """Return every setting's dotted key with its type, those of plugins included where their types are given."""
-    own = {key: kind for key, kind in _fields(Settings) if key != "plugins.sections"}
+    own = {key: kind for key, kind in _fields(Settings).items() if key != "plugins.sections"}
     for name, section in (types or {}).items():
-        own |= _fields(section, f"plugins.{name}.")
+        own |= {f"plugins.{name}.{key}": kind for key, kind in _fields(section).items()}
     return own
 
 
@@ -169,12 +170,15 @@ def environment_name(key: str) -> str:
     return PREFIX + key.upper().replace(".", "_").replace("-", "_")
 
 
-def _fields(struct: type[Struct], prefix: str = "") -> Iterator[tuple[str, Any]]:
+@cache
+def _fields(struct: type[Struct]) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
     for field in msgspec.structs.fields(struct):
         if isinstance(field.type, type) and issubclass(field.type, Struct):
-            yield from _fields(field.type, f"{prefix}{field.name}.")
+            found |= {f"{field.name}.{key}": kind for key, kind in _fields(field.type).items()}
         else:
-            yield prefix + field.name, field.type
+            found[field.name] = field.type
+    return found
 
 
 def _is_secret(kind: Any) -> bool:

@@ -88,10 +88,11 @@ def network_file_system(folder: Path) -> str | None:
     except OSError:
         return None  # macOS: Docker's shared folders are met on the Linux side
     best, kind = Path("/"), ""
+    real = folder.resolve()
     for line in mounts:
         before, _, after = line.partition(" - ")
         point = Path(before.split()[4].encode().decode("unicode_escape"))
-        if folder.resolve().is_relative_to(point) and len(point.parts) >= len(best.parts):
+        if real.is_relative_to(point) and len(point.parts) >= len(best.parts):
             best, kind = point, after.split()[0]
     return kind if kind.startswith(NETWORK_FILE_SYSTEMS) else None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 log = logging.getLogger("faiss_memory.store")
 
 BYTES = 4 * 1024 * 1024
+REPEATS = 4
 ROOM = 4
 """It is made only where so many times its size is free: it must not be what fills the disk."""
 
@@ -28,8 +29,9 @@ class Reserve:
                 return
             self._path.unlink(missing_ok=True)  # whatever it is that lies there
             with self._path.open("xb") as file:
-                # Written, and not only claimed: a file of nothing but holes keeps no room.
-                file.write(os.urandom(BYTES))
+                # Written, and not only claimed: a file of nothing but holes keeps no room, and so little does one
+                # that compresses. Random bytes are slow to make, and no file system looks for repeats so far apart.
+                file.write(os.urandom(BYTES // REPEATS) * REPEATS)
         except OSError as error:
             with suppress(OSError):
                 self._path.unlink()

@@ -13,6 +13,7 @@ from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup.backups import MANUAL, Manifest, free_name, read_manifests, write_manifest
 from faiss_memory.store.filesystem import sync_file, sync_folder
 from faiss_memory.store.records import clock
+from faiss_memory.store.records.database import PATIENCE
 from faiss_memory.store.records.schema import SCHEMA_VERSION
 
 log = logging.getLogger("faiss_memory.store")
@@ -26,7 +27,7 @@ def back_up_older(data: Path) -> None:
     path = data / "memory.db"
     if not path.exists():
         return
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(path, PATIENCE, isolation_level=None)) as connection:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # so that no file is made beside it
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         try:

@@ -53,6 +53,10 @@ _OUT_OF_REACH = tuple(
 """What says nothing about the content of the file: it must not be built anew because of that."""
 
 
+PATIENCE = 5.0
+"""Seconds: so long another program may hold memory.db, such as one that looks into it, before a start gives up."""
+
+
 class Truth(TruthReader):
     """The records and vectors, behind one exclusive connection. Not thread-safe: its owner serialises.
 
@@ -64,7 +68,7 @@ class Truth(TruthReader):
         self.path = path
         self.model: str | None = None
         """The identity of the model in use; an embedding that names none is by this one."""
-        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.connection = sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
         # A damaged text may not be UTF-8 any more; its checksum then says what is wrong, row by row.
         self.connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         try:
