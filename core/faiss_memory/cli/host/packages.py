@@ -41,7 +41,7 @@ def install(names: Sequence[str]) -> None:
 
 
 def _stated(names: Sequence[str]) -> list[str]:
-    """Give the requirements by which this program's own metadata names packages."""
+    """Return the requirements by which this program's own metadata names packages."""
     stated = {_name(each): each for each in importlib.metadata.requires("faiss-memory") or []}
     return [stated[name] for name in names]
 
