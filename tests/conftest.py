@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -163,3 +164,16 @@ def real_service(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) ->
     """One running service with the real model, shared by the whole session: use a project of your own."""
     with RunningService(tmp_path_factory.mktemp("real") / "data", cache=model_cache) as running:
         yield running
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what was left out, a line for each reason."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple)
+    )
+    if reasons:
+        terminalreporter.section(f"left out: {reasons.total()} tests")
+        for reason, count in sorted(reasons.items(), key=lambda each: (-each[1], each[0])):
+            terminalreporter.line(f"{count:5}  {reason}")

@@ -72,7 +72,10 @@ def images(clone: Path, report: Callable[[str], None]) -> Iterator[None]:
     before = set(engine.docker("images", "-q", "-f", "dangling=true").split())
     report(f"the base: {engine.base()}")
     options = ["--build-arg", f"BASE={engine.base()}", *engine.OPTIONS]
-    for what, tag, target in (("default", engine.IMAGE, []), ("full", engine.FULL, ["--target", "full"])):
+    for what, tag, target in (
+        ("default", engine.IMAGE, ["--target", "slim"]),
+        ("full", engine.FULL, ["--target", "full"]),
+    ):
         began = time.monotonic()
         engine.run("docker", "build", *options, *target, "-t", tag, ".", folder=clone)
         report(f"building the {what} image: {time.monotonic() - began:.0f} s")

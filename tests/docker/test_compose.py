@@ -191,15 +191,17 @@ def test_the_memories_lie_in_a_volume_as_readme_has_it_for_macos(compose):
 def test_another_model_is_answered_by_the_full_image_and_then_by_the_default_one(
     compose: Composed, clone: Path, report: Callable[[str], None]
 ) -> None:
-    """As README's compose.override.yaml has it; a small model in a folder stands in for one of the hub."""
-    override = clone / "compose.override.yaml"
-    written = next(block for block in blocks("README.md", "yaml") if "target: full" in block.text)
-    assert "all-mpnet-base-v2" in written.text
+    """As README has it; a small model in a folder stands in for one of the hub."""
+    settings = clone / ".env"
+    lines = [line for block in blocks("README.md", "bash") for line in block.text.splitlines()]
+    written = [line for line in lines if line.startswith(('echo "MODEL_NAME', 'echo "FAISS_MEMORY_IMAGE'))]
+    assert len(written) == 2
     compose.folder_is("mkdir /folder/data")
     script = (Path(__file__).parent / "small_model.py").read_text(encoding="utf-8")
     mounted = ("-v", f"{clone}/data:/data", "--network", "none", "--entrypoint", "python")
     engine.docker("run", "--rm", *mounted, engine.FULL, "-W", "ignore", "-c", script, "/data/small")
-    override.write_text(written.text.replace("all-mpnet-base-v2", "/data/small"))
+    script = "\n".join(written).replace("all-mpnet-base-v2", "/data/small")
+    engine.run("bash", "-ec", script, folder=clone)
     try:
         began = time.monotonic()
         compose.up(seconds=600)
@@ -208,10 +210,10 @@ def test_another_model_is_answered_by_the_full_image_and_then_by_the_default_one
         )
         assert engine.inspect("faiss-memory", ".Config.Image") == engine.FULL
         curl("/memory/add", {"text": TEXT})
-        override.write_text("services:\n  faiss-memory:\n    environment:\n      - MODEL_NAME=/data/small\n")
+        settings.write_text("MODEL_NAME=/data/small\n")
         compose.up()
         assert engine.inspect("faiss-memory", ".Config.Image") == engine.IMAGE
         assert curl("/search", {"query": "search", "mode": "semantic"})[1]["count"] == 1
         assert curl("/stats")[1]["model"] == "/data/small"
     finally:
-        override.unlink()
+        settings.unlink()

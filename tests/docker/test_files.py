@@ -34,7 +34,9 @@ def environment() -> dict[str, str | None]:
 
 
 def stages() -> dict[str, str]:
-    return {name: base for base, name in (line.split(" AS ") for line in instructions("FROM"))}
+    return {
+        name: base for base, name in (line.split(" AS ") for line in instructions("FROM") if " AS " in line)
+    }
 
 
 # compose.yaml.
@@ -43,13 +45,13 @@ def stages() -> dict[str, str]:
 def test_compose_has_the_one_service_of_the_brief():
     assert list(COMPOSE) == ["services"]
     assert list(COMPOSE["services"]) == ["faiss-memory"]
-    assert SERVICE["build"] == "."
-    assert SERVICE["image"] == "faiss-memory:latest"
+    assert SERVICE["build"] == {"context": ".", "target": "${FAISS_MEMORY_IMAGE:-slim}"}
+    assert SERVICE["image"] == "faiss-memory:${FAISS_MEMORY_IMAGE:-latest}"
     assert SERVICE["container_name"] == "faiss-memory"
     assert SERVICE["restart"] == "unless-stopped"
     assert "./data:/data" in SERVICE["volumes"]
     assert "./sources:/sources:ro" in SERVICE["volumes"]
-    assert environment()["MODEL_NAME"] == load(None, {}, {}).settings.model_name
+    assert environment()["MODEL_NAME"] == f"${{MODEL_NAME:-{load(None, {}, {}).settings.model_name}}}"
     assert environment()["MAX_BACKUPS"] == "10"
 
 
@@ -128,9 +130,13 @@ def test_without_a_token_it_must_be_said_that_it_is_published_here_alone(publish
 # The Dockerfile.
 
 
-def test_the_last_stage_is_the_slim_one_and_full_is_a_target():
-    assert {"slim", "full"} <= set(stages())
-    assert list(stages())[-1] == "slim"
+def test_the_default_is_the_slim_image_and_what_is_above_it_has_no_torch():
+    names = list(stages())
+    assert instructions("FROM")[-1] == "slim"
+    above = DOCKERFILE[: DOCKERFILE.index("FROM serving AS full")]
+    assert names.index("slim") < names.index("full")
+    assert "compiling.txt" not in above
+    assert 'pip install --no-cache-dir "$TORCH"' not in above
     assert {base for base in stages().values() if base not in stages()} == {"$BASE"}
 
 

@@ -49,6 +49,12 @@ def test_the_model_is_the_one_of_the_extra():
     assert part("model") == PROJECT["optional-dependencies"]["model"]
 
 
+@pytest.mark.parametrize("name", ["light", "overrides"])
+def test_the_files_of_a_light_installation_are_up_to_date(name):
+    written = {"light": "requirements-light.txt", "overrides": "overrides-light.txt"}[name]
+    assert (ROOT / written).read_text(encoding="utf-8").splitlines() == part(name), "run `make docs`"
+
+
 @pytest.mark.parametrize(
     ("requirement", "name"),
     [("torch>=2.4", "torch"), ("PyStemmer >=2", "pystemmer"), ("a_b.c[x]~=1.0; python_version>'3'", "a-b-c")],

@@ -368,6 +368,17 @@ def test_a_model_that_is_missing(person, tmp_path):
     assert "there is no model in the folder" in failures(failed)
 
 
+def test_what_a_light_installation_goes_without_is_named_and_no_failure(person, monkeypatch):
+    said = []
+    for hidden in ((), ("torch", "onnx")):
+        for name in hidden:
+            monkeypatch.setitem(sys.modules, name, None)
+        findings = json.loads(person.run("doctor", "--json")[1])["findings"]
+        said += [each for each in findings if each["check"] == "packages"]
+    assert [each["state"] for each in said] == ["ok", "ok"]
+    assert "torch, onnx not installed here" in said[1]["said"]
+
+
 def test_a_data_folder_that_cannot_be_written(person, tmp_path):
     with RunningService(tmp_path / "data", fake=True) as running:
         person.uses(running)

@@ -11,5 +11,6 @@ EmbeddingLanes                   the queues in front of any embedder: searches g
 
 from faiss_memory.embedder.batcher import EmbeddingLanes
 from faiss_memory.embedder.opening import open_embedder, reopen_embedder
+from faiss_memory.embedder.packages import MissingPackages, missing_packages
 
-__all__ = ["EmbeddingLanes", "open_embedder", "reopen_embedder"]
+__all__ = ["EmbeddingLanes", "MissingPackages", "missing_packages", "open_embedder", "reopen_embedder"]

@@ -21,6 +21,7 @@ class MissingPackages(EmbedderError):
             "image `full`: echo FAISS_MEMORY_IMAGE=full >> .env && docker compose up -d --build. Or set MODEL_NAME "
             "back."
         )
+        self.names = names
 
 
 def missing_packages() -> list[str]:

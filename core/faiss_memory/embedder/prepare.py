@@ -28,7 +28,6 @@ from faiss_memory.embedder.recipe import (
     Step,
     read_tensors,
 )
-from faiss_memory.errors import EmbedderError
 
 NOT_LOADED = ("data_config.json", "train_script.py")
 """What models of the hub have beside their files to tell how they were trained."""
@@ -38,7 +37,7 @@ def main(model_name: str) -> None:
     """Write the prepared folder of a model, and check it."""
     source = find_source(model_name)
     if source.folder is None:
-        raise EmbedderError(f"{model_name} is neither a folder nor an installed package")
+        raise SystemExit(f"{model_name} is neither a folder nor an installed package")
     with tempfile.TemporaryDirectory() as temporary:
         compiled, written, rebuilt = (Path(temporary) / name for name in ("compiled", "written", "rebuilt"))
         for folder in (compiled, written, rebuilt):
@@ -85,11 +84,11 @@ def _steps(folder: Path, compiled: Path) -> list[Step]:
     for name, start, length in _pieces(compiled):
         step = known.get(_digest(weights[start : start + length]))
         if step is None or start != at:
-            raise EmbedderError(f"{name} is none of the model's tensors, or does not follow the one before")
+            raise SystemExit(f"{name} is none of the model's tensors, or does not follow the one before")
         steps.append(step)
         at += length
     if at != len(weights):
-        raise EmbedderError(f"the weights file has {len(weights) - at} bytes that belong to nothing")
+        raise SystemExit(f"the weights file has {len(weights) - at} bytes that belong to nothing")
     return steps
 
 

@@ -15,6 +15,7 @@ from faiss_memory.autostart import choose
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.findings import Findings, measured
 from faiss_memory.cli.failures import CommandFailed, NobodyThere, Refused, Unreachable
+from faiss_memory.embedder import missing_packages
 from faiss_memory.errors import AutostartError
 from faiss_memory.peers import named_few, other_users
 from faiss_memory.settings import Settings
@@ -41,6 +42,7 @@ def check_service(client: Client, settings: Settings) -> tuple[Findings, Mapping
     _check_proxy(found, client)
     _check_others(found, settings)
     _check_secrets(found, settings)
+    _check_packages(found)
     _check_autostart(found)
     return found, stats
 
@@ -203,6 +205,17 @@ def _check_secrets(found: Findings, settings: Settings) -> None:
             "what looks like a key or a password is stored as it is (secrets: off)",
             "Set secrets: mask, and start the service again; `faiss-memory scan` says what is stored already",
         )
+
+
+def _check_packages(found: Findings) -> None:
+    if missing := missing_packages():
+        found.ok(
+            "packages",
+            f"{', '.join(missing)} not installed here: only another model than the default one needs them, and "
+            "faiss-memory compile MODEL installs them",
+        )
+    else:
+        found.ok("packages", "everything is installed that compiles other models")
 
 
 def _check_autostart(found: Findings) -> None:

@@ -72,18 +72,31 @@ def config(config: Path | None, others: Sequence[str], as_json: bool, **given: A
 def compile_model(model: str | None, cache_dir: Path | None) -> None:
     """Prepare a model now, so that the first start does not wait for it.
 
-    MODEL is a name or a folder; without it the one from the settings is prepared.
+    MODEL is a name or a folder; without it the one from the settings is prepared. Any model but the default one has to
+    be compiled; what that needs is installed first, where it is missing and this is a virtual environment.
     """
     import logging
 
     loaded = _load(None, (), model_name=model, cache_dir=cache_dir).settings
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    from faiss_memory.embedder import open_embedder
+    from faiss_memory.cli.host import packages
+    from faiss_memory.embedder import MissingPackages, open_embedder
     from faiss_memory.private import keep_files_private
 
     keep_files_private()
 
-    embedder = open_embedder(loaded.model_name, loaded.cache_folder)
+    try:
+        embedder = open_embedder(loaded.model_name, loaded.cache_folder)
+    except MissingPackages as error:
+        if not packages.can_install():
+            raise
+        click.echo(
+            f"{loaded.model_name} has to be compiled, which needs {', '.join(error.names)}: installing them into "
+            f"{sys.prefix} (about 1.2 GB)",
+            err=True,
+        )
+        packages.install(error.names)
+        embedder = open_embedder(loaded.model_name, loaded.cache_folder)
     click.echo(f"{embedder.identity} is ready: {embedder.dimension} dimensions, {embedder.window} tokens")
     embedder.close()
 
