@@ -26,7 +26,6 @@ from faiss_memory.contracts.store import (
 from faiss_memory.engine.duplicates import distinct, newer_first
 from faiss_memory.engine.found import Found, merged
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed
-from faiss_memory.engine.ranking import KEYWORD, SEMANTIC
 from faiss_memory.engine.relevance import Judge
 from faiss_memory.engine.searching import (
     Choice,
@@ -34,6 +33,7 @@ from faiss_memory.engine.searching import (
     asked,
     embed_queries,
     is_relevant,
+    legs_of,
     question,
     reaches_on,
     results_of,
@@ -378,7 +378,7 @@ class MemoryEngine:
         relevant = [result for result in results if is_relevant(query, result)][: query.k]
         withheld = min(len(results), query.k) - len(relevant)
         lacking = {*degraded, *lacked, *found.legs.partial, *self._incomplete(query)}
-        return Found(relevant, withheld, tuple(leg for leg in _legs_of(query) if leg in lacking))
+        return Found(relevant, withheld, tuple(leg for leg in legs_of(query) if leg in lacking))
 
     def _guests(self, query: Query, depth: int) -> Mapping[str, Ranking]:
         """Ask plugins for rankings of their own. Before the store is: nothing slow is done while it holds its state."""
@@ -390,11 +390,7 @@ class MemoryEngine:
         """Name the legs of this search that are still being rebuilt."""
         wanted = query.where.projects
         missing = {part.what for part in self.rebuilding() if wanted is None or part.project in wanted}
-        return tuple(leg for leg in _legs_of(query) if leg in missing)
-
-
-def _legs_of(query: Query) -> tuple[str, ...]:
-    return (SEMANTIC, KEYWORD) if query.mode == "hybrid" else (query.mode,)
+        return tuple(leg for leg in legs_of(query) if leg in missing)
 
 
 def _embed(models: ModelsInUse | None, memories: Sequence[Draft | Memory]) -> Sequence[Embedding | None]:

@@ -124,6 +124,11 @@ def asked(query: Query, meaning: Meaning | None, depth: int, named: Collection[i
     )
 
 
+def legs_of(query: Query) -> tuple[str, ...]:
+    """Return which legs of the store's a query's mode asks."""
+    return (SEMANTIC, KEYWORD) if query.mode == "hybrid" else (query.mode,)
+
+
 def phrases_of(text: str) -> list[str]:
     """Return what a query asks for word for word: itself if it is short, and what it quotes."""
     whole = " ".join(text.split())
