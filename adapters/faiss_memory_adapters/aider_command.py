@@ -28,6 +28,7 @@ PATIENCE = 5.0
 
 @click.command(
     cls=ExampleCommand,
+    section="Assistants",
     examples=[
         'faiss-memory aider -- --message "How do we keep amounts of money?"',
         "faiss-memory aider --tokens 800 -- README.md --yes-always",

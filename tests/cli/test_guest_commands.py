@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+
+from faiss_memory.cli.lazy import SECTIONS
 
 COMMAND = """\
 import click
@@ -16,6 +20,14 @@ def greet():
     \"\"\"
     raise faiss_memory.CommandFailed("nobody is here")
 
+@click.command(cls=faiss_memory.ExampleCommand, section="Files")
+def filed():
+    \"\"\"File.\"\"\"
+
+@click.command(cls=faiss_memory.ExampleCommand, section="Nowhere")
+def elsewhere():
+    \"\"\"Be elsewhere.\"\"\"
+
 not_a_command = 1
 """
 POINTS = """\
@@ -24,6 +36,8 @@ greet = stranger_command:greet
 broken = a_module_nobody_has:x
 strange = stranger_command:not_a_command
 search = stranger_command:greet
+filed = stranger_command:filed
+elsewhere = stranger_command:elsewhere
 """
 
 
@@ -39,11 +53,17 @@ def stranger(alone, tmp_path):
 
 
 def test_they_are_listed_with_their_help_and_run_like_any_other(stranger):
-    listed = stranger("--help").out.split("Commands of adapters and plugins:\n")[1].split("\n\n")[0]
-    assert [line.split(maxsplit=1)[0] for line in listed.splitlines()] == [
-        "aider", "broken", "build", "greet", "mcp", "never", "pin", "recall", "strange", "unpin",
-    ]  # fmt: skip
-    assert "  greet    Greet.\n" in listed
+    sections = {
+        lines[0]: [line.split(maxsplit=1)[0] for line in lines[1:]]
+        for lines in map(str.splitlines, stranger("--help").out.split("\n\n"))
+        if lines and lines[0].rstrip(":") in SECTIONS
+    }
+    assert [name.rstrip(":") for name in sections] == list(SECTIONS)
+    assert sections["Extend:"] == ["plugins", "broken", "elsewhere", "greet", "strange"]
+    assert sections["Files:"] == ["build", "filed"]
+    assert {"pin", "unpin", "never"} <= set(sections["Memories:"])
+    assert {"aider", "mcp"} <= set(sections["Assistants:"])
+    assert re.search(r"^  greet +Greet\.$", stranger("--help").out, re.MULTILINE)
     assert "Greet." in stranger("greet", "--help").out
     assert stranger("greet").failure(1) == "faiss-memory: nobody is here\n"
 

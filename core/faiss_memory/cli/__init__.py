@@ -12,57 +12,103 @@ from faiss_memory.cli.lazy import Home, LazyGroup
 _PLACE = "faiss_memory.cli."
 
 COMMANDS = {
-    "add": Home(_PLACE + "memories.add:add", "Store a memory."),
-    "search": Home(_PLACE + "memories.search:search", "Search memories with a question in plain words."),
-    "list": Home(_PLACE + "memories.search:list_memories", "List memories, the newest first."),
+    "add": Home(_PLACE + "memories.add:add", "Store a memory.", "Memories"),
+    "show": Home(_PLACE + "memories.search:show", "Show a memory in full.", "Memories"),
+    "edit": Home(_PLACE + "memories.add:edit", "Correct a memory.", "Memories"),
+    "forget": Home(_PLACE + "memories.forget:forget", "Forget memories by id or by a filter.", "Memories"),
+    "purge": Home(
+        _PLACE + "memories.purge:purge", "Purge memories by id or by a filter, from every file.", "Memories"
+    ),
+    "scan": Home(_PLACE + "memories.scan:scan", "Look for secrets in what is stored.", "Memories"),
     "cues": Home(
-        _PLACE + "memories.search:cues", "List the memories that have no cues yet, the newest first."
+        _PLACE + "memories.search:cues",
+        "List the memories that have no cues yet, the newest first.",
+        "Memories",
     ),
-    "show": Home(_PLACE + "memories.search:show", "Show a memory in full."),
-    "edit": Home(_PLACE + "memories.add:edit", "Correct a memory."),
-    "forget": Home(_PLACE + "memories.forget:forget", "Forget memories by id or by a filter."),
-    "purge": Home(_PLACE + "memories.purge:purge", "Purge memories by id or by a filter, from every file."),
-    "scan": Home(_PLACE + "memories.scan:scan", "Look for secrets in what is stored."),
-    "is-novel": Home(_PLACE + "memories.search:is_novel", "Say whether a text says something new."),
-    "tags": Home(_PLACE + "overview.stats:tags", "List the tags in use."),
-    "projects": Home(_PLACE + "overview.stats:projects", "List the projects."),
-    "stats": Home(_PLACE + "overview.stats:stats", "Show counts and sizes."),
-    "backup": Home(_PLACE + "backups.restore:backup", "Make a backup of all projects now."),
-    "backups": Home(_PLACE + "backups.restore:backups", "List the backups."),
-    "restore": Home(_PLACE + "backups.restore:restore", "Go back to a backup or a time, or to an archive."),
+    "search": Home(
+        _PLACE + "memories.search:search", "Search memories with a question in plain words.", "Find"
+    ),
+    "list": Home(_PLACE + "memories.search:list_memories", "List memories, the newest first.", "Find"),
+    "is-novel": Home(_PLACE + "memories.search:is_novel", "Say whether a text says something new.", "Find"),
+    "tags": Home(_PLACE + "overview.stats:tags", "List the tags in use.", "Find"),
+    "projects": Home(_PLACE + "overview.stats:projects", "List the projects.", "Find"),
+    "backup": Home(_PLACE + "backups.restore:backup", "Make a backup of all projects now.", "Backups"),
+    "backups": Home(_PLACE + "backups.restore:backups", "List the backups.", "Backups"),
+    "restore": Home(
+        _PLACE + "backups.restore:restore", "Go back to a backup or a time, or to an archive.", "Backups"
+    ),
     "verify": Home(
-        _PLACE + "backups.verify:verify", "Check every file of the memories, and mend what is damaged."
+        _PLACE + "backups.verify:verify",
+        "Check every file of the memories, and mend what is damaged.",
+        "Backups",
     ),
-    "health": Home(_PLACE + "overview.stats:health", "Say whether the service answers."),
-    "serve": Home(_PLACE + "host.serve:serve", "Run the service until it is stopped."),
-    "service": Home(_PLACE + "host.service:service", "Let the system start the service by itself."),
-    "install": Home(_PLACE + "assistants.install:install", "Connect assistants to this project's memory."),
-    "uninstall": Home(_PLACE + "assistants.install:uninstall", "Disconnect assistants."),
-    "status": Home(_PLACE + "assistants.status:status", "Show what is installed for assistants."),
+    "install": Home(
+        _PLACE + "assistants.install:install", "Connect assistants to this project's memory.", "Assistants"
+    ),
+    "uninstall": Home(_PLACE + "assistants.install:uninstall", "Disconnect assistants.", "Assistants"),
+    "status": Home(
+        _PLACE + "assistants.status:status", "Show what is installed for assistants.", "Assistants"
+    ),
     "doctor": Home(
-        _PLACE + "doctor.command:doctor", "Examine the service, and each installed assistant's way to it."
+        _PLACE + "doctor.command:doctor",
+        "Examine the service, and each installed assistant's way to it.",
+        "Assistants",
     ),
     "package": Home(
-        _PLACE + "assistants.package:package", "Make a package for an assistant's own plugin system."
+        _PLACE + "assistants.package:package",
+        "Make a package for an assistant's own plugin system.",
+        "Assistants",
     ),
-    "prompt": Home(_PLACE + "assistants.prompt:prompt", "Print what an assistant is told of the memory."),
-    "config": Home(_PLACE + "host.serve:config", "Show the settings in force, and where each comes from."),
-    "compile": Home(_PLACE + "host.serve:compile_model", "Prepare a model now."),
-    "plugins": Home(_PLACE + "host.serve:plugins", "List the plugins and adapters that are installed."),
+    "prompt": Home(
+        _PLACE + "assistants.prompt:prompt", "Print what an assistant is told of the memory.", "Assistants"
+    ),
+    "health": Home(_PLACE + "overview.stats:health", "Say whether the service answers.", "Service"),
+    "stats": Home(_PLACE + "overview.stats:stats", "Show counts and sizes.", "Service"),
+    "serve": Home(_PLACE + "host.serve:serve", "Run the service until it is stopped.", "Service"),
+    "service": Home(
+        _PLACE + "host.service:service", "Let the system start the service by itself.", "Service"
+    ),
+    "config": Home(
+        _PLACE + "host.config:config", "Show the settings in force, and where each comes from.", "Service"
+    ),
+    "compile": Home(_PLACE + "host.serve:compile_model", "Prepare a model now.", "Service"),
     "completion": Home(
-        _PLACE + "host.completion:completion", "Print the script that makes a shell complete commands."
+        _PLACE + "host.completion:completion",
+        "Print the script that makes a shell complete commands.",
+        "Service",
     ),
-    "version": Home(_PLACE + "host.serve:version", "Print the version."),
+    "version": Home(_PLACE + "host.serve:version", "Print the version.", "Service"),
+    "plugins": Home(
+        _PLACE + "host.serve:plugins", "List the plugins and adapters that are installed.", "Extend"
+    ),
 }
 
-_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {words}" for code, words in EXIT_CODES)
+ALIASES = {"delete": "forget", "rm": "forget", "ls": "list"}
+"""What people type for a command, by that."""
+INSTEAD = {
+    "export": "`faiss-memory backup --to FILE` writes everything into one file, and `faiss-memory list --all --json` "
+    "prints the memories.",
+    "import": "`faiss-memory build PATH` makes memories of files, and `faiss-memory restore FILE` goes back to what "
+    "`backup --to FILE` has written.",
+}
+"""What people look for that is called otherwise: where it is done."""
+
+_OTHER_NAMES = (
+    "\b\nAlso understood:\n" + "\n".join(f"  {name:<7} {meant}" for name, meant in ALIASES.items()) + "\n\n"
+)
+_EPILOG = _OTHER_NAMES + "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {words}" for code, words in EXIT_CODES)
 
 
 @click.group(
     cls=LazyGroup,
     homes=COMMANDS,
+    aliases=ALIASES,
+    instead=INSTEAD,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(
+    None, "-V", "--version", package_name="faiss-memory", message="%(version)s", help="Print the version."
 )
 @click.option("--url", metavar="URL", help="The service's address; found by itself otherwise.")
 @click.option(

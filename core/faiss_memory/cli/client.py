@@ -271,6 +271,8 @@ class Client:
             raise Unreachable(self._somebody_else(named))
 
     def _read(self, status: int, headers: http.client.HTTPMessage, raw: bytes) -> dict[str, Any]:
+        if status == http.client.NO_CONTENT:
+            return {}
         try:
             answer = json.loads(raw)
         except (ValueError, RecursionError):

@@ -5,18 +5,39 @@ from __future__ import annotations
 import ast
 import importlib.util
 from importlib.machinery import PathFinder
+from typing import NamedTuple
 
 
-def first_line(module: str, function: str) -> str:
-    """Return the first line of a function's docstring; empty where it cannot be read."""
+class Told(NamedTuple):
+    """What a command says of itself: the first line of its help, and its section."""
+
+    help: str
+    section: str = ""
+
+
+def told_of(module: str, function: str) -> Told:
+    """Return the first line of a command's docstring, and its section; both empty where they cannot be read."""
     try:
         tree = ast.parse(_source(module))
     except (ImportError, OSError, SyntaxError, ValueError):
-        return ""
+        return Told("")
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+            return Told((ast.get_docstring(node) or "").partition("\n")[0], _section(node))
+    return Told("")
+
+
+def _section(function: ast.FunctionDef) -> str:
+    """Read what the decorator that makes a command of a function is given as `section`."""
+    given = [word for call in function.decorator_list if isinstance(call, ast.Call) for word in call.keywords]
+    return next(
+        (
+            str(word.value.value)
+            for word in given
+            if word.arg == "section" and isinstance(word.value, ast.Constant)
+        ),
+        "",
+    )
 
 
 def _source(module: str) -> bytes:

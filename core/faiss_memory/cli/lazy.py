@@ -18,23 +18,41 @@ from faiss_memory.cli.failures import CommandFailed, ReportingGroup
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from faiss_memory.cli.docstrings import Told
+
 GUESTS = "faiss_memory.commands"
+SECTIONS = ("Memories", "Find", "Files", "Backups", "Assistants", "Service", "Extend")
+"""Under which commands are listed, in this order; what says nothing stands under the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a command is, `module:attribute`, and its help in a line."""
+    """Where a command is, `module:attribute`, its help in a line, and the section of the list that it stands in."""
 
     place: str
     help: str
+    section: str
 
 
 class LazyGroup(ReportingGroup):
-    """A group that knows its commands by name and help alone until one is asked for."""
+    """A group that knows its commands by name and help alone until one is asked for.
 
-    def __init__(self, *args: Any, homes: Mapping[str, Home], **given: Any) -> None:
+    `aliases` are other words for commands, and `instead` says of words that are none what is typed for them. A command
+    that a package brings by such a name is taken before both.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        homes: Mapping[str, Home],
+        aliases: Mapping[str, str],
+        instead: Mapping[str, str],
+        **given: Any,
+    ) -> None:
         super().__init__(*args, **given)
         self.homes = homes
+        self.aliases = aliases
+        self.instead = instead
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of the table, and then those of adapters and plugins."""
@@ -50,30 +68,38 @@ class LazyGroup(ReportingGroup):
                 guests.setdefault(point.name, []).append(point)
         return guests
 
-    def _help_of_guests(self) -> dict[str, str]:
-        guests = self._guests()
-        if not guests:
-            return {}
-        from faiss_memory.cli.docstrings import first_line
+    def _told(self) -> dict[str, Told]:
+        """Return what every command says of itself: those of the table, and then those of adapters and plugins."""
+        from faiss_memory.cli.docstrings import Told, told_of
 
-        return {name: first_line(point.module, point.attr) for name, (point, *_) in guests.items()}
+        told = {name: Told(home.help, home.section) for name, home in self.homes.items()}
+        guests = self._guests()
+        return told | {name: told_of(point.module, point.attr) for name, (point, *_) in guests.items()}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None for a name that is not one."""
         if cmd_name not in self.homes:
             points = self._guests().get(cmd_name, [])
+            if not points and cmd_name in self.aliases:
+                return self.get_command(ctx, self.aliases[cmd_name])
             return _load(points) if points else None
         module, _, attribute = self.homes[cmd_name].place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, home.help) for name, home in self.homes.items()])
-        if guests := self._help_of_guests():
-            with formatter.section("Commands of adapters and plugins"):
-                formatter.write_dl(list(guests.items()))
+        """Write the list of commands, by sections, their help in one column."""
+        told = self._told()
+        width = max(map(len, told))
+        for section in SECTIONS:
+            rows = [
+                (name.ljust(width), one.help)
+                for name, one in told.items()
+                if section == (one.section if one.section in SECTIONS else SECTIONS[-1])
+            ]
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -86,6 +112,10 @@ class LazyGroup(ReportingGroup):
             known = self.list_commands(ctx)
             if name in known:
                 return super().resolve_command(ctx, args)
+            if name in self.aliases:
+                return super().resolve_command(ctx, [self.aliases[name], *args[1:]])
+            if name in self.instead:
+                raise click.UsageError(f"There is no command `{name}`: {self.instead[name]}", ctx)
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f" Did you mean `{near[0]}`?" if near else ""
             raise click.UsageError(f"There is no command `{name}`.{hint}", ctx)
@@ -95,10 +125,9 @@ class LazyGroup(ReportingGroup):
         """Complete a command's name without importing any, or an option of the group."""
         from click.shell_completion import CompletionItem
 
-        helps = {name: home.help for name, home in self.homes.items()} | self._help_of_guests()
         named = [
-            CompletionItem(name, help=helps.get(name))
-            for name in self.list_commands(ctx)
+            CompletionItem(name, help=one.help)
+            for name, one in self._told().items()
             if name.startswith(incomplete)
         ]
         return named + click.Command.shell_complete(self, ctx, incomplete)
@@ -127,11 +156,18 @@ def _load(points: Sequence[EntryPoint]) -> click.Command:
 
 
 class ExampleCommand(click.Command):
-    """A command with examples, which its help ends with."""
+    """A command with examples, which its help ends with.
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **given: Any) -> None:
+    One that a package brings says by `section` where `faiss-memory --help` lists it; see `SECTIONS`. It is read from
+    the source, so it must stand there as a plain string.
+    """
+
+    def __init__(
+        self, *args: Any, examples: Sequence[str] = (), section: str = SECTIONS[-1], **given: Any
+    ) -> None:
         super().__init__(*args, **given)
         self.examples = tuple(examples)
+        self.section = section
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, each in a line as it would be typed."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 NAMES_QUICKLY = 0.5
-"""Seconds that completing a name may take."""
+"""Seconds that the service may take to name what completes a word."""
 
 
 def service_options(command: Command) -> Command:
@@ -56,16 +56,54 @@ def asks_service(command: Command) -> Command:
 
 def complete_project(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete a project's name from the running service; without one there is nothing to complete."""
+    return _known_to_the_service(
+        ctx,
+        incomplete,
+        lambda session: [
+            entry["name"] for entry in session.call("GET", "/projects", patient=False)["projects"]
+        ],
+    )
+
+
+def complete_tag(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a tag that is in use, the most frequent first: in the projects given, else anywhere."""
+    given = ctx.params.get("project") or "*"
+    projects = [given] if isinstance(given, str) else given
+
+    def tags(session: Session) -> list[str]:
+        answers = [session.call("GET", "/tags", params={"project": name}, patient=False) for name in projects]
+        return [entry["tag"] for answer in answers for entry in answer["tags"]]
+
+    return _known_to_the_service(ctx, incomplete, tags)
+
+
+def complete_assistant(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of an assistant that there is an adapter for."""
+    from faiss_memory.errors import MemoryServiceError
+    from faiss_memory.plugin_host import PluginHost
+    from faiss_memory.settings import load_settings
+
+    try:
+        known = PluginHost(load_settings().plugins.disabled).adapters
+    except MemoryServiceError:  # which any command says in words
+        return []
+    typed = ctx.params.get(param.name or "") or ()
+    return [name for name in sorted(known) if name.startswith(incomplete) and name not in typed]
+
+
+def _known_to_the_service(
+    ctx: click.Context, incomplete: str, names: Callable[[Session], list[str]]
+) -> list[str]:
+    """Ask the running service for names that begin so; nothing, and not a word, where none answers at once."""
     from faiss_memory.cli.session import open_session
     from faiss_memory.errors import MemoryServiceError
 
     try:
         url = ctx.params.get("url") or ctx.find_root().params.get("url")
         with ctx:
-            session = open_session(url, NAMES_QUICKLY, False)
-            answer = session.call("GET", "/projects", patient=False)
-        return [entry["name"] for entry in answer["projects"] if entry["name"].startswith(incomplete)]
-    except (MemoryServiceError, click.ClickException, KeyError, TypeError):
+            found = names(open_session(url, NAMES_QUICKLY, False))
+        return [name for name in dict.fromkeys(found) if name.startswith(incomplete)]
+    except (MemoryServiceError, click.ClickException, KeyError, TypeError, AttributeError):
         return []
 
 
@@ -83,7 +121,7 @@ def projects_option(help: str) -> Command:
 
 def tag_option(help: str) -> Command:
     """Make `--tag`, which may be given several times."""
-    return click.option("--tag", "-t", multiple=True, metavar="TAG", help=help)
+    return click.option("--tag", "-t", multiple=True, metavar="TAG", help=help, shell_complete=complete_tag)
 
 
 def cue_option(help: str) -> Command:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import click
 
-from faiss_memory.cli.records import Column, Value, plain_value
+from faiss_memory.cli.records import Column, Value, Verdict, plain_value
 from faiss_memory.cli.writing import clean
 
 
@@ -26,6 +26,9 @@ class Output(Protocol):
 
     def fields(self, pairs: Iterable[tuple[str, Value]]) -> None:
         """Print one record, a line for each of its fields."""
+
+    def verdicts(self, about: str, verdicts: Sequence[Verdict]) -> None:
+        """Print what was found about one thing; at a terminal stacked, so that nothing is cut however narrow it is."""
 
     def text(self, text: str) -> None:
         """Print a text in full; at a terminal its lines are kept, each with a margin."""
@@ -50,6 +53,10 @@ class PlainOutput:
     def fields(self, pairs: Iterable[tuple[str, Value]]) -> None:
         """Print each field as its name, a tab and its value."""
         self.table((), pairs)
+
+    def verdicts(self, about: str, verdicts: Sequence[Verdict]) -> None:
+        """Print each as its record."""
+        self.table((), [verdict.plain for verdict in verdicts])
 
     def text(self, text: str) -> None:
         """Print the text in one line, its line breaks escaped."""

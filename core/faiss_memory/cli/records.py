@@ -12,7 +12,8 @@ from faiss_memory.cli.writing import clean, when
 class Column:
     """A column of a table; the `wide` one gets the room that is left, `most` bounds the others.
 
-    Where that is too little, columns are left out of what a terminal shows, those with the highest `spare` first.
+    Where that is too little, columns are left out of what a terminal shows, those with the highest `spare` first; those
+    with 1 only where the wide one could hardly be read.
     """
 
     name: str
@@ -33,12 +34,24 @@ class Cell:
     style: str = ""
 
 
+Value = Cell | str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found about one thing: at a terminal a sign, a name and words, and the advice on a line of its own."""
+
+    plain: Sequence[Value]
+    """The record for a pipe."""
+    sign: Cell
+    name: str
+    said: str
+    advice: str = ""
+
+
 def time_cell(time: str) -> Cell:
     """Return a time as the API writes it, which at a terminal reads as people say it."""
     return Cell(time, when(time))
-
-
-Value = Cell | str | int | float | None
 
 
 def plain_value(value: Value) -> str:

@@ -58,7 +58,8 @@ class Session:
         except OSError:  # the folder was removed
             return DEFAULT
         project = project_here(self.client, folder).project
-        if project == DEFAULT and is_first_time(folder):
+        tells = self.out.for_people and not self.as_json  # what reads a pipe can do nothing about it
+        if project == DEFAULT and tells and is_first_time(folder):
             self.out.remark(
                 "This folder belongs to no project, so `default` is meant, which every project reads: "
                 "`git init` here, or --project NAME, gives it one of its own."

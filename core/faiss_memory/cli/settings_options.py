@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from faiss_memory.errors import ConfigError
+
+if TYPE_CHECKING:
+    from faiss_memory.settings import Loaded
 
 _OPTIONS = [
     click.option("--config", type=click.Path(path_type=Path), help="The configuration file (yaml)."),
@@ -39,3 +42,11 @@ def overrides_of(others: Sequence[str], given: Mapping[str, Any]) -> dict[str, A
             raise ConfigError(f"--set {pair}: write KEY=VALUE, such as --set limits.k=50")
         overrides[key.strip()] = value.strip()
     return overrides
+
+
+def load_with_plugins(config: Path | None, others: Sequence[str], **given: Any) -> Loaded:
+    """Load the settings, those of the plugins as well, which takes loading the plugins. Raises ConfigError."""
+    from faiss_memory.plugin_host import section_types
+    from faiss_memory.settings import load
+
+    return load(config, overrides_of(others, given), section_types=section_types)

@@ -20,11 +20,15 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from faiss_memory.cli.records import Cell, Column, Value
+from faiss_memory.cli.records import Cell, Column, Value, Verdict
 from faiss_memory.cli.writing import clean
 
 LEAST = 36
 """Cells that a text needs to be read."""
+LEAST_OF_ALL = 16
+"""Cells that it makes do with for the sake of the column that is spared last."""
+WIDEST_NAME = 24
+"""Cells for the names of verdicts; longer ones are folded."""
 
 
 class TerminalOutput:
@@ -62,19 +66,19 @@ class TerminalOutput:
         """Choose the columns that are not empty, and leave the wide one room enough to be read."""
         used = [at for at in range(len(columns)) if any(row[at].plain for row in rows)]
 
-        def width(at: int) -> int:
+        def width(at: int, text: int) -> int:
             if columns[at].wide:
-                return LEAST
+                return text
             widest = max(
                 cell_len(text.plain) for text in (Text(columns[at].name), *(row[at] for row in rows))
             )
             return min(widest, columns[at].most or widest)
 
-        while sum(width(at) + 2 for at in used) > self._console.width:
-            spare = max(used, key=lambda at: columns[at].spare)
-            if not columns[spare].spare:
+        while spare := max((columns[at].spare for at in used), default=0):
+            text = LEAST if spare > 1 else LEAST_OF_ALL
+            if sum(width(at, text) + 2 for at in used) <= self._console.width:
                 break
-            used.remove(spare)
+            used = [at for at in used if columns[at].spare < spare]
         return used
 
     def fields(self, pairs: Iterable[tuple[str, Value]]) -> None:
@@ -87,6 +91,22 @@ class TerminalOutput:
             if shown.plain:
                 table.add_row(Text(clean(name)), shown)
         self._console.print(table)
+
+    def verdicts(self, about: str, verdicts: Sequence[Verdict]) -> None:
+        """Print them below each other: names in a column, words beside them, and below each what to do."""
+        width = min(max((cell_len(verdict.name) for verdict in verdicts), default=0), WIDEST_NAME)
+        self._console.print(Text(clean(about), style="bold cyan"))
+        for verdict in verdicts:
+            row = Table.grid(padding=(0, 2, 0, 0))
+            row.add_column(width=1)
+            row.add_column(width=width, overflow="fold")
+            row.add_column(overflow="fold")
+            row.add_row(_shown(verdict.sign), Text(clean(verdict.name)), Text(clean(verdict.said)))
+            self._console.print(row)
+            if verdict.advice:
+                advice = Table.grid(padding=(0, 1, 0, 0))
+                advice.add_row("   →", Text(clean(verdict.advice), overflow="fold"), style="yellow")
+                self._console.print(advice)
 
     def text(self, text: str) -> None:
         """Print a text with its own lines, each with a margin that it cannot leave."""

@@ -16,10 +16,10 @@ MOST = 320
 _ID = Column("id", style="cyan", right=True)
 _SIMILAR = Column("similar", right=True, spare=4)
 _LONGEST_SOURCE = 32
-_SOURCE = Column("source", most=_LONGEST_SOURCE, style="blue", spare=1)
+_SOURCE = Column("source", most=_LONGEST_SOURCE, style="blue", spare=2)
 _TAGS = Column("tags", most=24, style="magenta", spare=5)
-_WHEN = Column("when", style="dim", spare=3)
-_PROJECT = Column("project", most=24, spare=2)
+_WHEN = Column("when", style="dim", spare=1)
+_PROJECT = Column("project", most=24, spare=3)
 _TEXT = Column("text", wide=True)
 
 
@@ -38,15 +38,18 @@ def show_results(out: Output, answer: Mapping[str, Any]) -> None:
     ]  # fmt: skip
     out.table(columns, rows)
     where = projects_in_words(answer["project"])
-    found = f"{counted(answer['count'], 'memory', 'memories')} found" if rows else "Nothing about that found"
+    degraded = answer.get("degraded")
+    nothing = (
+        "Nothing found yet, and not everything was searched," if degraded else "Nothing about that found"
+    )
+    found = f"{counted(answer['count'], 'memory', 'memories')} found" if rows else nothing
     out.remark(f"{found} in {where} ({answer['mode']}, {answer['took_ms']:.0f} ms)")
     if answer["withheld"]:
+        out.remark(f"{counted(answer['withheld'], 'memory', 'memories')} that hardly fit: --all shows them")
+    if degraded:
         out.remark(
-            f"{counted(answer['withheld'], 'memory', 'memories')} that hardly fit: --min-relevance 0 shows them"
-        )
-    if answer.get("degraded"):
-        out.remark(
-            f"These could not take part: {', '.join(answer['degraded'])}; `faiss-memory health` may say why"
+            f"These could not take part, or not fully: {', '.join(degraded)}; ask again in a moment, or see "
+            "`faiss-memory health`"
         )
 
 

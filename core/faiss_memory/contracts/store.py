@@ -160,8 +160,7 @@ class Legs:
     """The memories that hold one of the phrases word for word, case folded. Empty where many might: a store looks into
     a bounded number of texts."""
     partial: Collection[str] = ()
-    """Which legs, `semantic` or `keyword`, had not seen every memory in this state. What a store tells as `rebuilding`
-    before and after counts too: this is for what ends, or begins and ends, in between."""
+    """Which legs, `semantic` or `keyword`, had not seen every memory in this state, besides what `rebuilding` tells."""
 
 
 Choose = Callable[[Legs], Sequence[int]]

@@ -32,6 +32,7 @@ MOST_FILES = 20
 
 @click.command(
     cls=ExampleCommand,
+    section="Files",
     examples=[
         "faiss-memory build docs",
         "faiss-memory build 'notes/*.md' README.md --project website --dry-run",

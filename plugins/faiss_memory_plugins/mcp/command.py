@@ -12,6 +12,7 @@ from faiss_memory import ExampleCommand, project_option
 
 @click.command(
     cls=ExampleCommand,
+    section="Assistants",
     examples=["faiss-memory mcp < /dev/null", "faiss-memory mcp --project web < /dev/null"],
 )
 @click.option("--url", metavar="URL", help="The service's address; found by itself otherwise.")

@@ -26,6 +26,7 @@ _DISABLED = (
 
 @click.command(
     cls=ExampleCommand,
+    section="Find",
     examples=[
         'faiss-memory recall "How do we handle errors?"',
         'faiss-memory recall "and for dates?" --previous "How do we parse numbers?"',
@@ -157,7 +158,7 @@ def _log_row(one: Mapping[str, Any]) -> Sequence[Any]:
     )
 
 
-@click.command(cls=ExampleCommand, examples=["faiss-memory pin 1"])
+@click.command(cls=ExampleCommand, section="Memories", examples=["faiss-memory pin 1"])
 @click.argument("id", type=int)
 @asks_service
 def pin(session: Session, id: int) -> None:
@@ -165,7 +166,7 @@ def pin(session: Session, id: int) -> None:
     _pin(session, id, True)
 
 
-@click.command(cls=ExampleCommand, examples=["faiss-memory unpin 1"])
+@click.command(cls=ExampleCommand, section="Memories", examples=["faiss-memory unpin 1"])
 @click.argument("id", type=int)
 @asks_service
 def unpin(session: Session, id: int) -> None:
@@ -181,6 +182,7 @@ def _pin(session: Session, memory_id: int, pinned: bool) -> None:
 
 @click.command(
     cls=ExampleCommand,
+    section="Memories",
     examples=[
         'faiss-memory never 1 "How do we handle errors?"',
         'faiss-memory never 1 --forget "How do we handle errors?"',

@@ -12,6 +12,7 @@ import click
 from faiss_memory.cli.assistants.showing import entries_of, print_files, show_plan, show_refusal
 from faiss_memory.cli.failures import EXIT_FAILED, EXIT_NO
 from faiss_memory.cli.lazy import ExampleCommand
+from faiss_memory.cli.options import complete_assistant
 
 if TYPE_CHECKING:
     from faiss_memory.cli.output import Output
@@ -46,7 +47,7 @@ def _place_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "faiss-memory install generic --shared --print",
     ],
 )
-@click.argument("assistant", nargs=-1)
+@click.argument("assistant", nargs=-1, shell_complete=complete_assistant)
 @click.option("--all", "everything", is_flag=True, help="Every assistant that is found on this machine.")
 @_place_options
 @click.option("--print", "prints", is_flag=True, help="Print the files, to be pasted, and write nothing.")
@@ -99,7 +100,7 @@ def install(
     cls=ExampleCommand,
     examples=["faiss-memory uninstall generic --dry-run", "faiss-memory uninstall generic"],
 )
-@click.argument("assistant", nargs=-1)
+@click.argument("assistant", nargs=-1, shell_complete=complete_assistant)
 @click.option("--all", "everything", is_flag=True, help="Every assistant that is installed there.")
 @_place_options
 def uninstall(

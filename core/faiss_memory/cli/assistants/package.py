@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from faiss_memory.cli.lazy import ExampleCommand
+from faiss_memory.cli.options import complete_assistant
 
 
 @click.command(
@@ -16,7 +17,7 @@ from faiss_memory.cli.lazy import ExampleCommand
         "faiss-memory package claude-code --to claude-plugin --shared",
     ],
 )
-@click.argument("assistant")
+@click.argument("assistant", shell_complete=complete_assistant)
 @click.option(
     "--to",
     "folder",

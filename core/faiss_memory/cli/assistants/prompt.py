@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from faiss_memory.cli.lazy import ExampleCommand
-from faiss_memory.cli.options import asks_service, given_only, project_option
+from faiss_memory.cli.options import asks_service, complete_assistant, given_only, project_option
 
 if TYPE_CHECKING:
     from faiss_memory.cli.session import Session
 
 
 @click.command(cls=ExampleCommand, examples=["faiss-memory prompt generic >> NOTES.md"])
-@click.argument("name")
+@click.argument("name", shell_complete=complete_assistant)
 @project_option("The project it should speak of [this folder's].")
 @asks_service
 def prompt(session: Session, name: str, project: str | None) -> None:

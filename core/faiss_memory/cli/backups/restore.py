@@ -89,20 +89,30 @@ def backups(session: Session) -> None:
         "faiss-memory restore auto_20260212_120000 --yes",
         "faiss-memory restore '2026-02-12 11:59' --yes",
         "faiss-memory restore memories.tar --yes",
+        "faiss-memory restore --memory 1",
     ],
 )
-@click.argument("moment", metavar="NAME|TIME|FILE")
+@click.argument("moment", metavar="NAME|TIME|FILE", required=False)
+@click.option(
+    "--memory", type=int, metavar="ID", help="Bring back one memory that was forgotten, and nothing else."
+)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @asks_service
-def restore(session: Session, moment: str, yes: bool) -> None:
+def restore(session: Session, moment: str | None, memory: int | None, yes: bool) -> None:
     """Go back to a backup or a time, or to an archive: to a name, to any moment since the oldest backup, to a file.
 
     All projects go back. The state before is set aside in the data folder. A time without an offset is UTC. A FILE is
-    one that `faiss-memory backup --to` has written, on this machine or another.
+    one that `faiss-memory backup --to` has written, on this machine or another. With --memory nothing else changes: a
+    memory that was forgotten comes back under its id, as the newest backup that holds it has it.
     """
     from faiss_memory.cli.backups.archives import brought_back
     from faiss_memory.cli.writing import counted
 
+    if (moment is None) == (memory is None):
+        raise click.UsageError("Name what to go back to (NAME, TIME or FILE), or one memory: --memory ID.")
+    if moment is None:
+        _undo(session, memory)
+        return
     wanted = _wanted(moment)
     if not yes and not _agreed(moment):
         return
@@ -117,6 +127,14 @@ def restore(session: Session, moment: str, yes: bool) -> None:
     for one in answer["left_out"]:
         session.out.say(f"Left out: memory {one['id']}, which is {one['reason']}")
     session.out.remark(answer["message"])
+
+
+def _undo(session: Session, memory: int | None) -> None:
+    """Bring back one memory. What the service answers besides that it did so is the memory, if anything."""
+    answer = session.call("POST", f"/memory/{memory}/restore")
+    if not session.prints_json(answer):
+        project = answer.get("project")
+        session.out.say(f"Memory {memory}{f' of project {project}' if project else ''} is there again")
 
 
 def _wanted(moment: str) -> dict[str, str] | Path:

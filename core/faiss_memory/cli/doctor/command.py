@@ -10,7 +10,7 @@ import click
 
 from faiss_memory.cli.failures import EXIT_FAILED
 from faiss_memory.cli.lazy import ExampleCommand
-from faiss_memory.cli.options import opened, service_options
+from faiss_memory.cli.options import complete_assistant, opened, service_options
 from faiss_memory.errors import MemoryServiceError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=ExampleCommand, examples=["faiss-memory doctor", "faiss-memory doctor --json"])
-@click.argument("assistant", nargs=-1)
+@click.argument("assistant", nargs=-1, shell_complete=complete_assistant)
 @service_options
 def doctor(assistant: Sequence[str], wants_json: bool, timeout: float | None, **options: Any) -> int:
     """Examine the service, and each installed assistant's way to it.

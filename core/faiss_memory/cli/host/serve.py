@@ -10,21 +10,13 @@ from typing import Any
 import click
 
 from faiss_memory.cli.lazy import ExampleCommand
-from faiss_memory.cli.settings_options import overrides_of, settings_options
+from faiss_memory.cli.settings_options import load_with_plugins, overrides_of, settings_options
 
 
 def _load(config: Path | None, others: Sequence[str], **given: Any) -> Any:
     from faiss_memory import settings
 
     return settings.load(config, overrides_of(others, given))
-
-
-def _load_all(config: Path | None, others: Sequence[str], **given: Any) -> Any:
-    """Load the settings of the plugins as well, which takes loading the plugins."""
-    from faiss_memory import settings
-    from faiss_memory.plugin_host import section_types
-
-    return settings.load(config, overrides_of(others, given), section_types=section_types)
 
 
 @click.command(cls=ExampleCommand, examples=["faiss-memory serve --data-dir ./memories"])
@@ -34,36 +26,10 @@ def serve(config: Path | None, others: Sequence[str], **given: Any) -> None:
     from faiss_memory.settings import prepare_process
 
     prepare_process()
-    loaded = _load_all(config, others, **given)
+    loaded = load_with_plugins(config, others, **given)
     from faiss_memory.serve import serve as run
 
     sys.exit(run(loaded.settings, origins=loaded.origins))
-
-
-@click.command(
-    cls=ExampleCommand, examples=["faiss-memory config", "faiss-memory config --json --set limits.k=50"]
-)
-@settings_options
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def config(config: Path | None, others: Sequence[str], as_json: bool, **given: Any) -> None:
-    """Show the settings in force, and where each comes from."""
-    import json
-
-    loaded = _load_all(config, others, **given)
-    rows = [
-        (origin.key, "(set)" if origin.is_secret and origin.value else origin.value, origin.origin)
-        for origin in loaded.origins
-    ]
-    if as_json:
-        click.echo(
-            json.dumps({key: {"value": value, "origin": origin} for key, value, origin in rows}, indent=2)
-        )
-        return
-    shown = [(key, json.dumps(value), origin) for key, value, origin in rows]
-    width = max(len(key) for key, _, _ in shown)
-    room = max(len(value) for _, value, _ in shown)
-    for key, value, origin in shown:
-        click.echo(f"{key:<{width}}  {value:<{room}}  {origin}")
 
 
 @click.command(name="compile", cls=ExampleCommand, examples=["faiss-memory compile"])

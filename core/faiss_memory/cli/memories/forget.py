@@ -77,7 +77,8 @@ def forget(
 ) -> None:
     """Forget memories by id or by a filter: those that meet every condition given.
 
-    Backups made before still hold them. For more than one memory you are asked first.
+    Backups made before still hold them, and `faiss-memory restore --memory ID` brings one back. For more than
+    one memory you are asked first.
     """
     conditions = conditions_of("forget", ids=list(id), project=project, tags=list(tag), **given)
     if len(id) == 1 and conditions.keys() == {"ids"} and not dry_run:
@@ -98,6 +99,7 @@ def _forget_one(session: Session, id: int) -> None:
         session.out.say(
             f"Memory {id} of project {answer['project']} forgotten; backups made before still hold it"
         )
+        _tell_the_way_back(session, str(id))
 
 
 def _agreed(session: Session, conditions: Mapping[str, Any]) -> bool:
@@ -124,6 +126,12 @@ def _report(session: Session, answer: Mapping[str, Any]) -> None:
     else:
         session.out.say(f"Nothing to forget: {told(answer)}", "yellow")
     name_missing(session, answer["missing"])
+    if answer["ids"] and not answer["dry_run"]:
+        _tell_the_way_back(session, str(answer["ids"][0]) if len(answer["ids"]) == 1 else "ID")
+
+
+def _tell_the_way_back(session: Session, id: str) -> None:
+    session.out.remark(f"While a backup holds it, this brings one back: faiss-memory restore --memory {id}")
 
 
 def name_missing(session: Session, missing: Sequence[int]) -> None:

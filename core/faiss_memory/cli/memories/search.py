@@ -11,6 +11,7 @@ from faiss_memory.cli.failures import EXIT_NO
 from faiss_memory.cli.lazy import ExampleCommand
 from faiss_memory.cli.options import (
     asks_service,
+    complete_tag,
     given_only,
     metadata_option,
     project_option,
@@ -33,6 +34,7 @@ PAGE = 1000
         'faiss-memory search "How do we handle errors?"',
         "faiss-memory search -p '*' --tag fix -k 10 health checks",
         "faiss-memory search --json --min-relevance 0.5 which database",
+        "faiss-memory search --all parking",
     ],
 )
 @text_argument("The query")
@@ -46,8 +48,9 @@ PAGE = 1000
     "--min-relevance",
     type=float,
     metavar="X",
-    help="Least chance that a result helps, 0 to 1; 0 shows also what hardly fits [setting min_relevance].",
+    help="Least chance that a result helps, 0 to 1 [setting min_relevance; with --json 0].",
 )
+@click.option("--all", "everything", is_flag=True, help="Also what hardly fits, and is hidden otherwise.")
 @tag_option("Only with this tag; may be given several times.")
 @click.option("--tags-mode", type=click.Choice(["any", "all"]), help="With any of the tags, or all [any].")
 @click.option("--source", metavar="GLOB", help="Only from such sources, as 'docs/*.md'.")
@@ -55,16 +58,27 @@ PAGE = 1000
 @time_options
 @click.option("--include-superseded", is_flag=True, help="Also what a newer memory replaces.")
 @asks_service
-def search(session: Session, text: str, project: Sequence[str], tag: Sequence[str], **given: Any) -> None:
+def search(
+    session: Session,
+    text: str,
+    project: Sequence[str],
+    tag: Sequence[str],
+    everything: bool,
+    **given: Any,
+) -> None:
     """Search memories with a question in plain words.
 
-    Without TEXT the question is read from standard input. Piped, each result is a line: id, similarity, relevance,
-    project, source, time, tags, text.
+    Without TEXT the question is read from standard input. What hardly fits is hidden, and its number said; --all shows
+    it, and --json keeps it. Piped, each result is a line: id, similarity, relevance, project, source, time, tags, text.
     """
     from faiss_memory.cli import views
 
+    if everything and given["min_relevance"] is not None:
+        raise click.UsageError("--all shows everything, and --min-relevance not: give one of them.")
     body = given_only({"project": session.readable(project), "tags": list(tag), **given})
-    answer = session.call("POST", "/search", {"query": text, "only_relevant": True, **body})
+    if not everything and (not session.as_json or given["min_relevance"] is not None):
+        body["only_relevant"] = True
+    answer = session.call("POST", "/search", {"query": text, **body})
     if not session.prints_json(answer):
         views.show_results(session.out, answer)
 
@@ -79,7 +93,7 @@ def search(session: Session, text: str, project: Sequence[str], tag: Sequence[st
     ],
 )
 @project_option("Whose memories; `*` is everyone's [this folder's].")
-@click.option("--tag", "-t", metavar="TAG", help="Only with this tag.")
+@click.option("--tag", "-t", metavar="TAG", help="Only with this tag.", shell_complete=complete_tag)
 @click.option("--source", metavar="GLOB", help="Only from such sources, as 'docs/*.md'.")
 @time_options
 @click.option("--q", "-q", metavar="WORDS", help="Only whose text contains this.")
