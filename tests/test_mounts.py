@@ -47,7 +47,13 @@ class Web:
 @pytest.fixture
 def client(make_service, client_of):
     return client_of(
-        make_service(Web(), token=TOKEN, public_url="https://memory.example.com", public_token="p")
+        make_service(
+            Web(),
+            token=TOKEN,
+            public_url="https://memory.example.com",
+            public_token="p",
+            **{"plugins.disabled": ["web"]},
+        )
     )
 
 
@@ -81,7 +87,7 @@ def test_a_call_below_a_mount_stays_what_it_is(client):
 
 
 def test_where_no_plugin_has_one_there_is_a_plain_page_that_states_its_address(make_service, client_of):
-    client = client_of(make_service())
+    client = client_of(make_service(**{"plugins.disabled": ["web"]}))
     for path in ("/", "/docs"):
         for host in ("localhost:1234", "127.0.0.1:8900"):
             text = client.get(path, headers={"Host": host}).text

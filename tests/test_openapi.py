@@ -115,7 +115,8 @@ def test_the_page_lists_every_call_and_every_field(client, document):
             assert f"<code>{field}</code>" in page
 
 
-def test_the_home_page_asks_what_runs_and_says_where_to_go_on(client):
+def test_the_plain_home_page_asks_what_runs_and_says_where_to_go_on(make_service, client_of):
+    client = client_of(make_service(**{"plugins.disabled": ["web"]}))
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
     for part in ('"/docs"', '"/openapi.json"'):

@@ -117,7 +117,7 @@ def test_a_correction_replaces_tags_and_metadata_whole(client):
 def test_a_correction_of_nothing_is_refused(client):
     memory_id = add(client, "x")
     assert "nothing to change" in refused(client.request("PATCH", f"/memory/{memory_id}", {}), 400)
-    refused(client.request("PATCH", f"/memory/{memory_id}", {"text": None}), 400, "text")
+    refused(client.request("PATCH", f"/memory/{memory_id}", {"text": None}), 400)
     refused(client.request("PATCH", f"/memory/{memory_id}", {"text": " \n"}), 400, "text")
 
 
@@ -659,7 +659,6 @@ def test_an_unknown_field_is_refused_by_name(client, path, body, field):
         ("/memory/1", "x"),
         ("/health", "x"),
         ("/projects", "x"),
-        ("/", "x"),
     ],
 )
 def test_an_unknown_parameter_is_refused_by_name(client, path, parameter):

@@ -13,7 +13,7 @@ from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup.backups import MANUAL, Manifest, free_name, read_manifests, write_manifest
 from faiss_memory.store.filesystem import sync_file, sync_folder
 from faiss_memory.store.records import clock
-from faiss_memory.store.records.database import PATIENCE
+from faiss_memory.store.records.connection import PATIENCE
 from faiss_memory.store.records.schema import SCHEMA_VERSION
 
 log = logging.getLogger("faiss_memory.store")

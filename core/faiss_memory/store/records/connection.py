@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from pathlib import Path
 
 _OUT_OF_REACH = tuple(
     f"SQLITE_{name}"
     for name in ("BUSY", "LOCKED", "CANTOPEN", "PERM", "READONLY", "FULL", "NOMEM", "IOERR", "PROTOCOL")
 )
 """What says nothing about the content of the file: it must not be built anew because of that."""
+
+
+PATIENCE = 5.0
+"""Seconds: so long another program may hold memory.db, such as one that looks into it, before a start gives up."""
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """Return a connection to memory.db, without a look into it. Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
+    # A damaged text may not be UTF-8 any more; its checksum then says what is wrong, row by row.
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return connection
 
 
 def is_out_of_reach(error: Exception) -> bool:

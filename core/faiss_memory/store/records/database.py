@@ -23,7 +23,7 @@ from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreErr
 from faiss_memory.memory import Change, Draft, Memory, Origin
 from faiss_memory.store.records import clock, operations
 from faiss_memory.store.records.changes import Changes
-from faiss_memory.store.records.connection import configure, is_out_of_reach
+from faiss_memory.store.records.connection import configure, connected, is_out_of_reach
 from faiss_memory.store.records.incoming import check_state
 from faiss_memory.store.records.operations import Operation, PassageRow
 from faiss_memory.store.records.reader import TruthReader
@@ -39,6 +39,7 @@ from faiss_memory.store.records.rows import (
     words_of,
 )
 from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION
+from faiss_memory.store.records.tombstones import was_forgotten
 from faiss_memory.store.records.uses import AddUses
 from faiss_memory.store.records.version import upgrade, version_of
 from faiss_memory.uids import new_uid
@@ -46,10 +47,6 @@ from faiss_memory.uids import new_uid
 log = logging.getLogger("faiss_memory.store")
 
 _CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
-
-
-PATIENCE = 5.0
-"""Seconds: so long another program may hold memory.db, such as one that looks into it, before a start gives up."""
 
 
 class Truth(TruthReader):
@@ -63,9 +60,7 @@ class Truth(TruthReader):
         self.path = path
         self.model: str | None = None
         """The identity of the model in use; an embedding that names none is by this one."""
-        self.connection = sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
-        # A damaged text may not be UTF-8 any more; its checksum then says what is wrong, row by row.
-        self.connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        self.connection = connected(path)
         try:
             configure(self.connection)
             self._create_or_check()
@@ -205,9 +200,7 @@ class Truth(TruthReader):
         run = self.connection.execute
         if run("SELECT 1 FROM memories WHERE id = ?", (memory.id,)).fetchone() is not None:
             raise Conflict(f"memory {memory.id} is there: nothing is to be brought back")
-        row = run("SELECT uid FROM removed WHERE memory = ?", (memory.id,)).fetchone()
-        purged = run("SELECT 1 FROM purged WHERE uid = ?", (memory.uid,)).fetchone()
-        if purged is not None or row is None or row[0] != memory.uid:
+        if not was_forgotten(self.connection, memory):
             raise MemoryNotFound(f"there is no memory {memory.id} that was forgotten and can come back")
         row = run(
             "SELECT project FROM memories WHERE id = ? OR supersedes = ?", (memory.supersedes, memory.id)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from faiss_memory.memory import Memory
 from faiss_memory.safe_files import read_own
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.uids import derived_uid
@@ -51,6 +52,13 @@ class Known:
 class _File(Struct, frozen=True):
     line: str
     purged: list[Entry]
+
+
+def was_forgotten(connection: sqlite3.Connection, memory: Memory) -> bool:
+    """Return whether a memory was the one that had its id, and was forgotten and not purged."""
+    row = connection.execute("SELECT uid FROM removed WHERE memory = ?", (memory.id,)).fetchone()
+    purged = connection.execute("SELECT 1 FROM purged WHERE uid = ?", (memory.uid,)).fetchone()
+    return purged is None and row is not None and row[0] == memory.uid
 
 
 def created(connection: sqlite3.Connection) -> int:
