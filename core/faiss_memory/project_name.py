@@ -6,8 +6,8 @@ no two of them share a name, the service sees to, which knows them all (`service
 
 from __future__ import annotations
 
+import os
 import re
-import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -256,7 +256,9 @@ def _is_temporary(folder: Path) -> bool:
 
 
 def _temporary_folders() -> Collection[Path]:
-    return {Path(one).resolve() for one in (tempfile.gettempdir(), "/tmp", "/var/tmp")}
+    # (Not `tempfile.gettempdir`, which writes a file to see whether it can.)
+    named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    return {Path(one).resolve() for one in (*named, "/tmp", "/var/tmp") if one}
 
 
 def _text(path: Path, most: int = _MOST_BYTES) -> str:

@@ -186,7 +186,7 @@ def test_a_hook_may_send_whatever_its_version_sends(client, name):
         answer = client.post(path, body, params={"project": "website"})
         assert (answer.status_code, answer.json) == (200, {})
     assert client.post(path, ["a list"]).status_code == 400
-    assert client.post(path, {}, params={"project": "No Name"}).json["field"] == "project"
+    assert client.post(path, {}, params={"projekt": "a"}).json["field"] == "projekt"
 
 
 # The package.

@@ -52,13 +52,19 @@ def status(running=(), last=None):
 @pytest.fixture
 def service():
     """Answers every build with the summary above."""
-    with stub(lambda method, *_: (200, build() if method == "POST" else status())) as made:
+    with stub(_answer) as made:
         yield made
+
+
+def _answer(method, path, body):
+    if path == "/projects/claim":
+        return 200, {"project": body["name"], "owned_by": None}
+    return 200, build() if method == "POST" else status()
 
 
 def sent(service):
     """The bodies of the builds that were asked for."""
-    return [body for method, _, body, _ in service.asked if method == "POST"]
+    return [body for method, path, body, _ in service.asked if (method, path) == ("POST", "/index/build")]
 
 
 # What is sent.

@@ -366,4 +366,3 @@ def test_the_version_is_printed(alone):
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", alone("version").out)
     assert json.loads(alone("version", "--json").out)["version"] == alone("version").out.strip()
     assert alone.seen("version").shown == alone("version").out
-    assert alone.seen("config").shown == alone("config").out

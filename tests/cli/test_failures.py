@@ -70,7 +70,7 @@ def test_a_field_at_fault_is_named_by_its_option(alone, command, field, option):
 
 def test_the_services_own_errors_name_the_options(cli):
     for command, option in (
-        (["search", "x", "-k", "1000"], "--k"), (["add", "x", "-p", "Bad Name"], "--project"),
+        (["search", "x", "-k", "1000"], "--k"), (["add", "x", "-p", "!"], "--project"),
         (["add", "x", "--timestamp", "soon"], "--timestamp"), (["list", "--after", "x"], "--after"),
         (["search", "x", "--threshold", "7"], "--threshold"), (["add", "x", "-t", " "], "--tag"),
         (["add", " "], "TEXT"), (["add", "x", "--supersedes", "0"], "--supersedes"),

@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, str] = {
     "backup": "backup --to all.tar",
     "backups": "backups",
     "restore": "restore all.tar --yes",
+    "scan": "scan",
     "forget": "forget 2",
     "purge": "purge 3 --proof --yes",
     "status": "status",
