@@ -18,7 +18,7 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
-.PHONY: help serve test check docs faults long installs shelf docker-check mcp-check vendor web-check audit bench model packages-check calibrate clean
+.PHONY: help serve test check docs faults long installs shelf docker-check mcp-check vendor web-check pictures audit bench model packages-check calibrate clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -71,6 +71,9 @@ vendor: $(VENV)/.ready    ## The page's libraries, fetched again and compared wi
 web-check: $(VENV)/.ready-for-web    ## The page: its types, and every screen in a real browser (needs npm and Chromium)
 	$(VENV)/web/node_modules/.bin/tsc -p plugins/faiss_memory_plugins/web
 	$(BIN)/pytest -m "" tests/web $(ARGS)
+
+pictures: $(VENV)/.ready-for-web    ## README's pictures, made again from a service with the real model (needs Chromium)
+	$(BIN)/python docs/make_pictures.py
 
 audit: $(VENV)/.ready    ## What is known to be wrong with the packages that are installed (asks PyPI)
 	$(PYTHON) -m venv $(VENV)/audit

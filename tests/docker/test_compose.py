@@ -171,7 +171,9 @@ def test_it_is_published_elsewhere_with_a_token_that_every_caller_needs(compose)
 
 
 def test_the_memories_lie_in_a_volume_as_readme_has_it_for_macos(compose):
-    written = next(block.text for block in blocks("README.md", "yaml") if "faiss-memory-data" in block.text)
+    written = next(
+        block.text for block in blocks("docs/docker.md", "yaml") if "faiss-memory-data" in block.text
+    )
     override = compose.folder / "compose.override.yaml"
     override.write_text(written)
     try:
@@ -193,7 +195,7 @@ def test_another_model_is_answered_by_the_full_image_and_then_by_the_default_one
 ) -> None:
     """As README has it; a small model in a folder stands in for one of the hub."""
     settings = clone / ".env"
-    lines = [line for block in blocks("README.md", "bash") for line in block.text.splitlines()]
+    lines = [line for block in blocks("docs/docker.md", "bash") for line in block.text.splitlines()]
     written = [line for line in lines if line.startswith(('echo "MODEL_NAME', 'echo "FAISS_MEMORY_IMAGE'))]
     assert len(written) == 2
     compose.folder_is("mkdir /folder/data")

@@ -73,7 +73,7 @@ def test_it_works_with_the_network_cut(started):
 
 @pytest.mark.usefixtures("images")
 def test_readmes_docker_run_works_on_a_read_only_root_file_system(volume):
-    text = next(block.text for block in blocks("README.md", "bash") if "docker run" in block.text)
+    text = next(block.text for block in blocks("docs/docker.md", "bash") if "docker run" in block.text)
     command = text[text.index("docker run") :].replace("faiss-memory-data", volume)
     assert "--read-only" in command
     try:

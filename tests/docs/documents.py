@@ -34,9 +34,9 @@ def blocks(name: str, *languages: str) -> list[Block]:
     text = read(name)
     found = []
     for match in _BLOCK.finditer(text):
-        before = text[: match.start(3)]
+        before = "\n" + text[: match.start(3)]
         heading = before[before.rfind("\n#") :].split("\n", 2)[1]
-        found.append(Block(match[1] or "", match[2], match[3], before.count("\n"), heading))
+        found.append(Block(match[1] or "", match[2], match[3], before.count("\n") - 1, heading))
     return [block for block in found if not languages or block.language in languages]
 
 

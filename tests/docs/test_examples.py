@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
-from tests.docs.documents import ROOT, blocks, commands, section
+from tests.docs.documents import ROOT, blocks, commands, read, section
 from tests.running import RunningService
 
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/README.md"))
@@ -116,11 +116,15 @@ def test_every_example_is_tested_and_named_in_readme():
     assert [name for name in EXAMPLES if f"(examples/{name}/README.md)" not in text] == []
 
 
-def test_readmes_build_runs(tmp_path):
+def test_the_builds_of_the_document_run(tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "ledger.md").write_text("# Ledger\n\nThe ledger lies in Postgres.\n")
-    text = section("README.md", "## Build from your notes")
-    tried = [line for line in commands("README.md") if line.startswith("faiss-memory build") and line in text]
+    text = read("docs/building.md")
+    tried = [
+        line
+        for line in commands("docs/building.md")
+        if line.startswith("faiss-memory build") and line in text
+    ]
     assert len(tried) > 1
     with RunningService(tmp_path / "data", fake=True, home=tmp_path) as service:
         cli = CommandLine(tmp_path, environment(tmp_path, tmp_path))

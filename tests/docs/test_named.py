@@ -178,6 +178,10 @@ def test_every_adapter_and_plugin_that_comes_along_is_documented(guest):
 # Modules, commands, links.
 
 
+def test_readme_stays_short():
+    assert len(read("README.md").splitlines()) <= 200
+
+
 def test_the_architecture_and_the_packages_readmes_name_every_module():
     pages = (ROOT / "core/faiss_memory").rglob("README.md")
     assert len(read("ARCHITECTURE.md").splitlines()) <= 250

@@ -39,7 +39,7 @@ def test_every_short_environment_name_is_told(short):
     key = SHORT_NAMES[short]
     text = FILE.read_text(encoding="utf-8")
     assert re.search(rf"Short name: {short}\n(?:#.*\n)*{key}:", text)
-    assert f"`{short}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"`{short}`" in (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, FILE], ids=lambda path: path.name)

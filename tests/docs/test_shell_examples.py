@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.documents import blocks, commands, read
+from tests.docs.documents import NAMES, blocks, commands, read
 from tests.running import RunningService
 
 # Instead of the programs: curl also tells the status, and jq lets everything through.
@@ -35,6 +35,7 @@ CHANGING = {
     "free_bytes",
     "bytes_searched",
 }
+PAGES = [f"docs/{name}.md" for name in ("API", "TROUBLESHOOTING", "backups", "building", "connecting")]
 TOKEN = "a-token-for-this-machine"
 NEAR = {"similarity", "relevance", "score"}
 
@@ -99,7 +100,7 @@ def _differences(shown: object, real: object, at: str = "answer") -> list[str]:
     return [] if shown == real or is_backup else [f"{at} is {real!r}"]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/API.md", "docs/TROUBLESHOOTING.md"])
+@pytest.mark.parametrize("name", ["README.md", *PAGES])
 def test_every_shell_example_succeeds_and_answers_as_shown(name, running, tmp_path, request):
     found = blocks(name)
     tried = 0
@@ -114,7 +115,12 @@ def test_every_shell_example_succeeds_and_answers_as_shown(name, running, tmp_pa
             wrong = _differences(json.loads(following.text), json.loads(answers[-1][1]))
             assert not wrong, f"{name}:{following.line}: {wrong}"
         tried += 1
-    assert tried == sum("localhost:8900" in block.text for block in blocks(name, "bash")) > 3
+    assert tried == sum("localhost:8900" in block.text for block in blocks(name, "bash"))
+
+
+def test_the_documents_with_calls_are_all_tried():
+    names = {name for name in NAMES if any("localhost:8900" in block.text for block in blocks(name, "bash"))}
+    assert {name for name in names if not name.startswith("docs/integrations/")} == {"README.md", *PAGES}
 
 
 def test_a_backup_is_restored_by_readmes_command(running, tmp_path):
@@ -122,7 +128,7 @@ def test_a_backup_is_restored_by_readmes_command(running, tmp_path):
     backup = running.call("POST", "/backup")[1]["backup"]
     running.call("DELETE", "/memory/1")
     assert running.stop() == 0
-    command = next(line for line in commands("README.md") if line.startswith("cp "))
+    command = next(line for line in commands("docs/backups.md") if line.startswith("cp "))
     _run(re.sub(r"manual_\w+", backup, command), 0, tmp_path)
     running.start(ready=False)
     assert running.call("GET", "/memory/1")[1]["text"] == "kept"

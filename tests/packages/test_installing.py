@@ -25,10 +25,10 @@ from tests.running import closed_port
 
 pytestmark = pytest.mark.packages
 
-HEADING = "## Install it without make"
+HEADING = "# Install it without make"
 LIGHT = [
     block.text
-    for block in blocks("README.md", "bash")
+    for block in blocks("docs/install.md", "bash")
     if block.heading == HEADING and block.text.rstrip().endswith("faiss-memory serve")
 ]
 MOST_MB = 550
@@ -168,7 +168,7 @@ def test_pip_check_says_what_readme_says(clone: Path, home: Home) -> None:
     *install, _ = pip.replace("~", str(home.folder)).splitlines()
     home.run("\n".join(install), clone)
     said = home.run(f"{home.folder}/.faiss-memory/bin/pip check || true", clone)
-    readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8"))
+    readme = re.sub(r"\s+", " ", (ROOT / "docs/install.md").read_text(encoding="utf-8"))
     for name in ("torch", "sentence-transformers", "onnx"):
         assert re.search(rf"faiss-memory \S+ requires {name}, which is not installed", said)
     assert "faiss-memory *requires torch, which is not installed*" in readme
