@@ -6,7 +6,6 @@ no two of them share a name, the service sees to, which knows them all (`service
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from faiss_memory.safe_files import located, open_file
 from faiss_memory.schema.names import fitted, suffixed
+from faiss_memory.settings.environment import temporary_folder
 
 DEFAULT = "default"
 _LONGEST_PATH = 4096
@@ -256,9 +256,7 @@ def _is_temporary(folder: Path) -> bool:
 
 
 def _temporary_folders() -> Collection[Path]:
-    # (Not `tempfile.gettempdir`, which writes a file to see whether it can.)
-    named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
-    return {Path(one).resolve() for one in (*named, "/tmp", "/var/tmp") if one}
+    return {Path(one).resolve() for one in (temporary_folder(), "/tmp", "/var/tmp")}
 
 
 def _text(path: Path, most: int = _MOST_BYTES) -> str:

@@ -49,7 +49,7 @@ def state_folder() -> Path:
 
 def temporary_folder() -> Path:
     """Return where this machine has its temporary files: not in the data folder, which may be full."""
-    return Path(os.environ.get("TMPDIR") or "/tmp")
+    return Path(os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp")
 
 
 def runtime_folders() -> list[Path]:
