@@ -43,10 +43,12 @@ hypothesis.settings.load_profile("tests")
 
 
 LONGEST = [
-    "test_network", "test_kill", "test_help", "test_guides", "test_answers", "test_purge", "test_doctor",
-    "test_service_command", "test_recovery", "test_troubleshooting", "test_relay", "test_cache", "test_history",
-    "test_conformance", "test_rest", "test_examples", "test_change_of_model", "test_verifying", "test_store",
-    "test_stores", "test_settings", "test_rights", "test_growth", "test_openapi", "test_shell_examples",
+    "test_answers", "test_prepared", "test_reopening", "test_cache", "test_knowing_the_service", "test_short",
+    "test_kill", "test_growth", "test_guides", "test_conformance", "test_shell_examples", "test_patience",
+    "test_strangers", "test_at_terminals", "test_examples", "test_stores", "test_model", "test_installing",
+    "test_others", "test_damage", "test_brief", "test_rights", "test_troubleshooting", "test_purge", "test_network",
+    "test_help", "test_doctor", "test_service_command", "test_relay", "test_rest", "test_change_of_model",
+    "test_verifying", "test_store", "test_settings", "test_openapi",
 ]  # fmt: skip
 """The files that take longest. They are begun first, so that none of them is left to one worker alone at the end."""
 
@@ -54,6 +56,11 @@ LONGEST = [
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+    # A worker for a file; one for all that import torch, which takes seconds in each process.
+    training = {item.path for item in items if "torch_here" in getattr(item, "fixturenames", ())}
+    for item in items:
+        group = "torch" if item.path in training else item.path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_finish() -> None:
