@@ -77,6 +77,7 @@ HOUSES = {
         },
         {"memories", "overview", "backups", "assistants", "host"},
         {"doctor"},
+        {"setup"},
     ],
 }
 """The floors of each package whose files have floors of their own: what stands in one room imports from below alone."""

@@ -24,6 +24,7 @@ INPUT = {"mcp": "".join(json.dumps(message) + "\n" for message in MESSAGES), "ho
 
 
 COMMANDS: Mapping[str, str] = {
+    "setup": "setup --undo",
     "install": "install cursor --yes",
     "add": "add whales-sing --tag sea",
     "search": "search whales",

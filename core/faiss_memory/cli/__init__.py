@@ -42,6 +42,11 @@ COMMANDS = {
         "Check every file of the memories, and mend what is damaged.",
         "Backups",
     ),
+    "setup": Home(
+        _PLACE + "setup.command:setup",
+        "Start the service, connect your assistants, and try it.",
+        "Assistants",
+    ),
     "install": Home(
         _PLACE + "assistants.install:install", "Connect assistants to this project's memory.", "Assistants"
     ),

@@ -83,8 +83,25 @@ def install(
         return 0
     if dry_run:
         return _only_show(installer.plan_install(names, name, **how), out, installer, names, verbose)
+    return write_files(installer, names, out, name, yes=yes, verbose=verbose, **how)
+
+
+def write_files(
+    installer: Installer,
+    names: Sequence[str],
+    out: Output,
+    project: str | None = None,
+    *,
+    yes: bool,
+    verbose: bool = False,
+    **how: bool,
+) -> int:
+    """Show what assistants' files would be, ask unless `yes`, write them, and say what is left to do.
+
+    Returns the exit code. Raises click.UsageError where nobody can be asked.
+    """
     with installer.at_work() as unfinished:
-        plan = installer.plan_install(names, name, **how)
+        plan = installer.plan_install(names, project, **how)
         code = show_plan(plan, entries_of(installer, plan, names), verbose)
         if plan.edits and not yes and not _agreed():
             return EXIT_NO
@@ -94,6 +111,19 @@ def install(
     for done in (name for name in names if name not in refused):
         _conclude(installer, plan, done, out)
     return EXIT_FAILED if problems else code
+
+
+def remove_files(
+    installer: Installer, names: Sequence[str], out: Output, force: bool = False
+) -> tuple[Plan, list[str]]:
+    """Remove assistants' files, and say so. Returns what was planned, and what could not be done of it."""
+    with installer.at_work() as unfinished:
+        plan = installer.plan_uninstall(names, force)
+        for refusal in plan.refusals:
+            show_refusal(refusal.owner.assistant, refusal.path, refusal.reason)
+        problems = unfinished + installer.carry_out(plan)
+    _tell(plan, out, problems)
+    return plan, problems
 
 
 @click.command(
@@ -123,12 +153,7 @@ def uninstall(
     names = list(dict.fromkeys(assistant)) or installer.installed()
     if dry_run:
         return _only_show(installer.plan_uninstall(names, force), out, installer, [], True)
-    with installer.at_work() as unfinished:
-        plan = installer.plan_uninstall(names, force)
-        for refusal in plan.refusals:
-            show_refusal(refusal.owner.assistant, refusal.path, refusal.reason)
-        problems = unfinished + installer.carry_out(plan)
-    _tell(plan, out, problems)
+    plan, problems = remove_files(installer, names, out, force)
     for name in names:
         for owner in installer.elsewhere(name):
             is_gone = owner.folder and not Path(owner.folder).is_dir()
@@ -184,11 +209,11 @@ def _fill(path: Path, address: str) -> None:
 def _named(assistant: Sequence[str], everything: bool, installer: Installer) -> list[str]:
     if assistant and everything:
         raise click.UsageError("Name assistants, or give --all.")
-    return list(dict.fromkeys(assistant)) or (installer.detected() if everything else _chosen(installer))
+    return list(dict.fromkeys(assistant)) or (installer.detected() if everything else chosen(installer))
 
 
-def _chosen(installer: Installer) -> list[str]:
-    """Let the person choose among the assistants that are found here."""
+def chosen(installer: Installer) -> list[str]:
+    """Return the assistants that the person names, of those that are found here. Raises click.UsageError."""
     found = installer.found()
     if not found:
         known = ", ".join(installer.known())

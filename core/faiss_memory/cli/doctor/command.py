@@ -35,7 +35,7 @@ def doctor(assistant: Sequence[str], wants_json: bool, timeout: float | None, **
     from faiss_memory.cli.writing import as_json
 
     try:
-        groups = _examined(opened(wants_json=wants_json, timeout=timeout or SECONDS, **options), assistant)
+        groups = examined(opened(wants_json=wants_json, timeout=timeout or SECONDS, **options), assistant)
     except MemoryServiceError as error:
         groups = [Findings("set-up")]
         groups[0].failed(
@@ -50,8 +50,8 @@ def doctor(assistant: Sequence[str], wants_json: bool, timeout: float | None, **
     return 0 if well else EXIT_FAILED
 
 
-def _examined(session: Session, names: Sequence[str]) -> list[Findings]:
-    """Look at everything. Raises MemoryServiceError for settings and records that cannot be read."""
+def examined(session: Session, names: Sequence[str]) -> list[Findings]:
+    """Return what is found about the service and assistants. Raises MemoryServiceError for unreadable settings."""
     from faiss_memory.cli.doctor.assistants import Patient, chosen
     from faiss_memory.cli.doctor.findings import Findings
     from faiss_memory.cli.doctor.public_way import check_public

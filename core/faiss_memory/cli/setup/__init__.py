@@ -1,0 +1,1 @@
+"""From nothing to a recalled note in one command."""
