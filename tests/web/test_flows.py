@@ -218,6 +218,11 @@ def test_recall_says_why_a_note_did_not_come_and_what_another_bar_would_bring(br
         visit.page.get_by_role("heading", name=re.compile("would be shown$")).get_by_text(
             re.compile(r"^\d")
         ).wait_for()
+        words = visit.page.get_by_label("The exact words")
+        words.get_by_text("> Our API has cursors of 100 rows").wait_for()
+        assert words.inner_text().startswith("<faiss-memory-notes>\nPast notes")
+        visit.page.get_by_role("button", name="As it is set").click()
+        visit.page.get_by_role("heading", name="Nothing would be shown").wait_for()
 
 
 def test_who_comes_with_the_token_is_let_in_until_the_log_out(browser, tmp_path):

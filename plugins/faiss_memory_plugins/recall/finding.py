@@ -74,12 +74,15 @@ def brought_by(
     previous: str = "",
     known: Collection[int] = (),
     most: int | None = None,
+    bar: float | None = None,
 ) -> Brought:
     """Find what helps with a prompt: only what is relevant enough, and is not `known` from before.
 
-    A short prompt may follow up on the `previous` one of its session. `most` is how many may be shown. Counts nothing.
+    A short prompt may follow up on the `previous` one of its session. `most` is how many may be shown, and
+    `bar` the least relevance, if not as they are set. Counts nothing.
     """
-    settings, bar = service.settings.of(RecallSettings), service.settings.min_relevance
+    settings = service.settings.of(RecallSettings)
+    bar = service.settings.min_relevance if bar is None else bar
     parts = prompt_parts(prompt)
     wordings = wordings_of(parts, previous)
     if not wordings:
