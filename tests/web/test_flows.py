@@ -156,6 +156,22 @@ def test_a_wrong_value_is_told_at_its_field(visit):
     assert visit.page.get_by_label("Properties, as JSON").get_attribute("aria-invalid") == "true"
 
 
+def test_what_was_written_by_whom_is_picked_by_its_facet_and_reviewed(visit):
+    for way in ("hook", "cli"):
+        visit.service.call(
+            "POST", "/memory/add", {"text": f"written by {way}", "project": "ways"}, {"FAISS-Memory-By": way}
+        )
+    visit.go("memories?project=ways")
+    visit.page.get_by_role("button", name="the command line").click()
+    visit.page.locator(".virtual").get_by_text("written by hook").wait_for(state="detached")
+    visit.page.locator(".virtual").get_by_text("written by cli").wait_for()
+    assert "by=cli" in visit.page.url
+    visit.page.get_by_label("Search memories").fill("written")
+    visit.page.get_by_role("status").get_by_text("1 memory found").wait_for()
+    visit.go("review?queue=assistants")
+    visit.page.get_by_role("article").get_by_text("written by hook").wait_for()
+
+
 def test_a_change_in_one_tab_is_seen_in_the_other_and_not_overwritten_unseen(visit):
     number = visit.add("as it was", project="tabs")
     other = visit.tab()

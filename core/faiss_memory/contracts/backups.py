@@ -100,7 +100,7 @@ class Backups(ABC):
         """
 
     def difference(self, wanted: str | datetime, most: int) -> Difference:
-        """Tell what `restore` would change, with at most so many memories of each kind; it changes nothing.
+        """Return what `restore` would change, with at most so many memories of each kind; it changes nothing.
 
         Raises what `restore` raises, and NotSupported where it cannot be told without restoring.
         """

@@ -20,6 +20,7 @@ from faiss_memory.schema.fields import (
     Superseded,
     Tag,
     Time,
+    Ways,
 )
 from faiss_memory.schema.overview import ProblemEntry, TagCount
 from faiss_memory.schema.write import MemoryAnswer
@@ -33,6 +34,7 @@ class FacetsRequest(Message):
     project: Scope | None = None
     tag: Tag | None = None
     source: Annotated[str, Meta(description="A glob over sources.")] | None = None
+    by: Ways = msgspec.field(default_factory=list)
     after: GivenTime | None = None
     before: GivenTime | None = None
     q: Annotated[str, Meta(description="Words the text must contain, in this order.")] | None = None

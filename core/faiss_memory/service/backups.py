@@ -54,7 +54,7 @@ class Backups:
         return _restored(self._engine.restore(_wanted(request)))
 
     def changes(self, request: schema.RestoreChangesRequest) -> schema.RestoreChangesAnswer:
-        """Tell what a restore would change. Raises what `restore` raises."""
+        """Return what a restore would change. Raises what `restore` raises."""
         found = self._engine.backups.difference(_wanted(request), request.limit)
         changes = [
             schema.ChangeByRestore(

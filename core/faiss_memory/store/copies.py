@@ -84,7 +84,7 @@ class Copies(Backups):
         return done
 
     def difference(self, wanted: str | datetime, most: int) -> Difference:
-        """Tell what `restore` would change."""
+        """Return what `restore` would change."""
         return self._opened.swapping.difference(wanted, most)
 
     def restore_archive(self, archive: BinaryIO) -> Restored:

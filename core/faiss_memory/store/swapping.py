@@ -60,7 +60,7 @@ class Swapping:
             return self._put_in_place(*self._build_of(wanted))
 
     def difference(self, wanted: str | datetime, most: int) -> Difference:
-        """Build the state of a backup, or of a time, and tell what it would change; then let go of it."""
+        """Build the state of a backup, or of a time, and see what it would change; then let go of it."""
         with self._restoring_alone(f"{wanted}", LOOKERS_PATIENCE):
             moment, built = self._build_of(wanted)
             with difference.OtherState(self._data / restore.MAKING) as then:

@@ -97,7 +97,6 @@ def brought_by(
     text, shown = framed(notes, FOUND, settings.tokens, here=project)
     fitted = {one.id for one in shown}
     withheld |= {one.id: "budget" for one in notes if one.id not in fitted}
-    nothing = "" if shown else _nothing(found, withheld, bar)
     return Brought(
         wordings,
         shown,
@@ -105,7 +104,7 @@ def brought_by(
         tokens=settings.tokens,
         found={one.id: one for one in found},
         withheld=withheld,
-        nothing=nothing,
+        nothing="" if shown else _nothing(found, withheld, bar),
         asked=asked,
     )
 

@@ -50,7 +50,7 @@ class OtherState:
         return Present(keys, _memories(connection, [*added[:most], *changed[:most]]))
 
     def against(self, present: Present, name: str, most: int, left_out: tuple[LeftOut, ...]) -> Difference:
-        """Tell what would change if this state took the place of the present one."""
+        """Return what would change if this state took the place of the present one."""
         added, changed, forgotten = _told_apart(present.keys, self.keys)
         then = _memories(self._connection, [*changed[:most], *forgotten[:most]])
         shown = [*added[:most], *changed[:most], *forgotten[:most]]

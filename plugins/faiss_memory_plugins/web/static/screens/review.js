@@ -33,8 +33,7 @@ async function all(query, signal) {
 const QUEUES = {
   assistants: {
     title: "New this week", lead: "What assistants have written in the last seven days.", isThere: () => true,
-    load: async (signal) => (await all({ after: new Date(Date.now() - 7 * 86_400_000).toISOString() }, signal))
-      .filter((one) => one.by && (one.by.startsWith("mcp:") || one.by === "hook"))
+    load: async (signal) => (await all({ after: new Date(Date.now() - 7 * 86_400_000).toISOString(), by: ["mcp:*", "hook"] }, signal))
       .map((one) => ({ key: String(one.id), why: `Written by ${writer(one.by)}`, memories: [one] })),
   },
   duplicates: {
