@@ -271,16 +271,21 @@ class StaleRequest(Message):
 
 
 class StaleFile(Answer):
-    """A memory whose file is gone."""
+    """A memory whose file is gone, or says something else by now; `why` puts it into words."""
 
     memory: MemoryAnswer
     file: str
+    reason: Literal["gone", "changed"]
+    why: str
 
 
 class StaleAnswer(Answer):
-    """Memories whose files are gone, and those that nothing has found since a day."""
+    """Memories whose files are gone or have changed, and those that nothing has found since a day."""
 
     files: list[StaleFile]
+    files_left: Annotated[
+        int, Meta(description="How many files were not looked at, because the time or the room was up.")
+    ]
     never_recalled: list[MemoryAnswer]
     since: str
     project: str | list[str]
