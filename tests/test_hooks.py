@@ -140,6 +140,10 @@ class Everything:
         self.answered = (request.query, answer.count, rights.by)
 
     @hookimpl
+    def find_outdated(self, service, origins):
+        return None
+
+    @hookimpl
     def rank_memories(self, query, k):
         assert k >= query.k
         return [(int(word), 1.0) for word in query.text.split() if word.isdigit()]

@@ -269,6 +269,44 @@ def test_what_is_stale_is_shown(make_service, client_of, tmp_path):
     assert (old in never, used in never) == (True, False)
 
 
+def test_memories_that_their_files_say_no_more_are_stale(make_service, client_of, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    client = client_of(make_service(**{"plugins.ingest.roots": [str(tmp_path)]}))
+    parts = {name: f"## {name}\n\nThis says something of {name}, {'and more ' * 40}.\n" for name in "abcd"}
+    file, tagged, same = notes / "a.md", notes / "b.md", notes / "c.md"
+    file.write_text("\n".join(parts.values()))
+    tagged.write_text("---\ntags: [one]\n---\nWhat is tagged.\n")
+    same.write_text("What stays as it is.\n")
+    assert client.post("/index/build", {"sources": [str(notes)], "wait": True}).status_code == 200
+    built = ok(client.get("/memories"))["memories"]
+    assert stale(client) == {}
+    corrected = next(one["id"] for one in built if one["source"].startswith(str(same)))
+    client.request("PATCH", f"/memory/{corrected}", {"text": "What a person knows better."})
+    # The first part moves, the second says something else, the third goes.
+    file.write_text("\n".join([parts["b"].replace("something", "nothing"), parts["a"], parts["d"]]))
+    tagged.write_text("---\ntags: [two]\n---\nWhat is tagged.\n")
+    told = stale(client)
+    by_text = {one["memory"]["text"].split("\n")[0]: one for one in told.values()}
+    assert by_text.keys() == {"b", "c", "What is tagged."}
+    assert {one["reason"] for one in told.values()} == {"changed"}
+    assert "not say this" in by_text["b"]["why"]
+    assert "other tags" in by_text["What is tagged."]["why"]
+    assert by_text["c"]["file"] == str(file)
+    assert client.post("/index/build", {"sources": [str(notes)], "wait": True}).status_code == 200
+    assert stale(client) == {}
+    file.unlink()
+    assert {one["reason"] for one in stale(client).values()} == {"gone"}
+    tagged.chmod(0)  # what cannot be read is not known to be stale
+    assert len(stale(client, limit="1")) == 1
+
+
+def stale(client, **params):
+    answer = ok(client.get("/review/stale", params=params))
+    assert answer["files_left"] == 0 or "limit" in params
+    return {one["memory"]["id"]: one for one in answer["files"]}
+
+
 def test_the_overview_tells_what_is_in_force_and_no_secret(make_service, client_of):
     client = client_of(make_service(token="tok-3f9a1c", min_relevance=0.25))
     answer = client.get("/overview", headers={"Authorization": "Bearer tok-3f9a1c"})

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from faiss_memory.memory import Draft
 from faiss_memory.uids import is_uid
 
 
@@ -129,3 +130,53 @@ def test_a_hook_is_counted_and_so_is_each_memory_that_it_shows(client, service):
     counted = uses(service)
     assert counted["claude-code", "shop", "shown", None] == (1, True, False)
     assert ("claude-code", "shop", "shown", number) not in counted
+
+
+def chosen(client, *ways, **params):
+    listed = client.get("/memories", params={"by": list(ways), **params})
+    assert listed.status_code == 200, listed.text
+    ids = {one["id"] for one in listed.json["memories"]}
+    found = client.post("/search", {"query": "told", "k": 20, "by": list(ways), **params})
+    assert found.status_code == 200, found.text
+    assert {one["id"] for one in found.json["results"]} == ids
+    return ids
+
+
+def test_memories_are_chosen_by_the_way_they_came(make_service, client_of):
+    service = make_service()
+    client = client_of(service)
+    hook, cli, rest = (
+        client.post("/memory/add", {"text": f"told {way}"}, headers={"FAISS-Memory-By": way}).json["id"]
+        for way in ("hook", "cli", "rest")
+    )
+    call(client, "cursor", "node")
+    call(client, "claude-code", "node")
+    everything = {one["id"]: one["by"] for one in client.get("/memories").json["memories"]}
+    assistants = {number for number, way in everything.items() if way.startswith("mcp:")}
+    assert len(everything) == 5
+    assert chosen(client, "cli") == {cli}
+    assert chosen(client, "mcp:*", "hook") == assistants | {hook}
+    assert chosen(client, "mcp:cursor") < assistants
+    assert chosen(client, "unknown") == set()
+    assert chosen(client, "*") == set(everything)
+    assert client.get("/memories?by=rest").json["count"] == 1
+    assert client.get("/memories?by=hook&by=cli&tag=none").json["count"] == 0
+    assert client.get("/facets?by=cli&by=rest").json["by"] == [
+        {"by": "cli", "count": 1},
+        {"by": "rest", "count": 1},
+    ]
+    assert client.post("/search", {"query": "told", "by": "rest"}).json["results"][0]["id"] == rest
+
+
+def test_what_is_older_than_ways_is_unknown(make_service, client_of):
+    service = make_service()
+    service.engine.store.add([Draft(text="told long ago")], [None])
+    client = client_of(service)
+    assert client.get("/memories?by=unknown").json["count"] == 1
+    assert client.get("/memories?by=rest").json["count"] == 0
+
+
+@pytest.mark.parametrize("ways", [["x" * 200], [" "], ["cli"] * 33, 7])
+def test_a_way_that_cannot_be_looked_for_is_refused_by_its_name(client, ways):
+    answer = client.post("/search", {"query": "told", "by": ways})
+    assert (answer.status_code, answer.json["field"].partition("[")[0]) == (400, "by")

@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from faiss_memory.contracts.backups import (
         Backup as Backup,
         Backups as Backups,
+        Difference as Difference,
+        Differing as Differing,
         Forgotten as Forgotten,
         Restored as Restored,
     )

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 DEFAULT_PROJECT = "default"
+UNKNOWN_WAY = "unknown"
+"""How the way is called by which a memory came that is older than this is noted."""
 
 Metadata: TypeAlias = Mapping[str, Any]
 Ranking: TypeAlias = list[tuple[int, float]]
@@ -116,6 +118,8 @@ class Filter:
     include_superseded: bool = False
     without_cues: bool = False
     """Only memories that have no cues yet."""
+    by: tuple[str, ...] = ()
+    """Globs over the ways that memories came, one of which must fit; that of older ones is `UNKNOWN_WAY`."""
 
     @property
     def narrows(self) -> bool:
@@ -127,6 +131,7 @@ class Filter:
             or self.after
             or self.before
             or self.without_cues
+            or self.by
         )
 
 

@@ -37,6 +37,7 @@ class Oracle:
                 cues=chance.choice([(), (), ("when it rains",)]),
                 metadata=chance.choice([{}, {"x": 1}, {"x": "1"}, {"x": True, "y": None}]),
                 timestamp=EPOCH + timedelta(hours=chance.randint(0, 50)),
+                by=chance.choice([None, "cli", "hook", "mcp:cursor"]),
             )
             (memory_id,) = self._home.add(draft)
             self._read(memory_id)
@@ -100,6 +101,7 @@ def _some_filter(chance: random.Random) -> Filter:
         before=chance.choice([None, EPOCH + timedelta(hours=hours[1])]),
         include_superseded=chance.random() < 0.5,
         without_cues=chance.random() < 0.2,
+        by=chance.choice([(), (), ("cli",), ("mcp:*", "unknown")]),
     )
 
 
@@ -115,6 +117,7 @@ def _passes(memory: Memory, where: Filter) -> bool:
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or memory.superseded_by is None)
         and not (where.without_cues and memory.cues)
+        and (not where.by or any(fnmatchcase(memory.by or "unknown", way) for way in where.by))
     )
 
 

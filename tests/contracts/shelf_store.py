@@ -417,6 +417,7 @@ def passes(memory: Memory, where: Filter) -> bool:
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or memory.superseded_by is None)
         and not (where.without_cues and memory.cues)
+        and (not where.by or any(fnmatchcase(memory.by or "unknown", way) for way in where.by))
     )
 
 

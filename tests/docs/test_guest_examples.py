@@ -113,6 +113,16 @@ def test_the_examples_rankings_take_part(running):
     assert [result["text"][-1] for result in results][:2] == ["1", "3"]
 
 
+def test_the_example_says_which_files_say_no_more(running):
+    file = running.data.parent / "style.rules"
+    file.write_text("Tabs, not spaces.\n")
+    status, answer = running.call("POST", "/index/build", {"sources": [str(file)], "project": "rules"})
+    assert status == 200, answer
+    file.write_text("")
+    (told,) = running.call("GET", "/review/stale?project=rules")[1]["files"]
+    assert (told["file"], told["reason"]) == (str(file), "changed")
+
+
 def test_the_examples_file_is_there(running):
     status, answer = running.call("GET", "/adapters/example/files")
     assert (status, answer["files"][0]["kind"]) == (200, "marked block")

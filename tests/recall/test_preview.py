@@ -52,6 +52,30 @@ def test_a_preview_is_what_a_fresh_session_is_shown_and_says_by_what_it_was_judg
     assert shown(fire(client, prompt=DECISION, session_id="1")) == [mine]
 
 
+def test_a_preview_gives_the_exact_block_that_an_assistant_gets(client):
+    add(client, DECISION, project="shop", source="auth.md", tags=["auth"])
+    assert preview(client, DECISION)["text"] == fire(client, prompt=DECISION, session_id="1") != ""
+    assert preview(client, "zebra giraffe elephant")["text"] == ""
+
+
+def test_the_bar_is_moved_for_a_preview_alone(client):
+    mine, other = (add(client, text, project="shop") for text in (DECISION, OTHER))
+    low = preview(client, DECISION, min_relevance=0)
+    assert low["bar"] == 0
+    assert {one["id"] for one in low["shown"]} | set(why(low)) == {mine, other}
+    assert "relevance" not in why(low).values()
+    high = preview(client, DECISION, min_relevance=1)
+    assert (high["shown"], high["text"], why(high)) == ([], "", {mine: "relevance", other: "relevance"})
+    assert "below 1.00" in high["nothing"]
+    assert preview(client, DECISION)["bar"] == 0.2
+
+
+@pytest.mark.parametrize("bar", [-0.1, 1.5, "high"])
+def test_a_bar_that_is_none_is_refused_by_its_name(client, bar):
+    answer = client.post("/recall/preview", {"prompt": DECISION, "min_relevance": bar})
+    assert (answer.status_code, answer.json["field"]) == (400, "min_relevance")
+
+
 def test_a_preview_changes_and_counts_nothing(make_service, client_of):
     service = make_service(ASSISTANT)
     client = client_of(service)

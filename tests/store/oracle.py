@@ -159,6 +159,7 @@ def some_draft(chance: random.Random, most: int = 12, **given: Any) -> Draft:
             for key in chance.sample("xyz", chance.randint(0, 2))
         },
         "timestamp": EPOCH + timedelta(hours=chance.randint(0, 100)),
+        "by": chance.choice([None, "cli", "hook", "mcp:cursor"]),
     }
     return Draft(**fields | given)
 
@@ -178,6 +179,7 @@ def some_filter(chance: random.Random) -> Filter:
         before=maybe(EPOCH + timedelta(hours=hours[1])),
         include_superseded=chance.random() < 0.3,
         without_cues=chance.random() < 0.1,
+        by=maybe(chance.choice([("cli",), ("mcp:*", "unknown"), ("*",)]), ()),
     )
 
 
@@ -295,6 +297,7 @@ def _passes(memory: Memory, where: Filter, is_superseded: bool) -> bool:
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or not is_superseded)
         and not (where.without_cues and memory.cues)
+        and (not where.by or any(_globs(way, memory.by or "unknown") for way in where.by))
     )
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.http import Download
+from faiss_memory.errors import NotSupported
 from faiss_memory.memory import Memory, Origin
 
 
@@ -43,6 +44,31 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
+class Differing:
+    """A memory as it is now, None if it was forgotten since, and as it was then, None if it was added since."""
+
+    now: Memory | None
+    then: Memory | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What a restore would change: the counts are whole, and of each kind the latest memories stand for the rest."""
+
+    name: str
+    now: int
+    then: int
+    """How many memories there are, and would be."""
+    added: int
+    changed: int
+    forgotten: int
+    """How many were added, changed and forgotten since then."""
+    changes: tuple[Differing, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    """What the restore would not bring back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """A memory that was forgotten, as it was then; the time is None where no file tells it."""
 
@@ -72,6 +98,13 @@ class Backups(ABC):
         Raises MemoryNotFound when there is no such backup, or none that reaches back so far; Conflict while another
         restore runs; StoreCorrupt when the backup does not come to what it says of itself.
         """
+
+    def difference(self, wanted: str | datetime, most: int) -> Difference:
+        """Return what `restore` would change, with at most so many memories of each kind; it changes nothing.
+
+        Raises what `restore` raises, and NotSupported where it cannot be told without restoring.
+        """
+        raise NotSupported("this store cannot tell beforehand what a restore would change")
 
     @abstractmethod
     def archive(self, backup: str | None, label: str | None) -> Download:

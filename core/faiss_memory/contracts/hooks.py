@@ -16,7 +16,7 @@ from faiss_memory.contracts.config_files import ConfigFile, InstallContext, Prom
 from faiss_memory.contracts.http import Mount, Route
 from faiss_memory.contracts.service import Service
 from faiss_memory.errors import StoreError
-from faiss_memory.memory import Change, Draft, Memory, Query, Ranking, SearchResult
+from faiss_memory.memory import Change, Draft, Memory, Origin, Query, Ranking, SearchResult
 from faiss_memory.rights import Rights
 from faiss_memory.schema import SearchAnswer, SearchRequest
 from faiss_memory.settings import Settings
@@ -125,6 +125,14 @@ def memories_purged(ids: Sequence[int], texts: Collection[str]) -> None:
 @hookspec
 def search_answered(request: SearchRequest, answer: SearchAnswer, rights: Rights) -> None:
     """A search was answered, to a caller with these rights; not told of searches that are nobody's question."""
+
+
+@hookspec
+def find_outdated(service: Service, origins: Mapping[int, Origin]) -> Mapping[int, str] | None:
+    """Return which of some memories that were built say something else than their files now, each with what differs.
+
+    Asked when a person looks for what is stale, of a few files at a time. What cannot be read now is left out.
+    """
 
 
 @hookspec

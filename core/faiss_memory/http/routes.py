@@ -179,6 +179,10 @@ def _backups(backups: Backups) -> Sequence[Route]:
             body=schema.RestoreRequest, answer=schema.RestoreAnswer, handler=backups.restore,
         ),
         Route(
+            method="GET", path="/restore/changes", summary="Tell what going back to a backup or a time would change",
+            params=schema.RestoreChangesRequest, answer=schema.RestoreChangesAnswer, handler=backups.changes,
+        ),
+        Route(
             method="GET", path="/archive", summary="Take a backup, or the present, away as one file",
             params=schema.ArchiveRequest, handler=backups.archive,
         ),

@@ -77,7 +77,8 @@ def _reviewing(service: MemoryService) -> Sequence[Route]:
             params=tending.DuplicatesRequest, answer=tending.DuplicatesAnswer, handler=review.duplicates,
         ),
         Route(
-            method="GET", path="/review/stale", summary="Find memories whose files are gone, or that nothing finds",
+            method="GET", path="/review/stale",
+            summary="Find memories whose files are gone or have changed, or that nothing finds",
             params=tending.StaleRequest, answer=tending.StaleAnswer, handler=review.stale,
         ),
         Route(

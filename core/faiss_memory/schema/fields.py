@@ -80,6 +80,14 @@ Uid: TypeAlias = Annotated[
 WrittenBy: TypeAlias = Annotated[
     str, Meta(description="Which way a memory came, such as `cli` or `mcp:cursor`.")
 ]
+Ways: TypeAlias = Annotated[
+    list[Annotated[str, Meta(pattern=NOT_BLANK, max_length=128)]],
+    Meta(
+        max_length=32,
+        description="Globs over the ways that memories came, one of which must fit: `cli`, or `mcp:*` for all "
+        "assistants that use tools; `unknown` where it is not known.",
+    ),
+]
 Time: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 GivenTime: TypeAlias = Annotated[
     datetime,

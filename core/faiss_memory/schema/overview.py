@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from faiss_memory.schema.fields import Answer, Choice, GivenTime, Message, ProjectName, Scope, Time
+from faiss_memory.schema.write import MemoryAnswer
 
 
 class ScopeRequest(Message):
@@ -169,6 +170,38 @@ class RestoreAnswer(Answer):
     set_aside: str
     left_out: list[LeftOutMemory]
     message: str
+
+
+class RestoreChangesRequest(Message):
+    """Name a backup or a time, and how much is told of what going back to it would change."""
+
+    backup: (
+        Annotated[str, Meta(min_length=1, max_length=200, description="The name of a backup.")] | UnsetType
+    ) = UNSET
+    time: GivenTime | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=200, description="How many memories of each kind at most.")] = 20
+
+
+class ChangeByRestore(Answer):
+    """A memory that was added, changed or forgotten since; null is where it is not there."""
+
+    kind: Literal["added", "changed", "forgotten"]
+    now: MemoryAnswer | None
+    then: MemoryAnswer | None
+
+
+class RestoreChangesAnswer(Answer):
+    """What a restore would change: how many memories were added, changed and forgotten since, and some of each."""
+
+    backup: str
+    now: int
+    then: int
+    added: int
+    changed: int
+    forgotten: int
+    changes: list[ChangeByRestore]
+    more: bool
+    left_out: list[LeftOutMemory]
 
 
 class AdapterEntry(Answer):

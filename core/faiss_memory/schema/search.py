@@ -24,6 +24,7 @@ from faiss_memory.schema.fields import (
     Text,
     Time,
     Uid,
+    Ways,
     WrittenBy,
 )
 
@@ -48,6 +49,7 @@ class SearchRequest(Message):
     tags_mode: TagsMode = "any"
     source: Annotated[str, Meta(description="A glob over sources, such as docs/*.md.")] | None = None
     metadata: Properties = msgspec.field(default_factory=dict)
+    by: Ways = msgspec.field(default_factory=list)
     after: GivenTime | None = None
     before: GivenTime | None = None
     min_relevance: Annotated[Chance, Meta(description="Least relevance of a result.")] | None = None

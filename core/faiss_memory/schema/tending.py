@@ -20,6 +20,7 @@ from faiss_memory.schema.fields import (
     Superseded,
     Tag,
     Time,
+    Ways,
 )
 from faiss_memory.schema.overview import ProblemEntry, TagCount
 from faiss_memory.schema.write import MemoryAnswer
@@ -33,6 +34,7 @@ class FacetsRequest(Message):
     project: Scope | None = None
     tag: Tag | None = None
     source: Annotated[str, Meta(description="A glob over sources.")] | None = None
+    by: Ways = msgspec.field(default_factory=list)
     after: GivenTime | None = None
     before: GivenTime | None = None
     q: Annotated[str, Meta(description="Words the text must contain, in this order.")] | None = None
@@ -269,16 +271,21 @@ class StaleRequest(Message):
 
 
 class StaleFile(Answer):
-    """A memory whose file is gone."""
+    """A memory whose file is gone, or says something else by now; `why` puts it into words."""
 
     memory: MemoryAnswer
     file: str
+    reason: Literal["gone", "changed"]
+    why: str
 
 
 class StaleAnswer(Answer):
-    """Memories whose files are gone, and those that nothing has found since a day."""
+    """Memories whose files are gone or have changed, and those that nothing has found since a day."""
 
     files: list[StaleFile]
+    files_left: Annotated[
+        int, Meta(description="How many files were not looked at, because the time or the room was up.")
+    ]
     never_recalled: list[MemoryAnswer]
     since: str
     project: str | list[str]

@@ -30,6 +30,7 @@ from faiss_memory.schema.fields import (
     Text,
     Time,
     Uid,
+    Ways,
     WrittenBy,
 )
 from faiss_memory.schema.search import ClosestMatch, Differences
@@ -152,6 +153,7 @@ class ListRequest(Message):
     project: Scope | None = None
     tag: Tag | None = None
     source: Annotated[str, Meta(description="A glob over sources.")] | None = None
+    by: Ways = msgspec.field(default_factory=list)
     after: GivenTime | None = None
     before: GivenTime | None = None
     q: (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import BinaryIO
 
 from msgspec import UNSET
 
 from faiss_memory import schema
-from faiss_memory.contracts.backups import Restored
+from faiss_memory.contracts.backups import LeftOut, Restored
 from faiss_memory.contracts.http import Download
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest
@@ -49,10 +51,30 @@ class Backups:
 
     def restore(self, request: schema.RestoreRequest) -> schema.RestoreAnswer:
         """Go back to a backup or a time. Raises MemoryNotFound for one that is not there."""
-        if (request.backup is UNSET) == (request.time is UNSET):
-            raise InvalidRequest("say what to restore: give either `backup`, a name, or `time`", "backup")
-        time = None if request.time is UNSET else check_time(request.time, "time")
-        return _restored(self._engine.restore(time or str(request.backup)))
+        return _restored(self._engine.restore(_wanted(request)))
+
+    def changes(self, request: schema.RestoreChangesRequest) -> schema.RestoreChangesAnswer:
+        """Return what a restore would change. Raises what `restore` raises."""
+        found = self._engine.backups.difference(_wanted(request), request.limit)
+        changes = [
+            schema.ChangeByRestore(
+                kind="added" if one.then is None else "forgotten" if one.now is None else "changed",
+                now=None if one.now is None else messages.memory(one.now),
+                then=None if one.then is None else messages.memory(one.then),
+            )
+            for one in found.changes
+        ]
+        return schema.RestoreChangesAnswer(
+            backup=found.name,
+            now=found.now,
+            then=found.then,
+            added=found.added,
+            changed=found.changed,
+            forgotten=found.forgotten,
+            changes=changes,
+            more=len(changes) < found.added + found.changed + found.forgotten,
+            left_out=_left_out(found.left_out),
+        )
 
     def archive(self, request: schema.ArchiveRequest) -> Download:
         """Open a backup, or the present, as one file to take away. Raises MemoryNotFound for one that is not there."""
@@ -61,6 +83,17 @@ class Backups:
     def restore_archive(self, archive: BinaryIO) -> schema.RestoreAnswer:
         """Go to the state in an archive, of this store or another."""
         return _restored(self._engine.restore_archive(archive))
+
+
+def _wanted(request: schema.RestoreRequest | schema.RestoreChangesRequest) -> str | datetime:
+    if (request.backup is UNSET) == (request.time is UNSET):
+        raise InvalidRequest("say what to restore: give either `backup`, a name, or `time`", "backup")
+    time = None if request.time is UNSET else check_time(request.time, "time")
+    return time or str(request.backup)
+
+
+def _left_out(memories: Sequence[LeftOut]) -> list[schema.LeftOutMemory]:
+    return [schema.LeftOutMemory(id=one.id, uid=one.uid, reason=one.reason) for one in memories]
 
 
 def _restored(done: Restored) -> schema.RestoreAnswer:
@@ -72,6 +105,6 @@ def _restored(done: Restored) -> schema.RestoreAnswer:
         restored=done.name,
         memories=done.memories,
         set_aside=done.set_aside,
-        left_out=[schema.LeftOutMemory(id=one.id, uid=one.uid, reason=one.reason) for one in done.left_out],
+        left_out=_left_out(done.left_out),
         message=message,
     )

@@ -26,6 +26,7 @@ from faiss_memory.schema.limits import check_size, check_text
 from faiss_memory.service import messages
 from faiss_memory.service.arranging import Arranging
 from faiss_memory.service.before_writing import BeforeWriting, wish_of
+from faiss_memory.service.built_files import BuiltFiles
 from faiss_memory.service.claims import Claims
 from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
 from faiss_memory.service.exploring import Exploring
@@ -62,7 +63,10 @@ class MemoryService(Service):
         self.exploring = Exploring(engine, self.vocabulary)
         self.arranging = Arranging(settings.limits, engine, plugins, self.claims, self._change_many)
         self.use_report = UseReport(engine)
-        self.review = Review(engine, self.use_report)
+        files = BuiltFiles(
+            engine, lambda origins: plugins.ask("find_outdated", service=self, origins=origins)
+        )
+        self.review = Review(engine, self.use_report, files)
         self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False
 

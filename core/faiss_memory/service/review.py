@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -15,6 +14,7 @@ from faiss_memory.novelty.differences import differences
 from faiss_memory.rights import PERSON
 from faiss_memory.schema import MemoryAnswer, tending
 from faiss_memory.service import messages
+from faiss_memory.service.built_files import BuiltFiles
 from faiss_memory.service.use_report import UseReport, first_day
 
 NEIGHBOURS = 5
@@ -25,9 +25,10 @@ RECALLS = ("found", "shown")
 class Review:
     """Finds them, with work that is bounded; raises what the service raises."""
 
-    def __init__(self, engine: MemoryEngine, uses: UseReport) -> None:
+    def __init__(self, engine: MemoryEngine, uses: UseReport, files: BuiltFiles) -> None:
         self._engine = engine
         self._uses = uses
+        self._files = files
 
     def duplicates(self, request: tending.DuplicatesRequest) -> tending.DuplicatesAnswer:
         """Compare the newest memories with what is most like them in their own project.
@@ -54,28 +55,14 @@ class Review:
         """Look after the files of memories that were built, and for memories that nothing has found for so long."""
         projects = PERSON.to_read(request.project)
         since = first_day(request.days)
+        files, left = self._files.stale(projects, request.limit)
         return tending.StaleAnswer(
-            files=self._files(projects, request.limit),
+            files=files,
+            files_left=left,
             never_recalled=self._never_recalled(projects, since, request),
             since=since,
             project=messages.format_projects(projects),
         )
-
-    def _files(self, projects: tuple[str, ...] | None, most: int) -> list[tending.StaleFile]:
-        store = self._engine.store
-        gone: dict[str, bool] = {}
-        found: list[tending.StaleFile] = []
-        for project in [one.name for one in store.projects()] if projects is None else projects:
-            origins = store.origins(project)
-            for memory in store.get(list(origins)):
-                file = origins[memory.id].file
-                if file not in gone:
-                    gone[file] = _is_gone(file)
-                if gone[file] and memory.superseded_by is None:
-                    found.append(tending.StaleFile(memory=messages.memory(memory), file=file))
-                if len(found) == most:
-                    return found
-        return found
 
     def _never_recalled(
         self, projects: tuple[str, ...] | None, since: str, request: tending.StaleRequest
@@ -107,14 +94,3 @@ def _pair(one: Memory, other: Memory, met: Closest) -> tending.DuplicatePair:
         kind=kind,
         differs_in=differs_in,
     )
-
-
-def _is_gone(file: str) -> bool:
-    """Return whether a file is not there any more; one that cannot be reached may be."""
-    try:
-        os.stat(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False

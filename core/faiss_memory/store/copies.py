@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from faiss_memory.contracts.backups import Backup, Backups, Forgotten, Restored
+from faiss_memory.contracts.backups import Backup, Backups, Difference, Forgotten, Restored
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.http import Download
 from faiss_memory.errors import MemoryNotFound, StoreError
@@ -82,6 +82,10 @@ class Copies(Backups):
         done = self._opened.swapping.restore(wanted)
         self._opened.keeper.wake()
         return done
+
+    def difference(self, wanted: str | datetime, most: int) -> Difference:
+        """Return what `restore` would change."""
+        return self._opened.swapping.difference(wanted, most)
 
     def restore_archive(self, archive: BinaryIO) -> Restored:
         """Put the state in an archive in the place of the present one, which is set aside."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from faiss_memory.contracts.backups import Restored
+from faiss_memory.contracts.backups import Difference, Restored
 from faiss_memory.errors import BackupCorrupt, Conflict, DiskFull, InvalidRequest, StoreCorrupt, StoreError
 from faiss_memory.settings import Limits
-from faiss_memory.store.backup import archives, restore
+from faiss_memory.store.backup import archives, difference, restore
 from faiss_memory.store.backup.restore import Built, Moment
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.busy import Busy
@@ -23,6 +23,9 @@ from faiss_memory.store.index.follower import Derived
 from faiss_memory.store.records import tombstones
 from faiss_memory.store.records.database import Truth
 from faiss_memory.store.records.incoming import Rules
+
+LOOKERS_PATIENCE = 10.0
+"""Seconds that one waits who only wants to know: whoever asks twice need not be refused."""
 
 
 class Swapping:
@@ -54,13 +57,23 @@ class Swapping:
     def restore(self, wanted: str | datetime) -> Restored:
         """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""
         with self._restoring_alone(f"{wanted}"):
-            moment = self._committer.read(lambda _: self._history.moment(wanted))
-            try:
-                built = self._build(moment, is_archive=False)
-            except StoreCorrupt as error:
-                problem = str(error).rstrip(".")
-                raise BackupCorrupt(f"{wanted} cannot be restored: {problem}. Nothing was changed") from error
-            return self._put_in_place(moment, built)
+            return self._put_in_place(*self._build_of(wanted))
+
+    def difference(self, wanted: str | datetime, most: int) -> Difference:
+        """Build the state of a backup, or of a time, and see what it would change; then let go of it."""
+        with self._restoring_alone(f"{wanted}", LOOKERS_PATIENCE):
+            moment, built = self._build_of(wanted)
+            with difference.OtherState(self._data / restore.MAKING) as then:
+                present = self._committer.read(lambda truth: then.present(truth.connection, most))
+                return then.against(present, moment.name, most, built.left_out)
+
+    def _build_of(self, wanted: str | datetime) -> tuple[Moment, Built]:
+        moment = self._committer.read(lambda _: self._history.moment(wanted))
+        try:
+            return moment, self._build(moment, is_archive=False)
+        except StoreCorrupt as error:
+            problem = str(error).rstrip(".")
+            raise BackupCorrupt(f"{wanted} cannot be restored: {problem}. Nothing was changed") from error
 
     def restore_archive(self, archive: BinaryIO) -> Restored:
         """Put the state in an archive in the place of the present one, which is set aside."""
@@ -76,8 +89,8 @@ class Swapping:
             return self._put_in_place(moment, built)
 
     @contextmanager
-    def _restoring_alone(self, what: str) -> Iterator[None]:
-        if not self._alone.acquire(blocking=False):
+    def _restoring_alone(self, what: str, patience: float = 0) -> Iterator[None]:
+        if not self._alone.acquire(timeout=patience):
             raise Conflict("a restore or a purge is running already; wait until it is done")
         try:
             yield

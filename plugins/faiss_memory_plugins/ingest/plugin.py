@@ -1,12 +1,13 @@
-"""The plugin: its two calls, and its end with the service."""
+"""The plugin: its two calls, what it says of stale memories, and its end with the service."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from faiss_memory import Route, Service, hookimpl
+from faiss_memory import Origin, Route, Service, hookimpl
 from faiss_memory_plugins.ingest.builds import Builds
 from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildRequest, BuildsAnswer
+from faiss_memory_plugins.ingest.outdated import outdated
 from faiss_memory_plugins.ingest.settings import IngestSettings
 
 
@@ -42,6 +43,11 @@ class Ingest:
                 handler=builds.overview,
             ),
         )
+
+    @hookimpl
+    def find_outdated(self, service: Service, origins: Mapping[int, Origin]) -> Mapping[int, str]:
+        """Return which memories their files do not say any more."""
+        return outdated(service, origins)
 
     @hookimpl
     def service_stopping(self) -> None:

@@ -37,6 +37,9 @@ _DISABLED = (
 @project_option("In which project the prompt is written [this folder's].")
 @click.option("--previous", metavar="TEXT", help="The prompt before it, which a short one may follow up on.")
 @click.option("--k", "-k", type=int, metavar="N", help="How many memories at most [5].")
+@click.option(
+    "--min-relevance", type=click.FloatRange(0, 1), metavar="X", help="Try another bar than `min_relevance`."
+)
 @click.option("--log", is_flag=True, help="Show the last recalls instead, and searches that found nothing.")
 @click.option("--assistant", metavar="NAME", help="Of the log only this assistant's, or way's.")
 @click.option(
@@ -55,6 +58,7 @@ def recall(
     log: bool,
     previous: str | None,
     k: int | None,
+    min_relevance: float | None,
     **choice: Any,
 ) -> None:
     """Show what a prompt would bring, and what not.
@@ -64,15 +68,15 @@ def recall(
     assistant, project, event, what was shown, milliseconds, prompt.
     """
     if log:
-        if prompt or previous or k:
+        if prompt or previous or k or min_relevance is not None:
             raise click.UsageError(
-                "--log shows what was asked already: it takes no prompt, --previous or -k."
+                "--log shows what was asked already: it takes no prompt, --previous, -k or --min-relevance."
             )
         _show_log(session, given_only({"project": project, **choice}))
         return
     if given := [name for name, value in choice.items() if value]:
         raise click.UsageError(f"--{given[0]} chooses from the log: give --log as well.")
-    asked = {"project": session.single(project), "previous": previous, "k": k}
+    asked = {"project": session.single(project), "previous": previous, "k": k, "min_relevance": min_relevance}
     answer = _call(session, "POST", "/recall/preview", {"prompt": _read(prompt), **given_only(asked)})
     if not session.prints_json(answer):
         _show_preview(session, answer)

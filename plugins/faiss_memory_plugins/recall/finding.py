@@ -74,12 +74,15 @@ def brought_by(
     previous: str = "",
     known: Collection[int] = (),
     most: int | None = None,
+    bar: float | None = None,
 ) -> Brought:
     """Find what helps with a prompt: only what is relevant enough, and is not `known` from before.
 
-    A short prompt may follow up on the `previous` one of its session. `most` is how many may be shown. Counts nothing.
+    A short prompt may follow up on the `previous` one of its session. `most` is how many may be shown, and
+    `bar` the least relevance, if not as they are set. Counts nothing.
     """
-    settings, bar = service.settings.of(RecallSettings), service.settings.min_relevance
+    settings = service.settings.of(RecallSettings)
+    bar = service.settings.min_relevance if bar is None else bar
     parts = prompt_parts(prompt)
     wordings = wordings_of(parts, previous)
     if not wordings:
@@ -94,7 +97,6 @@ def brought_by(
     text, shown = framed(notes, FOUND, settings.tokens, here=project)
     fitted = {one.id for one in shown}
     withheld |= {one.id: "budget" for one in notes if one.id not in fitted}
-    nothing = "" if shown else _nothing(found, withheld, bar)
     return Brought(
         wordings,
         shown,
@@ -102,7 +104,7 @@ def brought_by(
         tokens=settings.tokens,
         found={one.id: one for one in found},
         withheld=withheld,
-        nothing=nothing,
+        nothing="" if shown else _nothing(found, withheld, bar),
         asked=asked,
     )
 

@@ -25,6 +25,10 @@ class PreviewRequest(Message):
     k: (
         Annotated[int, Meta(ge=1, le=50, description="How many memories at most; else as it is set.")] | None
     ) = None
+    min_relevance: (
+        Annotated[float, Meta(ge=0, le=1, description="The bar, to try another one; else as it is set.")]
+        | None
+    ) = None
 
 
 class RecalledMemory(Answer):
@@ -54,6 +58,9 @@ class PreviewAnswer(Answer):
     bar: float
     shown: list[RecalledMemory]
     withheld: list[WithheldMemory]
+    text: Annotated[
+        str, Meta(description="The exact block that the assistant would get; empty where nothing is shown.")
+    ]
     nothing: str
     took_ms: float
 

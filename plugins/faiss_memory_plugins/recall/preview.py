@@ -19,19 +19,21 @@ def preview(service: Service, request: PreviewRequest) -> PreviewAnswer:
     """Show what a prompt would bring, what is withheld and why."""
     began = time.monotonic()
     project = request.project or DEFAULT_PROJECT
+    bar = service.settings.min_relevance if request.min_relevance is None else request.min_relevance
     brought = Brought(nothing="the model is not ready yet")
     if service.model_ready:
-        brought = brought_by(service, project, request.prompt, request.previous, most=request.k)
+        brought = brought_by(service, project, request.prompt, request.previous, most=request.k, bar=bar)
     withheld = [one for one in brought.found.values() if one.id in brought.withheld]
     return PreviewAnswer(
         project=project,
         queries=list(brought.queries),
-        bar=service.settings.min_relevance,
+        bar=bar,
         shown=[RecalledMemory(**_told(one, brought.found[one.id])) for one in brought.notes],
         withheld=[
             WithheldMemory(**_told(note(one, passage=True), one), why=brought.withheld[one.id])
             for one in withheld[:MOST_WITHHELD]
         ],
+        text=brought.text if brought.notes else "",
         nothing=brought.nothing,
         took_ms=round(1000 * (time.monotonic() - began), 2),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.globs import Glob, InvalidGlob
-from faiss_memory.memory import Filter
+from faiss_memory.memory import UNKNOWN_WAY, Filter
 from faiss_memory.store.records.rows import NO_CUES, comparable, to_microseconds
 
 
@@ -26,6 +26,7 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
         yield "superseded_by IS NULL", ()
     if where.without_cues:
         yield "cues = ?", (NO_CUES,)
+    yield from _way_conditions(where.by)
     if where.source is not None:
         yield from _source_conditions(where.source)
     if where.after is not None:
@@ -47,6 +48,12 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
             " GROUP BY memory HAVING count(*) = ?)",
             (*pairs, len(where.metadata)),
         )
+
+
+def _way_conditions(ways: Sequence[str]) -> Iterator[tuple[str, Sequence[Any]]]:
+    if ways:
+        fitting = " OR ".join(["fits(coalesce(written_by, ?), ?)"] * len(ways))
+        yield f"({fitting})", [value for way in ways for value in (UNKNOWN_WAY, way)]
 
 
 def fits(source: str, glob: str) -> bool:

@@ -71,7 +71,8 @@ export function watchState(watch) {
  * @returns {Promise<any>}
  */
 export async function ask(method, path, { query, body, signal, file } = {}) {
-  const given = Object.entries(query || {}).filter(([, value]) => value !== undefined && value !== "");
+  // (A list is a parameter that is given several times.)
+  const given = Object.entries(query || {}).flatMap(([name, value]) => [value].flat().map((one) => [name, one])).filter(([, value]) => value !== undefined && value !== "");
   const search = given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";
   /** @type {Record<string, string>} */
   const headers = { "FAISS-Memory-By": "page", "X-FAISS-Memory": "page" };

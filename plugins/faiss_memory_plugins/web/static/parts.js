@@ -74,13 +74,13 @@ export function Dialog({ title, close, children, wide }) {
 
 /**
  * Ask before something that is hard to take back; with `word`, only who types it may.
- * @param {{title: string, action: string, word?: string, close: () => void, run: () => Promise<unknown> | unknown, children?: any}} props
+ * @param {{title: string, action: string, word?: string, wait?: boolean, close: () => void, run: () => Promise<unknown> | unknown, children?: any}} props
  */
-export function Confirm({ title, action, word, close, run, children }) {
+export function Confirm({ title, action, word, wait, close, run, children }) {
   const [typed, setTyped] = useState("");
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState("");
-  const may = (!word || typed.trim() === word) && !isBusy;
+  const may = (!word || typed.trim() === word) && !isBusy && !wait;
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!may) return;

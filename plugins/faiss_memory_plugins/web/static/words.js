@@ -42,7 +42,7 @@ export const percent = (share) => (share > 0 && share < 0.01 ? "under 1%" : `${M
 /** Which way a memory came, in words. @param {string | null | undefined} by */
 export function writer(by) {
   const known = { rest: "a program", cli: "the command line", hook: "an assistant's hook", build: "a build", import: "an import", page: "this page" };
-  if (!by) return "not known";
+  if (!by || by === "unknown") return "not known";
   return by.startsWith("mcp:") ? by.slice(4) : known[/** @type {keyof typeof known} */ (by)] || by;
 }
 

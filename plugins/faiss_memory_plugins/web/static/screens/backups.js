@@ -5,7 +5,8 @@ import { html, useState } from "../lib.js";
 import { gist, Plain } from "../markdown.js";
 import { Confirm, Dialog, Empty, Field, Problem, Screen, When } from "../parts.js";
 import { attempt, say } from "../toast.js";
-import { count, counted, exactly, size } from "../words.js";
+import { count, counted, size } from "../words.js";
+import { AskRestore } from "./restoring.js";
 
 const FIRST = 60;
 
@@ -13,10 +14,6 @@ const FIRST = 60;
 function leftOut(answer) {
   return answer.left_out.length ? ` ${counted(answer.left_out.length, "memory", "memories")} could not be brought back: purged or damaged.` : "";
 }
-
-/** @param {{now: number | null, then: number | null}} props */
-const Counts = ({ now, then }) => html`<p>${now === null ? "" : html`Now there are <strong>${counted(now, "memory", "memories")}</strong>.`}
-  ${then === null ? "" : html` Afterwards there will be <strong>${count(then)}</strong>.`} All projects go back. The state before is set aside in the data folder, so that it is not lost.</p>`;
 
 /** @param {{close: () => void, done: () => void}} props */
 function MakeOne({ close, done }) {
@@ -85,9 +82,10 @@ export function Backups() {
       ${backups.length > shown.length && html`<p><button type="button" class="plain" onClick=${() => setAll(true)}>All ${count(backups.length)}</button></p>`}</div>`}
     ${can("GET", "/forgotten") && html`<${Forgotten} />`}
     ${asking?.kind === "make" && html`<${MakeOne} close=${() => setAsking(null)} done=${after} />`}
-    ${asking?.kind === "restore" && html`<${Confirm} title=${`Go back to ${exactly(asking.time || asking.created_at)}?`} action="Restore" close=${() => setAsking(null)} run=${restore}><${Counts} now=${now} then=${asking.memories ?? null} /><//>`}
+    ${asking?.kind === "restore" && html`<${AskRestore} to=${asking} close=${() => setAsking(null)} run=${restore} />`}
     ${asking?.kind === "archive" && html`<${Confirm} title=${`Go to the state in ${asking.file.name}?`} action="Restore" close=${() => setAsking(null)} run=${bringIn}>
-      <p>The file has ${size(asking.file.size)}. It is checked whole before anything is changed.</p><${Counts} now=${now} then=${null} /><//>`}
+      <p>The file has ${size(asking.file.size)}. It is checked whole before anything is changed.</p>
+      <p>${now === null ? "" : html`Now there are <strong>${counted(now, "memory", "memories")}</strong>.`} All projects change. The state before is set aside in the data folder, so that it is not lost.</p><//>`}
   <//>`;
 }
 

@@ -1,6 +1,6 @@
 // What the list can be narrowed by, with how many there are of each.
 import { change } from "../address.js";
-import { can, get, takes } from "../api.js";
+import { can, get } from "../api.js";
 import { useLoaded } from "../fresh.js";
 import { html, useState } from "../lib.js";
 import { visible } from "../markdown.js";
@@ -22,7 +22,7 @@ async function counts(params, signal) {
       projects: all,
       tags: told.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })),
       sources: told.sources.map((/** @type {any} */ one) => ({ value: one.source, label: brief(one.source, 26), count: one.count })),
-      by: told.by.map((/** @type {any} */ one) => ({ value: one.by || "", label: writer(one.by), count: one.count })),
+      by: told.by.map((/** @type {any} */ one) => ({ value: one.by || "unknown", label: writer(one.by), count: one.count })),
     };
   }
   const { tags } = await get("/tags", { project }, signal);
@@ -65,7 +65,7 @@ export function Facets({ params, round }) {
         onChange=${(/** @type {any} */ event) => change({ source: event.target.value || undefined, id: undefined })} />
     </section>
     <${Facet} title="Sources" name="source" chosen=${params.source || ""} choices=${sources} />
-    ${takes("GET", "/memories", "by") && html`<${Facet} title="Written by" name="by" chosen=${params.by || ""} choices=${by} />`}
+    <${Facet} title="Written by" name="by" chosen=${params.by || ""} choices=${by} any=${by.length > 1 ? "Anybody" : undefined} />
     <${Facet} title="Time" name="days" chosen=${params.days || ""} choices=${TIMES.slice(1).map(([value, label]) => ({ value, label }))} any="Any time" />
     <section class="facet">
       <h2>State</h2>

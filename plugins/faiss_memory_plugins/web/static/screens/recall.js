@@ -1,7 +1,7 @@
 // What assistants were shown: each prompt that fired, and what a prompt would bring now.
 import { never, pin, read } from "../actions.js";
 import { change, href } from "../address.js";
-import { can, get, post, takes } from "../api.js";
+import { can, get, post } from "../api.js";
 import { useLoaded, useWhileSeen } from "../fresh.js";
 import { html, useEffect, useState } from "../lib.js";
 import { gist, Plain, visible } from "../markdown.js";
@@ -14,6 +14,8 @@ const REASONS = {
   budget: "no room left", "not for this": "never for prompts like this", "shown before": "shown before in that session",
 };
 const PAUSE_MS = 250;
+/** Where the slider stands before the first answer has said where the bar is. */
+const USUAL_BAR = 0.2;
 const LOGGED = 100;
 
 /** @param {string} why */
@@ -29,16 +31,6 @@ function Candidate({ one, prompt, again }) {
   </li>`;
 }
 
-/** What would be shown if the bar were elsewhere. @param {any} told @param {number} bar */
-function moved(told, bar) {
-  const all = [...told.shown, ...told.withheld];
-  const may = (/** @type {any} */ one) => one.relevance >= bar && (!one.why || one.why === "relevance");
-  return {
-    shown: all.filter(may),
-    withheld: all.filter((one) => !may(one)).map((one) => ({ ...one, why: one.why && one.why !== "relevance" ? one.why : "relevance" })),
-  };
-}
-
 /** @param {{params: Record<string, string>, projects: string[]}} props */
 function Preview({ params, projects }) {
   const [prompt, setPrompt] = useState(params.prompt || "");
@@ -51,14 +43,11 @@ function Preview({ params, projects }) {
     }, PAUSE_MS);
     return () => clearTimeout(timer);
   }, [prompt]);
-  const mayMove = takes("POST", "/recall/preview", "bar");
   const project = params.project || projects[0] || "default";
-  const { data, error, again } = useLoaded(async (signal) => {
-    const body = { prompt: asked, project, ...(mayMove && bar !== null ? { bar } : {}) };
-    return asked ? post("/recall/preview", body, signal) : null;
-  }, [asked, project, mayMove ? bar : 0]);
-  const at = bar ?? data?.bar ?? 0.5;
-  const told = data && !mayMove ? moved(data, at) : data;
+  const { data: told, error, again } = useLoaded(async (signal) => {
+    return asked ? post("/recall/preview", { prompt: asked, project, min_relevance: bar ?? undefined }, signal) : null;
+  }, [asked, project, bar]);
+  const at = bar ?? told?.bar ?? USUAL_BAR;
   return html`<section class="card" aria-labelledby="preview-title"><h2 id="preview-title">Try a prompt</h2>
     <p class="quiet">It is shown to nobody, and counted nowhere.</p>
     <${Field} label="What somebody would write to an assistant">${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${prompt} onInput=${(/** @type {any} */ event) => setPrompt(event.target.value)} />`}<//>
@@ -71,11 +60,11 @@ function Preview({ params, projects }) {
     <${Problem} error=${error} again=${again} />
     ${told && html`<div aria-live="polite">
       <h3>${told.shown.length ? `${counted(told.shown.length, "memory", "memories")} would be shown` : "Nothing would be shown"}</h3>
-      ${!told.shown.length && data.nothing && html`<p>${data.nothing}</p>`}
-      ${data.text !== undefined && told.shown.length > 0 && html`<details open><summary>The exact words that the assistant gets</summary><pre class="raw" tabindex="0">${visible(data.text)}</pre></details>`}
+      ${told.nothing && html`<p>${told.nothing}.</p>`}
+      ${told.text && html`<details open><summary>The exact words that the assistant gets</summary><pre class="raw" tabindex="0" aria-label="The exact words">${visible(told.text)}</pre></details>`}
       <ul role="list">${told.shown.map((/** @type {any} */ one) => html`<${Candidate} key=${one.id} one=${one} prompt=${asked} again=${again} />`)}</ul>
       ${told.withheld.length > 0 && html`<h3>Withheld</h3><ul role="list">${told.withheld.map((/** @type {any} */ one) => html`<${Candidate} key=${one.id} one=${one} prompt=${asked} again=${again} />`)}</ul>`}
-      <p class="quiet">${data.queries.length > 1 ? `Asked as: ${data.queries.join(" · ")}. ` : ""}${data.took_ms.toFixed(0)} ms</p>
+      <p class="quiet">${told.queries.length > 1 ? `Asked as: ${told.queries.join(" · ")}. ` : ""}${told.took_ms.toFixed(0)} ms</p>
     </div>`}
   </section>`;
 }

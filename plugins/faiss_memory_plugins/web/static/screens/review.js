@@ -33,8 +33,7 @@ async function all(query, signal) {
 const QUEUES = {
   assistants: {
     title: "New this week", lead: "What assistants have written in the last seven days.", isThere: () => true,
-    load: async (signal) => (await all({ after: new Date(Date.now() - 7 * 86_400_000).toISOString() }, signal))
-      .filter((one) => one.by && (one.by.startsWith("mcp:") || one.by === "hook"))
+    load: async (signal) => (await all({ after: new Date(Date.now() - 7 * 86_400_000).toISOString(), by: ["mcp:*", "hook"] }, signal))
       .map((one) => ({ key: String(one.id), why: `Written by ${writer(one.by)}`, memories: [one] })),
   },
   duplicates: {
@@ -50,11 +49,11 @@ const QUEUES = {
       .map((one) => ({ key: String(one.id), why: `Memory ${one.superseded_by} replaces it`, memories: [one] })),
   },
   stale: {
-    title: "Stale", lead: "From files that are gone, and what nothing has found in 90 days.", isThere: () => can("GET", "/review/stale"),
+    title: "Stale", lead: "From files that are gone or say something else by now, and what nothing has found in 90 days. A build brings files up to date.", isThere: () => can("GET", "/review/stale"),
     load: async (signal) => {
       const told = await get("/review/stale", {}, signal);
       return [
-        ...told.files.map((/** @type {any} */ one) => ({ key: `file-${one.memory.id}`, memories: [one.memory], why: `Its file is gone: ${one.file}` })),
+        ...told.files.map((/** @type {any} */ one) => ({ key: `file-${one.memory.id}`, memories: [one.memory], why: `${one.why[0].toUpperCase()}${one.why.slice(1)}: ${one.file}` })),
         ...told.never_recalled.map((/** @type {Memory} */ one) => ({ key: `never-${one.id}`, memories: [one], why: "Nothing has found it in 90 days" })),
       ];
     },
