@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         project_here as project_here,
     )
     from faiss_memory.cli.lazy import (
+        CommandGroup as CommandGroup,
         ExampleCommand as ExampleCommand,
     )
     from faiss_memory.cli.options import (
