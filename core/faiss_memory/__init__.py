@@ -107,6 +107,9 @@ if TYPE_CHECKING:
         Pieces as Pieces,
         Route as Route,
     )
+    from faiss_memory.contracts.jobs import (
+        Job as Job,
+    )
     from faiss_memory.contracts.ledger import (
         Ledger as Ledger,
         Use as Use,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faiss_memory import Route, Service, hookimpl
+from faiss_memory import Job, Route, Service, hookimpl
 from faiss_memory_plugins.ingest.builds import Builds
-from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildRequest, BuildsAnswer
+from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildJob, BuildRequest, BuildsAnswer
 from faiss_memory_plugins.ingest.settings import IngestSettings
 from faiss_memory_plugins.ingest.watch.messages import (
     UnwatchAnswer,
@@ -52,6 +52,18 @@ class Ingest:
             ),
             *_of_watches(watches),
         )
+
+    @hookimpl
+    def register_jobs(self, service: Service) -> Sequence[Job]:
+        """Hand in builds at set times."""
+        builds = self._parts(service)[0]
+
+        def build(options: BuildJob) -> str:
+            request = BuildRequest(sources=options.sources, project=options.project, prune=options.prune)
+            return builds.build(request)[1].message
+
+        summary = "Make memories of files and folders, or bring them up to date"
+        return (Job(name="build", summary=summary, run=build, options=BuildJob),)
 
     @hookimpl
     def service_started(self, service: Service) -> None:
