@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         Backups as Backups,
         Forgotten as Forgotten,
         Restored as Restored,
+        Tried as Tried,
     )
     from faiss_memory.contracts.config_files import (
         ConfigFile as ConfigFile,

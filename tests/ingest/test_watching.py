@@ -13,6 +13,7 @@ import pytest
 from faiss_memory_plugins.ingest import listing
 from faiss_memory_plugins.ingest.watch import listening, mounts
 from tests.ingest.conftest import Shelf
+from tests.running import RunningService
 
 SECONDS = 20
 QUICK = {
@@ -144,6 +145,30 @@ def test_whatever_happens_to_a_tree_it_comes_to_the_state_of_a_fresh_build(make_
     until(is_as_fresh, shelf.state)
 
 
+def test_a_kill_in_the_middle_of_a_build_leaves_nothing_behind(tmp_path):
+    def texts(service):
+        found = service.call("GET", "/memories?limit=1000&project=*")[1]["memories"]
+        return sorted(each["text"].rpartition("\n")[2] for each in found)
+
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for number in range(400):
+        (notes / f"{number}.md").write_text(f"# N{number}\n\nsaid {number}")
+    quick = {key: str(value) for key, value in QUICK.items()}
+    with RunningService(
+        tmp_path / "data", fake=True, **quick, **{"plugins.ingest.roots": str(tmp_path)}
+    ) as service:
+        assert service.call("POST", "/index/watches", {"path": str(notes)})[0] == 200
+        until(lambda: texts(service))
+        service.kill()
+        for number in range(10):
+            (notes / f"{number}.md").write_text(f"# N{number}\n\nchanged {number}")
+            (notes / f"{number + 10}.md").unlink()
+        service.start()
+        expected = [f"changed {n}" for n in range(10)] + [f"said {n}" for n in range(20, 400)]
+        until(lambda: texts(service) == sorted(expected), lambda: texts(service)[:30])
+
+
 def test_what_is_gone_for_a_moment_keeps_its_memories(make_watched):
     shelf = make_watched(**{"plugins.ingest.watch.gone_seconds": 60})
     shelf.write("a.md", "# A\n\none")
@@ -165,9 +190,12 @@ def test_an_emptied_folder_and_one_that_is_not_there_take_nothing_with_them(watc
     (watched.folder / "a.md").unlink()
     watched.comes_to_be("waiting")
     time.sleep(0.3)
-    assert "matches no file" in watched.state()["message"]
+    assert "holds no file" in watched.state()["message"]
     watched.folder.rmdir()
     until(lambda: "cannot be seen" in watched.state()["message"], watched.state)
+    time.sleep(0.5)
+    assert watched.said() == {"one"}
+    watched.write("picture.png", b"\x89PNG")  # which no build reads
     time.sleep(0.5)
     assert watched.said() == {"one"}
     watched.write("b.md", "# B\n\ntwo")
@@ -331,6 +359,17 @@ def test_a_folder_is_watched_once_for_each_project_and_removed_keeps_its_memorie
     shelf.write("a.md", "# A\n\ntwo")
     time.sleep(0.3)
     assert [each["text"][-3:] for each in shelf.memories("x")] == ["one"]
+
+
+def test_without_a_table_of_mounts_the_system_is_asked(tmp_path, monkeypatch):
+    printed = "/dev/disk3 on / (apfs, local)\n//me@box/share on /Volumes/My share (smbfs, nodev)\n"
+    monkeypatch.setattr(mounts.sys, "platform", "darwin")
+    monkeypatch.setattr(
+        mounts.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, printed, "")
+    )
+    share, disk = mounts.mount_of("/Volumes/My share/notes"), mounts.mount_of("/Users/me")
+    assert (share.kind, share.device, share.tells) == ("smbfs", "//me@box/share", False)
+    assert (disk.kind, disk.tells) == ("apfs", True)
 
 
 @pytest.mark.parametrize(

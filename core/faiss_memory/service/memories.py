@@ -117,8 +117,7 @@ class MemoryService(Service):
 
     def project_at(self, folder: Path) -> str:
         """Return the project of a folder that a client on this machine works in, which is nobody else's."""
-        marks = [mark for adapter in self.plugins.adapters.values() for mark in adapter.marks]
-        return self.claims.at(folder, marks)
+        return self.claims.at(folder, self.plugins.marks)
 
     def note_uses(self, uses: Sequence[Use]) -> None:
         """Count of what use memories are, where the store keeps a ledger."""

@@ -156,7 +156,10 @@ class Watcher:
             return
         # What went just now may be back in a moment, as in a checkout; but not for ever.
         prunes = is_due and (is_same or now >= self._gone_since + MOST_DELAYS * self._delay)
-        if prunes and (reason := self._other_volume()):
+        if not found.files:
+            self._gone_at = self._gone_since = 0.0
+            self._tell("waiting", _EMPTY)
+        elif prunes and (reason := self._other_volume()):
             self._gone_at = 0.0
             self._tell("refused", reason)
         elif self._build(prunes):
@@ -240,6 +243,7 @@ class Watcher:
             log.warning("%s is watched: %s", self.watched.path, message)
 
 
+_EMPTY = "it holds no file that is read. Is it mounted? Nothing is forgotten meanwhile"
 _TOO_LARGE = (
     f"it holds more than {MOST_FOLDERS:,} folders, which are too many to watch. Watch folders inside it, or leave some "
     "out (setting plugins.ingest.skip, or a .gitignore)"

@@ -92,9 +92,10 @@ class Watches:
                 each.stop()
             watcher = self._watcher(watched)
             self._watchers = [*others, watcher]
+            answer = watcher.answer()  # before it begins, so that it is the same each time
             if not self._is_stopping:
                 watcher.start()
-        return watcher.answer()
+        return answer
 
     def remove(self, request: UnwatchRequest) -> UnwatchAnswer:
         """Watch a folder no more. Raises MemoryNotFound, Conflict and StoreError."""
