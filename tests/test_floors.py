@@ -110,6 +110,7 @@ BROAD_EXCEPTS = {
     "plugin_host.py ask_each": "a plugin's own fault must not undo what was acknowledged",
     "store/committer.py _read": "it is raised in the caller's thread",
     "store/committer.py _attempt": "it is raised in the caller's thread",
+    "plugins/faiss_memory_plugins/schedules/keeper.py _outcome": "a plugin's job must not end the others",
     "plugins/faiss_memory_plugins/mcp/calls.py call": "a model can go on without a memory, and is told so",
     "cli/doctor/endpoints.py try_mcp": "whatever the client library raises, the person needs a word about it",
     "store/index/follower.py publish": "the write is safe: a derived file may only cost its own rebuild",

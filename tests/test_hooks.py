@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from faiss_memory import Adapter, Answer, InvalidRequest, Mount, OwnFile, PromptTemplate, Route, hookimpl
+from faiss_memory import (
+    Adapter,
+    Answer,
+    InvalidRequest,
+    Job,
+    Message,
+    Mount,
+    OwnFile,
+    PromptTemplate,
+    Route,
+    hookimpl,
+)
 from faiss_memory.app import build_service
 from faiss_memory.contracts import hooks
 from faiss_memory.errors import ConfigError, PluginError
@@ -47,6 +58,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """What the plugin can be told."""
 
     greeting: str = "hello"
+
+
+class Greeting(Message):
+    pass
 
 
 class Everything:
@@ -96,6 +111,13 @@ class Everything:
     @hookimpl
     def register_prompt_templates(self):
         return [PromptTemplate("everything", "Search $url first, about $project, for $5.")]
+
+    @hookimpl
+    def register_jobs(self, service):
+        def greet(options):
+            return f"hello from {service.version}"
+
+        return [Job(name="greet", summary="Greet", run=greet, options=Greeting)]
 
     @hookimpl
     def register_stats(self, service):
@@ -237,6 +259,11 @@ def test_a_plugin_brings_prompt_templates(client):
     answer = client.get("/adapters/everything/prompt", params={"project": "shop"}).json
     text = "Search http://127.0.0.1:8900 first, about shop, for $5."
     assert answer == {"name": "everything", "project": "shop", "text": text}
+
+
+def test_a_plugin_brings_jobs(client):
+    assert client.post("/schedules", {"job": "greet", "cron": "@daily"}).json["options"] == {}
+    assert "greet" in [job["name"] for job in client.get("/schedules").json["jobs"]]
 
 
 def test_a_plugin_adds_to_the_statistics(client, everything):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         project_here as project_here,
     )
     from faiss_memory.cli.lazy import (
+        CommandGroup as CommandGroup,
         ExampleCommand as ExampleCommand,
     )
     from faiss_memory.cli.options import (
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         Differing as Differing,
         Forgotten as Forgotten,
         Restored as Restored,
+        Tried as Tried,
     )
     from faiss_memory.contracts.config_files import (
         ConfigFile as ConfigFile,
@@ -107,6 +109,9 @@ if TYPE_CHECKING:
         Page as Page,
         Pieces as Pieces,
         Route as Route,
+    )
+    from faiss_memory.contracts.jobs import (
+        Job as Job,
     )
     from faiss_memory.contracts.ledger import (
         Ledger as Ledger,

@@ -62,6 +62,11 @@ class PluginHost:
         """The adapters among them, by the assistant's name."""
         return {one.name: one for _, one in self.plugins if isinstance(one, Adapter)}
 
+    @property
+    def marks(self) -> list[str]:
+        """The files by which adapters know a folder that their assistant works in."""
+        return [mark for adapter in self.adapters.values() for mark in adapter.marks]
+
     def section_types(self) -> dict[str, type[Struct]]:
         """Return the settings that plugins have of their own, by the plugin's name. Raises PluginError."""
         found: dict[str, type[Struct]] = {}

@@ -127,7 +127,7 @@ def test_shared_options_mean_the_same_everywhere():
     asking = [
         command for command in EVERY.values() if any(param.name == "timeout" for param in command.params)
     ]
-    assert len(asking) == 24
+    assert len(asking) == 31
     for command in asking:
         options = {option for param in command.params for option in param.opts}
         assert {"--url", "--timeout", "--json"} <= options
@@ -166,19 +166,20 @@ def somebody(tmp_path_factory, model_cache):
 
 @pytest.fixture
 def prepared(somebody):
-    """The same, with a memory 1 whatever the examples before did to it."""
+    """The same, with a memory 1 and a schedule, whatever the examples before did to them."""
     cli, service = somebody
     if service.call("GET", "/memory/1")[0] == 404:
         service.kill()
         shutil.rmtree(service.data)
         service.start()
         assert cli.added("The ledger is in Postgres 16") == 1
+    service.call("POST", "/schedules", {"job": "backup", "cron": "@daily"})
     return cli
 
 
 @pytest.mark.parametrize("example", [example for example in EXAMPLES if " serve " not in example])
 def test_every_example_runs_as_it_is_written(prepared, example):
-    if " build" in example:
+    if "faiss-memory build" in example:
         answer = {"POST": build(), "GET": status()}
         with stub(lambda method, *_: (200, answer[method])) as service:
             given = {**prepared.environment, "FAISS_MEMORY_URL": service.url}

@@ -82,6 +82,7 @@ def test_the_examples_call_figures_and_log_are_there(running):
     added = running.call("POST", "/memory/add", {"text": "four"})[1]["id"]
     assert running.call("GET", f"/example/length/{added}") == (200, {"characters": 4})
     assert running.call("GET", "/stats")[1]["plugins"]["example_calls"]["projects"] >= 1
+    assert "count" in [job["name"] for job in running.call("GET", "/schedules")[1]["jobs"]]
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
     connection.request("GET", "/example/metrics")
     assert connection.getresponse().read().startswith(b"memories ")

@@ -283,7 +283,7 @@ def test_a_folder_that_becomes_a_link_while_it_is_listed_is_not_entered(shelf, t
     shelf.write("b/inner.md", "Inner.")
     folders = []
 
-    def swap():
+    def swap(_):
         folders.append(1)
         if len(folders) == 3:  # the folder itself, a, and now b, which was seen to be a folder
             (shelf.folder / "b").rename(shelf.folder / "c")

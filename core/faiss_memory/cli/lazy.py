@@ -176,3 +176,11 @@ class ExampleCommand(click.Command):
             with formatter.section("Example" if len(self.examples) == 1 else "Examples"):
                 for example in self.examples:
                     formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+
+
+class CommandGroup(ReportingGroup):
+    """A group of commands that a package brings; `section` is as `ExampleCommand` has it."""
+
+    def __init__(self, *args: Any, section: str = SECTIONS[-1], **given: Any) -> None:
+        super().__init__(*args, **given)
+        self.section = section

@@ -69,6 +69,14 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """How many backups were restored on trial, besides the present state, and what is wrong with any of them."""
+
+    backups: int
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """A memory that was forgotten, as it was then; the time is None where no file tells it."""
 
@@ -120,6 +128,13 @@ class Backups(ABC):
         Raises InvalidRequest when it is not a whole archive, Conflict while another restore runs, StoreCorrupt when it
         does not come to what it says of itself.
         """
+
+    def verify(self) -> Tried:
+        """Try whether the present state and every copy can be restored, beside the present one; it takes its time.
+
+        Raises NotSupported where the store cannot, StoreError when the disk does not let it.
+        """
+        raise NotSupported("this store does not try its copies while it is open")
 
     @abstractmethod
     def forgotten(self, limit: int, ids: Collection[int] | None = None) -> list[Forgotten]:

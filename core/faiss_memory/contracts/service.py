@@ -10,6 +10,7 @@ from typing import Protocol
 
 from faiss_memory import schema
 from faiss_memory.contracts.dialect import HookDialect
+from faiss_memory.contracts.jobs import Job
 from faiss_memory.contracts.ledger import Use
 from faiss_memory.memory import Change, Draft, Origin
 from faiss_memory.rights import PERSON, Rights
@@ -71,6 +72,11 @@ class Service(ABC):
     @abstractmethod
     def assistants(self) -> Sequence[Assistant]:
         """The adapters that take part."""
+
+    @property
+    @abstractmethod
+    def jobs(self) -> Sequence[Job]:
+        """What can be done at set times: the host's own jobs, and those of plugins, by different names."""
 
     @abstractmethod
     def prompt(self, request: schema.PromptRequest) -> schema.PromptAnswer:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from faiss_memory import schema
+from faiss_memory.contracts.jobs import Job
 from faiss_memory.contracts.ledger import Use
 from faiss_memory.contracts.service import Assistant, Rewriting, Service
 from faiss_memory.contracts.store import Added, Retry
@@ -32,6 +33,7 @@ from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_wh
 from faiss_memory.service.exploring import Exploring
 from faiss_memory.service.guarding import Guard
 from faiss_memory.service.in_force import InForce
+from faiss_memory.service.jobs import all_jobs
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
 from faiss_memory.service.review import Review
@@ -90,6 +92,11 @@ class MemoryService(Service):
         """The adapters that take part."""
         return [*self.plugins.adapters.values()]
 
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """What can be done at set times."""
+        return all_jobs(self.engine, self.plugins.ask("register_jobs", service=self))
+
     def prompt(self, request: schema.PromptRequest) -> schema.PromptAnswer:
         """Return what an assistant is told of the memory, for a project. Raises MemoryNotFound."""
         return filled(self.plugins, self.settings, request)
@@ -114,8 +121,7 @@ class MemoryService(Service):
 
     def project_at(self, folder: Path) -> str:
         """Return the project of a folder that a client on this machine works in, which is nobody else's."""
-        marks = [mark for adapter in self.plugins.adapters.values() for mark in adapter.marks]
-        return self.claims.at(folder, marks)
+        return self.claims.at(folder, self.plugins.marks)
 
     def note_uses(self, uses: Sequence[Use]) -> None:
         """Count of what use memories are, where the store keeps a ledger."""

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from faiss_memory.contracts.backups import Backup, Backups, Difference, Forgotten, Restored
+from faiss_memory.contracts.backups import Backup, Backups, Difference, Forgotten, Restored, Tried
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.http import Download
 from faiss_memory.errors import MemoryNotFound, StoreError
@@ -17,8 +17,10 @@ from faiss_memory.store.backup import archives
 from faiss_memory.store.backup.forgotten import find_forgotten
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
+from faiss_memory.store.fsck.trial import try_copies
 from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.index.searcher import Indexes
+from faiss_memory.store.opening import SCRATCH
 from faiss_memory.store.records import origins, tombstones
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth
@@ -76,6 +78,15 @@ class Copies(Backups):
         except OSError as error:
             raise StoreError(f"{backup or 'the present'} cannot be read ({error}); check the disk") from error
         return Download(opened, opened.size, archives.MEDIA_TYPE, f"{opened.name}.tar")
+
+    def verify(self) -> Tried:
+        """Take the present state and every copy, and restore each beside."""
+        names = [backup.name for backup in self.backups()]
+        with self._files.reading():  # a purge waits, which rewrites the past
+            try:
+                return try_copies(self.folder / SCRATCH, names, lambda name: self.archive(name, None))
+            except OSError as error:
+                raise StoreError(f"the copies cannot be tried ({error}); check the disk") from error
 
     def restore(self, wanted: str | datetime) -> Restored:
         """Put the state of a backup, or of a time, in the place of the present one, which is set aside."""

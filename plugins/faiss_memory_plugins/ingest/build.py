@@ -83,7 +83,7 @@ class Build:
         """List the files. Raises InvalidRequest when a source matches none: nothing has been changed then."""
         found: dict[str, Entry] = {}
         for number, source in enumerate(self.sources):
-            entries = list(list_files(source, self._roots, self._rules, self._go_on))
+            entries = list(list_files(source, self._roots, self._rules, lambda _: self._go_on()))
             if not entries:
                 field = f"sources[{number}]"
                 raise InvalidRequest(
@@ -176,7 +176,7 @@ class Build:
         for file, known in by_file.items():
             if file in listed:
                 continue
-            if file in self._copies or _is_gone(file):
+            if file in self._copies or is_gone(file):
                 orphans |= known
             else:
                 self.report.skip(file, "it is there, but left out now; what was made of it before stays")
@@ -334,10 +334,11 @@ def _groups(plans: Iterable[FilePlan]) -> Iterator[list[FilePlan]]:
 
 def _is_elsewhere(file: str) -> bool:
     """Return whether there is no such file any more, or only behind a link that was set in its place."""
-    return _is_gone(file) or os.path.realpath(file) != file
+    return is_gone(file) or os.path.realpath(file) != file
 
 
-def _is_gone(file: str) -> bool:
+def is_gone(file: str) -> bool:
+    """Return whether there is no such file any more; one that cannot be seen may still be there."""
     try:
         os.lstat(file)
     except (FileNotFoundError, NotADirectoryError):

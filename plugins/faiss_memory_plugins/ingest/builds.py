@@ -17,7 +17,7 @@ class Builds:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._rules = Rules.of(service.settings)
+        self.rules = Rules.of(service.settings)
         self._lock = Lock()
         self._running: list[Build] = []
         self._last: Build | None = None
@@ -28,9 +28,8 @@ class Builds:
 
         Raises InvalidRequest, NotAllowed, Conflict, and what the service raises.
         """
-        roots = sources.Roots.of(self._service.settings.of(IngestSettings).roots)
-        parsed = [sources.parse(given, roots, f"sources[{n}]") for n, given in enumerate(request.sources)]
-        build = Build(self._service, request, parsed, roots, self._rules)
+        parsed = [self.source(given, f"sources[{n}]") for n, given in enumerate(request.sources)]
+        build = Build(self._service, request, parsed, self.roots, self.rules)
         self._enter(build)
         try:
             build.collect()
@@ -41,6 +40,15 @@ class Builds:
         if request.wait:
             return 200, build.result()
         return 202, build.report.answer(with_files=False)
+
+    @property
+    def roots(self) -> sources.Roots:
+        """The folders that may be read, their links as they are now."""
+        return sources.Roots.of(self._service.settings.of(IngestSettings).roots)
+
+    def source(self, given: str, field: str) -> sources.Source:
+        """Read a source. Raises InvalidRequest, which names the field, and NotAllowed outside the roots."""
+        return sources.parse(given, self.roots, field)
 
     def overview(self) -> BuildsAnswer:
         """Return the builds that run, and the one that ended last."""

@@ -22,14 +22,16 @@ class Entry:
 
     path: str
     left_out: str = ""
+    unreadable: bool = False
+    """Whether it is a folder that could not be looked into."""
 
 
 def list_files(
-    source: Source, roots: Roots, rules: Rules, go_on: Callable[[], None] = lambda: None
+    source: Source, roots: Roots, rules: Rules, enter: Callable[[str], None] = lambda _: None
 ) -> Iterator[Entry]:
     """Yield every file of a source in order of name; a folder that is left out is one entry, and ends with a slash.
 
-    `go_on` is called for each folder and may raise, to end the listing.
+    `enter` is told each folder before it is read, and may raise, to end the listing.
     """
     root = roots.around(source.root) or source.root
     if rules.is_secret(components(source.root, root)):
@@ -40,7 +42,7 @@ def list_files(
         except TooMany as error:
             yield Entry(f"{source.root}/", str(error))
         else:
-            yield from _Walk(source, roots, go_on).below(source.root, around)
+            yield from _Walk(source, roots, enter).below(source.root, around)
     else:
         yield Entry(source.root)
 
@@ -65,10 +67,10 @@ class _Folder:
 
 
 class _Walk:
-    def __init__(self, source: Source, roots: Roots, go_on: Callable[[], None]) -> None:
+    def __init__(self, source: Source, roots: Roots, enter: Callable[[str], None]) -> None:
         self._source = source
         self._roots = roots
-        self._go_on = go_on
+        self._told = enter
         self._folders: list[_Folder] = []
 
     def below(self, folder: str, rules: Rules) -> Iterator[Entry]:
@@ -100,14 +102,14 @@ class _Walk:
             yield from self._enter(folder, place, rules)
 
     def _enter(self, folder: str, place: tuple[str, ...], rules: Rules) -> Iterator[Entry]:
-        self._go_on()
+        self._told(folder)
         try:
             with entries_of(Path(folder)) as found:
                 entries = sorted((_found(folder, entry) for entry in found), key=lambda entry: entry.name)
         except NotAFile:
             yield Entry(f"{folder}/", "the folder has become a link")
         except OSError as error:
-            yield Entry(f"{folder}/", f"the folder cannot be read ({os.strerror(error.errno or 0)})")
+            yield Entry(f"{folder}/", f"the folder cannot be read ({os.strerror(error.errno or 0)})", True)
         else:
             self._folders.append(_Folder(iter(entries), place, rules))
 

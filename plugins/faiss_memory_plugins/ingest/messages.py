@@ -33,6 +33,14 @@ class BuildRequest(Message):
     wait: Annotated[bool, Meta(description="Answer when it is done; otherwise at once.")] = True
 
 
+class BuildJob(Message):
+    """What a build at set times takes; it never forgets by force."""
+
+    sources: Annotated[list[str], Meta(min_length=1, max_length=1000)]
+    project: ProjectName | None = None
+    prune: bool = True
+
+
 class BuiltFile(Answer):
     """What became of one file; the numbers count its memories."""
 

@@ -1,20 +1,29 @@
-"""The plugin: its two calls, what it says of stale memories, and its end with the service."""
+"""The plugin: its calls, what it says of stale memories, and its beginning and end with the service."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from faiss_memory import Origin, Route, Service, hookimpl
+from faiss_memory import Job, Origin, Route, Service, hookimpl
 from faiss_memory_plugins.ingest.builds import Builds
-from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildRequest, BuildsAnswer
+from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildJob, BuildRequest, BuildsAnswer
 from faiss_memory_plugins.ingest.outdated import outdated
 from faiss_memory_plugins.ingest.settings import IngestSettings
+from faiss_memory_plugins.ingest.watch.messages import (
+    UnwatchAnswer,
+    UnwatchRequest,
+    WatchAnswer,
+    WatchesAnswer,
+    WatchRequest,
+)
+from faiss_memory_plugins.ingest.watch.watches import Watches
 
 
 class Ingest:
-    """Joins builds to a service, which has a plugin of its own."""
+    """Joins builds and watches to a service, which has a plugin of its own."""
 
     _builds: Builds | None = None
+    _watches: Watches | None = None
 
     @hookimpl
     def register_settings(self) -> type[IngestSettings]:
@@ -23,8 +32,8 @@ class Ingest:
 
     @hookimpl
     def register_routes(self, service: Service) -> Sequence[Route]:
-        """Hand in the calls that begin and show builds."""
-        builds = self._builds = Builds(service)
+        """Hand in the calls that begin and show builds and watches."""
+        builds, watches = self._parts(service)
         return (
             Route(
                 method="POST",
@@ -42,6 +51,7 @@ class Ingest:
                 answer=BuildsAnswer,
                 handler=builds.overview,
             ),
+            *_of_watches(watches),
         )
 
     @hookimpl
@@ -50,7 +60,60 @@ class Ingest:
         return outdated(service, origins)
 
     @hookimpl
+    def register_jobs(self, service: Service) -> Sequence[Job]:
+        """Hand in builds at set times."""
+        builds = self._parts(service)[0]
+
+        def build(options: BuildJob) -> str:
+            request = BuildRequest(sources=options.sources, project=options.project, prune=options.prune)
+            return builds.build(request)[1].message
+
+        summary = "Make memories of files and folders, or bring them up to date"
+        return (Job(name="build", summary=summary, run=build, options=BuildJob),)
+
+    @hookimpl
+    def service_started(self, service: Service) -> None:
+        """Begin to watch."""
+        self._parts(service)[1].start()
+
+    @hookimpl
     def service_stopping(self) -> None:
         """End what runs."""
         if self._builds is not None:
             self._builds.stop()
+        if self._watches is not None:
+            self._watches.stop()
+
+    def _parts(self, service: Service) -> tuple[Builds, Watches]:
+        if self._builds is None or self._watches is None:
+            self._builds = Builds(service)
+            self._watches = Watches(service, self._builds)
+        return self._builds, self._watches
+
+
+def _of_watches(watches: Watches) -> Sequence[Route]:
+    return (
+        Route(
+            method="POST",
+            path="/index/watches",
+            summary="Build a folder now, and whenever something in it changes",
+            body=WatchRequest,
+            answer=WatchAnswer,
+            handler=watches.add,
+        ),
+        Route(
+            method="GET",
+            path="/index/watches",
+            summary="Show the folders that build themselves",
+            answer=WatchesAnswer,
+            handler=watches.all,
+        ),
+        Route(
+            method="DELETE",
+            path="/index/watches",
+            summary="Watch a folder no more",
+            params=UnwatchRequest,
+            answer=UnwatchAnswer,
+            handler=watches.remove,
+        ),
+    )

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
 
 from faiss_memory import Positive
+
+
+class WatchSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Folders that build themselves; all times are in seconds."""
+
+    folders: tuple[str, ...] = ()
+    settle_seconds: Annotated[float, Meta(ge=0.05, le=60)] = 1.5
+    gone_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 30.0
+    polling: Literal["auto", "always", "never"] = "auto"
+    poll_seconds: Annotated[float, Meta(ge=0.05, le=3600)] = 10.0
 
 
 class IngestSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -13,6 +25,7 @@ class IngestSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     roots: tuple[str, ...] = ("~",)
     max_file_bytes: Positive = 4 * 1024 * 1024
     git_ignored: bool = False
+    watch: WatchSettings = WatchSettings()
     skip: tuple[str, ...] = (
         ".*",
         "node_modules/",

@@ -133,6 +133,16 @@ def _check_backup(folder: Path, into: Path, digest_of: Callable[[Path], str], *,
         raise StoreCorrupt(f"its manifest cannot be read ({error})") from None
     if manifest.name != folder.name:
         raise StoreCorrupt(f"its manifest is that of {manifest.name}")
+    check_restores(folder, manifest, into, digest_of, replay=replay)
+
+
+def check_restores(
+    folder: Path, manifest: Manifest, into: Path, digest_of: Callable[[Path], str], *, replay: bool
+) -> None:
+    """Compare the files of a backup with its manifest, and with `replay` restore them to a file, for a moment.
+
+    Raises StoreCorrupt.
+    """
     moment = restore.moment_of_backup(folder, manifest)
     if digest_of(moment.base) != manifest.sha256:
         raise StoreCorrupt(f"{moment.base} is not as it was when backup {manifest.name} was made")

@@ -1,0 +1,1 @@
+"""Watches: folders that are built again, by themselves, when something in them changes."""

@@ -1,0 +1,394 @@
+"""Folders that build themselves: they come to what a fresh build makes, and forget nothing that is out of sight."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from faiss_memory_plugins.ingest import listing
+from faiss_memory_plugins.ingest.watch import listening, mounts
+from tests.ingest.conftest import Shelf
+from tests.running import RunningService
+
+SECONDS = 20
+QUICK = {
+    "plugins.ingest.watch.settle_seconds": 0.05,
+    "plugins.ingest.watch.gone_seconds": 0.3,
+    "plugins.ingest.watch.poll_seconds": 0.05,
+}
+
+
+class WatchedShelf(Shelf):
+    def watch(self, path=None, **request):
+        return self.client.post("/index/watches", {"path": str(path or self.folder), **request})
+
+    def unwatch(self, path=None, **params):
+        return self.client.request(
+            "DELETE", "/index/watches", params={"path": str(path or self.folder), **params}
+        )
+
+    def state(self):
+        return self.client.get("/index/watches").json["watches"][0]
+
+    def said(self):
+        return {text.rpartition("\n")[2] for text in self.texts()}
+
+    def comes_to(self, *texts):
+        until(lambda: self.said() == set(texts), lambda: (self.said(), self.state()))
+
+    def comes_to_be(self, state):
+        until(lambda: self.state()["state"] == state, self.state)
+
+
+def until(holds, told=lambda: None):
+    end = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < end, told()
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def make_watched(make_shelf):
+    def make(**settings):
+        shelf = make_shelf(**{**QUICK, **settings})
+        return WatchedShelf(shelf.folder, shelf.client, shelf.model)
+
+    return make
+
+
+@pytest.fixture(params=["auto", "always"])
+def watched(request, make_watched):
+    """A shelf whose changes are told by the system, or found by looking again."""
+    return make_watched(**{"plugins.ingest.watch.polling": request.param})
+
+
+def test_a_watched_folder_follows_its_files(watched):
+    watched.write("a.md", "# A\n\none")
+    assert watched.watch().status_code == 200
+    watched.comes_to("one")
+    watched.write("deep/er/b.md", "# B\n\ntwo")
+    watched.comes_to("one", "two")
+    watched.write("deep/er/b.md", "# B\n\nthree")
+    watched.comes_to("one", "three")
+    (watched.folder / "deep").rename(watched.folder / "moved")
+    watched.comes_to("one", "three")
+    until(lambda: f"{watched.folder}/moved/er/b.md#B" in {each["source"] for each in watched.memories()})
+    (watched.folder / "a.md").unlink()
+    watched.comes_to("three")
+    watched.comes_to_be("watching")
+    state = watched.state()
+    assert (state["state"], state["project"], state["files"]) == ("watching", "default", 1)
+    assert state["last_build"]["removed"] == 1
+
+
+def git(folder: Path, *arguments: str) -> None:
+    names = {
+        "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a",
+        "GIT_COMMITTER_NAME": "a",
+        "GIT_COMMITTER_EMAIL": "a",
+    }
+    subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, env={**os.environ, **names}
+    )
+
+
+def test_whatever_happens_to_a_tree_it_comes_to_the_state_of_a_fresh_build(make_watched):
+    shelf = make_watched()
+    for number in range(12):
+        shelf.write(
+            f"part{number % 3}/{number}.md", f"# N{number}\n\nfirst {number}\n\n## More\n\nmore {number}"
+        )
+    git(shelf.folder, "init", "-q", "-b", "main")
+    git(shelf.folder, "add", ".")
+    git(shelf.folder, "commit", "-qm", "1")
+    git(shelf.folder, "checkout", "-qb", "other")
+    shelf.write("part0/0.md", "# N0\n\nother 0")
+    (shelf.folder / "part1/4.md").unlink()
+    shelf.write("new/20.md", "# N20\n\nonly there")
+    git(shelf.folder, "add", "-A")
+    git(shelf.folder, "commit", "-qm", "2")
+    git(shelf.folder, "checkout", "-q", "main")
+    shelf.watch()
+    until(lambda: len(shelf.texts()) == 24, shelf.state)
+    git(shelf.folder, "checkout", "-q", "other")
+    until(lambda: "other 0" in shelf.said())
+    git(shelf.folder, "checkout", "-q", "main")
+    # As editors save: a file beside it takes its place.
+    fresh = shelf.write("part2/.5.md.swp", "# N5\n\nsaved 5")
+    fresh.replace(shelf.folder / "part2/5.md")
+    (shelf.folder / "part2").rename(shelf.folder / "part9")
+    shutil.rmtree(shelf.folder / "part1")
+    shelf.write("part1/1.md", "# N1\n\nagain 1")
+    shelf.write(".gitignore", "part0/3.md\n")
+    kept = shelf.folder.with_name("kept")
+    shelf.folder.rename(kept)
+    until(lambda: shelf.state()["state"] == "waiting", shelf.state)
+    assert "Is it mounted?" in shelf.state()["message"]
+    shutil.copytree(kept, shelf.folder)
+    until(lambda: "again 1" in shelf.said(), shelf.state)
+    shelf.write("part9/late.md", "# Late\n\nlate")
+    until(lambda: "late" in shelf.said(), shelf.state)
+
+    def is_as_fresh():
+        found = sorted((each["source"], each["text"]) for each in shelf.memories())
+        shelf.build(project="fresh")
+        fresh = sorted((each["source"], each["text"]) for each in shelf.memories("fresh"))
+        # What is left out now, and was not before, stays: a build never forgets what is there.
+        return [each for each in found if "part0/3.md" not in each[0]] == fresh
+
+    until(is_as_fresh, shelf.state)
+
+
+def test_a_kill_in_the_middle_of_a_build_leaves_nothing_behind(tmp_path):
+    def texts(service):
+        found = service.call("GET", "/memories?limit=1000&project=*")[1]["memories"]
+        return sorted(each["text"].rpartition("\n")[2] for each in found)
+
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for number in range(400):
+        (notes / f"{number}.md").write_text(f"# N{number}\n\nsaid {number}")
+    quick = {key: str(value) for key, value in QUICK.items()}
+    with RunningService(
+        tmp_path / "data", fake=True, **quick, **{"plugins.ingest.roots": str(tmp_path)}
+    ) as service:
+        assert service.call("POST", "/index/watches", {"path": str(notes)})[0] == 200
+        until(lambda: texts(service))
+        service.kill()
+        for number in range(10):
+            (notes / f"{number}.md").write_text(f"# N{number}\n\nchanged {number}")
+            (notes / f"{number + 10}.md").unlink()
+        service.start()
+        expected = [f"changed {n}" for n in range(10)] + [f"said {n}" for n in range(20, 400)]
+        until(lambda: texts(service) == sorted(expected), lambda: texts(service)[:30])
+
+
+def test_what_is_gone_for_a_moment_keeps_its_memories(make_watched):
+    shelf = make_watched(**{"plugins.ingest.watch.gone_seconds": 60})
+    shelf.write("a.md", "# A\n\none")
+    shelf.write("b.md", "# B\n\ntwo")
+    shelf.watch()
+    shelf.comes_to("one", "two")
+    (shelf.folder / "a.md").unlink()
+    until(
+        lambda: "is gone" in shelf.state()["message"] or "a file is gone" in shelf.state()["message"],
+        shelf.state,
+    )
+    assert shelf.said() == {"one", "two"}
+
+
+def test_an_emptied_folder_and_one_that_is_not_there_take_nothing_with_them(watched):
+    watched.write("a.md", "# A\n\none")
+    watched.watch()
+    watched.comes_to("one")
+    (watched.folder / "a.md").unlink()
+    watched.comes_to_be("waiting")
+    time.sleep(0.3)
+    assert "holds no file" in watched.state()["message"]
+    watched.folder.rmdir()
+    until(lambda: "cannot be seen" in watched.state()["message"], watched.state)
+    time.sleep(0.5)
+    assert watched.said() == {"one"}
+    watched.write("picture.png", b"\x89PNG")  # which no build reads
+    time.sleep(0.5)
+    assert watched.said() == {"one"}
+    watched.write("b.md", "# B\n\ntwo")
+    watched.comes_to("two")
+
+
+def test_another_device_at_the_same_place_takes_nothing_with_it(make_watched, tmp_path, monkeypatch):
+    table = tmp_path / "mountinfo"
+    line = "30 1 8:1 / {place} rw - ext4 /dev/{device} rw\n"
+    monkeypatch.setattr(mounts, "TABLE", table)
+    shelf = make_watched()
+    table.write_text(line.format(place=shelf.folder, device="sdb1"))
+    shelf.write("a.md", "# A\n\none")
+    shelf.write("b.md", "# B\n\ntwo")
+    shelf.watch()
+    shelf.comes_to("one", "two")
+    table.write_text(line.format(place="/", device="sda1"))
+    (shelf.folder / "a.md").unlink()
+    shelf.comes_to_be("refused")
+    assert "/dev/sdb1" in shelf.state()["message"]
+    assert "watch add" in shelf.state()["message"]
+    shelf.write("b.md", "# B\n\nthree")
+    shelf.comes_to("one", "three")
+    shelf.watch()  # the person says that it is right
+    shelf.comes_to("three")
+
+
+def test_most_of_a_folder_is_forgotten_only_if_a_person_says_so(make_watched):
+    shelf = make_watched()
+    for number in range(30):
+        shelf.write(f"{number}.md", f"# N{number}\n\nsaid {number}")
+    shelf.watch()
+    until(lambda: len(shelf.texts()) == 30)
+    for number in range(29):
+        (shelf.folder / f"{number}.md").unlink()
+    shelf.comes_to_be("refused")
+    assert len(shelf.texts()) == 30
+    assert "--force-prune" in shelf.state()["message"]
+    shelf.build(prune="force")
+    shelf.write("30.md", "# N30\n\nsaid 30")
+    shelf.comes_to("said 29", "said 30")
+    shelf.comes_to_be("watching")
+
+
+def test_nothing_changed_builds_nothing(watched):
+    watched.write("a.md", "# A\n\none")
+    watched.watch()
+    watched.comes_to("one")
+    watched.comes_to_be("watching")
+    built = watched.state()["last_build"]
+    (watched.folder / ".hidden").mkdir()
+    watched.write("notes.swp", "nothing that is read")
+    time.sleep(0.6)
+    assert watched.state()["last_build"] == built
+
+
+def test_folders_that_cannot_be_read_are_named(make_watched, monkeypatch):
+    shelf = make_watched()
+    shelf.write("a.md", "# A\n\none")
+    (shelf.folder / "closed").mkdir()
+    (shelf.folder / "closed").chmod(0)
+    if os.access(shelf.folder / "closed", os.R_OK):  # the administrator may
+        real = listing.entries_of
+
+        def entries_of(folder):
+            if folder.name == "closed":
+                raise PermissionError(13, "Permission denied")
+            return real(folder)
+
+        monkeypatch.setattr(listing, "entries_of", entries_of)
+    shelf.watch()
+    shelf.comes_to("one")
+    (told,) = shelf.state()["unreadable"]
+    assert told.startswith(f"{shelf.folder}/closed/: the folder cannot be read")
+
+
+def test_where_the_system_refuses_it_is_looked_at_again_and_again_and_said(make_watched, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "OS file watch limit reached")
+
+    monkeypatch.setattr(listening, "RustNotify", refuse)
+    shelf = make_watched()
+    shelf.write("a.md", "# A\n\none")
+    shelf.watch()
+    shelf.comes_to("one")
+    shelf.write("a.md", "# A\n\ntwo")
+    shelf.comes_to("two")
+    assert shelf.state()["how"] == "polling"
+    assert "fs.inotify.max_user_watches" in shelf.state()["message"]
+
+
+def test_watches_outlive_the_service_and_those_of_the_settings_are_not_removed(
+    make_service, client_of, tmp_path
+):
+    given = {**QUICK, "plugins.ingest.roots": [str(tmp_path)]}
+    for name in ("added", "named", "later"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.md").write_text(f"# A\n\n{name}")
+    named = {"plugins.ingest.watch.folders": [str(tmp_path / "named")]}
+    first = make_service(**given, **named)
+    client_of(first).post("/index/watches", {"path": f"{tmp_path}/added", "project": "p"})
+    first.stop()
+    (tmp_path / "added" / "a.md").write_text("# A\n\nchanged meanwhile")
+    client = client_of(make_service(**given, **named))
+
+    def texts():
+        return [each["text"] for each in client.get("/memories", params={"project": "*"}).json["memories"]]
+
+    until(
+        lambda: sorted(text.rpartition("\n")[2] for text in texts()) == ["changed meanwhile", "named"], texts
+    )
+    added, by_name = client.get("/index/watches").json["watches"]
+    assert (added["by"], added["project"], by_name["by"], by_name["project"]) == (
+        "add",
+        "p",
+        "settings",
+        "default",
+    )
+    refused = client.request("DELETE", "/index/watches", params={"path": f"{tmp_path}/named"})
+    assert (refused.status_code, refused.json["field"]) == (409, "path")
+    assert "plugins.ingest.watch.folders" in refused.json["description"]
+
+
+def test_a_list_that_cannot_be_read_is_said_and_not_written_over(make_service, client_of, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "watches.json").write_text("[{")
+    client = client_of(make_service(**{"plugins.ingest.roots": [str(tmp_path)]}))
+    for answer in (client.get("/index/watches"), client.post("/index/watches", {"path": str(tmp_path)})):
+        assert answer.status_code == 503
+        assert "watches.json" in answer.json["description"]
+    assert (tmp_path / "data" / "watches.json").read_text() == "[{"
+
+
+def test_what_cannot_be_watched_is_refused_by_its_field(make_watched):
+    shelf = make_watched()
+    file = shelf.write("a.md", "# A\n\none")
+    for path, words in [
+        (file, "is no folder"),
+        (f"{shelf.folder}/*.md", "is no folder"),
+        ("/etc", "outside the folders"),
+        ("notes", "absolute path"),
+        (shelf.folder / "none", "there is no none"),
+    ]:
+        refused = shelf.watch(path)
+        assert refused.status_code in (400, 403)
+        assert refused.json["field"] == "path"
+        assert words in refused.json["description"]
+    assert shelf.client.get("/index/watches").json == {"watches": [], "count": 0}
+    assert shelf.unwatch().status_code == 404
+
+
+def test_a_folder_is_watched_once_for_each_project_and_removed_keeps_its_memories(make_watched):
+    shelf = make_watched()
+    shelf.write("a.md", "# A\n\none")
+    for project in ("x", "x", "y"):
+        shelf.watch(project=project)
+    assert [each["project"] for each in shelf.client.get("/index/watches").json["watches"]] == ["x", "y"]
+    until(lambda: len(shelf.memories("x")) == len(shelf.memories("y")) == 1)
+    assert shelf.unwatch(project="x").json["projects"] == ["x"]
+    assert shelf.unwatch().json["projects"] == ["y"]
+    shelf.write("a.md", "# A\n\ntwo")
+    time.sleep(0.3)
+    assert [each["text"][-3:] for each in shelf.memories("x")] == ["one"]
+
+
+def test_without_a_table_of_mounts_the_system_is_asked(tmp_path, monkeypatch):
+    printed = "/dev/disk3 on / (apfs, local)\n//me@box/share on /Volumes/My share (smbfs, nodev)\n"
+    monkeypatch.setattr(mounts.sys, "platform", "darwin")
+    monkeypatch.setattr(
+        mounts.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, printed, "")
+    )
+    share, disk = mounts.mount_of("/Volumes/My share/notes"), mounts.mount_of("/Users/me")
+    assert (share.kind, share.device, share.tells) == ("smbfs", "//me@box/share", False)
+    assert (disk.kind, disk.tells) == ("apfs", True)
+
+
+@pytest.mark.parametrize(
+    ("line", "tells"),
+    [
+        ("1 0 0:1 / / rw - ext4 /dev/sda1 rw", True),
+        ("1 0 0:1 / / rw - 9p C:\\134 rw,aname=drvfs", False),
+        ("1 0 0:1 / / rw - fuse.grpcfuse grpcfuse rw", False),
+        ("1 0 0:1 / / rw - fakeowner /run/host_mark/Users rw", False),
+        ("1 0 0:1 / / rw - fuseblk /dev/sdb1 rw", True),
+        ("1 0 0:1 / / rw shared:1 - nfs4 box:/home rw", False),
+        ("no such line", True),
+    ],
+)
+def test_where_nobody_tells_of_changes_is_known_by_the_kind_of_file_system(
+    tmp_path, monkeypatch, line, tells
+):
+    table = tmp_path / "mountinfo"
+    table.write_text(f"{line}\n2 1 0:2 / /some\\040where rw - tmpfs none rw\n")
+    monkeypatch.setattr(mounts, "TABLE", table)
+    assert mounts.mount_of("/elsewhere").tells is tells
+    assert mounts.mount_of("/some where/else").kind == "tmpfs"
