@@ -89,6 +89,8 @@ class Change:
     metadata: Metadata | None = None
     timestamp: datetime | None = None
     project: str | None = None
+    supersedes: int | None = None
+    """The id of the memory that it replaces; 0 for none any more."""
     origin: Origin | None = None
 
 

@@ -394,6 +394,28 @@ def test_what_says_nothing_new_is_left_out_if_asked(home: Home) -> None:
     assert home.store.closest(embed(text), Filter(projects=("nobody",))) == [[]]
 
 
+def test_memories_are_paired_with_older_ones_like_them(home: Home) -> None:
+    texts = ["the ledger is kept in postgres", "tomatoes need sun", "the ledger is kept in postgres now"]
+    first, _, third = home.add(*texts, texts[0])[:3]
+    fourth = third + 1
+    pairs = home.store.older_alike("default", [first, third, fourth], 0.8, 5)
+    assert {one: [other for other, _ in found] for one, found in pairs.items()} == {
+        third: [first],
+        fourth: [first, third],
+    }
+    assert round(pairs[fourth][0][1], 3) == 1.0
+    assert [len(found) for found in home.store.older_alike("default", [fourth], 0.8, 1).values()] == [1]
+    home.store.change(fourth, Change(supersedes=first), None)
+    assert home.store.get([first])[0].superseded_by == fourth
+    assert home.store.older_alike("default", [first, third], 0.8, 5) == {}
+    home.store.change(fourth, Change(supersedes=0), None)
+    assert home.store.get([first])[0].superseded_by is None
+    assert home.store.older_alike("default", [third], 0.8, 5)
+    home.store.change(first, Change(supersedes=fourth), None)
+    with pytest.raises(Conflict):
+        home.store.change(fourth, Change(supersedes=first), None)
+
+
 def test_what_is_nearly_the_same_and_says_another_thing_is_stored(home: Home) -> None:
     (first,) = home.add("the ledger listens on port 8080 and on no other port")
     text = "the ledger listens on port 8081 and on no other port"

@@ -152,7 +152,14 @@ class ShelfStore(Store):
                 raise MemoryNotFound(f"there is no memory {memory_id}")
             names = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
             given = {name: getattr(change, name) for name in names if getattr(change, name) is not None}
+            if change.supersedes is not None:
+                given["supersedes"] = change.supersedes or None
             changed = replace(self.shelf.memories[memory_id], **given)
+            older = changed.supersedes
+            while older is not None and (there := self.shelf.memories.get(older)) is not None:
+                if there.id == memory_id:
+                    raise Conflict(f"memory {memory_id} would supersede itself")
+                older = there.supersedes
             if "text" in given or "cues" in given:
                 for vectors in self.shelf.vectors.values():
                     vectors.pop(memory_id, None)
@@ -310,6 +317,27 @@ class ShelfStore(Store):
                 ]
                 for found in each
             ]
+
+    def older_alike(
+        self, project: str, ids: Sequence[int], least: float, depth: int
+    ) -> dict[int, list[tuple[int, float]]]:
+        with self.lock:
+            there = self._passing(Filter(projects=(project,)))
+            parts = self.shelf.vectors.get(self.shelf.in_use, {})
+            found: dict[int, list[tuple[int, float]]] = {}
+            for one in ids:
+                vectors = parts[one].of_passages if one in there and one in parts else None
+                near = [
+                    (other, float((parts[other].of_passages @ vectors.T).max()))
+                    for other in there
+                    if vectors is not None and other < one and other in parts
+                ]
+                near = sorted(
+                    (pair for pair in near if pair[1] >= least), key=lambda pair: (-pair[1], pair[0])
+                )
+                if near:
+                    found[one] = near[:depth]
+            return found
 
     def projects(self) -> list[ProjectCount]:
         with self.lock:

@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "projects": "projects",
     "stats": "stats",
     "cues": "cues",
+    "dedupe": "dedupe",
     "prompt": "prompt claude-code",
     "recall": "recall whales",
     "pin": "pin 1",

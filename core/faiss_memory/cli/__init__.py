@@ -20,6 +20,11 @@ COMMANDS = {
         _PLACE + "memories.purge:purge", "Purge memories by id or by a filter, from every file.", "Memories"
     ),
     "scan": Home(_PLACE + "memories.scan:scan", "Look for secrets in what is stored.", "Memories"),
+    "dedupe": Home(
+        _PLACE + "memories.dedupe:dedupe",
+        "Find memories that say the same, and let one stand for the others.",
+        "Memories",
+    ),
     "cues": Home(
         _PLACE + "memories.search:cues",
         "List the memories that have no cues yet, the newest first.",

@@ -178,7 +178,12 @@ class Truth(TruthReader):
             raise MemoryNotFound(f"there is no memory {memory_id}")
         changes.seq = self._advance()
         given = {name: value for name in _CHANGED if (value := getattr(change, name)) is not None}
+        if change.supersedes is not None:
+            given["supersedes"] = change.supersedes or None
         memory = replace(old, **given)
+        if memory.supersedes is not None and memory.supersedes != old.supersedes:
+            self._check_supersedes(memory.supersedes, memory.project)
+            self._check_line(memory)
         for project in dict.fromkeys((old.project, memory.project)):
             self._touch(project, clock.now(), changes)
         stays = memory.project == old.project
@@ -358,6 +363,17 @@ class Truth(TruthReader):
                 f"`supersedes` names memory {memory_id}, which is not in project `{project}`; "
                 "use the id of a memory of the same project",
                 "supersedes",
+            )
+
+    def _check_line(self, memory: Memory) -> None:
+        """Refuse that a memory supersedes itself, also by others between."""
+        older = memory.supersedes
+        while older is not None and older != memory.id:
+            row = self.connection.execute("SELECT supersedes FROM memories WHERE id = ?", (older,)).fetchone()
+            older = None if row is None else row[0]
+        if older is not None:
+            raise Conflict(
+                f"memory {memory.supersedes} supersedes memory {memory.id}, not the other way round"
             )
 
     def know_model(self, identity: str, name: str, dimension: int) -> None:
