@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "stats": "stats",
     "cues": "cues",
     "dedupe": "dedupe",
+    "export": "export --to all.jsonl",
     "prompt": "prompt claude-code",
     "recall": "recall whales",
     "pin": "pin 1",

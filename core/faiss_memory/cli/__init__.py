@@ -21,9 +21,7 @@ COMMANDS = {
     ),
     "scan": Home(_PLACE + "memories.scan:scan", "Look for secrets in what is stored.", "Memories"),
     "dedupe": Home(
-        _PLACE + "memories.dedupe:dedupe",
-        "Find memories that say the same, and let one stand for the others.",
-        "Memories",
+        _PLACE + "memories.dedupe:dedupe", "Find memories that say the same, and join them.", "Memories"
     ),
     "cues": Home(
         _PLACE + "memories.search:cues",
@@ -37,6 +35,9 @@ COMMANDS = {
     "is-novel": Home(_PLACE + "memories.search:is_novel", "Say whether a text says something new.", "Find"),
     "tags": Home(_PLACE + "overview.stats:tags", "List the tags in use.", "Find"),
     "projects": Home(_PLACE + "overview.stats:projects", "List the projects.", "Find"),
+    "export": Home(
+        _PLACE + "memories.export:export", "Write memories in a format that others read.", "Files"
+    ),
     "backup": Home(_PLACE + "backups.restore:backup", "Make a backup of all projects now.", "Backups"),
     "backups": Home(_PLACE + "backups.restore:backups", "List the backups.", "Backups"),
     "restore": Home(
@@ -91,8 +92,6 @@ COMMANDS = {
 ALIASES = {"delete": "forget", "rm": "forget", "ls": "list"}
 """What people type for a command, by that."""
 INSTEAD = {
-    "export": "`faiss-memory backup --to FILE` writes everything into one file, and `faiss-memory list --all --json` "
-    "prints the memories.",
     "import": "`faiss-memory build PATH` makes memories of files, and `faiss-memory restore FILE` goes back to what "
     "`backup --to FILE` has written.",
 }

@@ -8,6 +8,7 @@ from faiss_memory import schema
 from faiss_memory.contracts.http import Route
 from faiss_memory.http.tending import tending_routes
 from faiss_memory.rights import PERSON, Rights
+from faiss_memory.schema.export import ExportRequest
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
@@ -56,6 +57,10 @@ def _finding(service: MemoryService) -> Sequence[Route]:
         Route(
             method="POST", path="/scan", summary="Look for secrets in what is stored",
             body=schema.ScanRequest, answer=schema.ScanAnswer, handler=service.scan,
+        ),
+        Route(
+            method="GET", path="/export", summary="Take memories away as a file, in a format that others read",
+            params=ExportRequest, handler=lambda params: service.exporting.export(params),
         ),
         Route(
             method="GET", path="/memories", summary="List memories by time",

@@ -29,6 +29,7 @@ from faiss_memory.service.before_writing import BeforeWriting, wish_of
 from faiss_memory.service.claims import Claims
 from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
 from faiss_memory.service.exploring import Exploring
+from faiss_memory.service.exporting import Exporting
 from faiss_memory.service.guarding import Guard
 from faiss_memory.service.in_force import InForce
 from faiss_memory.service.joining import Joining
@@ -64,6 +65,7 @@ class MemoryService(Service):
         self.arranging = Arranging(settings.limits, engine, plugins, self.claims, self._change_many)
         self.use_report = UseReport(engine)
         self.review = Review(engine, self.use_report)
+        self.exporting = Exporting(settings.limits, engine, self.vocabulary)
         self.joining = Joining(settings.limits, engine, self._change_many)
         self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False

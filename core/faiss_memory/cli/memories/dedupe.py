@@ -26,8 +26,7 @@ SHOWN = 50
     examples=[
         "faiss-memory dedupe",
         "faiss-memory dedupe --join identical --dry-run",
-        "faiss-memory dedupe --keep 2 3",
-        "faiss-memory dedupe --undo 2",
+        "faiss-memory dedupe --class differs --limit 20",
     ],
 )
 @click.argument("id", type=int, nargs=-1)
@@ -61,7 +60,7 @@ def dedupe(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Find memories that say the same, and let one stand for the others.
+    """Find memories that say the same, and join them.
 
     Three classes: `identical` texts; `similar` ones, that nothing tells apart; and such as `differ` in a value: perhaps
     one of them is out of date. Those are never joined by --join; --keep lets the right one replace the other. Whatever
@@ -149,7 +148,7 @@ def _join(session: Session, project: str | None, kinds: Sequence[str], *, dry_ru
 
 
 def _groups(pairs: Sequence[Mapping[str, Any]], kinds: Sequence[str]) -> dict[int, list[int]]:
-    """Say which memory stands for which: the newest, for those that are of such a pair with it itself.
+    """Return which memory stands for which: the newest, for those that are of such a pair with it itself.
 
     What is identical to another is as it is: that one's pairs are its own.
     """
