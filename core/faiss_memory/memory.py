@@ -49,6 +49,8 @@ class Draft:
     """The file it was built from; None for what was added otherwise."""
     by: str | None = None
     """Which way it comes: `rest`, `cli`, `mcp:NAME` with the client's name, `hook`, `build`, `import` or `page`."""
+    uid: str | None = None
+    """The uid that it has elsewhere; None gives it a new one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,13 @@ class Facets:
     current: int
     superseded: int
     """Both counted whether or not the filter lets superseded ones through."""
+
+
+class Standing(NamedTuple):
+    """What is known of a uid: that of a memory that is there, that was forgotten, or that was purged."""
+
+    state: Literal["there", "forgotten", "purged"]
+    memory_id: int
 
 
 class Match(NamedTuple):

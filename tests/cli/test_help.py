@@ -127,7 +127,7 @@ def test_shared_options_mean_the_same_everywhere():
     asking = [
         command for command in EVERY.values() if any(param.name == "timeout" for param in command.params)
     ]
-    assert len(asking) == 26
+    assert len(asking) == 27
     for command in asking:
         options = {option for param in command.params for option in param.opts}
         assert {"--url", "--timeout", "--json"} <= options

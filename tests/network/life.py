@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "cues": "cues",
     "dedupe": "dedupe",
     "export": "export --to all.jsonl",
+    "import": "import all.jsonl --yes",
     "prompt": "prompt claude-code",
     "recall": "recall whales",
     "pin": "pin 1",

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from faiss_memory.contracts.config_files import ConfigFile, InstallContext, PromptTemplate
 from faiss_memory.contracts.http import Mount, Route
+from faiss_memory.contracts.importing import Importer
 from faiss_memory.contracts.service import Service
 from faiss_memory.errors import StoreError
 from faiss_memory.memory import Change, Draft, Memory, Query, Ranking, SearchResult
@@ -71,6 +72,11 @@ def register_config_files(context: InstallContext) -> Mapping[str, Sequence[Conf
 @hookspec
 def register_prompt_templates() -> Sequence[PromptTemplate] | None:
     """Return texts that tell an assistant when to search and when to store."""
+
+
+@hookspec
+def register_importers() -> Sequence[Importer] | None:
+    """Hand in what reads the memories of other programs. The command line asks for it, without a service."""
 
 
 @hookspec

@@ -25,6 +25,7 @@ from faiss_memory.memory import (
     Passage,
     ProjectCount,
     Ranking,
+    Standing,
     StoreStats,
 )
 
@@ -221,7 +222,7 @@ class Records(ABC):
         """Store drafts, or return a retried call's first answer. Without an embedding, keywords alone find it.
 
         Raises MemoryNotFound when `supersedes` names nothing of the same project, Conflict when the key was
-        used with another request.
+        used with another request, or a draft has a uid that is known.
         """
 
     @abstractmethod
@@ -271,6 +272,10 @@ class Records(ABC):
     @abstractmethod
     def get(self, ids: Sequence[int]) -> list[Memory]:
         """Read memories, in the order asked for; those that are not there are left out."""
+
+    @abstractmethod
+    def known(self, uids: Collection[str]) -> dict[str, Standing]:
+        """Return what is known of some uids; those that were never met are left out."""
 
     @abstractmethod
     def history(self, memory_id: int) -> list[Memory]:

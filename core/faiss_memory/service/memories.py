@@ -31,6 +31,7 @@ from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_wh
 from faiss_memory.service.exploring import Exploring
 from faiss_memory.service.exporting import Exporting
 from faiss_memory.service.guarding import Guard
+from faiss_memory.service.importing import Importing
 from faiss_memory.service.in_force import InForce
 from faiss_memory.service.joining import Joining
 from faiss_memory.service.overview import Overview
@@ -66,6 +67,7 @@ class MemoryService(Service):
         self.use_report = UseReport(engine)
         self.review = Review(engine, self.use_report)
         self.exporting = Exporting(settings.limits, engine, self.vocabulary)
+        self.importing = Importing(settings.limits, engine, self._before, self._notify_of)
         self.joining = Joining(settings.limits, engine, self._change_many)
         self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False

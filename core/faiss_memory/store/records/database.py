@@ -46,8 +46,6 @@ from faiss_memory.uids import new_uid
 log = logging.getLogger("faiss_memory.store")
 
 _CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
-
-
 PATIENCE = 5.0
 """Seconds: so long another program may hold memory.db, such as one that looks into it, before a start gives up."""
 
@@ -144,6 +142,8 @@ class Truth(TruthReader):
         ids = []
         for draft, embedding in zip(drafts, embeddings, strict=True):
             self._touch(draft.project, now, changes)
+            if draft.uid is not None:
+                lines.check_unknown(draft.uid, self.known([draft.uid]))
             if draft.supersedes is not None:
                 lines.check_supersedes(self.connection, draft.supersedes, draft.project)
             memory = Memory(
@@ -156,7 +156,7 @@ class Truth(TruthReader):
                 metadata=draft.metadata,
                 timestamp=draft.timestamp or now,
                 supersedes=draft.supersedes,
-                uid=new_uid(),
+                uid=draft.uid or new_uid(),
                 by=draft.by,
             )
             parts = () if embedding is None else embedding.by_each()

@@ -1,11 +1,12 @@
-"""Which memory replaces which: each line of them lies in one project, and has an end."""
+"""What memories are to each other: each is there once, and of those that replace each other the line has an end."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 
 from faiss_memory.errors import Conflict, MemoryNotFound
-from faiss_memory.memory import Memory
+from faiss_memory.memory import Memory, Standing
 
 
 def check_supersedes(connection: sqlite3.Connection, memory_id: int, project: str) -> None:
@@ -27,3 +28,9 @@ def check_end(connection: sqlite3.Connection, memory: Memory) -> None:
         older = None if row is None else row[0]
     if older is not None:
         raise Conflict(f"memory {memory.supersedes} supersedes memory {memory.id}, not the other way round")
+
+
+def check_unknown(uid: str, known: Mapping[str, Standing]) -> None:
+    """Raise Conflict if a uid that a new memory brings along is that of another one."""
+    if uid in known:
+        raise Conflict(f"the uid {uid} is known: it is that of memory {known[uid].memory_id}", "uid")
