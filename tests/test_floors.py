@@ -68,6 +68,7 @@ HOUSES = {
             "output",
             "terminal",
             "client",
+            "downloads",
             "here",
             "progress",
             "views",

@@ -235,22 +235,6 @@ def test_the_ledger_tells_what_was_of_use(client):
     assert client.get("/uses", params={"by": "colour"}).status_code == 400
 
 
-def test_memories_that_are_nearly_the_same_are_shown_in_pairs(client):
-    one = add(client, "the service listens on port 8080")
-    other = add(client, "the service listens on port 9090")
-    twin = add(client, "The service listens on port  9090")
-    add(client, "tomatoes need sun")
-    add(client, "the service listens on port 8080", project="shop")
-    answer = ok(client.get("/review/duplicates", params={"project": "*"}))
-    pairs = {(pair["one"]["id"], pair["other"]["id"]): pair for pair in answer["pairs"]}
-    assert set(pairs) == {(other, one), (twin, one), (twin, other)}
-    assert (pairs[twin, other]["class"], pairs[twin, other]["differs_in"]) == ("identical", [])
-    assert (pairs[other, one]["class"], pairs[other, one]["differs_in"]) == ("differs", ["9090, not 8080"])
-    assert answer["compared"] == 5
-    only = ok(client.get("/review/duplicates", params={"limit": "1", "newest": "2"}))
-    assert (only["count"], only["compared"]) == (1, 2)
-
-
 def test_what_is_stale_is_shown(make_service, client_of, tmp_path):
     notes = tmp_path / "notes"
     client = client_of(make_service(**{"plugins.ingest.roots": [str(tmp_path)]}))
@@ -339,6 +323,7 @@ def test_none_of_it_exists_by_the_public_way(make_service, client_of):
     for method, path in (
         ("GET", "/facets"), ("GET", "/memory/1/similar"), ("GET", "/changes"), ("GET", "/forgotten"), ("GET", "/uses"),
         ("GET", "/overview"), ("POST", "/memory/1/restore"), ("POST", "/memory/move"), ("POST", "/tags/rename"),
-        ("POST", "/projects/default/rename"), ("GET", "/review/stale"), ("GET", "/review/duplicates"),
+        ("POST", "/projects/default/rename"), ("GET", "/review/stale"), ("GET", "/duplicates"),
+        ("POST", "/memory/merge"), ("POST", "/memory/unmerge"),
     ):  # fmt: skip
         assert client.request(method, path, headers=headers).status_code == 404, path

@@ -110,6 +110,11 @@ if TYPE_CHECKING:
         Pieces as Pieces,
         Route as Route,
     )
+    from faiss_memory.contracts.importing import (
+        Importer as Importer,
+        LeftOut as LeftOut,
+        Record as Record,
+    )
     from faiss_memory.contracts.jobs import (
         Job as Job,
     )
@@ -198,6 +203,7 @@ if TYPE_CHECKING:
         Query as Query,
         Ranking as Ranking,
         SearchResult as SearchResult,
+        Standing as Standing,
         StoreStats as StoreStats,
     )
     from faiss_memory.novelty.known import (
@@ -287,6 +293,8 @@ if TYPE_CHECKING:
         Tool as Tool,
     )
     from faiss_memory.uids import (
+        is_uid as is_uid,
+        named_uid as named_uid,
         new_uid as new_uid,
     )
 

@@ -51,6 +51,8 @@ class Draft:
     """The file it was built from; None for what was added otherwise."""
     by: str | None = None
     """Which way it comes: `rest`, `cli`, `mcp:NAME` with the client's name, `hook`, `build`, `import` or `page`."""
+    uid: str | None = None
+    """The uid that it has elsewhere; None gives it a new one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,8 @@ class Change:
     metadata: Metadata | None = None
     timestamp: datetime | None = None
     project: str | None = None
+    supersedes: int | None = None
+    """The id of the memory that it replaces; 0 for none any more."""
     origin: Origin | None = None
 
 
@@ -220,6 +224,13 @@ class Facets:
     current: int
     superseded: int
     """Both counted whether or not the filter lets superseded ones through."""
+
+
+class Standing(NamedTuple):
+    """What is known of a uid: that of a memory that is there, that was forgotten, or that was purged."""
+
+    state: Literal["there", "forgotten", "purged"]
+    memory_id: int
 
 
 class Match(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 import uuid
@@ -23,6 +24,12 @@ def derived_uid(created: int, memory_id: int) -> str:
     """
     milliseconds, rest = divmod(created, 1000)
     return _version_7(milliseconds, rest, memory_id)
+
+
+def named_uid(name: str) -> str:
+    """Return the UUIDv7 of what has a name elsewhere, such as in another program's store: always the same."""
+    digest = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest(), "big")
+    return _version_7(0, digest >> 62 & 0xFFF, digest & _LAST_ID)
 
 
 def is_uid(value: object) -> bool:

@@ -16,11 +16,11 @@ import pytest
 
 from faiss_memory.contracts.store import Legs, Retry, Search, Store
 from faiss_memory.errors import Conflict, MemoryNotFound, MemoryServiceError
-from faiss_memory.memory import Change, Draft, Filter, Origin
+from faiss_memory.memory import Change, Draft, Filter, Origin, Standing
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import load
 from faiss_memory.store import EmbeddedStore
-from faiss_memory.uids import is_uid
+from faiss_memory.uids import is_uid, new_uid
 from faiss_memory_conformance.store_home import ANYWHERE, DIMENSION, MODEL, Home, embed
 from faiss_memory_conformance.store_oracle import EPOCH, WORDS, Oracle
 
@@ -392,6 +392,46 @@ def test_what_says_nothing_new_is_left_out_if_asked(home: Home) -> None:
     assert (closest.memory.id, round(closest.similarity, 3)) == (first, 1.0)
     assert text[closest.passage.start : closest.passage.end] == text
     assert home.store.closest(embed(text), Filter(projects=("nobody",))) == [[]]
+
+
+def test_a_uid_that_was_met_is_known_for_good(home: Home) -> None:
+    uids = [new_uid() for _ in range(4)]
+    there, forgotten, purged = home.add(
+        *(Draft(text=text, uid=uid) for text, uid in zip("abc", uids, strict=False))
+    )
+    home.store.forget([forgotten])
+    home.store.purge([purged])
+    assert home.store.known(uids) == {
+        uids[0]: Standing("there", there),
+        uids[1]: Standing("forgotten", forgotten),
+        uids[2]: Standing("purged", purged),
+    }
+    assert [one.uid for one in home.store.get([there])] == uids[:1]
+    for uid in uids[:3]:
+        with pytest.raises(Conflict):
+            home.add(Draft(text="again", uid=uid))
+
+
+def test_memories_are_paired_with_older_ones_like_them(home: Home) -> None:
+    texts = ["the ledger is kept in postgres", "tomatoes need sun", "the ledger is kept in postgres now"]
+    first, _, third = home.add(*texts, texts[0])[:3]
+    fourth = third + 1
+    pairs = home.store.older_alike("default", [first, third, fourth], 0.8, 5)
+    assert {one: [other for other, _ in found] for one, found in pairs.items()} == {
+        third: [first],
+        fourth: [first, third],
+    }
+    assert round(pairs[fourth][0][1], 3) == 1.0
+    assert [len(found) for found in home.store.older_alike("default", [fourth], 0.8, 1).values()] == [1]
+    home.store.change(fourth, Change(supersedes=first), None)
+    assert home.store.get([first])[0].superseded_by == fourth
+    assert home.store.older_alike("default", [first, third], 0.8, 5) == {}
+    home.store.change(fourth, Change(supersedes=0), None)
+    assert home.store.get([first])[0].superseded_by is None
+    assert home.store.older_alike("default", [third], 0.8, 5)
+    home.store.change(first, Change(supersedes=fourth), None)
+    with pytest.raises(Conflict):
+        home.store.change(fourth, Change(supersedes=first), None)
 
 
 def test_what_is_nearly_the_same_and_says_another_thing_is_stored(home: Home) -> None:

@@ -43,6 +43,7 @@ from faiss_memory import (
     Rewritten,
     Scope,
     Search,
+    Standing,
     Store,
     StoreStats,
     hookimpl,
@@ -63,6 +64,7 @@ class Shelf:
     in_use: str = ""
     origins: dict[int, Origin] = field(default_factory=dict)
     retries: dict[str, tuple[bytes, list[Added]]] = field(default_factory=dict)
+    gone: dict[str, Standing] = field(default_factory=dict)
     last_id: int = 0
     seq: int = 0
     written: dict[int, int] = field(default_factory=dict)
@@ -128,6 +130,8 @@ class ShelfStore(Store):
             older = self.shelf.memories.get(draft.supersedes)
             if older is None or older.project != draft.project:
                 raise MemoryNotFound(f"there is no memory {draft.supersedes}", "supersedes")
+        if draft.uid is not None and draft.uid in self.known([draft.uid]):
+            raise Conflict(f"the uid {draft.uid} is known", "uid")
         self.shelf.last_id += 1
         fields = {
             name: getattr(draft, name)
@@ -135,7 +139,9 @@ class ShelfStore(Store):
         }
         number = self.shelf.last_id
         at = draft.timestamp or datetime.now(UTC)
-        self._put(Memory(id=number, uid=new_uid(), by=draft.by, timestamp=at, **fields), embedding)
+        self._put(
+            Memory(id=number, uid=draft.uid or new_uid(), by=draft.by, timestamp=at, **fields), embedding
+        )
         if draft.origin is not None:
             self.shelf.origins[number] = draft.origin
         return Added(number, twin)
@@ -146,13 +152,24 @@ class ShelfStore(Store):
         for part in () if embedding is None else embedding.by_each():
             self.shelf.vectors.setdefault(part.model or self.shelf.in_use, {})[memory.id] = part
 
+    def known(self, uids: Collection[str]) -> dict[str, Standing]:
+        there = {one.uid: Standing("there", one.id) for one in self.shelf.memories.values()}
+        return {uid: found for uid, found in (self.shelf.gone | there).items() if uid in uids}
+
     def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
         def call() -> Memory:
             if memory_id not in self.shelf.memories:
                 raise MemoryNotFound(f"there is no memory {memory_id}")
             names = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
             given = {name: getattr(change, name) for name in names if getattr(change, name) is not None}
+            if change.supersedes is not None:
+                given["supersedes"] = change.supersedes or None
             changed = replace(self.shelf.memories[memory_id], **given)
+            older = changed.supersedes
+            while older is not None and (there := self.shelf.memories.get(older)) is not None:
+                if there.id == memory_id:
+                    raise Conflict(f"memory {memory_id} would supersede itself")
+                older = there.supersedes
             if "text" in given or "cues" in given:
                 for vectors in self.shelf.vectors.values():
                     vectors.pop(memory_id, None)
@@ -188,7 +205,8 @@ class ShelfStore(Store):
         def call() -> list[int]:
             there = [memory_id for memory_id in ids if memory_id in self.shelf.memories]
             for memory_id in there:
-                del self.shelf.memories[memory_id]
+                uid = self.shelf.memories.pop(memory_id).uid
+                self.shelf.gone[uid] = Standing("forgotten", memory_id)
                 self.shelf.written[memory_id] = self.shelf.seq
                 for kept in (self.shelf.origins, *self.shelf.vectors.values()):
                     kept.pop(memory_id, None)
@@ -203,6 +221,9 @@ class ShelfStore(Store):
         if not dry_run:
             let_go(known, {self.shelf.memories[one].text for one in known if one in self.shelf.memories})
             self.forget(ids)
+            gone = self.shelf.gone.items()
+            purged = {uid: Standing("purged", one.memory_id) for uid, one in gone if one.memory_id in ids}
+            self.shelf.gone |= purged
         return Purged(known, [memory_id for memory_id in ids if memory_id not in known])
 
     def drop_project(self, name: str) -> int:
@@ -310,6 +331,27 @@ class ShelfStore(Store):
                 ]
                 for found in each
             ]
+
+    def older_alike(
+        self, project: str, ids: Sequence[int], least: float, depth: int
+    ) -> dict[int, list[tuple[int, float]]]:
+        with self.lock:
+            there = self._passing(Filter(projects=(project,)))
+            parts = self.shelf.vectors.get(self.shelf.in_use, {})
+            found: dict[int, list[tuple[int, float]]] = {}
+            for one in ids:
+                vectors = parts[one].of_passages if one in there and one in parts else None
+                near = [
+                    (other, float((parts[other].of_passages @ vectors.T).max()))
+                    for other in there
+                    if vectors is not None and other < one and other in parts
+                ]
+                near = sorted(
+                    (pair for pair in near if pair[1] >= least), key=lambda pair: (-pair[1], pair[0])
+                )
+                if near:
+                    found[one] = near[:depth]
+            return found
 
     def projects(self) -> list[ProjectCount]:
         with self.lock:

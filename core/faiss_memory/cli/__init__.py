@@ -20,6 +20,9 @@ COMMANDS = {
         _PLACE + "memories.purge:purge", "Purge memories by id or by a filter, from every file.", "Memories"
     ),
     "scan": Home(_PLACE + "memories.scan:scan", "Look for secrets in what is stored.", "Memories"),
+    "dedupe": Home(
+        _PLACE + "memories.dedupe:dedupe", "Find memories that say the same, and join them.", "Memories"
+    ),
     "cues": Home(
         _PLACE + "memories.search:cues",
         "List the memories that have no cues yet, the newest first.",
@@ -32,6 +35,12 @@ COMMANDS = {
     "is-novel": Home(_PLACE + "memories.search:is_novel", "Say whether a text says something new.", "Find"),
     "tags": Home(_PLACE + "overview.stats:tags", "List the tags in use.", "Find"),
     "projects": Home(_PLACE + "overview.stats:projects", "List the projects.", "Find"),
+    "import": Home(
+        _PLACE + "memories.importing:import_memories", "Take over memories from a file or a folder.", "Files"
+    ),
+    "export": Home(
+        _PLACE + "memories.export:export", "Write memories in a format that others read.", "Files"
+    ),
     "backup": Home(_PLACE + "backups.restore:backup", "Make a backup of all projects now.", "Backups"),
     "backups": Home(_PLACE + "backups.restore:backups", "List the backups.", "Backups"),
     "restore": Home(
@@ -90,13 +99,6 @@ COMMANDS = {
 
 ALIASES = {"delete": "forget", "rm": "forget", "ls": "list"}
 """What people type for a command, by that."""
-INSTEAD = {
-    "export": "`faiss-memory backup --to FILE` writes everything into one file, and `faiss-memory list --all --json` "
-    "prints the memories.",
-    "import": "`faiss-memory build PATH` makes memories of files, and `faiss-memory restore FILE` goes back to what "
-    "`backup --to FILE` has written.",
-}
-"""What people look for that is called otherwise: where it is done."""
 
 _OTHER_NAMES = (
     "\b\nAlso understood:\n" + "\n".join(f"  {name:<7} {meant}" for name, meant in ALIASES.items()) + "\n\n"
@@ -108,7 +110,6 @@ _EPILOG = _OTHER_NAMES + "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {words}" 
     cls=LazyGroup,
     homes=COMMANDS,
     aliases=ALIASES,
-    instead=INSTEAD,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -106,7 +106,7 @@ class Client:
         return status, raw
 
     def download(self, path: str, params: Mapping[str, Any], write: Callable[[bytes, int], object]) -> None:
-        """Fetch a file; `write` is given each piece of it, and the size of the whole. Raises as `call` does."""
+        """Fetch a file; `write` is given each piece of it, and the size of the whole, or 0. Raises as `call` does."""
         with self._asked("GET", endless=False) as connection:
             connection.request("GET", self._target(path, params), headers=self._headers())
             response = connection.getresponse()
@@ -119,7 +119,7 @@ class Client:
             while piece := response.read(_PIECE):
                 left -= len(piece)
                 write(piece, size)
-            if left:
+            if size and left:
                 raise http.client.IncompleteRead(b"", left)
 
     def upload(

@@ -21,7 +21,7 @@ EXIT_CODES = (
     (EXIT_UNREACHABLE, "the service cannot be reached, or does not answer as it should"),
     (
         EXIT_NO,
-        "the answer is no: is-novel knows the text, scan has found secrets, or you said no to forget, purge or install",
+        "the answer is no: is-novel knows the text, scan has found secrets, or you said no when you were asked",
     ),
     (74, "serve: the disk failed; nothing acknowledged is lost"),
     (EXIT_INTERRUPTED, "interrupted"),

@@ -37,8 +37,7 @@ class Home:
 class LazyGroup(ReportingGroup):
     """A group that knows its commands by name and help alone until one is asked for.
 
-    `aliases` are other words for commands, and `instead` says of words that are none what is typed for them. A command
-    that a package brings by such a name is taken before both.
+    `aliases` are other words for commands. A command that a package brings by such a name is taken before it.
     """
 
     def __init__(
@@ -46,13 +45,11 @@ class LazyGroup(ReportingGroup):
         *args: Any,
         homes: Mapping[str, Home],
         aliases: Mapping[str, str],
-        instead: Mapping[str, str],
         **given: Any,
     ) -> None:
         super().__init__(*args, **given)
         self.homes = homes
         self.aliases = aliases
-        self.instead = instead
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of the table, and then those of adapters and plugins."""
@@ -114,8 +111,6 @@ class LazyGroup(ReportingGroup):
                 return super().resolve_command(ctx, args)
             if name in self.aliases:
                 return super().resolve_command(ctx, [self.aliases[name], *args[1:]])
-            if name in self.instead:
-                raise click.UsageError(f"There is no command `{name}`: {self.instead[name]}", ctx)
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f" Did you mean `{near[0]}`?" if near else ""
             raise click.UsageError(f"There is no command `{name}`.{hint}", ctx)

@@ -106,6 +106,24 @@ def show_secrets(out: Output, findings: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
+def show_pairs(out: Output, answer: Mapping[str, Any], *, more: bool) -> None:
+    """Show pairs of memories that say nearly the same, the newer one first."""
+    columns = (_ID, Column("older", style="cyan", right=True), Column("class"), _SIMILAR, _PROJECT,
+               Column("differs in", most=32, style="yellow"), _TEXT)  # fmt: skip
+    rows = [
+        (
+            pair["one"]["id"], pair["other"]["id"], pair["class"], pair["similarity"], pair["one"]["project"],
+            "; ".join(pair["differs_in"]), Cell(pair["one"]["text"], excerpt(pair["one"]["text"], MOST)),
+        )
+        for pair in answer["pairs"]
+    ]  # fmt: skip
+    out.table(columns, rows)
+    count = counted(len(rows), "pair", "pairs") if rows else "No pairs"
+    compared = counted(answer["compared"], "memory", "memories")
+    rest = "; there are more: --limit shows them" if more else ""
+    out.remark(f"{count} in {projects_in_words(answer['project'])}, of {compared} compared{rest}")
+
+
 def show_difference(out: Output, answer: Mapping[str, Any]) -> None:
     """Show the memory that one just stored is nearly the same as, and what to do if it replaces that."""
     older = answer["closest_match"]

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from faiss_memory.contracts.config_files import ConfigFile, InstallContext, PromptTemplate
 from faiss_memory.contracts.http import Mount, Route
+from faiss_memory.contracts.importing import Importer
 from faiss_memory.contracts.jobs import Job
 from faiss_memory.contracts.service import Service
 from faiss_memory.errors import StoreError
@@ -77,6 +78,11 @@ def register_prompt_templates() -> Sequence[PromptTemplate] | None:
 @hookspec
 def register_jobs(service: Service) -> Sequence[Job] | None:
     """Add what can be done at set times, by whichever plugin keeps the time."""
+
+
+@hookspec
+def register_importers() -> Sequence[Importer] | None:
+    """Hand in what reads the memories of other programs. The command line asks for it, without a service."""
 
 
 @hookspec

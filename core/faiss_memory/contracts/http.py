@@ -28,10 +28,10 @@ class Pieces(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An answer too large to be held at once, for keeping under a name; `size` in bytes."""
+    """An answer too large to be held at once, for keeping under a name; `size` in bytes, None if it is not known."""
 
     pieces: Pieces
-    size: int
+    size: int | None
     content_type: str
     file_name: str
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from faiss_memory.contracts.embedder import Embedding, Vectors
+from faiss_memory.contracts.models import KnownModel as KnownModel, Models as Models
 from faiss_memory.memory import (
     Change,
     Draft,
@@ -24,17 +25,9 @@ from faiss_memory.memory import (
     Passage,
     ProjectCount,
     Ranking,
+    Standing,
     StoreStats,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class KnownModel:
-    """A model whose vectors a store holds."""
-
-    identity: str
-    name: str
-    dimension: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +222,7 @@ class Records(ABC):
         """Store drafts, or return a retried call's first answer. Without an embedding, keywords alone find it.
 
         Raises MemoryNotFound when `supersedes` names nothing of the same project, Conflict when the key was
-        used with another request.
+        used with another request, or a draft has a uid that is known.
         """
 
     @abstractmethod
@@ -281,6 +274,10 @@ class Records(ABC):
         """Read memories, in the order asked for; those that are not there are left out."""
 
     @abstractmethod
+    def known(self, uids: Collection[str]) -> dict[str, Standing]:
+        """Return what is known of some uids; those that were never met are left out."""
+
+    @abstractmethod
     def history(self, memory_id: int) -> list[Memory]:
         """Read a memory and what it superseded, newest first. Raises MemoryNotFound."""
 
@@ -321,6 +318,17 @@ class Records(ABC):
         """Find for each passage of a text what it is most like, so many memories deep, best first; cues aside."""
 
     @abstractmethod
+    def older_alike(
+        self, project: str, ids: Sequence[int], least: float, depth: int
+    ) -> dict[int, list[tuple[int, float]]]:
+        """Find for each of some memories of a project those with lower ids that are most like it, best first.
+
+        At most `depth` of them, with the cosine of their nearest passages, from `least` on: nothing is embedded, so a
+        memory without vectors has none. What is superseded does not count, and neither do cues. Asked of every memory,
+        each pair is met once.
+        """
+
+    @abstractmethod
     def projects(self) -> list[ProjectCount]:
         """Count memories by project, in order of name."""
 
@@ -343,51 +351,6 @@ class Records(ABC):
     @abstractmethod
     def close(self) -> None:
         """Finish what was accepted, and let go of the data folder."""
-
-
-class Models(ABC):
-    """The state of the models, which is the store's and not a process's: which is in use, and what each has embedded.
-
-    Several processes may embed what is lacking; a vector that is there already is left as it is. A search names the
-    model of its vector, so that vectors of two models are never compared, whichever is in use by then.
-    """
-
-    @abstractmethod
-    def use_model(self, identity: str, name: str, dimension: int) -> None:
-        """Put this model in use: answer with its vectors from now on, and with those of no other."""
-
-    @abstractmethod
-    def prepare_model(self, identity: str, name: str, dimension: int) -> None:
-        """Be ready to answer with this model's vectors too, for those who name it, until another is put in use.
-
-        Returns when those that are there are loaded; may take long.
-        """
-
-    @abstractmethod
-    def keep_models(self, identities: Collection[str]) -> None:
-        """Remove the stored vectors of all other models; the one in use must be among those named. May take long."""
-
-    @abstractmethod
-    def model_in_use(self) -> KnownModel | None:
-        """Return the model that was last put in use, by whichever process."""
-
-    @abstractmethod
-    def unembedded(self, limit: int, model: str | None = None, after: int = 0) -> list[Memory]:
-        """Return memories that a model, by identity, has not embedded yet: the oldest of those with ids above `after`.
-
-        Without `model`, here and below, it is the one in use.
-        """
-
-    @abstractmethod
-    def count_unembedded(self, model: str | None = None) -> dict[str, int]:
-        """Count the memories that a model has not embedded yet, by project."""
-
-    @abstractmethod
-    def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
-        """Add vectors to stored memories, by id with the text they stand for, where the model has none yet.
-
-        A memory that has gone, or whose text or cues (`Embedding.cues`) have changed since, is passed over.
-        """
 
 
 class Store(Records, Models):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
+from typing import Literal, NamedTuple
 
-from faiss_memory.engine.relevance import known_terms
-from faiss_memory.memory import SearchResult
+from faiss_memory.engine.relevance import NEUTRAL, QueryWords, known_terms, relevance_of
+from faiss_memory.memory import Evidence, Memory, SearchResult
+from faiss_memory.novelty.differences import differences
 
 ALIKE = 0.6
 """The share of words that two memories must have in common, of all that either holds, to be about the same thing."""
@@ -15,6 +17,12 @@ MAYBE_ALIKE = 0.25
 """The same of words as they are written, which inflection and case make fewer: below it no two have ALIKE terms."""
 LONGEST = 1_000
 """Characters: a longer text says more than one thing."""
+NEAR = 0.7
+"""The cosine from which two memories are worth comparing: most paraphrases reach it, and so does much else."""
+SURE = 0.9
+"""So relevant each of two memories must be to what the other says, to be about the same thing."""
+_AMONG = 100
+"""Memories: among so many, how many there are counts nothing."""
 _WORD = re.compile(r"[a-z0-9]+|[^\x00-\x7f\s]")
 
 
@@ -84,3 +92,41 @@ def _differ_by_a_value(one: Mapping[str, int], other: Mapping[str, int]) -> bool
     if min(len(one), len(other)) < ALIKE * max(len(one), len(other), 1) or one.keys() == other.keys():
         return False
     return len(one.keys() & other.keys()) >= ALIKE * len(one.keys() | other.keys())
+
+
+class Verdict(NamedTuple):
+    """How two memories that are near each other stand to each other."""
+
+    kind: Literal["identical", "differs", "similar"]
+    relevance: float
+    differs_in: list[str]
+
+
+def compared(newer: Memory, older: Memory, similarity: float, known_share: float = 1.0) -> Verdict | None:
+    """Judge two memories; None where they are about different things.
+
+    A cosine alone says too little, so each must be relevant to what the other says. Of those that are, something may
+    tell one from the other: then they contradict each other perhaps, and are not the same. `known_share` is the share
+    of their letters that the model can tell apart.
+    """
+    near = NEUTRAL + known_share * (similarity - NEUTRAL)
+    relevance = min(_relevance(newer.text, older.text, near), _relevance(older.text, newer.text, near))
+    same = is_same_text(newer.text, older.text)
+    if not same and relevance < SURE:
+        return None
+    differs_in = differences(newer.text, older.text) or differences(older.text, newer.text)
+    kind: Literal["identical", "similar"] = "identical" if same else "similar"
+    return Verdict("differs" if differs_in else kind, relevance, differs_in)
+
+
+def _relevance(text: str, other: str, similarity: float) -> float:
+    words = QueryWords(text)
+    evidence = Evidence(
+        similarity=similarity,
+        words=words.share(known_terms(other).counts),
+        generic=NEUTRAL,
+        specific=words.specific,
+        memories=_AMONG,
+        has_cues=False,
+    )
+    return relevance_of(evidence)

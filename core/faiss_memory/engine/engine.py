@@ -38,13 +38,7 @@ from faiss_memory.engine.searching import (
     reaches_on,
     results_of,
 )
-from faiss_memory.errors import (
-    EmbedderError,
-    MemoryServiceError,
-    NotReady,
-    NotSupported,
-    StoreError,
-)
+from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, NotSupported, StoreError
 from faiss_memory.memory import Change, Draft, Filter, Memory, Query, Ranking, SearchResult
 from faiss_memory.novelty.known import LOOKED_AT, Known, nearest_known
 
@@ -315,6 +309,11 @@ class MemoryEngine:
             embedding = embed(models.answering, [Draft(text=text)])[0]
             near = self.store.closest(embedding, where, LOOKED_AT)
         return nearest_known(text, embedding.passages, near, threshold)
+
+    def known_share(self, text: str) -> float:
+        """Return which share of a text's letters the model can tell apart, in [0, 1]; 1 without a model."""
+        with self.lent_models(needed=False) as models:
+            return 1.0 if models is None else self._models.judge_of(models.answering).known_share(text)
 
     # Searching.
 

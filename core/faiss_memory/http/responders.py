@@ -60,7 +60,9 @@ def responder(route: Route, service: MemoryService) -> Callable[..., None]:
         if isinstance(answer, Page):
             response.data, response.content_type = answer.content, answer.content_type
         elif isinstance(answer, Download):
-            response.content_type, response.content_length = answer.content_type, answer.size
+            response.content_type = answer.content_type
+            if answer.size is not None:
+                response.content_length = answer.size
             response.downloadable_as = answer.file_name
             response.stream = answer.pieces
         else:

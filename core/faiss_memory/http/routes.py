@@ -8,6 +8,8 @@ from faiss_memory import schema
 from faiss_memory.contracts.http import Route
 from faiss_memory.http.tending import tending_routes
 from faiss_memory.rights import PERSON, Rights
+from faiss_memory.schema.export import ExportRequest
+from faiss_memory.schema.importing import ImportAnswer, ImportRequest
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
@@ -58,6 +60,10 @@ def _finding(service: MemoryService) -> Sequence[Route]:
             body=schema.ScanRequest, answer=schema.ScanAnswer, handler=service.scan,
         ),
         Route(
+            method="GET", path="/export", summary="Take memories away as a file, in a format that others read",
+            params=ExportRequest, handler=lambda params: service.exporting.export(params),
+        ),
+        Route(
             method="GET", path="/memories", summary="List memories by time",
             params=schema.ListRequest, answer=schema.ListAnswer, handler=service.list_memories,
         ),
@@ -78,6 +84,10 @@ def _keeping(service: MemoryService) -> Sequence[Route]:
         Route(
             method="POST", path="/memory/add-batch", summary="Store several memories, all or none", status=201,
             body=schema.AddBatchRequest, answer=schema.AddBatchAnswer, handler=service.add_batch,
+        ),
+        Route(
+            method="POST", path="/import", summary="Take over memories from elsewhere, each once",
+            body=ImportRequest, answer=ImportAnswer, handler=service.importing.take_over,
         ),
         Route(
             method="PATCH", path="/memory/{id}", summary="Correct one memory",

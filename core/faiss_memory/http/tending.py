@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from faiss_memory.contracts.http import Route
-from faiss_memory.schema import ByProject, MemoryAnswer, tending
+from faiss_memory.schema import ByProject, MemoryAnswer, duplicates, tending
 from faiss_memory.service.memories import MemoryService
 
 
@@ -62,7 +62,7 @@ def _arranging(service: MemoryService) -> Sequence[Route]:
 
 
 def _reviewing(service: MemoryService) -> Sequence[Route]:
-    uses, review = service.use_report, service.review
+    uses, review, joining = service.use_report, service.review, service.joining
     return (
         Route(
             method="GET", path="/uses", summary="Tell what was counted of the use of memories",
@@ -73,8 +73,16 @@ def _reviewing(service: MemoryService) -> Sequence[Route]:
             params=tending.MemoryUsesRequest, answer=tending.UsesAnswer, handler=uses.of_memory,
         ),
         Route(
-            method="GET", path="/review/duplicates", summary="Find memories that are nearly the same",
-            params=tending.DuplicatesRequest, answer=tending.DuplicatesAnswer, handler=review.duplicates,
+            method="GET", path="/duplicates", summary="Find memories that say the same, or nearly",
+            params=duplicates.DuplicatesRequest, answer=duplicates.DuplicatesAnswer, handler=joining.find,
+        ),
+        Route(
+            method="POST", path="/memory/merge", summary="Let one memory stand for others that say the same",
+            body=duplicates.MergeRequest, answer=duplicates.MergeAnswer, handler=joining.merge,
+        ),
+        Route(
+            method="POST", path="/memory/unmerge", summary="Undo that memories were joined",
+            body=duplicates.UnmergeRequest, answer=duplicates.UnmergeAnswer, handler=joining.unmerge,
         ),
         Route(
             method="GET", path="/review/stale",

@@ -16,7 +16,6 @@ from faiss_memory.schema.fields import (
     ProjectName,
     Scope,
     Scopes,
-    Similarity,
     Superseded,
     Tag,
     Time,
@@ -229,36 +228,6 @@ class UsesAnswer(Answer):
     by: str
     rows: list[UsesRow]
     total: UsesRow
-    project: str | list[str]
-
-
-class DuplicatesRequest(Message):
-    """Choose where memories that say the same are looked for."""
-
-    project: Scope | None = None
-    limit: Annotated[int, Meta(ge=1, le=200, description="How many pairs at most.")] = 50
-    newest: Annotated[
-        int, Meta(ge=1, le=1000, description="So many of the newest memories are compared.")
-    ] = 100
-    threshold: Similarity = 0.85
-
-
-class DuplicatePair(Answer):
-    """Two memories that are nearly the same: `one` is the newer, and `differs_in` is what only it says."""
-
-    one: MemoryAnswer
-    other: MemoryAnswer
-    similarity: float
-    kind: Literal["identical", "differs", "similar"] = msgspec.field(name="class")
-    differs_in: list[str]
-
-
-class DuplicatesAnswer(Answer):
-    """Pairs of memories that are nearly the same, the most similar first."""
-
-    pairs: list[DuplicatePair]
-    count: int
-    compared: int
     project: str | list[str]
 
 

@@ -31,9 +31,12 @@ from faiss_memory.service.built_files import BuiltFiles
 from faiss_memory.service.claims import Claims
 from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
 from faiss_memory.service.exploring import Exploring
+from faiss_memory.service.exporting import Exporting
 from faiss_memory.service.guarding import Guard
+from faiss_memory.service.importing import Importing
 from faiss_memory.service.in_force import InForce
 from faiss_memory.service.jobs import all_jobs
+from faiss_memory.service.joining import Joining
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
 from faiss_memory.service.review import Review
@@ -69,6 +72,9 @@ class MemoryService(Service):
             engine, lambda origins: plugins.ask("find_outdated", service=self, origins=origins)
         )
         self.review = Review(engine, self.use_report, files)
+        self.exporting = Exporting(settings.limits, engine, self.vocabulary)
+        self.importing = Importing(settings.limits, engine, self._before, self._notify_of)
+        self.joining = Joining(settings.limits, engine, self._change_many)
         self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False
 

@@ -12,6 +12,7 @@ from faiss_memory.contracts.store import Store
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Filter
 from faiss_memory.rights import PERSON, Rights
+from faiss_memory.schema.export import ExportRequest
 from faiss_memory.schema.limits import check_metadata, check_tags, check_time
 from faiss_memory.schema.tending import FacetsRequest
 from faiss_memory.service.vocabulary import Vocabulary
@@ -53,9 +54,9 @@ def select_memories(
 
 
 def search_filter(
-    request: schema.SearchRequest, limits: Limits, rights: Rights, vocabulary: Vocabulary
+    request: schema.SearchRequest | ExportRequest, limits: Limits, rights: Rights, vocabulary: Vocabulary
 ) -> Filter:
-    """Return which memories a search is about. Raises InvalidRequest and NotAllowed."""
+    """Return which memories a search or an export is about. Raises InvalidRequest and NotAllowed."""
     check_metadata(request.metadata, limits.metadata_bytes, "metadata")
     projects = rights.to_read(request.project)
     return Filter(

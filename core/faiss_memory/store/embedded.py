@@ -26,7 +26,7 @@ from faiss_memory.contracts.store import (
     keeps_nothing,
 )
 from faiss_memory.errors import Conflict, MemoryNotFound, StoreError
-from faiss_memory.memory import Change, Draft, Memory, Origin, StoreStats
+from faiss_memory.memory import Change, Draft, Memory, Origin, Standing, StoreStats
 from faiss_memory.private import make_tree_private
 from faiss_memory.settings import Limits
 from faiss_memory.store.backup import redact, restore
@@ -265,6 +265,10 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger):
         return self._opened.committer.read(
             lambda truth: origins.read(truth.connection, project, truth.damaged)
         )
+
+    def known(self, uids: Collection[str]) -> dict[str, Standing]:
+        """Return what is known of some uids."""
+        return self._opened.committer.read(lambda truth: truth.known(uids))
 
     def forget(self, ids: Sequence[int]) -> list[int]:
         """Take memories out of every answer."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
+from faiss_memory.cli.downloads import STANDARD_OUTPUT, downloaded, shown
 from faiss_memory.cli.failures import CommandFailed
 from faiss_memory.cli.writing import clean, size
 from faiss_memory.safe_files import located, open_file
@@ -18,37 +16,14 @@ if TYPE_CHECKING:
     from faiss_memory.cli.session import Session
 
 MEDIA_TYPE = "application/x-tar"
-Step = Callable[[int, int | None], object]
-"""Is told how many bytes were moved, and of how many in all if that is known."""
 
 
 def taken_away(session: Session, file: Path, wanted: Mapping[str, Any], *, force: bool) -> None:
-    """Write an archive to a file, or to standard output if that is `-`.
-
-    Raises CommandFailed, and then there is no such file; whoever reads a pipe has to look at the exit code.
-    """
-    piped = str(file) == "-"
+    """Write an archive to a file, or to standard output if that is `-`. Raises CommandFailed."""
     if file.is_dir():
         file = file / "faiss-memory.tar"
-    if os.path.lexists(file) and not piped:
-        if not stat.S_ISREG(file.lstat().st_mode):
-            raise CommandFailed(f"{clean(file)} is there, and is no file that could be written over.")
-        if not force:
-            raise CommandFailed(f"{clean(file)} is there already; --force writes over it.")
-    written = 0
-    with _standard_output() if piped else _whole(file) as target, _shown("fetching", None) as step:
-
-        def write(piece: bytes, whole: int) -> None:
-            nonlocal written
-            try:
-                target.write(piece)
-            except OSError as error:  # here, because it is not the connection's
-                raise CommandFailed(f"{clean(file)} cannot be written ({error.strerror}).") from None
-            written += len(piece)
-            step(len(piece), whole)
-
-        session.client.download("/archive", wanted, write)
-    if piped:
+    written = downloaded(session, "/archive", wanted, file, force=force)
+    if file == STANDARD_OUTPUT:
         return
     if session.as_json:
         session.prints_json({"success": True, "file": str(file), "size_bytes": written})
@@ -62,58 +37,9 @@ def brought_back(session: Session, file: Path) -> dict[str, Any]:
     try:
         with open_file(located(file)) as source:
             whole = os.fstat(source.fileno()).st_size
-            with _shown("sending", whole) as step:
+            with shown("sending", whole) as step:
                 return session.client.upload(
                     "/restore/archive", source, whole, MEDIA_TYPE, lambda sent: step(sent, None)
                 )
     except OSError as error:
         raise CommandFailed(f"{clean(file)} cannot be read ({error.strerror}).") from None
-
-
-@contextmanager
-def _standard_output() -> Iterator[BinaryIO]:
-    if sys.stdout.isatty():
-        raise CommandFailed("An archive is no text to read here: send it on, such as with > memories.tar")
-    yield sys.stdout.buffer
-    try:
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        raise CommandFailed(f"Standard output cannot be written ({error.strerror}).") from None
-
-
-@contextmanager
-def _whole(file: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears under its name only when all of it is on the disk; nobody else may read it."""
-    fresh = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            yield target
-            target.flush()
-            os.fsync(target.fileno())
-        fresh.replace(file)
-        folder = os.open(file.parent, os.O_RDONLY)
-        os.fsync(folder)  # so that its name outlives a power cut, too
-        os.close(folder)
-    except OSError as error:
-        raise CommandFailed(f"{clean(file)} cannot be written ({error.strerror}).") from None
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
-
-
-@contextmanager
-def _shown(what: str, whole: int | None) -> Iterator[Step]:
-    """Show a bar on standard error while the block runs, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda moved, whole: None
-        return
-    from faiss_memory.cli.terminal import transfer_bar
-
-    with transfer_bar() as bar:
-        task = bar.add_task(what, total=whole)
-
-        def step(moved: int, whole: int | None) -> None:
-            bar.update(task, advance=moved, **({} if whole is None else {"total": whole}))  # type: ignore[arg-type]
-
-        yield step

@@ -167,13 +167,15 @@ class Catalogue:
         run = self._writer.execute
         row, cues = to_row(memory), cues_column(memory)
         kept = None if postings is None else postings.tobytes()
+        before = run("SELECT supersedes FROM memories WHERE id = ?", (memory.id,)).fetchone()
         run(
             "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid,"
             " written_by, uid_crc, cues, postings, superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
             " (SELECT max(id) FROM memories WHERE supersedes = ?1))"
             " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
             " text = excluded.text, source = excluded.source, tags = excluded.tags,"
-            " metadata = excluded.metadata, timestamp = excluded.timestamp, crc = excluded.crc,"
+            " metadata = excluded.metadata, timestamp = excluded.timestamp, supersedes = excluded.supersedes,"
+            " crc = excluded.crc,"
             " cues = excluded.cues, postings = coalesce(excluded.postings, postings)",
             (memory.id, *row, checksum_of(row, cues), *uid_columns(memory), cues, kept),
         )
@@ -186,11 +188,12 @@ class Catalogue:
             "INSERT INTO metadata VALUES (?, ?, ?)",
             [(key, comparable(value), memory.id) for key, value in memory.metadata.items()],
         )
-        if memory.supersedes is not None:
+        for older in {memory.supersedes, *(before or ())} - {None}:
             # Where several memories supersede one, the newest counts, whichever was changed last.
             run(
-                "UPDATE memories SET superseded_by = max(coalesce(superseded_by, 0), ?) WHERE id = ?",
-                (memory.id, memory.supersedes),
+                "UPDATE memories SET superseded_by = (SELECT max(n.id) FROM memories n WHERE n.supersedes = ?1)"
+                " WHERE id = ?1",
+                (older,),
             )
 
     def _take(self, memory_id: int) -> None:

@@ -59,6 +59,12 @@ class IndexReads:
         """Find for each passage of a text what it is most like, by passages and not by cues."""
         return self._indexes.closest(embedding.of_passages, where, embedding.model, depth)
 
+    def older_alike(
+        self, project: str, ids: Sequence[int], least: float, depth: int
+    ) -> dict[int, list[tuple[int, float]]]:
+        """Find for each of some memories those with lower ids that are most like it."""
+        return self._indexes.older_alike(project, ids, least, depth)
+
     def projects(self) -> list[ProjectCount]:
         """Count memories by project."""
         counts = self._indexes.counts()

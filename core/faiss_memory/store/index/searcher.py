@@ -274,6 +274,19 @@ class Indexes:
 
         return self.read(run)
 
+    def older_alike(
+        self, project: str, ids: Sequence[int], least: float, depth: int
+    ) -> dict[int, list[tuple[int, float]]]:
+        """Compare some memories of a project with those of lower ids, in one state."""
+
+        def run(catalogue: Catalogue) -> dict[int, list[tuple[int, float]]]:
+            index = self._by_project().get(project)
+            if index is None:
+                return {}
+            return index.older_alike(ids, np.array(catalogue.hidden(project), np.int64), least, depth)
+
+        return self.read(run)
+
     def _legs(self, catalogue: Catalogue, asked: Search) -> OneSearch:
         """Begin a search; the caller holds the lock until it has ended."""
         vectors = self._by_project(asked.model)

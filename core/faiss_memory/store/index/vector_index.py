@@ -14,10 +14,14 @@ import numpy.typing as npt
 
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.memory import Match, Passage
-from faiss_memory.store.index.vector_segment import Ids, Mask, Similarities, VectorPart
+from faiss_memory.store.index.vector_segment import PAIR, Ids, Mask, Pairs, Similarities, VectorPart
 
 PART = 32_768
 """The most passages of a part: 50 MB with 384 dimensions, which are copied and saved in a moment."""
+
+ASKED_AT_ONCE = 64
+"""So many passages are compared with a part at once: 8 MB of cosines."""
+_PAIRS: Pairs = np.zeros(0, PAIR)
 
 
 class Snapshot(NamedTuple):
@@ -134,6 +138,29 @@ class VectorIndex:
         _, first = np.unique(keys[:, 1], return_index=True)
         return _matches(keys[first], similarities[first])
 
+    def older_alike(
+        self, memory_ids: Sequence[int], hidden: Ids, least: float, depth: int
+    ) -> dict[int, list[tuple[int, float]]]:
+        """Find for each of some memories the `depth` with lower ids whose passages are nearest to its own, best first.
+
+        Only a cosine from `least` on counts; cues and `hidden` memories do not.
+        """
+        hidden = np.sort(hidden)
+        wanted = np.setdiff1d(np.asarray(memory_ids, np.int64), hidden)
+        asked = [part.passages(wanted) for part in self._parts]
+        memories = np.concatenate([ids for ids, _ in asked]) if asked else wanted[:0]
+        pairs = _PAIRS[:0]
+        for start in range(0, len(memories), ASKED_AT_ONCE):
+            several = slice(start, start + ASKED_AT_ONCE)
+            vectors = np.concatenate([vectors for _, vectors in asked])[several]
+            for part in self._parts:
+                found = part.pairs(memories[several], vectors, hidden, least)
+                pairs = _nearest_pairs(np.concatenate([pairs, found]), depth)
+        alike: dict[int, list[tuple[int, float]]] = {}
+        for memory_id, other, similarity in pairs.tolist():
+            alike.setdefault(memory_id, []).append((other, min(1.0, similarity)))
+        return alike
+
     def snapshot(self) -> Snapshot:
         """Return what is to be saved; from here on it counts as saved."""
         changed = {part.number: part.serialize() for part in self._parts if part.unsaved}
@@ -149,6 +176,15 @@ class VectorIndex:
             return
         self._parts.append(part)
         self._note_several(part.keys)
+
+
+def _nearest_pairs(pairs: Pairs, depth: int) -> Pairs:
+    """Return of each memory the `depth` nearest others, each once, best first."""
+    pairs = pairs[np.lexsort((pairs["other"], -pairs["similarity"], pairs["memory"]))]
+    _, first = np.unique(pairs[["memory", "other"]], return_index=True)
+    pairs = pairs[np.sort(first)]
+    _, starts, counts = np.unique(pairs["memory"], return_index=True, return_counts=True)
+    return pairs[np.arange(len(pairs)) - np.repeat(starts, counts) < depth]
 
 
 def _best_first(found: Sequence[tuple[Ids, Similarities]], count: int | None) -> tuple[Ids, Similarities]:

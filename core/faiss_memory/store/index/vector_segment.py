@@ -18,6 +18,9 @@ from faiss_memory.contracts.embedder import Vectors
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Similarities = npt.NDArray[np.float32]
+Pairs = npt.NDArray[np.void]
+PAIR = np.dtype([("memory", np.int64), ("other", np.int64), ("similarity", np.float32)])
+"""Two memories, the other with the lower id, and the cosine of a passage of each."""
 COMPACT_ABOVE = 1000
 _NO_IDS = (2**62, -1)
 KEY = 5
@@ -139,6 +142,28 @@ class VectorPart:
         known = self._within(memory_ids)
         positions = np.flatnonzero(self._alive[: self._size] & np.isin(self.keys[:, 1], known))
         return self.keys[positions], self._stored()[positions] @ vector
+
+    def passages(self, memory_ids: Ids) -> tuple[Ids, Vectors]:
+        """Return the passages of some memories, whose ids are sorted: of which each is, and their vectors."""
+        mask = self.mask(memory_ids, memory_ids[:0], cues=False)
+        positions = np.arange(self._size) if mask is None else np.flatnonzero(mask)
+        return self.keys[positions, 1], self._stored()[positions]
+
+    def pairs(self, memory_ids: Ids, vectors: Vectors, hidden: Ids, least: float) -> Pairs:
+        """Compare passages, of which memory each is, with those of memories with lower ids that are not `hidden`."""
+        if not self._size or int(memory_ids.max()) <= self._lowest:
+            return np.zeros(0, PAIR)
+        similarities = vectors @ self._stored().T
+        rows, columns = np.nonzero(similarities >= least)
+        others = self.keys[columns, 1]
+        mask = self.mask(None, hidden, cues=False)
+        counts = others < memory_ids[rows]
+        if mask is not None:
+            counts &= mask[columns]
+        found = np.zeros(int(counts.sum()), PAIR)
+        found["memory"], found["other"] = memory_ids[rows][counts], others[counts]
+        found["similarity"] = similarities[rows, columns][counts]
+        return found
 
     def sample(self, vector: Vectors, mask: Mask | None, step: int) -> Similarities:
         """Return the cosines of a query with every so many-th passage of those that count."""

@@ -21,7 +21,7 @@ from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.store import KnownModel
 from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
-from faiss_memory.store.records import clock, operations
+from faiss_memory.store.records import clock, lines, operations
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.connection import configure, connected, is_out_of_reach
 from faiss_memory.store.records.incoming import check_state
@@ -139,8 +139,10 @@ class Truth(TruthReader):
         ids = []
         for draft, embedding in zip(drafts, embeddings, strict=True):
             self._touch(draft.project, now, changes)
+            if draft.uid is not None:
+                lines.check_unknown(draft.uid, self.known([draft.uid]))
             if draft.supersedes is not None:
-                self._check_supersedes(draft.supersedes, draft.project)
+                lines.check_supersedes(self.connection, draft.supersedes, draft.project)
             memory = Memory(
                 id=self._next_id("memories"),
                 text=draft.text,
@@ -151,7 +153,7 @@ class Truth(TruthReader):
                 metadata=draft.metadata,
                 timestamp=draft.timestamp or now,
                 supersedes=draft.supersedes,
-                uid=new_uid(),
+                uid=draft.uid or new_uid(),
                 by=draft.by,
             )
             parts = () if embedding is None else embedding.by_each()
@@ -173,7 +175,12 @@ class Truth(TruthReader):
             raise MemoryNotFound(f"there is no memory {memory_id}")
         changes.seq = self._advance()
         given = {name: value for name in _CHANGED if (value := getattr(change, name)) is not None}
+        if change.supersedes is not None:
+            given["supersedes"] = change.supersedes or None
         memory = replace(old, **given)
+        if memory.supersedes is not None and memory.supersedes != old.supersedes:
+            lines.check_supersedes(self.connection, memory.supersedes, memory.project)
+            lines.check_end(self.connection, memory)
         for project in dict.fromkeys((old.project, memory.project)):
             self._touch(project, clock.now(), changes)
         stays = memory.project == old.project
@@ -343,15 +350,6 @@ class Truth(TruthReader):
     def _touch(self, project: str, now: datetime, changes: Changes) -> None:
         moment = to_microseconds(now)
         self.write(operations.PutProject(project, moment, moment), changes)
-
-    def _check_supersedes(self, memory_id: int, project: str) -> None:
-        row = self.connection.execute("SELECT project FROM memories WHERE id = ?", (memory_id,)).fetchone()
-        if row is None or row[0] != project:
-            raise MemoryNotFound(
-                f"`supersedes` names memory {memory_id}, which is not in project `{project}`; "
-                "use the id of a memory of the same project",
-                "supersedes",
-            )
 
     def know_model(self, identity: str, name: str, dimension: int) -> None:
         """Let vectors of this model be written and read from now on."""

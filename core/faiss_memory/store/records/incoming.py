@@ -243,8 +243,6 @@ def _check_memories(connection: sqlite3.Connection, limits: Limits | None, seq: 
 def _check_memory(row: _Row, seq: int) -> None:
     if not is_uid(row.uid):
         raise Inadmissible(f"memory {row.id}: `uid` is no UUID of version 7")
-    if row.supersedes is not None and row.supersedes >= row.id:
-        raise Inadmissible(f"memory {row.id}: `supersedes` names {row.supersedes}, which is not older")
     if row.seq > seq:
         raise Inadmissible(f"memory {row.id} was written by change {row.seq}, and the last is {seq}")
 
@@ -338,6 +336,22 @@ def _check_references(connection: sqlite3.Connection) -> None:
         row = connection.execute(f"{sql} LIMIT 1").fetchone()
         if row is not None:
             raise Inadmissible(what.format(row[0]))
+    _check_lines(connection)
+
+
+def _check_lines(connection: sqlite3.Connection) -> None:
+    """Check that no memory supersedes itself, also by others between: whoever reads its history would never end."""
+    older = dict(connection.execute("SELECT id, supersedes FROM memories WHERE supersedes IS NOT NULL"))
+    ending: set[int] = set()
+    for first in older:
+        line: dict[int, None] = {}
+        at: int | None = first
+        while at is not None and at not in ending:
+            if at in line:
+                raise Inadmissible(f"memory {at} supersedes itself")
+            line[at] = None
+            at = older.get(at)
+        ending.update(line)
 
 
 def _converted(value: Any, kind: Any, what: str) -> Any:

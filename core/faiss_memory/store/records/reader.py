@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.errors import StoreCorrupt
-from faiss_memory.memory import Memory, Passage
+from faiss_memory.memory import Memory, Passage, Standing
 from faiss_memory.store.records.operations import PutModel
 from faiss_memory.store.records.rows import checksum, from_microseconds, from_row, is_project
 
@@ -44,6 +44,22 @@ class TruthReader:
             f"SELECT {MEMORY_COLUMNS} FROM memories WHERE id = ?", (memory_id,)
         ).fetchone()
         return None if row is None else from_row(row)
+
+    def known(self, uids: Collection[str]) -> dict[str, Standing]:
+        """Return what is known of some uids."""
+        found: dict[str, Standing] = {}
+        wanted = list(uids)
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            marks = ",".join("?" * len(part))
+            for state, table in (("forgotten", "removed"), ("purged", "purged")):
+                rows = self.connection.execute(
+                    f"SELECT uid, memory FROM {table} WHERE uid IN ({marks})", part
+                )
+                found |= {uid: Standing(state, memory_id) for uid, memory_id in rows}  # type: ignore[arg-type]
+            rows = self.connection.execute(f"SELECT uid, id FROM memories WHERE uid IN ({marks})", part)
+            found |= {uid: Standing("there", memory_id) for uid, memory_id in rows}
+        return found
 
     def memories(self, since: int = 0) -> Iterator[Memory]:
         """Read the memories changed after a seq, by id. A row whose checksum fails is left out, and logged."""

@@ -37,11 +37,20 @@ const QUEUES = {
       .map((one) => ({ key: String(one.id), why: `Written by ${writer(one.by)}`, memories: [one] })),
   },
   duplicates: {
-    title: "Near twins", lead: "Two that say nearly the same, side by side.", isThere: () => can("GET", "/review/duplicates"),
-    load: async (signal) => (await get("/review/duplicates", { limit: 100 }, signal)).pairs.map((/** @type {any} */ pair) => ({
-      key: `${pair.one.id}-${pair.other.id}`, memories: [pair.one, pair.other],
-      why: pair.class === "identical" ? "They say the same" : pair.differs_in?.length ? `They differ in ${[pair.differs_in].flat().join("; ")}` : "They are similar",
-    })),
+    title: "Near twins", lead: "Two that say nearly the same, side by side.", isThere: () => can("GET", "/duplicates"),
+    load: async (signal) => {
+      const pairs = [];
+      let cursor;
+      do {
+        const answer = await get("/duplicates", { project: "*", limit: 100, cursor }, signal);
+        pairs.push(...answer.pairs);
+        cursor = answer.next_cursor;
+      } while (cursor && pairs.length < 100);
+      return pairs.map((/** @type {any} */ pair) => ({
+        key: `${pair.one.id}-${pair.other.id}`, memories: [pair.one, pair.other],
+        why: pair.class === "identical" ? "They say the same" : pair.differs_in?.length ? `They differ in ${[pair.differs_in].flat().join("; ")}` : "They are similar",
+      }));
+    },
   },
   superseded: {
     title: "Replaced", lead: "What a newer one replaces. Searches leave the older ones out.", isThere: () => true,

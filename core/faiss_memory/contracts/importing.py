@@ -1,0 +1,58 @@
+"""What reads the memories that another program keeps: each kind of store or file an importer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A memory as it is elsewhere."""
+
+    key: str
+    """What names it there, the same at every reading and of nothing in another such store: it is known again by it."""
+    text: str
+    project: str | None = None
+    """The project that it is in there; None where the other program knows none."""
+    source: str = ""
+    tags: tuple[str, ...] = ()
+    cues: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    timestamp: datetime | None = None
+    """When it was learnt; None where nobody has noted it."""
+    supersedes: str | None = None
+    """The key of the memory that it replaces."""
+    uid: str | None = None
+    """Its uid, where it has come from a memory of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What is there and is not read as a memory, and why."""
+
+    key: str
+    reason: str
+
+
+class Importer(ABC):
+    """Reads one kind of store. It writes nothing, and opens nothing but what lies where it is told."""
+
+    name: str
+    """In a word, such as `claude-mem`."""
+    title: str
+    """What it reads, for people."""
+    places: tuple[str, ...] = ()
+    """Where the other program usually keeps it, from `~` on."""
+
+    @abstractmethod
+    def fits(self, path: Path) -> bool:
+        """Return whether it can read what is there: a file or a folder. Never raises for what somebody else wrote."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Iterator[Record | LeftOut]:
+        """Read what is there, always in the same order, some of it at a time. Raises InvalidRequest, OSError."""

@@ -1,0 +1,36 @@
+"""What memories are to each other: each is there once, and of those that replace each other the line has an end."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from faiss_memory.errors import Conflict, MemoryNotFound
+from faiss_memory.memory import Memory, Standing
+
+
+def check_supersedes(connection: sqlite3.Connection, memory_id: int, project: str) -> None:
+    """Raise MemoryNotFound if a memory, which another one is to supersede, is not in its project."""
+    row = connection.execute("SELECT project FROM memories WHERE id = ?", (memory_id,)).fetchone()
+    if row is None or row[0] != project:
+        raise MemoryNotFound(
+            f"`supersedes` names memory {memory_id}, which is not in project `{project}`; "
+            "use the id of a memory of the same project",
+            "supersedes",
+        )
+
+
+def check_end(connection: sqlite3.Connection, memory: Memory) -> None:
+    """Raise Conflict if a memory supersedes itself, also by others between."""
+    older = memory.supersedes
+    while older is not None and older != memory.id:
+        row = connection.execute("SELECT supersedes FROM memories WHERE id = ?", (older,)).fetchone()
+        older = None if row is None else row[0]
+    if older is not None:
+        raise Conflict(f"memory {memory.supersedes} supersedes memory {memory.id}, not the other way round")
+
+
+def check_unknown(uid: str, known: Mapping[str, Standing]) -> None:
+    """Raise Conflict if a uid that a new memory brings along is that of another one."""
+    if uid in known:
+        raise Conflict(f"the uid {uid} is known: it is that of memory {known[uid].memory_id}", "uid")

@@ -1,0 +1,1 @@
+"""Reads the memories of other programs."""
