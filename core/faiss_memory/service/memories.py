@@ -16,6 +16,7 @@ from msgspec import UNSET
 from faiss_memory import schema
 from faiss_memory.contracts.ledger import Use
 from faiss_memory.contracts.service import Assistant, Rewriting, Service
+from faiss_memory.contracts.shared import News
 from faiss_memory.contracts.store import Added, Retry
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
@@ -65,6 +66,7 @@ class MemoryService(Service):
         self.review = Review(engine, self.use_report)
         self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False
+        engine.on_news = self._tell
 
     @property
     def settings(self) -> Settings:
@@ -287,6 +289,13 @@ class MemoryService(Service):
         if ids and self.plugins.wants(hook):
             self.plugins.notify(hook, memories=self.engine.store.get(ids))
 
+    def _tell(self, news: News) -> None:
+        """Tell the plugins of what was written, here or by another service that shares the store."""
+        self._notify_of("memories_added", news.added)
+        self._notify_of("memories_changed", news.changed)
+        if news.removed:
+            self.plugins.notify("memories_removed", ids=news.removed)
+
     def rewrite(self, drafts: list[Draft], changes: Mapping[int, Change], gone: Sequence[int]) -> Rewriting:
         """Store what a file says now in place of what it said before: all of it or nothing.
 
@@ -301,10 +310,7 @@ class MemoryService(Service):
         masked = self._before.add(drafts)
         asked, _ = self._before.change(changes)
         done, passages = self.engine.rewrite(drafts, asked, gone)
-        self._notify_of("memories_added", done.added)
-        self._notify_of("memories_changed", done.changed)
-        if done.removed:
-            self.plugins.notify("memories_removed", ids=done.removed)
+        self._tell(News(done.added, done.changed, done.removed))
         return Rewriting(len(done.added), len(done.changed), len(done.removed), passages, masked)
 
     def _change_many(self, changes: Mapping[int, Change]) -> int:

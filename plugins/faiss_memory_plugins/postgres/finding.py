@@ -1,0 +1,186 @@
+"""A search by meaning and one by words, in SQL, each over all that a filter lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from faiss_memory import (
+    BM25_B,
+    BM25_K1,
+    MOST_QUERY_TERMS,
+    Match,
+    Passage,
+    Ranking,
+    Vectors,
+    analyze_query,
+)
+from faiss_memory_plugins.postgres.database import Transaction
+from faiss_memory_plugins.postgres.filters import Condition
+from faiss_memory_plugins.postgres.rows import to_vector
+from faiss_memory_plugins.postgres.schema import DIMENSIONS
+from faiss_memory_plugins.postgres.words import lexeme, number_of
+
+MOST_HOLDERS = 12
+"""How many texts are looked into for what a query quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """What a search by meaning finds."""
+
+    matches: list[Match] = field(default_factory=list)
+    mean: float = 0.0
+    spread: float = 0.0
+
+
+_PLACES = "p.memory, p.cue, p.start, p.stop, p.passages"
+
+
+def nearest(
+    run: Transaction, vector: Vectors, model: int, where: Condition, depth: int, *, cues: bool = True
+) -> Near:
+    """Find the memories nearest to a vector, exactly; ties by id. With `cues` these count as passages do."""
+    rows = run.run(
+        f"""
+        with every as materialized (
+            select p.memory, p.n, -(p.vec <#> %(vector)s::vector) as similarity
+            from $.passage p join $.memory m on m.id = p.memory
+            where p.model = %(model)s and p.project = any(%(projects)s) {"" if cues else "and p.cue is null"}
+              and {where.sql}
+        ), best as (
+            select distinct on (memory) memory, n, similarity from every order by memory, similarity desc, n
+        ), chosen as (
+            select * from best order by similarity desc, memory limit %(depth)s
+        )
+        select {_PLACES}, c.similarity, s.mean, s.spread
+        from chosen c join $.passage p on p.model = %(model)s and p.project = any(%(projects)s)
+             and p.memory = c.memory and p.n = c.n,
+             (select avg(similarity) as mean, stddev_pop(similarity) as spread from every) s
+        order by c.similarity desc, c.memory
+        """,
+        {**where.values, "vector": to_vector(vector), "model": model, "depth": depth},
+    )
+    if not rows:
+        return Near()
+    return Near([_match(row) for row in rows], float(rows[0][6]), float(rows[0][7]))
+
+
+def similarities(run: Transaction, vector: Vectors, model: int, ids: Collection[int]) -> dict[int, Match]:
+    """Compare a vector with every passage and cue of chosen memories, by id."""
+    if not ids:
+        return {}
+    rows = run.run(
+        f"""
+        select distinct on (p.memory) {_PLACES}, -(p.vec <#> %(vector)s::vector) as similarity
+        from $.memory m join $.passage p on p.project = m.project and p.memory = m.id
+        where m.id = any(%(ids)s) and p.model = %(model)s
+        order by p.memory, similarity desc, p.n
+        """,
+        {"vector": to_vector(vector), "model": model, "ids": list(ids)},
+    )
+    return {row[0]: _match(row) for row in rows}
+
+
+def _match(row: Sequence[float]) -> Match:
+    memory, cue, start, stop, passages, similarity = row[:6]
+    bounded = max(-1.0, min(1.0, similarity))
+    return Match(int(memory), bounded, Passage(int(start), int(stop)), int(passages), cue)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class ByWords:
+    """What a search by words finds."""
+
+    ranking: Ranking = field(default_factory=list)
+    held: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    """Which terms of the query each memory of the ranking holds itself."""
+    coverage: float = 0.0
+    """The largest share of the query that one memory holds, in [0, 1]."""
+    holders: Sequence[int] = ()
+    """Those that hold as much of it as any; none where they are too many."""
+
+
+_BY_WORDS = f"""
+with asked as materialized (
+    select * from unnest(
+        %(term)s::int[], %(project)s::int[], %(times)s::int[], %(query)s::text[]::tsquery[],
+        %(own)s::text[]::tsquery[], %(unit)s::text[]::sparsevec[]
+    ) as q(term, project, times, query, own, unit)
+), hit as materialized (
+    select q.term, q.project, q.times, w.memory, w.length, -(w.counts <#> q.unit) as often, w.terms @@ q.own as held
+    from asked q join $.words w on w.terms @@ q.query
+), size as (
+    select project, count(*) as memories, greatest(avg(length), 1) as average
+    from $.words where part = 0 and project = any(%(projects)s) group by project
+), rarity as (
+    select q.term, q.project, q.times * ln(1 + (s.memories - coalesce(h.holders, 0) + 0.5::float8)
+               / (coalesce(h.holders, 0) + 0.5::float8)) as idf,
+           h.holders is null or
+           row_number() over (partition by q.project order by h.holders, q.term) <= {MOST_QUERY_TERMS} as counts
+    from asked q join size s on s.project = q.project
+         left join (select term, project, count(*) filter (where held) as holders from hit group by 1, 2) h
+         on h.term = q.term and h.project = q.project
+), wanted as (
+    select project, sum(idf) as idf from rarity where counts group by project
+), scored as (
+    select h.project, h.memory, array_agg(h.term) filter (where h.held) as held,
+           sum(r.idf * h.often * {BM25_K1 + 1} / (h.often + {BM25_K1} *
+               ({1 - BM25_B} + {BM25_B} * h.length / s.average)))::real as score,
+           coalesce(sum(r.idf) filter (where h.held), 0) / greatest(min(t.idf), 1e-9) as share
+    from hit h join rarity r on r.term = h.term and r.project = h.project and r.counts
+         join size s on s.project = h.project join wanted t on t.project = h.project
+         join $.memory m on m.id = h.memory and {{where}}
+    group by h.project, h.memory
+), placed as (
+    select *, row_number() over (order by score desc, memory) as place,
+           max(share) over (partition by project) as most, max(share) over () as coverage
+    from scored
+), counted as (
+    select *, share >= most - 1e-5 as is_full,
+           count(*) filter (where share >= most - 1e-5) over (partition by project) as full_ones
+    from placed
+)
+select memory, score, held, coverage, place, is_full and full_ones <= %(most_holders)s
+from counted
+where place <= %(depth)s or memory = any(%(also)s) or (is_full and full_ones <= %(most_holders)s)
+order by place
+"""
+"""How many hold a term, how long they are and how each ranks, all from what the terms lead to."""
+
+
+def by_words(
+    run: Transaction, text: str, where: Condition, depth: int, also: Collection[int], *, phrases: bool
+) -> ByWords:
+    """Rank the memories that hold a term of a query, best first, ties by id; those `also` wanted however low."""
+    terms = analyze_query(text)
+    names = sorted(terms)
+    pairs = [(place, project) for project in where.projects for place in range(len(names))]
+    if not pairs:
+        return ByWords()
+    numbers = [number_of(name) for name in names]
+    rows = run.run(
+        _BY_WORDS.format(where=where.sql),
+        {
+            **where.values,
+            "term": [place for place, _ in pairs],
+            "project": [project for _, project in pairs],
+            "times": [terms[names[place]] for place, _ in pairs],
+            "query": [lexeme(project, numbers[place]) for place, project in pairs],
+            "own": [f"{lexeme(project, numbers[place])}:A" for place, project in pairs],
+            "unit": [f"{{{numbers[place]}:1}}/{DIMENSIONS}" for place, _ in pairs],
+            "depth": depth,
+            "also": list(also),
+            "most_holders": MOST_HOLDERS if phrases else 0,
+        },
+    )
+    if not rows:
+        return ByWords()
+    wanted = set(also)
+    ranked = [row for row in rows if row[4] <= depth or row[0] in wanted]
+    return ByWords(
+        ranking=[(row[0], row[1]) for row in ranked],
+        held={row[0]: frozenset(names[place] for place in row[2] or ()) for row in ranked},
+        coverage=min(1.0, float(rows[0][3])),
+        holders=[row[0] for row in rows if row[5]],
+    )
