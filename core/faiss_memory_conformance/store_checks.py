@@ -485,6 +485,10 @@ def test_a_model_answers_when_it_is_put_in_use(home: Home) -> None:
     in_use = home.store.model_in_use()
     assert in_use is not None
     assert in_use.identity == "other@1"
+    assert home.store.count_unembedded(MODEL) == {}
+    home.store.keep_models(["other@1"])
+    assert home.store.count_unembedded(MODEL) == {"default": 1}
+    assert home.store.count_unembedded("other@1") == {}
 
 
 def test_sizes_and_states_are_told(home: Home) -> None:

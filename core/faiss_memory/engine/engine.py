@@ -107,7 +107,7 @@ class MemoryEngine:
             self._give_up(error)
             return
         if isinstance(self._store, Shared):
-            self._store.follow(self.on_news)
+            self._store.follow(self._hear)
         self._store_opened.set()
         try:
             self._models.settle()
@@ -117,6 +117,10 @@ class MemoryEngine:
         else:
             self._models.embed_backlog()
             self._models.prepare_judge()
+
+    def _hear(self, news: News) -> None:
+        self._models.look_after_others()
+        self.on_news(news)
 
     def _give_up(self, error: MemoryServiceError) -> None:
         """Let nobody wait for memories that cannot be used."""

@@ -290,6 +290,12 @@ class Models:
             self._count(models.coming, "model")
         self.embed_backlog()
 
+    def look_after_others(self) -> None:
+        """Embed what another service, which shares the store, has stored with another model in use."""
+        models, last = self.in_use, self._store.model_in_use()
+        if models is not None and last is not None and last.identity != models.answering.identity:
+            self.recount()
+
     def _count(self, model: EmbeddingLanes, what: str) -> None:
         counts = self._store.count_unembedded(model.identity)
         self._backlog |= {(what, project): (count, count) for project, count in counts.items()}

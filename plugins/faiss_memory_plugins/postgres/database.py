@@ -23,6 +23,8 @@ PART = "store"
 """The name under which `/health` tells what is wrong with the database."""
 TRIES = 5
 """So often a transaction is run in all, where other writes came in between or the connection was lost."""
+SECONDS_TO_CLOSE = 0.5
+"""Seconds that a call waits for a connection while the store is closed."""
 
 log = logging.getLogger("faiss_memory.postgres")
 
@@ -72,6 +74,8 @@ class Database:
         self._problems = problems
         self.timeline: int | None = None
         """The line of the database's history that this service has opened."""
+        self.closing = False
+        """Whether nothing is waited for any more."""
         self.trouble = ""
         """What keeps the database from answering just now; empty if nothing does."""
         self._pool = psycopg_pool.ConnectionPool(
@@ -190,7 +194,7 @@ class Database:
         for attempt in range(TRIES):
             connection: psycopg.Connection[Row] | None = None
             try:
-                with self._pool.connection() as connection:
+                with self._pool.connection(SECONDS_TO_CLOSE if self.closing else None) as connection:
                     answer = call(connection)
             except psycopg.Error as error:
                 lost = is_lost(error, connection)

@@ -17,6 +17,7 @@ from faiss_memory import (
 )
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition
+from faiss_memory_plugins.postgres.large import EXACT_BELOW, candidates, place_of, spread
 from faiss_memory_plugins.postgres.rows import to_vector
 from faiss_memory_plugins.postgres.schema import DIMENSIONS
 from faiss_memory_plugins.postgres.words import lexeme, number_of
@@ -40,14 +41,35 @@ _PLACES = "p.memory, p.cue, p.start, p.stop, p.passages"
 def nearest(
     run: Transaction, vector: Vectors, model: int, where: Condition, depth: int, *, cues: bool = True
 ) -> Near:
-    """Find the memories nearest to a vector, exactly; ties by id. With `cues` these count as passages do."""
+    """Find the memories nearest to a vector; ties by id. With `cues` these count as passages do."""
+    if len(where.projects) == 1 and (place := place_of(run, where.projects[0], model)) is not None:
+        count = count_matching(run, where)
+        if count >= EXACT_BELOW:
+            found = candidates(run, place, vector, where, depth, cues=cues)
+            if found is not None:
+                compared = _compared(run, vector, model, where, depth, cues=cues, among=found)
+                return Near(compared.matches, *spread(run, place, vector, where, count))
+    return _compared(run, vector, model, where, depth, cues=cues)
+
+
+def count_matching(run: Transaction, where: Condition) -> int:
+    """Return how many memories a condition lets through."""
+    (count,) = run.one(f"select count(*) from $.memory m where {where.sql}", where.values)
+    return int(count)
+
+
+def _compared(
+    run: Transaction, vector: Vectors, model: int, where: Condition, depth: int, *, cues: bool,
+    among: Sequence[int] | None = None,
+) -> Near:  # fmt: skip
+    """Compare a vector with all that count, or with those `among` some memories."""
     rows = run.run(
         f"""
         with every as materialized (
             select p.memory, p.n, -(p.vec <#> %(vector)s::vector) as similarity
             from $.passage p join $.memory m on m.id = p.memory
             where p.model = %(model)s and p.project = any(%(projects)s) {"" if cues else "and p.cue is null"}
-              and {where.sql}
+              {"" if among is None else "and p.memory = any(%(among)s)"} and {where.sql}
         ), best as (
             select distinct on (memory) memory, n, similarity from every order by memory, similarity desc, n
         ), chosen as (
@@ -59,7 +81,7 @@ def nearest(
              (select avg(similarity) as mean, stddev_pop(similarity) as spread from every) s
         order by c.similarity desc, c.memory
         """,
-        {**where.values, "vector": to_vector(vector), "model": model, "depth": depth},
+        {**where.values, "vector": to_vector(vector), "model": model, "depth": depth, "among": among},
     )
     if not rows:
         return Near()

@@ -49,9 +49,9 @@ def keep(database: Database, identities: Collection[str]) -> None:
 
     def drop(run: Transaction) -> int:
         (count,) = run.one(
-            "with some as (select p.ctid from $.passage p join $.model m on m.id = p.model"
+            "with dropped as (select p.ctid from $.passage p join $.model m on m.id = p.model"
             " where not m.identity = any(%(kept)s) and not m.in_use limit %(limit)s),"
-            " gone as (delete from $.passage where ctid in (select ctid from some) returning 1)"
+            " gone as (delete from $.passage where ctid in (select ctid from dropped) returning 1)"
             " select count(*) from gone",
             {"kept": list(identities), "limit": DROPPED_AT_ONCE},
         )

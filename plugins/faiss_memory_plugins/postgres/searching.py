@@ -7,7 +7,15 @@ from collections.abc import Collection, Sequence
 from faiss_memory import Choose, Closest, Filter, Found, Legs, Match, Scope, Search, Vectors
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition, condition
-from faiss_memory_plugins.postgres.finding import MOST_HOLDERS, ByWords, Near, by_words, nearest, similarities
+from faiss_memory_plugins.postgres.finding import (
+    MOST_HOLDERS,
+    ByWords,
+    Near,
+    by_words,
+    count_matching,
+    nearest,
+    similarities,
+)
 from faiss_memory_plugins.postgres.rows import read
 
 
@@ -27,13 +35,12 @@ def search(run: Transaction, asked: Search, choose: Choose) -> Found:
     if vector is not None and model is not None:
         unknown = ({memory_id for memory_id, _ in words.ranking} | named) - matches.keys()
         matches |= similarities(run, vector, model, unknown)
-    (count,) = run.one(f"select count(*) from $.memory m where {where.sql}", where.values)
     legs = Legs(
         nearest=near.matches,
         words=words.ranking,
         matches=matches,
         named=named,
-        scope=Scope(count, near.mean, near.spread, words.coverage),
+        scope=Scope(count_matching(run, where), near.mean, near.spread, words.coverage),
         verbatim=_verbatim(run, asked.phrases, words.holders),
     )
     chosen = choose(legs)

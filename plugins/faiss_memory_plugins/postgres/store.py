@@ -40,12 +40,12 @@ from faiss_memory import (
     Use,
     keeps_nothing,
 )
-from faiss_memory_plugins.postgres import feed, ledger, models, purging, reading, rows, searching
+from faiss_memory_plugins.postgres import feed, large, ledger, models, purging, reading, rows, searching
 from faiss_memory_plugins.postgres.database import Database, Transaction
 from faiss_memory_plugins.postgres.filters import condition
 from faiss_memory_plugins.postgres.schema import migrate
 from faiss_memory_plugins.postgres.settings import PostgresSettings
-from faiss_memory_plugins.postgres.worker import Bell, Follower
+from faiss_memory_plugins.postgres.worker import Bell, Follower, IndexKeeper
 from faiss_memory_plugins.postgres.writing import Writer
 
 T = TypeVar("T")
@@ -71,6 +71,7 @@ class PostgresStore(Store, Ledger, Shared):
         channel = f"{self._settings.schema}_changes"
         self._bell = Bell(self._database, channel, self._write_due_uses, self._problems)
         self._channel = channel
+        self._keeper = IndexKeeper(self.tend, self._problems)
         self._followers: list[Follower] = []
 
     def open(self) -> None:
@@ -78,6 +79,7 @@ class PostgresStore(Store, Ledger, Shared):
         self._database.open(self._closing.is_set)
         migrate(self._database, self._settings.schema)
         self._bell.start()
+        self._keeper.start()
         self._is_open = True
 
     def busy(self) -> Progress | None:
@@ -89,10 +91,14 @@ class PostgresStore(Store, Ledger, Shared):
     def close(self) -> None:
         """Write what waits, and let go of every connection."""
         self._closing.set()
+        self._database.closing = True
         if self._is_open:
+            self._keeper.close()
             for follower in self._followers:
-                follower.close()
-            self._bell.close()
+                follower.end()
+            self._bell.close()  # (which wakes the followers)
+            for follower in self._followers:
+                follower.join()
             try:
                 self._write_uses()
             except StoreError:
@@ -241,6 +247,10 @@ class PostgresStore(Store, Ledger, Shared):
     def rebuilding(self) -> list[Progress]:
         """Return nothing: what is derived is written together with the records."""
         return []
+
+    def tend(self) -> list[str]:
+        """Build and drop the indexes of large projects, as their sizes are now; returns what was done."""
+        return large.tend(self._database, self._settings.schema, self._settings.index_above)
 
     # Models.
 

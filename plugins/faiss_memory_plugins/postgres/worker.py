@@ -12,13 +12,16 @@ import psycopg
 from faiss_memory import BackgroundThread, MemoryServiceError, News, Problems
 from faiss_memory_plugins.postgres import feed
 from faiss_memory_plugins.postgres.database import Database, Transaction
+from faiss_memory_plugins.postgres.errors import in_our_words
 
 PATIENCE = 1.0
 """Seconds between two looks where nobody rings."""
 PAUSE = 0.02
 """Seconds between two rings: what is written meanwhile is told with one."""
 TOLD_AT_ONCE = 1000
-PART = "changes of other services"
+BETWEEN_LOOKS = 300.0
+"""Seconds between two looks at the sizes of projects."""
+PART, INDEXES = "changes of other services", "indexes of large projects"
 
 log = logging.getLogger("faiss_memory.postgres")
 
@@ -69,6 +72,38 @@ class Bell:
                 Event().wait(PAUSE)
 
 
+class IndexKeeper:
+    """Looks now and then whether a project has become so large that it needs an index, or is so no more."""
+
+    def __init__(self, tend: Callable[[], object], problems: Problems) -> None:
+        self._tend = tend
+        self._problems = problems
+        self._closing = Event()
+        self._thread = BackgroundThread(
+            "index keeper", self._work, lambda error: problems.note(INDEXES, error)
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End; what is being built is finished by the database itself."""
+        self._closing.set()
+
+    def _work(self) -> None:
+        while not self._closing.wait(BETWEEN_LOOKS):
+            try:
+                self._tend()
+            except psycopg.Error as error:
+                log.warning(
+                    "the indexes of large projects could not be looked after: %s", type(error).__name__
+                )
+                self._problems.note(INDEXES, in_our_words(error))
+            else:
+                self._problems.settle(INDEXES)
+
+
 class Follower:
     """Tells what other services have written, in order of commit and each once, as long as this one runs."""
 
@@ -90,9 +125,12 @@ class Follower:
         self._thread = BackgroundThread("follower", self._work, lambda error: problems.note(PART, error))
         self._thread.start()
 
-    def close(self) -> None:
-        """End."""
+    def end(self) -> None:
+        """Have it end: when the bell rings, or in a moment."""
         self._closing = True
+
+    def join(self) -> None:
+        """Wait until it has ended."""
         self._thread.join()
 
     def _work(self) -> None:
