@@ -65,6 +65,12 @@ def test_a_service_lives_on_a_database(make_service, client_of, server, tmp_path
     assert client.get("/stats").json["total_memories"] == 1
     for answer in (client.get("/backups"), client.post("/backup", {})):
         assert (answer.status_code, "database" in answer.json["description"]) == (501, True)
+    told = client.get("/changes", params={"after": "the beginning"}).json
+    assert (told["changed"], told["removed"]) == ([ledger], [cache])
+    purged = client.post("/memory/purge", {"ids": [cache], "proof": True}).json
+    assert (purged["ids"], purged["proof"]["found"]) == ([cache], [])
+    assert any("write-ahead log" in sentence for sentence in purged["proof"]["not_covered"])
+    assert client.get("/uses").json["total"]["events"]["found"] == 1
     service.stop()
     again = client_of(make_service(**settings))
     assert [
@@ -297,11 +303,28 @@ def test_services_with_two_models_find_each_others_memories(make_service, client
         client_of(make_service(WordsModels(), store=uri, model_name=name, data_dir=str(tmp_path / name)))
         for name in ("words-64", "words-96")
     )
+    # (Each has put its own in use by now: what either stores, the other lacks.)
+    until(lambda: two.get("/health").json["model_in_use"] == "words-96@1")
     number = one.post("/memory/add", {"text": "the ledger lives in postgres"}).json["id"]
 
     def found(client):
         answer = client.post("/search", {"query": "ledger postgres", "mode": "semantic"}).json
-        return [result["id"] for result in answer["results"]] == [number]
+        return answer["results"][:1] and answer["results"][0]["id"] == number
 
     until(lambda: found(one))
     until(lambda: found(two))
+    number = two.post("/memory/add", {"text": "ledger postgres"}).json["id"]
+    until(lambda: found(one))
+
+
+def test_what_an_older_transaction_holds_back_is_told_when_it_has_ended(make_store, server, schema):
+    store = make_store()
+    store.open()
+    with psycopg.connect(server.uri) as other:
+        other.execute("select pg_current_xact_id()")
+        (added,) = store.add([Draft(text="the ledger")], [None])
+        first = store.changes()
+        assert first.stored == []
+        assert store.get([added.id])
+    told = store.changes(first.position)
+    assert (told.stored, told.anew) == ([added.id], False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 
@@ -21,6 +21,10 @@ class Shared(ABC):
 
     What is told beside a `Feed` is nothing else, but it is told by itself, and without a service's own writes.
     """
+
+    @abstractmethod
+    def lacking(self, ids: Collection[int], model: str) -> list[int]:
+        """Return which of some memories are there, and a model, by identity, has not embedded."""
 
     @abstractmethod
     def follow(self, tell: Callable[[News], None]) -> None:

@@ -102,12 +102,12 @@ class MemoryEngine:
         self._models.load()
         try:
             self._store.open()
+            if isinstance(self._store, Shared):
+                self._store.follow(self._hear)
         except MemoryServiceError as error:
             log.critical("%s", error)
             self._give_up(error)
             return
-        if isinstance(self._store, Shared):
-            self._store.follow(self._hear)
         self._store_opened.set()
         try:
             self._models.settle()
@@ -119,7 +119,7 @@ class MemoryEngine:
             self._models.prepare_judge()
 
     def _hear(self, news: News) -> None:
-        self._models.look_after_others()
+        self._models.embed_others([*news.added, *news.changed])
         self.on_news(news)
 
     def _give_up(self, error: MemoryServiceError) -> None:

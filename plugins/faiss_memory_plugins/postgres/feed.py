@@ -25,7 +25,7 @@ def read(run: Transaction, after: str | None, limit: int) -> Feed:
         "select line::text, pg_snapshot_xmin(pg_current_snapshot())::text::bigint from $.state"
     )
     of_line, _, number = (after or "").partition(":")
-    known = of_line == line and number.isdecimal()
+    known = of_line == line and number.isdecimal() and len(number) < 19
     values = {"since": number if known else "0", "below": str(below), "skipped": max(1, limit) - 1}
     until, more = below - 1, False
     last = run.run(
@@ -53,6 +53,13 @@ def read(run: Transaction, after: str | None, limit: int) -> Feed:
         removed=[memory for memory, there in rows if not there],
         anew=after is not None and not known,
         more=more,
+    )
+
+
+def is_held_back(run: Transaction) -> bool:
+    """Return whether something was written that is not told yet, because an older transaction is still at work."""
+    return bool(
+        run.run(f"select 1 from {_WRITTEN} where xid >= pg_snapshot_xmin(pg_current_snapshot()) limit 1")
     )
 
 

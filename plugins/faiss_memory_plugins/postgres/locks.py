@@ -12,6 +12,7 @@ def lock(run: Transaction, kind: str, names: Iterable[object], *, shared: bool =
     function = f"pg_advisory_xact_lock{'_shared' if shared else ''}"
     keys = sorted({f"{kind} {name}" for name in names})
     if keys:
+        # (`$.` names the schema: each has locks of its own.)
         run.run(
             f"select {function}(hashtextextended(current_database() || '$.' || key, 0))"
             " from (select unnest(%(keys)s::text[]) as key order by 1) k",

@@ -76,6 +76,15 @@ def unembedded(run: Transaction, limit: int, model: str | None, after: int) -> l
     return [to_memory(row) for row in rows]
 
 
+def lacking(run: Transaction, ids: Collection[int], model: str) -> list[int]:
+    """Return which of some memories a model has not embedded."""
+    rows = run.run(
+        f"select m.id from $.memory m where m.id = any(%(ids)s) and {_LACKING} order by 1",
+        {"ids": list(ids), "model": model},
+    )
+    return [row[0] for row in rows]
+
+
 def count_unembedded(run: Transaction, model: str | None) -> dict[str, int]:
     """Count them by project."""
     return dict(

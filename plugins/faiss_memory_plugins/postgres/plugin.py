@@ -42,4 +42,4 @@ def open_store(
             "a store on PostgreSQL needs more packages: pip install 'faiss-memory[postgres]'"
         ) from error
     settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return PostgresStore(address, chosen, problems)
+    return PostgresStore(address, chosen, on_failure, problems)

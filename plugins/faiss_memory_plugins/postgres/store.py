@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -25,6 +26,7 @@ from faiss_memory import (
     Memory,
     MemoryNotFound,
     News,
+    NotReady,
     Origin,
     Problems,
     Progress,
@@ -49,6 +51,8 @@ from faiss_memory_plugins.postgres.worker import Bell, Follower, IndexKeeper
 from faiss_memory_plugins.postgres.writing import Writer
 
 T = TypeVar("T")
+LONGEST_WAIT = 1.0
+"""Seconds that `changes` waits for older transactions."""
 
 
 class PostgresStore(Store, Ledger, Shared):
@@ -58,9 +62,16 @@ class PostgresStore(Store, Ledger, Shared):
     """
 
     def __init__(
-        self, address: str, settings: PostgresSettings | None = None, problems: Problems | None = None
+        self,
+        address: str,
+        settings: PostgresSettings | None = None,
+        on_failure: Callable[[StoreError], None] = lambda _: None,
+        problems: Problems | None = None,
     ) -> None:
+        """`on_failure` is called where the database is not there in time: whoever watches over the service starts it
+        again."""
         self._settings = settings or PostgresSettings()
+        self._on_failure = on_failure
         self._problems = problems or Problems()
         self._database = Database(address, self._settings, self._problems)
         self._service = uuid.uuid4()
@@ -76,11 +87,19 @@ class PostgresStore(Store, Ledger, Shared):
 
     def open(self) -> None:
         """Wait for the database, and bring its tables to this version."""
-        self._database.open(self._closing.is_set)
-        migrate(self._database, self._settings.schema)
+        try:
+            self._database.open(self._closing.is_set)
+        except NotReady as error:
+            failed = StoreError(f"{error} (look at the address in `store`, and at the database)")
+            self._on_failure(failed)
+            raise failed from error
+        self._migrate()
         self._bell.start()
         self._keeper.start()
         self._is_open = True
+
+    def _migrate(self) -> None:
+        migrate(self._database, self._settings.schema)
 
     def busy(self) -> Progress | None:
         """Return what keeps the records from being read and written."""
@@ -211,12 +230,28 @@ class PostgresStore(Store, Ledger, Shared):
         return self._database.read(lambda run: searching.allowed(run, ids, condition(run, where)))
 
     def changes(self, after: str | None = None, limit: int = 1000) -> Feed:
-        """Return what was written since a position, in order of commit."""
-        return self._database.read(lambda run: feed.read(run, after, limit))
+        """Return what was written since a position, in order of commit.
+
+        What an older transaction holds back is waited for, but not for long.
+        """
+        end = time.monotonic() + LONGEST_WAIT
+        while True:
+            told, is_held_back = self._database.read(
+                lambda run: (feed.read(run, after, limit), feed.is_held_back(run))
+            )
+            if not is_held_back or told.more or time.monotonic() >= end:
+                return told
+            time.sleep(0.01)
+
+    def lacking(self, ids: Collection[int], model: str) -> list[int]:
+        """Return which of some memories a model has not embedded."""
+        return self._database.read(lambda run: models.lacking(run, ids, model))
 
     def follow(self, tell: Callable[[News], None]) -> None:
         """Tell of what other services write from now on."""
-        self._followers.append(Follower(self._database, self._service, self._channel, tell, self._problems))
+        self._followers.append(
+            Follower(self._database, self._service, self._channel, tell, self._migrate, self._problems)
+        )
 
     def search(self, asked: Search, choose: Choose) -> Found:
         """Find memories by meaning and by words, and read those that are chosen, in one state."""

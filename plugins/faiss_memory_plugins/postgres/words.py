@@ -21,6 +21,7 @@ from faiss_memory_plugins.postgres.schema import DIMENSIONS
 MOST_TERMS = 16_000
 """The most numbers that one of pgvector's sparse vectors holds; a memory of more terms has several."""
 MOST_COUNTED = 65_535
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
 
 
 @lru_cache(maxsize=100_000)
@@ -32,7 +33,17 @@ def number_of(term: str) -> int:
 
 def lexeme(project: int, number: int) -> str:
     """Return what a term is looked up by, as tsquery and tsvector write it."""
-    return f"'{project}.{number}'"
+    return f"'{_short(project)}.{_short(number)}'"
+
+
+@lru_cache(maxsize=100_000)
+def _short(number: int) -> str:
+    """Write a number in few characters: most of what is kept of a memory are the names of its terms."""
+    digits = ""
+    while number or not digits:
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return digits
 
 
 def weigh(run: Transaction, fresh: Mapping[int, tuple[int, int]], gone: Collection[int] = ()) -> None:

@@ -113,8 +113,11 @@ class Follower:
         service: uuid.UUID,
         channel: str,
         tell: Callable[[News], None],
+        look: Callable[[], None],
         problems: Problems,
     ) -> None:
+        """`look` is called with each new connection: another server may have taken the place of the one before."""
+        self._look = look
         self._database = database
         self._service = service
         self._channel = channel
@@ -145,6 +148,7 @@ class Follower:
     def _listen(self) -> None:
         with self._database.alone() as connection:
             connection.execute(f'listen "{self._channel}"')
+            self._look()
             while not self._closing:
                 self._catch_up()
                 for _ in connection.notifies(timeout=PATIENCE, stop_after=1):
