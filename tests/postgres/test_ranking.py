@@ -26,6 +26,7 @@ QUERIES = [
     "東京 tax",
     "the of",
     "v2.1.0 deploy --no-verify",
+    "redis " * 3 + " ".join(f"other{number}" for number in range(300)) + " tax ledger",
 ]
 FILTERS = [
     Filter(projects=("alpha",)),
@@ -137,3 +138,19 @@ def test_a_memory_of_very_many_terms_is_found_by_each_of_them(homes):
         where = Filter(projects=("huge",))
         for number in (0, 9_999, 19_999):
             assert home.by_words(f"word{number}x", where) == [memory_id]
+
+
+def test_of_an_overlong_query_the_rarest_terms_count(homes):
+    where, found = Filter(projects=("long",)), []
+    for home in homes:
+        home.add(
+            *(
+                Draft(text=" ".join(f"long{n}x" for n in range(first, 300)), project="long")
+                for first in (0, 20, 290)
+            )
+        )
+        legs = home.legs(" ".join(f"long{n}x" for n in range(300)) + " nowhere", where).legs
+        found.append(([score for _, score in legs.words], legs.scope.coverage))
+    (here, coverage), (embedded, wanted) = found
+    assert here == pytest.approx(embedded, rel=1e-4)
+    assert coverage == pytest.approx(wanted, rel=1e-4)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -51,6 +51,14 @@ class Transaction:
     def each(self, sql: str, rows: Iterable[Values]) -> None:
         """Run a statement for each of some rows of values."""
         self._cursor.executemany(self._named(sql), list(rows))  # type: ignore[arg-type, unused-ignore]
+
+    @contextmanager
+    def without(self, *ways: str) -> Iterator[None]:
+        """Let the planner take other ways than these, such as `seqscan`: it cannot know how many rows to expect."""
+        for_each = ", ".join(f"set_config('enable_{way}', '{{0}}', true)" for way in ways)
+        self.run(f"select {for_each.format('off')}")
+        yield
+        self.run(f"select {for_each.format('on')}")
 
     def _named(self, sql: str) -> str:
         return sql.replace("$.", self._schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from faiss_memory import (
     Vectors,
     analyze_query,
 )
-from faiss_memory_plugins.postgres.database import Transaction
+from faiss_memory_plugins.postgres.database import Row, Transaction
 from faiss_memory_plugins.postgres.filters import Condition
 from faiss_memory_plugins.postgres.large import EXACT_BELOW, candidates, place_of, spread
 from faiss_memory_plugins.postgres.rows import to_vector
@@ -74,11 +75,13 @@ def _compared(
             select distinct on (memory) memory, n, similarity from every order by memory, similarity desc, n
         ), chosen as (
             select * from best order by similarity desc, memory limit %(depth)s
+        ), all_of_them as materialized (
+            select avg(similarity) as mean, stddev_pop(similarity) as spread from every
         )
         select {_PLACES}, c.similarity, s.mean, s.spread
         from chosen c join $.passage p on p.model = %(model)s and p.project = any(%(projects)s)
              and p.memory = c.memory and p.n = c.n,
-             (select avg(similarity) as mean, stddev_pop(similarity) as spread from every) s
+             all_of_them s
         order by c.similarity desc, c.memory
         """,
         {**where.values, "vector": to_vector(vector), "model": model, "depth": depth, "among": among},
@@ -126,68 +129,82 @@ class ByWords:
 _BY_WORDS = f"""
 with asked as materialized (
     select * from unnest(
-        %(term)s::int[], %(project)s::int[], %(times)s::int[], %(query)s::text[]::tsquery[],
-        %(own)s::text[]::tsquery[], %(unit)s::text[]::sparsevec[]
-    ) as q(term, project, times, query, own, unit)
+        %(term)s::int[], %(project)s::int[], %(times)s::int[], %(memories)s::int[], %(average)s::float8[],
+        %(query)s::text[]::tsquery[], %(own)s::text[]::tsquery[], %(unit)s::text[]::sparsevec[]
+    ) as q(term, project, times, memories, average, query, own, unit)
 ), hit as materialized (
-    select q.term, q.project, q.times, w.memory, w.length, -(w.counts <#> q.unit) as often, w.terms @@ q.own as held
+    select q.term, q.project, q.times, q.memories, q.average, w.memory, w.length, -(w.counts <#> q.unit) as often,
+           w.terms @@ q.own as held
     from asked q join $.words w on w.terms @@ q.query
-), size as (
-    select project, count(*) as memories, greatest(avg(length), 1) as average
-    from $.words where part = 0 and project = any(%(projects)s) group by project
-), rarity as (
-    select q.term, q.project, q.times * ln(1 + (s.memories - coalesce(h.holders, 0) + 0.5::float8)
-               / (coalesce(h.holders, 0) + 0.5::float8)) as idf,
-           h.holders is null or
-           row_number() over (partition by q.project order by h.holders, q.term) <= {MOST_QUERY_TERMS} as counts
-    from asked q join size s on s.project = q.project
-         left join (select term, project, count(*) filter (where held) as holders from hit group by 1, 2) h
-         on h.term = q.term and h.project = q.project
-), wanted as (
-    select project, sum(idf) as idf from rarity where counts group by project
+), counted as (
+    select *, count(*) filter (where held) over one as holders, row_number() over one = 1 as is_first
+    from hit window one as (partition by project, term)
+), weighed as (
+    select *, times * ln(1 + (memories - holders + 0.5::float8) / (holders + 0.5::float8)) as idf,
+           sum(times) filter (where is_first) over (partition by project) as known
+    from counted
+), chosen as (
+    select * from weighed {{rarest}}
+), compared as (
+    select *, sum(idf) filter (where is_first) over (partition by project)
+           + (%(asked)s - known) * ln(1 + (memories + 0.5::float8) / 0.5) as wanted
+    from chosen
 ), scored as (
     select h.project, h.memory, array_agg(h.term) filter (where h.held) as held,
-           sum(r.idf * h.often * {BM25_K1 + 1} / (h.often + {BM25_K1} *
-               ({1 - BM25_B} + {BM25_B} * h.length / s.average)))::real as score,
-           coalesce(sum(r.idf) filter (where h.held), 0) / greatest(min(t.idf), 1e-9) as share
-    from hit h join rarity r on r.term = h.term and r.project = h.project and r.counts
-         join size s on s.project = h.project join wanted t on t.project = h.project
-         join $.memory m on m.id = h.memory and {{where}}
+           sum(h.idf * h.often * {BM25_K1 + 1} / (h.often + {BM25_K1} *
+               ({1 - BM25_B} + {BM25_B} * h.length / h.average)))::real as score,
+           coalesce(sum(h.idf) filter (where h.held), 0) / greatest(min(h.wanted), 1e-9) as share
+    from compared h join $.memory m on m.id = h.memory and {{where}}
     group by h.project, h.memory
 ), placed as (
     select *, row_number() over (order by score desc, memory) as place,
            max(share) over (partition by project) as most, max(share) over () as coverage
     from scored
-), counted as (
+), told as (
     select *, share >= most - 1e-5 as is_full,
            count(*) filter (where share >= most - 1e-5) over (partition by project) as full_ones
     from placed
 )
 select memory, score, held, coverage, place, is_full and full_ones <= %(most_holders)s
-from counted
+from told
 where place <= %(depth)s or memory = any(%(also)s) or (is_full and full_ones <= %(most_holders)s)
 order by place
 """
-"""How many hold a term, how long they are and how each ranks, all from what the terms lead to."""
+"""How many hold a term, what it is worth, and how each memory ranks, in one pass over what the terms lead to.
+
+(By windows and not by joins: how many rows terms lead to the database cannot guess, and it would compare all with all.)
+"""
+_RAREST = f"""
+    where term in (select term from (
+        select project, term, row_number() over (partition by project order by holders, term) as place
+        from weighed where is_first) ranked
+    where ranked.project = weighed.project and place <= {MOST_QUERY_TERMS})
+"""
+_SIZES = """
+select project, count(*), greatest(avg(length), 1)::float8 from $.words
+where part = 0 and project = any(%(projects)s) group by project
+"""
 
 
-def by_words(
-    run: Transaction, text: str, where: Condition, depth: int, also: Collection[int], *, phrases: bool
-) -> ByWords:
-    """Rank the memories that hold a term of a query, best first, ties by id; those `also` wanted however low."""
-    terms = analyze_query(text)
-    names = sorted(terms)
-    pairs = [(place, project) for project in where.projects for place in range(len(names))]
+def _rows_by_words(
+    run: Transaction, names: Sequence[str], terms: Counter[str], where: Condition, depth: int,
+    also: Collection[int], *, phrases: bool,
+) -> list[Row]:  # fmt: skip
+    sizes = {row[0]: row[1:] for row in run.run(_SIZES, where.values)}
+    pairs = [(place, project) for project in sizes for place in range(len(names))]
     if not pairs:
-        return ByWords()
+        return []
     numbers = [number_of(name) for name in names]
-    rows = run.run(
-        _BY_WORDS.format(where=where.sql),
+    return run.run(
+        _BY_WORDS.format(where=where.sql, rarest=_RAREST if len(names) > MOST_QUERY_TERMS else ""),
         {
             **where.values,
             "term": [place for place, _ in pairs],
             "project": [project for _, project in pairs],
             "times": [terms[names[place]] for place, _ in pairs],
+            "asked": terms.total(),
+            "memories": [sizes[project][0] for _, project in pairs],
+            "average": [sizes[project][1] for _, project in pairs],
             "query": [lexeme(project, numbers[place]) for place, project in pairs],
             "own": [f"{lexeme(project, numbers[place])}:A" for place, project in pairs],
             "unit": [f"{{{numbers[place]}:1}}/{DIMENSIONS}" for place, _ in pairs],
@@ -196,6 +213,16 @@ def by_words(
             "most_holders": MOST_HOLDERS if phrases else 0,
         },
     )
+
+
+def by_words(
+    run: Transaction, text: str, where: Condition, depth: int, also: Collection[int], *, phrases: bool
+) -> ByWords:
+    """Rank the memories that hold a term of a query, best first, ties by id; those `also` wanted however low."""
+    terms = analyze_query(text)
+    names = sorted(terms)
+    with run.without("seqscan"):
+        rows = _rows_by_words(run, names, terms, where, depth, also, phrases=phrases)
     if not rows:
         return ByWords()
     wanted = set(also)

@@ -64,17 +64,16 @@ def candidates(
     """Return the memories that an index finds near, at least `depth` of them; None if it does not find as many."""
     wanted = max(400, 4 * depth)
     run.run(
-        "select set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '200', true),"
-        " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)"
+        "select set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '200', true)"
     )
     query = f"%(vector)s::halfvec({place.dimension})"
-    rows = run.run(
-        f"select distinct memory from (select p.memory from $.passage p join $.memory m on m.id = p.memory"
-        f" where p.project = {place.project} and p.model = {place.model} {'' if cues else 'and p.cue is null'}"
-        f" and {where.sql} order by p.vec::halfvec({place.dimension}) <#> {query} limit %(wanted)s) near",
-        {**where.values, "vector": to_vector(vector), "wanted": wanted},
-    )
-    run.run("select set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)")
+    with run.without("seqscan", "sort"):
+        rows = run.run(
+            f"select distinct memory from (select p.memory from $.passage p join $.memory m on m.id = p.memory"
+            f" where p.project = {place.project} and p.model = {place.model} {'' if cues else 'and p.cue is null'}"
+            f" and {where.sql} order by p.vec::halfvec({place.dimension}) <#> {query} limit %(wanted)s) near",
+            {**where.values, "vector": to_vector(vector), "wanted": wanted},
+        )
     return [row[0] for row in rows] if len(rows) >= depth else None
 
 

@@ -101,7 +101,8 @@ create table $.words (
     primary key (memory, part)
 );
 create index words_length on $.words (project) include (memory, length) where part = 0;
-create index words_terms on $.words using gin (terms);
+-- Each look-up goes through what was not sorted in yet: that must stay little, also where nothing vacuums for long.
+create index words_terms on $.words using gin (terms) with (gin_pending_list_limit = 128);
 create table $.origin (
     memory bigint primary key, file text not null, place text not null, text text not null, details text not null
 );
