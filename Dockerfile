@@ -1,6 +1,7 @@
 # FAISS Memory as a container; README says how to run it. Two images can be built:
 #   slim   the service and the default model, without torch: docker build --target slim, which is also the default
 #   full   compiles other models too: docker build --target full
+# and slim with the driver of PostgreSQL, for compose.postgres.yaml: docker build --target postgres
 # For BuildKit and for the older builder, which both know what is used here. The older one builds every stage above the
 # one that is asked for: so slim stands above full, and the default, which is slim again, below both.
 
@@ -13,7 +14,7 @@ FROM $BASE AS project
 COPY . /project
 WORKDIR /project
 RUN pip install --no-cache-dir --no-deps --prefix /laid/usr/local . \
- && for part in serving compiling model; do \
+ && for part in serving compiling model postgres; do \
       mkdir -p /packages && python docker/packages.py "$part" >"/packages/$part.txt" || exit 1; \
     done \
  && install -D -m 644 config/docker.yaml /laid/etc/faiss-memory/docker.yaml \
@@ -74,6 +75,11 @@ ENV HF_HUB_OFFLINE=1 \
     TRANSFORMERS_OFFLINE=1
 COPY --from=project /laid /
 COPY --from=model /usr/local/share/faiss-memory/models /usr/local/share/faiss-memory/models
+
+# --- postgres: slim, for a store on PostgreSQL -----------------------------------------------------------------------
+FROM slim AS postgres
+COPY --from=project /packages/postgres.txt /tmp/packages/
+RUN pip install --no-cache-dir -r /tmp/packages/postgres.txt
 
 # --- full: compiles models -------------------------------------------------------------------------------------------
 FROM serving AS full

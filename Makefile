@@ -18,7 +18,7 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
-.PHONY: help serve test check docs faults long installs shelf docker-check mcp-check vendor web-check pictures audit bench model packages-check calibrate clean
+.PHONY: help serve test check docs faults long installs shelf postgres-check docker-check mcp-check vendor web-check pictures audit bench model packages-check calibrate clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,6 +54,9 @@ installs: $(VENV)/.ready-for-tests   ## Install and uninstall assistants in thou
 
 shelf: $(VENV)/.ready-for-tests    ## Build a shelf of real documentation and ask it twenty questions
 	TEST_SHELF=$(CURDIR)/$(VENV)/shelf $(BIN)/pytest -m shelf tests/ingest $(ARGS)
+
+postgres-check: $(VENV)/.ready-for-tests    ## The store on PostgreSQL at length: large projects, kills, many at once
+	$(BIN)/pytest -m "postgres or not postgres" tests/postgres $(ARGS)
 
 # DOCKER_BUILD_OPTIONS goes to `docker build`, such as --network host.
 docker-check: $(VENV)/.ready-for-tests    ## The container, built and run with a real Docker engine

@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from faiss_memory.analyzer import analyze
 from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.contracts.weighing import words_of
 from faiss_memory.memory import Draft, Passage
 from faiss_memory.store.index.catalogue import Catalogue
 from faiss_memory.store.records import operations
 from faiss_memory.store.records.database import Truth
-from faiss_memory.store.records.rows import NO_CUES, checksum, checksum_of, words_of
+from faiss_memory.store.records.rows import NO_CUES, checksum, checksum_of
 from faiss_memory.store.records.schema import TABLES
 from faiss_memory.uids import derived_uid
 

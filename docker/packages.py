@@ -3,6 +3,7 @@
 serving     what the service runs on: the dependencies in pyproject.toml, without those below
 compiling   what only compiling a model needs
 model       the default model's files
+postgres    what a store on PostgreSQL needs besides
 light       requirements-light.txt: serving, for pip
 overrides   overrides-light.txt: compiling, ruled out, for uv
 """
@@ -36,6 +37,7 @@ def packages(part: str) -> list[str]:
         "serving": serving,
         "compiling": [stated[name] for name in COMPILING],
         "model": project["optional-dependencies"]["model"],
+        "postgres": project["optional-dependencies"]["postgres"],
         "light": [HEADS["light"], *serving],
         "overrides": [HEADS["overrides"], *(f"{name}; python_version < '3'" for name in COMPILING)],
     }[part]

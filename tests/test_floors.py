@@ -94,6 +94,7 @@ INLINE_IMPORTS = {
     "cli/": "--help must not pay for numpy and faiss",
     "embedder/": "torch and onnxruntime are loaded only where they are needed",
     "__init__.py": "the front door loads a name when it is first used",
+    "postgres/plugin.py": "the driver is loaded only where a store is on PostgreSQL",
     "/command.py": "nor must that of a guest's command pay for what the command uses",
 }
 """By how a file's name begins, or ends."""

@@ -413,7 +413,7 @@ def test_a_plugins_settings_have_defaults_and_origins():
     assert origins["plugins.secretmask.at_most"].value == 3
     assert origins["plugins.secretmask.at_most"].origin == "default"
     assert [key for key, origin in origins.items() if origin.is_secret] == [
-        "plugins.secretmask.key", "public_token", "token",
+        "plugins.postgres.address", "plugins.secretmask.key", "public_token", "store", "token",
     ]  # fmt: skip
 
 

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
         hook_arguments as hook_arguments,
         hook_line as hook_line,
     )
+    from faiss_memory.analyzer import (
+        Terms as Terms,
+        analyze as analyze,
+        analyze_query as analyze_query,
+    )
     from faiss_memory.background import (
         BackgroundThread as BackgroundThread,
+        Problems as Problems,
     )
     from faiss_memory.cli.client import (
         Client as Client,
@@ -128,6 +134,10 @@ if TYPE_CHECKING:
         Rewriting as Rewriting,
         Service as Service,
     )
+    from faiss_memory.contracts.shared import (
+        News as News,
+        Shared as Shared,
+    )
     from faiss_memory.contracts.store import (
         Added as Added,
         Choose as Choose,
@@ -148,6 +158,15 @@ if TYPE_CHECKING:
         Search as Search,
         Store as Store,
         keeps_nothing as keeps_nothing,
+    )
+    from faiss_memory.contracts.weighing import (
+        BM25_B as BM25_B,
+        BM25_K1 as BM25_K1,
+        MOST_QUERY_TERMS as MOST_QUERY_TERMS,
+        NO_SEQUENCE as NO_SEQUENCE,
+        borrowed_share as borrowed_share,
+        sequence_of as sequence_of,
+        words_of as words_of,
     )
     from faiss_memory.engine.duplicates import (
         differ_by_a_value as differ_by_a_value,
@@ -207,6 +226,7 @@ if TYPE_CHECKING:
         StoreStats as StoreStats,
     )
     from faiss_memory.novelty.known import (
+        LOOKED_AT as LOOKED_AT,
         Known as Known,
         is_known as is_known,
         nearest_known as nearest_known,
@@ -282,6 +302,9 @@ if TYPE_CHECKING:
     from faiss_memory.store.purge.proof import (
         PART as PART,
         parts_of as parts_of,
+    )
+    from faiss_memory.store.records.rows import (
+        comparable as comparable,
     )
     from faiss_memory.tokens import (
         count_tokens as count_tokens,

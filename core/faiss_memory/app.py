@@ -68,11 +68,7 @@ def build_service(
         engine.stop_writing(error)
         on_failure(error)
 
-    store: Store | None = plugins.open_part("open_store", Store, settings=settings, on_failure=stop_writing)  # type: ignore[type-abstract]
-    if store is None:
-        store = EmbeddedStore(
-            settings.data_folder, stop_writing, settings.max_backups, problems, limits=settings.limits
-        )
+    store = _chosen_store(settings, plugins, stop_writing, problems)
 
     def rank_memories(query: Query, k: int) -> Mapping[str, Ranking]:
         return dict(plugins.ask_each("rank_memories", query=query, k=k))
@@ -91,6 +87,34 @@ def build_service(
         problems,
     )
     return MemoryService(settings, engine, plugins)
+
+
+def _chosen_store(
+    settings: Settings,
+    plugins: PluginHost,
+    stop_writing: Callable[[errors.StoreError], None],
+    problems: Problems,
+) -> Store:
+    """Return the store that a plugin brings, or else the embedded one."""
+    store: Store | None = plugins.open_part(
+        "open_store",
+        Store,  # type: ignore[type-abstract]
+        settings=settings,
+        on_failure=stop_writing,
+        problems=problems,
+    )
+    if store is not None:
+        return store
+    if settings.store:
+        # (It is not quoted whole: it may hold a password.)
+        scheme = settings.store.partition("://")[0] if "://" in settings.store else "?"
+        raise errors.ConfigError(
+            f"`store`: no plugin opens a store at `{scheme}://…`; there is `postgresql://…` (pip install "
+            "'faiss-memory[postgres]'), and what other plugins bring. Leave it empty for the store in `data_dir`"
+        )
+    return EmbeddedStore(
+        settings.data_folder, stop_writing, settings.max_backups, problems, limits=settings.limits
+    )
 
 
 def _model_opening(settings: Settings, plugins: PluginHost) -> ModelOpening:

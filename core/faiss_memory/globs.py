@@ -29,7 +29,7 @@ class Glob:
     makes the next character stand for itself. Raises InvalidGlob.
     """
 
-    __slots__ = ("_accepting", "_around", "_end", "_known", "_loops", "_sets", "prefix")
+    __slots__ = ("_accepting", "_around", "_end", "_known", "_loops", "_sets", "like", "prefix")
 
     def __init__(self, written: str, *, escapes: bool = False) -> None:
         if len(written) > LONGEST:
@@ -41,7 +41,10 @@ class Glob:
         self._loops = place = 0
         """The places that a star stands before."""
         literal = [""]
-        for step in _steps(written, escapes):
+        steps = list(_steps(written, escapes))
+        self.like = _like(steps)
+        """The same as a pattern of SQL's LIKE, which `\\` escapes in; None if that cannot say it."""
+        for step in steps:
             if step is None:
                 self._loops |= 1 << place
                 literal.append("")
@@ -209,6 +212,18 @@ def _steps(written: str, escapes: bool) -> Iterator[str | _Set | None]:
             at = end + 1 if end else at
         else:
             yield character
+
+
+def _like(steps: Iterable[str | _Set | None]) -> str | None:
+    pattern = []
+    for step in steps:
+        if isinstance(step, _Set) and step is not _ANY_ONE:
+            return None
+        if isinstance(step, str):
+            pattern.append(f"\\{step}" if step in "%_\\" else step)
+        else:
+            pattern.append("%" if step is None else "_")
+    return "".join(pattern)
 
 
 def _end_of_set(written: str, at: int, escapes: bool) -> int:

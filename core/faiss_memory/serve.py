@@ -94,7 +94,7 @@ def _serve(
         "FAISS Memory %s answers on %s, data in %s",
         service.overview.version,
         server.url,
-        settings.data_folder,
+        "the store that is set, the rest in " * bool(settings.store) + str(settings.data_folder),
     )
     _tell_of_others(settings)
     try:

@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--faiss-memory-store-place",
         metavar="PLACE",
-        help="The data_dir that the store is given: an empty place; a new folder for each check otherwise.",
+        help="Where the store is to lie: an empty folder or an address; a new folder for each check otherwise.",
     )
     group.addoption(
         "--faiss-memory-guide", metavar="FILE",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faiss_memory.background import Problems
 from faiss_memory.contracts.store import Legs, Retry, Search, Store
 from faiss_memory.errors import Conflict, MemoryNotFound, MemoryServiceError
 from faiss_memory.memory import Change, Draft, Filter, Origin, Standing
@@ -44,16 +45,16 @@ def home(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[
 
 def maker(name: str, place: str) -> Callable[[], Store]:
     """Return what makes a store of a plugin, or the embedded one, at a place."""
-    settings = load(None, {"data_dir": place}, {}).settings
+    settings = load(None, {"store" if "://" in place else "data_dir": place}, {}).settings
     if name == "embedded":
         return lambda: EmbeddedStore(settings.data_folder, lambda _: None)
     host = PluginHost()
     assert name in host.names, f"no plugin `{name}` is installed; there are {', '.join(host.names)}"
 
     def make() -> Store:
-        given = {"settings": settings, "on_failure": lambda _: None}
+        given = {"settings": settings, "on_failure": lambda _: None, "problems": Problems()}
         store = host.open_part("open_store", Store, only=name, **given)  # type: ignore[type-abstract]
-        assert store is not None, f"plugin `{name}` gives no store for data_dir={place}"
+        assert store is not None, f"plugin `{name}` gives no store for this place"
         return store
 
     return make
@@ -524,6 +525,10 @@ def test_a_model_answers_when_it_is_put_in_use(home: Home) -> None:
     in_use = home.store.model_in_use()
     assert in_use is not None
     assert in_use.identity == "other@1"
+    assert home.store.count_unembedded(MODEL) == {}
+    home.store.keep_models(["other@1"])
+    assert home.store.count_unembedded(MODEL) == {"default": 1}
+    assert home.store.count_unembedded("other@1") == {}
 
 
 def test_sizes_and_states_are_told(home: Home) -> None:

@@ -33,6 +33,16 @@ def test_a_sound_folder_is_said_to_be_well(alone, folder):
     assert answer == {"findings": [], "count": 0, "repaired": False, "left": [], "set_aside": []}
 
 
+def test_where_the_memories_lie_in_a_database_no_folder_is_said_to_be_well(alone, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("store: postgresql://user:hunter2@host/db\n")
+    ended = alone("verify", "--config", str(config))
+    assert (ended.code, ended.out, "lie in a database" in ended.err) == (1, "", True)
+    shown = alone("config", "--config", str(config), "--json")
+    assert "hunter2" not in ended.err + shown.out + shown.err
+    assert json.loads(shown.out)
+
+
 def test_damage_is_listed_then_mended_then_gone(alone, folder):
     damage(folder)
     ended = alone("verify", "--data-dir", str(folder))

@@ -200,3 +200,24 @@ def test_every_file_that_is_built_from_reaches_the_builder():
         "docker",
     }
     assert all((ROOT / name).exists() for name in kept)
+
+
+# compose.postgres.yaml.
+
+
+def test_the_services_over_one_database_are_alike_and_only_the_balancer_is_published():
+    composed = yaml.safe_load((ROOT / "compose.postgres.yaml").read_text(encoding="utf-8"))["services"]
+    one, two = ({**composed[name], "volumes": []} for name in ("one", "two"))
+    assert one == two
+    assert composed["one"]["volumes"][0] != composed["two"]["volumes"][0]
+    known = {*SHORT_NAMES, *map(environment_name, known_keys(section_types(())))}
+    named = [entry.partition("=") for entry in one["environment"]]
+    assert {name for name, _, _ in named} <= known
+    assert dict((name, value) for name, _, value in named)["FAISS_MEMORY_STORE"].startswith(
+        "postgresql://memories:${POSTGRES_PASSWORD:?"
+    )
+    assert [name for name, service in composed.items() if "ports" in service] == ["balancer"]
+    assert composed["balancer"]["ports"] == ["${FAISS_MEMORY_BIND:-127.0.0.1}:8900:8900"]
+    assert one["build"]["target"] in stages()
+    balancer = (ROOT / "docker/balancer.conf").read_text(encoding="utf-8")
+    assert {"one:8000", "two:8000"} <= set(balancer.replace(";", " ").split())

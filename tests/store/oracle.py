@@ -19,11 +19,10 @@ import numpy as np
 from faiss_memory.analyzer import Terms, analyze, analyze_query
 from faiss_memory.contracts.embedder import Embedding, Vectors
 from faiss_memory.contracts.store import Store
+from faiss_memory.contracts.weighing import NO_SEQUENCE, sequence_of, words_of
 from faiss_memory.engine.passages import split
 from faiss_memory.memory import Change, Draft, Filter, Memory
 from faiss_memory.store import EmbeddedStore
-from faiss_memory.store.index.sequences import NO_SEQUENCE, sequence_of
-from faiss_memory.store.records.rows import words_of
 from tests.fakes import DIMENSION, FakeEmbedder
 from tests.store.asking import matching, nearest
 

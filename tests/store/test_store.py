@@ -16,10 +16,10 @@ import pytest
 
 from faiss_memory.analyzer import analyze, analyze_query
 from faiss_memory.contracts.store import Retry, Search
+from faiss_memory.contracts.weighing import words_of
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter
 from faiss_memory.store.index import inverted_index, vector_index, vector_segment
-from faiss_memory.store.records.rows import words_of
 from tests.store.asking import ANYWHERE, matching, nearest, similarities
 from tests.store.oracle import (
     EPOCH,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 from msgspec import Struct
 
+from faiss_memory.background import Problems
 from faiss_memory.contracts.config_files import ConfigFile, InstallContext, PromptTemplate
 from faiss_memory.contracts.http import Mount, Route
 from faiss_memory.contracts.importing import Importer
@@ -33,8 +34,14 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec(firstresult=True)
-def open_store(settings: Settings, on_failure: Callable[[StoreError], None]) -> Store | None:
-    """Bring a store of your own; it takes hold of its place at once and is opened later, by `Store.open`."""
+def open_store(
+    settings: Settings, on_failure: Callable[[StoreError], None], problems: Problems
+) -> Store | None:
+    """Bring a store of your own; it takes hold of its place at once and is opened later, by `Store.open`.
+
+    `settings.store` is the address that the person has set for it; None leaves it to another plugin. Call `on_failure`
+    once if writing has become unsafe: the service then stops. `/health` tells what is noted among the `problems`.
+    """
 
 
 @hookspec(firstresult=True)

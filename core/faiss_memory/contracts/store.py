@@ -354,4 +354,4 @@ class Records(ABC):
 
 
 class Store(Records, Models):
-    """A store of memories. One that keeps copies of itself is a `Backups` as well."""
+    """A store of memories. One with copies of itself is a `Backups` as well, one that services share a `Shared`."""

@@ -14,15 +14,8 @@ from typing import BinaryIO
 from faiss_memory.background import BackgroundThread, Problems, described
 from faiss_memory.contracts.backups import Backups, Restored
 from faiss_memory.contracts.embedder import Embedder
-from faiss_memory.contracts.store import (
-    Added,
-    LetGo,
-    Progress,
-    Purged,
-    Retry,
-    Rewritten,
-    Store,
-)
+from faiss_memory.contracts.shared import News, Shared
+from faiss_memory.contracts.store import Added, LetGo, Progress, Purged, Retry, Rewritten, Store
 from faiss_memory.engine.duplicates import distinct, newer_first
 from faiss_memory.engine.found import Found, merged
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed, embedded
@@ -89,6 +82,8 @@ class MemoryEngine:
         """Why nothing more is written."""
         self._rank_memories = rank_memories
         self._rerank_results = rerank_results
+        self.on_news: Callable[[News], None] = lambda _: None
+        """Told what other services have written to the same store."""
         self._starter = BackgroundThread("starter", self._start, self._cannot_start)
 
     # Starting and stopping.
@@ -101,6 +96,8 @@ class MemoryEngine:
         self._models.load()
         try:
             self._store.open()
+            if isinstance(self._store, Shared):
+                self._store.follow(self._hear)
         except MemoryServiceError as error:
             log.critical("%s", error)
             self._give_up(error)
@@ -114,6 +111,10 @@ class MemoryEngine:
         else:
             self._models.embed_backlog()
             self._models.prepare_judge()
+
+    def _hear(self, news: News) -> None:
+        self._models.embed_others([*news.added, *news.changed])
+        self.on_news(news)
 
     def _give_up(self, error: MemoryServiceError) -> None:
         """Let nobody wait for memories that cannot be used."""

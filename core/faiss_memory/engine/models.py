@@ -14,6 +14,7 @@ import numpy as np
 
 from faiss_memory.background import BackgroundThread, Problems, described
 from faiss_memory.contracts.embedder import Embedder, Embedding
+from faiss_memory.contracts.shared import Shared
 from faiss_memory.contracts.store import KnownModel, Progress, Store
 from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine.passages import split
@@ -290,6 +291,22 @@ class Models:
             self._count(models.coming, "model")
         self.embed_backlog()
 
+    def embed_others(self, ids: Sequence[int]) -> None:
+        """Embed of some memories, which another service has stored, those that the models here have not embedded."""
+        if not isinstance(self._store, Shared):
+            return
+        try:
+            with self._lent.lend() as models:
+                for model in () if models is None else (models.answering, models.coming):
+                    if model is not None:
+                        self._embed_lacking(self._store.lacking(ids, model.identity), model)
+        except EmbedderError as error:
+            log.error("what another service has stored is not embedded by the model here: %s", error)
+
+    def _embed_lacking(self, ids: Sequence[int], model: EmbeddingLanes) -> None:
+        for start in range(0, len(ids), EMBEDDED_AT_ONCE):
+            self._embed(model, self._store.get(ids[start : start + EMBEDDED_AT_ONCE]))
+
     def _count(self, model: EmbeddingLanes, what: str) -> None:
         counts = self._store.count_unembedded(model.identity)
         self._backlog |= {(what, project): (count, count) for project, count in counts.items()}
@@ -338,14 +355,16 @@ class Models:
             memories = self._store.unembedded(EMBEDDED_AT_ONCE, model.identity, after)
             if not memories:
                 break
-            embeddings = embed(model, memories)
-            pairs = zip(memories, embeddings, strict=True)
-            self._store.embed({memory.id: (memory.text, part) for memory, part in pairs})
+            self._embed(model, memories)
             for memory in memories:
                 left, all_of_it = self._backlog.get((what, memory.project), (1, 1))
                 self._backlog[what, memory.project] = (max(0, left - 1), all_of_it)
             after = memories[-1].id
         self._backlog = {key: count for key, count in self._backlog.items() if key[0] != what}
+
+    def _embed(self, model: EmbeddingLanes, memories: Sequence[Memory]) -> None:
+        pairs = zip(memories, embed(model, memories), strict=True)
+        self._store.embed({memory.id: (memory.text, part) for memory, part in pairs})
 
     def rebuilding(self) -> list[Progress]:
         """Return how far a model is that is new to older memories: `semantic` if it answers, `model` if it will."""

@@ -17,6 +17,7 @@ from faiss_memory import schema
 from faiss_memory.contracts.jobs import Job
 from faiss_memory.contracts.ledger import Use
 from faiss_memory.contracts.service import Assistant, Rewriting, Service
+from faiss_memory.contracts.shared import News
 from faiss_memory.contracts.store import Added, Retry
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
@@ -77,6 +78,7 @@ class MemoryService(Service):
         self.joining = Joining(settings.limits, engine, self._change_many)
         self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False
+        engine.on_news = self._tell
 
     @property
     def settings(self) -> Settings:
@@ -303,6 +305,13 @@ class MemoryService(Service):
         if ids and self.plugins.wants(hook):
             self.plugins.notify(hook, memories=self.engine.store.get(ids))
 
+    def _tell(self, news: News) -> None:
+        """Tell the plugins of what was written, here or by another service that shares the store."""
+        self._notify_of("memories_added", news.added)
+        self._notify_of("memories_changed", news.changed)
+        if news.removed:
+            self.plugins.notify("memories_removed", ids=news.removed)
+
     def rewrite(self, drafts: list[Draft], changes: Mapping[int, Change], gone: Sequence[int]) -> Rewriting:
         """Store what a file says now in place of what it said before: all of it or nothing.
 
@@ -317,10 +326,7 @@ class MemoryService(Service):
         masked = self._before.add(drafts)
         asked, _ = self._before.change(changes)
         done, passages = self.engine.rewrite(drafts, asked, gone)
-        self._notify_of("memories_added", done.added)
-        self._notify_of("memories_changed", done.changed)
-        if done.removed:
-            self.plugins.notify("memories_removed", ids=done.removed)
+        self._tell(News(done.added, done.changed, done.removed))
         return Rewriting(len(done.added), len(done.changed), len(done.removed), passages, masked)
 
     def _change_many(self, changes: Mapping[int, Change]) -> int:

@@ -47,6 +47,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8900
     threads: Positive = 16
     data_dir: str = ""
+    store: Secret = ""
     cache_dir: str = ""
     log_file: str = ""
     model_name: Annotated[str, Meta(min_length=1)] = "all-MiniLM-L6-v2"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faiss_memory.cli.failures import EXIT_FAILED
+from faiss_memory.cli.failures import EXIT_FAILED, CommandFailed
 from faiss_memory.cli.lazy import ExampleCommand
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ def verify(config: Path | None, data_dir: Path | None, mends: bool, quick: bool,
     keep_files_private()
     given = {} if data_dir is None else {"data_dir": data_dir}
     loaded = settings.load(config, given).settings
+    if loaded.store and data_dir is None:
+        raise CommandFailed(
+            "the memories lie in a database (the setting `store`), which has checks of its own; --data-dir FOLDER "
+            "checks a folder all the same"
+        )
     data = loaded.data_folder
     with check.owned(data), _shown() as step:
         found = left = check.verify(data, step, thorough=not quick)

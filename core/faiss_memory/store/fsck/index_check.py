@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from faiss_memory.analyzer import analyze
+from faiss_memory.contracts.weighing import words_of
 from faiss_memory.safe_files import read_own
 from faiss_memory.store.fsck.backup_check import Present, digest
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
@@ -23,7 +24,7 @@ from faiss_memory.store.index.digests import digest_path
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING
 from faiss_memory.store.index.vector_files import sidecar_path
 from faiss_memory.store.records.reader import MEMORY_COLUMNS
-from faiss_memory.store.records.rows import comparable, from_row, words_of
+from faiss_memory.store.records.rows import comparable, from_row
 
 CATALOGUE = "search.db"
 

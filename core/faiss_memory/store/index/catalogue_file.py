@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory.analyzer import analyze
+from faiss_memory.contracts.weighing import words_of
 from faiss_memory.memory import Memory
 from faiss_memory.settings import temporary_folder
 from faiss_memory.store.filesystem import boot_id
 from faiss_memory.store.index.catalogue import Catalogue
 from faiss_memory.store.records.database import Truth
-from faiss_memory.store.records.rows import words_of
 
 LEAST_TO_RENEW = 1000
 """So many memories may differ in any case before a catalogue is made anew rather than brought in line."""

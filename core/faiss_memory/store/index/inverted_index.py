@@ -18,15 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.contracts.weighing import BM25_B, BM25_K1, MOST_QUERY_TERMS, NO_SEQUENCE
 from faiss_memory.store.index.by_words import ByWords, TermPostings, held, ranked
-from faiss_memory.store.index.sequences import NO_SEQUENCE, Mask, Sequences
+from faiss_memory.store.index.sequences import Mask, Sequences
 
-K1 = 1.2
-B = 1.0
-"""Full normalisation: memories are one line or a hundred, and a long one must not win by its length alone."""
 TAIL_MEMORIES = 1000
-MOST_TERMS = 256
-"""Of an overlong query only so many count, the rarest."""
 SEGMENT = 1_000_000
 """The most postings of a segment that was merged of others."""
 
@@ -176,8 +172,7 @@ class KeywordIndex:
 
         `allowed` are the only memory ids that count, None meaning all but the `hidden` ones. `unknown` counts the
         query's terms that no memory of the store holds; the memories `also` are ranked if they hold a term, however
-        low. BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with
-        Lucene's idf, which is never negative. A part of a sequence takes its neighbours' words as well, the more the
+        low. BM25 as `weighing` has it. A part of a sequence takes its neighbours' words as well, the more the
         shorter it is.
         """
         counting = self._counting(allowed, hidden)
@@ -209,13 +204,13 @@ class KeywordIndex:
         scores, shares, nothing = (np.zeros(self._size, np.float32) for _ in range(3))
         lacking = unknown + sum(query.values()) - sum(query[term] for term, _, _ in postings)
         wanted = lacking * _idf(self._living, 0)
-        for term, slots, counts in postings[:MOST_TERMS]:
+        for term, slots, counts in postings[:MOST_QUERY_TERMS]:
             idf = query[term] * _idf(self._living, len(slots))
             wanted += idf
             shares[slots] += idf
             places, often = self._sequences.spread(slots, counts, self._lengths, nothing)
             # (What stands there twice is added once: numpy adds to what was there before.)
-            scores[places] += idf * often * (K1 + 1) / (often + norm[places])
+            scores[places] += idf * often * (BM25_K1 + 1) / (often + norm[places])
         return scores, shares / max(wanted, 1e-9)
 
     def _norms(self) -> npt.NDArray[np.float32]:
@@ -223,7 +218,7 @@ class KeywordIndex:
         if self._known_norms is None:
             lengths = self._sequences.lengths(self._lengths[: self._size])
             average = max(float(lengths[self._alive[: self._size]].mean()), 1.0)
-            self._known_norms = np.asarray(K1 * (1 - B + B * lengths / average), np.float32)
+            self._known_norms = np.asarray(BM25_K1 * (1 - BM25_B + BM25_B * lengths / average), np.float32)
         return self._known_norms
 
     def _counting(self, allowed: npt.NDArray[np.int64] | None, hidden: npt.NDArray[np.int64]) -> Mask:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from faiss_memory.analyzer import Terms, analyze
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.contracts.store import Choose, Closest, Found, Progress, Search
+from faiss_memory.contracts.weighing import sequence_of, words_of
 from faiss_memory.errors import StoreCorrupt, StoreError
 from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.index.catalogue import Catalogue
@@ -27,10 +28,9 @@ from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
 from faiss_memory.store.index.model_vectors import ModelVectors
 from faiss_memory.store.index.one_search import OneSearch
 from faiss_memory.store.index.rwlock import ReadersWriterLock
-from faiss_memory.store.index.sequences import sequence_of
 from faiss_memory.store.index.vector_index import Snapshot, VectorIndex
 from faiss_memory.store.records.changes import Changes
-from faiss_memory.store.records.rows import Stored, words_of
+from faiss_memory.store.records.rows import Stored
 
 log = logging.getLogger("faiss_memory.store")
 

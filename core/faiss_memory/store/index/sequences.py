@@ -6,33 +6,17 @@ more, the shorter it is (docs/ranking.md). Linked by slots of the keyword index,
 
 from __future__ import annotations
 
-import re
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-NO_SEQUENCE = 0
-NEIGHBOUR = 0.5
-HALF_LENGTH = 30
-"""A memory of so many words takes its neighbours' words at half of NEIGHBOUR."""
+from faiss_memory.contracts.weighing import NO_SEQUENCE, borrowed_share
 
 Mask = npt.NDArray[np.bool_]
 Slots = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
 _NOBODY = -1
-_PLACE = re.compile(r"#.*|:\d+(?:-\d+)?$", re.DOTALL)
-_NAMES_A_PLACE = re.compile(r"[\d./\\]")
-
-
-def sequence_of(source: str) -> int:
-    """Return the number of the session or file that a source names; NO_SEQUENCE if it names none.
-
-    A source that is only a name, such as an assistant's, holds what has nothing to do with each other.
-    """
-    whole = _PLACE.sub("", source)
-    return zlib.crc32(whole.encode("utf-8", "surrogatepass")) if _NAMES_A_PLACE.search(whole) else NO_SEQUENCE
 
 
 class Sequences:
@@ -154,4 +138,4 @@ class Sequences:
 
 def _share(lengths: Weights) -> Weights:
     """Return the weight at which memories of so many words count their neighbours' words."""
-    return np.asarray(NEIGHBOUR * HALF_LENGTH / (HALF_LENGTH + lengths), np.float32)
+    return np.asarray(borrowed_share(lengths), np.float32)

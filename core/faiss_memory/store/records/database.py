@@ -19,6 +19,7 @@ import numpy as np
 
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.store import KnownModel
+from faiss_memory.contracts.weighing import words_of
 from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin
 from faiss_memory.store.records import clock, lines, operations
@@ -36,7 +37,6 @@ from faiss_memory.store.records.rows import (
     places_of,
     to_microseconds,
     to_row,
-    words_of,
 )
 from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION
 from faiss_memory.store.records.tombstones import was_forgotten

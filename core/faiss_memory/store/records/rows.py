@@ -53,11 +53,6 @@ def is_project(name: object) -> bool:
     return isinstance(name, str) and _PROJECT.match(name) is not None
 
 
-def words_of(memory: Memory) -> tuple[str, str]:
-    """Return what a memory can be found by: its text with its source; and what stands beside them, tags and cues."""
-    return f"{memory.text}\n{memory.source}", "\n".join((*memory.tags, *memory.cues))
-
-
 def to_row(memory: Memory) -> tuple[Any, ...]:
     """Return a memory's columns: project, text, source, tags, metadata, timestamp, supersedes."""
     return (

@@ -1,0 +1,1 @@
+"""The store on PostgreSQL, for several services over one memory."""

@@ -1,0 +1,232 @@
+"""The connections to the database: transactions that are repeated only where nothing can happen twice."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import psycopg
+import psycopg_pool
+from psycopg.conninfo import conninfo_to_dict
+
+from faiss_memory import ConfigError, NotReady, Problems
+from faiss_memory_plugins.postgres.errors import ROLLED_BACK, in_our_words, is_lost, unknown_outcome
+from faiss_memory_plugins.postgres.settings import PostgresSettings
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Values = Mapping[str, Any]
+PART = "store"
+"""The name under which `/health` tells what is wrong with the database."""
+TRIES = 5
+"""So often a transaction is run in all, where other writes came in between or the connection was lost."""
+SECONDS_TO_CLOSE = 0.5
+"""Seconds that a call waits for a connection while the store is closed."""
+
+log = logging.getLogger("faiss_memory.postgres")
+
+
+class Transaction:
+    """One transaction: `$.` in a statement stands for the schema that holds the memories."""
+
+    def __init__(self, cursor: psycopg.Cursor[Row], schema: str, xid: int = 0) -> None:
+        self._cursor = cursor
+        self._schema = f'"{schema}".'
+        self.xid = xid
+        """The number of a transaction that writes."""
+
+    def run(self, sql: str, values: Values | None = None) -> list[Row]:
+        """Run a statement; returns its rows, if it has some."""
+        self._cursor.execute(self._named(sql), values)  # type: ignore[arg-type, unused-ignore]
+        return self._cursor.fetchall() if self._cursor.description is not None else []
+
+    def one(self, sql: str, values: Values | None = None) -> Row:
+        """Run a statement that gives exactly one row."""
+        (row,) = self.run(sql, values)
+        return row
+
+    def each(self, sql: str, rows: Iterable[Values]) -> None:
+        """Run a statement for each of some rows of values."""
+        self._cursor.executemany(self._named(sql), list(rows))  # type: ignore[arg-type, unused-ignore]
+
+    @contextmanager
+    def without(self, *ways: str) -> Iterator[None]:
+        """Let the planner take other ways than these, such as `seqscan`: it cannot know how many rows to expect."""
+        for_each = ", ".join(f"set_config('enable_{way}', '{{0}}', true)" for way in ways)
+        self.run(f"select {for_each.format('off')}")
+        yield
+        self.run(f"select {for_each.format('on')}")
+
+    def _named(self, sql: str) -> str:
+        return sql.replace("$.", self._schema)
+
+
+class Database:
+    """The pool of connections of one service. Raises ConfigError for an address that cannot be read."""
+
+    def __init__(self, address: str, settings: PostgresSettings, problems: Problems) -> None:
+        try:
+            conninfo_to_dict(address)
+        except psycopg.Error:
+            # What libpq says of it may quote a part of the password.
+            raise ConfigError(
+                "the address of the database cannot be read. It looks like "
+                "postgresql://USER:PASSWORD@HOST:5432/DATABASE; write `@`, `:`, `/` and `%` in a password as %40, %3A, "
+                "%2F and %25"
+            ) from None
+        self._address = address
+        self._settings = settings
+        self._problems = problems
+        self.timeline: int | None = None
+        """The line of the database's history that this service has opened."""
+        self.closing = False
+        """Whether nothing is waited for any more."""
+        self.trouble = ""
+        """What keeps the database from answering just now; empty if nothing does."""
+        self._pool = psycopg_pool.ConnectionPool(
+            address,
+            min_size=1,
+            max_size=settings.connections,
+            timeout=settings.connection_seconds,
+            kwargs={"application_name": "faiss-memory", "connect_timeout": 5},
+            configure=self._configure,
+            name="postgres",
+            open=False,
+        )
+
+    def _configure(self, connection: psycopg.Connection[Row]) -> None:
+        milliseconds = int(self._settings.statement_seconds * 1000)
+        connection.execute(
+            f"set timezone = 'UTC'; set statement_timeout = {milliseconds}; set plan_cache_mode = force_custom_plan;"
+            # A service that hangs must hold no locks for others.
+            f"set idle_in_transaction_session_timeout = {2 * milliseconds}"
+        )
+        connection.commit()
+
+    def open(self, closing: Callable[[], bool]) -> None:
+        """Begin to connect; waits for the database to be there. Raises NotReady."""
+        self._pool.open()
+        end = time.monotonic() + self._settings.start_seconds
+        while True:
+            try:
+                with self.alone() as connection:
+                    connection.execute("select 1")
+                return
+            except psycopg.OperationalError as error:
+                self._note(in_our_words(error))
+                if time.monotonic() >= end or closing() or error.sqlstate in ("28P01", "28000", "3D000"):
+                    raise in_our_words(error) from error
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    def alone(self) -> psycopg.Connection[Row]:
+        """Open a connection of its own, for what takes long: each statement is its own transaction."""
+        return psycopg.connect(
+            self._address, autocommit=True, application_name="faiss-memory", connect_timeout=5
+        )
+
+    def read(self, call: Callable[[Transaction], T]) -> T:
+        """Run a call in one state of the database, which it cannot change; again if the connection is lost."""
+        begin = "begin isolation level repeatable read read only"
+        return self._repeated(lambda connection: self._run(connection, begin, call))
+
+    def write(self, call: Callable[[Transaction], T]) -> T:
+        """Run a call in a transaction; it may be run several times, and what it does happens once or not at all."""
+        return self._repeated(lambda connection: self._written(connection, call))
+
+    def _run(self, connection: psycopg.Connection[Row], begin: str, call: Callable[[Transaction], T]) -> T:
+        connection.autocommit = True  # (so that the first statement is ours)
+        with connection.cursor() as cursor:
+            cursor.execute(begin)  # type: ignore[arg-type, unused-ignore]
+            try:
+                answer = call(Transaction(cursor, self._settings.schema))
+                cursor.execute("commit")
+                return answer
+            except BaseException:
+                with suppress(psycopg.Error):
+                    cursor.execute("rollback")
+                raise
+
+    def _written(self, connection: psycopg.Connection[Row], call: Callable[[Transaction], T]) -> T:
+        connection.autocommit = False
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute("select pg_current_xact_id()::text::bigint")
+                xid = int((cursor.fetchone() or (0,))[0])
+                answer = call(Transaction(cursor, self._settings.schema, xid))
+            except BaseException:
+                with suppress(psycopg.Error):
+                    connection.rollback()
+                raise
+        try:
+            connection.commit()
+        except psycopg.Error as error:
+            if not is_lost(error, connection) or not self._was_committed(xid):
+                raise
+        return answer
+
+    def _was_committed(self, xid: int) -> bool:
+        """Return what became of a transaction whose commit was sent, and whose answer was lost.
+
+        Raises StoreError when the database cannot tell, and NotReady never: until it can, it is asked again.
+        """
+        end = time.monotonic() + self._settings.start_seconds
+        while time.monotonic() < end:
+            try:
+                with self.alone() as connection:
+                    row = connection.execute(
+                        "select pg_xact_status(%s::text::xid8),"
+                        " (select timeline_id from pg_control_checkpoint()), pg_is_in_recovery()",
+                        (xid,),
+                    ).fetchone()
+            except psycopg.OperationalError:
+                row = None
+            except psycopg.Error:
+                break
+            # (Another server's transaction of that number is another one.)
+            if row is not None and not row[2]:
+                if row[1] != self.timeline or row[0] is None:
+                    break
+                if row[0] != "in progress":
+                    return bool(row[0] == "committed")
+            time.sleep(0.1)
+        raise unknown_outcome()
+
+    def _repeated(self, call: Callable[[psycopg.Connection[Row]], T]) -> T:
+        for attempt in range(TRIES):
+            connection: psycopg.Connection[Row] | None = None
+            try:
+                with self._pool.connection(SECONDS_TO_CLOSE if self.closing else None) as connection:
+                    answer = call(connection)
+            except psycopg.Error as error:
+                lost = is_lost(error, connection)
+                if attempt == TRIES - 1 or not (lost or isinstance(error, ROLLED_BACK)):
+                    said = in_our_words(error)
+                    if lost or isinstance(said, NotReady):
+                        self._note(said)
+                    raise said from error
+                if lost:
+                    self._pool.check()  # the others are probably gone as well
+                time.sleep(0.02 * 2**attempt)
+            else:
+                self._settle()
+                return answer
+        raise AssertionError
+
+    def _note(self, error: Exception) -> None:
+        if str(error) != self.trouble:
+            log.warning("%s", error)
+        self.trouble = str(error)
+        self._problems.note(PART, str(error))
+
+    def _settle(self) -> None:
+        if self.trouble:
+            log.warning("the database answers again")
+            self.trouble = ""
+            self._problems.settle(PART)

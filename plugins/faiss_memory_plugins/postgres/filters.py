@@ -1,0 +1,80 @@
+"""What a filter means in SQL, on a memory `m`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from faiss_memory import Filter, Glob, InvalidGlob, InvalidRequest, comparable
+from faiss_memory_plugins.postgres.database import Transaction
+
+
+class Condition(NamedTuple):
+    """A condition with its values."""
+
+    sql: str
+    values: dict[str, Any]
+    projects: list[int]
+    """The numbers of the projects that count; none if nothing can match."""
+
+
+def fields_of(metadata: Any) -> str:
+    """Return metadata as it is compared: by key, each value as a text that is the same for equal values."""
+    # (Both are texts of JSON: so they hold no NUL, which jsonb cannot.)
+    return json.dumps({json.dumps(key): comparable(value) for key, value in metadata.items()})
+
+
+def condition(run: Transaction, where: Filter) -> Condition:
+    """Return a condition on `$.memory m`. Raises InvalidRequest."""
+    projects = _projects(run, where.projects)
+    parts = ["m.project = any(%(projects)s)"]
+    values: dict[str, Any] = {"projects": projects}
+    if not where.include_superseded:
+        parts.append("m.superseded_by is null")
+    if where.without_cues:
+        parts.append("m.cues = '{}'")
+    if where.source is not None:
+        sql, given = _source(run, where.source, projects)
+        parts.append(sql)
+        values |= given
+    for name, sign, time in (("after", ">=", where.after), ("before", "<", where.before)):
+        if time is not None:
+            parts.append(f"m.learnt {sign} %({name})s")
+            values[name] = time
+    if where.tags:
+        parts.append(f"m.tags {'@>' if where.tags_mode == 'all' else '&&'} %(tags)s::text[]")
+        values["tags"] = list(where.tags)
+    if where.metadata:
+        parts.append("m.fields @> %(fields)s::jsonb")
+        values["fields"] = fields_of(where.metadata)
+    return Condition(" and ".join(parts), values, projects)
+
+
+def _projects(run: Transaction, names: Sequence[str] | None) -> list[int]:
+    if names is None:
+        return [row[0] for row in run.run("select id from $.project order by name")]
+    return [
+        row[0]
+        for row in run.run("select id from $.project where name = any(%(names)s)", {"names": list(names)})
+    ]
+
+
+def _source(run: Transaction, written: str, projects: Sequence[int]) -> tuple[str, dict[str, Any]]:
+    try:
+        glob = _glob(written)
+    except InvalidGlob as error:
+        raise InvalidRequest(f"`source` is not a glob that can be looked for: {error}", "source") from None
+    if glob.like is not None:
+        return "(m.source = %(source)s or m.source like %(like)s)", {"source": written, "like": glob.like}
+    # A set is more than LIKE knows: the sources themselves are gone through.
+    rows = run.run(
+        "select distinct source from $.memory where project = any(%(projects)s) and starts_with(source, %(prefix)s)",
+        {"projects": list(projects), "prefix": glob.prefix},
+    )
+    fitting = [source for (source,) in rows if source == written or glob.fits(source)]
+    return "m.source = any(%(sources)s)", {"sources": [*fitting, written]}
+
+
+_glob = lru_cache(maxsize=64)(Glob)

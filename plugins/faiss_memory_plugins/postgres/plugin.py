@@ -1,0 +1,45 @@
+"""The plugin: opens the store where an address of PostgreSQL is set, and costs nothing where none is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from faiss_memory import ConfigError, Problems, Settings, StoreError, hookimpl
+from faiss_memory_plugins.postgres.settings import PostgresSettings
+
+if TYPE_CHECKING:
+    from faiss_memory import Store
+
+SCHEMES = ("postgresql://", "postgres://")
+
+
+@hookimpl
+def register_settings() -> type[Struct]:
+    """Bring the settings of the store."""
+    return PostgresSettings
+
+
+@hookimpl
+def open_store(
+    settings: Settings, on_failure: Callable[[StoreError], None], problems: Problems
+) -> Store | None:
+    """Make the store of the address that is set; None where none is, or it is not one of PostgreSQL."""
+    chosen = settings.of(PostgresSettings)
+    address = settings.store or chosen.address
+    if not address.startswith(SCHEMES):
+        if chosen.address and not settings.store:
+            raise ConfigError("`plugins.postgres.address` must begin with `postgresql://`")
+        return None
+    try:
+        from faiss_memory_plugins.postgres.store import PostgresStore
+    except ImportError as error:
+        if (error.name or "").split(".")[0] not in ("psycopg", "psycopg_pool", "psycopg_binary"):
+            raise
+        raise ConfigError(
+            "a store on PostgreSQL needs more packages: pip install 'faiss-memory[postgres]'"
+        ) from error
+    settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return PostgresStore(address, chosen, on_failure, problems)

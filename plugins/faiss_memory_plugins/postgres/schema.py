@@ -1,0 +1,216 @@
+"""The tables, and how an older database comes to have them: migrations, one at a time, before anything is served.
+
+A migration that was published is never changed; what is new is appended to the list.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+import psycopg
+from psycopg import errors
+
+from faiss_memory import StoreError
+from faiss_memory_plugins.postgres.database import Database, Row, Transaction
+
+DIMENSIONS = 1_000_000_000
+"""How many numbers a term can have; pgvector's sparse vectors have no more dimensions."""
+OLDEST_SERVER, OLDEST_PGVECTOR = 150000, (0, 7)
+AFTER_A_RESTORE = 10_000_000
+"""So many ids are left out when the database turns out to have been restored: some of those that it knows nothing of
+may have been given before."""
+
+_FIRST = f"""
+create table $.project (
+    id int generated always as identity primary key,
+    name text collate "C" not null unique,
+    created timestamptz not null default now()
+);
+create sequence $.memory_id;
+create table $.memory (
+    id bigint primary key,
+    project int not null,
+    uid uuid not null,
+    text text not null,
+    folded text,                    -- the text in small letters, where that is another one
+    source text collate "C" not null,
+    tags text[] not null,
+    cues text[] not null,
+    metadata text not null,         -- JSON as it was written
+    fields jsonb not null,          -- by key, each value as a text that is the same for equal values
+    learnt timestamptz not null,
+    supersedes bigint,
+    superseded_by bigint,
+    written_by text,
+    sequence bigint not null,       -- the session or file that it is a part of; 0 for none
+    born xid8 not null,             -- the transactions that stored and last wrote it
+    xid xid8 not null,
+    writer uuid not null,           -- the service that last wrote it
+    written timestamptz not null default now()
+);
+create index memory_time on $.memory (project, learnt, id);
+create index memory_written on $.memory (project, written);
+create index memory_source on $.memory (project, source);
+create index memory_sequence on $.memory (project, sequence, id) where sequence <> 0;
+create index memory_supersedes on $.memory (supersedes) where supersedes is not null;
+create index memory_superseded on $.memory (superseded_by) where superseded_by is not null;
+create index memory_xid on $.memory (xid, id);
+create index memory_tags on $.memory using gin (tags);
+create index memory_fields on $.memory using gin (fields jsonb_path_ops);
+create table $.removed (
+    memory bigint primary key,
+    uid uuid not null,
+    project int not null,
+    xid xid8 not null,
+    writer uuid not null,
+    at timestamptz not null default now(),
+    purged boolean not null default false
+);
+create index removed_xid on $.removed (xid, memory);
+create index removed_project on $.removed (project, at);
+create table $.model (
+    id smallint generated always as identity primary key,
+    identity text not null unique,
+    name text not null,
+    dimension int not null,
+    in_use boolean not null default false
+);
+create unique index model_in_use on $.model (in_use) where in_use;
+-- A vector is read together with all others of its project: it stays in its row, which compresses nothing.
+create table $.passage (
+    project int not null,
+    model smallint not null,
+    memory bigint not null,
+    n int not null,
+    cue int,                        -- which of the memory's cues it is; then start and stop are the first passage's
+    start int not null,
+    stop int not null,
+    passages int not null,
+    vec vector not null,
+    primary key (project, model, memory, n)
+) with (toast_tuple_target = 8160);
+alter table $.passage alter vec set storage external;
+-- What a memory can be found by: a term is its project and its number, A is its own and D is its neighbours'.
+create table $.words (
+    project int not null,
+    memory bigint not null,
+    part int not null,              -- of a memory of very many terms
+    length real not null,
+    terms tsvector not null,
+    counts sparsevec({DIMENSIONS}) not null,
+    primary key (memory, part)
+);
+create index words_length on $.words (project) include (memory, length) where part = 0;
+-- Each look-up goes through what was not sorted in yet: that must stay little, also where nothing vacuums for long.
+create index words_terms on $.words using gin (terms) with (gin_pending_list_limit = 128);
+create table $.origin (
+    memory bigint primary key, file text not null, place text not null, text text not null, details text not null
+);
+create table $.retry (
+    key text primary key, digest bytea not null, answer text not null, made timestamptz not null default now()
+);
+create index retry_made on $.retry (made);
+create table $.used (
+    day text collate "C", assistant text, project text, memory bigint, event text, latency int,
+    count bigint not null, tokens bigint not null,
+    primary key (day, assistant, project, memory, event, latency)
+);
+create index used_memory on $.used (memory) where memory <> 0;
+create table $.state (
+    version int not null,
+    line uuid not null,             -- positions in the feed are of one line; a restore begins another
+    created timestamptz not null,
+    server text not null,           -- the database server and the line of its history that this was last open in
+    timeline int not null
+);
+"""
+
+MIGRATIONS = (_FIRST,)
+"""By version, from 1 on."""
+
+
+def migrate(database: Database, schema: str) -> uuid.UUID:
+    """Bring the schema to this version; returns the line that positions in the feed are of.
+
+    Only one service does this at a time. Raises StoreError, for a database of a newer version as well.
+    """
+    with database.alone() as connection:
+        _check_server(connection)
+        # The server's own lock: another service waits here, and finds everything done.
+        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"faiss-memory {schema}",))
+        try:
+            with connection.transaction(), connection.cursor() as cursor:
+                return _migrate(database, Transaction(cursor, schema), schema)
+        except errors.InsufficientPrivilege as error:
+            raise StoreError(
+                f"the database user may not create what the memories lie in ({error.diag.message_primary}). Give it "
+                "CREATE on the database once, or let its owner start the service the first time"
+            ) from error
+
+
+def _check_server(connection: psycopg.Connection[Row]) -> None:
+    if connection.info.server_version < OLDEST_SERVER:
+        raise StoreError("PostgreSQL 15 or newer is needed; the server is older")
+    row = connection.execute(
+        "select default_version from pg_available_extensions where name = 'vector'"
+    ).fetchone()
+    version = () if row is None else tuple(int(part) for part in str(row[0]).split(".")[:2])
+    if version < OLDEST_PGVECTOR:
+        raise StoreError(
+            "the database server lacks the extension pgvector, 0.7 or newer: install it there, such as with "
+            "`apt install postgresql-18-pgvector`, or use an image that has it (pgvector/pgvector:pg18)"
+        )
+
+
+def _migrate(database: Database, run: Transaction, schema: str) -> uuid.UUID:
+    if run.one("select pg_is_in_recovery()")[0]:
+        raise StoreError("the database takes no writes: it is a replica. Let `store` name the primary")
+    known = run.one("select to_regclass(%(name)s) is not null", {"name": f'"{schema}".state'})[0]
+    version = run.one("select version from $.state")[0] if known else 0
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"the schema `{schema}` was written by a newer FAISS Memory (its version is {version}, and this one knows "
+            f"{len(MIGRATIONS)}). Update this service; nothing was changed"
+        )
+    server, timeline = _place(run)
+    database.timeline = timeline
+    if version == 0:
+        run.run(f'create schema if not exists "{schema}"')
+        run.run("create extension if not exists vector")
+    for step in MIGRATIONS[version:]:
+        run.run(step)
+    if version == 0:
+        run.run(
+            "insert into $.state values (1, %(line)s, now(), %(server)s, %(timeline)s)",
+            {"line": uuid.uuid4(), "server": server, "timeline": timeline},
+        )
+    run.run("update $.state set version = %(version)s", {"version": len(MIGRATIONS)})
+    line, *before = run.one("select line, server, timeline from $.state")
+    if before != [server, timeline]:
+        line = _begin_line(run, server, timeline)
+    return uuid.UUID(str(line))
+
+
+def _place(run: Transaction) -> tuple[str, int]:
+    """Return which server this is, with the database's own number, and the line of its history."""
+    server, timeline = run.one(
+        "select (select system_identifier from pg_control_system())::text || ' '"
+        " || (select oid from pg_database where datname = current_database()),"
+        " (select timeline_id from pg_control_checkpoint())"
+    )
+    return str(server), int(timeline)
+
+
+def _begin_line(run: Transaction, server: str, timeline: int) -> uuid.UUID:
+    """Take note that the database was restored, copied or promoted: what it has forgotten must not be given again."""
+    line = uuid.uuid4()
+    run.run(
+        "update $.state set line = %(line)s, server = %(server)s, timeline = %(timeline)s",
+        {"line": line, "server": server, "timeline": timeline},
+    )
+    # Transactions have other numbers here: everything there is counts as written before the first of them.
+    for table, columns in (("memory", ("xid", "born")), ("removed", ("xid",))):
+        changed = ", ".join(f"{column} = '3'" for column in columns)
+        run.run(f"update $.{table} set {changed}")
+    run.run("select setval('$.memory_id', nextval('$.memory_id') + %(left)s)", {"left": AFTER_A_RESTORE})
+    return line

@@ -1,0 +1,101 @@
+"""One search, in one state of the database: its legs, and the memories that were chosen from them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from faiss_memory import Choose, Closest, Filter, Found, Legs, Match, Scope, Search, Vectors
+from faiss_memory_plugins.postgres.database import Transaction
+from faiss_memory_plugins.postgres.filters import Condition, condition
+from faiss_memory_plugins.postgres.finding import (
+    MOST_HOLDERS,
+    ByWords,
+    Near,
+    by_words,
+    count_matching,
+    nearest,
+    similarities,
+)
+from faiss_memory_plugins.postgres.rows import read
+
+
+def search(run: Transaction, asked: Search, choose: Choose) -> Found:
+    """Find memories by meaning and by words, and read those that `choose` takes."""
+    where = condition(run, asked.where)
+    model = None if asked.vector is None else number_of_model(run, asked.model)
+    near, vector = Near(), asked.vector
+    if vector is not None and model is not None and asked.nearest:
+        near = nearest(run, vector, model, where, asked.depth)
+    words = ByWords()
+    if asked.text is not None:
+        met = [match.memory_id for match in near.matches]
+        words = by_words(run, asked.text, where, asked.depth, met, phrases=bool(asked.phrases))
+    named = allowed(run, asked.named, where)
+    matches = {match.memory_id: match for match in near.matches}
+    if vector is not None and model is not None:
+        unknown = ({memory_id for memory_id, _ in words.ranking} | named) - matches.keys()
+        matches |= similarities(run, vector, model, unknown)
+    legs = Legs(
+        nearest=near.matches,
+        words=words.ranking,
+        matches=matches,
+        named=named,
+        scope=Scope(count_matching(run, where), near.mean, near.spread, words.coverage),
+        verbatim=_verbatim(run, asked.phrases, words.holders),
+    )
+    chosen = choose(legs)
+    return Found(legs, read(run, chosen), _held(asked, chosen, words, matches.keys() - named))
+
+
+def _held(
+    asked: Search, chosen: Sequence[int], words: ByWords, looked_at: Collection[int]
+) -> dict[int, frozenset[str]]:
+    """Return which terms the chosen memories hold; one that was `looked_at` and stands in no ranking holds none."""
+    if asked.text is None:
+        return {}
+    known = words.held.keys() | looked_at
+    return {key: words.held.get(key, frozenset()) for key in chosen if key in known}
+
+
+def _verbatim(run: Transaction, phrases: Sequence[str], holders: Sequence[int]) -> list[int]:
+    folded = [phrase.casefold() for phrase in phrases]
+    memories = read(run, holders) if folded and len(holders) <= MOST_HOLDERS else []
+    return [one.id for one in memories if any(phrase in one.text.casefold() for phrase in folded)]
+
+
+def allowed(run: Transaction, ids: Collection[int], where: Condition) -> set[int]:
+    """Return those of some memories that are there and that a condition lets through."""
+    wanted = [memory_id for memory_id in ids if 0 < memory_id < 2**63]
+    if not wanted:
+        return set()
+    rows = run.run(
+        f"select m.id from $.memory m where m.id = any(%(ids)s) and {where.sql}",
+        {**where.values, "ids": wanted},
+    )
+    return {row[0] for row in rows}
+
+
+def closest(
+    run: Transaction, vectors: Vectors, model: str | None, where: Filter, depth: int
+) -> list[list[Closest]]:
+    """Find for each passage of a text what it is most like, so many memories deep, best first; cues aside."""
+    meant, known = condition(run, where), number_of_model(run, model)
+    if known is None:
+        return [[] for _ in vectors]
+    each: list[list[Match]] = [
+        nearest(run, vector, known, meant, depth, cues=False).matches for vector in vectors
+    ]
+    memories = {one.id: one for one in read(run, {match.memory_id for found in each for match in found})}
+    return [
+        [Closest(memories[match.memory_id], match.similarity, match.passage) for match in found]
+        for found in each
+    ]
+
+
+def number_of_model(run: Transaction, identity: str | None) -> int | None:
+    """Return the number of a model, or of the one in use; None if it is not known here."""
+    rows = run.run(
+        "select id from $.model where (%(identity)s::text is null and in_use) or identity = %(identity)s",
+        {"identity": identity},
+    )
+    return rows[0][0] if rows else None

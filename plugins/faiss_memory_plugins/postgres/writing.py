@@ -1,0 +1,334 @@
+"""What changes the records. Each function runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from faiss_memory import (
+    LOOKED_AT,
+    NO_SEQUENCE,
+    Added,
+    Change,
+    Conflict,
+    Draft,
+    Embedding,
+    Filter,
+    Memory,
+    MemoryNotFound,
+    Origin,
+    Retry,
+    is_known,
+    nearest_known,
+    new_uid,
+    sequence_of,
+    words_of,
+)
+from faiss_memory_plugins.postgres.database import Transaction
+from faiss_memory_plugins.postgres.locks import lock, lock_projects
+from faiss_memory_plugins.postgres.models import put_embeddings
+from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory, to_values
+from faiss_memory_plugins.postgres.searching import closest
+from faiss_memory_plugins.postgres.words import neighbours, weigh
+
+RETRIES_KEPT = "24 hours"
+_CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
+_INSERT = """
+insert into $.memory (id, project, uid, text, folded, source, tags, cues, metadata, fields, learnt, supersedes,
+                      written_by, sequence, born, xid, writer)
+values (%(id)s, %(project)s, %(uid)s, %(text)s, %(folded)s, %(source)s, %(tags)s, %(cues)s, %(metadata)s, %(fields)s,
+        %(learnt)s, %(supersedes)s, %(written_by)s, %(sequence)s, %(xid)s::text::xid8, %(xid)s::text::xid8, %(writer)s)
+"""
+_UPDATE = """
+update $.memory set project = %(project)s, text = %(text)s, folded = %(folded)s, source = %(source)s, tags = %(tags)s,
+       cues = %(cues)s, metadata = %(metadata)s, fields = %(fields)s, learnt = %(learnt)s, sequence = %(sequence)s,
+       xid = %(xid)s::text::xid8, writer = %(writer)s, written = now()
+where id = %(id)s
+"""
+
+
+class Writer:
+    """Writes for one service, whose number is noted beside what it writes."""
+
+    def __init__(self, service: uuid.UUID) -> None:
+        self._service = service
+
+    def add(
+        self,
+        run: Transaction,
+        drafts: Sequence[Draft],
+        embeddings: Sequence[Embedding | None],
+        retry: Retry | None,
+    ) -> list[Added]:
+        """Store drafts, those aside that say nothing new and were to be stored only if they do."""
+        if retry is not None:
+            lock(run, "retry", [retry.key])
+            if (answer := _remembered(run, retry)) is not None:
+                return answer
+        # Whoever asks whether something is news writes to the project alone: nobody stores the same beside it.
+        alone = {draft.project for draft in drafts if draft.if_novel is not None}
+        projects = lock_projects(run, {draft.project for draft in drafts}, alone)
+        if not alone:
+            added = [Added(memory_id) for memory_id in self._put(run, drafts, embeddings, projects)]
+        else:
+            pairs = zip(drafts, embeddings, strict=True)
+            added = [self._add_novel(run, draft, embedding, projects) for draft, embedding in pairs]
+        if retry is not None:
+            _remember(run, retry, added)
+        return added
+
+    def _add_novel(
+        self, run: Transaction, draft: Draft, embedding: Embedding | None, projects: Mapping[str, int]
+    ) -> Added:
+        found = None
+        if draft.if_novel is not None and embedding is not None:
+            where = Filter(projects=(draft.project,))
+            near = closest(run, embedding.of_passages, embedding.model, where, LOOKED_AT)
+            found = nearest_known(draft.text, embedding.passages, near, draft.if_novel)
+        twin = None if found is None else (found.closest.memory.id, found.closest.similarity)
+        if draft.if_novel is not None and is_known(found, draft.if_novel):
+            return Added(None, twin)
+        (memory_id,) = self._put(run, [draft], [embedding], projects)
+        is_near = found is not None and found.closest.similarity >= (draft.if_novel or 0)
+        return Added(memory_id, twin if is_near else None)
+
+    def put(
+        self, run: Transaction, drafts: Sequence[Draft], embeddings: Sequence[Embedding | None]
+    ) -> list[int]:
+        """Store drafts, and return their ids."""
+        return self._put(run, drafts, embeddings, lock_projects(run, {draft.project for draft in drafts}))
+
+    def _put(
+        self,
+        run: Transaction,
+        drafts: Sequence[Draft],
+        embeddings: Sequence[Embedding | None],
+        projects: Mapping[str, int],
+    ) -> list[int]:
+        if not drafts:
+            return []
+        _check_supersedes(run, drafts, projects)
+        sequences = [sequence_of(draft.source) for draft in drafts]
+        places = [(projects[draft.project], number) for draft, number in zip(drafts, sequences, strict=True)]
+        # The parts of one file follow each other by id: whoever adds to it waits for whoever does already.
+        lock(run, "sequence", [place for place in places if place[1] != NO_SEQUENCE])
+        ids = _next_ids(run, len(drafts))
+        now = datetime.now(UTC)
+        memories = [_memory(key, draft, now) for key, draft in zip(ids, drafts, strict=True)]
+        run.each(
+            _INSERT, [self._values(run, one, place) for one, place in zip(memories, places, strict=True)]
+        )
+        run.run(
+            "update $.memory o set superseded_by = greatest(coalesce(o.superseded_by, 0), n.id) from $.memory n"
+            " where n.id = any(%(ids)s) and o.id = n.supersedes",
+            {"ids": ids},
+        )
+        put_origins(run, {key: draft.origin for key, draft in zip(ids, drafts, strict=True)})
+        put_embeddings(
+            run,
+            [
+                (key, place[0], part)
+                for key, place, embedding in zip(ids, places, embeddings, strict=True)
+                for part in (() if embedding is None else embedding.by_each())
+            ],
+        )
+        weigh(run, dict(zip(ids, places, strict=True)))
+        return ids
+
+    def _values(self, run: Transaction, memory: Memory, place: tuple[int, int]) -> dict[str, Any]:
+        written = {"project": place[0], "sequence": place[1], "xid": run.xid, "writer": self._service}
+        return to_values(memory) | written
+
+    def change(self, run: Transaction, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
+        """Rewrite a memory; its vectors are kept when its text and its cues are. Raises MemoryNotFound."""
+        rows = run.run(
+            f"select {COLUMNS}, m.project, m.sequence from {TABLES} where m.id = %(id)s for no key update of m",
+            {"id": _bounded(memory_id)},
+        )
+        if not rows:
+            raise MemoryNotFound(f"there is no memory {memory_id}")
+        old, before = to_memory(rows[0]), (int(rows[0][-2]), int(rows[0][-1]))
+        given = {name: value for name in _CHANGED if (value := getattr(change, name)) is not None}
+        memory = replace(old, **given)
+        project = before[0]
+        if memory.project != old.project:
+            project = lock_projects(run, {memory.project})[memory.project]
+        place = (project, sequence_of(memory.source))
+        left = set[int]()
+        if place != before:
+            lock(run, "sequence", [one for one in (before, place) if one[1] != NO_SEQUENCE])
+            left = neighbours(run, [memory_id])
+        run.run(_UPDATE, self._values(run, memory, place))
+        self._change_vectors(run, old, memory, change, embedding, before[0], project)
+        if change.origin is not None:
+            put_origins(run, {memory_id: change.origin})
+        if place != before or words_of(memory) != words_of(old):
+            weigh(run, {memory_id: place}, left)
+        return memory
+
+    def _change_vectors(
+        self, run: Transaction, old: Memory, memory: Memory, change: Change, embedding: Embedding | None,
+        before: int, project: int,
+    ) -> None:  # fmt: skip
+        if (memory.text, memory.cues) == (old.text, old.cues):
+            if project != before:
+                run.run(
+                    "update $.passage set project = %(project)s where project = %(before)s"
+                    " and model in (select id from $.model) and memory = %(id)s",
+                    {"project": project, "before": before, "id": memory.id},
+                )
+            return
+        _drop_passages(run, {memory.id: before})
+        if change.text is not None and embedding is not None and embedding.cues == memory.cues:
+            put_embeddings(run, [(memory.id, project, part) for part in embedding.by_each()])
+
+    def forget(self, run: Transaction, ids: Collection[int]) -> list[int]:
+        """Delete memories, and return the ids that were there, in the order asked for."""
+        wanted = [key for key in dict.fromkeys(ids) if _bounded(key) == key]
+        rows = run.run(
+            "select id, project, uid from $.memory where id = any(%(ids)s) order by id for update",
+            {"ids": wanted},
+        )
+        if not rows:
+            return []
+        there = {row[0]: int(row[1]) for row in rows}
+        gone = {"ids": list(there)}
+        left = neighbours(run, list(there))
+        run.run("delete from $.memory where id = any(%(ids)s)", gone)
+        run.each(
+            "insert into $.removed (memory, uid, project, xid, writer)"
+            " values (%(memory)s, %(uid)s, %(project)s, %(xid)s::text::xid8, %(writer)s)",
+            [
+                {"memory": row[0], "uid": row[2], "project": row[1], "xid": run.xid, "writer": self._service}
+                for row in rows
+            ],
+        )
+        run.run(
+            "update $.memory o set superseded_by = (select max(n.id) from $.memory n where n.supersedes = o.id)"
+            " where o.superseded_by = any(%(ids)s)",
+            gone,
+        )
+        _drop_passages(run, there)
+        for table in ("words", "origin"):
+            run.run(f"delete from $.{table} where memory = any(%(ids)s)", gone)
+        _forget_uses(run, gone)
+        weigh(run, {}, left)
+        return [key for key in wanted if key in there]
+
+    def drop_project(self, run: Transaction, name: str) -> int:
+        """Delete a project and its memories, and return their number. Raises MemoryNotFound."""
+        lock(run, "project", [name])
+        rows = run.run("select id from $.project where name = %(name)s", {"name": name})
+        if not rows:
+            raise MemoryNotFound(f"there is no project `{name}`")
+        ids = [
+            row[0]
+            for row in run.run("select id from $.memory where project = %(project)s", {"project": rows[0][0]})
+        ]
+        self.forget(run, ids)
+        run.run("delete from $.project where id = %(project)s", {"project": rows[0][0]})
+        return len(ids)
+
+
+def _memory(memory_id: int, draft: Draft, now: datetime) -> Memory:
+    return Memory(
+        id=memory_id, text=draft.text, project=draft.project, source=draft.source, tags=draft.tags, cues=draft.cues,
+        metadata=draft.metadata, timestamp=draft.timestamp or now, supersedes=draft.supersedes, uid=new_uid(),
+        by=draft.by,
+    )  # fmt: skip
+
+
+def _next_ids(run: Transaction, count: int) -> list[int]:
+    rows = run.run("select nextval('$.memory_id') from generate_series(1, %(count)s)", {"count": count})
+    return [row[0] for row in rows]
+
+
+def _bounded(memory_id: int) -> int:
+    """Return an id as a number that the database can hold; one that none can have where it cannot."""
+    return memory_id if 0 < memory_id < 2**63 else 0
+
+
+def _check_supersedes(run: Transaction, drafts: Sequence[Draft], projects: Mapping[str, int]) -> None:
+    wanted = {draft.supersedes for draft in drafts if draft.supersedes is not None}
+    if not wanted:
+        return
+    rows = run.run(
+        "select id, project from $.memory where id = any(%(ids)s) order by id for no key update",
+        {"ids": [_bounded(key) for key in wanted]},
+    )
+    there = {row[0]: row[1] for row in rows}
+    for draft in drafts:
+        if draft.supersedes is not None and there.get(draft.supersedes) != projects[draft.project]:
+            raise MemoryNotFound(
+                f"`supersedes` names memory {draft.supersedes}, which is not in project `{draft.project}`; "
+                "use the id of a memory of the same project",
+                "supersedes",
+            )
+
+
+def _drop_passages(run: Transaction, projects: Mapping[int, int]) -> None:
+    """Delete the vectors of memories, by id with the project."""
+    run.run(
+        "delete from $.passage p using unnest(%(ids)s::bigint[], %(projects)s::int[]) as g(memory, project)"
+        " where p.project = g.project and p.memory = g.memory and p.model in (select id from $.model)",
+        {"ids": list(projects), "projects": list(projects.values())},
+    )
+
+
+def put_origins(run: Transaction, origins: Mapping[int, Origin | None]) -> None:
+    """Write which part of which file memories were built from, by id."""
+    run.each(
+        "insert into $.origin values (%(memory)s, %(file)s, %(place)s, %(text)s, %(details)s) on conflict (memory)"
+        " do update set file = excluded.file, place = excluded.place, text = excluded.text, details = excluded.details",
+        [{"memory": key, **asdict(origin)} for key, origin in origins.items() if origin is not None],
+    )
+
+
+def _forget_uses(run: Transaction, gone: Mapping[str, Any]) -> None:
+    """Let what was counted for memories count for none."""
+    run.run(
+        "with lost as (delete from $.used where memory = any(%(ids)s) returning *)"
+        " insert into $.used select day, assistant, project, 0, event, latency, sum(count), sum(tokens) from lost"
+        " group by 1, 2, 3, 5, 6 order by 1, 2, 3, 5, 6"
+        " on conflict (day, assistant, project, memory, event, latency)"
+        " do update set count = used.count + excluded.count, tokens = used.tokens + excluded.tokens",
+        gone,
+    )
+
+
+def _remembered(run: Transaction, retry: Retry) -> list[Added] | None:
+    rows = run.run(
+        f"select digest, answer from $.retry where key = %(key)s and made > now() - interval '{RETRIES_KEPT}'",
+        {"key": retry.key},
+    )
+    if not rows:
+        return None
+    digest, answer = rows[0]
+    if bytes(digest) != retry.digest:
+        raise Conflict(
+            "this idempotency key was used with another request in the last 24 hours; use a new key",
+            "idempotency_key",
+        )
+    kept = json.loads(answer)
+    return [Added(one["id"], tuple(one["twin"]) if one["twin"] else None, repeated=True) for one in kept]
+
+
+def _remember(run: Transaction, retry: Retry, added: Sequence[Added]) -> None:
+    run.run(
+        "insert into $.retry (key, digest, answer) values (%(key)s, %(digest)s, %(answer)s) on conflict (key)"
+        " do update set digest = excluded.digest, answer = excluded.answer, made = now()",
+        {
+            "key": retry.key,
+            "digest": retry.digest,
+            "answer": json.dumps([{"id": one.id, "twin": one.twin} for one in added]),
+        },
+    )
+    # (Only some, lest a call has to clear what a day has left behind; locked ones are another call's.)
+    run.run(
+        "delete from $.retry where key in (select key from $.retry where made < now() - "
+        f"interval '{RETRIES_KEPT}' limit 100 for update skip locked)"
+    )

@@ -1,0 +1,141 @@
+"""A large project has an approximate index, which finds what comparing everything finds; small ones need none."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import psycopg
+import pytest
+
+from faiss_memory import Filter, new_uid
+from faiss_memory_conformance.store_home import Home, embed
+from faiss_memory_conformance.store_oracle import WORDS
+from faiss_memory_plugins.postgres.large import EXACT_BELOW
+from faiss_memory_plugins.postgres.rows import to_vector
+from faiss_memory_plugins.postgres.settings import PostgresSettings
+from faiss_memory_plugins.postgres.store import PostgresStore
+
+pytestmark = pytest.mark.postgres
+SIZE, FEW = EXACT_BELOW + 2000, 37
+LARGE = Filter(projects=("large",))
+SCHEMA = "largeplace"
+RECALL = 0.98
+
+
+class Place:
+    def __init__(self, server) -> None:
+        self.server = server
+        self.home = Home(
+            lambda: PostgresStore(server.uri, PostgresSettings(schema=SCHEMA, index_above=SIZE - 1000))
+        )
+        self.home.add("the first of the large ones")
+        chance = random.Random(5)
+        more = [f"rare{number}" for number in range(300)]
+        self.texts = [
+            " ".join(chance.choices([*WORDS, *more], k=chance.randint(3, 9))) for _ in range(SIZE + FEW)
+        ]
+        self.vectors = np.stack([embed(text).vectors[0] for text in self.texts])
+        with psycopg.connect(server.uri) as connection:
+            self._load(connection)
+        server.run(f"analyze {SCHEMA}.memory", f"analyze {SCHEMA}.passage")
+
+    def _load(self, connection: psycopg.Connection) -> None:
+        connection.execute(f"set search_path = {SCHEMA}, public")
+        connection.execute("insert into project (name) values ('large'), ('small')")
+        projects = dict(connection.execute("select name, id from project").fetchall())
+        into = (
+            "copy memory (id, project, uid, text, source, tags, cues, metadata, fields, learnt, sequence, born, xid,"
+            " writer) from stdin"
+        )
+        with connection.cursor().copy(into) as copy:
+            for number, text in enumerate(self.texts):
+                project = projects["large" if number < SIZE else "small"]
+                tag = "{rare}" if number % 200 == 0 else "{half}" if number % 2 else "{}"
+                copy.write_row(
+                    (
+                        number + 10,
+                        project,
+                        new_uid(),
+                        text,
+                        "",
+                        tag,
+                        "{}",
+                        "{}",
+                        "{}",
+                        "2026-01-01Z",
+                        0,
+                        "3",
+                        "3",
+                        new_uid(),
+                    )
+                )
+        with connection.cursor().copy("copy passage from stdin") as copy:
+            for number, vector in enumerate(self.vectors):
+                project = projects["large" if number < SIZE else "small"]
+                copy.write_row(
+                    (project, 1, number + 10, 0, None, 0, len(self.texts[number]), 1, to_vector(vector))
+                )
+
+    def recall(self, where: Filter, of: np.ndarray, queries: int = 20) -> float:
+        """Of the ten truly nearest among some, how many are found."""
+        found = 0
+        for query in self.texts[: SIZE : SIZE // queries][:queries]:
+            near = self.home.nearest(query, where, depth=10)
+            assert len(near) == len(set(near)) == 10
+            scores = self.vectors[of] @ embed(query).vectors[0]
+            least = np.sort(scores)[-10]
+            found += sum(
+                bool(self.vectors[key - 10] @ embed(query).vectors[0] >= least - 1e-5) for key in near
+            )
+        return found / 10 / queries
+
+    def scans(self) -> int:
+        (row,) = self.server.run(
+            "select coalesce(sum(idx_scan), -1) from pg_stat_user_indexes where indexrelname like 'passage_near%'"
+        )
+        return int(row[0])
+
+
+@pytest.fixture(scope="module")
+def place(server):
+    place = Place(server)
+    yield place
+    place.home.close()
+
+
+def test_a_large_project_has_an_index_that_finds_what_is_there(place):
+    every = np.arange(SIZE)
+    assert place.recall(LARGE, every) == 1.0
+    exact = place.home.legs(place.texts[3], LARGE).legs
+    assert place.home.store.tend() == ["built passage_near_2_1"]
+    assert place.home.store.tend() == []
+    before = place.scans()
+    assert place.recall(LARGE, every) >= RECALL
+    place.home.reopen()  # what a connection has counted is told when it ends
+    assert place.scans() > before
+    legs = place.home.legs(place.texts[3], LARGE).legs
+    assert (legs.scope.mean, legs.scope.spread) == pytest.approx(
+        (exact.scope.mean, exact.scope.spread), abs=0.03
+    )
+    assert legs.scope.memories == SIZE
+
+
+def test_filters_and_small_projects_are_answered_in_full(place):
+    rare, half = np.arange(0, SIZE, 200), np.arange(1, SIZE, 2)
+    small = np.arange(SIZE, SIZE + FEW)
+    assert place.recall(Filter(projects=("large",), tags=("rare",)), rare) == 1.0
+    assert place.recall(Filter(projects=("large",), tags=("half",)), half) >= RECALL
+    assert place.recall(Filter(projects=("small",)), small) == 1.0
+    assert place.recall(Filter(projects=None), np.arange(SIZE + FEW)) >= RECALL
+
+
+def test_k_is_k_however_many_are_asked_for(place):
+    for depth in (1, 100, 700, SIZE + 5):
+        assert len(place.home.nearest(place.texts[0], LARGE, depth)) == min(depth, SIZE)
+
+
+def test_an_index_goes_when_its_project_has_shrunk(place):
+    place.server.run(f"delete from {SCHEMA}.passage where project = 2 and memory > 2000")
+    assert place.home.store.tend() == ["dropped passage_near_2_1"]
+    assert place.home.store.tend() == []

@@ -1,0 +1,156 @@
+"""What is found on PostgreSQL is what the embedded store finds: the same memories, in the same order."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from faiss_memory import Change, Draft, Filter, Search
+from faiss_memory.store import EmbeddedStore
+from faiss_memory_conformance.store_home import MODEL, Home, embed
+from faiss_memory_conformance.store_oracle import EPOCH
+from faiss_memory_plugins.postgres.settings import PostgresSettings
+from faiss_memory_plugins.postgres.store import PostgresStore
+
+WORDS = [
+    "ledger", "postgres", "redis", "token", "cache", "queue", "retry", "deploy", "schema", "index", "worker", "shard",
+    "login", "cookie", "region", "tax", "upload", "acquireLock", "--no-verify", "v2.1.0", "naïve", "東京", "12,500",
+    "C++", "the", "of", "and", "is", "in", "for",
+]  # fmt: skip
+QUERIES = [
+    "ledger",
+    "redis cache token",
+    "acquireLock in the queue",
+    "東京 tax",
+    "the of",
+    "v2.1.0 deploy --no-verify",
+    "redis " * 3 + " ".join(f"other{number}" for number in range(300)) + " tax ledger",
+]
+FILTERS = [
+    Filter(projects=("alpha",)),
+    Filter(projects=("beta",), include_superseded=True),
+    Filter(projects=None),
+    Filter(projects=("alpha", "beta", "nobody"), tags=("red",)),
+    Filter(projects=("alpha",), source="docs/*"),
+    Filter(projects=None, source="docs/[ab].md#*", tags=("red", "blue"), tags_mode="all"),
+    Filter(projects=("gamma",), metadata={"x": 1}),
+]
+WHERE = dict(
+    zip(("one", "old too", "all", "two by tag", "by glob", "by set", "by metadata"), FILTERS, strict=True)
+)
+
+
+def _fill(homes: list[Home]) -> None:
+    """The same writes to each: ids are the same where nothing goes wrong."""
+    chance, ids = random.Random(11), list[int]()
+
+    def text(most: int) -> str:
+        return " ".join(chance.choices(WORDS, k=chance.randint(1, most)))
+
+    for _ in range(14):
+        drafts = [
+            Draft(
+                text=text(60 if chance.random() < 0.2 else 12),
+                project=chance.choice(["alpha", "alpha", "beta", "gamma"]),
+                source=chance.choice(["", "notes", *(f"docs/{name}.md#{n}" for name in "abc" for n in "12")]),
+                tags=tuple(chance.sample(["red", "blue", "green"], chance.randint(0, 2))),
+                cues=chance.choice([(), (), ("an upload fails",)]),
+                metadata=chance.choice([{}, {"x": 1}, {"x": True}]),
+                timestamp=EPOCH,
+            )
+            for _ in range(25)
+        ]
+        given = [home.add(*drafts) for home in homes]
+        assert given[0] == given[1]
+        ids += given[0]
+    for home in homes:
+        for number, memory_id in enumerate(ids[10:200:17]):
+            changed = f"{WORDS[number]} instead of {WORDS[number + 1]}"
+            home.store.change(
+                memory_id, Change(text=changed, cues=(), source=f"docs/a.md#{number}"), embed(changed)
+            )
+        home.store.forget(ids[5:300:13])
+        old = next(one for one in home.store.get(ids[250:]) if one.project == "alpha")
+        home.add(Draft(text="redis cache instead", project="alpha", supersedes=old.id, source="docs/b.md#9"))
+        moved = [one for one in ids[::50] if home.store.get([one])]
+        home.store.rewrite([], [], {key: Change(project="gamma") for key in moved}, [])
+
+
+@pytest.fixture(scope="module")
+def homes(server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("embedded")
+    both = [
+        Home(lambda: EmbeddedStore(folder, lambda _: None)),
+        Home(lambda: PostgresStore(server.uri, PostgresSettings(schema="ranking"))),
+    ]
+    _fill(both)
+    yield both
+    for home in both:
+        home.close()
+
+
+@pytest.mark.parametrize("where", WHERE.values(), ids=WHERE)
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_search_finds_the_same_as_in_the_embedded_store(homes, query, where):
+    named = [3, 40, 77, 10**9]
+    asked = Search(
+        where=where,
+        depth=20,
+        vector=embed(query).vectors[0],
+        model=MODEL,
+        text=query,
+        named=named,
+        phrases=[query],
+    )
+    embedded, here = (
+        home.store.search(asked, lambda legs: [match.memory_id for match in legs.nearest]) for home in homes
+    )
+    assert _rounded(here.legs.nearest) == _rounded(embedded.legs.nearest)
+    assert [key for key, _ in here.legs.words] == [key for key, _ in embedded.legs.words]
+    assert [score for _, score in here.legs.words] == pytest.approx(
+        [score for _, score in embedded.legs.words], rel=1e-5
+    )
+    assert _rounded(sorted(here.legs.matches.values())) == _rounded(sorted(embedded.legs.matches.values()))
+    assert set(here.legs.named) == set(embedded.legs.named)
+    assert set(here.legs.verbatim) == set(embedded.legs.verbatim)
+    ours, theirs = here.legs.scope, embedded.legs.scope
+    assert (ours.memories, ours.mean, ours.spread, ours.coverage) == pytest.approx(
+        (theirs.memories, theirs.mean, theirs.spread, theirs.coverage), rel=1e-4, abs=1e-5
+    )
+    assert [replace(one, uid="", timestamp=EPOCH) for one in here.memories] == [
+        replace(one, uid="", timestamp=EPOCH) for one in embedded.memories
+    ]
+    assert {key: set(terms) for key, terms in here.held.items()} == {
+        key: set(terms) for key, terms in embedded.held.items()
+    }
+
+
+def _rounded(matches):
+    return [match._replace(similarity=round(match.similarity, 5)) for match in matches]
+
+
+def test_a_memory_of_very_many_terms_is_found_by_each_of_them(homes):
+    text = " ".join(f"word{number}x" for number in range(20_000))
+    for home in homes:
+        (memory_id,) = home.add(Draft(text=text, project="huge"))
+        where = Filter(projects=("huge",))
+        for number in (0, 9_999, 19_999):
+            assert home.by_words(f"word{number}x", where) == [memory_id]
+
+
+def test_of_an_overlong_query_the_rarest_terms_count(homes):
+    where, found = Filter(projects=("long",)), []
+    for home in homes:
+        home.add(
+            *(
+                Draft(text=" ".join(f"long{n}x" for n in range(first, 300)), project="long")
+                for first in (0, 20, 290)
+            )
+        )
+        legs = home.legs(" ".join(f"long{n}x" for n in range(300)) + " nowhere", where).legs
+        found.append(([score for _, score in legs.words], legs.scope.coverage))
+    (here, coverage), (embedded, wanted) = found
+    assert here == pytest.approx(embedded, rel=1e-4)
+    assert coverage == pytest.approx(wanted, rel=1e-4)
