@@ -26,15 +26,13 @@ from faiss_memory import (
 )
 from faiss_memory_adapters.mcp_clients import (
     client_steps,
-    gemini_files,
-    gemini_obstacles,
-    headers,
     opencode_files,
     opencode_obstacles,
     vscode_entry,
     vscode_files,
     vscode_obstacles,
 )
+from faiss_memory_adapters.mcp_entry import headers
 from faiss_memory_adapters.texts import filled, template
 
 PROMPT = PromptTemplate("generic", template("generic/agents.md"))
@@ -147,7 +145,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
 def _written(context: InstallContext) -> Sequence[ConfigFile]:
     """Return the entries of clients whose files we know from the clients themselves."""
     project = () if context.scope == "user" else vscode_files(context)
-    return (*project, *gemini_files(context), *opencode_files(context))
+    return (*project, *opencode_files(context))
 
 
 def _shown(context: InstallContext) -> Sequence[ConfigFile]:
@@ -183,7 +181,7 @@ def _snippet(path: str, key: str, entry: dict[str, Any], client: str) -> Snippet
 
 
 def _obstacles(context: InstallContext) -> Sequence[str]:
-    return [*vscode_obstacles(context), *gemini_obstacles(context), *opencode_obstacles(context)]
+    return [*vscode_obstacles(context), *opencode_obstacles(context)]
 
 
 adapter = Adapter(
@@ -191,8 +189,6 @@ adapter = Adapter(
     title="Any assistant",
     marks=(
         "AGENTS.md",
-        "GEMINI.md",
-        ".gemini",
         ".windsurf",
         ".clinerules",
         ".roo",

@@ -25,10 +25,9 @@ def snippets(**given):
 
 
 @pytest.mark.parametrize("scope", ["personal", "shared"])
-def test_three_clients_get_their_entry_each_in_its_own_form(scope):
+def test_two_clients_get_their_entry_each_in_its_own_form(scope):
     assert members(scope=scope) == {
         ".vscode/mcp.json": (("servers", "faiss-memory"), {"type": "http", "url": URL}),
-        ".gemini/settings.json": (("mcpServers", "faiss-memory"), {"httpUrl": URL, "timeout": 10_000}),
         "opencode.json": (("mcp", "faiss-memory"), {"type": "remote", "url": URL, "enabled": True}),
     }
     assert all(file.comments for file in files(scope=scope) if isinstance(file, JsonMember))
@@ -43,12 +42,7 @@ def test_opencode_finds_the_schema_that_it_would_write_itself(scope):
 
 def test_in_the_home_folder_no_entry_carries_a_project():
     found = members(scope="user")
-    assert set(found) == {"~/.gemini/settings.json", "~/.config/opencode/opencode.json"}
-    assert found["~/.gemini/settings.json"][1] == {
-        "command": "faiss-memory",
-        "args": ["mcp"],
-        "timeout": 10_000,
-    }
+    assert set(found) == {"~/.config/opencode/opencode.json"}
     assert found["~/.config/opencode/opencode.json"][1]["command"] == ["faiss-memory", "mcp"]
     assert not any(isinstance(file, MarkdownBlock) for file in files(scope="user"))
     assert snippets(scope="user")["mcp.json"]["servers"]["faiss-memory"]["type"] == "http"
@@ -86,7 +80,6 @@ def test_a_token_is_named_in_each_clients_own_way():
     found = {path: value["headers"]["Authorization"] for path, (_, value) in members(has_token=True).items()}
     assert found == {
         ".vscode/mcp.json": "Bearer ${input:faiss-memory-token}",
-        ".gemini/settings.json": "Bearer ${FAISS_MEMORY_TOKEN}",
         "opencode.json": "Bearer {env:FAISS_MEMORY_TOKEN}",
     }
     (inputs,) = (file for file in files(has_token=True) if isinstance(file, JsonItems))

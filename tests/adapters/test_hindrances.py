@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 
 from faiss_memory import InstallContext
-from faiss_memory_adapters import claude_code as claude_code_module, codex as codex_module, mcp_clients
+from faiss_memory_adapters import (
+    claude_code as claude_code_module,
+    codex as codex_module,
+    gemini as gemini_module,
+)
 from faiss_memory_adapters.claude_code import adapter as claude_code
 from faiss_memory_adapters.codex import adapter as codex
 from faiss_memory_adapters.continue_dev import adapter as continue_dev
 from faiss_memory_adapters.cursor import adapter as cursor
+from faiss_memory_adapters.gemini import adapter as gemini
 from faiss_memory_adapters.generic import adapter as generic
-from faiss_memory_adapters.mcp_clients import copilot, gemini, opencode, vscode
+from faiss_memory_adapters.mcp_clients import copilot, opencode, vscode
 
 US = "faiss-memory"
 
@@ -25,7 +30,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(claude_code_module, "MANAGED", tmp_path / "managed.json")
     monkeypatch.setattr(codex_module, "REQUIREMENTS", tmp_path / "requirements.toml")
-    monkeypatch.setattr(mcp_clients, "MANAGED_GEMINI", tmp_path / "gemini.json")
+    monkeypatch.setattr(gemini_module, "MANAGED", tmp_path / "gemini.json")
     (tmp_path / "website").mkdir()
     return tmp_path
 
@@ -50,7 +55,8 @@ def written(home, path, content):
         (gemini, "gemini.json", {"mcp": {"excluded": [US]}}, "`mcp.excluded`"),
         (gemini, "website/.gemini/settings.json", {"allowMCPServers": []}, "`allowMCPServers`"),
         (gemini, ".gemini/settings.json", {"mcpServers": {US: {"excludeTools": ["memory_search"]}}}, "excludeTools"),
-        (generic, ".gemini/settings.json", {"mcp": {"allowed": ["github"]}}, "`mcp.allowed`"),
+        (gemini, ".gemini/settings.json", {"hooksConfig": {"enabled": False}}, "`hooksConfig.enabled`"),
+        (gemini, "website/.gemini/settings.json", {"hooksConfig": {"disabled": [US]}}, "`hooksConfig.disabled`"),
         (opencode, "website/opencode.jsonc", '{"tools": {"faiss-memory*": false,}} // no', "`faiss-memory*`"),
         (opencode, ".config/opencode/opencode.json", {"permission": {"*": "deny"}}, "`*` in `permission`"),
         (opencode, "website/opencode.json", {"mcp": {US: {"enabled": False}}}, "`enabled`"),
