@@ -11,14 +11,13 @@ from faiss_memory import (
     ConfigFile,
     Detection,
     InstallContext,
-    JsonDefault,
     JsonItems,
     JsonMember,
     PromptTemplate,
     endpoint_address,
 )
-from faiss_memory_adapters.client_files import items, place_of, read_json, table
-from faiss_memory_adapters.hindrances import SERVER, TOOL, matching, proxied
+from faiss_memory_adapters.client_files import items, place_of, read_json
+from faiss_memory_adapters.hindrances import SERVER, proxied
 from faiss_memory_adapters.mcp_entry import headers
 from faiss_memory_adapters.texts import RULES
 
@@ -68,50 +67,6 @@ def _vscode_settings(context: InstallContext) -> Sequence[Path]:
     return [place_of(f"{folder}/Code/User/settings.json")]
 
 
-# OpenCode.
-
-
-def opencode_files(context: InstallContext) -> Sequence[ConfigFile]:
-    """Return OpenCode's file: the one with comments where there is one, since that stands above the other."""
-    url = endpoint_address(context, "/mcp")
-    entry = {"type": "remote", "url": url, "enabled": True}
-    entry |= headers(context, f"{{env:{context.token_variable}}}")
-    if _starts_us(context):
-        entry = {"type": "local", "command": [context.command, "mcp"], "enabled": True}
-    path = next(
-        (path for path in _opencode_paths(context) if _exists(path, context)), _opencode_paths(context)[1]
-    )
-    # OpenCode writes the schema's address into a file without one, which we would then take for the person's.
-    schema = JsonDefault(path, ("$schema",), "https://opencode.ai/config.json", comments=True)
-    return (schema, JsonMember(path, ("mcp", SERVER), entry, comments=True))
-
-
-def _opencode_paths(context: InstallContext) -> tuple[str, str]:
-    folder = ""
-    if context.scope == "user":
-        folder = f"{context.kept_in('XDG_CONFIG_HOME', '~/.config')}/opencode/"
-    return f"{folder}opencode.jsonc", f"{folder}opencode.json"
-
-
-def _exists(path: str, context: InstallContext) -> bool:
-    return (context.scope == "user" or bool(context.folder)) and place_of(path, context.folder).exists()
-
-
-def opencode_obstacles(context: InstallContext) -> Iterator[str]:
-    """OpenCode can switch a server off, and tools by patterns of their names."""
-    home = f"{context.kept_in('XDG_CONFIG_HOME', '~/.config')}/opencode"
-    folders = [place_of(home), *([Path(context.folder)] if context.folder else [])]
-    tool = f"{SERVER}_{TOOL}"
-    for path in (folder / name for folder in folders for name in ("opencode.json", "opencode.jsonc")):
-        settings = read_json(path, comments=True)
-        if table(settings, "mcp", SERVER).get("enabled") is False:
-            yield f"{path} switches the server `{SERVER}` off (`enabled`)."
-        for name, denied in (("tools", False), ("permission", "deny")):
-            patterns = [key for key, value in table(settings, name).items() if value == denied]
-            if pattern := matching(patterns, tool):
-                yield f"{path} denies our tools (`{pattern}` in `{name}`)."
-
-
 # GitHub Copilot CLI.
 
 
@@ -147,15 +102,6 @@ vscode = Adapter(
     steps=client_steps,
     obstacles=lambda context: [*vscode_obstacles(context)],
     detection=Detection((".vscode",), ("code",)),
-)
-opencode = Adapter(
-    name="opencode",
-    title="OpenCode",
-    prompt=PromptTemplate("opencode", RULES),
-    files=opencode_files,
-    steps=client_steps,
-    obstacles=lambda context: [*opencode_obstacles(context)],
-    detection=Detection(("opencode.json", "opencode.jsonc", "~/.config/opencode"), ("opencode",)),
 )
 copilot = Adapter(
     name="copilot",
