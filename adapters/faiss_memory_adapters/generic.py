@@ -1,4 +1,4 @@
-"""Any other assistant: tool schemas, a block for AGENTS.md, and entries for clients that speak MCP."""
+"""Any other assistant: tool schemas, a block for AGENTS.md, and entries to paste for clients that speak MCP."""
 
 from __future__ import annotations
 
@@ -26,15 +26,9 @@ from faiss_memory import (
 )
 from faiss_memory_adapters.mcp_clients import (
     client_steps,
-    gemini_files,
-    gemini_obstacles,
-    headers,
-    opencode_files,
-    opencode_obstacles,
     vscode_entry,
-    vscode_files,
-    vscode_obstacles,
 )
+from faiss_memory_adapters.mcp_entry import headers
 from faiss_memory_adapters.texts import filled, template
 
 PROMPT = PromptTemplate("generic", template("generic/agents.md"))
@@ -141,13 +135,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     if context.has_token:
         text += f'\nThe service wants a token: add -H "Authorization: Bearer ${context.token_variable}" to each call.\n'
     instructions = () if context.scope == "user" else (MarkdownBlock("AGENTS.md", text),)
-    return (*instructions, *_written(context), *_shown(context))
-
-
-def _written(context: InstallContext) -> Sequence[ConfigFile]:
-    """Return the entries of clients whose files we know from the clients themselves."""
-    project = () if context.scope == "user" else vscode_files(context)
-    return (*project, *gemini_files(context), *opencode_files(context))
+    return (*instructions, *_shown(context))
 
 
 def _shown(context: InstallContext) -> Sequence[ConfigFile]:
@@ -182,28 +170,18 @@ def _snippet(path: str, key: str, entry: dict[str, Any], client: str) -> Snippet
     return Snippet(path, f"{text}\n", f"For {client}: merge it into that file, if you use it.")
 
 
-def _obstacles(context: InstallContext) -> Sequence[str]:
-    return [*vscode_obstacles(context), *gemini_obstacles(context), *opencode_obstacles(context)]
-
-
 adapter = Adapter(
     name="generic",
     title="Any assistant",
     marks=(
         "AGENTS.md",
-        "GEMINI.md",
-        ".gemini",
         ".windsurf",
         ".clinerules",
         ".roo",
         ".junie",
-        ".opencode",
-        "opencode.json",
-        "opencode.jsonc",
     ),
     prompt=PROMPT,
     files=_files,
     routes=_routes,
     steps=client_steps,
-    obstacles=_obstacles,
 )

@@ -11,23 +11,17 @@ from faiss_memory import (
     ConfigFile,
     Detection,
     InstallContext,
-    JsonDefault,
     JsonItems,
     JsonMember,
     PromptTemplate,
     endpoint_address,
 )
-from faiss_memory_adapters.client_files import items, place_of, read_json, table
-from faiss_memory_adapters.hindrances import SERVER, TOOL, matching, proxied
+from faiss_memory_adapters.client_files import items, place_of, read_json
+from faiss_memory_adapters.hindrances import SERVER, proxied
+from faiss_memory_adapters.mcp_entry import headers
 from faiss_memory_adapters.texts import RULES
 
 VSCODE = ".vscode/mcp.json"
-MANAGED_GEMINI = Path("/etc/gemini-cli/settings.json")
-
-
-def headers(context: InstallContext, token: str) -> dict[str, Any]:
-    """Return the header that carries a token, where the service asks for one."""
-    return {"headers": {"Authorization": f"Bearer {token}"}} if context.has_token else {}
 
 
 def _starts_us(context: InstallContext) -> bool:
@@ -73,95 +67,6 @@ def _vscode_settings(context: InstallContext) -> Sequence[Path]:
     return [place_of(f"{folder}/Code/User/settings.json")]
 
 
-# Gemini CLI.
-
-
-def gemini_files(context: InstallContext) -> Sequence[ConfigFile]:
-    """Return Gemini CLI's file."""
-    url = endpoint_address(context, "/mcp")
-    entry = {"httpUrl": url, "timeout": 10_000, **headers(context, f"${{{context.token_variable}}}")}
-    if _starts_us(context):
-        entry = {"command": context.command, "args": ["mcp"], "timeout": 10_000}
-    path = _gemini_home(context) if context.scope == "user" else ".gemini/settings.json"
-    return (JsonMember(path, ("mcpServers", SERVER), entry, comments=True),)
-
-
-def _gemini_home(context: InstallContext) -> str:
-    return f"{context.kept_in('GEMINI_CLI_HOME', '~')}/.gemini/settings.json"
-
-
-def gemini_obstacles(context: InstallContext) -> Iterator[str]:
-    """Gemini CLI has lists of the servers that it takes, of three levels."""
-    own = [Path(context.folder, ".gemini/settings.json")] if context.folder else []
-    for path in (MANAGED_GEMINI, place_of(_gemini_home(context)), *own):
-        settings = read_json(path, comments=True)
-        mcp, entry = table(settings, "mcp"), table(settings, "mcpServers", SERVER)
-        for holder, name in ((mcp, "allowed"), (settings, "allowMCPServers")):
-            if isinstance(holder.get(name), list) and SERVER not in items(holder, name):
-                yield f"{path} allows other MCP servers only (`{_dotted(holder, mcp, name)}`): add `{SERVER}` to it."
-        for holder, name in ((mcp, "excluded"), (settings, "excludeMCPServers")):
-            if SERVER in items(holder, name):
-                yield f"{path} leaves the server `{SERVER}` out (`{_dotted(holder, mcp, name)}`)."
-        if table(settings, "admin", "mcp").get("enabled") is False:
-            yield f"{path} switches MCP servers off (`admin.mcp.enabled`)."
-        yield from _without_tool(path, entry, "includeTools", "excludeTools")
-
-
-def _dotted(holder: dict[str, Any], mcp: dict[str, Any], name: str) -> str:
-    return f"mcp.{name}" if holder is mcp else name
-
-
-def _without_tool(path: Path, entry: dict[str, Any], allowed: str, denied: str) -> Iterator[str]:
-    if isinstance(entry.get(allowed), list) and TOOL not in items(entry, allowed):
-        yield f"{path} leaves out the tool `{TOOL}` (`{allowed}` of `{SERVER}`)."
-    if TOOL in items(entry, denied):
-        yield f"{path} leaves out the tool `{TOOL}` (`{denied}` of `{SERVER}`)."
-
-
-# OpenCode.
-
-
-def opencode_files(context: InstallContext) -> Sequence[ConfigFile]:
-    """Return OpenCode's file: the one with comments where there is one, since that stands above the other."""
-    url = endpoint_address(context, "/mcp")
-    entry = {"type": "remote", "url": url, "enabled": True}
-    entry |= headers(context, f"{{env:{context.token_variable}}}")
-    if _starts_us(context):
-        entry = {"type": "local", "command": [context.command, "mcp"], "enabled": True}
-    path = next(
-        (path for path in _opencode_paths(context) if _exists(path, context)), _opencode_paths(context)[1]
-    )
-    # OpenCode writes the schema's address into a file without one, which we would then take for the person's.
-    schema = JsonDefault(path, ("$schema",), "https://opencode.ai/config.json", comments=True)
-    return (schema, JsonMember(path, ("mcp", SERVER), entry, comments=True))
-
-
-def _opencode_paths(context: InstallContext) -> tuple[str, str]:
-    folder = ""
-    if context.scope == "user":
-        folder = f"{context.kept_in('XDG_CONFIG_HOME', '~/.config')}/opencode/"
-    return f"{folder}opencode.jsonc", f"{folder}opencode.json"
-
-
-def _exists(path: str, context: InstallContext) -> bool:
-    return (context.scope == "user" or bool(context.folder)) and place_of(path, context.folder).exists()
-
-
-def opencode_obstacles(context: InstallContext) -> Iterator[str]:
-    """OpenCode can switch a server off, and tools by patterns of their names."""
-    home = f"{context.kept_in('XDG_CONFIG_HOME', '~/.config')}/opencode"
-    folders = [place_of(home), *([Path(context.folder)] if context.folder else [])]
-    tool = f"{SERVER}_{TOOL}"
-    for path in (folder / name for folder in folders for name in ("opencode.json", "opencode.jsonc")):
-        settings = read_json(path, comments=True)
-        if table(settings, "mcp", SERVER).get("enabled") is False:
-            yield f"{path} switches the server `{SERVER}` off (`enabled`)."
-        for name, denied in (("tools", False), ("permission", "deny")):
-            patterns = [key for key, value in table(settings, name).items() if value == denied]
-            if pattern := matching(patterns, tool):
-                yield f"{path} denies our tools (`{pattern}` in `{name}`)."
-
-
 # GitHub Copilot CLI.
 
 
@@ -197,24 +102,6 @@ vscode = Adapter(
     steps=client_steps,
     obstacles=lambda context: [*vscode_obstacles(context)],
     detection=Detection((".vscode",), ("code",)),
-)
-gemini = Adapter(
-    name="gemini",
-    title="Gemini CLI",
-    prompt=PromptTemplate("gemini", RULES),
-    files=gemini_files,
-    steps=client_steps,
-    obstacles=lambda context: [*gemini_obstacles(context)],
-    detection=Detection((".gemini", "~/.gemini"), ("gemini",), ("GEMINI_CLI_HOME",)),
-)
-opencode = Adapter(
-    name="opencode",
-    title="OpenCode",
-    prompt=PromptTemplate("opencode", RULES),
-    files=opencode_files,
-    steps=client_steps,
-    obstacles=lambda context: [*opencode_obstacles(context)],
-    detection=Detection(("opencode.json", "opencode.jsonc", "~/.config/opencode"), ("opencode",)),
 )
 copilot = Adapter(
     name="copilot",

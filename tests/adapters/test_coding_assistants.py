@@ -16,6 +16,7 @@ from faiss_memory_adapters import claude_code as claude_code_module, codex as co
 from faiss_memory_adapters.claude_code import adapter as claude_code
 from faiss_memory_adapters.codex import adapter as codex
 from faiss_memory_adapters.cursor import adapter as cursor
+from faiss_memory_adapters.gemini import adapter as gemini
 
 FOLDER = "/home/you/website"
 CURSOR_SERVER = {"type", "command", "args", "env", "url", "headers", "cwd", "envFile", "auth", "enabledTools"}
@@ -146,7 +147,7 @@ def test_codex_takes_the_server_and_the_hooks(scope, given):
 # What they have in common.
 
 
-@pytest.mark.parametrize("adapter", [claude_code, cursor, codex], ids=lambda adapter: adapter.name)
+@pytest.mark.parametrize("adapter", [claude_code, cursor, codex, gemini], ids=lambda adapter: adapter.name)
 def test_the_skills_are_in_the_form_that_all_agree_on(adapter):
     skills = {path: text for path, text in files(adapter).items() if path.endswith("SKILL.md")}
     assert {path.split("/")[-2] for path in skills} == {"recall", "remember", "forget"}
@@ -156,7 +157,7 @@ def test_the_skills_are_in_the_form_that_all_agree_on(adapter):
         assert 0 < len(head["description"]) <= 1024
 
 
-@pytest.mark.parametrize("adapter", [claude_code, cursor, codex], ids=lambda adapter: adapter.name)
+@pytest.mark.parametrize("adapter", [claude_code, cursor, codex, gemini], ids=lambda adapter: adapter.name)
 def test_a_users_own_server_is_started_in_the_folder_that_is_worked_in(adapter):
     assert ":8900/mcp" not in str(files(adapter, "user")), "an address does not say which project it is"
     assert ":8900/mcp" in str(files(adapter, "user", **WITHOUT_US))

@@ -1,4 +1,4 @@
-"""Other assistants: what is written for those that were seen to read it, and shown for the others."""
+"""Other assistants: a block for AGENTS.md is written, and what is for one of them alone is shown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from faiss_memory import InstallContext, JsonDefault, JsonItems, JsonMember, MarkdownBlock, Snippet
+from faiss_memory import InstallContext, MarkdownBlock, Snippet
 from faiss_memory_adapters.generic import adapter
 
 URL = "http://127.0.0.1:8900/mcp?project=website"
@@ -16,41 +16,19 @@ def files(**given):
     return adapter.files(InstallContext(**{"url": "http://127.0.0.1:8900", "project": "website", **given}))
 
 
-def members(**given):
-    return {file.path: (file.keys, file.value) for file in files(**given) if isinstance(file, JsonMember)}
-
-
 def snippets(**given):
     return {file.path: json.loads(file.text) for file in files(**given) if isinstance(file, Snippet)}
 
 
-@pytest.mark.parametrize("scope", ["personal", "shared"])
-def test_three_clients_get_their_entry_each_in_its_own_form(scope):
-    assert members(scope=scope) == {
-        ".vscode/mcp.json": (("servers", "faiss-memory"), {"type": "http", "url": URL}),
-        ".gemini/settings.json": (("mcpServers", "faiss-memory"), {"httpUrl": URL, "timeout": 10_000}),
-        "opencode.json": (("mcp", "faiss-memory"), {"type": "remote", "url": URL, "enabled": True}),
-    }
-    assert all(file.comments for file in files(scope=scope) if isinstance(file, JsonMember))
-
-
-@pytest.mark.parametrize("scope", ["personal", "user"])
-def test_opencode_finds_the_schema_that_it_would_write_itself(scope):
-    (schema,) = [file for file in files(scope=scope) if isinstance(file, JsonDefault)]
-    assert schema.path.endswith("opencode.json")
-    assert (schema.keys, schema.value) == (("$schema",), "https://opencode.ai/config.json")
+@pytest.mark.parametrize("scope", ["personal", "shared", "user"])
+def test_nothing_but_the_block_is_written(scope):
+    written = [file for file in files(scope=scope) if not isinstance(file, Snippet)]
+    assert [file.path for file in written] == ([] if scope == "user" else ["AGENTS.md"])
+    assert all(isinstance(file, MarkdownBlock) for file in written)
 
 
 def test_in_the_home_folder_no_entry_carries_a_project():
-    found = members(scope="user")
-    assert set(found) == {"~/.gemini/settings.json", "~/.config/opencode/opencode.json"}
-    assert found["~/.gemini/settings.json"][1] == {
-        "command": "faiss-memory",
-        "args": ["mcp"],
-        "timeout": 10_000,
-    }
-    assert found["~/.config/opencode/opencode.json"][1]["command"] == ["faiss-memory", "mcp"]
-    assert not any(isinstance(file, MarkdownBlock) for file in files(scope="user"))
+    assert "website" not in json.dumps(snippets(scope="user"))
     assert snippets(scope="user")["mcp.json"]["servers"]["faiss-memory"]["type"] == "http"
 
 
@@ -78,20 +56,10 @@ def test_the_others_are_shown_and_never_written():
 def test_beside_a_container_every_entry_is_an_address():
     assert snippets(command="")["settings.json"] == {"context_servers": {"faiss-memory": {"url": URL}}}
     for scope in ("personal", "user"):
-        given = {"command": "", "scope": scope}
-        assert "command" not in json.dumps([*snippets(**given).values(), *members(**given).values()])
+        assert "command" not in json.dumps([*snippets(command="", scope=scope).values()])
 
 
-def test_a_token_is_named_in_each_clients_own_way():
-    found = {path: value["headers"]["Authorization"] for path, (_, value) in members(has_token=True).items()}
-    assert found == {
-        ".vscode/mcp.json": "Bearer ${input:faiss-memory-token}",
-        ".gemini/settings.json": "Bearer ${FAISS_MEMORY_TOKEN}",
-        "opencode.json": "Bearer {env:FAISS_MEMORY_TOKEN}",
-    }
-    (inputs,) = (file for file in files(has_token=True) if isinstance(file, JsonItems))
-    assert (inputs.path, inputs.keys) == (".vscode/mcp.json", ("inputs",))
-    assert inputs.items[0]["password"] is True
+def test_the_block_names_the_variable_of_the_token():
     (block,) = (file for file in files(has_token=True) if isinstance(file, MarkdownBlock))
     assert '-H "Authorization: Bearer $FAISS_MEMORY_TOKEN"' in block.text
 
@@ -110,4 +78,4 @@ def test_the_service_gives_them_all(client):
     answer = client.get("/adapters/generic/files?project=website").json
     assert answer["files"][0]["path"] == "AGENTS.md"
     assert answer["count"] == len(files())
-    assert any(URL in file["text"] and file["path"] == "opencode.json" for file in answer["files"])
+    assert any(URL in file["text"] and file["kind"] == "to paste" for file in answer["files"])

@@ -97,6 +97,9 @@ class Person:
             f'[hooks.state."{self.project / CODEX}:{event}:0:0"]\ntrusted_hash = "x"\n'
             for event in ("session_start", "user_prompt_submit")
         )
+        (self.home / ".gemini").mkdir(exist_ok=True)
+        noted = self.home / ".gemini" / "trustedFolders.json"
+        noted.write_text(json.dumps({str(self.project): "TRUST_FOLDER"}))
         trusted = f'[projects."{self.project}"]\ntrust_level = "trusted"\n'
         (self.home / ".codex" / "config.toml").write_text(trusted + hooks)
 
@@ -152,7 +155,7 @@ class Another:
 
 
 def test_a_good_set_up_passes_for_every_assistant(person, service):
-    person.installs("claude-code", "codex", "cursor", "aider", "continue", "generic")
+    person.installs("claude-code", "codex", "cursor", "gemini", "opencode", "aider", "continue", "generic")
     person.trusts()
     before = service.call("GET", "/stats")[1]
     code, failed = person.sees_the_doctor()

@@ -14,8 +14,10 @@ from faiss_memory_adapters.claude_code import adapter as claude
 from faiss_memory_adapters.codex import adapter as codex
 from faiss_memory_adapters.continue_dev import adapter as continue_dev
 from faiss_memory_adapters.cursor import adapter as cursor
+from faiss_memory_adapters.gemini import adapter as gemini
 from faiss_memory_adapters.generic import adapter as generic
-from faiss_memory_adapters.mcp_clients import gemini, opencode, vscode
+from faiss_memory_adapters.mcp_clients import vscode
+from faiss_memory_adapters.opencode import adapter as opencode
 
 PROJECT = {
     "url": "http://127.0.0.1:8900",

@@ -209,7 +209,7 @@ def test_inside_another_assistant_it_answers_that_one():
     assert theirs.stdout == answer, "which is in its own form"
 
 
-@pytest.mark.parametrize("name", ["claude-code", "codex", "cursor"])
+@pytest.mark.parametrize("name", ["claude-code", "codex", "cursor", "gemini", "opencode"])
 def test_what_our_adapters_write_is_how_they_speak(name):
     adapter = PluginHost().adapters[name]
     context = InstallContext(project="p", url="http://x", hook_command="hook", scope="personal")
@@ -217,7 +217,8 @@ def test_what_our_adapters_write_is_how_they_speak(name):
     _, options = faiss_memory_hook._arguments(arguments)
     assert faiss_memory_hook._is_context(options, dict(adapter.hook.context("event", "text")))
     assert not faiss_memory_hook._is_context(options, {"other": "text"})
-    assert faiss_memory_hook._notices(options) == {adapter.hook.session_start: adapter.hook.notice}
+    told = {adapter.hook.session_start: adapter.hook.notice} if adapter.hook.notice else {}
+    assert faiss_memory_hook._notices(options) == told
 
 
 @pytest.mark.parametrize("given", [b"", b"{", b"\xff\xfe", b"[]", b"null"])

@@ -22,6 +22,10 @@ class HookDialect:
     """The assistant has summed up the session, and hands over the summary."""
     fires_others: bool = False
     """The assistant also fires the hooks of others that it finds. Its own has answered then."""
+    digest_stands_apart: bool = False
+    """What a session begins with stands beside its history, and is wanted whole whenever it is taken up again."""
+    echo: str = ""
+    """The element in which it puts what its hooks have answered into the prompt that it hands to the next one."""
     notice: str = ""
     """The field of an answer in which the person is told something, such as that the service does not run."""
     inside: tuple[tuple[str, str], ...] = ()

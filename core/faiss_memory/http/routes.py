@@ -119,7 +119,7 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
         Route(
             method="DELETE", path="/projects/{name}", summary="Forget a project with all its memories",
             params=schema.ByProject, answer=schema.DropProjectAnswer,
-            handler=lambda params: service.arranging.drop_project(params.name),
+            handler=lambda params: service.tending.arranging.drop_project(params.name),
         ),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ def tending_routes(service: MemoryService) -> Sequence[Route]:
 
 
 def _exploring(service: MemoryService) -> Sequence[Route]:
-    exploring = service.exploring
+    exploring = service.tending.exploring
     return (
         Route(
             method="GET", path="/facets", summary="Count memories by project, tag, source, way and state",
@@ -34,7 +34,7 @@ def _exploring(service: MemoryService) -> Sequence[Route]:
 
 
 def _arranging(service: MemoryService) -> Sequence[Route]:
-    arranging = service.arranging
+    arranging = service.tending.arranging
     return (
         Route(
             method="POST", path="/tags/rename", summary="Call a tag otherwise, or merge it into another",
@@ -62,7 +62,7 @@ def _arranging(service: MemoryService) -> Sequence[Route]:
 
 
 def _reviewing(service: MemoryService) -> Sequence[Route]:
-    uses, review, joining = service.use_report, service.review, service.joining
+    uses, review, joining = service.tending.use_report, service.tending.review, service.tending.joining
     return (
         Route(
             method="GET", path="/uses", summary="Tell what was counted of the use of memories",

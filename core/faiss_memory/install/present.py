@@ -21,7 +21,8 @@ from faiss_memory.install.formats import Part
 
 
 def current(path: Path, part: Part) -> Any:
-    """Return the data at a part's place; of a list only what is ours, of a file of our own all of it.
+    """Return the data at a part's place; of a list only what is ours, of a file of our own all of it,
+    of a program its text.
 
     ABSENT if there is none, or if it is no data. Raises CannotMerge for a file that cannot be read as what it is.
     """
@@ -47,4 +48,6 @@ def current(path: Path, part: Part) -> Any:
 def _whole(path: Path, text: str) -> Any:
     if path.suffix in (".yaml", ".yml"):
         return yaml_text.read(text)
+    if path.suffix == ".js":
+        return text
     return json_text.read(text, comments=False) if path.suffix == ".json" else ABSENT

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,23 +26,19 @@ from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import LOOKING, PERSON, Rights
 from faiss_memory.schema.limits import check_size, check_text
 from faiss_memory.service import messages
-from faiss_memory.service.arranging import Arranging
 from faiss_memory.service.before_writing import BeforeWriting, wish_of
-from faiss_memory.service.built_files import BuiltFiles
 from faiss_memory.service.claims import Claims
 from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
-from faiss_memory.service.exploring import Exploring
 from faiss_memory.service.exporting import Exporting
 from faiss_memory.service.guarding import Guard
 from faiss_memory.service.importing import Importing
 from faiss_memory.service.in_force import InForce
 from faiss_memory.service.jobs import all_jobs
-from faiss_memory.service.joining import Joining
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
-from faiss_memory.service.review import Review
-from faiss_memory.service.selection import list_filter, named_alone, search_filter, select_memories
-from faiss_memory.service.use_report import UseReport
+from faiss_memory.service.purging import purge_memories
+from faiss_memory.service.selection import list_filter, search_filter, select_memories
+from faiss_memory.service.tending.tending import Tending
 from faiss_memory.service.uses import Uses
 from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Settings
@@ -66,16 +62,12 @@ class MemoryService(Service):
         self.claims = Claims(settings.data_folder, lambda: [one.name for one in engine.store.projects()])
         self.vocabulary = Vocabulary(lambda: engine.store)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
-        self.exploring = Exploring(engine, self.vocabulary)
-        self.arranging = Arranging(settings.limits, engine, plugins, self.claims, self._change_many)
-        self.use_report = UseReport(engine)
-        files = BuiltFiles(
-            engine, lambda origins: plugins.ask("find_outdated", service=self, origins=origins)
-        )
-        self.review = Review(engine, self.use_report, files)
+        self.tending = Tending(
+            settings, engine, plugins, self.claims, self.vocabulary, self._change_many,
+            lambda origins: plugins.ask("find_outdated", service=self, origins=origins),
+        )  # fmt: skip
         self.exporting = Exporting(settings.limits, engine, self.vocabulary)
         self.importing = Importing(settings.limits, engine, self._before, self._notify_of)
-        self.joining = Joining(settings.limits, engine, self._change_many)
         self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False
         engine.on_news = self._tell
@@ -390,24 +382,8 @@ class MemoryService(Service):
         )
 
     def purge(self, request: schema.PurgeRequest) -> schema.PurgeAnswer:
-        """Purge the memories that meet every condition given: they are gone from every file as well.
-
-        By id alone, those go too that were forgotten before.
-        """
-        asked, where, there = select_memories(
-            request, self.settings.limits, self.engine.store, self.vocabulary
-        )
-        ids = sorted(asked) if asked is not None and named_alone(request) else there
-
-        def let_go(ids: Sequence[int], texts: Collection[str]) -> None:
-            self.plugins.notify("memories_purged", ids=ids, texts=texts)
-
-        if not request.dry_run:  # already now, lest it be cut short
-            let_go(ids, {memory.text for memory in self.engine.store.get(ids)})
-        done = self.engine.purge(ids, dry_run=request.dry_run, prove=request.proof, let_go=let_go)
-        if not request.dry_run and (removed := sorted(set(there) & set(done.ids))):
-            self.plugins.notify("memories_removed", ids=removed)
-        return messages.purge_answer(done, sorted((asked or set()) - set(done.ids)), where, request.dry_run)
+        """Purge the memories that meet every condition given: they are gone from every file as well."""
+        return purge_memories(request, self.settings.limits, self.engine, self.plugins, self.vocabulary)
 
     def _forget_all(self, ids: Sequence[int]) -> list[int]:
         gone = self.engine.store.forget(ids) if ids else []

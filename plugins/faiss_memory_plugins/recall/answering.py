@@ -119,11 +119,12 @@ class Recall:
                 sessions.forget_old()
                 if event.forgotten:
                     sessions.forget(assistant, event.session)
-            known = sessions.shown(assistant, event.session)
+            whole = dialect.digest_stands_apart and event.moment == "session start"
+            known = frozenset() if whole else sessions.shown(assistant, event.session)
         brought = self._brought(assistant, project, event, known)
         with database.lock:
             # Another hook of the same session may have shown some of it meanwhile.
-            meanwhile = sessions.shown(assistant, event.session)
+            meanwhile = known if whole else sessions.shown(assistant, event.session)
             text, shown = brought.text, brought.notes
             if any(note.id in meanwhile for note in shown):
                 left = [note for note in shown if note.id not in meanwhile]

@@ -74,9 +74,19 @@ def read_event(request: HookRequest, dialect: HookDialect) -> Event | None:
         name=name,
         session=_name(request.conversation_id, LONGEST_SESSION) or _name(request.session_id, LONGEST_SESSION),
         folder=_name(request.cwd, LONGEST_FOLDER) or _name(next(iter(roots), ""), LONGEST_FOLDER),
-        text=_text(request.compact_summary if moment == "compacted" else request.prompt),
+        text=_text(request.compact_summary)
+        if moment == "compacted"
+        else _without_echo(_text(request.prompt), dialect.echo),
         forgotten=request.source in ("clear", "compact"),
     )
+
+
+def _without_echo(prompt: str, element: str) -> str:
+    """Return a prompt as the person has written it: without what hooks have answered before it or behind it."""
+    opened, closed = f"<{element}>", f"</{element}>"
+    while element and (start := prompt.find(opened)) >= 0 and (end := prompt.find(closed, start)) >= 0:
+        prompt = f"{prompt[:start]}{prompt[end + len(closed) :]}".strip()
+    return prompt
 
 
 def _text(value: Any) -> str:

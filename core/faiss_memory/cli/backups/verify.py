@@ -57,20 +57,21 @@ def verify(config: Path | None, data_dir: Path | None, mends: bool, quick: bool,
             repair.repair(data, found.findings, loaded.max_backups, step)
             left = check.verify(data, step, thorough=not quick)
     if wants_json:
-        answer: dict[str, Any] = {
-            "findings": [_entry(one) for one in found.findings],
-            "count": len(found.findings),
-        }
-        answer |= {
-            "repaired": mends,
-            "left": [_entry(one) for one in left.findings],
-            "set_aside": left.set_aside,
-        }
-        click.echo(as_json(answer))
+        click.echo(as_json(_answer(found, left, mends)))
     else:
         _tell(open_output(), data, found, left, mends=mends)
     if left.findings:
         click.get_current_context().exit(EXIT_FAILED)
+
+
+def _answer(found: Verified, left: Verified, mends: bool) -> dict[str, Any]:
+    return {
+        "findings": [_entry(one) for one in found.findings],
+        "count": len(found.findings),
+        "repaired": mends,
+        "left": [_entry(one) for one in left.findings],
+        "set_aside": left.set_aside,
+    }
 
 
 def _tell(out: Output, data: Path, found: Verified, left: Verified, *, mends: bool) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -60,7 +63,9 @@ def entries(files: Mapping[str, Sequence[Part]]) -> list[Entry]:
 
 
 def _read(value: Any, file: str, event: str) -> Iterator[Entry]:
-    if isinstance(value, Mapping):
+    if isinstance(value, str) and file.endswith(".js"):
+        yield from _of_program(value, file)
+    elif isinstance(value, Mapping):
         entry = _entry(value, file, event)
         if entry is not None:
             yield entry
@@ -70,6 +75,18 @@ def _read(value: Any, file: str, event: str) -> Iterator[Entry]:
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for inner in value:
             yield from _read(inner, file, event)
+
+
+def _of_program(text: str, file: str) -> Iterator[Entry]:
+    """Yield what a plugin of ours reaches the service by: the constant `command`, or `address` with `headers`."""
+    given: dict[str, Any] = {}
+    for name, value in re.findall(r"^const (command|address) = (.+)$", text, re.MULTILINE):
+        with suppress(ValueError):
+            given["url" if name == "address" else name] = json.loads(value)
+    if variable := re.search(r'Authorization: "Bearer " \+ process\.env\["(\w+)"\]', text):
+        given["headers"] = {"Authorization": f"Bearer ${{{variable[1]}}}"}
+    if entry := _entry(given, file, Path(file).name):
+        yield entry
 
 
 def _entry(value: Mapping[str, Any], file: str, event: str) -> Entry | None:

@@ -9,8 +9,8 @@ from faiss_memory.memory import Filter
 from faiss_memory.rights import PERSON
 from faiss_memory.schema import MemoryAnswer, tending
 from faiss_memory.service import messages
-from faiss_memory.service.built_files import BuiltFiles
-from faiss_memory.service.use_report import UseReport, first_day
+from faiss_memory.service.tending.built_files import BuiltFiles
+from faiss_memory.service.tending.use_report import UseReport, first_day
 
 RECALLS = ("found", "shown")
 

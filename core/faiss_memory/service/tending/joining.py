@@ -17,7 +17,7 @@ from faiss_memory.rights import PERSON
 from faiss_memory.schema import duplicates
 from faiss_memory.schema.limits import check_cues, check_metadata, check_tags
 from faiss_memory.service import messages
-from faiss_memory.service.arranging import Rewrite
+from faiss_memory.service.tending.arranging import Rewrite
 from faiss_memory.settings import Limits
 
 NEIGHBOURS = 5

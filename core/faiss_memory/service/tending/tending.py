@@ -1,0 +1,35 @@
+"""What the calls for looking after memories are answered by, together."""
+
+from __future__ import annotations
+
+from faiss_memory.engine.engine import MemoryEngine
+from faiss_memory.plugin_host import PluginHost
+from faiss_memory.service.claims import Claims
+from faiss_memory.service.tending.arranging import Arranging, Rewrite
+from faiss_memory.service.tending.built_files import BuiltFiles, Outdated
+from faiss_memory.service.tending.exploring import Exploring
+from faiss_memory.service.tending.joining import Joining
+from faiss_memory.service.tending.review import Review
+from faiss_memory.service.tending.use_report import UseReport
+from faiss_memory.service.vocabulary import Vocabulary
+from faiss_memory.settings import Settings
+
+
+class Tending:
+    """The five parts; each raises what the service raises."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: MemoryEngine,
+        plugins: PluginHost,
+        claims: Claims,
+        vocabulary: Vocabulary,
+        rewrite: Rewrite,
+        outdated: Outdated,
+    ) -> None:
+        self.exploring = Exploring(engine, vocabulary)
+        self.arranging = Arranging(settings.limits, engine, plugins, claims, rewrite)
+        self.use_report = UseReport(engine)
+        self.review = Review(engine, self.use_report, BuiltFiles(engine, outdated))
+        self.joining = Joining(settings.limits, engine, rewrite)
