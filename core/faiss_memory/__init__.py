@@ -208,6 +208,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.memory import (
         DEFAULT_PROJECT as DEFAULT_PROJECT,
+        UNKNOWN_WAY as UNKNOWN_WAY,
         Change as Change,
         Draft as Draft,
         Evidence as Evidence,

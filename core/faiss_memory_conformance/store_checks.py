@@ -411,6 +411,10 @@ def test_a_uid_that_was_met_is_known_for_good(home: Home) -> None:
     for uid in uids[:3]:
         with pytest.raises(Conflict):
             home.add(Draft(text="again", uid=uid))
+    with pytest.raises(Conflict):
+        home.add(Draft(text="first", uid=uids[3]), Draft(text="second", uid=uids[3]))
+    assert uids[3] not in home.store.known(uids), "all of a call or nothing"
+    assert home.store.known([]) == home.store.known(["no uid at all"]) == {}
 
 
 def test_memories_are_paired_with_older_ones_like_them(home: Home) -> None:
@@ -433,6 +437,21 @@ def test_memories_are_paired_with_older_ones_like_them(home: Home) -> None:
     home.store.change(first, Change(supersedes=fourth), None)
     with pytest.raises(Conflict):
         home.store.change(fourth, Change(supersedes=first), None)
+    with pytest.raises(MemoryNotFound):
+        home.store.change(fourth, Change(supersedes=10**6), None)
+    assert home.store.get([fourth])[0].supersedes is None
+    assert home.store.older_alike("nobody", [third], 0.8, 5) == {}
+    assert home.store.older_alike("default", [], 0.8, 5) == {}
+
+
+def test_memories_are_paired_by_their_nearest_passages_and_not_by_cues(home: Home) -> None:
+    first, second = home.add("tomatoes need sun", Draft(text="the ledger", cues=("tomatoes need sun",)))
+    (other,) = home.add(Draft(text="tomatoes need sun", project="beta"))
+    (bare,) = [one.id for one in home.store.add([Draft(text="tomatoes need sun")], [None])]
+    ids = [first, second, other, bare or 0]
+    assert home.store.older_alike("default", ids, 0.8, 5) == {}
+    last, *_ = home.add("tomatoes need sun")
+    assert [key for key, _ in home.store.older_alike("default", [last], 0.8, 5)[last]] == [first]
 
 
 def test_what_is_nearly_the_same_and_says_another_thing_is_stored(home: Home) -> None:

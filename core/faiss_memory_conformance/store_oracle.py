@@ -101,7 +101,7 @@ def _some_filter(chance: random.Random) -> Filter:
         before=chance.choice([None, EPOCH + timedelta(hours=hours[1])]),
         include_superseded=chance.random() < 0.5,
         without_cues=chance.random() < 0.2,
-        by=chance.choice([(), (), ("cli",), ("mcp:*", "unknown")]),
+        by=chance.choice([(), (), ("cli",), ("mcp:*", "unknown"), ("[h-m]*",)]),
     )
 
 

@@ -165,7 +165,9 @@ class ShelfStore(Store):
             if change.supersedes is not None:
                 given["supersedes"] = change.supersedes or None
             changed = replace(self.shelf.memories[memory_id], **given)
-            older = changed.supersedes
+            older = given.get("supersedes")
+            if older is not None and older not in self.shelf.memories:
+                raise MemoryNotFound(f"there is no memory {older}", "supersedes")
             while older is not None and (there := self.shelf.memories.get(older)) is not None:
                 if there.id == memory_id:
                     raise Conflict(f"memory {memory_id} would supersede itself")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from faiss_memory import Filter, Glob, InvalidGlob, InvalidRequest, comparable
+from faiss_memory import UNKNOWN_WAY, Filter, Glob, InvalidGlob, InvalidRequest, comparable
 from faiss_memory_plugins.postgres.database import Transaction
 
 
@@ -35,6 +35,9 @@ def condition(run: Transaction, where: Filter) -> Condition:
         parts.append("m.superseded_by is null")
     if where.without_cues:
         parts.append("m.cues = '{}'")
+    if where.by:
+        parts.append(f"{_WAY} = any(%(ways)s)")
+        values["ways"] = _ways(run, where.by, projects)
     if where.source is not None:
         sql, given = _source(run, where.source, projects)
         parts.append(sql)
@@ -61,11 +64,28 @@ def _projects(run: Transaction, names: Sequence[str] | None) -> list[int]:
     ]
 
 
-def _source(run: Transaction, written: str, projects: Sequence[int]) -> tuple[str, dict[str, Any]]:
+_WAY = f"coalesce(m.written_by, '{UNKNOWN_WAY}')"
+
+
+def _ways(run: Transaction, written: Sequence[str], projects: Sequence[int]) -> list[str]:
+    """Return which of the ways that memories came by are meant: there are only a few."""
+    rows = run.run(
+        f"select distinct {_WAY} from $.memory m where m.project = any(%(projects)s)",
+        {"projects": list(projects)},
+    )
+    globs = [_glob_of(one, "by") for one in written]
+    return [way for (way,) in rows if way in written or any(glob.fits(way) for glob in globs)]
+
+
+def _glob_of(written: str, field: str) -> Glob:
     try:
-        glob = _glob(written)
+        return _glob(written)
     except InvalidGlob as error:
-        raise InvalidRequest(f"`source` is not a glob that can be looked for: {error}", "source") from None
+        raise InvalidRequest(f"`{field}` is not a glob that can be looked for: {error}", field) from None
+
+
+def _source(run: Transaction, written: str, projects: Sequence[int]) -> tuple[str, dict[str, Any]]:
+    glob = _glob_of(written, "source")
     if glob.like is not None:
         return "(m.source = %(source)s or m.source like %(like)s)", {"source": written, "like": glob.like}
     # A set is more than LIKE knows: the sources themselves are gone through.
@@ -73,7 +93,7 @@ def _source(run: Transaction, written: str, projects: Sequence[int]) -> tuple[st
         "select distinct source from $.memory where project = any(%(projects)s) and starts_with(source, %(prefix)s)",
         {"projects": list(projects), "prefix": glob.prefix},
     )
-    fitting = [source for (source,) in rows if source == written or glob.fits(source)]
+    fitting = [source for (source,) in rows if glob.fits(source)]
     return "m.source = any(%(sources)s)", {"sources": [*fitting, written]}
 
 

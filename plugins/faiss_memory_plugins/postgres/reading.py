@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from faiss_memory import Facets, Filter, Memory, MemoryNotFound, Origin, ProjectCount, StoreStats
+from faiss_memory import (
+    Facets,
+    Filter,
+    Memory,
+    MemoryNotFound,
+    Origin,
+    ProjectCount,
+    Standing,
+    StoreStats,
+    is_uid,
+)
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import condition
 from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, read, to_memory
@@ -26,6 +37,17 @@ def history(run: Transaction, memory_id: int) -> list[Memory]:
     if not chain:
         raise MemoryNotFound(f"there is no memory {memory_id}")
     return chain
+
+
+def known(run: Transaction, uids: Collection[str]) -> dict[str, Standing]:
+    """Return what is known of some uids; what is there counts before what a memory of the same uid once was."""
+    rows = run.run(
+        "select uid::text, case when purged then 'purged' else 'forgotten' end, memory from $.removed"
+        " where uid = any(%(uids)s::uuid[])"
+        " union all select uid::text, 'there', id from $.memory where uid = any(%(uids)s::uuid[])",
+        {"uids": [uid for uid in uids if is_uid(uid)]},
+    )
+    return {uid: Standing(state, memory_id) for uid, state, memory_id in rows}
 
 
 def select(

@@ -125,7 +125,12 @@ create table $.state (
 );
 """
 
-MIGRATIONS = (_FIRST,)
+_BY_UID = """
+create unique index memory_uid on $.memory (uid);
+create index removed_uid on $.removed (uid);
+"""
+
+MIGRATIONS = (_FIRST, _BY_UID)
 """By version, from 1 on."""
 
 

@@ -92,6 +92,45 @@ def closest(
     ]
 
 
+PAIRED_AT_ONCE = 64
+"""So many memories are compared with a project in one statement: each of them has to be done in time."""
+
+
+def older_alike(
+    run: Transaction, project: str, ids: Sequence[int], least: float, depth: int
+) -> dict[int, list[tuple[int, float]]]:
+    """Find for each of some memories of a project those with lower ids that are most like it, best first."""
+    model = number_of_model(run, None)
+    alike: dict[int, list[tuple[int, float]]] = {}
+    for start in range(0, len(ids) if model is not None else 0, PAIRED_AT_ONCE):
+        some = list(ids[start : start + PAIRED_AT_ONCE])
+        rows = run.run(
+            _OLDER_ALIKE, {"project": project, "ids": some, "least": least, "depth": depth, "model": model}
+        )
+        for memory_id, other, similarity in rows:
+            alike.setdefault(memory_id, []).append((other, min(1.0, similarity)))
+    return alike
+
+
+_OLDER_ALIKE = """
+select m.id, near.memory, near.similarity
+from $.project j
+join $.memory m on m.project = j.id and m.id = any(%(ids)s) and m.superseded_by is null
+cross join lateral (
+    select p.memory, max(-(p.vec <#> q.vec)) as similarity
+    from $.passage q
+    join $.passage p on p.project = m.project and p.model = %(model)s and p.memory < m.id and p.cue is null
+    join $.memory o on o.id = p.memory and o.superseded_by is null
+    where q.project = m.project and q.model = %(model)s and q.memory = m.id and q.cue is null
+      and -(p.vec <#> q.vec) >= %(least)s
+    group by p.memory order by similarity desc, p.memory limit %(depth)s
+) near
+where j.name = %(project)s
+order by m.id, near.similarity desc, near.memory
+"""
+"""One memory after the other: what is held meanwhile is what one of them is like."""
+
+
 def number_of_model(run: Transaction, identity: str | None) -> int | None:
     """Return the number of a model, or of the one in use; None if it is not known here."""
     rows = run.run(

@@ -36,6 +36,7 @@ from faiss_memory import (
     Rewritten,
     Search,
     Shared,
+    Standing,
     Store,
     StoreError,
     StoreStats,
@@ -205,6 +206,10 @@ class PostgresStore(Store, Ledger, Shared):
         """Read memories, in the order asked for."""
         return self._database.read(lambda run: rows.read(run, ids))
 
+    def known(self, uids: Collection[str]) -> dict[str, Standing]:
+        """Return what is known of some uids."""
+        return self._database.read(lambda run: reading.known(run, uids))
+
     def history(self, memory_id: int) -> list[Memory]:
         """Read a memory and what it superseded, newest first."""
         return self._database.read(lambda run: reading.history(run, memory_id))
@@ -262,6 +267,12 @@ class PostgresStore(Store, Ledger, Shared):
         return self._database.read(
             lambda run: searching.closest(run, embedding.of_passages, embedding.model, where, depth)
         )
+
+    def older_alike(
+        self, project: str, ids: Sequence[int], least: float, depth: int
+    ) -> dict[int, list[tuple[int, float]]]:
+        """Find for each of some memories of a project those with lower ids that are most like it."""
+        return self._database.read(lambda run: searching.older_alike(run, project, ids, least, depth))
 
     def projects(self) -> list[ProjectCount]:
         """Count memories by project."""

@@ -29,6 +29,7 @@ from faiss_memory import (
     words_of,
 )
 from faiss_memory_plugins.postgres.database import Transaction
+from faiss_memory_plugins.postgres.lines import check_end, check_supersedes, check_uids, note_newer
 from faiss_memory_plugins.postgres.locks import lock, lock_projects
 from faiss_memory_plugins.postgres.models import put_embeddings
 from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory, to_values
@@ -44,7 +45,8 @@ values (%(id)s, %(project)s, %(uid)s, %(text)s, %(folded)s, %(source)s, %(tags)s
         %(learnt)s, %(supersedes)s, %(written_by)s, %(sequence)s, %(xid)s::text::xid8, %(xid)s::text::xid8, %(writer)s)
 """
 _UPDATE = """
-update $.memory set project = %(project)s, text = %(text)s, folded = %(folded)s, source = %(source)s, tags = %(tags)s,
+update $.memory set project = %(project)s, supersedes = %(supersedes)s, text = %(text)s, folded = %(folded)s,
+       source = %(source)s, tags = %(tags)s,
        cues = %(cues)s, metadata = %(metadata)s, fields = %(fields)s, learnt = %(learnt)s, sequence = %(sequence)s,
        xid = %(xid)s::text::xid8, writer = %(writer)s, written = now()
 where id = %(id)s
@@ -111,7 +113,9 @@ class Writer:
     ) -> list[int]:
         if not drafts:
             return []
-        _check_supersedes(run, drafts, projects)
+        check_uids(run, drafts)
+        replaced = [(draft.supersedes, draft.project) for draft in drafts if draft.supersedes is not None]
+        check_supersedes(run, replaced, projects)
         sequences = [sequence_of(draft.source) for draft in drafts]
         places = [(projects[draft.project], number) for draft, number in zip(drafts, sequences, strict=True)]
         # The parts of one file follow each other by id: whoever adds to it waits for whoever does already.
@@ -145,6 +149,8 @@ class Writer:
 
     def change(self, run: Transaction, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
         """Rewrite a memory; its vectors are kept when its text and its cues are. Raises MemoryNotFound."""
+        if change.supersedes is not None:
+            lock(run, "lines", [""])  # lest two make each other the older one
         rows = run.run(
             f"select {COLUMNS}, m.project, m.sequence from {TABLES} where m.id = %(id)s for no key update of m",
             {"id": _bounded(memory_id)},
@@ -153,16 +159,23 @@ class Writer:
             raise MemoryNotFound(f"there is no memory {memory_id}")
         old, before = to_memory(rows[0]), (int(rows[0][-2]), int(rows[0][-1]))
         given = {name: value for name in _CHANGED if (value := getattr(change, name)) is not None}
+        if change.supersedes is not None:
+            given["supersedes"] = change.supersedes or None
         memory = replace(old, **given)
         project = before[0]
         if memory.project != old.project:
             project = lock_projects(run, {memory.project})[memory.project]
+        if memory.supersedes is not None and memory.supersedes != old.supersedes:
+            check_supersedes(run, [(memory.supersedes, memory.project)], {memory.project: project})
+            check_end(run, memory)
         place = (project, sequence_of(memory.source))
         left = set[int]()
         if place != before:
             lock(run, "sequence", [one for one in (before, place) if one[1] != NO_SEQUENCE])
             left = neighbours(run, [memory_id])
         run.run(_UPDATE, self._values(run, memory, place))
+        if memory.supersedes != old.supersedes:
+            note_newer(run, [old.supersedes, memory.supersedes])
         self._change_vectors(run, old, memory, change, embedding, before[0], project)
         if change.origin is not None:
             put_origins(run, {memory_id: change.origin})
@@ -237,8 +250,8 @@ class Writer:
 def _memory(memory_id: int, draft: Draft, now: datetime) -> Memory:
     return Memory(
         id=memory_id, text=draft.text, project=draft.project, source=draft.source, tags=draft.tags, cues=draft.cues,
-        metadata=draft.metadata, timestamp=draft.timestamp or now, supersedes=draft.supersedes, uid=new_uid(),
-        by=draft.by,
+        metadata=draft.metadata, timestamp=draft.timestamp or now, supersedes=draft.supersedes,
+        uid=draft.uid or new_uid(), by=draft.by,
     )  # fmt: skip
 
 
@@ -250,24 +263,6 @@ def _next_ids(run: Transaction, count: int) -> list[int]:
 def _bounded(memory_id: int) -> int:
     """Return an id as a number that the database can hold; one that none can have where it cannot."""
     return memory_id if 0 < memory_id < 2**63 else 0
-
-
-def _check_supersedes(run: Transaction, drafts: Sequence[Draft], projects: Mapping[str, int]) -> None:
-    wanted = {draft.supersedes for draft in drafts if draft.supersedes is not None}
-    if not wanted:
-        return
-    rows = run.run(
-        "select id, project from $.memory where id = any(%(ids)s) order by id for no key update",
-        {"ids": [_bounded(key) for key in wanted]},
-    )
-    there = {row[0]: row[1] for row in rows}
-    for draft in drafts:
-        if draft.supersedes is not None and there.get(draft.supersedes) != projects[draft.project]:
-            raise MemoryNotFound(
-                f"`supersedes` names memory {draft.supersedes}, which is not in project `{draft.project}`; "
-                "use the id of a memory of the same project",
-                "supersedes",
-            )
 
 
 def _drop_passages(run: Transaction, projects: Mapping[int, int]) -> None:

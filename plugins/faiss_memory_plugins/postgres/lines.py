@@ -1,0 +1,70 @@
+"""What memories are to each other: each is there once, and of those that replace each other the line has an end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from faiss_memory import Conflict, Draft, Memory, MemoryNotFound
+from faiss_memory_plugins.postgres.database import Transaction
+from faiss_memory_plugins.postgres.locks import lock
+from faiss_memory_plugins.postgres.reading import known as known_uids
+
+
+def check_uids(run: Transaction, drafts: Sequence[Draft]) -> None:
+    """Raise Conflict if a uid that a draft brings along is that of another memory."""
+    brought = [draft.uid for draft in drafts if draft.uid is not None]
+    if not brought:
+        return
+    lock(run, "uids", [""])  # whoever brings the same ones waits
+    if known := known_uids(run, brought):
+        uid, standing = next(iter(known.items()))
+        raise _known_uid(uid, f"that of memory {standing.memory_id}")
+    if repeated := [uid for uid, count in Counter(brought).items() if count > 1]:
+        raise _known_uid(repeated[0], "that of another memory of the same call")
+
+
+def _known_uid(uid: str, whose: str) -> Conflict:
+    return Conflict(f"the uid {uid} is known: it is {whose}", "uid")
+
+
+def check_supersedes(
+    run: Transaction, replaced: Sequence[tuple[int, str]], projects: Mapping[str, int]
+) -> None:
+    """Raise MemoryNotFound if memories that are to be superseded, by id, are not in the projects given."""
+    wanted = {older for older, _ in replaced}
+    if not wanted:
+        return
+    rows = run.run(
+        "select id, project from $.memory where id = any(%(ids)s) order by id for no key update",
+        {"ids": [key for key in wanted if 0 < key < 2**63]},
+    )
+    there = {row[0]: row[1] for row in rows}
+    for older, project in replaced:
+        if there.get(older) != projects[project]:
+            raise MemoryNotFound(
+                f"`supersedes` names memory {older}, which is not in project `{project}`; "
+                "use the id of a memory of the same project",
+                "supersedes",
+            )
+
+
+def check_end(run: Transaction, memory: Memory) -> None:
+    """Raise Conflict if a memory supersedes itself, also by others between."""
+    (is_circle,) = run.one(
+        "with recursive line as (select %(older)s::bigint as id union select m.supersedes from line"
+        " join $.memory m on m.id = line.id where m.supersedes is not null)"
+        " select exists (select from line where id = %(id)s)",
+        {"older": memory.supersedes, "id": memory.id},
+    )
+    if is_circle:
+        raise Conflict(f"memory {memory.supersedes} supersedes memory {memory.id}, not the other way round")
+
+
+def note_newer(run: Transaction, older: Sequence[int | None]) -> None:
+    """Note beside memories which one supersedes them now."""
+    run.run(
+        "update $.memory o set superseded_by = (select max(n.id) from $.memory n where n.supersedes = o.id)"
+        " where o.id = any(%(ids)s)",
+        {"ids": [one for one in older if one is not None]},
+    )
