@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -113,6 +114,60 @@ def test_the_page_lists_every_call_and_every_field(client, document):
     ):
         for field in document["components"]["schemas"][name]["properties"]:
             assert f"<code>{field}</code>" in page
+
+
+def test_the_page_has_contents_answers_examples_and_a_form_for_every_call(client, document):
+    text = client.get("/docs", headers={"Host": "127.0.0.1:1234"}).text
+    page = unescape(text)
+    assert "http://127.0.0.1:1234" in page
+    ids = set(re.findall(r' id="([^"]+)"', text))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= ids
+    assert len(ids) == len(re.findall(r' id="', text))
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            start = page.index(f'<h2 id="{operation["operationId"]}">')
+            call = page[start : page.index("</section>", start)]
+            assert f'data-method="{method.upper()}" data-path="{path}"' in call
+            assert "curl " in call
+            assert "http://127.0.0.1:1234/" in call
+            for status in operation["responses"].keys() - {"default"}:
+                assert f"<strong>{status}</strong>" in call
+            for parameter in operation.get("parameters", []):
+                assert f'name="{parameter["name"]}" data-in="{parameter["in"]}"' in call
+    for name, schema in document["components"]["schemas"].items():
+        start = page.index(f'id="message-{name}"')
+        message = page[start : page.index("</section>", start)]
+        assert all(f"<code>{field}</code>" in message for field in schema.get("properties", {}))
+
+
+def test_the_example_bodies_on_the_page_are_such_as_the_service_reads(client, document):
+    text = client.get("/docs").text
+    checked = 0
+    for method, path, form in re.findall(
+        r'<form data-method="(\w+)" data-path="([^"]+)".*?>(.*?)</form>', text, re.DOTALL
+    ):
+        found = re.search(r"<textarea[^>]*>(.*?)</textarea>", form, re.DOTALL)
+        if found:
+            body = json.loads(unescape(found[1]))
+            name = document["paths"][path][method.lower()]["requestBody"]["content"]["application/json"][
+                "schema"
+            ]["$ref"]
+            full = {"$ref": name, "components": document["components"]}
+            Draft202012Validator(full).validate(body)
+            checked += 1
+    assert checked > 15
+
+
+def test_nothing_runs_or_looks_on_the_page_but_what_its_policy_names(client):
+    text = client.get("/docs").text
+    policy = unescape(re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1])
+    for kind, tag in (("script-src", "script"), ("style-src", "style")):
+        (part,) = re.findall(f"<{tag}>(.*)</{tag}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'; ")
+    assert "require-trusted-types-for 'script'" in policy
+    assert not re.search(r"\son\w+=|\sstyle=|src=|https?://(?!localhost)", text)
 
 
 def test_the_plain_home_page_asks_what_runs_and_says_where_to_go_on(make_service, client_of):

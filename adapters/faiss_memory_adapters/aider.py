@@ -92,6 +92,7 @@ def _note(memory: Any) -> Note:
 def _routes(service: Service) -> Sequence[Route]:
     return (
         Route(
+            group="Assistants",
             method="GET", path="/adapters/aider/context.md", summary="Give a context file for aider",
             params=ContextFileRequest, handler=lambda request: _context(service, request),
         ),

@@ -166,10 +166,12 @@ def _routes(service: Service) -> Sequence[Route]:
     page = Page(template("chatgpt/privacy.html").encode(), "text/html; charset=utf-8")
     return (
         Route(
+            group="Assistants",
             method="GET", path=DOCUMENT, summary="The calls for a custom GPT, as OpenAPI for Actions",
             handler=lambda rights: _document(service), public=True,
         ),
         Route(
+            group="Assistants",
             method="GET", path=PRIVACY, summary="The privacy page that a custom GPT must name",
             handler=lambda rights: page, public=True, open=True, static=True,
         ),

@@ -148,6 +148,7 @@ def _project_of_workspace(service: Service, place: str | None) -> str:
 def _routes(service: Service) -> Sequence[Route]:
     return (
         Route(
+            group="Assistants",
             method="POST", path="/adapters/continue/context", summary="Answer Continue's context provider",
             params=ContextParams, body=ContextRequest, answer=list[ContextItem],
             handler=lambda params, body: _context(service, params, body),

@@ -124,6 +124,7 @@ def _tools(service: Service) -> ToolsAnswer:
 def _routes(service: Service) -> Sequence[Route]:
     return (
         Route(
+            group="Assistants",
             method="GET", path="/adapters/generic/tools", summary="Tool schemas for any model that calls tools",
             answer=ToolsAnswer, handler=lambda: _tools(service),
         ),

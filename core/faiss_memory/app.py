@@ -6,7 +6,7 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,7 @@ from faiss_memory.contracts.store import KnownModel, Store
 from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import ModelOpening
-from faiss_memory.http import pages
+from faiss_memory.http import docs_page, pages
 from faiss_memory.http.access import AccessControl, Proofs, address_of
 from faiss_memory.http.responders import mounted, responder, taken
 from faiss_memory.http.routes import core_routes
@@ -185,7 +185,7 @@ def _described(service: MemoryService, routes: Sequence[Route], *, has_home: boo
     openapi.check(routes)  # a guest's message that cannot be described is found at the start
     described = tuple(routes)
     home = Route(
-        method="GET", path="/", summary="A page that says what runs", static=True,
+        method="GET", path="/", summary="A page that says what runs", static=True, group="Pages",
         handler=lambda http_request: pages.home(address_of(http_request)),
     )  # fmt: skip
 
@@ -193,16 +193,20 @@ def _described(service: MemoryService, routes: Sequence[Route], *, has_home: boo
     def document() -> dict[str, Any]:
         return openapi.document(described, service.settings, service.overview.version)
 
+    @lru_cache(maxsize=8)
+    def described_page(address: str) -> Page:
+        return docs_page.docs(document(), described, address)
+
     return (
         *(() if has_home else (home,)),
         Route(
-            method="GET", path="/openapi.json", summary="The API as OpenAPI 3.1",
+            method="GET", path="/openapi.json", summary="The API as OpenAPI 3.1", group="Pages",
             handler=lambda: Page(msgspec.json.encode(document()), falcon.MEDIA_JSON),
         ),
         Route(
             method="GET", path="/docs", summary="The API as a readable page",
-            handler=lambda http_request: pages.docs(document(), described, address_of(http_request)),
-            static=True,
+            handler=lambda http_request: described_page(address_of(http_request)),
+            static=True, group="Pages",
         ),
     )  # fmt: skip
 

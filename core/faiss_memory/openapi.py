@@ -96,6 +96,8 @@ def _operation(
         "summary": route.summary,
         "responses": responses,
     }
+    if route.group:
+        operation["tags"] = [route.group]
     parameters = _parameters(route, references, components)
     if route.body is not None:
         fields = msgspec.structs.fields(route.body)

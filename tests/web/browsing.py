@@ -112,7 +112,7 @@ class Visit:
 
     def close(self) -> None:
         self.context.close()
-        assert not self.wrong
+        assert not self.wrong, "\n".join(self.wrong)
 
 
 @contextmanager

@@ -62,6 +62,8 @@ class Route:
     """Further successful statuses, with their structs."""
     other_content: tuple[str, ...] = ()
     """Further content types that it can answer with, as a Page."""
+    group: str = ""
+    """The heading that it is described under, such as `Finding`."""
     public: bool = False
     """Whether the call exists on the public address too."""
     open: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from faiss_memory import schema
 from faiss_memory.contracts.http import Route
@@ -18,15 +19,16 @@ from faiss_memory.service.overview import Overview
 
 def core_routes(service: MemoryService, backups: Backups, assistants: AssistantFiles) -> Sequence[Route]:
     """Return the calls that exist without any plugin."""
-    return (
-        *_finding(service),
-        *_keeping(service),
-        *_forgetting(service),
-        *_overview(service.overview),
-        *_adapters(service, assistants),
-        *_backups(backups),
-        *tending_routes(service),
-    )
+    groups = {
+        "Finding": _finding(service),
+        "Keeping": _keeping(service),
+        "Forgetting": _forgetting(service),
+        "Overview": _overview(service.overview),
+        "Looking after memories": tending_routes(service),
+        "Backups": _backups(backups),
+        "Assistants": _adapters(service, assistants),
+    }
+    return [replace(route, group=group) for group, routes in groups.items() for route in routes]
 
 
 def _reached(params: schema.ById) -> Rights:

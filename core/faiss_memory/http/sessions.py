@@ -22,6 +22,7 @@ from faiss_memory.rights import Rights
 from faiss_memory.schema.fields import Answer, Message
 
 COOKIE = "faiss_memory_session"
+GROUP = "Who is let in"
 IDLE_SECONDS = 12 * 3600.0
 """So long after its last request a session ends."""
 MOST_SESSIONS = 100
@@ -127,10 +128,10 @@ def session_routes(sessions: Sessions) -> list[Route]:
     return [
         Route(
             method="POST", path="/login", summary="Begin a session with the token, in a browser",
-            body=LoginRequest, answer=LoginAnswer, handler=sessions.login, open=True,
+            group=GROUP, body=LoginRequest, answer=LoginAnswer, handler=sessions.login, open=True,
         ),
         Route(
-            method="POST", path="/logout", summary="End the session",
+            method="POST", path="/logout", summary="End the session", group=GROUP,
             answer=LogoutAnswer, handler=sessions.logout,
         ),
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -59,6 +60,7 @@ class RecallPlugin:
                 method="POST",
                 path=f"/adapters/{adapter.name}/hook",
                 summary=f"Answer a hook of {adapter.title}",
+                group="Assistants",
                 params=HookParams,
                 body=HookRequest,
                 handler=partial(recall.answer, adapter.name, adapter.hook),
@@ -66,7 +68,8 @@ class RecallPlugin:
             for adapter in service.assistants
             if adapter.hook is not None
         ]
-        return [*hooks, *_of_prompts(service, recall), *_of_memories(service)]
+        own = [*_of_prompts(service, recall), *_of_memories(service)]
+        return [*hooks, *(replace(route, group="Recall") for route in own)]
 
     @hookimpl
     def before_add(self, drafts: list[Draft]) -> None:

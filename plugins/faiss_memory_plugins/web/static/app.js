@@ -5,7 +5,7 @@ import { useWhileSeen } from "./fresh.js";
 import { shortcuts, useKeys } from "./keys.js";
 import { html, render, useEffect, useRef, useState } from "./lib.js";
 import { Dialog, Problem } from "./parts.js";
-import { hasCome, leave, Login } from "./login.js";
+import { hasCome, leave, Login, watchTabs } from "./login.js";
 import { Palette } from "./palette.js";
 import { useTheme } from "./theme.js";
 import { attempt, Toast } from "./toast.js";
@@ -127,9 +127,23 @@ function App() {
     const off = watchState(() => state.locked && setBegun("login"));
     return () => void off();
   }, []);
-  if (error) return html`<main class="alone"><h1>FAISS Memory</h1><${Problem} error=${error} again=${begin} /></main>`;
-  if (begun === "login") return html`<${Login} done=${begin} />`;
-  return begun ? html`<${Frame} screen=${screen} />` : html`<main class="alone"><h1 class="unseen">FAISS Memory</h1><p class="quiet">Loading…</p></main>`;
+  // Another tab may have logged out, which the next request tells, or in.
+  useEffect(() => watchTabs(() => void begin()), []);
+  const hasBegun = useRef(false);
+  hasBegun.current ||= begun === "ready";
+  const isLocked = begun === "login";
+  const wasLocked = useRef(false);
+  useEffect(() => {
+    // (A dialog that stays open would let nobody reach the form.)
+    if (isLocked) document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
+    else if (wasLocked.current) document.getElementById("main")?.focus();
+    wasLocked.current = isLocked;
+  }, [isLocked]);
+  if (error && !hasBegun.current) return html`<main class="alone"><h1>FAISS Memory</h1><${Problem} error=${error} again=${begin} /></main>`;
+  // What was typed stays where it is while the token is asked for.
+  if (hasBegun.current || isLocked)
+    return html`${hasBegun.current && html`<div class="frame" hidden=${isLocked}><${Frame} screen=${screen} /></div>`}${isLocked && html`<${Login} done=${begin} />`}`;
+  return html`<main class="alone"><h1 class="unseen">FAISS Memory</h1><p class="quiet">Loading…</p></main>`;
 }
 
 render(html`<${App} />`, /** @type {Element} */ (document.getElementById("page")));

@@ -8,6 +8,13 @@ const KEY = "faiss-memory-session";
 /** Whether somebody has come in by the form here: the cookie itself can be seen by no script. */
 export const hasCome = () => can("POST", "/logout") && localStorage.getItem(KEY) === "yes";
 
+/** Run something when another tab has logged in or out. @param {(isIn: boolean) => void} run */
+export function watchTabs(run) {
+  const told = (/** @type {StorageEvent} */ event) => event.key === KEY && run(event.newValue === "yes");
+  addEventListener("storage", told);
+  return () => removeEventListener("storage", told);
+}
+
 /** End the session, and ask for the token again. */
 export async function leave() {
   await post("/logout", {});
