@@ -24,10 +24,6 @@ from faiss_memory import (
     Tool,
     endpoint_address,
 )
-from faiss_memory_adapters.mcp_clients import (
-    client_steps,
-    vscode_entry,
-)
 from faiss_memory_adapters.mcp_entry import headers
 from faiss_memory_adapters.texts import filled, template
 
@@ -160,15 +156,20 @@ def _shown(context: InstallContext) -> Sequence[ConfigFile]:
         _snippet("settings.json", "context_servers", zed, "Zed"),
         _snippet("cline_mcp_settings.json", "mcpServers", cline, "Cline"),
     ]
-    if context.scope == "user":
-        vscode = vscode_entry(context, "YOUR-TOKEN")
-        snippets.insert(0, _snippet("mcp.json", "servers", vscode, "VS Code (MCP: Open User Configuration)"))
     return snippets
 
 
 def _snippet(path: str, key: str, entry: dict[str, Any], client: str) -> Snippet:
     text = json.dumps({key: {NAME: entry}}, indent=2)
     return Snippet(path, f"{text}\n", f"For {client}: merge it into that file, if you use it.")
+
+
+def _steps(context: InstallContext) -> Sequence[str]:
+    if not context.has_token or context.token_variable in context.environment:
+        return ()
+    return (
+        f"Set {context.token_variable} where your assistant starts: the block names it, and does not hold it.",
+    )
 
 
 adapter = Adapter(
@@ -184,5 +185,5 @@ adapter = Adapter(
     prompt=PROMPT,
     files=_files,
     routes=_routes,
-    steps=client_steps,
+    steps=_steps,
 )

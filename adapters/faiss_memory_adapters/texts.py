@@ -28,3 +28,15 @@ def skill_files(folder: str) -> list[OwnFile]:
     return [
         OwnFile(f"{folder}/{name}/SKILL.md", template(f"skills/{name}.md"), spared=True) for name in SKILLS
     ]
+
+
+INSTRUCTIONS = OwnFile(
+    ".github/instructions/faiss-memory.instructions.md",
+    f"""---
+description: When to search the project's memory, and what to store in it
+applyTo: "**"
+---
+
+{RULES}""",
+)
+"""The rules in the form that Copilot reads, in the terminal and in VS Code."""

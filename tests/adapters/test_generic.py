@@ -29,7 +29,6 @@ def test_nothing_but_the_block_is_written(scope):
 
 def test_in_the_home_folder_no_entry_carries_a_project():
     assert "website" not in json.dumps(snippets(scope="user"))
-    assert snippets(scope="user")["mcp.json"]["servers"]["faiss-memory"]["type"] == "http"
 
 
 def test_the_others_are_shown_and_never_written():

@@ -16,10 +16,11 @@ from faiss_memory_adapters import (
 from faiss_memory_adapters.claude_code import adapter as claude_code
 from faiss_memory_adapters.codex import adapter as codex
 from faiss_memory_adapters.continue_dev import adapter as continue_dev
+from faiss_memory_adapters.copilot import adapter as copilot
 from faiss_memory_adapters.cursor import adapter as cursor
 from faiss_memory_adapters.gemini import adapter as gemini
-from faiss_memory_adapters.mcp_clients import copilot, vscode
 from faiss_memory_adapters.opencode import adapter as opencode
+from faiss_memory_adapters.vscode import adapter as vscode
 
 US = "faiss-memory"
 
@@ -61,7 +62,6 @@ def written(home, path, content):
         (opencode, ".config/opencode/opencode.json", {"permission": {"*": "deny"}}, "`*` in `permission`"),
         (opencode, "website/opencode.json", {"mcp": {US: {"enabled": False}}}, "`enabled`"),
         (vscode, "website/.vscode/settings.json", '{"chat.mcp.access": "none"} // no', "`chat.mcp.access`"),
-        (vscode, "website/.vscode/settings.json", {"http.proxy": "http://proxy:3128"}, "add 127.0.0.1 to NO_PROXY"),
         (claude_code, ".claude/settings.json", {"permissions": {"deny": ["mcp__faiss-memory"]}}, "`permissions.deny`"),
         (claude_code, "website/.claude/settings.local.json", {"permissions": {"deny": ["mcp__*"]}}, "`mcp__*`"),
         (claude_code, "managed.json", {"deniedMcpServers": [{"serverName": US}]}, "`deniedMcpServers`"),
@@ -72,6 +72,7 @@ def written(home, path, content):
         (codex, ".codex/config.toml", '[mcp_servers.faiss-memory]\nenabled = false\n', "`enabled`"),
         (codex, "website/.codex/config.toml", "[mcp_servers.faiss-memory]\nenabled_tools = ['x']\n", "`enabled_tools`"),
         (codex, "requirements.toml", "[mcp_servers.github]\n", "allows other MCP servers only"),
+        (copilot, ".copilot/config.json", {"disabledMcpServers": [US]}, "`disabledMcpServers`"),
         (cursor, "website/.cursor/cli.json", {"permissions": {"deny": ["Mcp(faiss-memory:*)"]}}, "`permissions.deny`"),
         (cursor, ".cursor/mcp.json", {"mcpServers": {US: {"disabled": True}}}, "`disabled`"),
         (continue_dev, ".continue/permissions.yaml", "exclude:\n  - memory_*\n", "`memory_*` in `exclude`"),
@@ -91,11 +92,6 @@ def test_lists_of_what_is_allowed_and_denied_are_read(home, adapter, path, conte
     [
         (gemini, ".gemini/settings.json", {"mcp": {"allowed": [US, "x"], "excluded": ["x"]}}),
         (opencode, "website/opencode.json", {"tools": {"github*": False}, "permission": {"bash": "deny"}}),
-        (
-            vscode,
-            "website/.vscode/settings.json",
-            {"http.proxy": "http://p:1", "http.noProxy": ["127.0.0.1"]},
-        ),
         (claude_code, ".claude/settings.json", {"permissions": {"deny": ["Bash(curl:*)", "mcp__github"]}}),
         (
             claude_code,
@@ -116,6 +112,17 @@ def test_lists_that_are_about_others_say_nothing(home, adapter, path, content):
     before = adapter.obstacles(context(home))
     written(home, path, content)
     assert adapter.obstacles(context(home)) == before
+
+
+def test_a_proxy_of_vs_code_is_in_the_way_of_an_address_alone(home):
+    written(home, "website/.vscode/settings.json", {"http.proxy": "http://proxy:3128"})
+    assert not any("proxy" in said for said in vscode.obstacles(context(home)))
+    (said,) = vscode.obstacles(context(home, command=""))
+    assert "add 127.0.0.1 to NO_PROXY" in said
+    written(
+        home, "website/.vscode/settings.json", {"http.proxy": "http://p:1", "http.noProxy": ["127.0.0.1"]}
+    )
+    assert vscode.obstacles(context(home, command="")) == []
 
 
 # Where they keep their files.

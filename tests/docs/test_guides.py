@@ -25,7 +25,18 @@ from tests.cli.terminals import SCRIPT, CommandLine
 from tests.docs.documents import ROOT, anchors, blocks, read
 from tests.running import RunningService
 
-NAMES = ["claude-code", "cursor", "codex", "gemini", "opencode", "continue", "aider", "generic"]
+NAMES = [
+    "claude-code",
+    "cursor",
+    "codex",
+    "gemini",
+    "opencode",
+    "copilot",
+    "vscode",
+    "continue",
+    "aider",
+    "generic",
+]
 GUIDES = [*NAMES, "chatgpt"]
 READ = {
     "json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load,
@@ -172,6 +183,5 @@ def test_a_guide_has_every_part_and_is_linked(name):
 
 def test_the_files_of_this_folder_are_the_guides_of_adapters():
     guides = {path.stem for path in (ROOT / "docs/integrations").glob("*.md")}
-    without_one = {"copilot", "vscode"}
-    assert guides | without_one == {adapter.name for adapter in ADAPTERS}
+    assert guides == {adapter.name for adapter in ADAPTERS}
     assert guides == set(GUIDES)

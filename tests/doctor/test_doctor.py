@@ -97,6 +97,10 @@ class Person:
             f'[hooks.state."{self.project / CODEX}:{event}:0:0"]\ntrusted_hash = "x"\n'
             for event in ("session_start", "user_prompt_submit")
         )
+        (self.home / ".copilot").mkdir(exist_ok=True)
+        (self.home / ".copilot" / "config.json").write_text(
+            json.dumps({"trustedFolders": [str(self.project)]})
+        )
         (self.home / ".gemini").mkdir(exist_ok=True)
         noted = self.home / ".gemini" / "trustedFolders.json"
         noted.write_text(json.dumps({str(self.project): "TRUST_FOLDER"}))
@@ -155,7 +159,18 @@ class Another:
 
 
 def test_a_good_set_up_passes_for_every_assistant(person, service):
-    person.installs("claude-code", "codex", "cursor", "gemini", "opencode", "aider", "continue", "generic")
+    person.installs(
+        "claude-code",
+        "codex",
+        "cursor",
+        "gemini",
+        "opencode",
+        "copilot",
+        "vscode",
+        "aider",
+        "continue",
+        "generic",
+    )
     person.trusts()
     before = service.call("GET", "/stats")[1]
     code, failed = person.sees_the_doctor()

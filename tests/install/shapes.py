@@ -16,8 +16,8 @@ from faiss_memory_adapters.continue_dev import adapter as continue_dev
 from faiss_memory_adapters.cursor import adapter as cursor
 from faiss_memory_adapters.gemini import adapter as gemini
 from faiss_memory_adapters.generic import adapter as generic
-from faiss_memory_adapters.mcp_clients import vscode
 from faiss_memory_adapters.opencode import adapter as opencode
+from faiss_memory_adapters.vscode import adapter as vscode
 
 PROJECT = {
     "url": "http://127.0.0.1:8900",

@@ -70,8 +70,9 @@ def _read(value: Any, file: str, event: str) -> Iterator[Entry]:
         if entry is not None:
             yield entry
             return
-        for inner in value.values():
-            yield from _read(inner, file, event)
+        for key, inner in value.items():
+            # In a file that is wholly ours the event stands above its hooks.
+            yield from _read(inner, file, event or (key if isinstance(inner, list) else ""))
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for inner in value:
             yield from _read(inner, file, event)
