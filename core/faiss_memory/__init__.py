@@ -208,6 +208,8 @@ if TYPE_CHECKING:
     )
     from faiss_memory.memory import (
         DEFAULT_PROJECT as DEFAULT_PROJECT,
+        SHARED as SHARED,
+        SHARED_FOLDER as SHARED_FOLDER,
         UNKNOWN_WAY as UNKNOWN_WAY,
         Change as Change,
         Draft as Draft,

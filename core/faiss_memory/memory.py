@@ -8,6 +8,10 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 DEFAULT_PROJECT = "default"
+SHARED_FOLDER = ".memory"
+"""The folder of a repository in which memories are shared, a file each."""
+SHARED = "shared"
+"""The tag of what was read there, and the way by which it came."""
 UNKNOWN_WAY = "unknown"
 """How the way is called by which a memory came that is older than this is noted."""
 
@@ -50,7 +54,8 @@ class Draft:
     origin: Origin | None = None
     """The file it was built from; None for what was added otherwise."""
     by: str | None = None
-    """Which way it comes: `rest`, `cli`, `mcp:NAME` with the client's name, `hook`, `build`, `import` or `page`."""
+    """Which way it comes: `rest`, `cli`, `mcp:NAME` with the client's name, `hook`, `build`, `shared`, `import` or
+    `page`."""
     uid: str | None = None
     """The uid that it has elsewhere; None gives it a new one."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ from faiss_memory import schema
 from faiss_memory.contracts.dialect import HookDialect
 from faiss_memory.contracts.jobs import Job
 from faiss_memory.contracts.ledger import Use
-from faiss_memory.memory import Change, Draft, Origin
+from faiss_memory.memory import Change, Draft, Origin, Standing
 from faiss_memory.rights import PERSON, Rights
 from faiss_memory.settings import Settings
 
@@ -175,6 +175,10 @@ class Service(ABC):
     @abstractmethod
     def origins(self, project: str) -> dict[int, Origin]:
         """Return which of a project's memories were built from which part of which file, by id."""
+
+    @abstractmethod
+    def known(self, uids: Collection[str]) -> dict[str, Standing]:
+        """Return what is known of some uids; those that were never met are left out."""
 
     @abstractmethod
     def forget_one(self, memory_id: int, rights: Rights = PERSON) -> schema.ForgetOneAnswer:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ from faiss_memory.contracts.shared import News
 from faiss_memory.contracts.store import Added, Retry
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest, MemoryNotFound
-from faiss_memory.memory import Change, Draft, Filter, Origin, Query
+from faiss_memory.memory import Change, Draft, Filter, Origin, Query, Standing
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import LOOKING, PERSON, Rights
 from faiss_memory.schema.limits import check_size, check_text
@@ -327,6 +327,10 @@ class MemoryService(Service):
     def origins(self, project: str) -> dict[int, Origin]:
         """Return which of a project's memories were built from which part of which file, by id."""
         return self.engine.store.origins(project)
+
+    def known(self, uids: Collection[str]) -> dict[str, Standing]:
+        """Return what is known of some uids; those that were never met are left out."""
+        return self.engine.store.known(uids)
 
     def patch(
         self, memory_id: int, request: schema.PatchRequest, rights: Rights = PERSON

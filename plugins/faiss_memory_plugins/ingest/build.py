@@ -209,10 +209,24 @@ class Build:
             return None
         document = read_document(path, found.text)
         plan = plan_file(path, document, found.changed, self.report.project, known, orphans)
+        self._leave_known(plan)
         if plan.is_empty:
-            self.report.skip(path, "it is empty" if is_blank(found.text) else "it holds nothing but rules")
+            empty = "it is empty" if is_blank(found.text) else "it holds nothing but rules"
+            self.report.skip(path, plan.note or empty)
             return None
         return plan
+
+    def _leave_known(self, plan: FilePlan) -> None:
+        """Leave out what is a memory here already, whichever way it came, and what was purged."""
+        if named := [draft.uid for draft in plan.drafts if draft.uid is not None]:
+            known = self._service.known(named)
+            there = {
+                uid: self._service.get(one.memory_id)
+                for uid, one in known.items()
+                if one.state == "there" and one.memory_id not in plan.gone
+            }
+            own = {uid: memory for uid, memory in there.items() if memory.project == self.report.project}
+            plan.leave_known(known, own)
 
     def _check_removals(
         self,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from faiss_memory_plugins.ingest.formats import asciidoc, code, markdown, notebook, org, plain
+from faiss_memory import SHARED_FOLDER
+from faiss_memory_plugins.ingest.formats import asciidoc, code, markdown, notebook, org, plain, shared
 from faiss_memory_plugins.ingest.parts import Document
 
 _MARKDOWN = (".md", ".markdown", ".mdown", ".mkd", ".mdx")
@@ -47,8 +48,15 @@ def is_known(name: str) -> bool:
     return _reader(name) is not None
 
 
+def is_shared(path: str) -> bool:
+    """Return whether a file lies in a folder by which memories are shared."""
+    return os.path.basename(os.path.dirname(path)) == SHARED_FOLDER
+
+
 def read_document(name: str, text: str) -> Document:
     """Cut what a file says into parts; a file of an unknown kind is taken for plain text."""
+    if is_shared(name) and name.lower().endswith(_MARKDOWN):
+        return shared.read(os.path.basename(name), text)
     return (_reader(name) or plain.read)(text)
 
 

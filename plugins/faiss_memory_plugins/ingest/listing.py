@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faiss_memory import NotAFile, entries_of
-from faiss_memory_plugins.ingest.documents import is_known
+from faiss_memory_plugins.ingest.documents import is_known, is_shared
 from faiss_memory_plugins.ingest.ignoring import Rules, TooMany
 from faiss_memory_plugins.ingest.sources import Roots, Source, components, is_below
 
@@ -131,6 +131,8 @@ class _Walk:
         yield Entry(path, reason)
 
     def _reason_of_link(self, entry: _Found, rules: Rules) -> str:
+        if is_shared(entry.path):
+            return "a link; what is shared is a file of its own"
         target = os.path.realpath(entry.path)
         root = self._roots.around(target)
         if root is None:

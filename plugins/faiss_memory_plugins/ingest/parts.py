@@ -19,6 +19,8 @@ class Part:
     tags: tuple[str, ...] = ()
     """Besides those of the whole file."""
     cues: tuple[str, ...] = ()
+    uid: str | None = None
+    """The uid of the memory that it is, where the file was made of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +33,7 @@ class Document:
     """When the file should come up: they become those of its first part, which says what it is about."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     timestamp: datetime | None = None
+    by: str = "build"
+    """By which way its memories come."""
     note: str = ""
     """What could not be understood, in words for the person."""

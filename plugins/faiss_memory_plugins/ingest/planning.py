@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
-from faiss_memory import Change, Draft, Origin, is_blank
+from faiss_memory import Change, Draft, MemoryAnswer, Origin, Standing, is_blank
 from faiss_memory_plugins.ingest.parts import Document, Part
 
 Known = Mapping[int, Origin]
@@ -57,6 +57,23 @@ class FilePlan:
         if not self.was_known:
             return "added"
         return "kept" if self.is_done else "changed"
+
+    def leave_known(self, known: Mapping[str, Standing], there: Mapping[str, MemoryAnswer]) -> None:
+        """Leave out drafts of what was purged, and of memories that are `there`. A uid that is known is given once."""
+        drafts, self.drafts = self.drafts, []
+        for draft in drafts:
+            standing = known.get(draft.uid or "")
+            memory = there.get(draft.uid or "")
+            if memory is not None:
+                same = memory.text == draft.text
+                self.note = (
+                    f"it is memory {memory.id}{' already' if same else ', which says something else here'}"
+                )
+            elif standing is not None and standing.state == "purged":
+                self.note = "it was purged here"
+            else:
+                self.drafts.append(draft if standing is None else replace(draft, uid=None))
+        self.fresh = len(self.drafts)
 
     def forget_texts(self) -> None:
         """Let go of what the file says: a whole tree of it may be more than the memory holds."""
@@ -179,7 +196,8 @@ def _draft(part: Part, document: Document, changed: datetime, project: str, orig
         metadata=document.metadata,
         timestamp=document.timestamp or changed,
         origin=origin,
-        by="build",
+        by=document.by,
+        uid=part.uid,
     )
 
 

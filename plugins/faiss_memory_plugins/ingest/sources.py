@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from faiss_memory import InvalidRequest, NotAllowed, PathGlob
+from faiss_memory import SHARED_FOLDER, InvalidRequest, NotAllowed, PathGlob
 
 _MAGIC = re.compile(r"[*?[]")
 
@@ -82,6 +82,10 @@ def parse(given: str, roots: Roots, field: str) -> Source:
     if ".." in pattern:
         raise InvalidRequest(f"`{field}`: `..` after a glob is not understood in {given}", field)
     real = os.path.realpath(literal)
+    if os.path.basename(literal) == SHARED_FOLDER and os.path.islink(literal):
+        raise InvalidRequest(
+            f"`{field}`: {given} is a link, to {real}; what is shared lies in the repository", field
+        )
     if roots.around(real) is None:
         allowed = ", ".join(roots.folders)
         raise NotAllowed(

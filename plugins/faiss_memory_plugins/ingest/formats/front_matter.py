@@ -120,7 +120,7 @@ def _read(properties: Properties, last_line: int) -> FrontMatter:
     values = properties.values
     plain = {str(_scalar(key)): _plain(value, _DEEPEST) for key, value in values.items()}
     tags = [tag for name in _TAGS for tag in _words(plain.pop(name, None))]
-    timestamp = next((found for name in _TIMES if (found := _time(values.get(name))) is not None), None)
+    timestamp = next((found for name in _TIMES if (found := read_time(values.get(name))) is not None), None)
     title = " ".join(values[_TITLE].split()) if isinstance(values.get(_TITLE), str) else ""
     return FrontMatter(
         title=title if len(title) <= LONGEST_HEADING else "",
@@ -155,7 +155,7 @@ def _role(entry: Property, properties: Properties) -> Role | None:
     if entry.name in _MEANT and value is None:
         return "nothing"
     if entry.name in _TIMES:
-        return None if _time(value) is None else "time"
+        return None if read_time(value) is None else "time"
     longest = _LONGEST.get(entry.name, -1)
     words = value if isinstance(value, list) and entry.name != _TITLE else [value]
     if any(isinstance(word, dict | list) or len(str(word)) > longest for word in words):
@@ -180,7 +180,8 @@ def _phrases(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(cue for cue in cues if not is_blank(cue)))
 
 
-def _time(value: Any) -> datetime | None:
+def read_time(value: Any) -> datetime | None:
+    """Return a time as YAML or TOML may write it; None for what is none."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
