@@ -251,6 +251,7 @@ if TYPE_CHECKING:
         located as located,
         open_file as open_file,
         read_file as read_file,
+        remove_file as remove_file,
         write_file as write_file,
     )
     from faiss_memory.schema import (
@@ -293,7 +294,13 @@ if TYPE_CHECKING:
         is_blank as is_blank,
     )
     from faiss_memory.secrets.masking import (
+        Masker as Masker,
         masked as masked,
+    )
+    from faiss_memory.service.export_formats import (
+        Exported as Exported,
+        file_name as file_name,
+        markdown_of as markdown_of,
     )
     from faiss_memory.settings import (
         Limits as Limits,

@@ -33,7 +33,7 @@ class Document:
     """When the file should come up: they become those of its first part, which says what it is about."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     timestamp: datetime | None = None
-    by: str = "build"
-    """By which way its memories come."""
     note: str = ""
     """What could not be understood, in words for the person."""
+    by: str = "build"
+    """By which way its memories come."""

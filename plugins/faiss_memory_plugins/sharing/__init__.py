@@ -1,0 +1,1 @@
+"""Shares memories by a folder of the repository: `.memory/`, a Markdown file for each."""
