@@ -1,4 +1,4 @@
-"""Claude Code: the MCP server, two hooks, rules and skills; and all of it as a plugin package."""
+"""Claude Code: the MCP server, hooks, rules and skills; and all of it as a plugin package."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from faiss_memory import (
     JsonMember,
     OwnFile,
     PromptTemplate,
+    ToolEvents,
+    changed_input,
     endpoint_address,
     find_repository,
     hook_address,
@@ -47,6 +49,14 @@ HOOK = HookDialect(
     session_start="SessionStart",
     prompt="UserPromptSubmit",
     compacted="PostCompact",
+    subagent="SubagentStart",
+    tools=ToolEvents(
+        before="PreToolUse",
+        after="PostToolUseFailure",
+        delegating=("Agent", "Task"),
+        shells=("Bash", "PowerShell"),
+        changed=changed_input,
+    ),
     notice="systemMessage",
     inside=(("CURSOR_VERSION", "cursor"),),
     context=nested_context,
@@ -93,31 +103,40 @@ def _server_files(context: InstallContext, settings: str) -> Sequence[ConfigFile
     )
 
 
+EVENTS = {
+    "SessionStart": {"matcher": "startup|resume|clear|compact"},
+    "UserPromptSubmit": {},
+    "SubagentStart": {},
+    "PreToolUse": {"matcher": "Agent|Task"},
+    "PostToolUseFailure": {"matcher": "Bash|PowerShell"},
+}
+"""What our hooks answer, and for which of them."""
+
+
 def _hooks(context: InstallContext) -> dict[str, dict[str, Any]]:
-    started: dict[str, Any] = {"type": "command", "command": hook_line(context, NAME, HOOK)}
-    if context.hook_command:  # without a shell between
-        started = {
-            "type": "command",
-            "command": context.hook_command,
-            "args": hook_arguments(context, NAME, HOOK),
-        }
+    keeps_summaries = any(getattr(section, "keep_summaries", False) for section in context.sections)
+    events = EVENTS | ({"PostCompact": {}} if keeps_summaries else {})
+    return {event: {**when, "hooks": [_hook(context, event)]} for event, when in events.items()}
+
+
+def _hook(context: InstallContext, event: str) -> dict[str, Any]:
+    # The message is how our entries are known.
+    said = {"timeout": 5, "statusMessage": f"asking {SERVER}"}
+    if context.hook_command and context.scope != "shared":  # without a shell between
+        arguments = hook_arguments(context, NAME, HOOK, event)
+        return {"type": "command", "command": context.hook_command, "args": arguments, **said}
+    if context.hook_command or event not in ("UserPromptSubmit", "PostCompact"):
+        # An HTTP hook for SessionStart is left out without a word, and others would say at each tool that it fails.
+        return {"type": "command", "command": hook_line(context, NAME, HOOK, event), **said}
     headers = _headers(context, f"${context.token_variable}")
     allowed = {"allowedEnvVars": [context.token_variable]} if context.has_token else {}
-    asked = {
+    return {
         "type": "http",
         "url": hook_address(context, NAME),
         **headers,
         **allowed,
+        **said,
         "timeout": HOOK_SECONDS,
-    }
-    # Claude Code leaves out an HTTP hook for SessionStart without a word. The message is how our entries are known.
-    return {
-        "SessionStart": {
-            "matcher": "startup|resume|clear|compact",
-            "hooks": [{**started, "timeout": 5, "statusMessage": f"asking {SERVER}"}],
-        },
-        "UserPromptSubmit": {"hooks": [{**asked, "statusMessage": f"asking {SERVER}"}]},
-        "PostCompact": {"hooks": [{**asked, "statusMessage": f"asking {SERVER}"}]},
     }
 
 
@@ -202,10 +221,15 @@ def _switched_off(path: Path, context: InstallContext) -> Iterator[str]:
     if isinstance(allowed, list) and not any(_means_us(entry, context) for entry in allowed):
         yield f"{path} allows other MCP servers only (`allowedMcpServers`)."
     urls = settings.get("allowedHttpHookUrls")
-    if isinstance(urls, list) and not matching(urls, hook_address(context, NAME)):
+    if (
+        not context.hook_command
+        and isinstance(urls, list)
+        and not matching(urls, hook_address(context, NAME))
+    ):
         yield f"{path} allows hooks of other addresses only (`allowedHttpHookUrls`): add {context.url}/*."
     variables = settings.get("httpHookAllowedEnvVars")
-    if context.has_token and isinstance(variables, list) and context.token_variable not in variables:
+    unnamed = isinstance(variables, list) and context.token_variable not in variables
+    if not context.hook_command and context.has_token and unnamed:
         yield f"{path} keeps {context.token_variable} from hooks (`httpHookAllowedEnvVars`)."
 
 

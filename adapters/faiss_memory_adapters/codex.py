@@ -1,4 +1,4 @@
-"""OpenAI Codex: the MCP server, two hooks, skills, and a block in AGENTS.md."""
+"""OpenAI Codex: the MCP server, three hooks, skills, and a block in AGENTS.md."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from faiss_memory import (
     MarkdownBlock,
     PromptTemplate,
     TomlTable,
+    ToolEvents,
     endpoint_address,
     find_repository,
     hook_line,
@@ -33,11 +34,14 @@ REQUIREMENTS = Path("/etc/codex/requirements.toml")
 EVENTS: dict[str, dict[str, Any]] = {
     "SessionStart": {"matcher": "startup|resume|clear|compact"},
     "UserPromptSubmit": {},
+    "PostToolUse": {"matcher": "Bash"},
 }
 PROMPT = PromptTemplate(NAME, RULES)
 HOOK = HookDialect(
     session_start="SessionStart",
     prompt="UserPromptSubmit",
+    # A subagent's task comes as a prompt of its own.
+    tools=ToolEvents(after="PostToolUse", shells=("Bash",)),
     notice="systemMessage",
     context=nested_context,
 )

@@ -1,4 +1,4 @@
-"""Gemini CLI: the MCP server, two hooks, skills, and a block in the file that it reads as its context."""
+"""Gemini CLI: the MCP server, three hooks, skills, and a block in the file that it reads as its context."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from faiss_memory import (
     JsonMember,
     MarkdownBlock,
     PromptTemplate,
+    ToolEvents,
     endpoint_address,
     hook_line,
     nested_context,
@@ -39,10 +40,18 @@ PROMPT = PromptTemplate(NAME, RULES)
 HOOK = HookDialect(
     session_start="SessionStart",
     prompt="BeforeAgent",
+    tools=ToolEvents(after="AfterTool", shells=("run_shell_command",)),
     echo="hook_context",
     notice="systemMessage",
     context=nested_context,
 )
+
+
+EVENTS: dict[str, dict[str, str]] = {
+    "SessionStart": {},
+    "BeforeAgent": {},
+    "AfterTool": {"matcher": "run_shell_command"},
+}
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
@@ -66,8 +75,8 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     return (
         JsonMember(settings, ("mcpServers", SERVER), _server(context), comments=True),
         *(
-            JsonItems(settings, ("hooks", event), ({"hooks": [hook]},), comments=True)
-            for event in (HOOK.session_start, HOOK.prompt)
+            JsonItems(settings, ("hooks", event), ({**when, "hooks": [hook]},), comments=True)
+            for event, when in EVENTS.items()
         ),
         *(MarkdownBlock(path, RULES) for path in rules),
         *skill_files(f"{folder}/skills" if context.scope == "user" else ".agents/skills"),

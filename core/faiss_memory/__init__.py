@@ -99,6 +99,8 @@ if TYPE_CHECKING:
     from faiss_memory.contracts.dialect import (
         TRIAL_SESSION as TRIAL_SESSION,
         HookDialect as HookDialect,
+        ToolEvents as ToolEvents,
+        changed_input as changed_input,
         nested_context as nested_context,
     )
     from faiss_memory.contracts.embedder import (
@@ -192,6 +194,7 @@ if TYPE_CHECKING:
         StoreLocked as StoreLocked,
     )
     from faiss_memory.framing import (
+        MOST_CHARACTERS as MOST_CHARACTERS,
         Note as Note,
         clean_line as clean_line,
         clean_text as clean_text,

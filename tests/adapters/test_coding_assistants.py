@@ -17,6 +17,7 @@ from faiss_memory_adapters.claude_code import adapter as claude_code
 from faiss_memory_adapters.codex import adapter as codex
 from faiss_memory_adapters.cursor import adapter as cursor
 from faiss_memory_adapters.gemini import adapter as gemini
+from faiss_memory_plugins.recall.settings import RecallSettings
 
 FOLDER = "/home/you/website"
 CURSOR_SERVER = {"type", "command", "args", "env", "url", "headers", "cwd", "envFile", "auth", "enabledTools"}
@@ -34,7 +35,15 @@ CODEX_SERVER = {
     "enabled", "required", "startup_timeout_sec", "tool_timeout_sec", "enabled_tools", "disabled_tools",
     "default_tools_approval_mode", "tools",
 }  # fmt: skip
-CODEX_EVENTS = {"SessionStart", "SessionEnd", "UserPromptSubmit", "PreCompact", "PostCompact", "Stop"}
+CODEX_EVENTS = {
+    "SessionStart",
+    "UserPromptSubmit",
+    "PreToolUse",
+    "PostToolUse",
+    "PreCompact",
+    "PostCompact",
+    "Stop",
+}
 READ = {".json": json.loads, ".toml": tomllib.loads}
 
 
@@ -71,13 +80,28 @@ def claude(scope, **given):
 def test_claude_code_takes_the_server_and_the_hooks(scope, given):
     server, settings = claude(scope, **given)
     assert server["type"] == ("stdio" if "command" in server else "http")
-    started = settings["hooks"]["SessionStart"][0]["hooks"][0]
-    assert started["type"] == "command", "any other kind is left out without a word"
-    asked = settings["hooks"]["UserPromptSubmit"][0]["hooks"][0]
-    assert asked["type"] == "http"
-    assert asked["url"].startswith("http://127.0.0.1:8900/adapters/claude-code/hook")
-    assert asked["timeout"] <= 1
-    assert asked["url"].endswith("within_ms=250"), "what comes later is not to be taken for shown"
+    hooks = {event: group["hooks"][0] for event, (group,) in settings["hooks"].items()}
+    assert hooks.keys() == {
+        "SessionStart",
+        "UserPromptSubmit",
+        "SubagentStart",
+        "PreToolUse",
+        "PostToolUseFailure",
+    }
+    assert settings["hooks"]["PreToolUse"][0]["matcher"] == "Agent|Task"
+    asked = hooks.pop("UserPromptSubmit")
+    assert {hook["type"] for hook in hooks.values()} == {"command"}, (
+        "others are left out, or say that they fail"
+    )
+    assert asked["type"] == ("http" if "hook_command" in given else "command")
+    if "hook_command" in given:
+        assert asked["url"].startswith("http://127.0.0.1:8900/adapters/claude-code/hook")
+        assert asked["timeout"] <= 1
+        assert asked["url"].endswith("within_ms=250"), "what comes later is not to be taken for shown"
+    # Somebody whom it is shared with need not have the program.
+    assert asked.get("command", "").endswith("|| exit 0") == (
+        scope == "shared" and "hook_command" not in given
+    )
     assert settings["permissions"]["allow"] == ["mcp__faiss-memory__memory_search"]
 
 
@@ -98,9 +122,22 @@ def test_claude_codes_shared_server_lets_each_have_an_address_of_their_own():
 
 
 def test_claude_codes_hook_may_read_the_variable_that_it_names():
-    asked = claude("personal", has_token=True)[1]["hooks"]["UserPromptSubmit"][0]["hooks"][0]
+    asked = claude("personal", has_token=True, **WITHOUT_US)[1]["hooks"]["UserPromptSubmit"][0]["hooks"][0]
     assert asked["headers"] == {"Authorization": "Bearer $FAISS_MEMORY_TOKEN"}
     assert asked["allowedEnvVars"] == ["FAISS_MEMORY_TOKEN"]
+
+
+def test_a_subagents_task_is_changed_and_nothing_else_is_let_through():
+    hooks = claude("personal")[1]["hooks"]
+    places = {event: group[0]["hooks"][0]["args"][4] for event, group in hooks.items()}
+    assert places.pop("PreToolUse") == "hookSpecificOutput.updatedInput.prompt"
+    assert set(places.values()) == {"hookSpecificOutput.additionalContext"}
+
+
+def test_a_summary_is_asked_for_only_where_it_is_kept():
+    for keeps in (True, False):
+        hooks = claude("personal", sections=(RecallSettings(keep_summaries=keeps),))[1]["hooks"]
+        assert ("PostCompact" in hooks) is keeps
 
 
 # Cursor.
@@ -204,7 +241,7 @@ def test_claude_codes_package_has_the_parts_of_a_plugin(client):
     skill = archive.read("faiss-memory/skills/recall/SKILL.md").decode()
     assert f"allowed-tools: mcp__plugin_faiss-memory_{name}__memory_search\n" in skill
     assert json.loads(archive.read("faiss-memory/hooks/hooks.json"))["hooks"].keys() == {
-        "SessionStart", "UserPromptSubmit", "PostCompact",
+        "SessionStart", "UserPromptSubmit", "SubagentStart", "PreToolUse", "PostToolUseFailure",
     }  # fmt: skip
 
 
@@ -252,7 +289,7 @@ OFF = "enabled = false\n"
 def reviewed(top, more=""):
     return "".join(
         f'[hooks.state."{top}/shop/.codex/hooks.json:{event}:1:0"]\ntrusted_hash = "x"\n{more}'
-        for event in ("session_start", "user_prompt_submit")
+        for event in ("session_start", "user_prompt_submit", "post_tool_use")
     )
 
 

@@ -39,7 +39,7 @@ def settings(home, scope, **more):
 @pytest.mark.parametrize("scope", ["personal", "shared", "user"])
 def test_hooks_are_command_hooks_with_their_time_in_milliseconds(home, scope):
     hooks = settings(home, scope)["hooks"]
-    assert set(hooks) == {"SessionStart", "BeforeAgent"}
+    assert set(hooks) == {"SessionStart", "BeforeAgent", "AfterTool"}
     for (group,) in hooks.values():
         (hook,) = group["hooks"]
         assert hook["type"] == "command"

@@ -95,7 +95,7 @@ class Person:
         (self.home / ".codex").mkdir(exist_ok=True)
         hooks = "".join(
             f'[hooks.state."{self.project / CODEX}:{event}:0:0"]\ntrusted_hash = "x"\n'
-            for event in ("session_start", "user_prompt_submit")
+            for event in ("session_start", "user_prompt_submit", "post_tool_use")
         )
         (self.home / ".copilot").mkdir(exist_ok=True)
         (self.home / ".copilot" / "config.json").write_text(
@@ -188,7 +188,10 @@ def test_each_way_of_an_assistant_is_tried_and_timed(person):
     person.trusts()
     found = json.loads(person.run("doctor", "claude-code", "--json")[1])["findings"]
     tried = {one["check"]: one for one in found if one["check"].startswith(("mcp", "hook"))}
-    assert tried.keys() == {"mcp", "hook SessionStart", "hook UserPromptSubmit"}
+    assert tried.keys() == {
+        "mcp", "hook SessionStart", "hook UserPromptSubmit", "hook SubagentStart", "hook PreToolUse",
+        "hook PostToolUseFailure",
+    }  # fmt: skip
     # On a busy machine a hook may be late once.
     assert all(one["state"] == "note" or one["milliseconds"] > 0 for one in tried.values())
 
@@ -522,7 +525,8 @@ def test_plugins_that_are_disabled(person, tmp_path):
         person.installs("claude-code")
         person.trusts()
         _, failed = person.sees_the_doctor()
-    assert [one["check"] for one in failed] == ["mcp", "hook SessionStart", "hook UserPromptSubmit"]
+    events = ("SessionStart", "UserPromptSubmit", "SubagentStart", "PreToolUse", "PostToolUseFailure")
+    assert [one["check"] for one in failed] == ["mcp", *(f"hook {event}" for event in events)]
     assert all("disabled (setting plugins.disabled)" in one["advice"] for one in failed)
 
 

@@ -244,7 +244,7 @@ def test_claude_codes_http_hook_says_how_long_it_waits_and_what_comes_later_is_n
     client, monkeypatch
 ):
     number = add(client, DECISION, project="shop")
-    files = claude_code.files(InstallContext(url="", project="shop"))
+    files = claude_code.files(InstallContext(url="", project="shop", command="", hook_command=""))
     (hooks,) = (file for file in files if getattr(file, "keys", ())[-1:] == ("UserPromptSubmit",))
     path = hooks.items[0]["hooks"][0]["url"]
     monkeypatch.setattr(

@@ -28,12 +28,18 @@ def hook_address(context: InstallContext, name: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}within_ms={int(1000 * HOOK_SECONDS)}"
 
 
-def hook_arguments(context: InstallContext, name: str, dialect: HookDialect) -> list[str]:
-    """Return what the hook program is started with; empty where it is not installed beside the assistant."""
+def hook_arguments(context: InstallContext, name: str, dialect: HookDialect, event: str = "") -> list[str]:
+    """Return what the hook program is started with; empty where it is not installed beside the assistant.
+
+    The event is named where it is one that is answered otherwise than a prompt.
+    """
     if not context.hook_command:
         return []
     project = [] if context.scope == "user" else ["--project", context.project]
-    place = ".".join(_place(dialect.context(dialect.prompt, _TEXT)) or ())
+    answer = dialect.context(dialect.prompt, _TEXT)
+    if dialect.tools and event and event == dialect.tools.before:
+        answer = dialect.tools.changed(event, {dialect.tools.task: _TEXT})
+    place = ".".join(_place(answer) or ())
     notice = ["--notice", f"{dialect.session_start}:{dialect.notice}"] if dialect.notice else []
     inside = [word for pair in dialect.inside for word in ("--inside", ":".join(pair))]
     return [name, *project, "--context", place, *notice, *inside]
@@ -52,13 +58,15 @@ def _place(answer: object) -> list[str] | None:
     return None
 
 
-def hook_line(context: InstallContext, name: str, dialect: HookDialect) -> str:
+def hook_line(context: InstallContext, name: str, dialect: HookDialect, event: str = "") -> str:
     """Return the shell command of a hook: the hook program, or curl where only the service can be reached.
 
     It ends with 0 whatever happens, because some assistants take anything else for a refusal.
     """
     if context.hook_command:
-        return _joined([context.hook_command, *hook_arguments(context, name, dialect)], context)
+        line = _joined([context.hook_command, *hook_arguments(context, name, dialect, event)], context)
+        # Somebody whom it is shared with need not have the program.
+        return f"{line} || exit 0" if context.scope == "shared" else line
     headers = ['-H "Content-Type: application/json"']
     if context.has_token:
         variable = context.token_variable

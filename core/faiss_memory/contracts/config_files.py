@@ -160,6 +160,8 @@ class InstallContext:
     public_url: str = ""
     """The https address of the service, where one is set."""
     system: Literal["linux", "darwin", "windows"] = "linux"
+    sections: tuple[Any, ...] = ()
+    """The settings of plugins, as they have handed them in."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """The person's environment, on whose machine the files are written; empty where they are only shown."""
 

@@ -11,6 +11,24 @@ TRIAL_SESSION = "faiss-memory-doctor-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolEvents:
+    """An assistant's events about its tools, and which tools matter to us."""
+
+    before: str = ""
+    """A tool is about to be used, and what it is given may be changed."""
+    after: str = ""
+    """A tool was used, or has failed."""
+    delegating: tuple[str, ...] = ()
+    """The tools that hand a task to a subagent, which sees nothing of the conversation."""
+    task: str = "prompt"
+    """The field in which they are given it."""
+    shells: tuple[str, ...] = ()
+    """The tools that run a command."""
+    changed: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] = lambda event, given: given
+    """Make an answer of an event's name and what the tool is to be given instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookDialect:
     """The names of an assistant's events, as it writes them in `hook_event_name`; empty for what it does not have."""
 
@@ -20,6 +38,9 @@ class HookDialect:
     """The person has written something."""
     compacted: str = ""
     """The assistant has summed up the session, and hands over the summary."""
+    subagent: str = ""
+    """A subagent begins, with a context of its own."""
+    tools: ToolEvents | None = None
     fires_others: bool = False
     """The assistant also fires the hooks of others that it finds. Its own has answered then."""
     digest_stands_apart: bool = False
@@ -32,6 +53,11 @@ class HookDialect:
     """Who else fires its hooks and reads the answer: a variable that shows it, and the adapter that answers then."""
     context: Callable[[str, str], Mapping[str, Any]]
     """Make an answer of an event's name and the text to be added to the context."""
+
+
+def changed_input(event: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Change what a tool is given, as Claude Code has it. Whether it may run is asked as ever."""
+    return {"hookSpecificOutput": {"hookEventName": event, "updatedInput": given}}
 
 
 def nested_context(event: str, text: str) -> Mapping[str, Any]:

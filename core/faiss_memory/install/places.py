@@ -123,6 +123,7 @@ def context_of(settings: Settings, scope: Scope, folder: str, project: str) -> I
         has_token=bool(settings.token),
         public_url=settings.public_url,
         system=system(),
+        sections=tuple(settings.plugins.sections),
         environment=environment_with({}),
     )
 

@@ -83,6 +83,7 @@ class AssistantFiles:
             hook_command="",
             has_token=bool(self._settings.token),
             public_url=self._settings.public_url,
+            sections=tuple(self._settings.plugins.sections),
         )
 
 

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from faiss_memory import (
+    MOST_CHARACTERS,
     TRIAL_SESSION,
     HookDialect,
     MemoryNotFound,
@@ -114,39 +115,54 @@ class Recall:
         self, assistant: str, dialect: HookDialect, project: str, event: Event, began: float, within: float
     ) -> Mapping[str, Any]:
         database, sessions, log = self._kept
+        is_trial = event.session.startswith(TRIAL_SESSION)
+        is_start = event.moment == "session start"
+        # What was shown before is not in this context.
+        is_apart = event.moment == "task" or (is_start and dialect.digest_stands_apart)
         with database.lock:
-            if event.moment == "session start":
+            if is_start:
                 sessions.forget_old()
                 if event.forgotten:
                     sessions.forget(assistant, event.session)
-            whole = dialect.digest_stands_apart and event.moment == "session start"
-            known = frozenset() if whole else sessions.shown(assistant, event.session)
-        brought = self._brought(assistant, project, event, known)
+            known = frozenset() if is_apart else sessions.shown(assistant, event.session)
+            # The service may have been away, or busy, when the session began.
+            begins = event.moment == "prompt" and not (
+                is_trial or sessions.has_begun(assistant, event.session)
+            )
+        brought = self._brought(assistant, project, event, known, begins)
         with database.lock:
             # Another hook of the same session may have shown some of it meanwhile.
-            meanwhile = known if whole else sessions.shown(assistant, event.session)
-            text, shown = brought.text, brought.notes
-            if any(note.id in meanwhile for note in shown):
-                left = [note for note in shown if note.id not in meanwhile]
-                text, shown = framed(left, brought.why, brought.tokens, here=project)
+            meanwhile = frozenset() if is_apart else sessions.shown(assistant, event.session)
+            text, shown = _news(brought, meanwhile, project)
             seconds = time.monotonic() - began
             late = bool(shown) and seconds > within
-            if not late:
+            if not late and event.moment != "task":
                 sessions.note_shown(assistant, event.session, [note.id for note in shown])
-            if not event.session.startswith(TRIAL_SESSION):
+            if not late and not is_trial and (begins or is_start):
+                sessions.begin(assistant, event.session)
+            if not is_trial:
                 self._count(assistant, project, event, text, shown, late)
-                self._note(assistant, project, event, brought, [] if late else shown, seconds, late)
-                log.note(_entry(assistant, project, event, brought, shown, seconds, late))
-        return dialect.context(event.name, text) if shown and not late else {}
+                self._note(assistant, project, event, brought[-1], [] if late else shown, seconds, late)
+                log.note(_entry(assistant, project, event, brought[-1], shown, seconds, late))
+        return _answered(dialect, event, text) if shown and not late else {}
 
-    def _brought(self, assistant: str, project: str, event: Event, known: Collection[int]) -> Brought:
-        """Find what an event brings."""
-        if event.moment == "prompt":
-            key = (assistant, event.session)
-            previous = self._previous.get(key) if event.session else ""
-            brought = brought_by(self._service, project, event.text, previous, known)
-            self._previous.put(key, brought.asked)
-            return brought
+    def _brought(
+        self, assistant: str, project: str, event: Event, known: Collection[int], begins: bool
+    ) -> Sequence[Brought]:
+        """Find what an event brings; where a session `begins` with a prompt, first what any session begins with."""
+        if event.moment == "session start":
+            return [self._digest(project, event, known)]
+        if event.moment != "prompt":
+            return [brought_by(self._service, project, event.text, known=known)]
+        first = [self._digest(project, event, known)] if begins else []
+        known = {*known, *(note.id for one in first for note in one.notes)}
+        key = (assistant, event.session)
+        previous = self._previous.get(key) if event.session else ""
+        brought = brought_by(self._service, project, event.text, previous, known)
+        self._previous.put(key, brought.asked)
+        return [*first, brought]
+
+    def _digest(self, project: str, event: Event, known: Collection[int]) -> Brought:
         chosen = digest_of(self._service, project, event.session, known, event.forgotten)
         tokens = self._settings.digest_tokens
         text, notes = framed(chosen, DIGEST, tokens, here=project)
@@ -180,7 +196,7 @@ class Recall:
         told = {
             "withheld": len(brought.withheld),
             "late": int(late),
-            "nothing found": int(event.moment == "prompt" and not (shown or late)),
+            "nothing found": int(event.moment != "session start" and not (shown or late)),
         }
         beside = [
             Use(assistant=assistant, project=project, event=name, count=count)
@@ -286,6 +302,27 @@ class Recall:
                 self._opened = None
 
 
+def _news(brought: Sequence[Brought], shown: Collection[int], here: str) -> tuple[str, list[Note]]:
+    """Return what was brought and not shown meanwhile, as one text that no assistant cuts, and its notes."""
+    texts: list[str] = []
+    notes: list[Note] = []
+    for one in reversed(brought):  # the prompt's own before what any session begins with
+        room = MOST_CHARACTERS - sum(len(text) + 1 for text in texts)
+        left = [note for note in one.notes if note.id not in shown]
+        text, fitted = framed(left, one.why, one.tokens, room, here=here)
+        if text:
+            texts.insert(0, text)
+            notes = [*fitted, *notes]
+    return "\n".join(texts), notes
+
+
+def _answered(dialect: HookDialect, event: Event, text: str) -> Mapping[str, Any]:
+    """Put a text where the assistant adds it to its context, or a subagent's task to its own."""
+    if event.moment != "task" or dialect.tools is None:
+        return dialect.context(event.name, text)
+    return dialect.tools.changed(event.name, {**event.given, dialect.tools.task: f"{text}\n\n{event.text}"})
+
+
 def _entry(
     assistant: str,
     project: str,
@@ -301,7 +338,7 @@ def _entry(
         assistant=assistant,
         project=project,
         event=event.name,
-        prompt=event.text if event.moment == "prompt" else "",
+        prompt=event.text,
         shown=[LoggedMemory(id=note.id, relevance=_relevance(brought, note.id)) for note in shown],
         withheld=[
             LoggedMemory(id=one.id, relevance=one.relevance, why=brought.withheld[one.id]) for one in withheld

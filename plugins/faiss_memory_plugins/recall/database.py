@@ -19,6 +19,10 @@ CREATE TABLE IF NOT EXISTS shown (
     PRIMARY KEY (assistant, session, memory)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS shown_by_memory ON shown (memory);
+CREATE TABLE IF NOT EXISTS begun (
+    assistant TEXT, session TEXT, at INTEGER,
+    PRIMARY KEY (assistant, session)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ledger (
     assistant TEXT, project TEXT, event TEXT,
     fired INTEGER, injected INTEGER, "nothing" INTEGER, late INTEGER, memories INTEGER, tokens INTEGER,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
 from faiss_memory import HookDialect, Message, ProjectName
+from faiss_memory_plugins.recall.failures import failure_of
 
 LONGEST_SESSION = 256
 LONGEST_FOLDER = 4096
 """Characters; what is longer names no session, and no folder."""
 
-Moment: TypeAlias = Literal["session start", "prompt", "compacted"]
+ANNOUNCEMENT = "<task-notification>"
+"""What Claude Code hands in as a prompt when a background task has ended: nobody asks anything."""
+
+Moment: TypeAlias = Literal["session start", "prompt", "compacted", "task", "failure"]
+"""A `task` is what a subagent is about to be given, a `failure` what a command said that has failed."""
 
 
 class HookParams(Message):
@@ -40,6 +46,13 @@ class HookRequest(Struct, kw_only=True):
     source: Any = None
     compact_summary: Any = None
     cursor_version: Any = None
+    agent_id: Any = None
+    tool_name: Any = None
+    tool_input: Any = None
+    tool_response: Any = None
+    tool_result: Any = None
+    error: Any = None
+    is_interrupt: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,35 +63,57 @@ class Event:
     name: str
     """As the assistant calls it."""
     session: str
+    """A subagent's is another than that of the conversation which has started it."""
     folder: str
     text: str
-    """The prompt, or the summary."""
+    """The prompt, the summary, the task, or what a command said."""
+    given: Mapping[str, Any]
+    """What the tool is about to be given, where one is."""
     forgotten: bool
     """Whether the assistant has lost what was in its context."""
 
 
 def read_event(request: HookRequest, dialect: HookDialect) -> Event | None:
     """Read an event; None for one that needs no answer, or another's."""
-    moments: dict[str, Moment] = {
-        dialect.session_start: "session start",
-        dialect.prompt: "prompt",
-        dialect.compacted: "compacted",
-    }
     name = _text(request.hook_event_name)
-    moment = moments.get(name) if name else None
-    if moment is None or (request.cursor_version and not dialect.fires_others):
+    happened = _happened(name, request, dialect) if name else None
+    if happened is None or (request.cursor_version and not dialect.fires_others):
         return None
+    moment, text = happened
     roots = request.workspace_roots if isinstance(request.workspace_roots, list) else []
+    session = _text(request.conversation_id) or _text(request.session_id)
+    agent = _text(request.agent_id)
+    if session and agent not in ("", session):
+        session = f"{session}/{agent}"
     return Event(
         moment=moment,
         name=name,
-        session=_name(request.conversation_id, LONGEST_SESSION) or _name(request.session_id, LONGEST_SESSION),
+        session=_name(session, LONGEST_SESSION),
         folder=_name(request.cwd, LONGEST_FOLDER) or _name(next(iter(roots), ""), LONGEST_FOLDER),
-        text=_text(request.compact_summary)
-        if moment == "compacted"
-        else _without_echo(_text(request.prompt), dialect.echo),
+        text=text,
+        given=request.tool_input if isinstance(request.tool_input, dict) else {},
         forgotten=request.source in ("clear", "compact"),
     )
+
+
+def _happened(name: str, request: HookRequest, dialect: HookDialect) -> tuple[Moment, str] | None:
+    """Return what has happened, and the text that it is about; None where nothing is asked."""
+    tools, tool = dialect.tools, _text(request.tool_name)
+    if name in (dialect.session_start, dialect.subagent):
+        return "session start", ""
+    if name == dialect.prompt:
+        prompt = _without_echo(_text(request.prompt), dialect.echo)
+        is_one = prompt.strip() and not prompt.lstrip().startswith(ANNOUNCEMENT)
+        return ("prompt", prompt) if is_one else None
+    if name == dialect.compacted:
+        return "compacted", _text(request.compact_summary)
+    if tools and name == tools.before and tool in tools.delegating and isinstance(request.tool_input, dict):
+        task = _text(request.tool_input.get(tools.task))
+        return ("task", task) if task else None
+    if tools and name == tools.after and tool in tools.shells and request.is_interrupt is not True:
+        said = failure_of(request.error, request.tool_result or request.tool_response)
+        return ("failure", said) if said else None
+    return None
 
 
 def _without_echo(prompt: str, element: str) -> str:

@@ -40,7 +40,21 @@ class Sessions:
 
     def forget_old(self) -> None:
         """The sessions of last week are over."""
-        self._database.write("DELETE FROM shown WHERE at < ?", [(int(time.time()) - KEPT_SECONDS,)])
+        for table in ("shown", "begun"):
+            self._database.write(f"DELETE FROM {table} WHERE at < ?", [(int(time.time()) - KEPT_SECONDS,)])
+
+    def has_begun(self, assistant: str, session: str) -> bool:
+        """Return whether a session was given what it begins with; one without a name counts as if it were."""
+        values = (assistant, session)
+        return not session or bool(
+            self._database.read("SELECT 1 FROM begun WHERE assistant = ? AND session = ?", values)
+        )
+
+    def begin(self, assistant: str, session: str) -> None:
+        """Remember that it was."""
+        if session:
+            now = int(time.time())
+            self._database.write("INSERT OR REPLACE INTO begun VALUES (?, ?, ?)", [(assistant, session, now)])
 
     def forget_memories(self, ids: Iterable[int]) -> None:
         """What was corrected may be shown again, and of what is gone nothing stays."""

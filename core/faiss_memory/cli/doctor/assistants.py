@@ -13,7 +13,15 @@ from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.endpoints import try_mcp
 from faiss_memory.cli.doctor.entries import Entry, entries
 from faiss_memory.cli.doctor.findings import Findings, measured
-from faiss_memory.cli.doctor.trial import NotRecalled, TestMemory, ask, trial, try_context, try_hook
+from faiss_memory.cli.doctor.trial import (
+    NotRecalled,
+    TestMemory,
+    ask,
+    event_about,
+    trial,
+    try_context,
+    try_hook,
+)
 from faiss_memory.cli.failures import CommandFailed
 from faiss_memory.contracts.config_files import InstallContext
 from faiss_memory.install import InstalledAssistant
@@ -106,7 +114,7 @@ class Patient:
         for entry in self.entries:
             if entry.kind == "hook" and adapter is not None and adapter.hook is not None:
                 if entry.event != adapter.hook.compacted:  # that one stores, and brings nothing
-                    event = adapter.hook.prompt
+                    event = event_about(adapter.hook, entry.event, memory.text)
                     self._try(
                         f"hook {entry.event}", partial(try_hook, entry, memory, folder, event, token), TRIES
                     )

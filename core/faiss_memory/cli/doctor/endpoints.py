@@ -42,9 +42,11 @@ def try_mcp(entry: Entry, memory: TestMemory, folder: str, token: str) -> None:
         reason = _innermost(error)
         if isinstance(reason, FileNotFoundError):
             raise NotRecalled(f"{entry.command[0]} is not found where a desktop app looks", LINK) from error
+        if status := _refusal(entry, token):
+            raise NotRecalled(f"{where} answers {status}", advice_on(status)) from error
         raise NotRecalled(
             f"{where} does not speak MCP: {brought(str(reason) or type(reason).__name__)}",
-            _advice(entry, token),
+            "If the service has moved to another address, install it again: faiss-memory install",
         ) from error
     if memory.text not in said:
         raise NotRecalled(
@@ -52,14 +54,13 @@ def try_mcp(entry: Entry, memory: TestMemory, folder: str, token: str) -> None:
         )
 
 
-def _advice(entry: Entry, token: str) -> str:
-    """Ask without the client what the address answers: the client keeps the status to itself."""
+def _refusal(entry: Entry, token: str) -> int:
+    """Ask without the client how the address refuses, 0 if it does not: the client keeps the status to itself."""
     if entry.url:
         with suppress(NotRecalled):
             status, _ = ask(entry, "POST", entry.url, b"{}", token)
-            if status in (401, 403, 404):
-                return advice_on(status)
-    return "If the service has moved to another address, install it again: faiss-memory install"
+            return status if status in (401, 403, 404) else 0
+    return 0
 
 
 async def _search(entry: Entry, query: str, folder: str, token: str) -> str:
@@ -70,7 +71,7 @@ async def _search(entry: Entry, query: str, folder: str, token: str) -> str:
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         async with AsyncExitStack() as stack:
             if entry.url:
-                headers = {name: expanded(value, token) for name, value in entry.headers}
+                headers = {name: expanded(value, token).strip() for name, value in entry.headers}
                 # An assistant need not have our proxies; service_checks tells of them.
                 http = await stack.enter_async_context(
                     httpx2.AsyncClient(headers=headers, timeout=SECONDS, trust_env=False)

@@ -24,7 +24,7 @@ from faiss_memory.cli.doctor.findings import SECONDS
 from faiss_memory.cli.doctor.interrupts import Interrupts
 from faiss_memory.cli.failures import CommandFailed, NobodyThere
 from faiss_memory.cli.writing import excerpt
-from faiss_memory.contracts.dialect import TRIAL_SESSION
+from faiss_memory.contracts.dialect import TRIAL_SESSION, HookDialect
 from faiss_memory.errors import ConfigError
 from faiss_memory.install.commands import BARE_PATH
 from faiss_memory.settings import Settings, environment_with
@@ -92,16 +92,26 @@ def _forget_left_behind(client: Client, project: str) -> None:
     client.call("POST", "/memory/forget", {"source": SOURCE, "project": project, "before": before})
 
 
-def try_hook(entry: Entry, memory: TestMemory, folder: str, prompt_event: str, token: str) -> None:
-    """Fire a hook with the memory's text as the prompt. Raises NotRecalled."""
+def event_about(hook: HookDialect, event: str, text: str) -> dict[str, object]:
+    """Return what a hook for an event is told about a text: as a prompt, or what a tool is given or has failed with."""
+    tools = hook.tools
+    if tools and event and event == tools.before:
+        return {"hook_event_name": event, "tool_name": tools.delegating[0], "tool_input": {tools.task: text}}
+    if tools and event and event == tools.after:
+        told = {"error": text, "tool_response": f"Error: {text}"}
+        return {"hook_event_name": event, "tool_name": tools.shells[0], **told}
+    return {"hook_event_name": hook.prompt, "prompt": text}
+
+
+def try_hook(entry: Entry, memory: TestMemory, folder: str, about: Mapping[str, object], token: str) -> None:
+    """Fire a hook with an event about the memory's text. Raises NotRecalled."""
     session = TRIAL_SESSION + secrets.token_hex(8)
     event = {
-        "hook_event_name": prompt_event,
+        **about,
         "session_id": session,
         "conversation_id": session,
         "cwd": folder,
         "workspace_roots": [folder] if folder else [],
-        "prompt": memory.text,
     }
     said = _post(entry, event, token) if entry.url else _run(entry, event, folder, token)
     if f"memory {memory.id} |" in said:
@@ -138,6 +148,8 @@ def _run(entry: Entry, event: Mapping[str, object], folder: str, token: str) -> 
     said = ended.stdout.decode("utf-8", "replace")
     if ended.returncode in _SHELLS:
         raise _not_started(entry, _last(ended.stderr), _SHELLS[ended.returncode] == "not allowed")
+    if line and not said and re.search(rb"not found|not recognized", ended.stderr):
+        raise _not_started(entry, _last(ended.stderr), False)
     if ended.returncode:
         raise NotRecalled(
             f"it ends with {ended.returncode}: {_last(ended.stderr)}",
@@ -165,7 +177,11 @@ def _why_nothing(entry: Entry, event: Mapping[str, object], folder: str, token: 
     line = len(entry.command) == 1
     if not re.search(r"faiss-memory-hook(\.exe)?[\"']?(\s|$)", " ".join(entry.command)):
         return ""
-    asked = f"{entry.command[0]} --verbose" if line else [*entry.command, "--verbose"]
+    asked = (
+        re.sub(r"((?: \|\| exit 0)?)$", r" --verbose\1", entry.command[0], count=1)
+        if line
+        else [*entry.command, "--verbose"]
+    )
     ended = subprocess.run(
         asked, shell=line, input=json.dumps(event).encode(), capture_output=True, cwd=folder or None,
         env=bare_environment(token), timeout=SECONDS,
@@ -219,7 +235,7 @@ def ask(entry: Entry, method: str, url: str, body: bytes | None, token: str) -> 
         let_prove(expanded(url, token), token)
     parts = urlsplit(expanded(url, token))
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    headers = {name: expanded(value, token) for name, value in entry.headers}
+    headers = {name: expanded(value, token).strip() for name, value in entry.headers}
     connection = kind(parts.hostname or "", parts.port, timeout=min(entry.seconds, SECONDS))
     try:
         connection.request(
