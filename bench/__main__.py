@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from bench import hook, ingest, mcp, store
+from bench import hook, ingest, mcp, page, store
 from bench.measure import best_bare_loop, mapped, percentile, resident_mb, timed
 from bench.service import Service
 from bench.texts import sentences
@@ -82,6 +82,7 @@ def _measure(data: Path, texts: list[str]) -> list[tuple[str, str, str]]:
     used, torch = resident_mb(service.pid), mapped(service.pid, "libtorch")
     spoken = mcp.measure(service)
     hooks = hook.measure(service, data.parent)
+    seen = page.measure(service)
     built = ingest.measure(service, data.parent)
     service.stop()
 
@@ -105,6 +106,7 @@ def _measure(data: Path, texts: list[str]) -> list[tuple[str, str, str]]:
         ),
         *spoken,
         *hooks,
+        *seen,
         *built,
     ]
 

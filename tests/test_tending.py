@@ -224,6 +224,10 @@ def test_the_ledger_tells_what_was_of_use(client):
     assert rows["shop"]["tokens"] > 0
     assert 0 < rows["shop"]["p50_ms"] <= rows["shop"]["p95_ms"]
     assert by_project["total"]["events"]["search"] == 3
+    by_memory = ok(client.get("/uses", params={"by": "memory"}))
+    assert [row["key"] for row in by_memory["rows"]] == [str(one)]
+    assert by_memory["rows"][0]["tokens"] == by_memory["total"]["tokens"] == by_project["total"]["tokens"]
+    assert ok(client.get(f"/memory/{one}/uses"))["total"]["tokens"] == rows["shop"]["tokens"]
     (day,) = ok(client.get("/uses", params={"project": "shop"}))["rows"]
     assert day["key"] == by_project["since"] or day["key"] > by_project["since"]
     (row,) = ok(client.get("/uses", params={"by": "memory"}))["rows"]

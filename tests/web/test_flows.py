@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import closed_port
-from tests.web.browsing import AXE, SCREENS, visited
+from tests.web.browsing import AXE, SCREENS, Visit, visited
 
 pytestmark = pytest.mark.web
 
@@ -321,6 +321,22 @@ def test_a_page_that_nobody_sees_asks_for_nothing(visit):
     visit.page.on("request", lambda request: asked.append(request.url))
     visit.page.wait_for_timeout(9000)
     assert asked == []
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1440])
+def test_what_is_known_of_a_memory_is_not_cut_off_in_the_list(browser, running, width):
+    visit = Visit(browser, running, viewport={"width": width, "height": 900})
+    visit.add(
+        "short", project="a-project-with-a-rather-long-name", tags=["a-long-tag", "another-long-tag", "third"]
+    )
+    visit.add("a note with facts", project="facts", tags=["decision", "api"])
+    for address in ("memories", "memories?q=note with facts"):
+        visit.go(address)
+        visit.page.locator(".row-facts").first.wait_for()
+        over = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"
+        assert visit.page.locator(".memory-row .row-facts").evaluate_all(over) == []
+        assert not visit.page.get_by_text("0% likely", exact=True).count()
+    visit.close()
 
 
 def test_light_and_dark_are_chosen_and_kept(visit):

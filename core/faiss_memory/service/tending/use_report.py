@@ -27,13 +27,14 @@ class UseReport:
         uses = [one for one in self.since(since) if projects is None or one.project in projects]
         if request.by == "memory":
             uses = [one for one in uses if one.memory is not None]
-        rows = _rows(uses, request.by)
+        of_memories = request.by == "memory"
+        rows = _rows(uses, request.by, of_memories=of_memories)
         most = sorted(rows, key=lambda row: (-sum(row.events.values()), row.key))[: request.limit]
         return tending.UsesAnswer(
             since=since,
             by=request.by,
             rows=sorted(most, key=lambda row: row.key) if request.by == "day" else most,
-            total=_row("", uses),
+            total=_row("", uses, of_memories=of_memories),
             project=messages.format_projects(projects),
         )
 
@@ -45,8 +46,8 @@ class UseReport:
         return tending.UsesAnswer(
             since=since,
             by="day",
-            rows=sorted(_rows(uses, "day"), key=lambda row: row.key),
-            total=_row("", uses),
+            rows=sorted(_rows(uses, "day", of_memories=True), key=lambda row: row.key),
+            total=_row("", uses, of_memories=True),
             project=memory.project,
         )
 
@@ -63,21 +64,22 @@ def first_day(days: int) -> str:
     return str((datetime.now(UTC) - timedelta(days=days - 1)).date())
 
 
-def _rows(uses: Iterable[Use], by: str) -> list[tending.UsesRow]:
+def _rows(uses: Iterable[Use], by: str, *, of_memories: bool) -> list[tending.UsesRow]:
     grouped: dict[str, list[Use]] = defaultdict(list)
     for use in uses:
         grouped[str(getattr(use, by))].append(use)
-    return [_row(key, some) for key, some in grouped.items()]
+    return [_row(key, some, of_memories=of_memories) for key, some in grouped.items()]
 
 
-def _row(key: str, uses: Iterable[Use]) -> tending.UsesRow:
+def _row(key: str, uses: Iterable[Use], *, of_memories: bool = False) -> tending.UsesRow:
+    """Add up uses. The tokens of a hook are those of the memories that it showed: one of the two counts, not both."""
     events: Counter[str] = Counter()
     latencies: Counter[int] = Counter()
     tokens = 0
     for use in uses:
         events[use.event] += use.count
-        if use.memory is None:
-            tokens += use.tokens  # (those of the memories are in there)
+        if (use.memory is not None) == of_memories:
+            tokens += use.tokens
         if use.latency:
             latencies[use.latency] += use.count
     return tending.UsesRow(

@@ -39,9 +39,12 @@ export function size(bytes) {
 /** @param {number} share from 0 to 1 */
 export const percent = (share) => (share > 0 && share < 0.01 ? "under 1%" : `${Math.round(100 * share)}%`);
 
+/** How likely it is that a memory helps: nothing is said to be impossible. @param {number} relevance */
+export const likely = (relevance) => (relevance < 0.01 ? "under 1%" : percent(relevance));
+
 /** Which way a memory came, in words. @param {string | null | undefined} by */
 export function writer(by) {
-  const known = { rest: "a program", cli: "the command line", hook: "an assistant's hook", build: "a build", import: "an import", page: "this page" };
+  const known = { rest: "a program", cli: "the command line", hook: "a hook", build: "a build", import: "an import", page: "this page" };
   if (!by || by === "unknown") return "not known";
   return by.startsWith("mcp:") ? by.slice(4) : known[/** @type {keyof typeof known} */ (by)] || by;
 }

@@ -21,7 +21,7 @@ async function counts(params, signal) {
     return {
       projects: all,
       tags: told.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })),
-      sources: told.sources.map((/** @type {any} */ one) => ({ value: one.source, label: brief(one.source, 26), count: one.count })),
+      sources: told.sources.filter((/** @type {any} */ one) => one.source).map((/** @type {any} */ one) => ({ value: one.source, label: brief(one.source, 26), count: one.count })),
       by: told.by.map((/** @type {any} */ one) => ({ value: one.by || "unknown", label: writer(one.by), count: one.count })),
     };
   }

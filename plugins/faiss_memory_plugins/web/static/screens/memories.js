@@ -9,7 +9,7 @@ import { VirtualList } from "../list.js";
 import { gist, Plain } from "../markdown.js";
 import { Empty, Meter, Problem, When } from "../parts.js";
 import { attempt } from "../toast.js";
-import { count, counted, percent, terms, writer } from "../words.js";
+import { count, counted, likely, terms, writer } from "../words.js";
 import { Bulk } from "./bulk.js";
 import { Facets } from "./facets.js";
 import { OneMemory } from "./memory.js";
@@ -28,12 +28,12 @@ function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
     <a href=${href("memories", { ...params, id: one.id })} data-row=${one.id} tabindex=${isStop ? 0 : -1} aria-current=${isHere ? "true" : undefined}>
       <span class="row-text"><${Plain} text=${gist(one.text)} terms=${marks} /></span>
       <span class="row-facts">
-        ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} label=${`${percent(one.relevance)} likely`} />`}
+        ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} label=${`${likely(one.relevance)} likely`} />`}
         ${one.superseded_by && html`<span class="badge">replaced</span>`}
         ${many && html`<span class="row-project">${one.project}</span>`}
-        ${one.tags.slice(0, one.relevance === undefined ? 2 : 1).map((tag) => html`<span class="tag"><${Plain} text=${tag} /></span>`)}
         <${When} time=${one.timestamp} />
         ${one.relevance === undefined && html`<span class="row-by">by ${writer(one.by)}</span>`}
+        ${one.tags.length > 0 && html`<span class="row-tags"><span class="unseen">tags: </span><${Plain} text=${one.tags.map((tag) => `#${tag}`).join(" ")} /></span>`}
       </span>
     </a>
   </div>`;

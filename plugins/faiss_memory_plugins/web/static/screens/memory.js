@@ -8,7 +8,7 @@ import { html, useEffect, useRef, useState } from "../lib.js";
 import { Markdown, Plain, visible } from "../markdown.js";
 import { Confirm, Problem, When } from "../parts.js";
 import { attempt, say } from "../toast.js";
-import { brief, exactly, percent, writer } from "../words.js";
+import { brief, exactly, likely, percent, writer } from "../words.js";
 import { About } from "./about.js";
 import { Edit } from "./edit.js";
 
@@ -23,7 +23,7 @@ function Why({ found, marks }) {
   return html`<section class="why" aria-label="Why it matched">
     <h3>Why it matched</h3>
     <dl class="facts">
-      <dt>Likely to answer</dt><dd>${percent(found.relevance || 0)}</dd>
+      <dt>Likely to answer</dt><dd>${likely(found.relevance || 0)}</dd>
       <dt>Close in meaning</dt><dd>${found.similarity === null || found.similarity === undefined ? "not known" : `${found.similarity.toFixed(2)} of 1`}</dd>
       ${words.length ? html`<dt>Words in common</dt><dd>${words.join(", ")}</dd>` : evidence && html`<dt>Words in common</dt><dd>${percent(evidence.words)} of what the question says</dd>`}
       ${found.matched && html`<dt>Nearest part</dt><dd>${found.matched === "cue" ? `a cue${why.cue ? `: ${why.cue}` : ""}` : "its text"}</dd>`}

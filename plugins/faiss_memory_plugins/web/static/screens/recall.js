@@ -7,7 +7,7 @@ import { html, useEffect, useState } from "../lib.js";
 import { gist, Plain, visible } from "../markdown.js";
 import { Empty, Field, Problem, Screen, When } from "../parts.js";
 import { attempt } from "../toast.js";
-import { count, counted, percent } from "../words.js";
+import { count, counted, likely, percent } from "../words.js";
 
 const REASONS = {
   relevance: "not relevant enough", "beside a better one": "a better one says it", duplicate: "says the same as another", replaced: "a newer one replaces it",
@@ -25,7 +25,7 @@ const reason = (why) => REASONS[/** @type {keyof typeof REASONS} */ (why)] || wh
 function Candidate({ one, prompt, again }) {
   return html`<li class="candidate">
     <p class="two-lines"><a href=${href("memories", { id: one.id })}><${Plain} text=${gist(one.text, 300)} /></a></p>
-    <p class="row-facts"><span>${percent(one.relevance)} likely</span>${one.why && html`<span class="badge">${reason(one.why)}</span>`}<span>${one.project}</span>
+    <p class="row-facts"><span>${likely(one.relevance)} likely</span>${one.why && html`<span class="badge">${reason(one.why)}</span>`}<span>${one.project}</span>
       ${can("POST", "/recall/never") && html`<button type="button" class="plain small" onClick=${() => attempt(() => never(one.id, prompt)).then(again)}>Never for this</button>`}
       ${can("POST", "/recall/pin") && html`<button type="button" class="plain small" onClick=${() => attempt(() => pin(one, true))}>Pin</button>`}</p>
   </li>`;
