@@ -176,6 +176,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.engine.relevance import (
         GENERIC as GENERIC,
+        generic_prompts as generic_prompts,
     )
     from faiss_memory.errors import (
         ConfigError as ConfigError,
