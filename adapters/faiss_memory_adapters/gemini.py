@@ -23,7 +23,7 @@ from faiss_memory import (
     nested_context,
 )
 from faiss_memory_adapters.client_files import items, place_of, read_json, table
-from faiss_memory_adapters.hindrances import SERVER, TOOL
+from faiss_memory_adapters.hindrances import SERVER, unlisted
 from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us, token_steps
 from faiss_memory_adapters.texts import RULES, skill_files
 
@@ -123,19 +123,9 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
 
 def _switched_off(path: Path) -> Iterator[str]:
     settings = read_json(path, comments=True)
-    mcp, entry = table(settings, "mcp"), table(settings, "mcpServers", SERVER)
-    for holder, name, called in ((mcp, "allowed", "mcp.allowed"), (settings, *2 * ("allowMCPServers",))):
-        if isinstance(holder.get(name), list) and SERVER not in items(holder, name):
-            yield f"{path} allows other MCP servers only (`{called}`): add `{SERVER}` to it."
-    for holder, name, called in ((mcp, "excluded", "mcp.excluded"), (settings, *2 * ("excludeMCPServers",))):
-        if SERVER in items(holder, name):
-            yield f"{path} leaves the server `{SERVER}` out (`{called}`)."
+    yield from unlisted(path, settings)
     if table(settings, "admin", "mcp").get("enabled") is False:
         yield f"{path} switches MCP servers off (`admin.mcp.enabled`)."
-    if isinstance(entry.get("includeTools"), list) and TOOL not in items(entry, "includeTools"):
-        yield f"{path} leaves out the tool `{TOOL}` (`includeTools` of `{SERVER}`)."
-    if TOOL in items(entry, "excludeTools"):
-        yield f"{path} leaves out the tool `{TOOL}` (`excludeTools` of `{SERVER}`)."
     hooks = table(settings, "hooksConfig")
     if hooks.get("enabled") is False:
         yield f"{path} switches all hooks off (`hooksConfig.enabled`)."

@@ -6,10 +6,12 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from faiss_memory import InstallContext
+from faiss_memory_adapters.client_files import items, table
 
 SERVER = "faiss-memory"
 TOOL = "memory_search"
@@ -20,6 +22,25 @@ def matching(patterns: Iterable[Any], *names: str) -> str:
     """Return the first pattern that means one of some names, or an empty text."""
     texts = [pattern for pattern in patterns if isinstance(pattern, str)]
     return next((text for text in texts if any(fnmatchcase(name, text) for name in names)), "")
+
+
+def unlisted(path: Path, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how settings in the form of Gemini CLI, at a path, leave out the server or the tool, by patterns."""
+    entry = table(settings, "mcpServers", SERVER)
+    for keys, old in ((("mcp", "allowed"), "allowMCPServers"), (("mcp", "excluded"), "excludeMCPServers")):
+        for holder, name, called in (
+            (table(settings, keys[0]), keys[1], ".".join(keys)),
+            (settings, old, old),
+        ):
+            is_named = bool(matching(items(holder, name), SERVER))
+            if keys[1] == "excluded" and is_named:
+                yield f"{path} leaves the server `{SERVER}` out (`{called}`)."
+            elif keys[1] == "allowed" and isinstance(holder.get(name), list) and not is_named:
+                yield f"{path} allows other MCP servers only (`{called}`): add `{SERVER}` to it."
+    if isinstance(entry.get("includeTools"), list) and TOOL not in items(entry, "includeTools"):
+        yield f"{path} leaves out the tool `{TOOL}` (`includeTools` of `{SERVER}`)."
+    if TOOL in items(entry, "excludeTools"):
+        yield f"{path} leaves out the tool `{TOOL}` (`excludeTools` of `{SERVER}`)."
 
 
 def proxied(context: InstallContext, given: Mapping[str, Any], where: str) -> Iterator[str]:

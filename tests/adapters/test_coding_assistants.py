@@ -17,6 +17,7 @@ from faiss_memory_adapters.claude_code import adapter as claude_code
 from faiss_memory_adapters.codex import adapter as codex
 from faiss_memory_adapters.cursor import adapter as cursor
 from faiss_memory_adapters.gemini import adapter as gemini
+from faiss_memory_adapters.qwen import adapter as qwen
 from faiss_memory_plugins.recall.settings import RecallSettings
 
 FOLDER = "/home/you/website"
@@ -140,6 +141,16 @@ def test_a_summary_is_asked_for_only_where_it_is_kept():
         assert ("PostCompact" in hooks) is keeps
 
 
+def test_qwen_code_is_told_as_claude_code_with_other_tools():
+    hooks = files(qwen)[".qwen/settings.json"]["hooks"]
+    assert {event: group[0].get("matcher") for event, group in hooks.items()} == {
+        "SessionStart": None, "UserPromptSubmit": None, "SubagentStart": None, "PreToolUse": "agent",
+        "PostToolUseFailure": "run_shell_command",
+    }  # fmt: skip
+    command = hooks["PreToolUse"][0]["hooks"][0]["command"]
+    assert "--context hookSpecificOutput.updatedInput.prompt" in command
+
+
 # Cursor.
 
 
@@ -184,7 +195,9 @@ def test_codex_takes_the_server_and_the_hooks(scope, given):
 # What they have in common.
 
 
-@pytest.mark.parametrize("adapter", [claude_code, cursor, codex, gemini], ids=lambda adapter: adapter.name)
+@pytest.mark.parametrize(
+    "adapter", [claude_code, cursor, codex, gemini, qwen], ids=lambda adapter: adapter.name
+)
 def test_the_skills_are_in_the_form_that_all_agree_on(adapter):
     skills = {path: text for path, text in files(adapter).items() if path.endswith("SKILL.md")}
     assert {path.split("/")[-2] for path in skills} == {"recall", "remember", "forget"}

@@ -20,6 +20,7 @@ from faiss_memory_adapters.copilot import adapter as copilot
 from faiss_memory_adapters.cursor import adapter as cursor
 from faiss_memory_adapters.gemini import adapter as gemini
 from faiss_memory_adapters.opencode import adapter as opencode
+from faiss_memory_adapters.qwen import adapter as qwen
 from faiss_memory_adapters.vscode import adapter as vscode
 
 US = "faiss-memory"
@@ -58,6 +59,8 @@ def written(home, path, content):
         (gemini, ".gemini/settings.json", {"mcpServers": {US: {"excludeTools": ["memory_search"]}}}, "excludeTools"),
         (gemini, ".gemini/settings.json", {"hooksConfig": {"enabled": False}}, "`hooksConfig.enabled`"),
         (gemini, "website/.gemini/settings.json", {"hooksConfig": {"disabled": [US]}}, "`hooksConfig.disabled`"),
+        (qwen, ".qwen/settings.json", {"mcp": {"excluded": ["faiss-*"]}}, "`mcp.excluded`"),
+        (qwen, "website/.qwen/settings.json", {"disableAllHooks": True}, "`disableAllHooks`"),
         (opencode, "website/opencode.jsonc", '{"tools": {"faiss-memory*": false,}} // no', "`faiss-memory*`"),
         (opencode, ".config/opencode/opencode.json", {"permission": {"*": "deny"}}, "`*` in `permission`"),
         (opencode, "website/opencode.json", {"mcp": {US: {"enabled": False}}}, "`enabled`"),
@@ -79,10 +82,12 @@ def written(home, path, content):
     ],
 )  # fmt: skip
 def test_lists_of_what_is_allowed_and_denied_are_read(home, adapter, path, content, said):
-    before = adapter.obstacles(context(home))
+    # (Where only the container runs, prompts are asked about by HTTP.)
+    given = context(home, command="", hook_command="") if said == "HttpHookUrls`" else context(home)
+    before = adapter.obstacles(given)
     assert not any(said in one for one in before)
     written(home, path, content)
-    (found,) = [one for one in adapter.obstacles(context(home)) if one not in before]
+    (found,) = [one for one in adapter.obstacles(given) if one not in before]
     assert said in found
     assert found.endswith(".")
 
@@ -141,6 +146,7 @@ def paths(adapter, given):
         (claude_code, "CLAUDE_CONFIG_DIR", "~/.claude.json", ".claude.json"),
         (opencode, "XDG_CONFIG_HOME", "~/.config/opencode/opencode.json", "opencode/opencode.json"),
         (gemini, "GEMINI_CLI_HOME", "~/.gemini/settings.json", ".gemini/settings.json"),
+        (qwen, "QWEN_HOME", "~/.qwen/settings.json", "settings.json"),
         (copilot, "COPILOT_HOME", "~/.copilot/mcp-config.json", "mcp-config.json"),
         (continue_dev, "CONTINUE_GLOBAL_DIR", "~/.continue/config.yaml", "config.yaml"),
     ],

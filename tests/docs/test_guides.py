@@ -30,6 +30,7 @@ NAMES = [
     "cursor",
     "codex",
     "gemini",
+    "qwen",
     "opencode",
     "copilot",
     "vscode",

@@ -164,6 +164,7 @@ def test_a_good_set_up_passes_for_every_assistant(person, service):
         "codex",
         "cursor",
         "gemini",
+        "qwen",
         "opencode",
         "copilot",
         "vscode",

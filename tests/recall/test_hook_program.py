@@ -209,7 +209,7 @@ def test_inside_another_assistant_it_answers_that_one():
     assert theirs.stdout == answer, "which is in its own form"
 
 
-@pytest.mark.parametrize("name", ["claude-code", "codex", "cursor", "gemini", "opencode", "copilot"])
+@pytest.mark.parametrize("name", ["claude-code", "codex", "cursor", "gemini", "qwen", "opencode", "copilot"])
 def test_what_our_adapters_write_is_how_they_speak(name):
     adapter = PluginHost().adapters[name]
     context = InstallContext(project="p", url="http://x", hook_command="hook", scope="personal")
