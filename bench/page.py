@@ -11,7 +11,7 @@ from bench.service import Service
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 OPENED = 5
-TYPED = "how are amounts of money stored in the ledger"
+TYPED = "amounts of money"
 AIMS = ("≤ 300 ms", "≤ 100 ms")
 WATCH = """
 window.listed = 0;
