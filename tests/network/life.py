@@ -50,6 +50,8 @@ COMMANDS: Mapping[str, str] = {
     "backups": "backups",
     "restore": "restore all.tar --yes",
     "scan": "scan",
+    "share": "share 1",
+    "report": "report --sample 1 --html report.html",
     "forget": "forget 2",
     "purge": "purge 3 --proof --yes",
     "status": "status",
@@ -89,6 +91,8 @@ class Life:
         self.home, self.project, self._trace = folder / "home", folder / "home" / "project", trace
         self.home.mkdir()
         self.project.mkdir()
+        (self.project / ".git").mkdir()
+        (self.project / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
         (self.project / "notes.md").write_text("# Whales\n\nWhales sing in the sea.\n")
         self.service = TracedService(self.home, trace)
         self.own = [
