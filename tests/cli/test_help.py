@@ -127,7 +127,7 @@ def test_shared_options_mean_the_same_everywhere():
     asking = [
         command for command in EVERY.values() if any(param.name == "timeout" for param in command.params)
     ]
-    assert len(asking) == 31
+    assert len(asking) == 36
     for command in asking:
         options = {option for param in command.params for option in param.opts}
         assert {"--url", "--timeout", "--json"} <= options
@@ -196,6 +196,8 @@ def test_every_example_runs_as_it_is_written(prepared, example):
         with stub(lambda *_: (200, answer)) as service:
             given = {**prepared.environment, "FAISS_MEMORY_URL": service.url}
             ended = CommandLine(prepared.folder, given).shell(example)
+    elif " share" in example:
+        ended = _shared(prepared, example)
     elif " verify" in example:
         with RunningService(prepared.folder / "memories", fake=True) as service:
             service.stop()
@@ -214,6 +216,28 @@ def test_every_example_runs_as_it_is_written(prepared, example):
     chooses = example == "faiss-memory install" and ended.code == 2 and "Found here" in ended.err
     assert ended.code == 0 or known or chooses, ended.err
     assert chooses or "Error" not in ended.err
+
+
+def _shared(prepared, example):
+    """Run it in a repository where memory 1 is shared already, and its folder trusted."""
+    folder = prepared.folder / "repository"
+    (folder / ".git").mkdir(parents=True, exist_ok=True)
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    watch = {"path": str(folder / ".memory"), "project": "repository"}
+    memory = {
+        "id": 1, "text": "The ledger is in Postgres 16", "project": "repository", "source": "", "tags": [], "cues": [],
+        "metadata": {}, "timestamp": "2026-02-12T10:30:00+00:00", "supersedes": None, "superseded_by": None,
+        "uid": "01920000-0000-7000-8000-000000000001", "by": "cli", "watches": [watch], "files": [],
+    }  # fmt: skip
+
+    def answered(method, path, body):
+        listed = [] if path.startswith("/export") else {"added": 1, "kept": 0, "removed": 0}
+        return 200, {**memory, "memories": listed}
+
+    with stub(answered) as service:
+        line = CommandLine(folder, {**prepared.environment, "FAISS_MEMORY_URL": service.url})
+        assert line("share", 1).code == 0
+        return line.shell(example)
 
 
 @pytest.mark.parametrize("example", [example for example in EXAMPLES if " serve " in example])

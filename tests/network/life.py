@@ -50,6 +50,8 @@ COMMANDS: Mapping[str, str] = {
     "backups": "backups",
     "restore": "restore all.tar --yes",
     "scan": "scan",
+    "watch": "watch list",
+    "schedule": "schedule list",
     "share": "share 1",
     "report": "report --sample 1 --html report.html",
     "forget": "forget 2",

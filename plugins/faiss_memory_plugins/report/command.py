@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command(
     cls=ExampleCommand,
     section="Find",
-    examples=["faiss-memory report", "faiss-memory report --project website --html report.html"],
+    examples=["faiss-memory report", "faiss-memory report --html report.html"],
 )
 @project_option("On this project [all].")
 @click.option(
