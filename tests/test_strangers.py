@@ -187,8 +187,7 @@ SPOILT = {
     "a time before all times": (memory_with(timestamp=-(2**62)), "memory 2"),
     "a time after all times": (memory_with(timestamp=2**62), "memory 2"),
     "a time in words": (memory_with(timestamp="today"), "memory 2"),
-    "a memory that supersedes itself": (memory_with(supersedes=2), "`supersedes`"),
-    "a memory that supersedes a later one": (memory_with(supersedes=3), "`supersedes`"),
+    "a memory that supersedes itself": (memory_with(supersedes=2), "memory 2 supersedes itself"),
     "a memory that supersedes one of another project": (
         lambda c: said_wrongly(c, 3, supersedes=1),
         "another project",
