@@ -196,7 +196,7 @@ def test_every_example_runs_as_it_is_written(prepared, example):
         with stub(lambda *_: (200, answer)) as service:
             given = {**prepared.environment, "FAISS_MEMORY_URL": service.url}
             ended = CommandLine(prepared.folder, given).shell(example)
-    elif " verify" in example:
+    elif " verify" in example or " migrate" in example:
         with RunningService(prepared.folder / "memories", fake=True) as service:
             service.stop()
         given = {**prepared.environment, "FAISS_MEMORY_DATA_DIR": str(prepared.folder / "memories")}
