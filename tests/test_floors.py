@@ -45,7 +45,7 @@ HOUSES = {
             "log_tail",
         },
         {"adapter", "embedder", "store", "openapi"},
-        {"plugin_host", "tools", "engine"},
+        {"plugin_host", "tools", "engine", "migrating"},
         {"install"},
         {"service"},
         {"http"},

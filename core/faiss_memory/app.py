@@ -68,7 +68,7 @@ def build_service(
         engine.stop_writing(error)
         on_failure(error)
 
-    store = _chosen_store(settings, plugins, stop_writing, problems)
+    store = choose_store(settings, plugins, stop_writing, problems)
 
     def rank_memories(query: Query, k: int) -> Mapping[str, Ranking]:
         return dict(plugins.ask_each("rank_memories", query=query, k=k))
@@ -89,13 +89,16 @@ def build_service(
     return MemoryService(settings, engine, plugins)
 
 
-def _chosen_store(
+def choose_store(
     settings: Settings,
     plugins: PluginHost,
     stop_writing: Callable[[errors.StoreError], None],
     problems: Problems,
 ) -> Store:
-    """Return the store that a plugin brings, or else the embedded one."""
+    """Return the store that a plugin brings, or else the embedded one; it is not open yet.
+
+    Raises StoreLocked when another process owns the data folder, PluginError and ConfigError.
+    """
     store: Store | None = plugins.open_part(
         "open_store",
         Store,  # type: ignore[type-abstract]
@@ -112,6 +115,13 @@ def _chosen_store(
             f"`store`: no plugin opens a store at `{scheme}://…`; there is `postgresql://…` (pip install "
             "'faiss-memory[postgres]'), and what other plugins bring. Leave it empty for the store in `data_dir`"
         )
+    return embedded_store(settings, stop_writing, problems)
+
+
+def embedded_store(
+    settings: Settings, stop_writing: Callable[[errors.StoreError], None], problems: Problems
+) -> EmbeddedStore:
+    """Return the store in the data folder, whatever plugins bring; it is not open yet. Raises StoreLocked."""
     return EmbeddedStore(
         settings.data_folder, stop_writing, settings.max_backups, problems, limits=settings.limits
     )

@@ -550,6 +550,23 @@ def test_a_model_answers_when_it_is_put_in_use(home: Home) -> None:
     assert home.store.count_unembedded("other@1") == {}
 
 
+def test_vectors_can_be_taken_elsewhere(home: Home) -> None:
+    long = " ".join(f"ledger{number}" for number in range(30))
+    one, two, bare = home.add(
+        "the ledger", Draft(text=long, cues=("when it rains",)), Draft(text="the cache")
+    )
+    home.store.change(bare, Change(cues=("anew",)), None)
+    wanted = {one: embed("the ledger"), two: embed(long, ("when it rains",))}
+    for _ in range(2):
+        found = home.store.embeddings([two, bare, one, 10**6])
+        assert found.keys() == wanted.keys()
+        for memory_id, embedding in wanted.items():
+            there = found[memory_id]
+            assert (there.passages, there.cues, there.model) == (embedding.passages, embedding.cues, MODEL)
+            assert np.allclose(there.vectors, embedding.vectors, atol=1e-6)
+        home.reopen()
+
+
 def test_sizes_and_states_are_told(home: Home) -> None:
     home.add(Draft(text="one", timestamp=EPOCH), "two")
     stats = home.store.stats()

@@ -198,7 +198,7 @@ def test_every_example_runs_as_it_is_written(prepared, example):
             ended = CommandLine(prepared.folder, given).shell(example)
     elif " share" in example:
         ended = _shared(prepared, example)
-    elif " verify" in example:
+    elif " verify" in example or " migrate" in example:
         with RunningService(prepared.folder / "memories", fake=True) as service:
             service.stop()
         given = {**prepared.environment, "FAISS_MEMORY_DATA_DIR": str(prepared.folder / "memories")}
@@ -214,6 +214,7 @@ def test_every_example_runs_as_it_is_written(prepared, example):
     known = " is-novel" in example and ended.code == 5
     # (Where nobody can be asked, it lists what there is to choose from.)
     chooses = example == "faiss-memory install" and ended.code == 2 and "Found here" in ended.err
+    chooses |= example == "faiss-memory setup" and ended.code == 2 and "give --yes" in ended.err
     assert ended.code == 0 or known or chooses, ended.err
     assert chooses or "Error" not in ended.err
 

@@ -405,6 +405,11 @@ class ShelfStore(Store):
     def model_in_use(self) -> KnownModel | None:
         return self.shelf.models.get(self.shelf.in_use)
 
+    def embeddings(self, ids: Sequence[int]) -> dict[int, Embedding]:
+        with self.lock:
+            found = self.shelf.vectors.get(self.shelf.in_use, {})
+            return {key: replace(found[key], model=self.shelf.in_use) for key in ids if key in found}
+
     def unembedded(self, limit: int, model: str | None = None, after: int = 0) -> list[Memory]:
         known = self.shelf.vectors.get(model or self.shelf.in_use, {})
         return self.get(

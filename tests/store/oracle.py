@@ -199,7 +199,7 @@ class Oracle:
             self.memories[memory_id] = Memory(
                 id=memory_id, text=draft.text, project=draft.project, source=draft.source, tags=draft.tags,
                 cues=draft.cues,
-                metadata=draft.metadata, timestamp=draft.timestamp, supersedes=draft.supersedes,
+                metadata=draft.metadata, timestamp=draft.timestamp, supersedes=draft.supersedes, by=draft.by,
             )  # fmt: skip
             self.embeddings[memory_id] = embed(draft.text, cues=draft.cues)
 

@@ -85,6 +85,11 @@ COMMANDS = {
     "config": Home(
         _PLACE + "host.config:config", "Show the settings in force, and where each comes from.", "Service"
     ),
+    "migrate": Home(
+        _PLACE + "host.migrate:migrate",
+        "Bring all memories to another store, and compare the two.",
+        "Service",
+    ),
     "compile": Home(_PLACE + "host.serve:compile_model", "Prepare a model now.", "Service"),
     "completion": Home(
         _PLACE + "host.completion:completion",

@@ -1,4 +1,4 @@
-"""How far the service is with what it does, asked for while its answer is awaited."""
+"""How far something is: what this program does itself, and what the service does, asked for while it is awaited."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from faiss_memory.background import BackgroundThread
 from faiss_memory.cli.writing import clean
@@ -59,3 +59,16 @@ def shown_progress(look: Callable[[], Step | None]) -> Iterator[None]:
         finally:
             ended.set()
             thread.join(1)  # it may be waiting for an answer that nobody needs any more
+
+
+@contextmanager
+def shown_part() -> Iterator[Callable[[str, float], object]]:
+    """Show on standard error how far the block is, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda what, part: None
+        return
+    from faiss_memory.cli.terminal import part_bar
+
+    with part_bar() as bar:
+        task: Any = bar.add_task("", total=1.0)
+        yield lambda what, part: bar.update(task, description=what, completed=part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from faiss_memory.contracts.embedder import Embedding
@@ -55,6 +55,10 @@ class Models(ABC):
     @abstractmethod
     def count_unembedded(self, model: str | None = None) -> dict[str, int]:
         """Count the memories that a model has not embedded yet, by project."""
+
+    @abstractmethod
+    def embeddings(self, ids: Sequence[int]) -> dict[int, Embedding]:
+        """Return what the model in use has made of some memories, by id; without those it has not embedded."""
 
     @abstractmethod
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:

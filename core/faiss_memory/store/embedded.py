@@ -299,6 +299,10 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger):
         """Count them by project."""
         return self._opened.committer.read(lambda truth: truth.count_unembedded(model or truth.model))
 
+    def embeddings(self, ids: Sequence[int]) -> dict[int, Embedding]:
+        """Return what the model in use has made of some memories."""
+        return self._opened.committer.read(lambda truth: truth.embeddings_by(truth.model, ids))
+
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
         """Add vectors to memories whose text is still the one given."""
         self._opened.committer.run(lambda truth, changes: truth.embed(embeddings, changes))

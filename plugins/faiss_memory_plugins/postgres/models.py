@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
 
-from faiss_memory import Embedding, KnownModel, Memory, StoreError
+import numpy as np
+
+from faiss_memory import Embedding, KnownModel, Memory, Passage, StoreError
 from faiss_memory_plugins.postgres.database import Database, Transaction
 from faiss_memory_plugins.postgres.locks import lock
-from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory, to_vector
+from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, from_vector, to_memory, to_vector
 
 DROPPED_AT_ONCE = 1000
 """Memories whose vectors by models that are not kept are removed in one transaction."""
@@ -93,6 +96,27 @@ def count_unembedded(run: Transaction, model: str | None) -> dict[str, int]:
             f"select j.name, count(*) from {TABLES} where {_LACKING} group by 1 order by 1", {"model": model}
         )
     )
+
+
+def embeddings(run: Transaction, ids: Sequence[int]) -> dict[int, Embedding]:
+    """Return what the model in use has made of some memories, by id."""
+    rows = run.run(
+        "select p.memory, p.cue, p.start, p.stop, p.vec::text, o.identity, m.cues from $.model o"
+        " join $.memory m on m.id = any(%(ids)s)"
+        " join $.passage p on p.project = m.project and p.model = o.id and p.memory = m.id"
+        " where o.in_use order by p.memory, p.n",
+        {"ids": list(ids)},
+    )
+    found = {}
+    for memory_id, each in groupby(rows, key=lambda row: row[0]):
+        parts = list(each)
+        found[memory_id] = Embedding(
+            passages=tuple(Passage(start, stop) for _, cue, start, stop, *_ in parts if cue is None),
+            vectors=np.stack([from_vector(row[4]) for row in parts]),
+            model=parts[0][5],
+            cues=tuple(parts[0][6]),
+        )
+    return found
 
 
 def embed(run: Transaction, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:

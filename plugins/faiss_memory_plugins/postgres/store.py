@@ -324,6 +324,10 @@ class PostgresStore(Store, Ledger, Shared):
         """Count them by project."""
         return self._database.read(lambda run: models.count_unembedded(run, model))
 
+    def embeddings(self, ids: Sequence[int]) -> dict[int, Embedding]:
+        """Return what the model in use has made of some memories."""
+        return self._database.read(lambda run: models.embeddings(run, ids))
+
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]]) -> None:
         """Add vectors to memories whose text is still the one given."""
         self._database.write(lambda run: models.embed(run, embeddings))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +9,7 @@ import click
 
 from faiss_memory.cli.failures import EXIT_FAILED, CommandFailed
 from faiss_memory.cli.lazy import ExampleCommand
+from faiss_memory.cli.progress import shown_part
 
 if TYPE_CHECKING:
     from faiss_memory.cli.output import Output
@@ -51,7 +49,7 @@ def verify(config: Path | None, data_dir: Path | None, mends: bool, quick: bool,
             "checks a folder all the same"
         )
     data = loaded.data_folder
-    with check.owned(data), _shown() as step:
+    with check.owned(data), shown_part() as step:
         found = left = check.verify(data, step, thorough=not quick)
         if mends and found.findings:
             repair.repair(data, found.findings, loaded.max_backups, step)
@@ -101,16 +99,3 @@ def _list(out: Output, findings: list[Finding]) -> None:
 
     columns = (Column("file", style="cyan"), Column("what is wrong", wide=True), Column("repair", wide=True))
     out.table(columns, [(finding.file, finding.problem, finding.repair.value) for finding in findings])
-
-
-@contextmanager
-def _shown() -> Iterator[Callable[[str, float], object]]:
-    """Show on standard error how far the block is, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda what, part: None
-        return
-    from faiss_memory.cli.terminal import part_bar
-
-    with part_bar() as bar:
-        task: Any = bar.add_task("", total=1.0)
-        yield lambda what, part: bar.update(task, description=what, completed=part)

@@ -153,6 +153,13 @@ class TruthReader:
                 found.append(Embedding(passages, vectors, identity, cues=memory.cues))
         return found
 
+    def embeddings_by(self, model: str | None, ids: Iterable[int]) -> dict[int, Embedding]:
+        """Read what a model has made of some memories, by id."""
+        memories = [memory for memory_id in ids if (memory := self.read(memory_id)) is not None]
+        return {
+            memory.id: one for memory in memories for one in self.embeddings(memory) if one.model == model
+        }
+
     def unembedded(self, limit: int, model: str | None, after: int) -> list[Memory]:
         """Read memories without a passage by a model, oldest first, from those whose id is greater than `after`."""
         rows = self.connection.execute(
