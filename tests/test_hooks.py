@@ -113,6 +113,10 @@ class Everything:
         return [PromptTemplate("everything", "Search $url first, about $project, for $5.")]
 
     @hookimpl
+    def register_importers(self):
+        return []
+
+    @hookimpl
     def register_jobs(self, service):
         def greet(options):
             return f"hello from {service.version}"

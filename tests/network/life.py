@@ -70,7 +70,7 @@ COMMANDS: Mapping[str, str] = {
     "version": "version",
 }
 """What each command is given while the service runs; `hook` is the hook program."""
-AFTERWARDS = {"compile": "compile", "verify": "verify"}
+AFTERWARDS = {"compile": "compile", "verify": "verify", "migrate": "migrate --to another"}
 ITSELF = "serve"
 MAY_FIND_FAULT = {"doctor", "service"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import click
@@ -46,6 +47,11 @@ class Refused(CommandFailed):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def is_no_such_call(self) -> bool:
+        """Return whether the service does not know the call at all, as while the plugin is disabled that brings it."""
+        return self.status == HTTPStatus.NOT_FOUND and "there is nothing at this address" in self.message
 
 
 class Unreachable(CommandFailed):

@@ -97,7 +97,7 @@ def _call(
         return session.call(method, path, body, **how)
     except Refused as error:
         # (A memory that is not there is said in other words.)
-        raise Refused(_DISABLED, 404) if error.status == 404 and "/docs" in error.message else error from None
+        raise Refused(_DISABLED, 404) if error.is_no_such_call else error from None
 
 
 def _show_preview(session: Session, answer: Mapping[str, Any]) -> None:

@@ -68,7 +68,7 @@ def _card(session: Session, project: str, sample: int) -> Card:
         with faiss_memory.shown_progress(lambda: asking.step):
             return asking.card()
     except Refused as error:
-        if error.status == 404 and "/docs" in error.message:
+        if error.is_no_such_call:
             raise Refused(
                 "the report needs the plugin `recall`, which is disabled or not installed; `faiss-memory plugins` "
                 "lists what there is.",

@@ -138,4 +138,4 @@ def _call(
         return session.call(method, f"/schedules{below}", body)
     except Refused as error:
         # (A schedule that is not there is said in other words.)
-        raise Refused(_DISABLED, 404) if error.status == 404 and "/docs" in error.message else error from None
+        raise Refused(_DISABLED, 404) if error.is_no_such_call else error from None

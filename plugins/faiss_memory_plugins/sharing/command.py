@@ -239,7 +239,7 @@ def _call(
     try:
         return session.call(method, path, body, params, **how)
     except Refused as error:
-        raise Refused(_DISABLED, 404) if error.status == 404 and "/docs" in error.message else error from None
+        raise Refused(_DISABLED, 404) if error.is_no_such_call else error from None
 
 
 def _tell(session: Session, done: str, folder: SharedFolder, files: Sequence[SharedFile]) -> None:

@@ -126,4 +126,4 @@ def _call(
         return session.call(method, "/index/watches", body, params)
     except Refused as error:
         # (A folder that is not watched is said in other words.)
-        raise Refused(_DISABLED, 404) if error.status == 404 and "/docs" in error.message else error from None
+        raise Refused(_DISABLED, 404) if error.is_no_such_call else error from None
