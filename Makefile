@@ -31,7 +31,7 @@ serve: $(VENV)/.ready $(if $(MODELS),$(VENV)/.ready-for-models)    ## Set up and
 	@exec $(BIN)/faiss-memory serve $(ARGS)
 
 test: check              ## Everything that CI runs (at most 12 minutes from nothing, 6 once it is set up)
-	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.ready-for-tests    ## Linters and types
 	$(BIN)/ruff check

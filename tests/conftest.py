@@ -53,15 +53,9 @@ LONGEST = [
 """The files that take longest. They are begun first, so that none of them is left to one worker alone at the end."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
-    # A worker for a file; one for all that import torch, which takes seconds in each process.
-    training = {item.path for item in items if "torch_here" in getattr(item, "fixturenames", ())}
-    for item in items:
-        group = "torch" if item.path in training else item.path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_finish() -> None:

@@ -63,7 +63,12 @@ def test_a_folder_is_removed_by_its_path(alone, service):
 
 
 def test_without_the_plugin_the_way_out_is_named(alone):
-    with stub(lambda *_: (404, {"title": "404", "description": "there is nothing at this address; /docs lists what there is"})) as service:
+    with stub(
+        lambda *_: (
+            404,
+            {"title": "404", "description": "there is nothing at this address; /docs lists what there is"},
+        )
+    ) as service:
         ended = alone("watch", "list", "--url", service.url)
     assert ended.code != 0
     assert "plugin `ingest` is disabled" in ended.err
