@@ -45,6 +45,7 @@ def copy(official: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(official, tmp_path / "downloaded"))
 
 
+@pytest.mark.long  # `make model` compares them too
 def test_it_is_the_same_model_as_the_compiled_one(
     torch_here: None, official: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
