@@ -9,6 +9,7 @@ from pathlib import Path
 from faiss_memory.contracts.backups import Tried
 from faiss_memory.contracts.http import Download
 from faiss_memory.errors import InvalidRequest, MemoryNotFound, StoreCorrupt
+from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup.archives import unpack
 from faiss_memory.store.fsck.backup_check import check_restores, digest
 
@@ -43,7 +44,7 @@ def _try(folder: Path, taken: Download) -> None:
         for piece in _pieces(taken):
             file.write(piece)
     unpacked = folder / "unpacked"
-    with archive.open("rb") as file:
+    with open_own(archive) as file:
         manifest = unpack(file, unpacked)
     check_restores(unpacked, manifest, folder / "replayed.db", digest, replay=True)
 
