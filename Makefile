@@ -30,7 +30,7 @@ serve: $(VENV)/.ready $(if $(MODELS),$(VENV)/.ready-for-models)    ## Set up and
 	@$(BIN)/faiss-memory compile
 	@exec $(BIN)/faiss-memory serve $(ARGS)
 
-test: check              ## Everything that CI runs (at most 12 minutes from nothing, 6 once it is set up)
+test: check              ## Everything that CI runs (about ten minutes once it is set up)
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.ready-for-tests    ## Linters and types

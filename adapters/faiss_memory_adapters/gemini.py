@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from faiss_memory import (
     Adapter,
@@ -18,13 +17,12 @@ from faiss_memory import (
     MarkdownBlock,
     PromptTemplate,
     ToolEvents,
-    endpoint_address,
     hook_line,
     nested_context,
 )
 from faiss_memory_adapters.client_files import items, place_of, read_json, table
 from faiss_memory_adapters.hindrances import SERVER, unlisted
-from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us, token_steps
+from faiss_memory_adapters.mcp_entry import gemini_server, token_steps
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "gemini"
@@ -54,13 +52,6 @@ EVENTS: dict[str, dict[str, str]] = {
 }
 
 
-def _server(context: InstallContext) -> dict[str, Any]:
-    if starts_us(context):
-        return {"command": context.command, "args": arguments(context), "timeout": 10_000}
-    token = headers(context, f"${{{context.token_variable}}}")
-    return {"httpUrl": endpoint_address(context, "/mcp"), "timeout": 10_000, **token}
-
-
 def _files(context: InstallContext) -> Sequence[ConfigFile]:
     folder = _home(context) if context.scope == "user" else ".gemini"
     settings = f"{folder}/settings.json"
@@ -73,7 +64,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
         "user": (f"{folder}/{_context_file(context)}",),
     }[context.scope]
     return (
-        JsonMember(settings, ("mcpServers", SERVER), _server(context), comments=True),
+        JsonMember(settings, ("mcpServers", SERVER), gemini_server(context), comments=True),
         *(
             JsonItems(settings, ("hooks", event), ({**when, "hooks": [hook]},), comments=True)
             for event, when in EVENTS.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from faiss_memory import InstallContext
+from faiss_memory import InstallContext, endpoint_address
 
 
 def headers(context: InstallContext, token: str) -> dict[str, Any]:
@@ -31,3 +31,11 @@ def token_steps(context: InstallContext, title: str) -> Sequence[str]:
     if not context.has_token or context.token_variable in context.environment:
         return ()
     return (f"Set {context.token_variable} in the environment that {title} is started from.",)
+
+
+def gemini_server(context: InstallContext) -> dict[str, Any]:
+    """Return the MCP server as the settings of Gemini CLI have it, and those of what was made of it."""
+    if starts_us(context):
+        return {"command": context.command, "args": arguments(context), "timeout": 10_000}
+    token = headers(context, f"${{{context.token_variable}}}")
+    return {"httpUrl": endpoint_address(context, "/mcp"), "timeout": 10_000, **token}

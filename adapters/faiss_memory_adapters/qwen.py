@@ -17,13 +17,12 @@ from faiss_memory import (
     PromptTemplate,
     ToolEvents,
     changed_input,
-    endpoint_address,
     hook_line,
     nested_context,
 )
 from faiss_memory_adapters.client_files import place_of, read_json
 from faiss_memory_adapters.hindrances import SERVER, unlisted
-from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us, token_steps
+from faiss_memory_adapters.mcp_entry import gemini_server, token_steps
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "qwen"
@@ -52,18 +51,11 @@ EVENTS: dict[str, dict[str, str]] = {
 }
 
 
-def _server(context: InstallContext) -> dict[str, Any]:
-    if starts_us(context):
-        return {"command": context.command, "args": arguments(context), "timeout": 10_000}
-    token = headers(context, f"${{{context.token_variable}}}")
-    return {"httpUrl": endpoint_address(context, "/mcp"), "timeout": 10_000, **token}
-
-
 def _files(context: InstallContext) -> Sequence[ConfigFile]:
     folder = _home(context) if context.scope == "user" else ".qwen"
     settings = f"{folder}/settings.json"
     return (
-        JsonMember(settings, ("mcpServers", SERVER), _server(context), comments=True),
+        JsonMember(settings, ("mcpServers", SERVER), gemini_server(context), comments=True),
         *(
             JsonItems(
                 settings, ("hooks", event), ({**when, "hooks": [_hook(context, event)]},), comments=True

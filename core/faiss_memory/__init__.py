@@ -127,8 +127,11 @@ if TYPE_CHECKING:
         Job as Job,
     )
     from faiss_memory.contracts.ledger import (
+        USES_KEPT as USES_KEPT,
         Ledger as Ledger,
         Use as Use,
+        UseCounts as UseCounts,
+        WaitingUses as WaitingUses,
         bucket_of as bucket_of,
     )
     from faiss_memory.contracts.service import (

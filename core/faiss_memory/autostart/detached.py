@@ -37,6 +37,8 @@ def start_detached(words: Sequence[str], log: Path, seconds: float) -> LeftAddre
         if process.poll() is not None:
             raise AutostartError(f"the service has ended (code {process.returncode}); its log is {log}")
         time.sleep(_PAUSE)
+    process.terminate()  # nobody would know of it any more
+    process.wait()
     raise AutostartError(f"the service does not answer after {seconds:g} s; its log is {log}")
 
 

@@ -12,7 +12,7 @@ from threading import Lock
 
 from faiss_memory.background import Problems
 from faiss_memory.contracts.embedder import Embedding
-from faiss_memory.contracts.ledger import Ledger, Use
+from faiss_memory.contracts.ledger import Ledger, Use, WaitingUses
 from faiss_memory.contracts.store import (
     Added,
     Feed,
@@ -102,7 +102,7 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger):
             ) from error
         self._is_open = False
         self._restoring = Lock()
-        self._busy, self._building, self._uses = Busy(), Busy(), uses.WaitingUses()
+        self._busy, self._building, self._uses = Busy(), Busy(), WaitingUses()
         self._files = ReadersWriterLock()  # whoever purges has the files of the past alone
 
     def open(self) -> None:
@@ -321,7 +321,7 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger):
         return self._opened.committer.read(lambda truth: uses.read(truth.connection, since))
 
     def _write_uses(self) -> None:
-        if (waiting := self._uses.take()) is not None:
+        if (waiting := uses.to_add(self._uses.take())) is not None:
             self._opened.committer.run(lambda truth, changes: truth.add_uses(waiting, changes))
 
     # Telling.

@@ -41,6 +41,7 @@ from faiss_memory import (
     StoreError,
     StoreStats,
     Use,
+    WaitingUses,
     keeps_nothing,
 )
 from faiss_memory_plugins.postgres import feed, large, ledger, models, purging, reading, rows, searching
@@ -77,7 +78,7 @@ class PostgresStore(Store, Ledger, Shared):
         self._database = Database(address, self._settings, self._problems)
         self._service = uuid.uuid4()
         self._writer = Writer(self._service)
-        self._uses = ledger.WaitingUses()
+        self._uses = WaitingUses()
         self._is_open = False
         self._closing = Event()
         channel = f"{self._settings.schema}_changes"

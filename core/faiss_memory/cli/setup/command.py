@@ -97,7 +97,9 @@ def _start(out: Output, done: SetUp, asks: bool, login: bool | None) -> None:
     if login is None:
         login = not asks or click.confirm("Start the service at each login?", default=True, err=True)
     if login:
-        done.at_login = autostart.install(command) or done.at_login
+        was_there = autostart.installed  # then it is the person's own, and no undo takes it away
+        autostart.install(command)
+        done.at_login |= not was_there
         save_set_up(done)
         out.say(f"The service starts at each login: {autostart.path}")
         return

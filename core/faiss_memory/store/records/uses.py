@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Collection, Iterable
-from datetime import date, timedelta
-from threading import Lock
+from collections.abc import Collection
+from datetime import date
 
 from msgspec import Struct, structs
 
-from faiss_memory.contracts.ledger import Use
-
-KEPT = timedelta(days=366)
-MOST_WAITING = 500
-LONGEST_WAITING = 60.0
-"""Seconds."""
+from faiss_memory.contracts.ledger import USES_KEPT, Use, UseCounts
 
 
 class UseRow(Struct, array_like=True, frozen=True):
@@ -87,34 +80,7 @@ def read(connection: sqlite3.Connection, since: str) -> list[Use]:
     ]  # fmt: skip
 
 
-class WaitingUses:
-    """Uses that are not written yet, the same ones counted together. Any thread may add some."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._counts: dict[tuple[str, str, str, int, str, int], tuple[int, int]] = {}
-        self._first = 0.0
-
-    def add(self, uses: Iterable[Use]) -> None:
-        """Add uses."""
-        with self._lock:
-            if not self._counts:
-                self._first = time.monotonic()
-            for use in uses:
-                key = (use.day, use.assistant, use.project, use.memory or 0, use.event, use.latency)
-                count, tokens = self._counts.get(key, (0, 0))
-                self._counts[key] = (count + use.count, tokens + use.tokens)
-
-    @property
-    def are_due(self) -> bool:
-        """Whether enough of them wait, or have waited long enough."""
-        with self._lock:
-            age = time.monotonic() - self._first
-            return bool(self._counts) and (len(self._counts) >= MOST_WAITING or age >= LONGEST_WAITING)
-
-    def take(self) -> AddUses | None:
-        """Take what waits, to be written; None if nothing does."""
-        with self._lock:
-            taken, self._counts = self._counts, {}
-        rows = tuple(UseRow(*key, *counts) for key, counts in sorted(taken.items()))
-        return AddUses(str(date.fromisoformat(max(row.day for row in rows)) - KEPT), rows) if rows else None
+def to_add(counts: UseCounts) -> AddUses | None:
+    """Return the operation that adds what was counted; None if nothing was."""
+    rows = tuple(UseRow(*key, *value) for key, value in sorted(counts.items()))
+    return AddUses(str(date.fromisoformat(max(row.day for row in rows)) - USES_KEPT), rows) if rows else None
