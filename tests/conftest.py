@@ -19,7 +19,7 @@ from faiss_memory.app import build_service, create_app
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
-from tests.cli import forking
+from tests import forking
 from tests.fakes import FakeModel
 from tests.running import RunningService, closed_port as closed_port_while
 

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests import forking
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -34,7 +36,12 @@ def closed_port() -> Iterator[int]:
 
 
 class RunningService:
-    """Started on a free port; `fake` chooses the stand-in embedder. Use as a context manager."""
+    """Started on a free port; `fake` chooses the stand-in embedder. Use as a context manager.
+
+    One with the stand-in is forked where nothing else is asked for; with a real model it starts as it does for people.
+    """
+
+    is_forked = True
 
     def __init__(
         self,
@@ -50,6 +57,7 @@ class RunningService:
         given = {"data_dir": str(data), "port": "0", **settings} | (
             {"cache_dir": str(cache)} if cache else {}
         )
+        self.is_forked = self.is_forked and fake
         if fake:
             command = [
                 sys.executable,
@@ -62,13 +70,17 @@ class RunningService:
             command = [sys.executable, "-m", "faiss_memory", "serve", *options]
         self._command = command
         self._environment = {
-            key: value for key, value in os.environ.items() if not key.startswith("FAISS_MEMORY_")
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("FAISS_MEMORY_") and not (self.is_forked and forking.is_pythons(key))
         }
+        if self.is_forked:
+            self._environment |= forking.LOCALE
         self._environment |= {"XDG_RUNTIME_DIR": str(data.parent), "HOME": str(home or data.parent)}
         self._descriptors: Sequence[int] = ()
         self.errors: int | None = None
         """Where its standard error goes, if not into `log`; that must then be the file of the setting `log_file`."""
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: forking.Forked | subprocess.Popen[bytes] | None = None
         self.port = 0
 
     def __enter__(self) -> RunningService:
@@ -86,15 +98,21 @@ class RunningService:
         """Start the process and wait until it listens, and until its model is ready too."""
         with self.log.open("ab") as log:
             before = log.tell()
-            self.process = subprocess.Popen(
-                self._command,
-                cwd=ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=log if self.errors is None else self.errors,
-                stdin=subprocess.DEVNULL,
-                pass_fds=self._descriptors,
-            )
+            errors = log.fileno() if self.errors is None else self.errors
+            if self.is_forked and not self._descriptors and forking.takes(self._environment):
+                with open(os.devnull) as nothing:
+                    three = [nothing.fileno(), log.fileno(), errors]
+                    self.process = forking.start(self._command, ROOT, self._environment, three)
+            else:
+                self.process = subprocess.Popen(
+                    self._command,
+                    cwd=ROOT,
+                    env=self._environment,
+                    stdout=log,
+                    stderr=errors,
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=self._descriptors,
+                )
         self._wait(lambda: self._found_port(before), "listen")
         if ready:
             self._wait(lambda: self.call("GET", "/health")[1].get("model_ready"), "get its model ready")

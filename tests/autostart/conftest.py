@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import forking
+from tests import forking
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 COMMAND = Path(sys.executable).with_name("faiss-memory")

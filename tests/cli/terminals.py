@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cli import forking
+from tests import forking
 
 SCRIPT = str(Path(sys.executable).parent / "faiss-memory")
 MOST_SECONDS = 120
@@ -138,7 +138,7 @@ class Terminal:
         given = {"TERM": "xterm-256color", **environment}
         self._process: forking.Forked | subprocess.Popen[bytes]
         if forking.takes(given):
-            self._process = forking.forks().started(command, folder, given, [theirs] * 3)
+            self._process = forking.start(command, folder, given, [theirs] * 3)
         else:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _TAKE_TERMINAL, *command],

@@ -31,6 +31,8 @@ WAITED = 60
 class Held(RunningService):
     """A service that stays in a phase; see `held_server`."""
 
+    is_forked = False  # how it ends is looked at, threads of libraries included
+
     def __init__(self, data, phase, **settings):
         super().__init__(data, fake=True, **settings)
         self.phase = phase

@@ -1,8 +1,9 @@
-"""A process that has imported the command line already, and forks one for each command, in a few milliseconds.
+"""A process that has imported the command line and the service, and forks one for each that is wanted, in milliseconds.
 
 What comes of it is a process of its own like any other; only finding and importing Python's modules, which is most of
-what a command costs, is done once. One that asks for another Python, by PYTHONPATH, a locale or the like, is started
-as usual, and so is every one on other systems, where some libraries do not outlive a fork.
+what a command costs and half of what a service does, is done once. One that asks for another Python, by PYTHONPATH, a
+locale or the like, is started as usual, and so is every one on other systems, where some libraries do not outlive a
+fork.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -23,21 +26,22 @@ from pathlib import Path
 from threading import Lock, Timer, current_thread, enumerate as enumerate_threads
 from typing import NoReturn, TextIO
 
-ROOT = Path(__file__).parent.parent.parent
-INTERPRETER = {"LANG": "C.UTF-8", "PYTHONWARNINGS": "error"}
-"""The environment that such a process has of what Python itself looks at."""
+ROOT = Path(__file__).parent.parent
+LOCALE = {"LANG": "C.UTF-8"}
+INTERPRETER = LOCALE | {"PYTHONWARNINGS": "error"}
+"""The environment that such a process has of what Python itself looks at; a service does without the warnings."""
 
 
 class Forks:
     """The tests' side of that process."""
 
-    def __init__(self) -> None:
+    def __init__(self, interpreter: Mapping[str, str]) -> None:
         self._lock = Lock()
         self._socket, theirs = socket.socketpair()
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cli.forking", str(theirs.fileno())],
-            cwd=ROOT, env={**kept, **INTERPRETER}, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "tests.forking", str(theirs.fileno())],
+            cwd=ROOT, env={**kept, **interpreter}, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
         )  # fmt: skip
         theirs.close()
 
@@ -59,48 +63,76 @@ class Forks:
         self._process.wait()
 
 
+_started: list[Forks] = []
+
+
 @cache
-def forks() -> Forks:
-    """The one of this process."""
-    return Forks()
+def forks(strict: bool = True) -> Forks:
+    """The one of this process whose commands take warnings for errors, or the one whose do not."""
+    _started.append(Forks(INTERPRETER if strict else LOCALE))
+    return _started[-1]
 
 
 def end() -> None:
-    """End it, if there is one."""
-    if forks.cache_info().currsize:
-        forks().end()
-        forks.cache_clear()
+    """End those that there are."""
+    while _started:
+        _started.pop().end()
+    forks.cache_clear()
 
 
 def takes(environment: Mapping[str, str]) -> bool:
     """Whether a fork is what a process with this environment would be."""
-    about = {
-        name: value
-        for name, value in environment.items()
-        if name.startswith(("PYTHON", "LC_", "TZ")) or name == "LANG"
-    }
-    return sys.platform == "linux" and about == INTERPRETER
+    return sys.platform == "linux" and {
+        name: value for name, value in environment.items() if is_pythons(name)
+    } in (LOCALE, INTERPRETER)
+
+
+def is_pythons(name: str) -> bool:
+    """Whether Python itself looks at this variable when it starts, and then does something else."""
+    if name in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
+        return False
+    return name.startswith(("PYTHON", "LC_", "TZ")) or name == "LANG"
 
 
 class Forked:
-    """A command that runs."""
+    """A process that was forked; what it shares with `subprocess.Popen` is named as there."""
 
     def __init__(self, told: int) -> None:
         self._told = os.fdopen(told, "rb")
         self.pid = int(self._told.readline())
-        self._code: int | None = None
+        self.returncode: int | None = None
 
-    def wait(self) -> int:
-        """Wait for its end; gives the exit code, negative for a signal."""
-        if self._code is None:
-            self._code = int(self._told.readline())
+    def poll(self) -> int | None:
+        """Give the exit code, negative for a signal; None while it runs."""
+        try:
+            return self.wait(timeout=0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; gives the exit code. Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            if timeout is not None and not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("a forked process", timeout)
+            self.returncode = int(self._told.readline())
             self._told.close()
-        return self._code
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill it, if it has not ended."""
-        if self._code is None:
-            os.kill(self.pid, signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
+
+
+def start(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str], descriptors: Sequence[int]
+) -> Forked:
+    """Fork what these words name, with these three descriptors: our command, or `python -m MODULE`."""
+    return forks("PYTHONWARNINGS" in environment).started(words, folder, environment, descriptors)
 
 
 def run(
@@ -120,7 +152,7 @@ def run(
     err, theirs_err = os.pipe()
     source, feed = (os.open(os.devnull, os.O_RDONLY), None) if given is None else os.pipe()
     theirs = [source, theirs_out, theirs_err]
-    forked = forks().started(words, folder, environment, theirs)
+    forked = start(words, folder, environment, theirs)
     for descriptor in theirs:
         os.close(descriptor)
     watch = Timer(most_seconds, forked.kill)  # one that hangs is ended, so that its test fails
@@ -241,8 +273,12 @@ if __name__ == "__main__":
     if len(os.listdir("/proc/self/task")) > 1:
         sys.exit("a thread was started by an import")
     _forked(socket.socket(fileno=int(sys.argv[1])), silenced)
-    __package__ = None  # as in the console script: the program is called by its file's name
-    try:
-        main()
-    except SystemExit as ended:
-        _end(ended.code)
+    if sys.argv[1:2] == ["-m"]:
+        sys.argv = sys.argv[2:]
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    else:
+        __package__ = None  # as in the console script: the program is called by its file's name
+        try:
+            main()
+        except SystemExit as ended:
+            _end(ended.code)
