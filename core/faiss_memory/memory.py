@@ -8,6 +8,11 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 DEFAULT_PROJECT = "default"
+PROJECT_NAME = "[a-z0-9][a-z0-9._-]{0,63}"
+"""A regular expression of what a project can be called."""
+PROJECT_NAME_IN_WORDS = (
+    "a name of at most 64 characters out of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit"
+)
 SHARED_FOLDER = ".memory"
 """The folder of a repository in which memories are shared, a file each."""
 SHARED = "shared"

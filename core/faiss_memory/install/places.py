@@ -15,13 +15,14 @@ from faiss_memory.errors import InstallError
 from faiss_memory.install.commands import COMMAND, HOOK_COMMAND, command_for
 from faiss_memory.install.formats import Part
 from faiss_memory.install.record import Installed, Project
+from faiss_memory.memory import PROJECT_NAME, PROJECT_NAME_IN_WORDS
 from faiss_memory.project_name import DEFAULT, find_repository, place_of, remote_address
 from faiss_memory.schema.names import suffixed
 from faiss_memory.settings import Settings, environment_with
 
 System = Literal["linux", "darwin", "windows"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_NAME = re.compile(PROJECT_NAME)
 
 
 def folder_for(scope: Scope, given: Path | None, known: Collection[str] = ()) -> str:
@@ -82,10 +83,7 @@ def name_project(installed: Installed, scope: Scope, folder: str, given: str | N
     Raises InstallError for a name that no project can have.
     """
     if given is not None and not _NAME.fullmatch(given):
-        raise InstallError(
-            f"--name {given}: a project's name has 1 to 64 of a-z, 0-9, `.`, `_` and `-`, and begins with a letter or "
-            "digit"
-        )
+        raise InstallError(f"--name {given}: a project has {PROJECT_NAME_IN_WORDS}")
     if not folder:
         return given or DEFAULT
     name = given or project_in(installed, folder)

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from faiss_memory.errors import InvalidRequest
+from faiss_memory.memory import PROJECT_NAME_IN_WORDS
 from faiss_memory.schema.fields import CURSOR_PATTERN, NOT_BLANK, PROJECT_PATTERN, SCOPE_PATTERN
 from faiss_memory.schema.lenient import NameProject, canonical, described, fitted_project
 from faiss_memory.schema.letters import in_whole_letters
@@ -16,13 +17,10 @@ from faiss_memory.schema.letters import in_whole_letters
 M = TypeVar("M", bound=msgspec.Struct)
 
 
-_NAME_IN_WORDS = (
-    "a name of at most 64 characters out of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit"
-)
 _IN_WORDS = {
     repr(NOT_BLANK): "must not be empty",
-    repr(PROJECT_PATTERN): f"must be {_NAME_IN_WORDS}",
-    repr(SCOPE_PATTERN): f"must be {_NAME_IN_WORDS}, or `*` for all projects",
+    repr(PROJECT_PATTERN): f"must be {PROJECT_NAME_IN_WORDS}",
+    repr(SCOPE_PATTERN): f"must be {PROJECT_NAME_IN_WORDS}, or `*` for all projects",
     repr(CURSOR_PATTERN): "is not one of ours; give the `next_cursor` of the page before",
     "Invalid RFC3339 encoded datetime": "must be a time such as 2026-02-12T10:30:00Z",
 }

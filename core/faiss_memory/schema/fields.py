@@ -7,14 +7,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
+from faiss_memory.memory import PROJECT_NAME
+
 # `(?!\n)$` because Python's `$` also matches before a last line break.
-_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 # At least one character that is no white space as JavaScript counts it, which is what JSON Schema's patterns mean:
 # Python's `\S` leaves out a few more.
 NOT_BLANK = "[^\t-\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
 CURSOR_PATTERN = r"^-?[0-9]{1,18}\.[0-9]{1,18}(?!\n)$"
-PROJECT_PATTERN = rf"^{_NAME}(?!\n)$"
-SCOPE_PATTERN = rf"^(\*|{_NAME})(?!\n)$"
+PROJECT_PATTERN = rf"^{PROJECT_NAME}(?!\n)$"
+SCOPE_PATTERN = rf"^(\*|{PROJECT_NAME})(?!\n)$"
 TIME_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?(?!\n)$"
 )

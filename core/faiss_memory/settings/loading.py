@@ -24,6 +24,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from faiss_memory.errors import ConfigError
+from faiss_memory.memory import PROJECT_NAME_IN_WORDS
 from faiss_memory.safe_files import is_file, located, read_file
 from faiss_memory.settings.environment import NOT_SETTINGS, user_config_file, variables
 from faiss_memory.settings.sections import Settings
@@ -306,7 +307,7 @@ def _value(settings: Settings, types: SectionTypes, key: str) -> Any:
 
 def _in_words(message: str) -> str:
     if "matching regex" in message:
-        return "a project's name is at most 64 characters out of a-z, 0-9, `.`, `_` and `-`"
+        return f"a project has {PROJECT_NAME_IN_WORDS}"
     return _without_path(message)
 
 

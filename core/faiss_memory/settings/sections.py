@@ -9,14 +9,16 @@ from urllib.parse import urlsplit
 import platformdirs
 from msgspec import Meta, Struct
 
+from faiss_memory.memory import PROJECT_NAME
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 Secret = Annotated[str, Meta(extra={"secret": True})]
 """A setting whose value is shown to nobody, and written into no file of ours."""
 Section = TypeVar("Section", bound=Struct)
 
 Positive = Annotated[int, Meta(ge=1)]
-Project = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(?!\n)$")]
-Scope = Annotated[str, Meta(pattern=r"^(\*|[a-z0-9][a-z0-9._-]{0,63})(?!\n)$")]
+Project = Annotated[str, Meta(pattern=rf"^{PROJECT_NAME}(?!\n)$")]
+Scope = Annotated[str, Meta(pattern=rf"^(\*|{PROJECT_NAME})(?!\n)$")]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
