@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faiss_memory.cli.failures import EXIT_NO, CommandFailed
+from faiss_memory.cli.failures import EXIT_NO, CommandFailed, Refused
 from faiss_memory.cli.lazy import ExampleCommand
 from faiss_memory.cli.options import asks_service, project_option
 
@@ -24,6 +24,9 @@ AT_ONCE = 100
 """Memories that are sent at once."""
 MOST_NAMED = 20
 """So many of those that are left out are named."""
+LONGEST_NAME = 120
+"""Characters of a key that are shown."""
+REFUSED_FOR_WHAT_IT_SAYS = (400, 413, 422)
 
 
 @dataclass
@@ -122,6 +125,7 @@ class _Taking:
         self._keep = {"secrets": "keep"} if keep_secrets else {}
         self._digest = hashlib.sha256()
         self._left: list[LeftOut] = []
+        self._names: dict[str, str] = {}
 
     def fingerprint(self) -> str:
         """Return what stands for all that is there now."""
@@ -143,23 +147,28 @@ class _Taking:
         for some in _in_turn(waiting):
             self._send(some, report, dry_run=dry_run)
         report.left_out += [(one.key, one.reason) for one in self._left]
-        report.outcomes["left out"] = len(self._left)
+        report.outcomes["left out"] += len(self._left)
         return self._digest.hexdigest()[:16], report
 
     def _memories(self) -> Iterator[dict[str, Any]]:
         from faiss_memory.contracts.importing import LeftOut
         from faiss_memory.uids import named_uid
 
-        self._digest, self._left = hashlib.sha256(), []
-        kind, here = self._importer.name, self._session.here
+        self._digest, self._left, self._names = hashlib.sha256(), [], {}
+        here = self._session.here
         for record in self._importer.read(self._path):
             self._digest.update(repr(record).encode("utf-8", "surrogatepass"))
             if isinstance(record, LeftOut):
                 self._left.append(record)
                 continue
             older, is_ours = record.supersedes, record.uid is not None
+            kind = record.kind or self._importer.name
+            uid = record.uid or named_uid(f"{kind}\n{record.key}")
+            self._names[uid] = (
+                record.key if len(record.key) <= LONGEST_NAME else f"{record.key[:LONGEST_NAME]}…"
+            )
             yield {
-                "uid": record.uid or named_uid(f"{kind}\n{record.key}"),
+                "uid": uid,
                 "text": record.text,
                 "project": self._project or record.project or here,
                 "source": record.source,
@@ -174,11 +183,31 @@ class _Taking:
         if not batch:
             return
         request = {"memories": list(batch), "dry_run": dry_run, **self._keep}
-        answer = self._session.call("POST", "/import", request, endless=True)
+        try:
+            answer = self._session.call("POST", "/import", request, endless=True)
+        except Refused as refused:
+            if refused.status not in REFUSED_FOR_WHAT_IT_SAYS:
+                raise
+            self._send_less(batch, report, str(refused), dry_run=dry_run)
+            return
         report.outcomes.update(answer["counts"])
         report.masked.update(answer.get("masked", ()))
         if not dry_run:
-            report.left_out += [(one["uid"], one["reason"]) for one in answer["results"] if one["reason"]]
+            report.left_out += [
+                (self._names[one["uid"]], one["reason"]) for one in answer["results"] if one["reason"]
+            ]
+
+    def _send_less(
+        self, batch: Sequence[dict[str, Any]], report: Report, reason: str, *, dry_run: bool
+    ) -> None:
+        """Send the halves of what was refused together, down to the memory that cannot be stored."""
+        if len(batch) == 1:
+            report.left_out.append((self._names[batch[0]["uid"]], reason.replace("memories[0].", "")))
+            report.outcomes["left out"] += 1
+            return
+        half = len(batch) // 2
+        self._send(batch[:half], report, dry_run=dry_run)
+        self._send(batch[half:], report, dry_run=dry_run)
 
     def in_words(self, report: Report) -> str:
         """Return what became of how many."""
