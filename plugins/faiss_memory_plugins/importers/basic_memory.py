@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faiss_memory import Importer, LeftOut, Record
-from faiss_memory_plugins.importers.folders import files_in, read_each, written
-from faiss_memory_plugins.importers.front import apart, time_of
-from faiss_memory_plugins.importers.texts import text_in
-from faiss_memory_plugins.importers.values import text_of, words
+from faiss_memory_plugins.importers.reading.folders import files_in, read_each, written
+from faiss_memory_plugins.importers.reading.front import apart, time_of
+from faiss_memory_plugins.importers.reading.texts import text_in
+from faiss_memory_plugins.importers.reading.values import text_of, words
 
 _OBSERVATION = re.compile(r"\s*[-*] \[([^\[\]()]{2,})\] +(\S.*)")
 _RELATION = re.compile(r"\s*[-*] (?:([^\[\]]+?) )?\[\[([^\[\]]+)\]\].*")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record
-from faiss_memory_plugins.importers.exports import conversations_left, items_in, looks_like
-from faiss_memory_plugins.importers.values import as_json, filled, paragraphs, text_of, when
+from faiss_memory_plugins.importers.reading.exports import conversations_left, items_in, looks_like
+from faiss_memory_plugins.importers.reading.values import as_json, filled, paragraphs, text_of, when
 
 _MEMORY_TOOL = "bio"
 _FORGET = "forget"

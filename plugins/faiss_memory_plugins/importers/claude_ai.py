@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record
-from faiss_memory_plugins.importers.exports import conversations_left, items_in, looks_like
-from faiss_memory_plugins.importers.sections import sections_of
-from faiss_memory_plugins.importers.values import as_json, paragraphs, text_of, when
+from faiss_memory_plugins.importers.reading.exports import conversations_left, items_in, looks_like
+from faiss_memory_plugins.importers.reading.sections import sections_of
+from faiss_memory_plugins.importers.reading.values import as_json, paragraphs, text_of, when
 
 _BOLD = re.compile(r"^\*\*([^*\n]+)\*\*[ \t]*$", re.MULTILINE)
 

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 
 from faiss_memory import Importer, LeftOut, Record, located, open_file, project_of
-from faiss_memory_plugins.importers.folders import files_in, is_markdown, read_each, written
-from faiss_memory_plugins.importers.front import apart, time_of
-from faiss_memory_plugins.importers.sections import sections_of
-from faiss_memory_plugins.importers.values import text_of, words
+from faiss_memory_plugins.importers.reading.folders import files_in, is_markdown, read_each, written
+from faiss_memory_plugins.importers.reading.front import apart, time_of
+from faiss_memory_plugins.importers.reading.sections import sections_of
+from faiss_memory_plugins.importers.reading.values import text_of, words
 
 _INDEX = "MEMORY.md"
 _MOST_LINES = 50

@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faiss_memory import Importer, LeftOut, Record
-from faiss_memory_plugins.importers.databases import Row, columns_of, has_table, opened, records_of, rows
-from faiss_memory_plugins.importers.values import as_json, paragraphs, text_of, when, words
+from faiss_memory_plugins.importers.reading.databases import (
+    Row,
+    columns_of,
+    has_table,
+    opened,
+    records_of,
+    rows,
+)
+from faiss_memory_plugins.importers.reading.values import as_json, paragraphs, text_of, when, words
 
 _SUMMARY = ("request", "investigated", "learned", "completed", "next_steps", "notes")
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faiss_memory import Importer, LeftOut, Record
-from faiss_memory_plugins.importers.folders import files_in, is_markdown, read_each, written
-from faiss_memory_plugins.importers.front import apart, time_of
-from faiss_memory_plugins.importers.sections import sections_of
+from faiss_memory_plugins.importers.reading.folders import files_in, is_markdown, read_each, written
+from faiss_memory_plugins.importers.reading.front import apart, time_of
+from faiss_memory_plugins.importers.reading.sections import sections_of
 
 _RAW = "raw_memories.md"
 _SUMMARIES = "rollout_summaries"

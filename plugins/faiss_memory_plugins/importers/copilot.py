@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from faiss_memory import Importer, LeftOut, Record, located, project_of, read_file
-from faiss_memory_plugins.importers.folders import files_in, is_markdown, read_each, written
-from faiss_memory_plugins.importers.front import apart, time_of
-from faiss_memory_plugins.importers.values import as_json, filled, text_of, words
+from faiss_memory_plugins.importers.reading.folders import files_in, is_markdown, read_each, written
+from faiss_memory_plugins.importers.reading.front import apart, time_of
+from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, words
 
 _PLACE = ("memory-tool", "memories")
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

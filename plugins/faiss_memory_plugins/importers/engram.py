@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faiss_memory import Importer, LeftOut, Record
-from faiss_memory_plugins.importers.databases import Row, has_table, opened, records_of, rows
-from faiss_memory_plugins.importers.values import paragraphs, text_of, when, words
+from faiss_memory_plugins.importers.reading.databases import Row, has_table, opened, records_of, rows
+from faiss_memory_plugins.importers.reading.values import paragraphs, text_of, when, words
 
 
 class Engram(Importer):

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record, located, open_file
-from faiss_memory_plugins.importers.databases import has_table, opened, records_of, rows
-from faiss_memory_plugins.importers.json_items import first_item, items_of
-from faiss_memory_plugins.importers.values import as_json, filled, text_of, when, words
+from faiss_memory_plugins.importers.reading.databases import has_table, opened, records_of, rows
+from faiss_memory_plugins.importers.reading.json_items import first_item, items_of
+from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, when, words
 
 _UNTAGGED = "untagged"
 """What it writes where nobody has given a tag."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record, located, open_file
-from faiss_memory_plugins.importers.chroma import FILE as CHROMA, documents, is_chroma
-from faiss_memory_plugins.importers.databases import Row, has_table, opened, rows
-from faiss_memory_plugins.importers.json_items import first_item, items_of
-from faiss_memory_plugins.importers.pickled import faiss_documents, qdrant_points
-from faiss_memory_plugins.importers.values import as_json, filled, text_of, when, words
+from faiss_memory_plugins.importers.reading.chroma import FILE as CHROMA, documents, is_chroma
+from faiss_memory_plugins.importers.reading.databases import Row, has_table, opened, rows
+from faiss_memory_plugins.importers.reading.json_items import first_item, items_of
+from faiss_memory_plugins.importers.reading.pickled import faiss_documents, qdrant_points
+from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, when, words
 
 _LISTS = ("results", "memories")
 _KEPT = ("user_id", "agent_id", "run_id", "app_id", "actor_id", "role", "expiration_date", "attributed_to")
@@ -134,7 +134,7 @@ def _has_expired(day: Any) -> bool:
 
 
 def _history(file: Path, met: set[str]) -> Iterator[Record | LeftOut]:
-    """Tell what became of each memory: the last event is what it is now."""
+    """Yield what became of each memory: by its last event it is what it is now."""
     latest: dict[str, Row] = {}
     damage = None
     with opened(file, history=("memory_id", "new_memory", "event")) as connection:

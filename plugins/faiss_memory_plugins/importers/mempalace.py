@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record
-from faiss_memory_plugins.importers.chroma import FILE as CHROMA, Document, documents, is_chroma
-from faiss_memory_plugins.importers.databases import Row, has_table, opened, records_of, rows
-from faiss_memory_plugins.importers.values import as_json, filled, text_of, when, words
+from faiss_memory_plugins.importers.reading.chroma import FILE as CHROMA, Document, documents, is_chroma
+from faiss_memory_plugins.importers.reading.databases import Row, has_table, opened, records_of, rows
+from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, when, words
 
 _OWN = "sqlite_exact.sqlite3"
 _FACTS = "knowledge_graph.sqlite3"

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record, is_uid
-from faiss_memory_plugins.importers.folders import files_in, is_markdown, read_each
-from faiss_memory_plugins.importers.front import apart, time_of
+from faiss_memory_plugins.importers.reading.folders import files_in, is_markdown, read_each
+from faiss_memory_plugins.importers.reading.front import apart, time_of
+from faiss_memory_plugins.importers.reading.values import as_json, words
+from faiss_memory_plugins.importers.reading.zips import folder_of, names_in_zip
 from faiss_memory_plugins.importers.rules import in_rule_folder, is_rule, rules_of
-from faiss_memory_plugins.importers.values import as_json, words
-from faiss_memory_plugins.importers.zips import folder_of, names_in_zip
 
 _READ = ("tags", "timestamp", "sources", "supersedes", "cues", "metadata", "project", "uid")
 _DERIVED = ("type", "title", "status", "generated")

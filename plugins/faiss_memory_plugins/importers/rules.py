@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faiss_memory import Importer, LeftOut, Record, find_repository, located, project_of
-from faiss_memory_plugins.importers.folders import files_in, is_markdown, read_each
-from faiss_memory_plugins.importers.front import apart
-from faiss_memory_plugins.importers.sections import sections_of
+from faiss_memory_plugins.importers.reading.folders import files_in, is_markdown, read_each
+from faiss_memory_plugins.importers.reading.front import apart
+from faiss_memory_plugins.importers.reading.sections import sections_of
 
 _NAME = "rules"
 _FILES = re.compile(

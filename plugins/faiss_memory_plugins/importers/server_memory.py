@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record, located, open_file
-from faiss_memory_plugins.importers.texts import json_lines, opened_text
-from faiss_memory_plugins.importers.values import as_json, text_of, words
+from faiss_memory_plugins.importers.reading.texts import json_lines, opened_text
+from faiss_memory_plugins.importers.reading.values import as_json, text_of, words
 
 _HEAD = 4096
 _FIRST = re.compile(r'\s*\{\s*"type"\s*:\s*"(entity|relation)"')

@@ -19,6 +19,7 @@ from faiss_memory.cli.options import asks_service, project_option
 if TYPE_CHECKING:
     from faiss_memory.cli.session import Session
     from faiss_memory.contracts.importing import Importer, LeftOut
+    from faiss_memory.globs import Glob
 
 AT_ONCE = 100
 """Memories that are sent at once."""
@@ -46,6 +47,7 @@ class Report:
 )
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
 @click.option("--from", "kind", metavar="NAME", help="What has written it [found out by itself].")
+@click.option("--only", metavar="GLOB", help="Only what comes from such files or conversations, as 'Work*'.")
 @project_option("Take all of it into this project [each its own, else this folder's].")
 @click.option("--dry-run", is_flag=True, help="Only say what would be taken over.")
 @click.option("--fingerprint", metavar="TEXT", help="Only if it is still what a dry run has seen.")
@@ -56,6 +58,7 @@ def import_memories(
     session: Session,
     path: Path,
     kind: str | None,
+    only: str | None,
     project: str | None,
     dry_run: bool,
     fingerprint: str | None,
@@ -67,6 +70,9 @@ def import_memories(
     What has written it, this or another program, is found out, and you are told how much of it is new before anything
     is stored. Times and tags are kept, secrets are masked. Each memory is known again: doing it twice brings nothing
     twice, also after it was cut short, and what was forgotten here stays forgotten.
+
+    Of what assistants on the web export, saved memories and instructions are taken; what you wrote in conversations
+    only with --from chatgpt-conversations or claude-ai-conversations.
     """
     from faiss_memory.errors import InvalidRequest
 
@@ -75,21 +81,30 @@ def import_memories(
             "Nobody can be asked here: give --yes to import, or --dry-run to see what it would be."
         )
     try:
-        taking = _Taking(session, _importer(path, kind), path, project, keep_secrets=keep_secrets)
-        seen, preview = taking.run(dry_run=True)
-        if fingerprint is not None and fingerprint != seen:
-            raise CommandFailed(f"{path} is not what the fingerprint stands for; look again with --dry-run.")
-        if dry_run or not preview.outcomes["new"]:
-            taking.tell(preview, seen, dry_run=dry_run)
-        elif yes or _agreed(taking.in_words(preview)):
-            if taking.fingerprint() != seen:
-                raise CommandFailed(f"{path} has changed meanwhile, and nothing was stored; do it again.")
-            _, done = taking.run(dry_run=False)
-            taking.tell(done, seen, dry_run=False)
+        taking = _Taking(
+            session, _importer(path, kind), path, project, _glob(only), keep_secrets=keep_secrets
+        )
+        _take(taking, fingerprint, dry_run=dry_run, yes=yes)
     except InvalidRequest as error:
         raise CommandFailed(str(error)) from None
     except OSError as error:
         raise CommandFailed(f"{path} cannot be read ({error.strerror or error}).") from None
+
+
+def _take(taking: _Taking, fingerprint: str | None, *, dry_run: bool, yes: bool) -> None:
+    """Look at what is there, and take over just that if the person agrees."""
+    seen, preview = taking.run(dry_run=True)
+    if fingerprint is not None and fingerprint != seen:
+        raise CommandFailed(
+            f"{taking.path} is not what the fingerprint stands for; look again with --dry-run."
+        )
+    if dry_run or not preview.outcomes["new"]:
+        taking.tell(preview, seen, dry_run=dry_run)
+    elif yes or _agreed(taking.in_words(preview)):
+        if taking.fingerprint() != seen:
+            raise CommandFailed(f"{taking.path} has changed meanwhile, and nothing was stored; do it again.")
+        _, done = taking.run(dry_run=False)
+        taking.tell(done, seen, dry_run=False)
 
 
 def _agreed(preview: str) -> bool:
@@ -97,6 +112,16 @@ def _agreed(preview: str) -> bool:
         click.echo("Nothing was imported", err=True)
         click.get_current_context().exit(EXIT_NO)
     return True
+
+
+def _glob(only: str | None) -> Glob | None:
+    """Read a glob over sources. Raises click.BadParameter."""
+    from faiss_memory.globs import Glob, InvalidGlob
+
+    try:
+        return None if only is None else Glob(only)
+    except InvalidGlob as error:
+        raise click.BadParameter(f"{only}: {error}", param_hint="--only") from None
 
 
 def _importer(path: Path, kind: str | None) -> Importer:
@@ -118,10 +143,17 @@ class _Taking:
     """Reads a store as often as it takes, and tells the service of each memory."""
 
     def __init__(
-        self, session: Session, importer: Importer, path: Path, project: str | None, *, keep_secrets: bool
+        self,
+        session: Session,
+        importer: Importer,
+        path: Path,
+        project: str | None,
+        only: Glob | None,
+        *,
+        keep_secrets: bool,
     ) -> None:
-        self._session, self._importer, self._path = session, importer, path
-        self._project = project
+        self._session, self._importer, self.path = session, importer, path
+        self._project, self._only = project, only
         self._keep = {"secrets": "keep"} if keep_secrets else {}
         self._digest = hashlib.sha256()
         self._left: list[LeftOut] = []
@@ -156,10 +188,12 @@ class _Taking:
 
         self._digest, self._left, self._names = hashlib.sha256(), [], {}
         here = self._session.here
-        for record in self._importer.read(self._path):
+        for record in self._importer.read(self.path):
             self._digest.update(repr(record).encode("utf-8", "surrogatepass"))
             if isinstance(record, LeftOut):
                 self._left.append(record)
+                continue
+            if self._only is not None and not self._only.fits(record.source):
                 continue
             older, is_ours = record.supersedes, record.uid is not None
             kind = record.kind or self._importer.name

@@ -26,7 +26,7 @@ def names_in_zip(path: Path) -> list[str]:
 
 @contextmanager
 def folder_of(path: Path) -> Iterator[Path]:
-    """Give a folder as it is, and the files of a zip in a folder that is gone afterwards. Raises InvalidRequest."""
+    """Yield a folder as it is, and for a zip one with its files that is gone afterwards. Raises InvalidRequest."""
     if path.is_dir():
         yield path
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from faiss_memory import LeftOut, located, open_file
-from faiss_memory_plugins.importers.texts import NOT_UTF8, is_garbled, opened_text
+from faiss_memory_plugins.importers.reading.texts import NOT_UTF8, is_garbled, opened_text
 
 _PIECE = 1 << 16
 _MOST = 1 << 28
@@ -69,11 +69,17 @@ def _members(text: _Text, lists: tuple[str, ...]) -> Iterator[Any]:
 def _items(text: _Text) -> Iterator[Any]:
     if text.takes("]"):
         return
-    while True:
-        yield text.item()
-        if not text.takes(","):
+    goes_on = True
+    while goes_on:
+        item = text.item()
+        goes_on = text.takes(",")
+        has_ended = not goes_on and text.takes("]")
+        if (
+            goes_on or has_ended or not isinstance(item, int | float)
+        ):  # of a number more digits may have followed
+            yield item
+        if not (goes_on or has_ended):
             text.needs("]")
-            return
 
 
 class _Text:

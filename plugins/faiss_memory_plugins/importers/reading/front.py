@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from faiss_memory_plugins.importers.values import when
+from faiss_memory_plugins.importers.reading.values import when
 
 _FRONT = re.compile(r"---[ \t]*\n(.*?\n)??---[ \t]*(?:\n|\Z)", re.DOTALL)
 _LINE = re.compile(r"([A-Za-z_][\w-]*):[ \t]*(.*)")

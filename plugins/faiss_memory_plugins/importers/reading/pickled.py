@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import LeftOut, located, open_file, read_file
-from faiss_memory_plugins.importers.json_items import items_of
-from faiss_memory_plugins.importers.values import as_json
+from faiss_memory_plugins.importers.reading.json_items import items_of
+from faiss_memory_plugins.importers.reading.values import as_json
 
 _MOST_BYTES = 1 << 30
 _BROKEN = (pickle.UnpicklingError, ValueError, EOFError, TypeError, AttributeError, KeyError, IndexError, MemoryError,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from faiss_memory import LeftOut, located, open_file
-from faiss_memory_plugins.importers.json_items import items_of
+from faiss_memory_plugins.importers.reading.json_items import items_of
 
 _DEPTHS = ("*.json", "*/*.json", "*.zip")
 _UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
@@ -57,7 +57,7 @@ def _members(file: BinaryIO, read: Callable[[BinaryIO], Iterator[Any]]) -> Itera
 
 
 def conversations_left(count: int, other: str) -> Iterator[LeftOut]:
-    """Say that conversations were met, and who takes over what the person wrote in them."""
+    """Yield that conversations were met, and who takes over what the person wrote in them."""
     if count:
         yield LeftOut(
             f"{count:,} conversations",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import LeftOut
-from faiss_memory_plugins.importers.databases import columns_of, has_table
-from faiss_memory_plugins.importers.values import as_json
+from faiss_memory_plugins.importers.reading.databases import columns_of, has_table
+from faiss_memory_plugins.importers.reading.values import as_json
 
 FILE = "chroma.sqlite3"
 _DOCUMENT = "chroma:document"

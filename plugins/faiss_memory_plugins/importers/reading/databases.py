@@ -1,11 +1,13 @@
 """Other programs' SQLite databases, read and never written.
 
 To read a database with a write-ahead log, SQLite writes a file beside it, and it repairs what a crash has left. So a
-database that has such a file beside it is copied first, and any other is opened as one that nobody changes.
+database that has such a file beside it is copied first, and so is one that was cut short; any other is opened as one
+that nobody changes.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -19,6 +21,7 @@ from faiss_memory import InvalidRequest, LeftOut, Record, located, open_file
 
 Row: TypeAlias = Mapping[str, Any]
 _MAGIC = b"SQLite format 3\x00"
+_HEAD, _LARGEST_PAGE, _MOST_FILLED = 100, 1 << 16, 1 << 38
 _BESIDE = ("-wal", "-journal")
 _TRIES = 5
 _State: TypeAlias = tuple[tuple[int, int] | None, ...]
@@ -46,7 +49,7 @@ def opened(path: Path, **tables: tuple[str, ...]) -> Iterator[sqlite3.Connection
         with ExitStack() as stack:
             before = _state(place)
             readable, options = place, "mode=ro&immutable=1"
-            if any(one and one[0] for one in before[1:]):
+            if any(one and one[0] for one in before[1:]) or _is_cut(place):
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faiss-memory-")))
                 readable, options = _copied(place, folder), "mode=rw"
             connection = stack.enter_context(
@@ -138,8 +141,31 @@ def _copied(place: Path, folder: Path) -> Path:
         for end in ("", *_BESIDE):
             _copy(_beside(place, end), _beside(copy, end))
         if _state(place) == before:
+            _fill(copy)
             return copy
     raise InvalidRequest(f"{place} is being written; close the program that does, and do it again", "path")
+
+
+def _is_cut(place: Path) -> bool:
+    """Return whether a file has fewer bytes than it says."""
+    with open_file(place) as file:
+        return os.fstat(file.fileno()).st_size < _whole_size(file.read(_HEAD))
+
+
+def _whole_size(head: bytes) -> int:
+    """Return how many bytes a database says that it has; 0 if it does not say."""
+    if len(head) < _HEAD or not head.startswith(_MAGIC) or head[24:28] != head[92:96]:
+        return 0
+    page = int.from_bytes(head[16:18], "big")
+    return (_LARGEST_PAGE if page == 1 else page) * int.from_bytes(head[28:32], "big")
+
+
+def _fill(copy: Path) -> None:
+    """Give a copy of what was cut short its size again: SQLite then reads what there is, and says what is not."""
+    with open(copy, "r+b") as file:
+        size = _whole_size(file.read(_HEAD))
+        if os.fstat(file.fileno()).st_size < size <= _MOST_FILLED:
+            file.truncate(size)
 
 
 def _copy(place: Path, copy: Path) -> None:

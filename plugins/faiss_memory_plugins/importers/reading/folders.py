@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from faiss_memory import LeftOut, Record, located
-from faiss_memory_plugins.importers.texts import text_in
+from faiss_memory_plugins.importers.reading.texts import text_in
 
 
 def is_markdown(name: str) -> bool:
