@@ -105,6 +105,21 @@ INSERT INTO memories VALUES
      '2026-01-02 03:04:05', NULL, NULL, NULL);
 INSERT INTO memory_categories VALUES ('000000000000000000000000000000a1', '00000000000000000000000000000011');
 """
+MEMPALACE_OWN = """
+CREATE TABLE collections (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, dimension INTEGER, created_at TEXT NOT NULL
+);
+CREATE TABLE documents (
+    collection_id INTEGER NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, metadata_json TEXT NOT NULL,
+    embedding BLOB NOT NULL, dim INTEGER NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+    wing TEXT GENERATED ALWAYS AS (json_extract(metadata_json, '$.wing')) VIRTUAL, PRIMARY KEY (collection_id, id)
+);
+INSERT INTO collections VALUES (1, 'mempalace_drawers', 4, ''), (2, 'mempalace_closets', 4, '');
+INSERT INTO documents VALUES
+    (1, 'drawer_a', 'Orders live in Postgres', '{"wing": "shop", "room": "decisions"}', x'00', 4, '', ''),
+    (1, 'read_b', 'a file', '{"wing": "shop", "room": "_registry", "chunk_index": -1}', x'00', 4, '', ''),
+    (2, 'closet_a', 'an index of drawers', '{"wing": "shop", "room": "decisions"}', x'00', 4, '', '');
+"""
 
 
 def rival_text(name):

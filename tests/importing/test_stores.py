@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import zipfile
 from contextlib import closing
 
 import pytest
 
 from tests.importing_stores import (
     MCP_MEMORY_SERVICE,
+    MEMPALACE_OWN,
     OPEN_MEMORY,
     RIVALS,
     database,
@@ -41,6 +43,12 @@ def text_file(name, path):
     return path
 
 
+def lines_of_export(path):
+    with zipfile.ZipFile(path) as archive:
+        archive.extract("memories.jsonl.gz", path.parent)
+    return path.parent / "memories.jsonl.gz"
+
+
 STORES = {
     "claude-mem": (lambda folder: rival_database("claude-mem.sql", folder / "claude-mem.db"), 2, 0),
     "mcp-memory-service": (lambda folder: rival_database("mcp-memory-service.sql", folder / "sqlite_vec.db"), 3, 1),
@@ -52,6 +60,7 @@ STORES = {
     "mem0, get_all": (lambda folder: text_file("mem0-get_all.json", folder / "all.json"), 3, 0),
     "openmemory": (lambda folder: database(folder / "openmemory.db", OPEN_MEMORY), 1, 2),
     "openmemory, exported": (lambda folder: open_memory_export(folder / "export.zip"), 1, 1),
+    "openmemory, lines": (lambda folder: lines_of_export(open_memory_export(folder / "export.zip")), 1, 1),
     "openmemory, document": (lambda folder: open_memory_export(folder / "export.zip").with_suffix(".json"), 1, 1),
     "mempalace": (of_mempalace, 4, 1),
     "basic-memory": (lambda folder: text_file("basic-memory.md", folder / "Cache.md"), 1, 0),
@@ -103,6 +112,8 @@ def test_times_tags_and_fields_are_those_of_the_other_program(tmp_path):
     assert stored == exported == read(tmp_path / "e.json", "openmemory")[1]
     assert (stored[0].tags, stored[0].metadata) == (("technology",), {"team": "web", "app": "cursor"})
 
+    (own,) = read(database(tmp_path / "sqlite_exact.sqlite3", MEMPALACE_OWN))[1]
+    assert (own.text, own.project, own.tags) == ("Orders live in Postgres", "shop", ("decisions",))
     palace = by_text(read(of_mempalace(tmp_path / "mempalace"))[1])
     drawer = palace["Orders live in Postgres"]
     assert (drawer.project, drawer.source, drawer.tags) == ("shop", "notes/db.md", ("decisions",))
@@ -115,6 +126,33 @@ def test_times_tags_and_fields_are_those_of_the_other_program(tmp_path):
         "title": "Cache", "type": "note", "permalink": "main/design/cache", "categories": ["decision", "fact"],
         "relations": ["replaces Memcached", "links to Orders"],
     }  # fmt: skip
+
+
+def test_what_mempalace_exports_is_what_it_keeps(tmp_path):
+    cells = (
+        "| Field | Value |\n|-------|-------|\n| Source | notes/db.md |\n| Filed | {} |\n| Added by | mcp |"
+    )
+    drawer = f"> {{}}\n\n{cells}\n\n---\n"
+    stored = by_text(read(rival_database("mempalace-chroma.sql", tmp_path / "chroma.sqlite3"))[1])
+    orders = stored["Orders live in Postgres"]
+    told = drawer.format("Orders live in Postgres", "2026-11-30T10:32:31.614049")
+    lines = drawer.format("## no drawer\n> \n> > quoted", "unknown")
+    long = [
+        f"## long_chunk_00000{n}\n\n{drawer.format(text, '2026-11-30T10:32:31')}"
+        for n, text in enumerate("ab")
+    ]
+    folder = tmp_path / "export"
+    (folder / "shop").mkdir(parents=True)
+    (folder / "index.md").write_text("# Palace Export \N{EM DASH} 2026-11-30\n")
+    (folder / "shop" / "decisions.md").write_text(
+        f"# shop / decisions\n\n## {orders.key}\n\n{told}\n## drawer_b\n\n{lines}\n"
+        + "\n".join(reversed(long))
+    )
+    (folder / "shop" / "other.md").write_text("no room")
+    name, records, left = read(folder)
+    assert (name, list(left)) == ("mempalace", ["shop/other.md"])
+    assert [one.text for one in records] == ["Orders live in Postgres", "## no drawer\n\n> quoted", "ab"]
+    assert records[0] == orders
 
 
 def test_what_chroma_has_not_yet_stored_is_read_from_its_queue(tmp_path):

@@ -15,6 +15,13 @@ from faiss_memory_plugins.importers.reading.json_items import first_item, items_
 from faiss_memory_plugins.importers.reading.pickled import faiss_documents, qdrant_points
 from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, when, words
 
+_ITS_OWN = "mem0migrations"
+"""A collection in which it notes who uses it, and no memory."""
+_INDEX = ".faiss"
+_PATTERNS = (
+    "*.db", "*/history.db", "chroma.sqlite3", "*/chroma.sqlite3", "collection/*/storage.sqlite",
+    "*/collection/*/storage.sqlite", f"*{_INDEX}", f"*/*{_INDEX}",
+)  # fmt: skip
 _LISTS = ("results", "memories")
 _KEPT = ("user_id", "agent_id", "run_id", "app_id", "actor_id", "role", "expiration_date", "attributed_to")
 _OWN = {*_KEPT, "data", "memory", "hash", "created_at", "updated_at", "id", "text_lemmatized", "metadata", "score",
@@ -31,10 +38,10 @@ class Mem0(Importer):
     def fits(self, path: Path) -> bool:
         """Return whether it is one of its files, or a folder that holds some."""
         if path.is_dir():
-            return any(self.fits(file) for file in _files(path))
+            return bool(_files(path))
         if path.suffix.lower() == ".json":
             return {"id", "memory"} <= first_item(path, *_LISTS).keys() or _is_faiss(path)
-        return _is_history(path) or _is_points(path) or _holds_mem0(path) or _is_faiss(path)
+        return _is_store(path)
 
     def read(self, path: Path) -> Iterator[Record | LeftOut]:
         """Read the vector stores, and from the history what is in none of them and was not deleted."""
@@ -71,16 +78,20 @@ def _payloads(file: Path) -> Iterator[Any]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return what may be of mem0 in a folder of its: it keeps nothing deeper than a collection in Qdrant's folder."""
-    depths = ("*", "*/*", "*/*/*", "*/*/*/*")
-    found = {
-        file for depth in depths for file in folder.glob(depth) if file.is_file() and not file.is_symlink()
-    }
-    return sorted(
-        file
-        for file in found
-        if _is_history(file) or _is_points(file) or _holds_mem0(file) or _is_faiss(file)
-    )
+    """Return what is of mem0 in a folder; it is looked for where it may lie, since the folder may be anybody's."""
+    found = {file for pattern in _PATTERNS for file in folder.glob(pattern) if _ITS_OWN not in file.parts}
+    files = {_documents_of(file) if file.suffix == _INDEX else file for file in found}
+    return sorted(file for file in files if not file.is_symlink() and _is_store(file))
+
+
+def _is_store(file: Path) -> bool:
+    return _is_history(file) or _is_points(file) or _holds_mem0(file) or _is_faiss(file)
+
+
+def _documents_of(index: Path) -> Path:
+    """Return where the documents of a FAISS index are; older versions have pickled them."""
+    listed = index.with_suffix(".json")
+    return listed if listed.is_file() else index.with_suffix(".pkl")
 
 
 def _is_history(path: Path) -> bool:
@@ -100,7 +111,7 @@ def _holds_mem0(path: Path) -> bool:
 
 def _is_faiss(path: Path) -> bool:
     """Return whether it is a FAISS store's documents: they lie beside the index, and are called as it."""
-    return path.suffix in (".json", ".pkl") and path.with_suffix(".faiss").is_file()
+    return path.suffix in (".json", ".pkl") and path.with_suffix(_INDEX).is_file()
 
 
 def _record(found: Any, place: str) -> Record | LeftOut:

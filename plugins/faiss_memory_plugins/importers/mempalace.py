@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record
+from faiss_memory_plugins.importers.mempalace_export import exported, is_export
 from faiss_memory_plugins.importers.reading.chroma import FILE as CHROMA, Document, documents, is_chroma
 from faiss_memory_plugins.importers.reading.databases import Row, has_table, opened, records_of, rows
 from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, when, words
@@ -29,13 +31,15 @@ class MemPalace(Importer):
     places = ("~/.config/mempalace/palace", "~/.mempalace/palace", "~/.mempalace/knowledge_graph.sqlite3")
 
     def fits(self, path: Path) -> bool:
-        """Return whether it is one of its databases, or a folder that holds one."""
-        return bool(_databases(path))
+        """Return whether it is one of its databases, a folder that holds one, or an export."""
+        return bool(_databases(path)) or (path.is_dir() and is_export(path))
 
     def read(self, path: Path) -> Iterator[Record | LeftOut]:
         """Read the drawers, and then the facts."""
         for file in _databases(path):
-            yield from _facts(file) if _has_facts(file) else _drawers(file)
+            yield from _facts(file) if _has_facts(file) else _stored(file)
+        if path.is_dir() and is_export(path):
+            yield from _drawers(exported(path))
 
 
 def _databases(path: Path) -> list[Path]:
@@ -66,34 +70,38 @@ class _Drawer:
     pieces: dict[int, str] = field(default_factory=dict)
 
 
-def _drawers(file: Path) -> Iterator[Record | LeftOut]:
-    cut: dict[str, _Drawer] = {}
+def _stored(file: Path) -> Iterator[Record | LeftOut]:
     with opened(file) as connection:
-        found = documents(connection) if is_chroma(file) else _own(connection)
-        for one in found:
-            if isinstance(one, LeftOut):
-                yield one
-                continue
-            if one.collection.endswith(_DERIVED):
-                continue
-            whole, number = text_of(one.fields.get("parent_drawer_id")), one.fields.get("chunk_index")
-            if number == _SENTINEL or one.fields.get("room") == "_registry":
-                continue
-            if whole:
-                drawer = cut.setdefault(whole, _Drawer(one.fields))
-                drawer.pieces[number if isinstance(number, int) else len(drawer.pieces)] = one.text
-            else:
-                yield _record(one.key, one.text, one.fields)
+        yield from _drawers(documents(connection) if is_chroma(file) else _own(connection))
+
+
+def _drawers(found: Iterator[Document | LeftOut]) -> Iterator[Record | LeftOut]:
+    cut: dict[str, _Drawer] = {}
+    for one in found:
+        if isinstance(one, LeftOut):
+            yield one
+            continue
+        whole, number = text_of(one.fields.get("parent_drawer_id")), one.fields.get("chunk_index")
+        if one.collection.endswith(_DERIVED) or number == _SENTINEL or one.fields.get("room") == "_registry":
+            continue
+        if whole:
+            drawer = cut.setdefault(whole, _Drawer(one.fields))
+            drawer.pieces[number if isinstance(number, int) else len(drawer.pieces)] = one.text
+        else:
+            yield _record(one.key, one.text, one.fields)
     for key, drawer in cut.items():
         yield _record(key, "".join(drawer.pieces[number] for number in sorted(drawer.pieces)), drawer.fields)
 
 
-def _own(connection: Any) -> Iterator[Document | LeftOut]:
+def _own(connection: sqlite3.Connection) -> Iterator[Document | LeftOut]:
     names = {row["id"]: row["name"] for row in connection.execute("SELECT id, name FROM collections")}
-    for row in rows(connection, "documents", "rowid"):
-        collection = text_of(names.get(row["collection_id"]))
-        fields = as_json(row["metadata_json"], {})
-        yield Document(collection, str(row["id"]), str(row["document"] or ""), fields)
+    try:
+        for row in rows(connection, "documents", "rowid"):
+            fields = as_json(row["metadata_json"], {})
+            collection = text_of(names.get(row["collection_id"]))
+            yield Document(collection, str(row["id"]), str(row["document"] or ""), fields)
+    except sqlite3.Error as error:
+        yield LeftOut("table documents", f"the rest of it cannot be read ({error})")
 
 
 def _record(key: str, text: str, fields: Mapping[str, Any]) -> Record | LeftOut:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from faiss_memory_plugins.importers.reading.json_items import first_item, items_
 from faiss_memory_plugins.importers.reading.texts import json_lines
 from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, when, words
 
+_FIELDS = {"id", "content", "state"}
 _MEMBER = "memories.jsonl.gz"
 
 
@@ -30,10 +32,10 @@ class OpenMemory(Importer):
         if zipfile.is_zipfile(path):
             return _member(path) is not None
         if path.suffix.lower() == ".json":
-            return {"id", "content", "state"} <= first_item(path, "memories").keys()
-        return path.name.endswith(".jsonl.gz") or has_table(
-            path, "memories", "id", "app_id", "content", "state"
-        )
+            return first_item(path, "memories").keys() >= _FIELDS
+        if path.name.endswith(".jsonl.gz"):
+            return _first_line(path).keys() >= _FIELDS
+        return has_table(path, "memories", "id", "app_id", "content", "state")
 
     def read(self, path: Path) -> Iterator[Record | LeftOut]:
         """Read the memories with their categories as tags."""
@@ -62,12 +64,20 @@ def _member(path: Path) -> str | None:
         return None
 
 
+def _first_line(path: Path) -> dict[str, Any]:
+    try:
+        with open_file(located(path)) as file, gzip.open(file) as lines:
+            return as_json(next(json_lines(lines), (0, {}))[1], {})  # type: ignore[arg-type, no-any-return]
+    except (OSError, EOFError, zlib.error):
+        return {}
+
+
 def _lines(packed: Any) -> Iterator[Record | LeftOut]:
     try:
         with gzip.open(packed) as file:
             for number, row in json_lines(file):  # type: ignore[arg-type]
                 yield row if isinstance(row, LeftOut) else _record(as_json(row, {}), f"line {number}")
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         yield LeftOut("the rest", f"it cannot be unpacked ({error})")
 
 

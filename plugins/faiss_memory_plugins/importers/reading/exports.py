@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,11 @@ from faiss_memory import LeftOut, located, open_file
 from faiss_memory_plugins.importers.reading.json_items import items_of
 
 _DEPTHS = ("*.json", "*/*.json", "*.zip")
+_DOCUMENT = re.compile(
+    r"(?:.*/)?(?:(?:conversations[^/]*|memories|projects|custom_instructions)\.json|(?:memories|projects)/[^/]+\.json)",
+    re.IGNORECASE,
+)
+"""How what is read is called in a zip or folder, which may hold anything besides."""
 _UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 """What reading a zip raises, besides: it is locked by a password, or packed in a way that is not known here."""
 
@@ -31,7 +37,12 @@ def looks_like(path: Path, *names: str) -> bool:
 def _each(path: Path, read: Callable[[BinaryIO], Iterator[Any]]) -> Iterator[tuple[str, Any]]:
     files = [path]
     if path.is_dir():
-        files = sorted(file for depth in _DEPTHS for file in path.glob(depth) if file.is_file())
+        found = {file for depth in _DEPTHS for file in path.glob(depth) if file.is_file()}
+        files = sorted(
+            file
+            for file in found
+            if file.suffix == ".zip" or _DOCUMENT.fullmatch(file.relative_to(path).as_posix())
+        )
     for file in files:
         name = file.relative_to(path).as_posix() if file != path else file.name
         try:
@@ -48,7 +59,7 @@ def _each(path: Path, read: Callable[[BinaryIO], Iterator[Any]]) -> Iterator[tup
 def _members(file: BinaryIO, read: Callable[[BinaryIO], Iterator[Any]]) -> Iterator[tuple[str, Any]]:
     with zipfile.ZipFile(file) as archive:
         for name in sorted(archive.namelist()):
-            if name.lower().endswith(".json"):
+            if _DOCUMENT.fullmatch(name):
                 try:
                     with archive.open(name) as member:
                         yield from ((name, item) for item in read(member))  # type: ignore[arg-type]
