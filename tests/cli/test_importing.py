@@ -152,3 +152,42 @@ def test_what_cannot_be_read_is_said(repository, running):
         assert (ended.code, told in ended.err) == (1, True), ended.err
     assert repository("import", "odd.bin").code == 2
     assert repository("import", "nothing", "--yes").code == 2
+
+
+def test_what_the_service_refuses_is_named_and_the_rest_is_taken_over(repository, running):
+    table = repository.folder / "t.csv"
+    tags = " ".join(f"t{number}," for number in range(40))
+    rows = [
+        *(f"fine {number},a" for number in range(150)),
+        f"{'long ' * 20_000},b",
+        f'many,"{tags}"',
+        f"token {SECRET},c",
+    ]
+    table.write_text("text,tags\n" + "\n".join(rows) + "\n")
+    preview = json.loads(repository("import", table, "--dry-run", "--json", "-p", repository.project).out)
+    assert (preview["counts"], preview["masked"]) == ({"new": 151, "left out": 2}, ["GitHub token"])
+    told = imported(repository, table, "-p", repository.project)
+    assert told["counts"] == preview["counts"]
+    assert ["text" in one["reason"] and "limits.text_bytes" in one["reason"] for one in told["left_out"]] == [
+        True,
+        False,
+    ]
+    assert "limits.tags" in told["left_out"][1]["reason"]
+    memories = listed(running, repository.project)
+    assert (len(memories), SECRET in json.dumps(memories)) == (151, False)
+    assert imported(repository, table, "-p", repository.project)["counts"] == {"known": 151, "left out": 2}
+
+
+def test_a_zip_of_markdown_comes_back_and_rules_are_known_however_they_are_given(repository, running):
+    repository.added("Orders live in Postgres", "-t", "db")
+    assert repository("export", "-p", repository.project, "--format", "markdown", "--to", "out.zip").code == 0
+    assert imported(repository, "out.zip")["counts"] == {"known": 1, "left out": 0}
+    rules = repository.folder / "CLAUDE.md"
+    rules.write_text("# Rules\n\nUse pnpm.\n")
+    assert imported(repository, rules)["counts"] == {"new": 1, "left out": 0}
+    (repository.folder / "more").mkdir()
+    (repository.folder / "more" / "note.md").write_text("a note")
+    told = imported(repository, repository.folder)
+    assert (told["from"], told["counts"]) == ("markdown", {"new": 1, "known": 1, "left out": 0})
+    kinds = {one["text"]: one["metadata"].get("imported_from") for one in listed(running, repository.project)}
+    assert kinds == {"Orders live in Postgres": None, "# Rules\n\nUse pnpm.": "rules", "a note": "markdown"}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from faiss_memory_plugins.importers.plugin import register_importers
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
-from tests.docs.documents import ROOT, blocks, commands, read, section
+from tests.docs.documents import ROOT, blocks, commands, read, rows, section
 from tests.running import RunningService
 
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/README.md"))
@@ -132,3 +135,27 @@ def test_the_builds_of_the_document_run(tmp_path):
             ended = cli.shell(line)
             assert ended.code == 0, (line, ended.err)
         assert service.call("GET", "/stats")[1]["total_memories"] == 1
+
+
+def test_the_imports_of_the_document_run(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "ledger.md").write_text("# Ledger\n\nThe ledger lies in Postgres.\n")
+    message = {"author": {"role": "user"}, "content": {"content_type": "text", "parts": ["Plant tulips"]}}
+    conversations = [{"title": title, "mapping": {"a": {"message": message}}} for title in ("Garden", "Tax")]
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("conversations.json", json.dumps(conversations))
+    tried = [line for block in blocks("docs/importing.md", "bash") for line in block.text.splitlines()]
+    assert len(tried) > 2
+    with RunningService(tmp_path / "data", fake=True, home=tmp_path) as service:
+        cli = CommandLine(tmp_path, environment(tmp_path, tmp_path))
+        for line in tried:
+            ended = cli.shell(line)
+            assert ended.code == 0, (line, ended.err)
+        assert service.call("GET", "/stats")[1]["total_memories"] == 2
+
+
+def test_the_document_names_every_importer_that_finds_out_for_itself():
+    listed = [row[0].strip("`") for row in rows(section("docs/importing.md", "## What is read"))[1:]]
+    assert sorted(listed) == sorted(
+        one.name for one in register_importers() if not one.name.endswith("-conversations")
+    )

@@ -29,6 +29,8 @@ class Record:
     """The key of the memory that it replaces."""
     uid: str | None = None
     """Its uid, where it has come from a memory of ours."""
+    kind: str | None = None
+    """The importer that the key belongs to; None for the one that has read it. Two that read the same agree by it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faiss_memory import Importer, LeftOut, Record
-from faiss_memory_plugins.importers.databases import has_table, opened, rows
-from faiss_memory_plugins.importers.values import paragraphs, when, words
+from faiss_memory_plugins.importers.reading.databases import Row, has_table, opened, records_of, rows
+from faiss_memory_plugins.importers.reading.values import paragraphs, text_of, when, words
 
 
 class Engram(Importer):
@@ -23,20 +23,22 @@ class Engram(Importer):
 
     def read(self, path: Path) -> Iterator[Record | LeftOut]:
         """Read the observations in the order in which they were stored."""
-        with opened(path) as connection:
-            for row in rows(connection, "observations", "id"):
-                title, content = str(row["title"] or ""), str(row["content"] or "")
-                key = f"{row['session_id']}/{row['created_at']}/{row['id']}"
-                text = content if content.lstrip().startswith(title) else paragraphs(title, content)
-                if row.get("deleted_at") is not None:
-                    yield LeftOut(key, "it is deleted there")
-                elif not text.strip():
-                    yield LeftOut(key, "it has no text")
-                else:
-                    yield Record(
-                        key=key,
-                        text=text,
-                        project=row.get("project") or None,
-                        tags=words([row.get("type"), row.get("topic_key")]),
-                        timestamp=when(row["created_at"]),
-                    )
+        with opened(path, observations=("id", "title", "content", "created_at")) as connection:
+            yield from records_of(rows(connection, "observations", "id"), "observations", _record)
+
+
+def _record(row: Row) -> Record | LeftOut:
+    title, content = text_of(row["title"]), text_of(row["content"])
+    key = f"{row.get('session_id')}/{row['created_at']}/{row['id']}"
+    text = content if content.startswith(title) else paragraphs(title, content)
+    if row.get("deleted_at") is not None:
+        return LeftOut(key, "it is deleted there")
+    if not text:
+        return LeftOut(key, "it has no text")
+    return Record(
+        key=key,
+        text=text,
+        project=text_of(row.get("project")) or None,
+        tags=words([row.get("type"), row.get("topic_key")]),
+        timestamp=when(row["created_at"]),
+    )

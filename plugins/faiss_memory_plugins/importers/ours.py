@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, InvalidRequest, LeftOut, Record, is_uid, located, open_file
-from faiss_memory_plugins.importers.values import as_json, lines_of, when, words
+from faiss_memory_plugins.importers.reading.values import as_json, lines_of, when, words
 
 FORMAT, VERSION = "faiss-memory", 1
 _HEAD = 200

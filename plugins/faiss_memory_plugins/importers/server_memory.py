@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record, located, open_file
-from faiss_memory_plugins.importers.values import lines_of, words
+from faiss_memory_plugins.importers.reading.texts import json_lines, opened_text
+from faiss_memory_plugins.importers.reading.values import as_json, text_of, words
 
 _HEAD = 4096
+_FIRST = re.compile(r'\s*\{\s*"type"\s*:\s*"(entity|relation)"')
 
 
 class ServerMemory(Importer):
@@ -22,18 +25,18 @@ class ServerMemory(Importer):
     def fits(self, path: Path) -> bool:
         """Return whether its first line is an entity or a relation."""
         try:
-            with open_file(located(path)) as file:
-                head = file.read(_HEAD).lstrip()
-        except OSError:
+            with open_file(located(path)) as file, opened_text(file) as text:
+                return bool(_FIRST.match(text.read(_HEAD)))
+        except (OSError, ValueError):
             return False
-        return head.startswith(
-            (b'{"type":"entity"', b'{"type":"relation"', b'{"type": "entity"', b'{"type": "relation"')
-        )
 
     def read(self, path: Path) -> Iterator[Record | LeftOut]:
         """Read the lines. There are no times in it."""
         with open_file(located(path)) as file:
-            for number, row in lines_of(file):
+            for number, row in json_lines(file):
+                if isinstance(row, LeftOut):
+                    yield row
+                    continue
                 found = list(_records(row))
                 yield from found
                 if not found:
@@ -44,12 +47,12 @@ def _records(row: Any) -> Iterator[Record]:
     if not isinstance(row, dict):
         return
     if row.get("type") == "entity":
-        name, kind = str(row.get("name", "")), str(row.get("entityType", ""))
-        for said in row.get("observations") or []:
-            if str(said).strip():
-                yield Record(key=json.dumps([name, said]), text=f"{name}: {said}", tags=words([kind]),
+        name = text_of(row.get("name"))
+        for said in map(text_of, as_json(row.get("observations"), [])):
+            if said:
+                yield Record(key=json.dumps([name, said]), text=f"{name}: {said}", tags=words([row.get("entityType")]),
                              metadata={"entity": name})  # fmt: skip
     elif row.get("type") == "relation":
-        parts = [str(row.get(name, "")) for name in ("from", "relationType", "to")]
+        parts = [text_of(row.get(name)) for name in ("from", "relationType", "to")]
         if all(parts):
             yield Record(key=json.dumps(parts), text=" ".join(parts), tags=("relation",))

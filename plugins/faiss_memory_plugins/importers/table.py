@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from faiss_memory import Importer, InvalidRequest, LeftOut, Record, is_uid, located, open_file
 from faiss_memory_plugins.importers.ours import record_of
-from faiss_memory_plugins.importers.values import as_json, when, words
+from faiss_memory_plugins.importers.reading.texts import NOT_UTF8, is_garbled, opened_text
+from faiss_memory_plugins.importers.reading.values import as_json, when, words
 
 KNOWN = (
     "uid",
@@ -27,6 +28,8 @@ KNOWN = (
     "supersedes",
     "hash",
 )
+_SEPARATORS = ",;\t"
+"""The one that the heading has most of; spreadsheets write what is usual in their country."""
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 MOST_OF_A_CELL = 2**31 - 1
 
@@ -44,15 +47,19 @@ class Table(Importer):
     def read(self, path: Path) -> Iterator[Record | LeftOut]:
         """Read the rows. Columns that a memory has no field for become properties."""
         csv.field_size_limit(MOST_OF_A_CELL)
-        with (
-            open_file(located(path)) as file,
-            io.TextIOWrapper(file, "utf-8-sig", "replace", newline="") as text,
-        ):
-            reader = csv.DictReader(text)
+        with open_file(located(path)) as file, opened_text(file) as text:
+            lines = (line.replace("\0", "") for line in text)
+            head = next(lines, "")
+            separator = max(_SEPARATORS, key=head.count)
+            reader = csv.DictReader(chain([head], lines), delimiter=separator)
             if "text" not in (reader.fieldnames or ()):
                 raise InvalidRequest(f"{path} has no column `text`", "path")
-            for number, row in enumerate(reader, 1):
-                yield _record({name: _plain(cell) for name, cell in row.items() if name and cell}, number)
+            number = 0
+            try:
+                for number, row in enumerate(reader, 1):
+                    yield _record(row, number)
+            except csv.Error as error:
+                yield LeftOut(f"row {number + 1}", f"from here on it is no table ({error})")
 
 
 def _plain(cell: str | list[str]) -> str:
@@ -61,7 +68,10 @@ def _plain(cell: str | list[str]) -> str:
     return written[1:] if _GUARDED.match(written) else written
 
 
-def _record(row: Mapping[str, str], number: int) -> Record | LeftOut:
+def _record(cells: Mapping[str, str | list[str]], number: int) -> Record | LeftOut:
+    if any(is_garbled(str(cell)) for cell in cells.values()):
+        return LeftOut(f"row {number}", NOT_UTF8)
+    row = {name: _plain(cell) for name, cell in cells.items() if name and cell}
     if not row.get("text", "").strip():
         return LeftOut(f"row {number}", "it has no text")
     metadata = {**as_json(row.get("metadata"), {}), **{name: row[name] for name in row if name not in KNOWN}}

@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faiss_memory.cli.failures import EXIT_NO, CommandFailed
+from faiss_memory.cli.failures import EXIT_NO, CommandFailed, Refused
 from faiss_memory.cli.lazy import ExampleCommand
 from faiss_memory.cli.options import asks_service, project_option
 
 if TYPE_CHECKING:
     from faiss_memory.cli.session import Session
     from faiss_memory.contracts.importing import Importer, LeftOut
+    from faiss_memory.globs import Glob
 
 AT_ONCE = 100
 """Memories that are sent at once."""
 MOST_NAMED = 20
 """So many of those that are left out are named."""
+LONGEST_NAME = 120
+"""Characters of a key that are shown."""
+REFUSED_FOR_WHAT_IT_SAYS = (400, 413, 422)
 
 
 @dataclass
@@ -43,6 +47,7 @@ class Report:
 )
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
 @click.option("--from", "kind", metavar="NAME", help="What has written it [found out by itself].")
+@click.option("--only", metavar="GLOB", help="Only what comes from such files or conversations, as 'Work*'.")
 @project_option("Take all of it into this project [each its own, else this folder's].")
 @click.option("--dry-run", is_flag=True, help="Only say what would be taken over.")
 @click.option("--fingerprint", metavar="TEXT", help="Only if it is still what a dry run has seen.")
@@ -53,6 +58,7 @@ def import_memories(
     session: Session,
     path: Path,
     kind: str | None,
+    only: str | None,
     project: str | None,
     dry_run: bool,
     fingerprint: str | None,
@@ -64,6 +70,9 @@ def import_memories(
     What has written it, this or another program, is found out, and you are told how much of it is new before anything
     is stored. Times and tags are kept, secrets are masked. Each memory is known again: doing it twice brings nothing
     twice, also after it was cut short, and what was forgotten here stays forgotten.
+
+    Of what assistants on the web export, saved memories and instructions are taken; what you wrote in conversations
+    only with --from chatgpt-conversations or claude-ai-conversations.
     """
     from faiss_memory.errors import InvalidRequest
 
@@ -72,21 +81,30 @@ def import_memories(
             "Nobody can be asked here: give --yes to import, or --dry-run to see what it would be."
         )
     try:
-        taking = _Taking(session, _importer(path, kind), path, project, keep_secrets=keep_secrets)
-        seen, preview = taking.run(dry_run=True)
-        if fingerprint is not None and fingerprint != seen:
-            raise CommandFailed(f"{path} is not what the fingerprint stands for; look again with --dry-run.")
-        if dry_run or not preview.outcomes["new"]:
-            taking.tell(preview, seen, dry_run=dry_run)
-        elif yes or _agreed(taking.in_words(preview)):
-            if taking.fingerprint() != seen:
-                raise CommandFailed(f"{path} has changed meanwhile, and nothing was stored; do it again.")
-            _, done = taking.run(dry_run=False)
-            taking.tell(done, seen, dry_run=False)
+        taking = _Taking(
+            session, _importer(path, kind), path, project, _glob(only), keep_secrets=keep_secrets
+        )
+        _take(taking, fingerprint, dry_run=dry_run, yes=yes)
     except InvalidRequest as error:
         raise CommandFailed(str(error)) from None
     except OSError as error:
         raise CommandFailed(f"{path} cannot be read ({error.strerror or error}).") from None
+
+
+def _take(taking: _Taking, fingerprint: str | None, *, dry_run: bool, yes: bool) -> None:
+    """Look at what is there, and take over just that if the person agrees."""
+    seen, preview = taking.run(dry_run=True)
+    if fingerprint is not None and fingerprint != seen:
+        raise CommandFailed(
+            f"{taking.path} is not what the fingerprint stands for; look again with --dry-run."
+        )
+    if dry_run or not preview.outcomes["new"]:
+        taking.tell(preview, seen, dry_run=dry_run)
+    elif yes or _agreed(taking.in_words(preview)):
+        if taking.fingerprint() != seen:
+            raise CommandFailed(f"{taking.path} has changed meanwhile, and nothing was stored; do it again.")
+        _, done = taking.run(dry_run=False)
+        taking.tell(done, seen, dry_run=False)
 
 
 def _agreed(preview: str) -> bool:
@@ -94,6 +112,16 @@ def _agreed(preview: str) -> bool:
         click.echo("Nothing was imported", err=True)
         click.get_current_context().exit(EXIT_NO)
     return True
+
+
+def _glob(only: str | None) -> Glob | None:
+    """Read a glob over sources. Raises click.BadParameter."""
+    from faiss_memory.globs import Glob, InvalidGlob
+
+    try:
+        return None if only is None else Glob(only)
+    except InvalidGlob as error:
+        raise click.BadParameter(f"{only}: {error}", param_hint="--only") from None
 
 
 def _importer(path: Path, kind: str | None) -> Importer:
@@ -115,13 +143,21 @@ class _Taking:
     """Reads a store as often as it takes, and tells the service of each memory."""
 
     def __init__(
-        self, session: Session, importer: Importer, path: Path, project: str | None, *, keep_secrets: bool
+        self,
+        session: Session,
+        importer: Importer,
+        path: Path,
+        project: str | None,
+        only: Glob | None,
+        *,
+        keep_secrets: bool,
     ) -> None:
-        self._session, self._importer, self._path = session, importer, path
-        self._project = project
+        self._session, self._importer, self.path = session, importer, path
+        self._project, self._only = project, only
         self._keep = {"secrets": "keep"} if keep_secrets else {}
         self._digest = hashlib.sha256()
         self._left: list[LeftOut] = []
+        self._names: dict[str, str] = {}
 
     def fingerprint(self) -> str:
         """Return what stands for all that is there now."""
@@ -143,23 +179,30 @@ class _Taking:
         for some in _in_turn(waiting):
             self._send(some, report, dry_run=dry_run)
         report.left_out += [(one.key, one.reason) for one in self._left]
-        report.outcomes["left out"] = len(self._left)
+        report.outcomes["left out"] += len(self._left)
         return self._digest.hexdigest()[:16], report
 
     def _memories(self) -> Iterator[dict[str, Any]]:
         from faiss_memory.contracts.importing import LeftOut
         from faiss_memory.uids import named_uid
 
-        self._digest, self._left = hashlib.sha256(), []
-        kind, here = self._importer.name, self._session.here
-        for record in self._importer.read(self._path):
+        self._digest, self._left, self._names = hashlib.sha256(), [], {}
+        here = self._session.here
+        for record in self._importer.read(self.path):
             self._digest.update(repr(record).encode("utf-8", "surrogatepass"))
             if isinstance(record, LeftOut):
                 self._left.append(record)
                 continue
+            if self._only is not None and not self._only.fits(record.source):
+                continue
             older, is_ours = record.supersedes, record.uid is not None
+            kind = record.kind or self._importer.name
+            uid = record.uid or named_uid(f"{kind}\n{record.key}")
+            self._names[uid] = (
+                record.key if len(record.key) <= LONGEST_NAME else f"{record.key[:LONGEST_NAME]}…"
+            )
             yield {
-                "uid": record.uid or named_uid(f"{kind}\n{record.key}"),
+                "uid": uid,
                 "text": record.text,
                 "project": self._project or record.project or here,
                 "source": record.source,
@@ -174,11 +217,31 @@ class _Taking:
         if not batch:
             return
         request = {"memories": list(batch), "dry_run": dry_run, **self._keep}
-        answer = self._session.call("POST", "/import", request, endless=True)
+        try:
+            answer = self._session.call("POST", "/import", request, endless=True)
+        except Refused as refused:
+            if refused.status not in REFUSED_FOR_WHAT_IT_SAYS:
+                raise
+            self._send_less(batch, report, str(refused), dry_run=dry_run)
+            return
         report.outcomes.update(answer["counts"])
         report.masked.update(answer.get("masked", ()))
         if not dry_run:
-            report.left_out += [(one["uid"], one["reason"]) for one in answer["results"] if one["reason"]]
+            report.left_out += [
+                (self._names[one["uid"]], one["reason"]) for one in answer["results"] if one["reason"]
+            ]
+
+    def _send_less(
+        self, batch: Sequence[dict[str, Any]], report: Report, reason: str, *, dry_run: bool
+    ) -> None:
+        """Send the halves of what was refused together, down to the memory that cannot be stored."""
+        if len(batch) == 1:
+            report.left_out.append((self._names[batch[0]["uid"]], reason.replace("memories[0].", "")))
+            report.outcomes["left out"] += 1
+            return
+        half = len(batch) // 2
+        self._send(batch[:half], report, dry_run=dry_run)
+        self._send(batch[half:], report, dry_run=dry_run)
 
     def in_words(self, report: Report) -> str:
         """Return what became of how many."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -12,26 +12,37 @@ _MILLISECONDS_FROM = 1e11
 """Numbers from here on are milliseconds: as seconds they would be thousands of years away."""
 
 
+def text_of(value: Any) -> str:
+    """Return a text without white space around it; empty for what is none."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return value.strip() if isinstance(value, str) else ""
+
+
 def words(value: Any) -> tuple[str, ...]:
     """Return a list of words, written as a list, as JSON, or with commas between; each once, and none empty."""
     if isinstance(value, str) and value.lstrip().startswith("["):
-        value = as_json(value, [])
+        listed = as_json(value, [None])
+        value = value if listed == [None] else listed
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
-    found = (str(part).strip()[:128] for part in parts if part is not None)
+    found = (str(part).strip()[:128].strip() for part in parts if isinstance(part, str | int | float))
     return tuple(dict.fromkeys(part for part in found if part))
 
 
 def as_json(text: Any, otherwise: Any) -> Any:
     """Read JSON of the type that `otherwise` has; that one where it is none."""
     try:
-        value = json.loads(text) if isinstance(text, str) else text
+        value = json.loads(text) if isinstance(text, str | bytes) else text
     except (ValueError, RecursionError):
         return otherwise
     return value if isinstance(value, type(otherwise)) else otherwise
 
 
-def when(value: Any) -> datetime | None:
-    """Read a time: ISO 8601, or seconds or milliseconds since 1970; None where it is none."""
+def when(value: Any, zone: tzinfo | None = UTC) -> datetime | None:
+    """Read a time: ISO 8601, or seconds or milliseconds since 1970; None where it is none.
+
+    A time without an offset is taken as one of the zone; None stands for that of this machine.
+    """
     try:
         if isinstance(value, int | float) and not isinstance(value, bool):
             seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
@@ -39,14 +50,21 @@ def when(value: Any) -> datetime | None:
         if not isinstance(value, str) or not value.strip():
             return None
         time = datetime.fromisoformat(value.strip())
-    except (ValueError, OverflowError):
+        if time.tzinfo is not None:
+            return time
+        return time.astimezone() if zone is None else time.replace(tzinfo=zone)
+    except (ValueError, OverflowError, OSError):
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def paragraphs(*parts: Any) -> str:
     """Join what is there of some texts, with an empty line between."""
-    return "\n\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
+    return "\n\n".join(part for part in map(text_of, parts) if part)
+
+
+def filled(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return those of some fields that hold something."""
+    return {name: fields[name] for name in names if fields.get(name) not in (None, "", [], {})}
 
 
 def lines_of(lines: Any) -> Iterator[tuple[int, Any]]:

@@ -1,0 +1,1 @@
+"""How what other programs have written is read, of whichever program it is."""

@@ -1,0 +1,60 @@
+"""The front matter of Markdown files, as people, their programs and assistants write it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+import yaml
+
+from faiss_memory_plugins.importers.reading.values import when
+
+_FRONT = re.compile(r"---[ \t]*\n(.*?\n)??---[ \t]*(?:\n|\Z)", re.DOTALL)
+_LINE = re.compile(r"([A-Za-z_][\w-]*):[ \t]*(.*)")
+_TIMES = ("timestamp", "created", "created_at", "date")
+_MOST_VALUES = 10_000
+"""Where there are more, references inside it have made many out of few."""
+
+
+def apart(whole: str) -> tuple[Mapping[str, Any], str]:
+    """Return front matter, as JSON can hold it, and text; one that cannot be read is text as the rest."""
+    found = _FRONT.match(whole)
+    front = None if found is None else _read(found[1] or "")
+    return ({}, whole) if found is None or front is None else (front, whole[found.end() :])
+
+
+def time_of(front: Mapping[str, Any]) -> datetime | None:
+    """Return when front matter says that the file was written; None if it does not."""
+    return next((time for name in _TIMES if (time := when(front.get(name)))), None)
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    try:
+        read = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return _by_line(text)
+    try:
+        return _plain(read, iter(range(_MOST_VALUES))) if isinstance(read, dict) else None
+    except ValueError:
+        return None
+
+
+def _by_line(text: str) -> dict[str, Any] | None:
+    """Read lines that look like YAML and are none, such as `globs: *.ts`; None if they do not look so."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    found = [_LINE.fullmatch(line) for line in lines]
+    return {one[1]: one[2].strip("'\"") for one in found if one} if lines and all(found) else None
+
+
+def _plain(value: Any, left: Iterator[int]) -> Any:
+    if next(left, None) is None:
+        raise ValueError("it holds too much")
+    if isinstance(value, dict):
+        return {str(key): _plain(inner, left) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner, left) for inner in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
