@@ -37,6 +37,7 @@ from faiss_memory import (
 )
 from faiss_memory_adapters.client_files import items, place_of, read_yaml
 from faiss_memory_adapters.hindrances import TOOL, matching
+from faiss_memory_adapters.mcp_entry import arguments, starts_us
 from faiss_memory_adapters.texts import template
 
 PROMPT = PromptTemplate("continue", template("continue/rule.md"))
@@ -193,9 +194,9 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
-    if context.scope == "user" and context.command:
-        # The address alone would not say which project is worked on; a process is started in its folder.
-        return {"name": "faiss-memory", "type": "stdio", "command": context.command, "args": ["mcp"]}
+    if starts_us(context):
+        started = {"command": context.command, "args": arguments(context)}
+        return {"name": "faiss-memory", "type": "stdio", **started}
     server = {"name": "faiss-memory", "type": "streamable-http", "url": endpoint_address(context, "/mcp")}
     return {**server, **({"requestOptions": _headers(context)} if context.has_token else {})}
 

@@ -22,6 +22,7 @@ from faiss_memory import (
 )
 from faiss_memory_adapters.client_files import items, read_json, table
 from faiss_memory_adapters.hindrances import TOOL, matching
+from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "cursor"
@@ -44,11 +45,10 @@ alwaysApply: true
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
-    if context.scope == "user" and context.command:
-        # The address alone would not say which project is worked on; Cursor tells a process the folders it has open.
-        return {"command": context.command, "args": ["mcp"]}
-    reference = {"headers": {"Authorization": f"Bearer ${{env:{context.token_variable}}}"}}
-    return {"url": endpoint_address(context, "/mcp"), **(reference if context.has_token else {})}
+    if starts_us(context):
+        return {"command": context.command, "args": arguments(context)}
+    token = headers(context, f"${{env:{context.token_variable}}}")
+    return {"url": endpoint_address(context, "/mcp"), **token}
 
 
 def _files(context: InstallContext) -> Sequence[ConfigFile]:

@@ -24,7 +24,7 @@ from faiss_memory import (
     Tool,
     endpoint_address,
 )
-from faiss_memory_adapters.mcp_entry import headers
+from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us
 from faiss_memory_adapters.texts import filled, template
 
 PROMPT = PromptTemplate("generic", template("generic/agents.md"))
@@ -139,9 +139,8 @@ def _shown(context: InstallContext) -> Sequence[ConfigFile]:
     """Return the entries of clients that we have not seen read them, or whose file is in another place everywhere."""
     url, bearer = endpoint_address(context, "/mcp"), headers(context, "YOUR-TOKEN")
     zed: dict[str, Any] = {"url": url, **bearer}
-    if context.command:
-        project = [] if context.scope == "user" else ["--project", context.project]
-        zed = {"source": "custom", "command": context.command, "args": ["mcp", *project]}
+    if starts_us(context):
+        zed = {"source": "custom", "command": context.command, "args": arguments(context)}
     cline = {
         "type": "streamableHttp",
         "url": url,
