@@ -38,9 +38,16 @@ from faiss_memory import (
 from faiss_memory_adapters.client_files import items, place_of, read_yaml
 from faiss_memory_adapters.hindrances import TOOL, matching
 from faiss_memory_adapters.mcp_entry import arguments, starts_us
-from faiss_memory_adapters.texts import template
+from faiss_memory_adapters.texts import RULES, template
 
-PROMPT = PromptTemplate("continue", template("continue/rule.md"))
+PROMPT = PromptTemplate("continue", RULES)
+RULE = f"""---
+name: FAISS Memory
+description: When to search the project's memory, and what to store in it
+alwaysApply: true
+---
+
+{RULES}"""
 PROMPTS = ("remember", "recall", "forget")
 ABOUT = {"name": "FAISS Memory", "version": "1.0.0", "schema": "v1"}
 """What Continue asks of every file of configuration."""
@@ -160,7 +167,7 @@ def _routes(service: Service) -> Sequence[Route]:
 def _files(context: InstallContext) -> Sequence[ConfigFile]:
     folder = _home(context) if context.scope == "user" else ".continue"
     texts = [
-        OwnFile(f"{folder}/rules/faiss-memory.md", PROMPT.text),
+        OwnFile(f"{folder}/rules/faiss-memory.md", RULE),
         *(
             OwnFile(f"{folder}/prompts/faiss-memory-{name}.md", template(f"continue/{name}.md"))
             for name in PROMPTS
