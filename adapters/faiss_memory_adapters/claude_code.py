@@ -144,7 +144,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
         JsonItems(settings, ("permissions", "allow"), (SEARCH_TOOL,)),
         *(JsonItems(settings, ("hooks", event), (hook,)) for event, hook in _hooks(context).items()),
         OwnFile(f"{folder}/rules/faiss-memory.md", RULES),
-        *skill_files(f"{folder}/skills"),
+        *skill_files(f"{folder}/skills", context),
     )
 
 
@@ -158,7 +158,7 @@ def _package(context: InstallContext) -> Sequence[OwnFile]:
         OwnFile(f"{SERVER}/.mcp.json", _json({"mcpServers": {"memory": _server(context)}})),
         OwnFile(f"{SERVER}/hooks/hooks.json", _json({"hooks": hooks})),
         OwnFile(f"{SERVER}/README.md", template("claude-code/README.md")),
-        *(replace(file, text=file.text.replace(*tools)) for file in skill_files(f"{SERVER}/skills")),
+        *(replace(file, text=file.text.replace(*tools)) for file in skill_files(f"{SERVER}/skills", context)),
     )
 
 

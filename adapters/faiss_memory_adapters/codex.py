@@ -80,7 +80,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
             for event, when in EVENTS.items()
         ),
         *(MarkdownBlock(path, RULES) for path in agents),
-        *skill_files(f"{own}/skills" if home else ".agents/skills"),
+        *skill_files(f"{own}/skills" if home else ".agents/skills", context),
     )
 
 

@@ -15,6 +15,7 @@ from faiss_memory import (
     JsonDefault,
     JsonItems,
     JsonMember,
+    MarkdownBlock,
     OwnFile,
     PromptTemplate,
     endpoint_address,
@@ -55,14 +56,18 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     folder = "~/.cursor" if context.scope == "user" else ".cursor"
     hooks = f"{folder}/hooks.json"
     hook = {"command": hook_line(context, NAME, HOOK), "timeout": 5}
-    # The user's own rules are kept in Cursor's settings, not in a file.
-    rules = () if context.scope == "user" else (OwnFile(f"{folder}/rules/faiss-memory.mdc", RULE),)
+    # The user's own rules are kept in Cursor's settings, not in a file. It reads AGENTS.md, which others read too.
+    rules: dict[str, tuple[ConfigFile, ...]] = {
+        "personal": (OwnFile(f"{folder}/rules/faiss-memory.mdc", RULE),),
+        "shared": (MarkdownBlock("AGENTS.md", RULES),),
+        "user": (),
+    }
     return (
         JsonMember(f"{folder}/mcp.json", ("mcpServers", SERVER), _server(context)),
         JsonDefault(hooks, ("version",), 1),
         *(JsonItems(hooks, ("hooks", event), (hook,)) for event in EVENTS),
-        *rules,
-        *skill_files(f"{folder}/skills"),
+        *rules[context.scope],
+        *skill_files(f"{folder}/skills" if context.scope == "user" else ".agents/skills", context),
     )
 
 

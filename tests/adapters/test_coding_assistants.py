@@ -176,7 +176,8 @@ def test_cursor_takes_the_server_the_hooks_and_the_rule(scope, given):
     assert hooks["hooks"].keys() <= CURSOR_EVENTS, "one unknown event makes the whole file invalid"
     assert all(hook["command"] for event in hooks["hooks"].values() for hook in event)
     rule = found.get(".cursor/rules/faiss-memory.mdc")
-    assert (rule is None) == (scope == "user")
+    assert (rule is None) == (scope != "personal")
+    assert ("AGENTS.md" in found) == (scope == "shared"), "which it reads, as others do"
     assert rule is None or yaml.safe_load(rule.split("---")[1])["alwaysApply"] is True
 
 
@@ -225,6 +226,18 @@ def test_every_way_follows_the_service_and_with_the_container_alone_has_its_addr
     assert ":8900" not in str(adapter.files(context)), "it would not follow to another port"
     alone = str(adapter.files(replace(context, **WITHOUT_US)))
     assert re.search(r"127\.0\.0\.1:8900\}?/mcp", alone)
+
+
+def test_a_team_gets_few_files_and_of_each_one():
+    both = [files(adapter, "shared") for adapter in (claude_code, cursor, codex)]
+    assert len({path for found in both for path in found}) <= 10
+    skills = [path for found in both for path in found if path.endswith("SKILL.md")]
+    assert sorted(set(skills)) == [
+        ".agents/skills/project-memory/SKILL.md", ".claude/skills/project-memory/SKILL.md",
+    ]  # fmt: skip
+    for found in both:
+        (text,) = (text for path, text in found.items() if path.endswith("SKILL.md"))
+        assert yaml.safe_load(text.split("---\n")[1])["name"] == "project-memory"
 
 
 def test_codex_hands_on_the_variables_that_say_where_the_service_is():

@@ -31,7 +31,7 @@ def test_the_tools_are_those_of_the_service(pipe, tmp_path):
         assert "memory_search" in about["instructions"]
         tools = assistant.ask("tools/list")["result"]["tools"]
         assert [tool["name"] for tool in tools] == [
-            "memory_search", "memory_add", "memory_update", "memory_forget",
+            "memory_search", "memory_recent", "memory_add", "memory_update", "memory_forget",
         ]  # fmt: skip
         assert "outputSchema" in tools[0]
         assert assistant.ask("ping", 7)["result"] == {}
