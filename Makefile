@@ -18,7 +18,7 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
-.PHONY: help serve test check docs faults long installs shelf postgres-check docker-check mcp-check vendor web-check pictures audit bench model packages-check calibrate clean
+.PHONY: help serve test check docs faults long installs shelf postgres-check docker-check mcp-check clients-check vendor web-check pictures audit bench model packages-check calibrate clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -67,6 +67,10 @@ packages-check: $(VENV)/.ready-for-tests  ## README's ways to install it, each i
 
 mcp-check: $(VENV)/.ready-for-tests       ## MCP: the official conformance suite (needs npm), and more
 	$(BIN)/pytest -m mcp tests/mcp $(ARGS)
+
+# Kept between runs; each client is fetched once by npm, and then runs offline.
+clients-check: $(VENV)/.ready-for-tests   ## The real assistants that npm has, against models that stand in for theirs, and a table
+	TEST_CLIENTS=$(CURDIR)/$(VENV)/clients $(BIN)/pytest -s -m clients tests/clients $(ARGS)
 
 vendor: $(VENV)/.ready    ## The page's libraries, fetched again and compared with vendor.lock (ARGS=--update takes new ones)
 	$(BIN)/python plugins/faiss_memory_plugins/web/vendor.py $(ARGS)

@@ -35,6 +35,7 @@ DEADLINE = 0.25
 MOST_BYTES = 1_000_000
 """Neither an event nor an answer is longer."""
 MOST_OF_A_PROOF = 10_000
+LONGEST_LINE = 40
 PORT = 8900
 NOTICES = {"SessionStart": "systemMessage", "sessionStart": "user_message"}
 CONTEXTS = ("hookSpecificOutput.additionalContext", "additional_context")
@@ -118,9 +119,16 @@ def _ask(name: str, options: dict[str, str], event: bytes, until: float) -> dict
 
 
 def _is_context(options: dict[str, str], answer: dict[str, object]) -> bool:
-    """Return whether an answer brings context alone: anything else could stop the assistant, whoever sends it."""
+    """Return whether an answer brings context, and at most a line to the person: all else could stop the assistant."""
     places = (options["--context"],) if "--context" in options else CONTEXTS
-    return "" in places or (len(answer) == 1 and any(isinstance(_at(place, answer), str) for place in places))
+    told = [field for field in _notices(options).values() if _is_line(answer.get(field))]
+    alone = len(answer) - len(told) == 1
+    return "" in places or (alone and any(isinstance(_at(place, answer), str) for place in places))
+
+
+def _is_line(value: object) -> bool:
+    """Return whether the person is told no more than how many notes were recalled."""
+    return isinstance(value, str) and len(value) <= LONGEST_LINE
 
 
 def _at(place: str, answer: object) -> object:

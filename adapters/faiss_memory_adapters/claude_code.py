@@ -32,6 +32,7 @@ from faiss_memory import (
 )
 from faiss_memory_adapters.client_files import items, place_of, read_json, table, trouble_with
 from faiss_memory_adapters.hindrances import matching, proxied
+from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us
 from faiss_memory_adapters.texts import RULES, skill_files, template
 
 NAME = "claude-code"
@@ -63,18 +64,13 @@ HOOK = HookDialect(
 )
 
 
-def _headers(context: InstallContext, reference: str) -> dict[str, Any]:
-    return {"headers": {"Authorization": f"Bearer {reference}"}} if context.has_token else {}
-
-
 def _server(context: InstallContext) -> dict[str, Any]:
-    if context.scope == "user" and context.command:
-        # The address alone would not say which project is worked on; a process is started in its folder.
-        return {"type": "stdio", "command": context.command, "args": ["mcp"], "alwaysLoad": True}
+    if starts_us(context):
+        return {"type": "stdio", "command": context.command, "args": arguments(context), "alwaysLoad": True}
     if context.scope == "shared":
         context = replace(context, url=f"${{FAISS_MEMORY_URL:-{context.url}}}")
-    headers = _headers(context, f"${{{context.token_variable}}}")
-    return {"type": "http", "url": endpoint_address(context, "/mcp"), **headers, "alwaysLoad": True}
+    token = headers(context, f"${{{context.token_variable}}}")
+    return {"type": "http", "url": endpoint_address(context, "/mcp"), **token, "alwaysLoad": True}
 
 
 def _home(context: InstallContext) -> str:
@@ -128,12 +124,12 @@ def _hook(context: InstallContext, event: str) -> dict[str, Any]:
     if context.hook_command or event not in ("UserPromptSubmit", "PostCompact"):
         # An HTTP hook for SessionStart is left out without a word, and others would say at each tool that it fails.
         return {"type": "command", "command": hook_line(context, NAME, HOOK, event), **said}
-    headers = _headers(context, f"${context.token_variable}")
+    token = headers(context, f"${context.token_variable}")
     allowed = {"allowedEnvVars": [context.token_variable]} if context.has_token else {}
     return {
         "type": "http",
         "url": hook_address(context, NAME),
-        **headers,
+        **token,
         **allowed,
         **said,
         "timeout": HOOK_SECONDS,
@@ -148,7 +144,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
         JsonItems(settings, ("permissions", "allow"), (SEARCH_TOOL,)),
         *(JsonItems(settings, ("hooks", event), (hook,)) for event, hook in _hooks(context).items()),
         OwnFile(f"{folder}/rules/faiss-memory.md", RULES),
-        *skill_files(f"{folder}/skills"),
+        *skill_files(f"{folder}/skills", context),
     )
 
 
@@ -162,7 +158,7 @@ def _package(context: InstallContext) -> Sequence[OwnFile]:
         OwnFile(f"{SERVER}/.mcp.json", _json({"mcpServers": {"memory": _server(context)}})),
         OwnFile(f"{SERVER}/hooks/hooks.json", _json({"hooks": hooks})),
         OwnFile(f"{SERVER}/README.md", template("claude-code/README.md")),
-        *(replace(file, text=file.text.replace(*tools)) for file in skill_files(f"{SERVER}/skills")),
+        *(replace(file, text=file.text.replace(*tools)) for file in skill_files(f"{SERVER}/skills", context)),
     )
 
 
@@ -236,7 +232,7 @@ def _switched_off(path: Path, context: InstallContext) -> Iterator[str]:
 def _means_us(entry: Any, context: InstallContext) -> bool:
     """Return whether an administrator's entry means our server: by its name, its address, or what starts it."""
     said = table(entry)
-    address, started = endpoint_address(context, "/mcp"), [context.command, "mcp"]
+    address, started = endpoint_address(context, "/mcp"), [context.command, *arguments(context)]
     return (
         said.get("serverName") == SERVER
         or bool(matching([said.get("serverUrl")], address))

@@ -25,6 +25,7 @@ from faiss_memory import (
 )
 from faiss_memory_adapters.client_files import items, place_of, read_json, read_toml, table, trouble_with
 from faiss_memory_adapters.hindrances import TOOL
+from faiss_memory_adapters.mcp_entry import arguments, starts_us
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "codex"
@@ -49,9 +50,10 @@ HOOK = HookDialect(
 
 def _server(context: InstallContext) -> dict[str, Any]:
     entry: dict[str, Any] = {"url": endpoint_address(context, "/mcp")}
-    if context.scope == "user" and context.command:
-        # The address alone would not say which project is worked on; a process is started in its folder.
-        entry = {"command": context.command, "args": ["mcp"]}
+    if starts_us(context):
+        # Codex hands on no variable that is not named.
+        passed = ["FAISS_MEMORY_URL", context.token_variable]
+        entry = {"command": context.command, "args": arguments(context), "env_vars": passed}
     elif context.has_token:
         entry["bearer_token_env_var"] = context.token_variable
     # Otherwise Codex refuses to store anything where nobody can be asked. Forgetting is asked about all the same.
@@ -78,7 +80,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
             for event, when in EVENTS.items()
         ),
         *(MarkdownBlock(path, RULES) for path in agents),
-        *skill_files(f"{own}/skills" if home else ".agents/skills"),
+        *skill_files(f"{own}/skills" if home else ".agents/skills", context),
     )
 
 

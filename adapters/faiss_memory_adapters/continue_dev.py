@@ -37,9 +37,17 @@ from faiss_memory import (
 )
 from faiss_memory_adapters.client_files import items, place_of, read_yaml
 from faiss_memory_adapters.hindrances import TOOL, matching
-from faiss_memory_adapters.texts import template
+from faiss_memory_adapters.mcp_entry import arguments, starts_us
+from faiss_memory_adapters.texts import RULES, template
 
-PROMPT = PromptTemplate("continue", template("continue/rule.md"))
+PROMPT = PromptTemplate("continue", RULES)
+RULE = f"""---
+name: FAISS Memory
+description: When to search the project's memory, and what to store in it
+alwaysApply: true
+---
+
+{RULES}"""
 PROMPTS = ("remember", "recall", "forget")
 ABOUT = {"name": "FAISS Memory", "version": "1.0.0", "schema": "v1"}
 """What Continue asks of every file of configuration."""
@@ -159,7 +167,7 @@ def _routes(service: Service) -> Sequence[Route]:
 def _files(context: InstallContext) -> Sequence[ConfigFile]:
     folder = _home(context) if context.scope == "user" else ".continue"
     texts = [
-        OwnFile(f"{folder}/rules/faiss-memory.md", PROMPT.text),
+        OwnFile(f"{folder}/rules/faiss-memory.md", RULE),
         *(
             OwnFile(f"{folder}/prompts/faiss-memory-{name}.md", template(f"continue/{name}.md"))
             for name in PROMPTS
@@ -193,9 +201,9 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
-    if context.scope == "user" and context.command:
-        # The address alone would not say which project is worked on; a process is started in its folder.
-        return {"name": "faiss-memory", "type": "stdio", "command": context.command, "args": ["mcp"]}
+    if starts_us(context):
+        started = {"command": context.command, "args": arguments(context)}
+        return {"name": "faiss-memory", "type": "stdio", **started}
     server = {"name": "faiss-memory", "type": "streamable-http", "url": endpoint_address(context, "/mcp")}
     return {**server, **({"requestOptions": _headers(context)} if context.has_token else {})}
 

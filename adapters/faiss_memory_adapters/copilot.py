@@ -49,7 +49,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
         JsonMember(servers, ("mcpServers", SERVER), _server(context)),
         OwnFile(f"{folder}/hooks/{SERVER}.json", json.dumps(hooks, indent=2) + "\n"),
         rules,
-        *skill_files(f"{home}/skills" if own else ".agents/skills"),
+        *skill_files(f"{home}/skills" if own else ".agents/skills", context),
     )
 
 

@@ -15,6 +15,7 @@ from faiss_memory import (
     JsonDefault,
     JsonItems,
     JsonMember,
+    MarkdownBlock,
     OwnFile,
     PromptTemplate,
     endpoint_address,
@@ -22,6 +23,7 @@ from faiss_memory import (
 )
 from faiss_memory_adapters.client_files import items, read_json, table
 from faiss_memory_adapters.hindrances import TOOL, matching
+from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "cursor"
@@ -44,25 +46,28 @@ alwaysApply: true
 
 
 def _server(context: InstallContext) -> dict[str, Any]:
-    if context.scope == "user" and context.command:
-        # The address alone would not say which project is worked on; Cursor tells a process the folders it has open.
-        return {"command": context.command, "args": ["mcp"]}
-    reference = {"headers": {"Authorization": f"Bearer ${{env:{context.token_variable}}}"}}
-    return {"url": endpoint_address(context, "/mcp"), **(reference if context.has_token else {})}
+    if starts_us(context):
+        return {"command": context.command, "args": arguments(context)}
+    token = headers(context, f"${{env:{context.token_variable}}}")
+    return {"url": endpoint_address(context, "/mcp"), **token}
 
 
 def _files(context: InstallContext) -> Sequence[ConfigFile]:
     folder = "~/.cursor" if context.scope == "user" else ".cursor"
     hooks = f"{folder}/hooks.json"
     hook = {"command": hook_line(context, NAME, HOOK), "timeout": 5}
-    # The user's own rules are kept in Cursor's settings, not in a file.
-    rules = () if context.scope == "user" else (OwnFile(f"{folder}/rules/faiss-memory.mdc", RULE),)
+    # The user's own rules are kept in Cursor's settings, not in a file. It reads AGENTS.md, which others read too.
+    rules: dict[str, tuple[ConfigFile, ...]] = {
+        "personal": (OwnFile(f"{folder}/rules/faiss-memory.mdc", RULE),),
+        "shared": (MarkdownBlock("AGENTS.md", RULES),),
+        "user": (),
+    }
     return (
         JsonMember(f"{folder}/mcp.json", ("mcpServers", SERVER), _server(context)),
         JsonDefault(hooks, ("version",), 1),
         *(JsonItems(hooks, ("hooks", event), (hook,)) for event in EVENTS),
-        *rules,
-        *skill_files(f"{folder}/skills"),
+        *rules[context.scope],
+        *skill_files(f"{folder}/skills" if context.scope == "user" else ".agents/skills", context),
     )
 
 

@@ -70,7 +70,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
             for event, when in EVENTS.items()
         ),
         *(MarkdownBlock(path, RULES) for path in rules),
-        *skill_files(f"{folder}/skills" if context.scope == "user" else ".agents/skills"),
+        *skill_files(f"{folder}/skills" if context.scope == "user" else ".agents/skills", context),
     )
 
 

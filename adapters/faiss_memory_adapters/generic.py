@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,15 +19,12 @@ from faiss_memory import (
     PromptTemplate,
     Route,
     Service,
-    Snippet,
     Tool,
-    endpoint_address,
 )
-from faiss_memory_adapters.mcp_entry import headers
+from faiss_memory_adapters.pasted import pasted
 from faiss_memory_adapters.texts import filled, template
 
 PROMPT = PromptTemplate("generic", template("generic/agents.md"))
-NAME = "faiss-memory"
 
 
 def _by_rest(path: str, differs: str, tool: Tool[Any], **says: str) -> tuple[str, Tool[Any]]:
@@ -132,36 +128,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     if context.has_token:
         text += f'\nThe service wants a token: add -H "Authorization: Bearer ${context.token_variable}" to each call.\n'
     instructions = () if context.scope == "user" else (MarkdownBlock("AGENTS.md", text),)
-    return (*instructions, *_shown(context))
-
-
-def _shown(context: InstallContext) -> Sequence[ConfigFile]:
-    """Return the entries of clients that we have not seen read them, or whose file is in another place everywhere."""
-    url, bearer = endpoint_address(context, "/mcp"), headers(context, "YOUR-TOKEN")
-    zed: dict[str, Any] = {"url": url, **bearer}
-    if context.command:
-        project = [] if context.scope == "user" else ["--project", context.project]
-        zed = {"source": "custom", "command": context.command, "args": ["mcp", *project]}
-    cline = {
-        "type": "streamableHttp",
-        "url": url,
-        "alwaysAllow": ["memory_search"],
-        "disabled": False,
-        **bearer,
-    }
-    snippets = [
-        _snippet(
-            "~/.codeium/windsurf/mcp_config.json", "mcpServers", {"serverUrl": url, **bearer}, "Windsurf"
-        ),
-        _snippet("settings.json", "context_servers", zed, "Zed"),
-        _snippet("cline_mcp_settings.json", "mcpServers", cline, "Cline"),
-    ]
-    return snippets
-
-
-def _snippet(path: str, key: str, entry: dict[str, Any], client: str) -> Snippet:
-    text = json.dumps({key: {NAME: entry}}, indent=2)
-    return Snippet(path, f"{text}\n", f"For {client}: merge it into that file, if you use it.")
+    return (*instructions, *pasted(context))
 
 
 def _steps(context: InstallContext) -> Sequence[str]:
@@ -179,6 +146,8 @@ adapter = Adapter(
         "AGENTS.md",
         ".windsurf",
         ".clinerules",
+        ".kiro",
+        ".kilo",
         ".roo",
         ".junie",
     ),

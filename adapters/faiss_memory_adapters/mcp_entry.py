@@ -14,11 +14,11 @@ def headers(context: InstallContext, token: str) -> dict[str, Any]:
 
 
 def starts_us(context: InstallContext) -> bool:
-    """Return whether an entry starts our command, which finds the service wherever it answers.
+    """Return whether an entry starts our command, which finds the service wherever it answers, for each of a team.
 
-    What is shared names the address: others need not have the command. So do the files for the container alone.
+    The files for those who run only the container name an address: there is no command.
     """
-    return context.scope != "shared" and bool(context.command)
+    return bool(context.command)
 
 
 def arguments(context: InstallContext) -> list[str]:

@@ -47,7 +47,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
         JsonDefault(settings, ("$schema",), "https://opencode.ai/config.json", comments=True),
         JsonMember(settings, ("mcp", SERVER), _server(context), comments=True),
         OwnFile(f"{folder}/plugins/{SERVER}.js", _plugin(context)),
-        *skill_files(f"{folder}/skills" if home else ".agents/skills"),
+        *skill_files(f"{folder}/skills" if home else ".agents/skills", context),
     )
 
 

@@ -62,7 +62,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
             )
             for event, when in EVENTS.items()
         ),
-        *skill_files(f"{folder}/skills"),
+        *skill_files(f"{folder}/skills", context),
     )
 
 

@@ -8,6 +8,8 @@ from string import Template
 from faiss_memory import InstallContext, OwnFile
 
 SKILLS = ("recall", "remember", "forget")
+SHARED_SKILL = "project-memory"
+"""All three in one: what is committed takes one file of a repository, and a name that few have already."""
 
 
 def template(name: str) -> str:
@@ -23,10 +25,11 @@ def filled(text: str, context: InstallContext) -> str:
 RULES = template("rules.md")
 
 
-def skill_files(folder: str) -> list[OwnFile]:
+def skill_files(folder: str, context: InstallContext) -> list[OwnFile]:
     """Return the skills as files of a folder, in the form that all assistants with skills agree on."""
+    names = (SHARED_SKILL,) if context.scope == "shared" else SKILLS
     return [
-        OwnFile(f"{folder}/{name}/SKILL.md", template(f"skills/{name}.md"), spared=True) for name in SKILLS
+        OwnFile(f"{folder}/{name}/SKILL.md", template(f"skills/{name}.md"), spared=True) for name in names
     ]
 
 

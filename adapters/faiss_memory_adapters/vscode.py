@@ -43,7 +43,7 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
         JsonMember(SETTINGS, ("servers", SERVER), entry, comments=True),
         *inputs,
         INSTRUCTIONS,
-        *skill_files(".agents/skills"),
+        *skill_files(".agents/skills", context),
     )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import subprocess
+import sys
 import tomllib
 import zipfile
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -15,9 +19,12 @@ from faiss_memory.install import by_path, whole_file
 from faiss_memory_adapters import claude_code as claude_code_module, codex as codex_module
 from faiss_memory_adapters.claude_code import adapter as claude_code
 from faiss_memory_adapters.codex import adapter as codex
+from faiss_memory_adapters.copilot import adapter as copilot
 from faiss_memory_adapters.cursor import adapter as cursor
 from faiss_memory_adapters.gemini import adapter as gemini
+from faiss_memory_adapters.opencode import adapter as opencode
 from faiss_memory_adapters.qwen import adapter as qwen
+from faiss_memory_adapters.vscode import adapter as vscode
 from faiss_memory_plugins.recall.settings import RecallSettings
 
 FOLDER = "/home/you/website"
@@ -116,8 +123,8 @@ def test_claude_code_is_given_a_folder_that_it_looks_up():
     assert list(on_windows["projects"]) == ["C:/you/website"]
 
 
-def test_claude_codes_shared_server_lets_each_have_an_address_of_their_own():
-    server, _ = claude("shared", has_token=True)
+def test_claude_codes_shared_address_lets_each_have_one_of_their_own():
+    server, _ = claude("shared", has_token=True, **WITHOUT_US)
     assert server["url"] == "${FAISS_MEMORY_URL:-http://127.0.0.1:8900}/mcp?project=website"
     assert server["headers"] == {"Authorization": "Bearer ${FAISS_MEMORY_TOKEN}"}
 
@@ -169,7 +176,8 @@ def test_cursor_takes_the_server_the_hooks_and_the_rule(scope, given):
     assert hooks["hooks"].keys() <= CURSOR_EVENTS, "one unknown event makes the whole file invalid"
     assert all(hook["command"] for event in hooks["hooks"].values() for hook in event)
     rule = found.get(".cursor/rules/faiss-memory.mdc")
-    assert (rule is None) == (scope == "user")
+    assert (rule is None) == (scope != "personal")
+    assert ("AGENTS.md" in found) == (scope == "shared"), "which it reads, as others do"
     assert rule is None or yaml.safe_load(rule.split("---")[1])["alwaysApply"] is True
 
 
@@ -207,10 +215,34 @@ def test_the_skills_are_in_the_form_that_all_agree_on(adapter):
         assert 0 < len(head["description"]) <= 1024
 
 
-@pytest.mark.parametrize("adapter", [claude_code, cursor, codex, gemini], ids=lambda adapter: adapter.name)
-def test_a_users_own_server_is_started_in_the_folder_that_is_worked_in(adapter):
-    assert ":8900/mcp" not in str(files(adapter, "user")), "an address does not say which project it is"
-    assert ":8900/mcp" in str(files(adapter, "user", **WITHOUT_US))
+@pytest.mark.parametrize("scope", ["personal", "shared", "user"])
+@pytest.mark.parametrize(
+    "adapter",
+    [claude_code, cursor, codex, gemini, qwen, opencode, copilot, vscode],
+    ids=lambda adapter: adapter.name,
+)
+def test_every_way_follows_the_service_and_with_the_container_alone_has_its_address(adapter, scope):
+    context = InstallContext(url="http://127.0.0.1:8900", project="website", scope=scope)
+    assert ":8900" not in str(adapter.files(context)), "it would not follow to another port"
+    alone = str(adapter.files(replace(context, **WITHOUT_US)))
+    assert re.search(r"127\.0\.0\.1:8900\}?/mcp", alone)
+
+
+def test_a_team_gets_few_files_and_of_each_one():
+    both = [files(adapter, "shared") for adapter in (claude_code, cursor, codex)]
+    assert len({path for found in both for path in found}) <= 10
+    skills = [path for found in both for path in found if path.endswith("SKILL.md")]
+    assert sorted(set(skills)) == [
+        ".agents/skills/project-memory/SKILL.md", ".claude/skills/project-memory/SKILL.md",
+    ]  # fmt: skip
+    for found in both:
+        (text,) = (text for path, text in found.items() if path.endswith("SKILL.md"))
+        assert yaml.safe_load(text.split("---\n")[1])["name"] == "project-memory"
+
+
+def test_codex_hands_on_the_variables_that_say_where_the_service_is():
+    server = files(codex, has_token=True)[".codex/config.toml"]["mcp_servers"]["faiss-memory"]
+    assert server["env_vars"] == ["FAISS_MEMORY_URL", "FAISS_MEMORY_TOKEN"]
 
 
 @pytest.mark.parametrize("system", ["linux", "windows"])
@@ -358,3 +390,30 @@ def test_what_switches_codex_off(folder, tmp_path):
     ):
         config.write_text(content)
         assert said in obstacles(codex, folder)
+
+
+# Where the program is missing.
+
+
+def hook_lines(value):
+    """Every command of a hook, at any depth."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from [inner] if key == "command" and "-hook" in str(inner) else hook_lines(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from hook_lines(inner)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="they are written for sh here")
+@pytest.mark.parametrize(
+    "adapter", [claude_code, cursor, codex, gemini, qwen, copilot], ids=lambda adapter: adapter.name
+)
+def test_committed_hooks_say_nothing_where_the_program_is_missing(adapter, tmp_path):
+    lines = {line for value in files(adapter, "shared").values() for line in hook_lines(value)}
+    assert lines
+    for line in lines:
+        ended = subprocess.run(
+            ["/bin/sh", "-c", line], env={"PATH": ""}, cwd=tmp_path, input=b"{}", capture_output=True
+        )
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")

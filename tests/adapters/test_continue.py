@@ -34,8 +34,13 @@ def test_a_block_is_a_whole_file_with_exactly_one_item():
 
 
 def test_the_entries_carry_the_project_in_a_project_and_none_in_the_home_folder():
-    server = yaml.safe_load(by_path()[".continue/mcpServers/faiss-memory.yaml"].text)["mcpServers"][0]
+    block = ".continue/mcpServers/faiss-memory.yaml"
+    (server,) = yaml.safe_load(by_path()[block].text)["mcpServers"]
     assert server == {
+        "name": "faiss-memory", "type": "stdio", "command": "faiss-memory", "args": ["mcp", "--project", "website"],
+    }  # fmt: skip
+    (alone,) = yaml.safe_load(by_path(command="")[block].text)["mcpServers"]
+    assert alone == {
         "name": "faiss-memory",
         "type": "streamable-http",
         "url": "http://127.0.0.1:8900/mcp?project=website",
@@ -57,7 +62,7 @@ def test_a_config_file_of_ones_own_gets_what_continue_asks_of_each():
 
 
 def test_a_token_is_named_and_headers_are_an_object():
-    files = by_path(has_token=True)
+    files = by_path(has_token=True, command="")
     reference = {"Authorization": "Bearer ${{ secrets.FAISS_MEMORY_TOKEN }}"}
     server = yaml.safe_load(files[".continue/mcpServers/faiss-memory.yaml"].text)["mcpServers"][0]
     provider = yaml.safe_load(files[".continue/context/faiss-memory.yaml"].text)["context"][0]

@@ -37,14 +37,17 @@ def test_the_hooks_lie_in_a_file_of_our_own(scope, given):
         assert ("--context additionalContext" in hook["command"]) == (not given)
 
 
-def test_the_server_is_a_command_for_oneself_and_an_address_for_others():
+def test_the_server_is_a_command_and_with_the_container_alone_an_address():
     found = files(copilot)[".github/mcp.json"]["mcpServers"]["faiss-memory"]
     assert found == {
         "type": "local", "command": "faiss-memory", "args": ["mcp", "--project", "shop"], "tools": ["*"],
     }  # fmt: skip
-    shared = files(copilot, "shared", has_token=True)[".github/mcp.json"]["mcpServers"]["faiss-memory"]
-    assert shared["url"] == "http://127.0.0.1:8900/mcp?project=shop"
-    assert shared["headers"] == {"Authorization": "Bearer ${FAISS_MEMORY_TOKEN}"}
+    assert files(copilot, "shared")[".github/mcp.json"]["mcpServers"]["faiss-memory"] == found
+    alone = files(copilot, "shared", has_token=True, command="")[".github/mcp.json"]["mcpServers"][
+        "faiss-memory"
+    ]
+    assert alone["url"] == "http://127.0.0.1:8900/mcp?project=shop"
+    assert alone["headers"] == {"Authorization": "Bearer ${FAISS_MEMORY_TOKEN}"}
     assert files(copilot, "user")["~/.copilot/mcp-config.json"]["mcpServers"]["faiss-memory"]["args"] == [
         "mcp"
     ]
@@ -52,11 +55,11 @@ def test_the_server_is_a_command_for_oneself_and_an_address_for_others():
 
 def test_vs_code_is_asked_for_the_token_where_its_entry_needs_one():
     assert "inputs" not in files(vscode, has_token=True)[".vscode/mcp.json"]
-    shared = files(vscode, "shared", has_token=True)[".vscode/mcp.json"]
-    assert shared["servers"]["faiss-memory"]["headers"] == {
+    alone = files(vscode, "shared", has_token=True, command="")[".vscode/mcp.json"]
+    assert alone["servers"]["faiss-memory"]["headers"] == {
         "Authorization": "Bearer ${input:faiss-memory-token}"
     }
-    (asked,) = shared["inputs"]
+    (asked,) = alone["inputs"]
     assert (asked["id"], asked["password"]) == ("faiss-memory-token", True)
 
 

@@ -47,12 +47,14 @@ def test_hooks_are_command_hooks_with_their_time_in_milliseconds(home, scope):
         assert hook["name"] == "faiss-memory"
 
 
-def test_the_server_is_a_command_for_oneself_and_an_address_for_others(home):
+def test_the_server_is_a_command_and_with_the_container_alone_an_address(home):
     server = settings(home, "personal")["mcpServers"]["faiss-memory"]
     assert (server["command"], server["args"]) == ("faiss-memory", ["mcp", "--project", "website"])
     assert settings(home, "user")["mcpServers"]["faiss-memory"]["args"] == ["mcp"]
-    for more in ({"scope": "shared"}, {"scope": "personal", "command": "", "hook_command": ""}):
-        server = settings(home, has_token=True, **more)["mcpServers"]["faiss-memory"]
+    assert settings(home, "shared")["mcpServers"]["faiss-memory"] == server
+    for scope in ("personal", "shared"):
+        alone = {"command": "", "hook_command": "", "has_token": True}
+        server = settings(home, scope, **alone)["mcpServers"]["faiss-memory"]
         assert server["httpUrl"] == "http://127.0.0.1:8900/mcp?project=website"
         assert server["headers"] == {"Authorization": "Bearer ${FAISS_MEMORY_TOKEN}"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from faiss_memory import InstallContext, MarkdownBlock, Snippet
 from faiss_memory_adapters.generic import adapter
@@ -17,7 +18,7 @@ def files(**given):
 
 
 def snippets(**given):
-    return {file.path: json.loads(file.text) for file in files(**given) if isinstance(file, Snippet)}
+    return {file.path: yaml.safe_load(file.text) for file in files(**given) if isinstance(file, Snippet)}
 
 
 @pytest.mark.parametrize("scope", ["personal", "shared", "user"])
@@ -31,31 +32,34 @@ def test_in_the_home_folder_no_entry_carries_a_project():
     assert "website" not in json.dumps(snippets(scope="user"))
 
 
+CLIENTS = {
+    "~/.codeium/windsurf/mcp_config.json": "mcpServers", "settings.json": "context_servers",
+    "cline_mcp_settings.json": "mcpServers", ".kiro/settings/mcp.json": "mcpServers",
+    ".junie/mcp/mcp.json": "mcpServers", ".amp/settings.json": "amp.mcpServers", ".roo/mcp.json": "mcpServers",
+    ".kilo/kilo.jsonc": "mcp", "~/.config/goose/config.yaml": "extensions",
+}  # fmt: skip
+
+
 def test_the_others_are_shown_and_never_written():
-    assert snippets() == {
-        "~/.codeium/windsurf/mcp_config.json": {"mcpServers": {"faiss-memory": {"serverUrl": URL}}},
-        "settings.json": {
-            "context_servers": {
-                "faiss-memory": {
-                    "source": "custom", "command": "faiss-memory", "args": ["mcp", "--project", "website"],
-                }
-            }
-        },
-        "cline_mcp_settings.json": {
-            "mcpServers": {
-                "faiss-memory": {
-                    "type": "streamableHttp", "url": URL, "alwaysAllow": ["memory_search"], "disabled": False,
-                }
-            }
-        },
-    }  # fmt: skip
+    shown = snippets()
+    assert {path: next(iter(value)) for path, value in shown.items()} == CLIENTS
+    for path, key in CLIENTS.items():
+        entry = shown[path][key]["faiss-memory"]
+        words = entry.get("command", entry.get("cmd"))
+        words = words if isinstance(words, list) else [words, *entry["args"]]
+        assert words == ["faiss-memory", "mcp", "--project", "website"]
+    assert shown[".kiro/settings/mcp.json"]["mcpServers"]["faiss-memory"]["autoApprove"] == ["memory_search"]
     assert all(file.note for file in files() if isinstance(file, Snippet))
 
 
 def test_beside_a_container_every_entry_is_an_address():
-    assert snippets(command="")["settings.json"] == {"context_servers": {"faiss-memory": {"url": URL}}}
     for scope in ("personal", "user"):
-        assert "command" not in json.dumps([*snippets(command="", scope=scope).values()])
+        address = URL if scope == "personal" else URL.partition("?")[0]
+        for value in snippets(command="", scope=scope, has_token=True).values():
+            ((entry,),) = (inner.values() for inner in value.values())
+            assert not {"command", "cmd", "args"} & entry.keys()
+            assert [entry[key] for key in ("url", "uri", "serverUrl") if key in entry] == [address]
+            assert entry["headers"] == {"Authorization": "Bearer YOUR-TOKEN"}
 
 
 def test_the_block_names_the_variable_of_the_token():

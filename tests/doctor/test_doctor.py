@@ -315,12 +315,31 @@ def test_something_else_on_the_port(person):
 
 def test_files_that_ask_at_another_port(person, monkeypatch, closed_port):
     monkeypatch.setenv("FAISS_MEMORY_URL", f"http://127.0.0.1:{closed_port}")
-    person.installs("cursor", "claude-code")
-    person.trusts()
+    person.installs("continue")
     monkeypatch.delenv("FAISS_MEMORY_URL")
     _, failed = person.sees_the_doctor()
     assert "is not as it would be written now" in failures(failed)
     assert "has moved to another address" in failures(failed)
+
+
+def test_a_service_that_has_moved_is_found_by_every_way_that_can(person, locked_service):
+    person.installs("claude-code", "cursor", "codex", "continue")
+    person.trusts()
+    person.uses(locked_service)
+    found = json.loads(person.run("doctor", "--json")[1])["findings"]
+    said = {
+        (one["about"].split(",")[0], one["check"]): (one["state"], one["said"])
+        for one in found
+        if one["check"] in ("mcp", "context", "address")
+    }
+    here = f"http://127.0.0.1:{locked_service.port}"
+    for title in ("Claude Code", "Cursor", "OpenAI Codex"):
+        assert said[title, "mcp"][0] == "ok"
+        assert {"hook", "mcp"} == set(said[title, "address"][1].split(":")[0].split(", "))
+        assert f": {here}, found by {person.home}/.local/state" in said[title, "address"][1]
+    # Its context provider takes an address and nothing else.
+    assert said["Continue", "context"][0] == "failed"
+    assert "does not follow the service" in said["Continue", "address"][1]
 
 
 def test_an_older_service(person, monkeypatch):
@@ -368,8 +387,7 @@ def test_a_token_that_the_assistant_does_not_get(person, locked_service):
     config = person.home / ".config/faiss-memory/faiss-memory.yaml"
     config.parent.mkdir(parents=True)
     config.write_text("token: right\n")
-    person.installs("claude-code")
-    person.trusts()
+    person.installs("continue")
     _, failed = person.sees_the_doctor()
     assert "401" in failures(failed)
     assert "Set FAISS_MEMORY_TOKEN in the environment that the assistant is started from" in failures(failed)
@@ -460,7 +478,7 @@ def test_a_file_that_names_another_project(person):
 
 def test_a_server_that_names_another_project(person):
     person.installs("cursor")
-    person.edits(".cursor/mcp.json", "project=till", "project=shop")
+    person.edits(".cursor/mcp.json", '"till"', '"shop"')
     _, failed = person.sees_the_doctor()
     assert "names project `shop`, and this folder's is `till`" in failures(failed)
 

@@ -208,12 +208,12 @@ def test_a_summary_comes_first_then_what_existed_and_the_rest_on_demand(cli):
     (cli.folder / "AGENTS.md").write_text("# Hello\n")
     for words in (["--dry-run"], ["--yes"]):
         shown = cli("install", "codex", "--shared", *words).out
-        assert shown.splitlines()[0] == "1 file changes, 5 are new, 3 hooks, 1 server"
+        assert shown.splitlines()[0] == "1 file changes, 3 are new, 3 hooks, 1 server"
         assert "+<!-- faiss-memory:start -->" in shown
         assert f"new: {cli.folder / '.codex/config.toml'}" in shown
-        assert "127.0.0.1:8900/mcp" not in shown
+        assert "[mcp_servers.faiss-memory]" not in shown
     cli("uninstall", "codex", "--shared")
-    assert "127.0.0.1:8900/mcp" in cli("install", "codex", "--shared", "--dry-run", "--verbose").out
+    assert "[mcp_servers.faiss-memory]" in cli("install", "codex", "--shared", "--dry-run", "--verbose").out
     ended = cli("install", "claude-code", "--dry-run")
     assert "5 hooks, 1 server" in ended.out.splitlines()[0]
 

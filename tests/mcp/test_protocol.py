@@ -53,7 +53,7 @@ def test_older_clients_are_answered_in_their_revision(client, older):
     about = {"name": "test", "version": "1"}
     said = assistant.ask("initialize", protocolVersion=older, capabilities={}, clientInfo=about)
     assert said["protocolVersion"] == older
-    assert len(assistant.ask("tools/list")["tools"]) == 4
+    assert len(assistant.ask("tools/list")["tools"]) == 5
 
 
 def test_the_list_of_tools_may_be_cached_in_the_stateless_revision(assistant, revision):
@@ -75,7 +75,7 @@ def test_the_access_rules_are_those_of_rest(assistant_of):
         locked.at("/mcp", headers={"Authorization": "Bearer wrong"}).answer("tools/list").status_code == 401
     )
     allowed = locked.at("/mcp", headers={"Authorization": "Bearer tok-3f9a1c"})
-    assert len(allowed.ask("tools/list")["tools"]) == 4
+    assert len(allowed.ask("tools/list")["tools"]) == 5
     assert allowed.at("/mcp", host="evil.example").answer("tools/list").status_code == 421
     foreign = allowed.at("/mcp", headers={"Origin": "https://evil.example"})
     assert foreign.answer("tools/list").status_code == 403
@@ -148,7 +148,7 @@ def test_what_does_not_say_that_it_is_json_is_refused_as_everywhere(client):
 
 def test_who_names_no_type_is_answered(client):
     asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    assert len(client.post("/mcp", asked).json["result"]["tools"]) == 4
+    assert len(client.post("/mcp", asked).json["result"]["tools"]) == 5
 
 
 def test_a_notification_is_taken(client, revision):

@@ -31,7 +31,7 @@ def test_the_tools_are_those_of_the_service(pipe, tmp_path):
         assert "memory_search" in about["instructions"]
         tools = assistant.ask("tools/list")["result"]["tools"]
         assert [tool["name"] for tool in tools] == [
-            "memory_search", "memory_add", "memory_update", "memory_forget",
+            "memory_search", "memory_recent", "memory_add", "memory_update", "memory_forget",
         ]  # fmt: skip
         assert "outputSchema" in tools[0]
         assert assistant.ask("ping", 7)["result"] == {}
@@ -346,3 +346,28 @@ def test_it_imports_neither_the_sdk_nor_a_model(running, tmp_path):
     loaded = set(ended.stderr.decode().split("@")[-1].split())
     heavy = {"mcp", "pydantic", "asyncio", "numpy", "faiss", "onnxruntime", "falcon", "rich", "pluggy"}
     assert heavy & loaded == set()
+
+
+# Asking the person.
+
+
+@pytest.mark.parametrize(("action", "forgotten"), [("accept", True), ("decline", False), ("cancel", False)])
+def test_the_person_is_asked_before_many_are_forgotten_where_the_client_can(
+    pipe, tmp_path, running, action, forgotten
+):
+    ids = [
+        running.call("POST", "/memory/add", {"text": f"{action} {number}"})[1]["id"] for number in range(5)
+    ]
+    with pipe(tmp_path) as assistant:
+        assistant.greet({"elicitation": {}})
+        few = {"name": "memory_forget", "arguments": {"ids": ids[:4], "dry_run": True}}
+        assert "Would forget" in text(assistant.ask("tools/call", 2, **few)["result"])
+        many = {"name": "memory_forget", "arguments": {"ids": ids}}
+        assistant.say({"id": 3, "method": "tools/call", "params": many})
+        asked = assistant.hear()
+        assert asked["method"] == "elicitation/create"
+        assert "Forget 5 memories" in asked["params"]["message"]
+        assistant.say({"id": asked["id"], "result": {"action": action}})
+        result = assistant.hear()["result"]
+    assert ("Forgot 5" in text(result)) is forgotten
+    assert (running.call("GET", f"/memory/{ids[0]}")[0] == 404) is forgotten

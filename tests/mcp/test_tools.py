@@ -5,17 +5,35 @@ from __future__ import annotations
 import json
 import re
 import threading
+from dataclasses import replace
 
 import jsonschema
 import pytest
 
-from faiss_memory import InvalidRequest, count_tokens, hookimpl
+from faiss_memory import INSTRUCTIONS, InstallContext, InvalidRequest, count_tokens, hookimpl
 from faiss_memory.app import build_service
 from faiss_memory.settings import load
+from faiss_memory_adapters import (
+    claude_code,
+    codex,
+    continue_dev,
+    copilot,
+    cursor,
+    gemini,
+    opencode,
+    qwen,
+    vscode,
+)
+from tests.docs.documents import ROOT
 from tests.fakes import FakeEmbedder
 from tests.mcp.conftest import HANDSHAKE, Assistant, text
 
-NAMES = ["memory_search", "memory_add", "memory_update", "memory_forget"]
+ADAPTERS = [
+    module.adapter
+    for module in (claude_code, codex, continue_dev, copilot, cursor, gemini, opencode, qwen, vscode)
+]
+"""Those whose assistants speak MCP."""
+NAMES = ["memory_search", "memory_recent", "memory_add", "memory_update", "memory_forget"]
 
 
 @pytest.fixture
@@ -33,9 +51,9 @@ def tools(assistant):
 # What a model is told of them.
 
 
-def test_there_are_four_tools(tools):
+def test_there_are_five_tools(tools):
     assert list(tools) == NAMES
-    assert all(tool["title"] and len(tool["description"]) > 60 for tool in tools.values())
+    assert all(tool["title"] and len(tool["description"]) > 50 for tool in tools.values())
 
 
 def test_the_descriptions_and_schemas_are_short(tools):
@@ -50,6 +68,7 @@ def test_a_client_can_tell_which_calls_a_person_should_allow(tools):
     }
     assert hints == {
         "memory_search": (True, False, True),
+        "memory_recent": (True, False, True),
         "memory_add": (False, False, False),
         "memory_update": (False, True, True),
         "memory_forget": (False, True, True),
@@ -61,6 +80,7 @@ def test_the_schemas_are_what_the_api_takes(tools, client):
     api = client.get("/openapi.json").json["components"]["schemas"]
     for name, message in {
         "memory_search": "SearchRequest",
+        "memory_recent": "ListRequest",
         "memory_add": "AddRequest",
         "memory_forget": "ForgetRequest",
     }.items():
@@ -68,16 +88,54 @@ def test_the_schemas_are_what_the_api_takes(tools, client):
         assert fields.keys() <= api[message]["properties"].keys()
         for field, described in fields.items():
             theirs = api[message]["properties"][field]
-            for key in ("maxLength", "maxItems", "maximum", "default"):
-                if theirs.get(key) is not None:
-                    assert described[key] == theirs[key], (name, field, key)
+            if theirs.get("default"):
+                assert described["default"] == theirs["default"], (name, field)
 
 
-def test_limits_of_the_settings_stand_in_the_schemas(assistant_of):
-    assistant = assistant_of(**{"limits.k": 7, "limits.text_bytes": 123})
-    tools = {tool["name"]: tool["inputSchema"]["properties"] for tool in assistant.ask("tools/list")["tools"]}
-    assert tools["memory_search"]["k"]["maximum"] == 7
-    assert tools["memory_add"]["text"]["maxLength"] == 123
+def test_a_bound_is_not_listed_and_told_when_it_is_passed(assistant_of):
+    assistant = assistant_of(**{"limits.k": 7})
+    (search,) = (tool for tool in assistant.ask("tools/list")["tools"] if tool["name"] == "memory_search")
+    assert search["inputSchema"]["properties"]["k"] == {"type": "integer", "default": 5}
+    assert "7" in assistant.refused("memory_search", query="x", k=8)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+def test_what_is_before_a_model_all_the_time_is_short_and_stands_in_the_guide(assistant, adapter):
+    """Its tools, what the server says of itself, and the rules: counted as if every assistant showed all three."""
+    listed = [
+        {key: tool[key] for key in ("name", "description", "inputSchema")}
+        for tool in assistant.ask("tools/list")["tools"]
+    ]
+    context = InstallContext(url="http://127.0.0.1:8900", project="website")
+    written = str([adapter.files(replace(context, scope=scope)) for scope in adapter.scopes])
+    rules = adapter.prompt.text if repr(adapter.prompt.text)[1:-1] in written else ""
+    tokens = sum(map(count_tokens, [json.dumps(listed, separators=(",", ":")), INSTRUCTIONS, rules]))
+    assert tokens <= 1200
+    (said,) = re.findall(
+        r"about ([\d,]+) tokens", (ROOT / f"docs/integrations/{adapter.name}.md").read_text()
+    )
+    assert abs(int(said.replace(",", "")) - tokens) <= 25
+
+
+def test_the_newest_are_listed_without_a_question(assistant):
+    for number in range(3):
+        assistant.done("memory_add", text=f"Rule {number} of the ledger", tags=["decision"])
+    result = assistant.call("memory_recent", limit=2, tag="decision")
+    assert [note["text"] for note in result["structuredContent"]["results"]] == [
+        "Rule 2 of the ledger", "Rule 1 of the ledger",
+    ]  # fmt: skip
+    assert "the newest of project default" in text(result)
+    assert "Nothing is remembered" in text(assistant.call("memory_recent", project="nowhere"))
+
+
+@pytest.mark.parametrize("name", ["claude-code", "codex-mcp-client", "copilot-cli"])
+def test_who_would_show_a_model_an_answer_twice_or_as_json_gets_the_text_alone(assistant, name):
+    theirs = assistant.at("/mcp", headers={"User-Agent": f"{name}/1.0"})
+    assert all("outputSchema" not in tool for tool in theirs.ask("tools/list")["tools"])
+    result = theirs.call("memory_add", text="Money is kept in integer cents")
+    assert result["isError"] is False
+    assert "structuredContent" not in result
+    assert "structuredContent" in assistant.call("memory_search", query="money")
 
 
 def _nodes(node):
@@ -92,7 +150,6 @@ def test_the_schemas_are_plain_enough_for_every_client(tools):
         schema = tool["inputSchema"]
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["type"] == "object"
-        assert schema["additionalProperties"] is False
         for node in _nodes(schema):
             assert not {"$ref", "$defs", "x-limit"} & node.keys()
             assert "(?" not in str(node.get("pattern", ""))
@@ -333,7 +390,7 @@ WRONG = [
     ("memory_update", {"id": 1}, "nothing to change"),
     ("memory_forget", {"tags": ["all"]}, "`tags` is not an argument of memory_forget"),
     ("memory_forget", {"ids": []}, "`ids`"),
-    ("memory_nothing", {}, "There is no tool `memory_nothing`; there are memory_search, memory_add"),
+    ("memory_nothing", {}, "There is no tool `memory_nothing`; there are memory_search, memory_recent"),
 ]  # fmt: skip
 
 

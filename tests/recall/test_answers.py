@@ -327,6 +327,17 @@ def test_a_summary_is_kept_for_its_own_session_after_a_compact(make):
     )
 
 
+@pytest.mark.parametrize(("tell", "told"), [("false", None), ("true", "1 note recalled")])
+def test_the_person_is_told_how_many_notes_came_only_if_that_is_wanted(make, tell, told):
+    event = {"hook_event_name": "UserPromptSubmit", "prompt": DECISION, "session_id": "1"}
+    client = make(**{"plugins.recall.tell": tell})
+    add(client, DECISION, project="shop")
+    answer = client.post("/adapters/claude-code/hook?project=shop", event).json
+    assert answer.get("systemMessage") == told
+    assert "additionalContext" in answer["hookSpecificOutput"]
+    assert client.post("/adapters/claude-code/hook?project=shop", event).json == {}, "nothing is new"
+
+
 def test_the_newest_twenty_summaries_of_a_project_stay(make):
     client = make(**{"plugins.recall.keep_summaries": "true"})
     for number in range(23):

@@ -172,6 +172,10 @@ FORM = ("--context", "said.here", "--notice", "begin:word")
     ("answer", "shown"),
     [
         ({"said": {"here": "x"}}, True),
+        ({"said": {"here": "x"}, "word": "2 notes recalled"}, True),
+        ({"said": {"here": "x"}, "word": "x" * 100}, False),
+        ({"said": {"here": "x"}, "word": ["stop"]}, False),
+        ({"word": "2 notes recalled"}, False),
         ({"said": {"here": "x"}, "stop": 1}, False),
         ({"said": "x"}, False),
         (ANSWER, False),

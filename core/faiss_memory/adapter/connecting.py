@@ -65,8 +65,11 @@ def hook_line(context: InstallContext, name: str, dialect: HookDialect, event: s
     """
     if context.hook_command:
         line = _joined([context.hook_command, *hook_arguments(context, name, dialect, event)], context)
-        # Somebody whom it is shared with need not have the program.
-        return f"{line} || exit 0" if context.scope == "shared" else line
+        if context.scope != "shared":
+            return line
+        # Somebody whom it is shared with need not have the program, and the shell would say so at every prompt.
+        nowhere = "nul" if context.system == "windows" else "/dev/null"
+        return f"{line} 2>{nowhere} || exit 0"
     headers = ['-H "Content-Type: application/json"']
     if context.has_token:
         variable = context.token_variable

@@ -27,6 +27,9 @@ from faiss_memory import (
 
 M = TypeVar("M")
 
+TEXT_ALONE = ("claude-code", "codex-mcp-client", "copilot-cli")
+"""Clients, as they call themselves, that would hand the structure of an answer to their model, or both of its forms."""
+
 
 class Place(Message):
     """What the address may carry: `/mcp?project=NAME`."""
@@ -45,6 +48,11 @@ class Caller:
     def public(self) -> bool:
         """Whether it has fewer tools, and `search` and `fetch`: it is not on the person's machine."""
         return not self.rights.is_person
+
+    @property
+    def reads_structure(self) -> bool:
+        """Whether an answer comes as a structure too: some hand that to their model, others both at twice the cost."""
+        return not self.rights.by.startswith(tuple(f"mcp:{name}" for name in TEXT_ALONE))
 
     @property
     def rights_by_id(self) -> Rights:

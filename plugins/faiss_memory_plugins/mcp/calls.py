@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 
 from faiss_memory import (
+    DEFAULT_PROJECT,
     TOOLS,
     AddAnswer,
     AddRequest,
     Answer,
     ForgetAnswer,
     ForgetRequest,
+    ListRequest,
     MemoryNotFound,
     MemoryServiceError,
     NotReady,
@@ -28,7 +30,16 @@ from faiss_memory import (
     clean_text,
 )
 from faiss_memory_plugins.mcp.caller import Caller
-from faiss_memory_plugins.mcp.notes import Notes, as_text, counted, notes_of, shortened, twin_note
+from faiss_memory_plugins.mcp.notes import (
+    Notes,
+    as_text,
+    counted,
+    newest_notes,
+    newest_text,
+    notes_of,
+    shortened,
+    twin_note,
+)
 from faiss_memory_plugins.mcp.retrying import add_once
 from faiss_memory_plugins.mcp.settings import McpSettings
 
@@ -76,6 +87,7 @@ class Calls:
         self._tokens = service.settings.of(McpSettings).answer_tokens
         done: dict[str, tuple[type[Answer], Callable[[Any], tuple[str, Answer]]]] = {
             "memory_search": (Notes, self._search),
+            "memory_recent": (Notes, self._recent),
             "memory_add": (AddAnswer, self._add),
             "memory_update": (Updated, self._update),
             "memory_forget": (ForgetAnswer, self._forget),
@@ -112,6 +124,12 @@ class Calls:
             found.hint = msgspec.UNSET  # its own project may be new: the model has not named it
         notes = notes_of(found, self._tokens)
         return as_text(notes), notes
+
+    def _recent(self, request: ListRequest) -> tuple[str, Answer]:
+        request.project = request.project or self._caller.project or DEFAULT_PROJECT
+        listed = self._service.list_memories(request, self._caller.rights).memories
+        notes = newest_notes(listed, request.project, self._tokens)
+        return newest_text(notes), notes
 
     def _add(self, request: AddRequest) -> tuple[str, Answer]:
         answer = add_once(self._service, self._caller.with_projects(request), self._caller.rights)

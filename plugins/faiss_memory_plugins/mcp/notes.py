@@ -72,14 +72,24 @@ def notes_of(answer: SearchAnswer, tokens: int) -> Notes:
         degraded=list(answer.degraded or []),
         hint=clean_line(answer.hint or ""),
     )
+    return _filled(notes, answer.results, tokens)
+
+
+def newest_notes(memories: Sequence[MemoryAnswer], project: str, tokens: int) -> Notes:
+    """Do the same with the newest memories of a project."""
+    notes = Notes(results=[], count=len(memories), project=project, left_out=len(memories))
+    return _filled(notes, memories, tokens)
+
+
+def _filled(notes: Notes, memories: Sequence[FoundMemory | MemoryAnswer], tokens: int) -> Notes:
     left = tokens - _cost(notes, as_text(notes))
-    bare = [_shown(found, 0) for found in answer.results]
+    bare = [_shown(found, 0) for found in memories]
     facts = [_cost(one, f"{_written(one)}\n") for one in bare]
-    texts = [cost_of_text(clean_text(found.text)) for found in answer.results]
+    texts = [cost_of_text(clean_text(found.text)) for found in memories]
     needed = accumulate(fact + min(text, LEAST_SHOWN) for fact, text in zip(facts, texts, strict=True))
     fit = max(1, sum(need <= left for need in needed))
     rooms = share(texts[:fit], left - sum(facts[:fit]))
-    notes.results = [_shown(found, room) for found, room in zip(answer.results[:fit], rooms, strict=True)]
+    notes.results = [_shown(found, room) for found, room in zip(memories[:fit], rooms, strict=True)]
     notes.count = len(notes.results)
     notes.left_out -= notes.count
     return notes
@@ -94,12 +104,13 @@ def cost_of_text(text: str) -> int:
     return count_tokens("> " + text.replace("\n", "\n> "))
 
 
-def _shown(found: FoundMemory, room: int) -> ShownMemory:
+def _shown(found: FoundMemory | MemoryAnswer, room: int) -> ShownMemory:
     whole = clean_text(found.text)
     shown = _fitted(whole, room)
-    if shown != whole and found.passage and found.passage.start:
+    passage = found.passage if isinstance(found, FoundMemory) else None
+    if shown != whole and passage and passage.start:
         # What matched is what was asked for, and where it begins is worth more than where the memory begins.
-        shown = _fitted(f"{_MARK}{clean_text(found.text[found.passage.start :])}", room)
+        shown = _fitted(f"{_MARK}{clean_text(found.text[passage.start :])}", room)
     costs = accumulate(map(count_tokens, found.tags))
     return ShownMemory(
         id=found.id,
@@ -108,7 +119,7 @@ def _shown(found: FoundMemory, room: int) -> ShownMemory:
         source=shortened(clean_line(found.source), MOST_OF_SOURCE),
         project=found.project,
         tags=[clean_line(tag) for tag, cost in zip(found.tags, costs, strict=True) if cost <= MOST_OF_SOURCE],
-        relevance=round(found.relevance, 2),
+        relevance=round(found.relevance, 2) if isinstance(found, FoundMemory) else 0.0,
         superseded_by=found.superseded_by or None,
         shortened=shown != whole,
     )
@@ -155,6 +166,15 @@ def as_text(notes: Notes) -> str:
             return f"{said}: ask again in a moment. {_degraded(notes)}{_hinted(notes)}"
         return f"Nothing is remembered about that in {where}{withheld}.{_hinted(notes)}"
     found = frame(f"found in {where}, best first", [*map(_written, notes.results)])
+    return "\n".join([found, *_remarks(notes)])
+
+
+def newest_text(notes: Notes) -> str:
+    """Write the newest memories of a project for a model to read."""
+    where = named(notes.project)
+    if not notes.results:
+        return f"Nothing is remembered in {where}."
+    found = frame(f"the newest of {where}", [*map(_written, notes.results)])
     return "\n".join([found, *_remarks(notes)])
 
 

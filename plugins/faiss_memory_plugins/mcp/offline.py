@@ -68,7 +68,7 @@ def _tools(limits: faiss_memory.Limits) -> list[Message]:
             "name": tool.name,
             "title": tool.title,
             "description": tool.description,
-            "inputSchema": tool.input_schema(limits),
+            "inputSchema": tool.listed_schema(limits),
             "annotations": tool.annotations,
         }
         for tool in faiss_memory.TOOLS

@@ -28,6 +28,7 @@ from faiss_memory import (
     Unreachable,
     project_here,
 )
+from faiss_memory_plugins.mcp.asking import Asking
 from faiss_memory_plugins.mcp.offline import SERVICE_ERROR, failed_call, offline_result
 
 Message = dict[str, Any]
@@ -63,6 +64,7 @@ class Relay:
         self._roots_known = threading.Event()
         self._roots_known.set()
         self._client_name = ""
+        self._asking = Asking(self._say)
         self._writing = threading.Lock()
         self._free = threading.Semaphore(AT_ONCE)
         self._under_way: set[BackgroundThread] = set()
@@ -105,7 +107,7 @@ class Relay:
 
         def answer() -> None:
             with self._free:
-                self._say_or_leave(self._asked(message))
+                self._say_or_leave(self._agreed(message))
             self._under_way.discard(thread)
 
         def fail(error: BaseException) -> None:
@@ -137,6 +139,7 @@ class Relay:
         params = message.get("params")
         capabilities = params.get("capabilities") if isinstance(params, dict) else None
         self._has_roots = isinstance(capabilities, dict) and "roots" in capabilities and self._given is None
+        self._asking.meet(capabilities)
         client = params.get("clientInfo") if isinstance(params, dict) else None
         self._client_name = str(client.get("name", "")) if isinstance(client, dict) else ""
         answer = self._asked(message)
@@ -151,6 +154,7 @@ class Relay:
             self._say({"id": f"{ROOTS_ID}-{self._roots_asked}", "method": "roots/list"})
 
     def _take_answer(self, message: Message) -> None:
+        self._asking.take(message)
         if message.get("id") == f"{ROOTS_ID}-{self._roots_asked}":
             self._root = _first_folder(message.get("result"))
             self._roots_known.set()
@@ -167,6 +171,13 @@ class Relay:
         return None if found == DEFAULT_PROJECT else found
 
     # Asking the service.
+
+    def _agreed(self, message: Message) -> Message:
+        """Answer a call, unless the person was asked about it and did not agree."""
+        if refusal := self._asking.refusal(message):
+            modern = bool(_modern_version(message))
+            return {"result": failed_call(refusal, modern=modern), "id": message["id"]}
+        return self._asked(message)
 
     def _asked(self, message: Message) -> Message:
         """Ask the service, and give what it answers, or what there is to say where it does not."""

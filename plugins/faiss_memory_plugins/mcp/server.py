@@ -45,7 +45,7 @@ class Offer:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._described: dict[bool, list[types.Tool]] = {}
+        self._described: dict[tuple[bool, bool], list[types.Tool]] = {}
 
     def to(self, caller: Caller) -> Application:
         """Return the ASGI application for one request of a caller."""
@@ -69,10 +69,13 @@ class Offer:
 
     def _server(self, caller: Caller) -> Server[Any]:
         calls = Calls(self._service, caller, connector_calls(self._service, caller))
-        if caller.public not in self._described:  # schemas take ten times as long as all the rest
+        kind = (caller.public, caller.reads_structure)
+        if kind not in self._described:  # schemas take ten times as long as all the rest
             limits = self._service.settings.limits
-            self._described[caller.public] = [_described(call, limits) for call in calls.by_name.values()]
-        tools = _Tools(calls, self._described[caller.public])
+            self._described[kind] = [
+                _described(call, limits, caller.reads_structure) for call in calls.by_name.values()
+            ]
+        tools = _Tools(calls, self._described[kind], caller.reads_structure)
         prompts = _Prompts(Prompts(self._service, caller))
         resources = _Resources(Resources(self._service, caller))
         return Server(
@@ -97,9 +100,10 @@ class Offer:
 class _Tools:
     # What these methods call may block: the event loop is this request's alone.
 
-    def __init__(self, calls: Calls, described: list[types.Tool]) -> None:
+    def __init__(self, calls: Calls, described: list[types.Tool], with_structure: bool) -> None:
         self._calls = calls
         self._described = described
+        self._with_structure = with_structure
 
     async def list(self, context: Context, params: Page) -> types.ListToolsResult:
         return types.ListToolsResult(tools=self._described)
@@ -108,19 +112,19 @@ class _Tools:
         outcome = self._calls.call(params.name, params.arguments or {})
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=outcome.text)],
-            structured_content=outcome.structure,
+            structured_content=outcome.structure if self._with_structure else None,
             is_error=outcome.is_error,
         )
 
 
-def _described(call: Call, limits: Limits) -> types.Tool:
+def _described(call: Call, limits: Limits, with_structure: bool) -> types.Tool:
     tool = call.tool
     return types.Tool(
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=tool.input_schema(limits),
-        output_schema=message_schema(call.answer, limits),
+        input_schema=tool.listed_schema(limits),
+        output_schema=message_schema(call.answer, limits) if with_structure else None,
         annotations=types.ToolAnnotations.model_validate(tool.annotations),
     )
 

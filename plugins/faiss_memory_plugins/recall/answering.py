@@ -144,7 +144,11 @@ class Recall:
                 self._count(assistant, project, event, text, shown, late)
                 self._note(assistant, project, event, brought[-1], [] if late else shown, seconds, late)
                 log.note(_entry(assistant, project, event, brought[-1], shown, seconds, late))
-        return _answered(dialect, event, text) if shown and not late else {}
+        if late or not shown:
+            return {}
+        told = self._settings.tell and event.moment in ("prompt", "failure") and dialect.notice
+        said = {dialect.notice: f"{counted(len(shown))} recalled"} if told else {}
+        return {**_answered(dialect, event, text), **said}
 
     def _brought(
         self, assistant: str, project: str, event: Event, known: Collection[int], begins: bool
@@ -300,6 +304,11 @@ class Recall:
             if self._opened is not None:
                 self._opened.database.close()
                 self._opened = None
+
+
+def counted(notes: int) -> str:
+    """Return how many notes, in words."""
+    return "1 note" if notes == 1 else f"{notes} notes"
 
 
 def _news(brought: Sequence[Brought], shown: Collection[int], here: str) -> tuple[str, list[Note]]:

@@ -14,5 +14,7 @@ class RecallSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tokens: Annotated[int, Meta(ge=1, le=4000)] = 1200
     digest_tokens: Annotated[int, Meta(ge=0, le=4000)] = 400
     keep_summaries: bool = False
+    tell: bool = False
+    """Whether the person is told in a line how many notes a prompt has brought."""
     log: Annotated[int, Meta(ge=0, le=100_000)] = 500
     """The most rows; 0 keeps none."""

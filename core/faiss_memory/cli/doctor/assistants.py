@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import urlsplit
 
 from faiss_memory.adapter.adapter import Adapter
+from faiss_memory.address import ServiceAddress
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.endpoints import try_mcp
 from faiss_memory.cli.doctor.entries import Entry, entries
@@ -18,6 +20,7 @@ from faiss_memory.cli.doctor.trial import (
     TestMemory,
     ask,
     event_about,
+    expanded,
     trial,
     try_context,
     try_hook,
@@ -42,8 +45,15 @@ _BROKEN = {
 class Patient:
     """One installed assistant, and all that is needed to examine it."""
 
-    def __init__(self, one: InstalledAssistant, adapter: Adapter | None, context: InstallContext) -> None:
+    def __init__(
+        self,
+        one: InstalledAssistant,
+        adapter: Adapter | None,
+        context: InstallContext,
+        found: ServiceAddress,
+    ) -> None:
         self.one = one
+        self._found = found
         self.adapter = adapter
         self.context = context
         self.entries = entries(one.parts)
@@ -122,10 +132,23 @@ class Patient:
                 self._try("context", partial(try_context, entry, memory, token))
             elif entry.kind == "mcp":
                 self._try("mcp", partial(try_mcp, entry, memory, folder, token))
+        self._tell_addresses(token)
         if adapter is not None and adapter.probe is not None:
             path = adapter.probe(self.context, memory.text)
             url = client.address.url.rstrip("/") + path
             self._try("what it reads", partial(_read, url, memory, token))
+
+    def _tell_addresses(self, token: str) -> None:
+        """Say where each way leads: to wherever the service is found, or to an address that stands in a file."""
+        ways: dict[str, dict[str, None]] = {}
+        for entry in self.entries:
+            said = f"{self._found.url}, found by {self._found.origin}"
+            if named := entry.named_address:
+                parts = urlsplit(expanded(named, token))
+                said = f"{parts.scheme}://{parts.netloc}, named in {entry.file}, does not follow the service"
+            ways.setdefault(said, {})[entry.kind] = None
+        for said, kinds in ways.items():
+            self.findings.ok("address", f"{', '.join(kinds)}: {said}")
 
     def _try(self, check: str, attempt: Callable[[], None], tries: int = 1) -> None:
         took: list[float] = []

@@ -52,6 +52,7 @@ def doctor(assistant: Sequence[str], wants_json: bool, timeout: float | None, **
 
 def examined(session: Session, names: Sequence[str]) -> list[Findings]:
     """Return what is found about the service and assistants. Raises MemoryServiceError for unreadable settings."""
+    from faiss_memory.address import service_address
     from faiss_memory.cli.doctor.assistants import Patient, chosen
     from faiss_memory.cli.doctor.findings import Findings
     from faiss_memory.cli.doctor.public_way import check_public
@@ -79,7 +80,9 @@ def examined(session: Session, names: Sequence[str]) -> list[Findings]:
     groups = [service]
     for one in wanted:
         context = context_of(settings, one.owner.scope, one.owner.folder, one.project)
-        patient = Patient(one, assistants.adapters.get(one.owner.assistant), context)
+        patient = Patient(
+            one, assistants.adapters.get(one.owner.assistant), context, service_address(settings)
+        )
         groups.append(patient.examine(usable, stats, token))
     twice = Findings("assistants")
     for said in conflicts([one.owner for one in found]):

@@ -22,6 +22,8 @@ from faiss_memory.cli.doctor.trial import (
 )
 
 TOOL = "memory_search"
+IS_DISABLED = "plugin `mcp` is disabled"
+"""What `faiss-memory mcp` says then."""
 
 
 def try_mcp(entry: Entry, memory: TestMemory, folder: str, token: str) -> None:
@@ -44,10 +46,10 @@ def try_mcp(entry: Entry, memory: TestMemory, folder: str, token: str) -> None:
             raise NotRecalled(f"{entry.command[0]} is not found where a desktop app looks", LINK) from error
         if status := _refusal(entry, token):
             raise NotRecalled(f"{where} answers {status}", advice_on(status)) from error
-        raise NotRecalled(
-            f"{where} does not speak MCP: {brought(str(reason) or type(reason).__name__)}",
-            "If the service has moved to another address, install it again: faiss-memory install",
-        ) from error
+        said = str(reason) or type(reason).__name__
+        moved = "If the service has moved to another address, install it again: faiss-memory install"
+        advice = advice_on(404) if IS_DISABLED in said else moved
+        raise NotRecalled(f"{where} does not speak MCP: {brought(said)}", advice) from error
     if memory.text not in said:
         raise NotRecalled(
             f"{where} brought {brought(said)}, and not what was stored a moment ago", SHOWS_NOTHING

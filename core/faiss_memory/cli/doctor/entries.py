@@ -46,6 +46,14 @@ class Entry:
             return words[words.index("--project") + 1]
         return _project_of_line(self.command)
 
+    @property
+    def named_address(self) -> str:
+        """The address that stands in the file; empty for a command that finds the service by itself."""
+        if self.url:
+            return self.url
+        found = re.search(r"https?://[^\s\"']+", " ".join(self.command))
+        return found[0] if found else ""
+
 
 def entries(files: Mapping[str, Sequence[Part]]) -> list[Entry]:
     """Read the entries of an assistant's files. What cannot be read is left out: its file's state says so."""

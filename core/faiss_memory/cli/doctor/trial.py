@@ -133,7 +133,7 @@ def _run(entry: Entry, event: Mapping[str, object], folder: str, token: str) -> 
     line = len(entry.command) == 1
     try:
         ended = subprocess.run(
-            entry.command[0] if line else entry.command,
+            _aloud(entry.command[0]) if line else entry.command,
             shell=line,
             input=json.dumps(event).encode(),
             capture_output=True,
@@ -158,6 +158,11 @@ def _run(entry: Entry, event: Mapping[str, object], folder: str, token: str) -> 
     return said
 
 
+def _aloud(line: str) -> str:
+    """Return a shell's line that does not hide what is wrong, as a shared one does."""
+    return re.sub(r" 2>(?:/dev/null|nul)(?= \|\| exit 0$)", "", line)
+
+
 def _not_started(entry: Entry, said: str, forbidden: bool) -> NotRecalled:
     program = (shlex.split(entry.command[0]) if len(entry.command) == 1 else entry.command)[0]
     if forbidden:
@@ -178,7 +183,7 @@ def _why_nothing(entry: Entry, event: Mapping[str, object], folder: str, token: 
     if not re.search(r"faiss-memory-hook(\.exe)?[\"']?(\s|$)", " ".join(entry.command)):
         return ""
     asked = (
-        re.sub(r"((?: \|\| exit 0)?)$", r" --verbose\1", entry.command[0], count=1)
+        re.sub(r"((?: \|\| exit 0)?)$", r" --verbose\1", _aloud(entry.command[0]), count=1)
         if line
         else [*entry.command, "--verbose"]
     )
