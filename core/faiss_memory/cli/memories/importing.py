@@ -6,9 +6,9 @@ import hashlib
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -17,13 +17,33 @@ from faiss_memory.cli.lazy import ExampleCommand
 from faiss_memory.cli.options import asks_service, project_option
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from faiss_memory.cli.session import Session
-    from faiss_memory.contracts.importing import Importer, LeftOut
+    from faiss_memory.contracts.importing import Importer, LeftOut, Record
+    from faiss_memory.contracts.merging import Tombstone
 
 AT_ONCE = 100
 """Memories that are sent at once."""
 MOST_NAMED = 20
 """So many of those that are left out are named."""
+
+
+_WORDS = {
+    "changed": "changed there",
+    "kept": "changed here",
+    "conflict": "in conflict",
+    "forgotten": "forgotten here",
+    "purged": "purged here",
+    "forget": "to be forgotten",
+    "purge": "to be purged",
+    "back": "to come back",
+    "noted": "gone there and never met here",
+    "superseded": "replaced by what is not there",
+}
+"""What is said of outcomes, where their names do not say it."""
+Numbered: TypeAlias = tuple[int, dict[str, Any]]
+"""A memory as it is sent, and its place in what is read."""
 
 
 @dataclass
@@ -61,10 +81,15 @@ def import_memories(
 ) -> None:
     """Take over memories from a file or a folder.
 
-    What has written it, this or another program, is found out, and you are told how much of it is new before anything
-    is stored. Times and tags are kept, secrets are masked. Each memory is known again: doing it twice brings nothing
-    twice, also after it was cut short, and what was forgotten here stays forgotten.
+    What has written it, this or another program, is found out, and you are told what would be done before anything is.
+    Times and tags are kept, secrets are masked. Each memory is known again: doing it twice brings nothing twice, also
+    after it was cut short.
+
+    A bundle of ours (`faiss-memory export`) is merged: of each memory the later state counts, there or here. What was
+    forgotten or purged there is forgotten or purged here as well, what was purged never comes back, and two machines
+    that exchange bundles come to the same.
     """
+    from faiss_memory.contracts.merging import WRITTEN
     from faiss_memory.errors import InvalidRequest
 
     if not (dry_run or yes or (sys.stdin.isatty() and sys.stderr.isatty())):
@@ -73,16 +98,17 @@ def import_memories(
         )
     try:
         taking = _Taking(session, _importer(path, kind), path, project, keep_secrets=keep_secrets)
-        seen, preview = taking.run(dry_run=True)
+        file, plan, preview = taking.preview()
+        seen = f"{file}-{plan}"
         if fingerprint is not None and fingerprint != seen:
-            raise CommandFailed(f"{path} is not what the fingerprint stands for; look again with --dry-run.")
-        if dry_run or not preview.outcomes["new"]:
+            what = "what would be done with it" if fingerprint.startswith(f"{file}-") else str(path)
+            raise CommandFailed(f"{what} is not what the fingerprint stands for; look again with --dry-run.")
+        if dry_run or not any(preview.outcomes[one] for one in WRITTEN):
             taking.tell(preview, seen, dry_run=dry_run)
         elif yes or _agreed(taking.in_words(preview)):
-            if taking.fingerprint() != seen:
+            if taking.fingerprint() != file:
                 raise CommandFailed(f"{path} has changed meanwhile, and nothing was stored; do it again.")
-            _, done = taking.run(dry_run=False)
-            taking.tell(done, seen, dry_run=False)
+            taking.tell(taking.apply(), seen, dry_run=False)
     except InvalidRequest as error:
         raise CommandFailed(str(error)) from None
     except OSError as error:
@@ -90,7 +116,7 @@ def import_memories(
 
 
 def _agreed(preview: str) -> bool:
-    if not click.confirm(f"{preview}. Take over what is new?", err=True):
+    if not click.confirm(f"{preview}. Do that?", err=True):
         click.echo("Nothing was imported", err=True)
         click.get_current_context().exit(EXIT_NO)
     return True
@@ -122,6 +148,10 @@ class _Taking:
         self._keep = {"secrets": "keep"} if keep_secrets else {}
         self._digest = hashlib.sha256()
         self._left: list[LeftOut] = []
+        self._plan: dict[int, str] = {}
+        """What the preview has said of each memory that is not simply new, by its place in what is read."""
+        self._met: set[int] = set()
+        """The hashes of the uids that the preview has met."""
 
     def fingerprint(self) -> str:
         """Return what stands for all that is there now."""
@@ -129,60 +159,124 @@ class _Taking:
             pass
         return self._digest.hexdigest()[:16]
 
-    def run(self, *, dry_run: bool) -> tuple[str, Report]:
-        """Have the service take over what is there, what replaces another after that one; returns what became of it."""
+    def preview(self) -> tuple[str, str, Report]:
+        """Return what would become of everything, and what stands for what is there and for that plan."""
+        self._plan, self._met = {}, set()
+        repeated = set()
+        for number, memory in self._memories():
+            key = hash(memory["uid"])
+            if key in self._met:
+                repeated.add(number)
+            self._met.add(key)
+        report, plan = Report(), hashlib.sha256()
+        for batch in self._batches():
+            for (number, memory), outcome in zip(batch, self._send(batch, report, dry_run=True), strict=True):
+                plan.update(f"{memory['uid']} {outcome}\n".encode())
+                if number in repeated:
+                    outcome = ""  # what it comes to hangs on what was stored of it just before
+                if outcome != "new":
+                    self._plan[number] = outcome
+        return self._digest.hexdigest()[:16], plan.hexdigest()[:8], self._with_left(report)
+
+    def apply(self) -> Report:
+        """Have the service do what the preview has said, and nothing else."""
         report = Report()
-        waiting: list[dict[str, Any]] = []
-        batch: list[dict[str, Any]] = []
-        for memory in self._memories():
-            (batch if memory["supersedes"] is None else waiting).append(memory)
-            if len(batch) == AT_ONCE:
-                self._send(batch, report, dry_run=dry_run)
-                batch = []
-        self._send(batch, report, dry_run=dry_run)
-        for some in _in_turn(waiting):
-            self._send(some, report, dry_run=dry_run)
+        for batch in self._batches():
+            for number, memory in batch:
+                memory["expected"] = self._plan.get(number, "new") or None
+            self._send(batch, report, dry_run=False)
+        return self._with_left(report)
+
+    def _with_left(self, report: Report) -> Report:
         report.left_out += [(one.key, one.reason) for one in self._left]
         report.outcomes["left out"] = len(self._left)
-        return self._digest.hexdigest()[:16], report
+        return report
 
-    def _memories(self) -> Iterator[dict[str, Any]]:
-        from faiss_memory.contracts.importing import LeftOut
-        from faiss_memory.uids import named_uid
+    def _batches(self) -> Iterator[list[Numbered]]:
+        """Yield what is there, some at a time: each memory after the one that replaces it, what is gone at the end.
+
+        So nothing that was replaced counts again for a moment, and purging, which takes long, is done once for many.
+        """
+        waiting: list[Numbered] = []
+        gone: list[Numbered] = []
+        batch: list[Numbered] = []
+        for number, memory in self._memories():
+            newer = memory.get("superseded_by")
+            if newer is not None and hash(newer) not in self._met:
+                batch.append((number, memory))
+            elif memory.get("state") == "purged":
+                gone.append((number, memory))
+            else:
+                (batch if newer is None else waiting).append((number, memory))
+            if len(batch) == AT_ONCE:
+                yield batch
+                batch = []
+        yield batch
+        yield from _in_turn(waiting)
+        for start in range(0, len(gone), AT_ONCE):
+            yield gone[start : start + AT_ONCE]
+
+    def _memories(self) -> Iterator[Numbered]:
+        from faiss_memory.contracts.importing import LeftOut, Record
 
         self._digest, self._left = hashlib.sha256(), []
-        kind, here = self._importer.name, self._session.here
-        for record in self._importer.read(self._path):
-            self._digest.update(repr(record).encode("utf-8", "surrogatepass"))
-            if isinstance(record, LeftOut):
-                self._left.append(record)
-                continue
-            older, is_ours = record.supersedes, record.uid is not None
-            yield {
-                "uid": record.uid or named_uid(f"{kind}\n{record.key}"),
-                "text": record.text,
-                "project": self._project or record.project or here,
-                "source": record.source,
-                "tags": list(record.tags),
-                "cues": list(record.cues),
-                "metadata": dict(record.metadata) | ({} if is_ours else {"imported_from": kind}),
-                "timestamp": None if record.timestamp is None else record.timestamp.isoformat(),
-                "supersedes": older if older is None or is_ours else named_uid(f"{kind}\n{older}"),
-            }
+        for number, one in enumerate(self._importer.read(self._path)):
+            self._digest.update(repr(one).encode("utf-8", "surrogatepass"))
+            if isinstance(one, LeftOut):
+                self._left.append(one)
+            elif isinstance(one, Record):
+                yield number, self._message(one)
+            else:
+                yield number, _gone(one)
 
-    def _send(self, batch: Sequence[dict[str, Any]], report: Report, *, dry_run: bool) -> None:
+    def _message(self, record: Record) -> dict[str, Any]:
+        from faiss_memory.uids import named_uid
+
+        kind, older, is_ours = self._importer.name, record.supersedes, record.uid is not None
+        message = {
+            "uid": record.uid or named_uid(f"{kind}\n{record.key}"),
+            "text": record.text,
+            "project": self._project or record.project or self._session.here,
+            "source": record.source,
+            "tags": list(record.tags),
+            "cues": list(record.cues),
+            "metadata": dict(record.metadata) | ({} if is_ours else {"imported_from": kind}),
+            "timestamp": _time(record.timestamp),
+            "supersedes": older if older is None or is_ours else named_uid(f"{kind}\n{older}"),
+            "revision": record.revision,
+            "changed_at": _time(record.changed),
+            "superseded_by": record.superseded_by,
+            "valid_until": _time(record.valid_until),
+            "by": record.by,
+            "origin": None if record.origin is None else asdict(record.origin),
+        }
+        return {name: value for name, value in message.items() if value is not None}
+
+    def _send(self, batch: Sequence[Numbered], report: Report, *, dry_run: bool) -> list[str]:
+        """Send some memories; returns what became of each."""
         if not batch:
-            return
-        request = {"memories": list(batch), "dry_run": dry_run, **self._keep}
+            return []
+        # What replaces a memory is looked for here only where it is not on its way.
+        memories = [
+            {
+                name: value
+                for name, value in memory.items()
+                if name != "superseded_by" or hash(value) not in self._met
+            }
+            for _, memory in batch
+        ]
+        request = {"memories": memories, "dry_run": dry_run, **self._keep}
         answer = self._session.call("POST", "/import", request, endless=True)
         report.outcomes.update(answer["counts"])
         report.masked.update(answer.get("masked", ()))
-        if not dry_run:
-            report.left_out += [(one["uid"], one["reason"]) for one in answer["results"] if one["reason"]]
+        report.left_out += [(one["uid"], one["reason"]) for one in answer["results"] if one["reason"]]
+        return [one["outcome"] for one in answer["results"]]
 
     def in_words(self, report: Report) -> str:
         """Return what became of how many."""
-        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items() if count)
+        counts = ", ".join(
+            f"{count:,} {_WORDS.get(outcome, outcome)}" for outcome, count in report.outcomes.items() if count
+        )
         secrets = f"; masked: {', '.join(sorted(report.masked))}" if report.masked else ""
         return f"{self._importer.title}: {counts or 'nothing in it'}{secrets}"
 
@@ -209,13 +303,29 @@ class _Taking:
             out.remark(f"Nothing was stored. To take over just this: --fingerprint {fingerprint}")
 
 
-def _in_turn(memories: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Yield memories that replace others, some at a time, each after those that it replaces."""
+def _in_turn(memories: Sequence[Numbered]) -> Iterator[list[Numbered]]:
+    """Yield memories that others replace, some at a time, each after those that replace it."""
     waiting = list(memories)
     while waiting:
-        uids = {one["uid"] for one in waiting}
-        ready = [one for one in waiting if one["supersedes"] not in uids] or waiting  # else it is a circle
+        uids = {memory["uid"] for _, memory in waiting}
+        ready = [
+            one for one in waiting if one[1]["superseded_by"] not in uids
+        ] or waiting  # else it is a circle
         for start in range(0, len(ready), AT_ONCE):
             yield ready[start : start + AT_ONCE]
-        sent = {one["uid"] for one in ready}
-        waiting = [one for one in waiting if one["uid"] not in sent]
+        sent = {memory["uid"] for _, memory in ready}
+        waiting = [one for one in waiting if one[1]["uid"] not in sent]
+
+
+def _gone(one: Tombstone) -> dict[str, Any]:
+    if one.purged:
+        return {"uid": one.uid, "state": "purged"}
+    named = {"project": one.project} if one.project else {}
+    return {
+        **{"uid": one.uid, "state": "forgotten", **named},
+        **{"revision": one.revision, "changed_at": one.changed.isoformat()},
+    }
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
