@@ -13,7 +13,7 @@ from faiss_memory.contracts.merging import LONG_AGO, Arrival, Merged
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.whole_memories import merge
 from faiss_memory.errors import Conflict, InvalidRequest
-from faiss_memory.memory import Draft, Origin
+from faiss_memory.memory import DEFAULT_PROJECT, Draft, Origin
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import PERSON
 from faiss_memory.schema import NewMemory
@@ -27,6 +27,7 @@ from faiss_memory.settings import Limits
 from faiss_memory.uids import is_uid
 
 BY = "import"
+LOST = "what it replaces is not in its project here"
 GONE = ("forgotten", "purged")
 _REASONS: dict[Outcome, str] = {
     "kept": "it was changed here since, and stays so",
@@ -75,13 +76,13 @@ class Importing:
         self, request: ImportRequest, done: Sequence[Merged | None], masked: Sequence[str]
     ) -> ImportAnswer:
         results = []
+        lost = self._lost(request.memories)
         for one, merged in zip(request.memories, done, strict=True):
             outcome: Outcome = "superseded" if merged is None else merged.outcome
             is_there = merged is not None and outcome not in ("purge", "forget")
             number = merged.memory_id if merged is not None and (is_there or request.dry_run) else None
-            results.append(
-                ImportResult(uid=one.uid, outcome=outcome, id=number, reason=_REASONS.get(outcome, ""))
-            )
+            reason = LOST if outcome == "new" and one.uid in lost else _REASONS.get(outcome, "")
+            results.append(ImportResult(uid=one.uid, outcome=outcome, id=number, reason=reason))
         return ImportAnswer(
             success=True,
             results=results,
@@ -102,6 +103,20 @@ class Importing:
             self._plugins.notify("memories_removed", ids=gone)
         if purged := ids.get("purge"):
             purge_by_id(sorted(set(purged)), self._engine, self._plugins)
+
+    def _lost(self, memories: Sequence[ImportedMemory]) -> set[str]:
+        """Return those of other programs whose older one is not in their project, and does not arrive with them."""
+        older = {one.supersedes for one in memories if one.supersedes is not None and one.revision is None}
+        known = self._engine.store.known(older)
+        there = {
+            one.uid: one.project for one in self._engine.store.get([at.memory_id for at in known.values()])
+        }
+        there |= {one.uid: one.project or DEFAULT_PROJECT for one in memories}
+        return {
+            one.uid
+            for one in memories
+            if one.supersedes in older and there.get(one.supersedes or "") != (one.project or DEFAULT_PROJECT)
+        }
 
     def _without_successor(self, memories: Sequence[ImportedMemory]) -> set[str]:
         """Return those that something replaces which is neither here nor arrives with them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -193,21 +193,20 @@ class _Taking:
         return report
 
     def _batches(self) -> Iterator[list[Numbered]]:
-        """Yield what is there, some at a time: each memory after the one that replaces it, what is gone at the end.
-
-        So nothing that was replaced counts again for a moment, and purging, which takes long, is done once for many.
+        """Yield what is there, some at a time, in the order of `_after`, and what was purged at the end: that takes
+        long, and is done once for many.
         """
         waiting: list[Numbered] = []
         gone: list[Numbered] = []
         batch: list[Numbered] = []
         for number, memory in self._memories():
-            newer = memory.get("superseded_by")
-            if newer is not None and hash(newer) not in self._met:
-                batch.append((number, memory))
-            elif memory.get("state") == "purged":
+            first = _after(memory)
+            if memory.get("state") == "purged":
                 gone.append((number, memory))
+            elif first is None or hash(first) not in self._met:
+                batch.append((number, memory))
             else:
-                (batch if newer is None else waiting).append((number, memory))
+                waiting.append((number, memory))
             if len(batch) == AT_ONCE:
                 yield batch
                 batch = []
@@ -269,7 +268,11 @@ class _Taking:
         answer = self._session.call("POST", "/import", request, endless=True)
         report.outcomes.update(answer["counts"])
         report.masked.update(answer.get("masked", ()))
-        report.left_out += [(one["uid"], one["reason"]) for one in answer["results"] if one["reason"]]
+        report.left_out += [
+            (one["uid"], one["reason"])
+            for one in answer["results"]
+            if one["reason"] and not (dry_run and one["outcome"] == "new")  # (what it replaces is on its way)
+        ]
         return [one["outcome"] for one in answer["results"]]
 
     def in_words(self, report: Report) -> str:
@@ -304,17 +307,25 @@ class _Taking:
 
 
 def _in_turn(memories: Sequence[Numbered]) -> Iterator[list[Numbered]]:
-    """Yield memories that others replace, some at a time, each after those that replace it."""
+    """Yield memories in the order of `_after`, some at a time."""
     waiting = list(memories)
     while waiting:
         uids = {memory["uid"] for _, memory in waiting}
-        ready = [
-            one for one in waiting if one[1]["superseded_by"] not in uids
-        ] or waiting  # else it is a circle
+        ready = [one for one in waiting if _after(one[1]) not in uids] or waiting  # else it is a circle
         for start in range(0, len(ready), AT_ONCE):
             yield ready[start : start + AT_ONCE]
         sent = {memory["uid"] for _, memory in ready}
         waiting = [one for one in waiting if one[1]["uid"] not in sent]
+
+
+def _after(memory: Mapping[str, Any]) -> str | None:
+    """Return the uid of the memory that this one is to follow, if there is one.
+
+    What was replaced follows what replaces it, so that it does not count again for a moment. Another program does not
+    tell which that is: there it is the other way round.
+    """
+    found: str | None = memory.get("superseded_by" if "revision" in memory else "supersedes")
+    return found
 
 
 def _gone(one: Tombstone) -> dict[str, Any]:
