@@ -140,12 +140,15 @@ if TYPE_CHECKING:
         WRITTEN as WRITTEN,
         Arrival as Arrival,
         Here as Here,
+        Link as Link,
         Merged as Merged,
         Merging as Merging,
         Outcome as Outcome,
         Tombstone as Tombstone,
         arrival_of as arrival_of,
         judged as judged,
+        memory_of as memory_of,
+        relinked as relinked,
     )
     from faiss_memory.contracts.service import (
         Assistant as Assistant,

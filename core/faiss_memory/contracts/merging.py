@@ -13,14 +13,15 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.errors import Conflict
 from faiss_memory.memory import Draft, Memory, Origin
+from faiss_memory.uids import new_uid
 
 Outcome: TypeAlias = Literal[
     "new", "known", "changed", "kept", "conflict", "forgotten", "purged", "forget", "purge", "back", "noted"
@@ -102,17 +103,17 @@ class Merging(ABC):
     def merge(
         self,
         arrivals: Sequence[Arrival],
-        embeddings: Mapping[str, Embedding] | None = None,
+        embeddings: Sequence[Embedding | None] = (),
         *,
         dry_run: bool = False,
     ) -> list[Merged]:
         """Take over the arrivals whose state counts, by `judged`, in one transaction; they keep their revisions.
 
-        `embeddings`, by uid, are of texts and cues that arrive; without one, keywords alone find it. What comes back
-        has the id that it had. What a memory replaces is followed whenever one of the two is written; where memories
-        replace each other in a circle, the one with the lowest uid replaces nothing, and nothing in another project is
-        replaced. What is to be purged and was met before is left to `purge`, by the ids that are returned. With
-        `dry_run` nothing is written. Raises Conflict when an arrival does not come to what was expected.
+        `embeddings`, if any, are one for each arrival; without one, keywords alone find it. What comes back has the id
+        that it had. What a memory replaces is followed whenever one of the two is written; where memories replace each
+        other in a circle, the one with the lowest uid replaces nothing, and nothing in another project is replaced.
+        What is to be purged and was met before is left to `purge`, by the ids that are returned. With `dry_run` nothing
+        is written. Raises Conflict when an arrival does not come to what was expected.
         """
 
     @abstractmethod
@@ -139,6 +140,16 @@ def arrival_of(memory: Memory, origin: Origin | None = None) -> Arrival:
         changed=memory.changed or memory.timestamp,
         supersedes=memory.supersedes_uid,
     )
+
+
+def memory_of(draft: Draft, memory_id: int, now: datetime, **state: Any) -> Memory:
+    """Return the memory that a draft becomes; `state` is what a draft does not say."""
+    fields = {"supersedes": draft.supersedes, "changed": now} | state
+    return Memory(
+        id=memory_id, text=draft.text, project=draft.project, source=draft.source, tags=draft.tags, cues=draft.cues,
+        metadata=draft.metadata, timestamp=draft.timestamp or now, uid=draft.uid or new_uid(), by=draft.by,
+        valid_until=draft.valid_until, **fields,
+    )  # fmt: skip
 
 
 def judged(arrival: Arrival, here: Here | None) -> Outcome:
@@ -202,3 +213,59 @@ def said(one: Memory | Draft, supersedes: str | None) -> str:
         one.text, one.project, one.source, one.tags, one.cues, dict(one.metadata), learnt, one.by, ends, supersedes
     )  # fmt: skip
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+class Link(NamedTuple):
+    """A memory that is there, and the uid of what it replaces."""
+
+    id: int
+    uid: str
+    project: object
+    """Its name, or whatever stands for it in a store."""
+    supersedes: int | None
+    """The id of the memory that it supersedes as things are."""
+    older: str | None
+
+
+def relinked(links: Iterable[Link], find: Callable[[str], Link | int | None]) -> dict[int, int | None]:
+    """Return what some memories are to supersede from now on, by id, where that is another one than before.
+
+    `find` returns for a uid the memory, the id of one that is gone, or None if it was never met. A memory that others
+    replace in a circle is looked at with all of the circle; the answer follows from what is there alone.
+    """
+    waiting = {link for link in links if link.older is not None}
+    seen: set[int] = set()
+    changed: dict[int, int | None] = {}
+    while waiting:
+        link = waiting.pop()
+        seen.add(link.id)
+        circle = _circle(link, find)
+        waiting |= {one for one in circle if one.id not in seen}
+        older = find(link.older or "")
+        if isinstance(older, Link):
+            is_last = bool(circle) and link.uid == min(one.uid for one in circle)
+            target = None if is_last or older.project != link.project else older.id
+        else:
+            target = older
+        if target != link.supersedes:
+            changed[link.id] = target
+    return changed
+
+
+def _circle(link: Link, find: Callable[[str], Link | int | None]) -> list[Link]:
+    """Return the circle that a memory is a part of, if it is."""
+    line = [link]
+    ids = {link.id}
+    at = link
+    while at.older is not None:
+        older = find(at.older)
+        if not isinstance(older, Link) or older.project != at.project:
+            return []
+        if older.id == link.id:
+            return line
+        if older.id in ids:
+            return []
+        line.append(older)
+        ids.add(older.id)
+        at = older
+    return []

@@ -34,19 +34,19 @@ def merge(engine: MemoryEngine, arrivals: Sequence[Arrival], *, dry_run: bool = 
     told = store.merge(arrivals, dry_run=True)
     if dry_run or not any(one.outcome in WRITTEN for one in told):
         return told
-    drafts = {
-        arrival.uid: arrival.draft
-        for arrival, one in zip(arrivals, told, strict=True)
+    wanted = {
+        place: arrival.draft
+        for place, (arrival, one) in enumerate(zip(arrivals, told, strict=True))
         if one.outcome in WRITTEN and arrival.draft is not None
     }
     with engine.lent_models(needed=False) as models:
-        parts = zip(drafts, embedded(models, list(drafts.values())), strict=True)
-        done = store.merge(arrivals, {uid: part for uid, part in parts if part is not None})
+        parts = dict(zip(wanted, embedded(models, list(wanted.values())), strict=True))
+        done = store.merge(arrivals, [parts.get(place) for place in range(len(arrivals))])
         # What others have changed meanwhile may have let more of them count.
         late = [
             one.memory_id
-            for arrival, one in zip(arrivals, done, strict=True)
-            if one.memory_id is not None and one.outcome in WRITTEN and arrival.uid not in drafts
+            for place, one in enumerate(done)
+            if one.memory_id is not None and one.outcome in WRITTEN and place not in wanted
         ]
         engine.embed_anew(models, late)
     return done

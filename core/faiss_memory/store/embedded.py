@@ -264,7 +264,7 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging):
     def merge(
         self,
         arrivals: Sequence[Arrival],
-        embeddings: Mapping[str, Embedding] | None = None,
+        embeddings: Sequence[Embedding | None] = (),
         *,
         dry_run: bool = False,
     ) -> list[Merged]:
@@ -272,7 +272,7 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging):
         if dry_run:
             return self._opened.committer.read(lambda truth: merging.preview(truth, arrivals))
         return self._opened.committer.run(
-            lambda truth, changes: merging.merge(truth, arrivals, embeddings or {}, changes)
+            lambda truth, changes: merging.merge(truth, arrivals, embeddings, changes)
         )
 
     def tombstones(

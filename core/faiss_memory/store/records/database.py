@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.contracts.merging import memory_of
 from faiss_memory.contracts.store import KnownModel
 from faiss_memory.contracts.weighing import words_of
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
@@ -35,7 +36,6 @@ from faiss_memory.store.records.rows import (
     cues_column,
     ends_column,
     from_microseconds,
-    memory_of,
     places_of,
     state_columns,
     to_microseconds,

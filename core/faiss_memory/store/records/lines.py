@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from faiss_memory.contracts.merging import Link, relinked
 from faiss_memory.errors import Conflict, MemoryNotFound
 from faiss_memory.memory import Memory, Standing
 
@@ -42,78 +43,28 @@ def check_unknown(uid: str, known: Mapping[str, Standing]) -> None:
         raise Conflict(f"the uid {uid} is known: it is that of memory {known[uid].memory_id}", "uid")
 
 
-class _Link(NamedTuple):
-    """A memory, and the uid of what it replaces."""
-
-    id: int
-    uid: str
-    project: str
-    supersedes: int | None
-    older: str | None
+_LINKS = "SELECT m.id, m.uid, m.project, m.supersedes, m.older FROM memories m"
+_UNFOLLOWED = "JOIN memories o ON o.uid = m.older WHERE m.older IS NOT NULL AND m.supersedes IS NULL"
 
 
 def relink(truth: Truth, ids: Iterable[int], changes: Changes) -> None:
-    """Let memories supersede those that they name by uid, as far as these are there; called with what was written.
+    """Let memories supersede those that they name by uid, as far as these are there; called with what was written."""
+    run = truth.connection.execute
 
-    A memory of another project is not superseded, and in a circle the one with the lowest uid supersedes nothing: that
-    follows from what is there alone, in whatever order it was written.
-    """
-    links = _Links(truth.connection)
-    wanted = links.concerned(ids)
-    while wanted:
-        link = wanted.pop()
-        circle = links.circle(link)
-        wanted |= {one for one in circle if one.id not in links.seen and one != link}
-        links.seen.add(link.id)
-        last = min(circle, key=lambda one: one.uid) if circle else None
-        target = None if link == last else links.target(link)
-        if target != link.supersedes and (memory := truth.read(link.id)) is not None:
-            truth.put(
-                replace(memory, supersedes=target), (), None, changes, same_vectors=True, same_words=True
-            )
+    def read(where: str, *values: object) -> list[Link]:
+        return [Link(*row) for row in run(f"{_LINKS} {where}", values)]
 
-
-class _Links:
-    """Reads what replaces what."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._run = connection.execute
-        self.seen: set[int] = set()
-
-    def _read(self, where: str, value: object = None) -> list[_Link]:
-        sql = f"SELECT m.id, m.uid, m.project, m.supersedes, m.older FROM memories m {where}"
-        return [_Link(*row) for row in self._run(sql, () if value is None else (value,))]
-
-    def concerned(self, ids: Iterable[int]) -> set[_Link]:
-        """Return the memories whose links may have changed with some, and those that could not be followed before."""
-        found = set(
-            self._read(
-                "JOIN memories o ON o.uid = m.older WHERE m.older IS NOT NULL AND m.supersedes IS NULL"
-            )
-        )
-        for memory_id in ids:
-            for link in self._read("WHERE m.id = ?", memory_id):
-                found |= {link, *self._read("WHERE m.older = ?", link.uid)}
-        return {link for link in found if link.older is not None}
-
-    def older(self, link: _Link) -> _Link | None:
-        """Return what a memory replaces, if that is there and in the same project."""
-        there = [] if link.older is None else self._read("WHERE m.uid = ?", link.older)
-        return there[0] if there and there[0].project == link.project else None
-
-    def target(self, link: _Link) -> int | None:
-        """Return the id of what a memory replaces; of what is gone the id that it had."""
-        if self._read("WHERE m.uid = ?", link.older):
-            older = self.older(link)
-            return None if older is None else older.id
-        row = self._run("SELECT memory FROM removed WHERE uid = ?", (link.older,)).fetchone()
+    def find(uid: str) -> Link | int | None:
+        for link in read("WHERE m.uid = ?", uid):
+            return link
+        row = run("SELECT memory FROM removed WHERE uid = ?", (uid,)).fetchone()
         return None if row is None else int(row[0])
 
-    def circle(self, link: _Link) -> list[_Link]:
-        """Return the circle that a memory is a part of, if it is."""
-        line: list[_Link] = []
-        at: _Link | None = link
-        while at is not None and at not in line:
-            line.append(at)
-            at = self.older(at)
-        return line if at == link else []
+    concerned = read(_UNFOLLOWED)
+    for memory_id in ids:
+        for link in read("WHERE m.id = ?", memory_id):
+            concerned += [link, *read("WHERE m.older = ?", link.uid)]
+    for memory_id, older in relinked(concerned, find).items():
+        if (memory := truth.read(memory_id)) is not None:
+            same = {"same_vectors": True, "same_words": True}
+            truth.put(replace(memory, supersedes=older), (), None, changes, **same)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from faiss_memory.contracts.embedder import Embedding
@@ -17,12 +18,13 @@ from faiss_memory.contracts.merging import (
     Outcome,
     Tombstone,
     judged,
+    memory_of,
 )
 from faiss_memory.errors import Conflict, MemoryNotFound
 from faiss_memory.memory import Memory, Origin
 from faiss_memory.store.records import clock, lines, operations
 from faiss_memory.store.records.changes import Changes
-from faiss_memory.store.records.rows import from_microseconds, memory_of, to_microseconds
+from faiss_memory.store.records.rows import from_microseconds, to_microseconds
 from faiss_memory.store.records.tombstones import was_forgotten
 
 if TYPE_CHECKING:
@@ -57,17 +59,17 @@ def _told(outcome: Outcome, here: Here | None) -> Merged:
 
 
 def merge(
-    truth: Truth, arrivals: Sequence[Arrival], embeddings: Mapping[str, Embedding], changes: Changes
+    truth: Truth, arrivals: Sequence[Arrival], embeddings: Sequence[Embedding | None], changes: Changes
 ) -> list[Merged]:
     """Write the states that count."""
     changes.seq = truth.advance()
     merged, written = [], []
-    for arrival in arrivals:
+    for arrival, embedding in zip_longest(arrivals, embeddings):
         here = here_of(truth, [arrival.uid]).get(arrival.uid)
         outcome = judged(arrival, here)
         if outcome in WRITTEN and outcome != "purge":
             number = truth.next_id("memories") if here is None else here.memory_id
-            _write(truth, arrival, here, number, embeddings.get(arrival.uid), changes)
+            _write(truth, arrival, here, number, embedding, changes)
             written.append(number)
             here = here_of(truth, [arrival.uid])[arrival.uid]
         merged.append(_told(outcome, here))

@@ -14,9 +14,8 @@ import msgspec
 
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.errors import StoreCorrupt
-from faiss_memory.memory import Draft, Memory, Passage
+from faiss_memory.memory import Memory, Passage
 from faiss_memory.schema.fields import PROJECT_PATTERN
-from faiss_memory.uids import new_uid
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROJECT = re.compile(PROJECT_PATTERN)
@@ -70,16 +69,6 @@ def to_row(memory: Memory) -> tuple[Any, ...]:
         to_microseconds(memory.timestamp),
         memory.supersedes,
     )
-
-
-def memory_of(draft: Draft, memory_id: int, now: datetime, **state: Any) -> Memory:
-    """Return the memory that a draft becomes; `state` is what a draft does not say."""
-    fields = {"supersedes": draft.supersedes, "changed": now} | state
-    return Memory(
-        id=memory_id, text=draft.text, project=draft.project, source=draft.source, tags=draft.tags, cues=draft.cues,
-        metadata=draft.metadata, timestamp=draft.timestamp or now, uid=draft.uid or new_uid(), by=draft.by,
-        valid_until=draft.valid_until, **fields,
-    )  # fmt: skip
 
 
 def cues_column(memory: Memory) -> str:
