@@ -308,14 +308,11 @@ class ShelfStore(Store, Merging):
         there = self.shelf.memories.get(number)
         if arrival.draft is None:
             self.forget([number])
-            place = arrival.project if there is None else there.project
-            self._bury(
-                number,
-                Tombstone(
-                    uid=arrival.uid, purged=arrival.purged, revision=arrival.revision or 1, changed=arrival.changed,
-                    project="" if arrival.purged else place,
-                ),
+            grave = Tombstone(
+                uid=arrival.uid, revision=arrival.revision or 1, changed=arrival.changed,
+                project=arrival.project if there is None else there.project,
             )  # fmt: skip
+            self._bury(number, Tombstone(uid=arrival.uid, purged=True) if arrival.purged else grave)
             return
         now, draft = datetime.now(UTC), replace(arrival.draft, uid=arrival.uid)
         changed = now if arrival.revision is None else arrival.changed
