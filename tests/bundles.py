@@ -42,7 +42,7 @@ class Place:
         )
         for _ in range(times):
             if self._chance.random() < 0.03:
-                self._purge()
+                self.purge()
             else:
                 self._chance.choice(ways)()
 
@@ -77,7 +77,8 @@ class Place:
         if found := self.call("GET", "/forgotten?limit=20")["memories"]:
             self.call("POST", f"/memory/{self._chance.choice(found)['id']}/restore")
 
-    def _purge(self) -> None:
+    def purge(self) -> None:
+        """Purge one memory."""
         memory = self._some()
         self.purged.add(memory["uid"])
         self.call("POST", "/memory/purge", {"ids": [memory["id"]]})
@@ -130,6 +131,20 @@ class Place:
         return lines
 
 
+def expected(places: Sequence[Place]) -> dict[str, str]:
+    """Return for each uid what it must come to after an exchange: there, forgotten or purged."""
+    latest: dict[str, tuple[int, bool]] = {}
+    purged: set[str] = set()
+    for line in (line for place in places for line in place.bundle()):
+        if line["state"] == "purged":
+            purged.add(line["uid"])
+        else:
+            state = (line["revision"], line["state"] == "forgotten")
+            latest[line["uid"]] = max(state, latest.get(line["uid"], state))
+    states = {uid: "forgotten" if is_gone else "there" for uid, (_, is_gone) in latest.items()}
+    return states | dict.fromkeys(purged, "purged")
+
+
 def agree(places: Sequence[Place]) -> dict[str, Any]:
     """Check that all have come to the same, and that nothing that was purged is there; returns it."""
     first, *others = [place.state() for place in places]
@@ -139,4 +154,11 @@ def agree(places: Sequence[Place]) -> dict[str, Any]:
         assert differing == {}
     purged = set().union(*(place.purged for place in places))
     assert {uid: first[uid]["state"] for uid in purged} == dict.fromkeys(purged, "purged")
+    links = {line.get("supersedes") for line in first.values()}
+    assert all(uid in links for uid, line in first.items() if line["state"] == "superseded")
     return first
+
+
+def coarse(state: str) -> str:
+    """Return a state of a bundle as `expected` has it."""
+    return "there" if state in ("active", "superseded") else state

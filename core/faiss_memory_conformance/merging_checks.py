@@ -158,6 +158,7 @@ def test_what_was_purged_never_comes_back(home: Home) -> None:
         assert merging(home).tombstones() == [
             Tombstone(uid=uid, purged=True) for uid in sorted((first.uid, never))
         ]
+        assert merging(home).tombstones(("default",)) == [], "nobody knows any more where it was"
         home.reopen()
     assert home.store.known([never])[never].state == "purged"
 

@@ -339,7 +339,7 @@ class ShelfStore(Store, Merging):
         graves = [
             one for uid, one in sorted(self.shelf.graves.items()) if uid > after and uid in self.shelf.gone
         ]
-        return [one for one in graves if one.purged or projects is None or one.project in projects][:limit]
+        return [one for one in graves if projects is None or one.project in projects][:limit]
 
     def drop_project(self, name: str) -> int:
         ids = [memory.id for memory in self.shelf.memories.values() if memory.project == name]

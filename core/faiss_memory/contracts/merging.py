@@ -122,7 +122,7 @@ class Merging(ABC):
     ) -> list[Tombstone]:
         """List what was forgotten or purged, by uid, from the one after a uid on.
 
-        With `projects` it is what was forgotten in these, and everything that was purged.
+        With `projects` it is what was forgotten in these alone: where it was that was purged, nobody knows any more.
         """
 
 

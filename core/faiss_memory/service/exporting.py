@@ -66,7 +66,7 @@ class Exporting:
             after = page[-1].timestamp, page[-1].id
 
     def _gone(self, where: Filter) -> Iterator[Tombstone]:
-        """Yield what was forgotten in the projects that are meant, and everything that was purged.
+        """Yield what was forgotten in the projects that are meant; of all of them, what was purged as well.
 
         What else a filter asks about, nobody knows of them any more: then there are none.
         """

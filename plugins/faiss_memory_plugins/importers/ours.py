@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from faiss_memory_plugins.importers.values import as_json, lines_of, when, words
 FORMAT, VERSION = "faiss-memory", 1
 _HEAD = 200
 """Bytes in which the format is named."""
+_BEGINNING = re.compile(rb'\s{0,9}\{\s{0,9}"format"\s{0,9}:\s{0,9}"faiss-memory"')
 MOST_OFTEN = 10**9
 """The highest revision that is believed."""
 
@@ -40,7 +42,7 @@ class Ours(Importer):
         """Return whether its beginning names our format."""
         try:
             with open_file(located(path)) as file:
-                return file.read(_HEAD).lstrip().startswith(b'{"format":"faiss-memory"')
+                return _BEGINNING.match(file.read(_HEAD)) is not None
         except OSError:
             return False
 

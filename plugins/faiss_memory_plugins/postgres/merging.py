@@ -152,7 +152,7 @@ def listed(run: Transaction, projects: Collection[str] | None, after: str, limit
     rows = run.run(
         "select uid::text, purged, revision, changed, place from $.removed"
         " where (%(after)s = '' or uid > nullif(%(after)s, '')::uuid)"
-        " and (purged or %(projects)s::text[] is null or place = any(%(projects)s::text[]))"
+        " and (%(projects)s::text[] is null or not purged and place = any(%(projects)s::text[]))"
         " order by uid limit %(limit)s",
         {"after": after, "projects": None if projects is None else list(projects), "limit": limit},
     )

@@ -30,18 +30,21 @@ MOST_NAMED = 20
 
 
 _WORDS = {
+    "new": "new",
     "changed": "changed there",
+    "back": "to come back",
+    "forget": "to be forgotten",
+    "purge": "to be purged",
+    "noted": "gone there and never met here",
+    "known": "known",
     "kept": "changed here",
     "conflict": "in conflict",
     "forgotten": "forgotten here",
     "purged": "purged here",
-    "forget": "to be forgotten",
-    "purge": "to be purged",
-    "back": "to come back",
-    "noted": "gone there and never met here",
     "superseded": "replaced by what is not there",
+    "left out": "left out",
 }
-"""What is said of outcomes, where their names do not say it."""
+"""What is said of outcomes, those first by which something is done."""
 Numbered: TypeAlias = tuple[int, dict[str, Any]]
 """A memory as it is sent, and its place in what is read."""
 
@@ -278,7 +281,9 @@ class _Taking:
     def in_words(self, report: Report) -> str:
         """Return what became of how many."""
         counts = ", ".join(
-            f"{count:,} {_WORDS.get(outcome, outcome)}" for outcome, count in report.outcomes.items() if count
+            f"{report.outcomes[outcome]:,} {said}"
+            for outcome, said in _WORDS.items()
+            if report.outcomes[outcome]
         )
         secrets = f"; masked: {', '.join(sorted(report.masked))}" if report.masked else ""
         return f"{self._importer.title}: {counts or 'nothing in it'}{secrets}"

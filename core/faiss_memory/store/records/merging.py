@@ -141,14 +141,17 @@ def _is_taken(truth: Truth, origin: Origin, project: str) -> bool:
 
 def listed(truth: Truth, projects: Collection[str] | None, after: str, limit: int) -> list[Tombstone]:
     """List what was forgotten or purged, by uid."""
-    marks = "" if projects is None else f" AND f.project IN ({','.join('?' * len(projects))})"
+    forgotten = (
+        "SELECT r.uid, 0, coalesce(f.revision, ?2), coalesce(f.changed, 0), coalesce(f.project, '')"
+        " FROM removed r LEFT JOIN forgotten f ON f.memory = r.memory"
+        " WHERE r.uid > ?1 AND r.uid NOT IN (SELECT uid FROM purged)"
+    )
+    if projects is None:
+        every = f"SELECT DISTINCT uid, 1, 0, 0, '' FROM purged WHERE uid > ?1 UNION ALL {forgotten}"
+    else:
+        every = f"{forgotten} AND f.project IN ({','.join('?' * len(projects))})"
     rows = truth.connection.execute(
-        "SELECT uid, 1, 0, 0, '' FROM (SELECT DISTINCT uid FROM purged WHERE uid > ?1)"
-        " UNION ALL SELECT r.uid, 0, coalesce(f.revision, ?2), coalesce(f.changed, 0), coalesce(f.project, '')"
-        " FROM removed r LEFT JOIN forgotten f ON f.memory = r.memory WHERE r.uid > ?1"
-        " AND r.uid NOT IN (SELECT uid FROM purged)"
-        f"{marks} ORDER BY 1 LIMIT ?",
-        (after, FORGOTTEN_BEFORE, *(projects or ()), limit),
+        f"{every} ORDER BY 1 LIMIT ?", (after, FORGOTTEN_BEFORE, *(projects or ()), limit)
     )
     return [
         Tombstone(uid=uid, purged=True)
