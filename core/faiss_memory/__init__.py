@@ -134,6 +134,22 @@ if TYPE_CHECKING:
         WaitingUses as WaitingUses,
         bucket_of as bucket_of,
     )
+    from faiss_memory.contracts.merging import (
+        FORGOTTEN_BEFORE as FORGOTTEN_BEFORE,
+        LONG_AGO as LONG_AGO,
+        WRITTEN as WRITTEN,
+        Arrival as Arrival,
+        Here as Here,
+        Link as Link,
+        Merged as Merged,
+        Merging as Merging,
+        Outcome as Outcome,
+        Tombstone as Tombstone,
+        arrival_of as arrival_of,
+        judged as judged,
+        memory_of as memory_of,
+        relinked as relinked,
+    )
     from faiss_memory.contracts.service import (
         Assistant as Assistant,
         Rewriting as Rewriting,
@@ -215,6 +231,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.memory import (
         DEFAULT_PROJECT as DEFAULT_PROJECT,
+        FOREVER as FOREVER,
         SHARED as SHARED,
         SHARED_FOLDER as SHARED_FOLDER,
         UNKNOWN_WAY as UNKNOWN_WAY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 DEFAULT_PROJECT = "default"
@@ -19,6 +19,8 @@ SHARED = "shared"
 """The tag of what was read there, and the way by which it came."""
 UNKNOWN_WAY = "unknown"
 """How the way is called by which a memory came that is older than this is noted."""
+FOREVER = datetime.max.replace(tzinfo=UTC)
+"""The `Change.valid_until` that takes the end of a memory's validity away."""
 
 Metadata: TypeAlias = Mapping[str, Any]
 Ranking: TypeAlias = list[tuple[int, float]]
@@ -63,6 +65,8 @@ class Draft:
     `page`."""
     uid: str | None = None
     """The uid that it has elsewhere; None gives it a new one."""
+    valid_until: datetime | None = None
+    """When it stops being true; None where nobody knows of an end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,15 @@ class Memory:
     """
     by: str | None = field(default=None, compare=False)
     """Which way it was written, see `Draft.by`; None for a memory that is older than this is noted."""
+    valid_until: datetime | None = None
+    """When it stops being true; None where nobody knows of an end."""
+    revision: int = field(default=1, compare=False)
+    """How often it was written: rises with each change of what it says or replaces, and when it is forgotten and
+    comes back, by one each time."""
+    changed: datetime | None = field(default=None, compare=False)
+    """When it came to this revision; None where nobody has noted it."""
+    supersedes_uid: str | None = field(default=None, compare=False)
+    """The uid of the memory that it replaces, also where that one is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +119,8 @@ class Change:
     supersedes: int | None = None
     """The id of the memory that it replaces; 0 for none any more."""
     origin: Origin | None = None
+    valid_until: datetime | None = None
+    """When it stops being true; `FOREVER` for no end any more."""
 
 
 class Passage(NamedTuple):

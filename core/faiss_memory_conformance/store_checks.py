@@ -22,6 +22,7 @@ from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import load
 from faiss_memory.store import EmbeddedStore
 from faiss_memory.uids import is_uid, new_uid
+from faiss_memory_conformance.merging_checks import *  # noqa: F403  (a part of the checks, in a file of its own)
 from faiss_memory_conformance.store_home import ANYWHERE, DIMENSION, MODEL, Home, embed
 from faiss_memory_conformance.store_oracle import EPOCH, WORDS, Oracle
 

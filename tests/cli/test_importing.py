@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from faiss_memory.uids import new_uid
 from tests.importing_stores import CLAUDE_MEM, ENGRAM, MCP_MEMORY_SERVICE, SECRET, database, graph
 
 
@@ -191,3 +192,54 @@ def test_a_zip_of_markdown_comes_back_and_rules_are_known_however_they_are_given
     assert (told["from"], told["counts"]) == ("markdown", {"new": 1, "known": 1, "left out": 0})
     kinds = {one["text"]: one["metadata"].get("imported_from") for one in listed(running, repository.project)}
     assert kinds == {"Orders live in Postgres": None, "# Rules\n\nUse pnpm.": "rules", "a note": "markdown"}
+
+
+def test_a_bundle_is_merged_as_its_preview_says_also_after_it_was_cut_short(repository, running):
+    for text in ("orders live in MySQL", "the cache is Redis", "cookies expire"):
+        repository.added(text)
+    kept = listed(running, repository.project)
+    running.call("POST", "/memory/add", {
+        "text": "orders live in Postgres", "supersedes": kept[0]["id"], "project": repository.project,
+    })  # fmt: skip
+    running.call("DELETE", f"/memory/{kept[1]['id']}")
+    assert repository("export", "-p", repository.project, "--to", "there.jsonl").code == 0
+    lines = [json.loads(line) for line in (repository.folder / "there.jsonl").read_text().splitlines()]
+    there = {line.get("text", line["uid"]): line for line in lines[1:]}
+    # Elsewhere it went on: a change, an undone forget, and one that was never met here.
+    there["cookies expire"] |= {"text": "cookies stay", "hash": None, "revision": 2}
+    there[kept[1]["uid"]] |= {"state": "active", "text": "Redis again", "revision": 3}
+    there["new"] = there["cookies expire"] | {"uid": new_uid(), "text": "a new one", "revision": 1}
+    (repository.folder / "there.jsonl").write_text("\n".join(map(json.dumps, [lines[0], *there.values()])))
+    ended = repository("import", "there.jsonl", "--dry-run", "--json")
+    assert ended.code == 0, ended.err
+    preview = json.loads(ended.out)
+    assert preview["counts"] == {"known": 2, "changed": 1, "back": 1, "new": 1, "left out": 0}
+    said = repository("import", "there.jsonl", "--dry-run").out
+    assert "1 new, 1 changed there, 1 to come back, 2 known" in said
+    running.call("PATCH", f"/memory/{kept[2]['id']}", {"tags": ["mine"], "text": "cookies are gone"})
+    running.call("PATCH", f"/memory/{kept[2]['id']}", {"tags": ["ours"]})
+    given = ("--fingerprint", preview["fingerprint"], "--yes")
+    refused = repository("import", "there.jsonl", *given)
+    assert (refused.code, "fingerprint" in refused.err) == (1, True)
+    # Cut short after the first of them: what is done is known, and the rest is done.
+    line = there["new"] | {"hash": None}
+    running.call("POST", "/import", {"memories": [{k: v for k, v in line.items() if v is not None}]})
+    told = imported(repository, "there.jsonl")
+    assert told["counts"] == {"known": 3, "kept": 1, "back": 1, "left out": 0}
+    assert told["left_out"] == [{"key": kept[2]["uid"], "reason": "it was changed here since, and stays so"}]
+    texts = [one["text"] for one in listed(running, repository.project)]
+    assert sorted(texts) == sorted(
+        ["orders live in MySQL", "orders live in Postgres", "Redis again", "cookies are gone", "a new one"]
+    )
+    again = imported(repository, "there.jsonl")
+    assert again["counts"] == {"known": 4, "kept": 1, "left out": 0}
+
+
+def test_a_line_whose_text_was_changed_by_hand_is_left_out_and_said(repository, running):
+    repository.added("orders live in MySQL")
+    assert repository("export", "-p", repository.project, "--to", "out.jsonl").code == 0
+    file = repository.folder / "out.jsonl"
+    file.write_text(file.read_text().replace("in MySQL", "on the moon"))
+    told = imported(repository, file)
+    assert told["counts"] == {"left out": 1}
+    assert "hash" in told["left_out"][0]["reason"]

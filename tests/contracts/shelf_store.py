@@ -14,13 +14,18 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from itertools import zip_longest
 from threading import RLock
 from typing import Any
 
 import numpy as np
 
 from faiss_memory import (
+    FOREVER,
+    FORGOTTEN_BEFORE,
+    WRITTEN,
     Added,
+    Arrival,
     Change,
     Closest,
     Conflict,
@@ -30,12 +35,16 @@ from faiss_memory import (
     Feed,
     Filter,
     Found,
+    Here,
     KnownModel,
     Legs,
     LetGo,
+    Link,
     Match,
     Memory,
     MemoryNotFound,
+    Merged,
+    Merging,
     Origin,
     ProjectCount,
     Purged,
@@ -46,10 +55,13 @@ from faiss_memory import (
     Standing,
     Store,
     StoreStats,
+    Tombstone,
     hookimpl,
+    judged,
     keeps_nothing,
+    memory_of,
     nearest_known,
-    new_uid,
+    relinked,
 )
 
 
@@ -65,6 +77,7 @@ class Shelf:
     origins: dict[int, Origin] = field(default_factory=dict)
     retries: dict[str, tuple[bytes, list[Added]]] = field(default_factory=dict)
     gone: dict[str, Standing] = field(default_factory=dict)
+    graves: dict[str, Tombstone] = field(default_factory=dict)
     last_id: int = 0
     seq: int = 0
     written: dict[int, int] = field(default_factory=dict)
@@ -73,7 +86,7 @@ class Shelf:
 SHELVES: dict[str, Shelf] = {}
 
 
-class ShelfStore(Store):
+class ShelfStore(Store, Merging):
     def __init__(self, place: str) -> None:
         self.place, self.lock = place, RLock()
 
@@ -133,18 +146,27 @@ class ShelfStore(Store):
         if draft.uid is not None and draft.uid in self.known([draft.uid]):
             raise Conflict(f"the uid {draft.uid} is known", "uid")
         self.shelf.last_id += 1
-        fields = {
-            name: getattr(draft, name)
-            for name in ("text", "project", "source", "tags", "cues", "metadata", "supersedes")
-        }
         number = self.shelf.last_id
-        at = draft.timestamp or datetime.now(UTC)
-        self._put(
-            Memory(id=number, uid=draft.uid or new_uid(), by=draft.by, timestamp=at, **fields), embedding
-        )
+        older = self._uid_of(draft.supersedes)
+        self._put(memory_of(draft, number, datetime.now(UTC), supersedes_uid=older), embedding)
         if draft.origin is not None:
             self.shelf.origins[number] = draft.origin
+        self._relink()
         return Added(number, twin)
+
+    def _uid_of(self, number: int | None) -> str | None:
+        gone = {one.memory_id: uid for uid, one in self.shelf.gone.items()}
+        return self.shelf.memories[number].uid if number in self.shelf.memories else gone.get(number or 0)
+
+    def _relink(self) -> None:
+        memories = self.shelf.memories
+        links = {
+            one.uid: Link(one.id, one.uid, one.project, one.supersedes, one.supersedes_uid)
+            for one in memories.values()
+        }
+        gone = {uid: one.memory_id for uid, one in self.shelf.gone.items()}
+        for number, older in relinked(links.values(), lambda uid: links.get(uid) or gone.get(uid)).items():
+            self._put(replace(memories[number], supersedes=older), None)
 
     def _put(self, memory: Memory, embedding: Embedding | None) -> None:
         self.shelf.memories[memory.id] = memory
@@ -160,28 +182,37 @@ class ShelfStore(Store):
         def call() -> Memory:
             if memory_id not in self.shelf.memories:
                 raise MemoryNotFound(f"there is no memory {memory_id}")
-            names = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
-            given = {name: getattr(change, name) for name in names if getattr(change, name) is not None}
-            if change.supersedes is not None:
-                given["supersedes"] = change.supersedes or None
-            changed = replace(self.shelf.memories[memory_id], **given)
-            older = given.get("supersedes")
+            changed = self._changed(self.shelf.memories[memory_id], change)
+            older = change.supersedes or None
             if older is not None and older not in self.shelf.memories:
                 raise MemoryNotFound(f"there is no memory {older}", "supersedes")
             while older is not None and (there := self.shelf.memories.get(older)) is not None:
                 if there.id == memory_id:
                     raise Conflict(f"memory {memory_id} would supersede itself")
                 older = there.supersedes
-            if "text" in given or "cues" in given:
-                for vectors in self.shelf.vectors.values():
-                    vectors.pop(memory_id, None)
-            fits = "text" in given and embedding is not None and embedding.cues == changed.cues
+            if change.text is not None or change.cues is not None:
+                self._drop_vectors(memory_id)
+            fits = change.text is not None and embedding is not None and embedding.cues == changed.cues
             self._put(changed, embedding if fits else None)
             if change.origin is not None:
                 self.shelf.origins[memory_id] = change.origin
+            self._relink()
             return self.get([memory_id])[0]
 
         return self._atomically(call)
+
+    def _changed(self, before: Memory, change: Change) -> Memory:
+        names = ("text", "source", "tags", "cues", "metadata", "timestamp", "project", "valid_until")
+        given = {name: getattr(change, name) for name in names if getattr(change, name) is not None}
+        if change.supersedes is not None:
+            given["supersedes"] = change.supersedes or None
+            given["supersedes_uid"] = self._uid_of(change.supersedes)
+        if change.valid_until == FOREVER:
+            given["valid_until"] = None
+        changed = replace(before, **given)
+        if (changed, changed.supersedes_uid) == (before, before.supersedes_uid):
+            return changed
+        return replace(changed, revision=before.revision + 1, changed=datetime.now(UTC))
 
     def rewrite(
         self,
@@ -207,11 +238,16 @@ class ShelfStore(Store):
         def call() -> list[int]:
             there = [memory_id for memory_id in ids if memory_id in self.shelf.memories]
             for memory_id in there:
-                uid = self.shelf.memories.pop(memory_id).uid
-                self.shelf.gone[uid] = Standing("forgotten", memory_id)
-                self.shelf.written[memory_id] = self.shelf.seq
-                for kept in (self.shelf.origins, *self.shelf.vectors.values()):
-                    kept.pop(memory_id, None)
+                memory = self.shelf.memories.pop(memory_id)
+                self._bury(
+                    memory_id,
+                    Tombstone(
+                        uid=memory.uid, revision=memory.revision + 1, changed=datetime.now(UTC), project=memory.project
+                    ),
+                )  # fmt: skip
+                self._drop_vectors(memory_id)
+                self.shelf.origins.pop(memory_id, None)
+            self._relink()
             return there
 
         return self._atomically(call)
@@ -224,9 +260,86 @@ class ShelfStore(Store):
             let_go(known, {self.shelf.memories[one].text for one in known if one in self.shelf.memories})
             self.forget(ids)
             gone = self.shelf.gone.items()
-            purged = {uid: Standing("purged", one.memory_id) for uid, one in gone if one.memory_id in ids}
-            self.shelf.gone |= purged
+            for uid, one in [pair for pair in gone if pair[1].memory_id in ids]:
+                self._bury(one.memory_id, Tombstone(uid=uid, purged=True))
         return Purged(known, [memory_id for memory_id in ids if memory_id not in known])
+
+    def _bury(self, number: int, grave: Tombstone) -> None:
+        self.shelf.gone[grave.uid] = Standing("purged" if grave.purged else "forgotten", number)
+        self.shelf.graves[grave.uid] = grave
+        self.shelf.written[number] = self.shelf.seq
+
+    def _drop_vectors(self, number: int) -> None:
+        for vectors in self.shelf.vectors.values():
+            vectors.pop(number, None)
+
+    # Merging.
+
+    def _here(self, uid: str) -> Here | None:
+        standing = self.known([uid]).get(uid)
+        if standing is None:
+            return None
+        memory, grave = self.shelf.memories.get(standing.memory_id), self.shelf.graves.get(uid)
+        if memory is not None:
+            return Here(memory.id, memory, memory.revision, memory.changed or memory.timestamp)
+        grave = grave or Tombstone(uid=uid, revision=FORGOTTEN_BEFORE)
+        return Here(standing.memory_id, None, grave.revision, grave.changed, grave.purged)
+
+    def merge(self, arrivals, embeddings=(), *, dry_run=False) -> list[Merged]:
+        def call() -> list[Merged]:
+            merged = []
+            for arrival, part in zip_longest(arrivals, embeddings):
+                here = self._here(arrival.uid)
+                outcome = judged(arrival, here)
+                if outcome in WRITTEN and outcome != "purge" and not dry_run:
+                    self._take(arrival, here, part)
+                    here = self._here(arrival.uid)
+                is_meant = here is not None and (here.memory is not None or outcome == "purge")
+                merged.append(Merged(outcome, here.memory_id if here and is_meant else None))
+            self._relink()
+            return merged
+
+        return self._atomically(call)
+
+    def _take(self, arrival: Arrival, here: Here | None, embedding: Embedding | None) -> None:
+        if here is None:
+            self.shelf.last_id += 1
+        number = self.shelf.last_id if here is None else here.memory_id
+        there = self.shelf.memories.get(number)
+        if arrival.draft is None:
+            self.forget([number])
+            grave = Tombstone(
+                uid=arrival.uid, revision=arrival.revision or 1, changed=arrival.changed,
+                project=arrival.project if there is None else there.project,
+            )  # fmt: skip
+            self._bury(number, Tombstone(uid=arrival.uid, purged=True) if arrival.purged else grave)
+            return
+        now, draft = datetime.now(UTC), replace(arrival.draft, uid=arrival.uid)
+        changed = now if arrival.revision is None else arrival.changed
+        memory = memory_of(
+            draft, number, now, revision=arrival.revision or 1, changed=changed, supersedes_uid=arrival.supersedes,
+            supersedes=there.supersedes if there is not None and arrival.supersedes is not None else None,
+        )  # fmt: skip
+        self.shelf.gone.pop(arrival.uid, None)
+        is_same = there is not None and (there.text, there.cues) == (memory.text, memory.cues)
+        if not is_same:
+            self._drop_vectors(number)
+        self._put(
+            memory, None if is_same or embedding is None or embedding.cues != memory.cues else embedding
+        )
+        taken = {(one.file, one.place) for one in self.origins(memory.project).values()}
+        if (
+            there is None
+            and draft.origin is not None
+            and (draft.origin.file, draft.origin.place) not in taken
+        ):
+            self.shelf.origins[number] = draft.origin
+
+    def tombstones(self, projects=None, after="", limit=1000) -> list[Tombstone]:
+        graves = [
+            one for uid, one in sorted(self.shelf.graves.items()) if uid > after and uid in self.shelf.gone
+        ]
+        return [one for one in graves if projects is None or one.project in projects][:limit]
 
     def drop_project(self, name: str) -> int:
         ids = [memory.id for memory in self.shelf.memories.values() if memory.project == name]

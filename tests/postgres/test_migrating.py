@@ -60,6 +60,8 @@ def fill(store, number):
     lost = store.add([Draft(text="soon gone")], [None])[0].id
     store.add([Draft(text="replaces what is gone", supersedes=lost)], [embed("replaces what is gone")])
     store.forget([lost, *ids[40:50]])
+    store.purge(ids[48:52])
+    store.change(ids[1], Change(valid_until=begin, tags=("kept",)), None)
     store.note_uses([Use(assistant="cli", project="alpha", event="found", memory=ids[60], count=3, tokens=9)])
 
 
@@ -79,10 +81,11 @@ def records(store):
     uses = [(use.event, uids.get(use.memory), use.count, use.tokens) for use in store.uses()]
     found = {
         one.uid: (one.text, one.project, one.source, one.tags, one.cues, one.metadata, one.timestamp, one.by,
-                  uids.get(one.supersedes), uids.get(one.superseded_by))
+                  uids.get(one.supersedes), uids.get(one.superseded_by), one.revision, one.changed, one.valid_until,
+                  one.supersedes_uid)
         for one in store.get(store.matching_ids(EVERYTHING))
     }  # fmt: skip
-    return found, uses
+    return found, uses, store.tombstones()
 
 
 def migrated(alone, source, to, *more):

@@ -9,6 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from faiss_memory.contracts.merging import Tombstone
+from faiss_memory.memory import Origin
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -28,9 +31,19 @@ class Record:
     supersedes: str | None = None
     """The key of the memory that it replaces."""
     uid: str | None = None
-    """Its uid, where it has come from a memory of ours."""
+    """Its uid, where it has come from a memory of ours; then `supersedes` is a uid as well."""
     kind: str | None = None
     """The importer that the key belongs to; None for the one that has read it. Two that read the same agree by it."""
+    revision: int | None = None
+    """How often it was written there, where that was counted as we do; then the later state counts, there or here."""
+    changed: datetime | None = None
+    """When it came to this revision."""
+    superseded_by: str | None = None
+    """The uid of the memory that replaces it."""
+    valid_until: datetime | None = None
+    by: str | None = None
+    """Which way it came there."""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +69,8 @@ class Importer(ABC):
         """Return whether it can read what is there: a file or a folder. Never raises for what somebody else wrote."""
 
     @abstractmethod
-    def read(self, path: Path) -> Iterator[Record | LeftOut]:
-        """Read what is there, always in the same order, some of it at a time. Raises InvalidRequest, OSError."""
+    def read(self, path: Path) -> Iterator[Record | Tombstone | LeftOut]:
+        """Read what is there, always in the same order, some of it at a time. Raises InvalidRequest, OSError.
+
+        A tombstone is of a memory of ours that was forgotten or purged there.
+        """

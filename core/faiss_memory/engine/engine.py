@@ -264,7 +264,7 @@ class MemoryEngine:
             embeddings = embedded(models, drafts)
             passages = sum(len(part.passages) for part in embeddings if part is not None)
             done = self.store.rewrite(drafts, embeddings, changes, gone)
-            self._embed_anew(models, [key for key in done.changed if changes[key].cues is not None])
+            self.embed_anew(models, [key for key in done.changed if changes[key].cues is not None])
             return done, passages
 
     def purge(self, ids: Sequence[int], *, dry_run: bool, prove: bool, let_go: LetGo) -> Purged:
@@ -287,10 +287,10 @@ class MemoryEngine:
                 embedding = embedded(models, [Draft(text=change.text, cues=cues)])[0]
             memory = self.store.change(memory_id, change, embedding)
             if embedding is None or embedding.cues != memory.cues:
-                self._embed_anew(models, [memory_id])
+                self.embed_anew(models, [memory_id])
             return memory
 
-    def _embed_anew(self, models: ModelsInUse | None, ids: Sequence[int]) -> None:
+    def embed_anew(self, models: ModelsInUse | None, ids: Sequence[int]) -> None:
         """Embed memories whose cues have changed; without a model that is done later.
 
         Only now, as they are: what was read before the change, another call may have changed as well.

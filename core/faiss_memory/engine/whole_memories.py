@@ -1,13 +1,14 @@
-"""What is asked for memories as they are stored: which others are like them, and to have one back."""
+"""What is asked for memories as they are stored: which others are like them, to have one back, to merge them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from faiss_memory.contracts.merging import WRITTEN, Arrival, Merged, Merging
 from faiss_memory.contracts.store import Closest
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import embed, embedded
-from faiss_memory.errors import MemoryNotFound
+from faiss_memory.errors import MemoryNotFound, NotSupported
 from faiss_memory.memory import Filter, Memory
 
 
@@ -20,6 +21,35 @@ def bring_back(engine: MemoryEngine, memory_id: int) -> Memory:
         )
     with engine.lent_models(needed=False) as models:
         return engine.backups.bring_back(found[0], embedded(models, [found[0].memory])[0])
+
+
+def merge(engine: MemoryEngine, arrivals: Sequence[Arrival], *, dry_run: bool = False) -> list[Merged]:
+    """Embed and take over what memories have become elsewhere, where that counts.
+
+    Raises NotSupported for a store that cannot, Conflict where something else was expected.
+    """
+    store = engine.store
+    if not isinstance(store, Merging):
+        raise NotSupported("the store cannot merge memories; it lacks what `faiss_memory.Merging` promises")
+    told = store.merge(arrivals, dry_run=True)
+    if dry_run or not any(one.outcome in WRITTEN for one in told):
+        return told
+    wanted = {
+        place: arrival.draft
+        for place, (arrival, one) in enumerate(zip(arrivals, told, strict=True))
+        if one.outcome in WRITTEN and arrival.draft is not None
+    }
+    with engine.lent_models(needed=False) as models:
+        parts = dict(zip(wanted, embedded(models, list(wanted.values())), strict=True))
+        done = store.merge(arrivals, [parts.get(place) for place in range(len(arrivals))])
+        # What others have changed meanwhile may have let more of them count.
+        late = [
+            one.memory_id
+            for place, one in enumerate(done)
+            if one.memory_id is not None and one.outcome in WRITTEN and place not in wanted
+        ]
+        engine.embed_anew(models, late)
+    return done
 
 
 def near(engine: MemoryEngine, memories: Sequence[Memory], where: Filter, k: int) -> list[list[Closest]]:

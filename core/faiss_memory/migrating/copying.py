@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.ledger import Ledger
+from faiss_memory.contracts.merging import Arrival, Merging, arrival_of
 from faiss_memory.contracts.store import Store
 from faiss_memory.errors import Conflict, NotReady, StoreError
-from faiss_memory.memory import Change, Draft, Memory, Origin
+from faiss_memory.memory import FOREVER, Change, Draft, Memory, Origin
 from faiss_memory.migrating.records import AT_ONCE, EVERYTHING, Step, all_origins, pages, replaced, said
 
 NAMED = 5
@@ -77,6 +78,7 @@ def copy(source: Store, target: Store, step: Step) -> Copied:
     for page in pages(source, ids, "noting what replaces what", step):
         done.links_lost += _link(source, target, [one for one in page if one.supersedes is not None])
     _follow(source, target, position)
+    _bury(source, target)
     if model is not None:
         _embed(source, target)
     if isinstance(source, Ledger) and isinstance(target, Ledger):
@@ -89,11 +91,12 @@ def _store_lacking(
 ) -> int:
     known = target.known([one.uid for one in memories])
     lacking = [one for one in memories if one.uid not in known]
-    _store(target, lacking, source.embeddings([one.id for one in lacking]), origins)
+    _store(source, target, lacking, source.embeddings([one.id for one in lacking]), origins)
     return len(lacking)
 
 
 def _store(
+    source: Store,
     target: Store,
     memories: Sequence[Memory],
     embeddings: Mapping[int, Embedding],
@@ -102,6 +105,9 @@ def _store(
     if not memories:
         return
     try:
+        if (merging := _merging(source, target)) is not None:
+            _merge(merging, memories, embeddings, origins)
+            return
         target.add(
             [_draft(one, origins.get(one.id)) for one in memories],
             [embeddings.get(one.id) for one in memories],
@@ -111,7 +117,7 @@ def _store(
     except StoreError as error:
         if len(memories) > 1:  # which of them is it?
             for one in memories:
-                _store(target, [one], embeddings, origins)
+                _store(source, target, [one], embeddings, origins)
             return
         raise StoreError(
             f"memory {memories[0].id} cannot be stored there: {error}. What comes before it is there; correct or "
@@ -119,10 +125,27 @@ def _store(
         ) from error
 
 
+def _merging(source: Store, target: Store) -> Merging | None:
+    """Return the other store as one that takes states over, if both of them know such."""
+    return target if isinstance(source, Merging) and isinstance(target, Merging) else None
+
+
+def _merge(
+    target: Merging,
+    memories: Sequence[Memory],
+    embeddings: Mapping[int, Embedding],
+    origins: Mapping[int, Origin],
+) -> None:
+    """Bring memories with their revisions, and with what they replace."""
+    arrivals = [arrival_of(one, origins.get(one.id)) for one in memories]
+    target.merge(arrivals, [embeddings.get(one.id) for one in memories])
+
+
 def _draft(memory: Memory, origin: Origin | None) -> Draft:
     return Draft(
         text=memory.text, project=memory.project, source=memory.source, tags=memory.tags, cues=memory.cues,
         metadata=memory.metadata, timestamp=memory.timestamp, origin=origin, by=memory.by, uid=memory.uid,
+        valid_until=memory.valid_until,
     )  # fmt: skip
 
 
@@ -136,7 +159,7 @@ def _link(source: Store, target: Store, memories: Sequence[Memory]) -> int:
         link = standing.memory_id if standing is not None and standing.state == "there" else 0
         if one.uid in there and (there[one.uid].supersedes or 0) != link:
             changes[there[one.uid].id] = Change(supersedes=link)
-    if changes:
+    if changes and _merging(source, target) is None:
         target.rewrite([], [], changes, [])
     return sum(one.supersedes is not None and one.id not in older for one in memories)
 
@@ -149,6 +172,10 @@ def _follow(source: Store, target: Store, position: str) -> None:
             return
         position = told.position
         memories, origins = source.get(told.stored), all_origins(source)
+        if _merging(source, target) is not None:
+            _store(source, target, memories, source.embeddings(told.stored), origins)
+            _bury(source, target)
+            continue
         _store_lacking(source, target, memories, origins)
         embeddings, there = source.embeddings(told.stored), _same_ones(target, memories)
         for one in memories:
@@ -164,7 +191,32 @@ def _change(there: Memory, here: Memory, origin: Origin | None) -> Change:
     return Change(
         text=None if here.text == there.text else here.text, source=here.source, tags=here.tags, cues=here.cues,
         metadata=here.metadata, timestamp=here.timestamp, project=here.project, origin=origin,
+        valid_until=here.valid_until or FOREVER,
     )  # fmt: skip
+
+
+def _bury(source: Store, target: Store) -> None:
+    """Let the other store know what was forgotten and purged, so that it is not taken over there later."""
+    if not isinstance(source, Merging) or not isinstance(target, Merging):
+        return
+    after = ""
+    while page := source.tombstones(after=after, limit=AT_ONCE):
+        merged = target.merge(
+            [
+                Arrival(
+                    uid=one.uid,
+                    revision=one.revision,
+                    changed=one.changed,
+                    purged=one.purged,
+                    project=one.project,
+                )
+                for one in page
+            ]
+        )
+        purged = [one.memory_id for one in merged if one.outcome == "purge" and one.memory_id is not None]
+        if purged:
+            target.purge(purged)
+        after = page[-1].uid
 
 
 def _forget_gone(source: Store, target: Store) -> None:

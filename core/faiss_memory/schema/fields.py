@@ -97,6 +97,9 @@ GivenTime: TypeAlias = Annotated[
         extra_json_schema={"format": "date-time", "pattern": TIME_PATTERN},
     ),
 ]
+ValidUntil: TypeAlias = Annotated[
+    GivenTime, Meta(description="When it stops being true; left out where nobody knows of an end.")
+]
 Mode: TypeAlias = Annotated[
     Literal["hybrid", "semantic", "keyword"], Meta(description="By meaning, by words, or by both fused.")
 ]

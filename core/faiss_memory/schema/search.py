@@ -138,6 +138,7 @@ class FoundMemory(Answer):
     ) = UNSET
     passage: PassageText | UnsetType = UNSET
     superseded_by: int | UnsetType = UNSET
+    valid_until: Annotated[Time, Meta(description="When it stops being true.")] | UnsetType = UNSET
     evidence: EvidenceAnswer | UnsetType = UNSET
     why: WhyAnswer | UnsetType = UNSET
 

@@ -30,6 +30,7 @@ from faiss_memory.schema.fields import (
     Text,
     Time,
     Uid,
+    ValidUntil,
     Ways,
     WrittenBy,
 )
@@ -46,6 +47,7 @@ class NewMemory(Message):
     tags: Tags = msgspec.field(default_factory=list)
     cues: Cues = msgspec.field(default_factory=list)
     timestamp: GivenTime | None = None
+    valid_until: ValidUntil | None = None
     supersedes: Annotated[Id, Meta(description="The memory that this one replaces.")] | None = None
     if_novel: (
         Annotated[
@@ -120,6 +122,7 @@ class MemoryAnswer(Answer):
     superseded_by: int | None
     uid: Uid
     by: WrittenBy | None
+    valid_until: Annotated[Time, Meta(description="When it stops being true.")] | UnsetType = UNSET
 
 
 class PatchAnswer(MemoryAnswer):
@@ -144,6 +147,8 @@ class PatchRequest(Message):
     cues: Cues | UnsetType = UNSET
     metadata: Properties | UnsetType = UNSET
     timestamp: GivenTime | UnsetType = UNSET
+    valid_until: ValidUntil | UnsetType = UNSET
+    forever: Annotated[bool, Meta(description="Take the end of its validity away.")] = False
     secrets: KeepSecrets | None = None
 
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 from msgspec import UNSET
 
 from faiss_memory import schema
-from faiss_memory.memory import Change, Draft
+from faiss_memory.errors import InvalidRequest
+from faiss_memory.memory import FOREVER, Change, Draft
 from faiss_memory.rights import Rights
 from faiss_memory.schema.letters import check_no_nul, whole
 from faiss_memory.schema.limits import check_cues, check_metadata, check_tags, check_text, check_time
@@ -36,6 +37,7 @@ def draft_of(memory: schema.NewMemory, prefix: str, rights: Rights, limits: Limi
         cues=check_cues(memory.cues, limits.cues, f"{prefix}cues"),
         metadata=memory.metadata,
         timestamp=check_time(memory.timestamp, f"{prefix}timestamp"),
+        valid_until=check_time(memory.valid_until, f"{prefix}valid_until"),
         supersedes=memory.supersedes,
         if_novel=memory.if_novel,
         by=rights.by,
@@ -46,6 +48,10 @@ def change_of(
     request: schema.PatchRequest, project: str, vocabulary: Vocabulary, rights: Rights, limits: Limits
 ) -> Change:
     """Return what is to be corrected in a memory of a project. Raises InvalidRequest."""
+    if request.forever and request.valid_until is not UNSET:
+        raise InvalidRequest(
+            "`forever` takes away what `valid_until` gives: leave one of them out", "forever"
+        )
     tags = None
     if request.tags is not UNSET:
         tags = check_tags(vocabulary.tags(request.tags, (project,), rights), limits.tags, "tags")
@@ -56,6 +62,7 @@ def change_of(
         cues=None if request.cues is UNSET else check_cues(request.cues, limits.cues, "cues"),
         metadata=or_none(request.metadata),
         timestamp=check_time(or_none(request.timestamp), "timestamp"),
+        valid_until=FOREVER if request.forever else check_time(or_none(request.valid_until), "valid_until"),
     )
 
 

@@ -9,13 +9,15 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 
-from faiss_memory.memory import Memory
+from faiss_memory.contracts.merging import Tombstone
+from faiss_memory.memory import Memory, Origin
 from faiss_memory.service import messages
 
 VERSION = 1
@@ -35,10 +37,14 @@ Pieces = Generator[bytes, None, None]
 
 
 class Exported(NamedTuple):
-    """A memory, and the uid of the one that it supersedes if that is there."""
+    """A memory, with what is named by ids in it."""
 
     memory: Memory
-    supersedes: str | None
+    supersedes: str | None = None
+    """The uid of the memory that it replaces, if that is there."""
+    superseded_by: str | None = None
+    """The uid of the memory that replaces it."""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,9 @@ class Format:
 
     ending: str
     content_type: str
-    write: Callable[[Iterable[Exported]], Pieces]
+    write: Callable[[Iterable[Exported], Iterable[Tombstone]], Pieces]
+    is_bundle: bool = False
+    """Whether it tells of what was forgotten and purged as well."""
 
 
 def fields_of(exported: Exported) -> dict[str, Any]:
@@ -66,7 +74,31 @@ def fields_of(exported: Exported) -> dict[str, Any]:
         "by": memory.by,
         "state": "active" if memory.superseded_by is None else "superseded",
         "supersedes": exported.supersedes,
+        **({} if memory.valid_until is None else {"valid_until": messages.time_text(memory.valid_until)}),
     }
+
+
+def bundle_fields(exported: Exported) -> dict[str, Any]:
+    """Return a line of a bundle: with all by which states of a memory are told apart."""
+    memory, origin = exported.memory, exported.origin
+    return {
+        **fields_of(exported),
+        "supersedes": memory.supersedes_uid,
+        "superseded_by": exported.superseded_by,
+        "valid_until": None if memory.valid_until is None else messages.time_text(memory.valid_until),
+        "origin": None if origin is None else asdict(origin),
+        "revision": memory.revision,
+        "changed_at": messages.time_text(memory.changed or memory.timestamp),
+    }
+
+
+def tombstone_fields(one: Tombstone) -> dict[str, Any]:
+    """Return the line of what is gone; of what was purged it says nothing but the uid."""
+    if one.purged:
+        return {"uid": one.uid, "state": "purged"}
+    named = {"project": one.project} if one.project else {}
+    changed = messages.time_text(one.changed)
+    return {"uid": one.uid, **named, "state": "forgotten", "revision": one.revision, "changed_at": changed}
 
 
 def hash_of(text: str) -> str:
@@ -74,23 +106,23 @@ def hash_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _jsonl(memories: Iterable[Exported]) -> Pieces:
+def _jsonl(memories: Iterable[Exported], gone: Iterable[Tombstone]) -> Pieces:
     yield msgspec.json.encode(HEADER) + b"\n"
-    for one in memories:
-        line = msgspec.json.encode(fields_of(one))
+    for fields in chain(map(bundle_fields, memories), map(tombstone_fields, gone)):
+        line = msgspec.json.encode(fields)
         for character in _OTHER_LINE_ENDS:  # some readers take them for the end of a line
             line = line.replace(character.encode(), b"\\u%04x" % ord(character))
         yield line + b"\n"
 
 
-def _json(memories: Iterable[Exported]) -> Pieces:
+def _json(memories: Iterable[Exported], _: Iterable[Tombstone]) -> Pieces:
     yield msgspec.json.encode(HEADER)[:-1] + b',"memories":['
     for number, one in enumerate(memories):
         yield (b",\n" if number else b"\n") + msgspec.json.encode(fields_of(one))
     yield b"\n]}\n"
 
 
-def _csv(memories: Iterable[Exported]) -> Pieces:
+def _csv(memories: Iterable[Exported], _: Iterable[Tombstone]) -> Pieces:
     """Write a table. What lists and objects hold is JSON; what a spreadsheet would calculate has a ' before it."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
@@ -116,7 +148,7 @@ def _taken(buffer: io.StringIO) -> bytes:
     return content
 
 
-def _markdown(memories: Iterable[Exported]) -> Pieces:
+def _markdown(memories: Iterable[Exported], _: Iterable[Tombstone]) -> Pieces:
     """Write a zip of Markdown files with front matter, a folder for each project."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -190,7 +222,7 @@ class _Sink:
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "jsonl": Format("jsonl", "application/x-ndjson", _jsonl),
+        "jsonl": Format("jsonl", "application/x-ndjson", _jsonl, is_bundle=True),
         "json": Format("json", "application/json", _json),
         "csv": Format("csv", "text/csv; charset=utf-8", _csv),
         "markdown": Format("zip", "application/zip", _markdown),

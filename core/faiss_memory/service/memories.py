@@ -67,7 +67,7 @@ class MemoryService(Service):
             lambda origins: plugins.ask("find_outdated", service=self, origins=origins),
         )  # fmt: skip
         self.exporting = Exporting(settings.limits, engine, self.vocabulary)
-        self.importing = Importing(settings.limits, engine, self._before, self._notify_of)
+        self.importing = Importing(settings.limits, engine, plugins, self._before, self._notify_of)
         self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False
         engine.on_news = self._tell

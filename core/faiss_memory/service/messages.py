@@ -83,6 +83,7 @@ def memory_fields(record: Memory) -> dict[str, Any]:
         "superseded_by": record.superseded_by,
         "uid": record.uid,
         "by": record.by,
+        "valid_until": UNSET if record.valid_until is None else time_text(record.valid_until),
     }
 
 
@@ -110,6 +111,7 @@ def found_memory(result: SearchResult, explain: bool = False) -> schema.FoundMem
             text=record.text[passage.start : passage.end], start=passage.start, end=passage.end
         ),
         superseded_by=UNSET if record.superseded_by is None else record.superseded_by,
+        valid_until=UNSET if record.valid_until is None else time_text(record.valid_until),
         evidence=_evidence(evidence) if explain and evidence is not None else UNSET,
         why=_why(result) if explain else UNSET,
     )

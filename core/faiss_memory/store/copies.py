@@ -21,7 +21,7 @@ from faiss_memory.store.fsck.trial import try_copies
 from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.index.searcher import Indexes
 from faiss_memory.store.opening import SCRATCH
-from faiss_memory.store.records import origins, tombstones
+from faiss_memory.store.records import merging, origins, tombstones
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth
 from faiss_memory.store.swapping import Swapping
@@ -123,7 +123,7 @@ class Copies(Backups):
             origin = forgotten.origin
             if origin is not None and (origin.file, origin.place) in places:
                 origin = None  # a build has made it anew since: this one is the person's
-            truth.bring_back(memory, embedding, origin, changes)
+            merging.bring_back(truth, memory, embedding, origin, changes)
 
         self._opened.committer.run(call)
         found = self._indexes.get([memory.id])

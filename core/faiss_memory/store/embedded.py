@@ -13,6 +13,7 @@ from threading import Lock
 from faiss_memory.background import Problems
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.ledger import Ledger, Use, WaitingUses
+from faiss_memory.contracts.merging import Arrival, Merged, Merging, Tombstone
 from faiss_memory.contracts.store import (
     Added,
     Feed,
@@ -41,7 +42,7 @@ from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.opening import open_truth, remove_special_files, sweep
 from faiss_memory.store.purge import purge
-from faiss_memory.store.records import feed, origins, retries, tombstones, uses
+from faiss_memory.store.records import feed, merging, origins, retries, tombstones, uses
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.database import Truth
 from faiss_memory.store.records.incoming import Rules
@@ -68,7 +69,7 @@ class _Opened:
     swapping: Swapping
 
 
-class EmbeddedStore(IndexReads, Copies, Store, Ledger):
+class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging):
     """A data folder, owned by this process. Implements `faiss_memory.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
@@ -259,6 +260,26 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger):
             return Rewritten(added, there, truth.forget(gone, noted))
 
         return self._opened.committer.run(call)
+
+    def merge(
+        self,
+        arrivals: Sequence[Arrival],
+        embeddings: Sequence[Embedding | None] = (),
+        *,
+        dry_run: bool = False,
+    ) -> list[Merged]:
+        """Take over the arrivals whose state counts."""
+        if dry_run:
+            return self._opened.committer.read(lambda truth: merging.preview(truth, arrivals))
+        return self._opened.committer.run(
+            lambda truth, changes: merging.merge(truth, arrivals, embeddings, changes)
+        )
+
+    def tombstones(
+        self, projects: Collection[str] | None = None, after: str = "", limit: int = 1000
+    ) -> list[Tombstone]:
+        """List what was forgotten or purged, by uid."""
+        return self._opened.committer.read(lambda truth: merging.listed(truth, projects, after, limit))
 
     def origins(self, project: str) -> dict[int, Origin]:
         """Return the origins of a project's memories."""

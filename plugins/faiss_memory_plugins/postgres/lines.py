@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from faiss_memory import Conflict, Draft, Memory, MemoryNotFound
+from faiss_memory import Conflict, Draft, Link, Memory, MemoryNotFound, relinked
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.locks import lock
 from faiss_memory_plugins.postgres.reading import known as known_uids
@@ -68,3 +68,38 @@ def note_newer(run: Transaction, older: Sequence[int | None]) -> None:
         " where o.id = any(%(ids)s)",
         {"ids": [one for one in older if one is not None]},
     )
+
+
+def uids_of(run: Transaction, ids: Collection[int]) -> dict[int, str]:
+    """Return the uids of memories that are there or were, by id."""
+    wanted = {"ids": [key for key in ids if 0 < key < 2**63]}
+    rows = run.run(
+        "select memory, uid::text from $.removed where memory = any(%(ids)s)"
+        " union all select id, uid::text from $.memory where id = any(%(ids)s)",
+        wanted,
+    )
+    return dict((key, uid) for key, uid in rows)
+
+
+_LINKS = "select m.id, m.uid::text, m.project, m.supersedes, m.older::text from $.memory m"
+_UNFOLLOWED = "join $.memory o on o.uid = m.older where m.older is not null and m.supersedes is null"
+
+
+def relinking(run: Transaction, ids: Collection[int]) -> dict[int, tuple[int | None, int | None]]:
+    """Return which memories are to supersede others than before, now that some were written, by id: before and then."""
+
+    def read(where: str, **values: object) -> list[Link]:
+        return [Link(*row) for row in run.run(f"{_LINKS} {where}", values)]
+
+    def find(uid: str) -> Link | int | None:
+        for link in read("where m.uid = %(uid)s", uid=uid):
+            return link
+        rows = run.run("select memory from $.removed where uid = %(uid)s", {"uid": uid})
+        return rows[0][0] if rows else None
+
+    concerned = read(_UNFOLLOWED)
+    if ids:
+        own = read("where m.id = any(%(ids)s)", ids=list(ids))
+        concerned += [*own, *read("where m.older = any(%(uids)s::uuid[])", uids=[one.uid for one in own])]
+    before = {one.id: one.supersedes for one in concerned}
+    return {key: (before.get(key), older) for key, older in relinked(concerned, find).items()}

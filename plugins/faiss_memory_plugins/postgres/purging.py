@@ -31,7 +31,7 @@ def known(run: Transaction, ids: Sequence[int]) -> tuple[list[int], set[str]]:
 
 def mark(run: Transaction, ids: Sequence[int]) -> None:
     """Note that removed memories must not come back."""
-    run.run("update $.removed set purged = true where memory = any(%(ids)s)", {"ids": list(ids)})
+    run.run("update $.removed set purged = true, place = '' where memory = any(%(ids)s)", {"ids": list(ids)})
 
 
 def clear(database: Database, schema: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from faiss_memory_plugins.postgres.filters import fields_of
 
 COLUMNS = (
     "m.id, m.text, j.name, m.source, m.tags, m.cues, m.metadata, m.learnt, m.supersedes, m.superseded_by, m.uid,"
-    " m.written_by"
+    " m.written_by, m.valid_until, m.revision, m.changed, m.older"
 )
 TABLES = "$.memory m join $.project j on j.id = m.project"
 
@@ -25,8 +25,13 @@ def to_memory(row: Row) -> Memory:
     return Memory(
         id=row[0], text=row[1], project=row[2], source=row[3], tags=tuple(row[4]), cues=tuple(row[5]),
         metadata=json.loads(row[6]), timestamp=row[7].astimezone(UTC), supersedes=row[8], superseded_by=row[9],
-        uid=str(row[10]), by=row[11],
+        uid=str(row[10]), by=row[11], valid_until=_utc(row[12]), revision=row[13], changed=_utc(row[14]),
+        supersedes_uid=None if row[15] is None else str(row[15]),
     )  # fmt: skip
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return None if time is None else time.astimezone(UTC)
 
 
 def to_values(memory: Memory) -> dict[str, Any]:
@@ -45,6 +50,10 @@ def to_values(memory: Memory) -> dict[str, Any]:
         "learnt": memory.timestamp,
         "supersedes": memory.supersedes,
         "written_by": memory.by,
+        "valid_until": memory.valid_until,
+        "revision": memory.revision,
+        "changed": memory.changed,
+        "older": memory.supersedes_uid,
     }
 
 

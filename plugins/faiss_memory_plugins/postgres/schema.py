@@ -130,7 +130,25 @@ create unique index memory_uid on $.memory (uid);
 create index removed_uid on $.removed (uid);
 """
 
-MIGRATIONS = (_FIRST, _BY_UID)
+_STATES = """
+alter table $.memory
+    add column valid_until timestamptz,
+    add column revision bigint not null default 1,      -- how often it was written
+    add column changed timestamptz,                     -- when it came to that; null: nobody has noted it
+    add column older uuid;                              -- what it replaces, also where that is not there
+update $.memory m set older = coalesce(
+    (select o.uid from $.memory o where o.id = m.supersedes),
+    (select r.uid from $.removed r where r.memory = m.supersedes)) where m.supersedes is not null;
+create index memory_older on $.memory (older) where older is not null;
+create index memory_unfollowed on $.memory (id) where older is not null and supersedes is null;
+alter table $.removed
+    add column revision bigint not null default 2,
+    add column changed timestamptz not null default '1970-01-01T00:00:00Z',
+    add column place text not null default '';          -- the project's name, which may be gone as well
+update $.removed r set place = j.name from $.project j where j.id = r.project and not r.purged;
+"""
+
+MIGRATIONS = (_FIRST, _BY_UID, _STATES)
 """By version, from 1 on."""
 
 

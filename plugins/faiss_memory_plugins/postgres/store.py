@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from faiss_memory import (
     Added,
+    Arrival,
     Change,
     Choose,
     Closest,
@@ -25,6 +26,8 @@ from faiss_memory import (
     LetGo,
     Memory,
     MemoryNotFound,
+    Merged,
+    Merging,
     News,
     NotReady,
     Origin,
@@ -40,11 +43,22 @@ from faiss_memory import (
     Store,
     StoreError,
     StoreStats,
+    Tombstone,
     Use,
     WaitingUses,
     keeps_nothing,
 )
-from faiss_memory_plugins.postgres import feed, large, ledger, models, purging, reading, rows, searching
+from faiss_memory_plugins.postgres import (
+    feed,
+    large,
+    ledger,
+    merging,
+    models,
+    purging,
+    reading,
+    rows,
+    searching,
+)
 from faiss_memory_plugins.postgres.database import Database, Transaction
 from faiss_memory_plugins.postgres.filters import condition
 from faiss_memory_plugins.postgres.schema import migrate
@@ -57,7 +71,7 @@ LONGEST_WAIT = 1.0
 """Seconds that `changes` waits for older transactions."""
 
 
-class PostgresStore(Store, Ledger, Shared):
+class PostgresStore(Store, Ledger, Shared, Merging):
     """Implements `faiss_memory.Store`. Backups are the database's: it is no `Backups`.
 
     Raises ConfigError for an address that cannot be read.
@@ -169,6 +183,24 @@ class PostgresStore(Store, Ledger, Shared):
             return Rewritten(added, changed, self._writer.forget(run, gone))
 
         return self._write(call)
+
+    def merge(
+        self,
+        arrivals: Sequence[Arrival],
+        embeddings: Sequence[Embedding | None] = (),
+        *,
+        dry_run: bool = False,
+    ) -> list[Merged]:
+        """Take over the arrivals whose state counts."""
+        if dry_run:
+            return self._database.read(lambda run: merging.preview(run, arrivals))
+        return self._write(lambda run: merging.merge(run, self._writer, arrivals, embeddings))
+
+    def tombstones(
+        self, projects: Collection[str] | None = None, after: str = "", limit: int = 1000
+    ) -> list[Tombstone]:
+        """List what was forgotten or purged, by uid."""
+        return self._database.read(lambda run: merging.listed(run, projects, after, limit))
 
     def forget(self, ids: Sequence[int]) -> list[int]:
         """Take memories out of every answer."""

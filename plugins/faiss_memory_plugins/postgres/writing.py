@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from faiss_memory import (
+    FOREVER,
     LOOKED_AT,
     NO_SEQUENCE,
     Added,
@@ -23,13 +24,20 @@ from faiss_memory import (
     Origin,
     Retry,
     is_known,
+    memory_of,
     nearest_known,
-    new_uid,
     sequence_of,
     words_of,
 )
 from faiss_memory_plugins.postgres.database import Transaction
-from faiss_memory_plugins.postgres.lines import check_end, check_supersedes, check_uids, note_newer
+from faiss_memory_plugins.postgres.lines import (
+    check_end,
+    check_supersedes,
+    check_uids,
+    note_newer,
+    relinking,
+    uids_of,
+)
 from faiss_memory_plugins.postgres.locks import lock, lock_projects
 from faiss_memory_plugins.postgres.models import put_embeddings
 from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory, to_values
@@ -37,18 +45,20 @@ from faiss_memory_plugins.postgres.searching import closest
 from faiss_memory_plugins.postgres.words import neighbours, weigh
 
 RETRIES_KEPT = "24 hours"
-_CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
+_CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project", "valid_until")
 _INSERT = """
 insert into $.memory (id, project, uid, text, folded, source, tags, cues, metadata, fields, learnt, supersedes,
-                      written_by, sequence, born, xid, writer)
+                      written_by, sequence, born, xid, writer, valid_until, revision, changed, older)
 values (%(id)s, %(project)s, %(uid)s, %(text)s, %(folded)s, %(source)s, %(tags)s, %(cues)s, %(metadata)s, %(fields)s,
-        %(learnt)s, %(supersedes)s, %(written_by)s, %(sequence)s, %(xid)s::text::xid8, %(xid)s::text::xid8, %(writer)s)
+        %(learnt)s, %(supersedes)s, %(written_by)s, %(sequence)s, %(xid)s::text::xid8, %(xid)s::text::xid8, %(writer)s,
+        %(valid_until)s, %(revision)s, %(changed)s, %(older)s)
 """
 _UPDATE = """
 update $.memory set project = %(project)s, supersedes = %(supersedes)s, text = %(text)s, folded = %(folded)s,
        source = %(source)s, tags = %(tags)s,
        cues = %(cues)s, metadata = %(metadata)s, fields = %(fields)s, learnt = %(learnt)s, sequence = %(sequence)s,
-       xid = %(xid)s::text::xid8, writer = %(writer)s, written = now()
+       written_by = %(written_by)s, valid_until = %(valid_until)s, revision = %(revision)s, changed = %(changed)s,
+       older = %(older)s, xid = %(xid)s::text::xid8, writer = %(writer)s, written = now()
 where id = %(id)s
 """
 
@@ -57,7 +67,7 @@ class Writer:
     """Writes for one service, whose number is noted beside what it writes."""
 
     def __init__(self, service: uuid.UUID) -> None:
-        self._service = service
+        self.service = service
 
     def add(
         self,
@@ -116,13 +126,30 @@ class Writer:
         check_uids(run, drafts)
         replaced = [(draft.supersedes, draft.project) for draft in drafts if draft.supersedes is not None]
         check_supersedes(run, replaced, projects)
-        sequences = [sequence_of(draft.source) for draft in drafts]
-        places = [(projects[draft.project], number) for draft, number in zip(drafts, sequences, strict=True)]
+        ids, now = next_ids(run, len(drafts)), datetime.now(UTC)
+        uids = uids_of(run, [older for older, _ in replaced])
+        memories = [
+            memory_of(draft, key, now, supersedes_uid=uids.get(draft.supersedes or 0))
+            for key, draft in zip(ids, drafts, strict=True)
+        ]
+        self.insert(run, memories, embeddings, projects)
+        put_origins(run, {key: draft.origin for key, draft in zip(ids, drafts, strict=True)})
+        brought = [key for key, draft in zip(ids, drafts, strict=True) if draft.uid is not None]
+        self.relink(run, brought)
+        return ids
+
+    def insert(
+        self,
+        run: Transaction,
+        memories: Sequence[Memory],
+        embeddings: Sequence[Embedding | None],
+        projects: Mapping[str, int],
+    ) -> None:
+        """Write memories that are not there, under the ids that they have."""
+        ids, sequences = [one.id for one in memories], [sequence_of(one.source) for one in memories]
+        places = [(projects[one.project], number) for one, number in zip(memories, sequences, strict=True)]
         # The parts of one file follow each other by id: whoever adds to it waits for whoever does already.
         lock(run, "sequence", [place for place in places if place[1] != NO_SEQUENCE])
-        ids = _next_ids(run, len(drafts))
-        now = datetime.now(UTC)
-        memories = [_memory(key, draft, now) for key, draft in zip(ids, drafts, strict=True)]
         run.each(
             _INSERT, [self._values(run, one, place) for one, place in zip(memories, places, strict=True)]
         )
@@ -131,7 +158,6 @@ class Writer:
             " where n.id = any(%(ids)s) and o.id = n.supersedes",
             {"ids": ids},
         )
-        put_origins(run, {key: draft.origin for key, draft in zip(ids, drafts, strict=True)})
         put_embeddings(
             run,
             [
@@ -141,10 +167,9 @@ class Writer:
             ],
         )
         weigh(run, dict(zip(ids, places, strict=True)))
-        return ids
 
     def _values(self, run: Transaction, memory: Memory, place: tuple[int, int]) -> dict[str, Any]:
-        written = {"project": place[0], "sequence": place[1], "xid": run.xid, "writer": self._service}
+        written = {"project": place[0], "sequence": place[1], "xid": run.xid, "writer": self.service}
         return to_values(memory) | written
 
     def change(self, run: Transaction, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
@@ -161,13 +186,31 @@ class Writer:
         given = {name: value for name in _CHANGED if (value := getattr(change, name)) is not None}
         if change.supersedes is not None:
             given["supersedes"] = change.supersedes or None
+            given["supersedes_uid"] = uids_of(run, [change.supersedes]).get(change.supersedes)
+        if change.valid_until == FOREVER:
+            given["valid_until"] = None
         memory = replace(old, **given)
+        if (memory, memory.supersedes_uid) != (old, old.supersedes_uid):
+            memory = replace(memory, revision=old.revision + 1, changed=datetime.now(UTC))
         project = before[0]
         if memory.project != old.project:
             project = lock_projects(run, {memory.project})[memory.project]
         if memory.supersedes is not None and memory.supersedes != old.supersedes:
             check_supersedes(run, [(memory.supersedes, memory.project)], {memory.project: project})
             check_end(run, memory)
+        self.rewrite(run, old, memory, before, project, embedding if change.text is not None else None)
+        if change.origin is not None:
+            put_origins(run, {memory_id: change.origin})
+        if change.supersedes is not None or project != before[0]:
+            self.relink(run, [memory_id])
+        return memory
+
+    def rewrite(
+        self, run: Transaction, old: Memory, memory: Memory, before: tuple[int, int], project: int,
+        embedding: Embedding | None,
+    ) -> None:  # fmt: skip
+        """Write a memory in the place of what it was; `before` are its project and its sequence."""
+        memory_id = memory.id
         place = (project, sequence_of(memory.source))
         left = set[int]()
         if place != before:
@@ -176,15 +219,22 @@ class Writer:
         run.run(_UPDATE, self._values(run, memory, place))
         if memory.supersedes != old.supersedes:
             note_newer(run, [old.supersedes, memory.supersedes])
-        self._change_vectors(run, old, memory, change, embedding, before[0], project)
-        if change.origin is not None:
-            put_origins(run, {memory_id: change.origin})
+        self._change_vectors(run, old, memory, embedding, before[0], project)
         if place != before or words_of(memory) != words_of(old):
             weigh(run, {memory_id: place}, left)
-        return memory
+
+    def relink(self, run: Transaction, ids: Collection[int]) -> None:
+        """Let memories supersede those that they name by uid, as far as these are there, now that some were written."""
+        for memory_id, (before, older) in relinking(run, ids).items():
+            run.run(
+                "update $.memory set supersedes = %(older)s, xid = %(xid)s::text::xid8, writer = %(writer)s,"
+                " written = now() where id = %(id)s",
+                {"id": memory_id, "older": older, "xid": run.xid, "writer": self.service},
+            )
+            note_newer(run, [before, older])
 
     def _change_vectors(
-        self, run: Transaction, old: Memory, memory: Memory, change: Change, embedding: Embedding | None,
+        self, run: Transaction, old: Memory, memory: Memory, embedding: Embedding | None,
         before: int, project: int,
     ) -> None:  # fmt: skip
         if (memory.text, memory.cues) == (old.text, old.cues):
@@ -196,14 +246,15 @@ class Writer:
                 )
             return
         _drop_passages(run, {memory.id: before})
-        if change.text is not None and embedding is not None and embedding.cues == memory.cues:
+        if embedding is not None and embedding.cues == memory.cues:
             put_embeddings(run, [(memory.id, project, part) for part in embedding.by_each()])
 
     def forget(self, run: Transaction, ids: Collection[int]) -> list[int]:
         """Delete memories, and return the ids that were there, in the order asked for."""
         wanted = [key for key in dict.fromkeys(ids) if _bounded(key) == key]
         rows = run.run(
-            "select id, project, uid from $.memory where id = any(%(ids)s) order by id for update",
+            "select m.id, m.project, m.uid, m.revision, j.name from $.memory m join $.project j on j.id = m.project"
+            " where m.id = any(%(ids)s) order by m.id for update of m",
             {"ids": wanted},
         )
         if not rows:
@@ -213,10 +264,20 @@ class Writer:
         left = neighbours(run, list(there))
         run.run("delete from $.memory where id = any(%(ids)s)", gone)
         run.each(
-            "insert into $.removed (memory, uid, project, xid, writer)"
-            " values (%(memory)s, %(uid)s, %(project)s, %(xid)s::text::xid8, %(writer)s)",
+            "insert into $.removed (memory, uid, project, xid, writer, revision, changed, place)"
+            " values (%(memory)s, %(uid)s, %(project)s, %(xid)s::text::xid8, %(writer)s, %(revision)s, now(),"
+            " %(place)s)",
             [
-                {"memory": row[0], "uid": row[2], "project": row[1], "xid": run.xid, "writer": self._service}
+                {
+                    **{
+                        "memory": row[0],
+                        "project": row[1],
+                        "uid": row[2],
+                        "revision": row[3] + 1,
+                        "place": row[4],
+                    },
+                    **{"xid": run.xid, "writer": self.service},
+                }
                 for row in rows
             ],
         )
@@ -230,6 +291,7 @@ class Writer:
             run.run(f"delete from $.{table} where memory = any(%(ids)s)", gone)
         _forget_uses(run, gone)
         weigh(run, {}, left)
+        self.relink(run, [])
         return [key for key in wanted if key in there]
 
     def drop_project(self, run: Transaction, name: str) -> int:
@@ -247,15 +309,8 @@ class Writer:
         return len(ids)
 
 
-def _memory(memory_id: int, draft: Draft, now: datetime) -> Memory:
-    return Memory(
-        id=memory_id, text=draft.text, project=draft.project, source=draft.source, tags=draft.tags, cues=draft.cues,
-        metadata=draft.metadata, timestamp=draft.timestamp or now, supersedes=draft.supersedes,
-        uid=draft.uid or new_uid(), by=draft.by,
-    )  # fmt: skip
-
-
-def _next_ids(run: Transaction, count: int) -> list[int]:
+def next_ids(run: Transaction, count: int) -> list[int]:
+    """Return ids that nothing else has or had."""
     rows = run.run("select nextval('$.memory_id') from generate_series(1, %(count)s)", {"count": count})
     return [row[0] for row in rows]
 

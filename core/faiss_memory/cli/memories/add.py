@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @cue_option("When it should come up: a task, a symptom or a question; may be given several times.")
 @metadata_option("A property of your own; the value may be JSON. May be given several times.")
 @time_option("--timestamp", "When it was learnt [now].")
+@time_option("--valid-until", "When it stops being true.")
 @click.option("--supersedes", type=int, metavar="ID", help="The memory that this one replaces.")
 @click.option(
     "--if-novel", type=float, metavar="X", help="Only if no memory is at least this similar, -1 to 1."
@@ -97,6 +98,7 @@ def add(
 @cue_option("The new cues, in place of all others; an empty one takes all away.")
 @metadata_option("The new properties, in place of all others; an empty one takes all away.")
 @time_option("--timestamp", "When it was learnt.")
+@time_option("--valid-until", "When it stops being true.")
 @click.option("--keep-secrets", is_flag=True, help="Store what looks like a secret as it is.")
 @asks_service
 def edit(

@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from faiss_memory.cli.failures import EXIT_NO, CommandFailed, Refused
+from faiss_memory.cli.failures import EXIT_NO, CommandFailed
 from faiss_memory.cli.lazy import ExampleCommand
 from faiss_memory.cli.options import asks_service, project_option
 
 if TYPE_CHECKING:
+    from faiss_memory.cli.memories.taking_over import TakingOver
     from faiss_memory.cli.session import Session
-    from faiss_memory.contracts.importing import Importer, LeftOut
+    from faiss_memory.contracts.importing import Importer
     from faiss_memory.globs import Glob
-
-AT_ONCE = 100
-"""Memories that are sent at once."""
-MOST_NAMED = 20
-"""So many of those that are left out are named."""
-LONGEST_NAME = 120
-"""Characters of a key that are shown."""
-REFUSED_FOR_WHAT_IT_SAYS = (400, 413, 422)
-
-
-@dataclass
-class Report:
-    """What became of what was read, or would."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    masked: set[str] = field(default_factory=set)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    """What is not taken over as it is, and why."""
 
 
 @click.command(
@@ -67,13 +46,18 @@ def import_memories(
 ) -> None:
     """Take over memories from a file or a folder.
 
-    What has written it, this or another program, is found out, and you are told how much of it is new before anything
-    is stored. Times and tags are kept, secrets are masked. Each memory is known again: doing it twice brings nothing
-    twice, also after it was cut short, and what was forgotten here stays forgotten.
+    What has written it, this or another program, is found out, and you are told what would be done before anything is.
+    Times and tags are kept, secrets are masked. Each memory is known again: doing it twice brings nothing twice, also
+    after it was cut short.
+
+    A bundle of ours (`faiss-memory export`) is merged: of each memory the later state counts, there or here. What was
+    forgotten or purged there is forgotten or purged here as well, what was purged never comes back, and two machines
+    that exchange bundles come to the same.
 
     Of what assistants on the web export, saved memories and instructions are taken; what you wrote in conversations
     only with --from chatgpt-conversations or claude-ai-conversations.
     """
+    from faiss_memory.cli.memories.taking_over import TakingOver
     from faiss_memory.errors import InvalidRequest
 
     if not (dry_run or yes or (sys.stdin.isatty() and sys.stderr.isatty())):
@@ -81,7 +65,7 @@ def import_memories(
             "Nobody can be asked here: give --yes to import, or --dry-run to see what it would be."
         )
     try:
-        taking = _Taking(
+        taking = TakingOver(
             session, _importer(path, kind), path, project, _glob(only), keep_secrets=keep_secrets
         )
         _take(taking, fingerprint, dry_run=dry_run, yes=yes)
@@ -91,24 +75,25 @@ def import_memories(
         raise CommandFailed(f"{path} cannot be read ({error.strerror or error}).") from None
 
 
-def _take(taking: _Taking, fingerprint: str | None, *, dry_run: bool, yes: bool) -> None:
-    """Look at what is there, and take over just that if the person agrees."""
-    seen, preview = taking.run(dry_run=True)
+def _take(taking: TakingOver, fingerprint: str | None, *, dry_run: bool, yes: bool) -> None:
+    """Look at what is there, and do just what that comes to if the person agrees."""
+    from faiss_memory.contracts.merging import WRITTEN
+
+    file, plan, preview = taking.preview()
+    seen = f"{file}-{plan}"
     if fingerprint is not None and fingerprint != seen:
-        raise CommandFailed(
-            f"{taking.path} is not what the fingerprint stands for; look again with --dry-run."
-        )
-    if dry_run or not preview.outcomes["new"]:
+        what = "what would be done with it" if fingerprint.startswith(f"{file}-") else str(taking.path)
+        raise CommandFailed(f"{what} is not what the fingerprint stands for; look again with --dry-run.")
+    if dry_run or not any(preview.outcomes[one] for one in WRITTEN):
         taking.tell(preview, seen, dry_run=dry_run)
     elif yes or _agreed(taking.in_words(preview)):
-        if taking.fingerprint() != seen:
+        if taking.fingerprint() != file:
             raise CommandFailed(f"{taking.path} has changed meanwhile, and nothing was stored; do it again.")
-        _, done = taking.run(dry_run=False)
-        taking.tell(done, seen, dry_run=False)
+        taking.tell(taking.apply(), seen, dry_run=False)
 
 
 def _agreed(preview: str) -> bool:
-    if not click.confirm(f"{preview}. Take over what is new?", err=True):
+    if not click.confirm(f"{preview}. Do that?", err=True):
         click.echo("Nothing was imported", err=True)
         click.get_current_context().exit(EXIT_NO)
     return True
@@ -137,148 +122,3 @@ def _importer(path: Path, kind: str | None) -> Importer:
         names = ", ".join(sorted(one.name for one in importers))
         raise CommandFailed(f"{said}; --from takes one of: {names}.")
     return fitting[0]
-
-
-class _Taking:
-    """Reads a store as often as it takes, and tells the service of each memory."""
-
-    def __init__(
-        self,
-        session: Session,
-        importer: Importer,
-        path: Path,
-        project: str | None,
-        only: Glob | None,
-        *,
-        keep_secrets: bool,
-    ) -> None:
-        self._session, self._importer, self.path = session, importer, path
-        self._project, self._only = project, only
-        self._keep = {"secrets": "keep"} if keep_secrets else {}
-        self._digest = hashlib.sha256()
-        self._left: list[LeftOut] = []
-        self._names: dict[str, str] = {}
-
-    def fingerprint(self) -> str:
-        """Return what stands for all that is there now."""
-        for _ in self._memories():
-            pass
-        return self._digest.hexdigest()[:16]
-
-    def run(self, *, dry_run: bool) -> tuple[str, Report]:
-        """Have the service take over what is there, what replaces another after that one; returns what became of it."""
-        report = Report()
-        waiting: list[dict[str, Any]] = []
-        batch: list[dict[str, Any]] = []
-        for memory in self._memories():
-            (batch if memory["supersedes"] is None else waiting).append(memory)
-            if len(batch) == AT_ONCE:
-                self._send(batch, report, dry_run=dry_run)
-                batch = []
-        self._send(batch, report, dry_run=dry_run)
-        for some in _in_turn(waiting):
-            self._send(some, report, dry_run=dry_run)
-        report.left_out += [(one.key, one.reason) for one in self._left]
-        report.outcomes["left out"] += len(self._left)
-        return self._digest.hexdigest()[:16], report
-
-    def _memories(self) -> Iterator[dict[str, Any]]:
-        from faiss_memory.contracts.importing import LeftOut
-        from faiss_memory.uids import named_uid
-
-        self._digest, self._left, self._names = hashlib.sha256(), [], {}
-        here = self._session.here
-        for record in self._importer.read(self.path):
-            self._digest.update(repr(record).encode("utf-8", "surrogatepass"))
-            if isinstance(record, LeftOut):
-                self._left.append(record)
-                continue
-            if self._only is not None and not self._only.fits(record.source):
-                continue
-            older, is_ours = record.supersedes, record.uid is not None
-            kind = record.kind or self._importer.name
-            uid = record.uid or named_uid(f"{kind}\n{record.key}")
-            self._names[uid] = (
-                record.key if len(record.key) <= LONGEST_NAME else f"{record.key[:LONGEST_NAME]}…"
-            )
-            yield {
-                "uid": uid,
-                "text": record.text,
-                "project": self._project or record.project or here,
-                "source": record.source,
-                "tags": list(record.tags),
-                "cues": list(record.cues),
-                "metadata": dict(record.metadata) | ({} if is_ours else {"imported_from": kind}),
-                "timestamp": None if record.timestamp is None else record.timestamp.isoformat(),
-                "supersedes": older if older is None or is_ours else named_uid(f"{kind}\n{older}"),
-            }
-
-    def _send(self, batch: Sequence[dict[str, Any]], report: Report, *, dry_run: bool) -> None:
-        if not batch:
-            return
-        request = {"memories": list(batch), "dry_run": dry_run, **self._keep}
-        try:
-            answer = self._session.call("POST", "/import", request, endless=True)
-        except Refused as refused:
-            if refused.status not in REFUSED_FOR_WHAT_IT_SAYS:
-                raise
-            self._send_less(batch, report, str(refused), dry_run=dry_run)
-            return
-        report.outcomes.update(answer["counts"])
-        report.masked.update(answer.get("masked", ()))
-        if not dry_run:
-            report.left_out += [
-                (self._names[one["uid"]], one["reason"]) for one in answer["results"] if one["reason"]
-            ]
-
-    def _send_less(
-        self, batch: Sequence[dict[str, Any]], report: Report, reason: str, *, dry_run: bool
-    ) -> None:
-        """Send the halves of what was refused together, down to the memory that cannot be stored."""
-        if len(batch) == 1:
-            report.left_out.append((self._names[batch[0]["uid"]], reason.replace("memories[0].", "")))
-            report.outcomes["left out"] += 1
-            return
-        half = len(batch) // 2
-        self._send(batch[:half], report, dry_run=dry_run)
-        self._send(batch[half:], report, dry_run=dry_run)
-
-    def in_words(self, report: Report) -> str:
-        """Return what became of how many."""
-        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items() if count)
-        secrets = f"; masked: {', '.join(sorted(report.masked))}" if report.masked else ""
-        return f"{self._importer.title}: {counts or 'nothing in it'}{secrets}"
-
-    def tell(self, report: Report, fingerprint: str, *, dry_run: bool) -> None:
-        """Print the report."""
-        told = {
-            "success": True,
-            "from": self._importer.name,
-            "counts": dict(report.outcomes),
-            "masked": sorted(report.masked),
-            "left_out": [{"key": key, "reason": reason} for key, reason in report.left_out],
-            "fingerprint": fingerprint,
-            "dry_run": dry_run,
-        }
-        if self._session.prints_json(told):
-            return
-        out = self._session.out
-        out.say(self.in_words(report), "yellow" if dry_run else "green")
-        for key, reason in report.left_out[:MOST_NAMED]:
-            out.remark(f"{key}: {reason}")
-        if len(report.left_out) > MOST_NAMED:
-            out.remark(f"… and {len(report.left_out) - MOST_NAMED:,} more; --json names them all")
-        if dry_run:
-            out.remark(f"Nothing was stored. To take over just this: --fingerprint {fingerprint}")
-
-
-def _in_turn(memories: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Yield memories that replace others, some at a time, each after those that it replaces."""
-    waiting = list(memories)
-    while waiting:
-        uids = {one["uid"] for one in waiting}
-        ready = [one for one in waiting if one["supersedes"] not in uids] or waiting  # else it is a circle
-        for start in range(0, len(ready), AT_ONCE):
-            yield ready[start : start + AT_ONCE]
-        sent = {one["uid"] for one in ready}
-        waiting = [one for one in waiting if one["uid"] not in sent]

@@ -13,8 +13,7 @@ from faiss_memory.contracts.backups import Difference, Differing, LeftOut
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.memory import Memory
 from faiss_memory.store.records.connection import connected
-from faiss_memory.store.records.reader import MEMORY_COLUMNS
-from faiss_memory.store.records.rows import from_row
+from faiss_memory.store.records.rows import MEMORY_COLUMNS, from_row
 
 log = logging.getLogger("faiss_memory.store")
 

@@ -18,8 +18,7 @@ from faiss_memory.errors import StoreCorrupt
 from faiss_memory.memory import Memory, Origin
 from faiss_memory.store.backup.log import read_lines
 from faiss_memory.store.records.operations import ForgetMemory, PutMemory, PutOrigin, Record, decode_record
-from faiss_memory.store.records.reader import MEMORY_COLUMNS
-from faiss_memory.store.records.rows import checksum, from_microseconds, from_row
+from faiss_memory.store.records.rows import MEMORY_COLUMNS, checksum, from_microseconds, from_row
 from faiss_memory.uids import derived_uid
 
 log = logging.getLogger("faiss_memory.store")
@@ -77,8 +76,12 @@ class _Search:
                     uid = operation.uid or derived_uid(self.created, operation.id)
                     if uid == self.wanted[operation.id]:
                         crc = checksum(operation.id, uid, operation.by)
-                        head = (operation.id, *operation.columns, operation.crc)
-                        self._meet(record.seq, (*head, uid, operation.by, crc, operation.cues))
+                        state = (operation.revision or 1, operation.changed, operation.older)
+                        row = (
+                            *(operation.id, *operation.columns, operation.crc, uid, operation.by, crc),
+                            *(operation.cues, operation.ends, *state, checksum(*state)),
+                        )
+                        self._meet(record.seq, row)
                 case PutOrigin() if operation.memory in self.wanted:
                     origin = Origin(operation.file, operation.place, operation.text, operation.details)
                     self._meet_origin(record.seq, operation.memory, origin)

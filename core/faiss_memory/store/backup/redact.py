@@ -30,6 +30,7 @@ from faiss_memory.store.records.operations import (
     PutOrigin,
     PutPassages,
     PutRetry,
+    PutTombstone,
     Record,
     decode_record,
 )
@@ -150,7 +151,7 @@ def rewrite_database(connection: sqlite3.Connection, gone: Gone) -> None:
     here = look_into(connection, gone)
     ones = [(memory_id,) for memory_id in here.ids]
     tables = {row[0] for row in run("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    for table in sorted(tables & {"passages", "origins", "removed"}):
+    for table in sorted(tables & {"passages", "origins", "removed", "forgotten"}):
         many(f"DELETE FROM {table} WHERE memory = ?", ones)
     many("DELETE FROM memories WHERE id = ?", ones)
     for memory_id in here.ids if "uses" in tables else ():
@@ -290,6 +291,8 @@ def _tells(operation: Operation, gone: Gone, here: Here) -> bool:
         case ForgetMemory():
             here.rows.pop(operation.id, None)
             return operation.id in here.ids
+        case PutTombstone():
+            return gone.names(operation.id, operation.uid)
         case PurgeMemories():
             for memory_id in operation.ids:
                 here.rows.pop(memory_id, None)

@@ -23,8 +23,7 @@ from faiss_memory.store.index.catalogue import FORMAT
 from faiss_memory.store.index.digests import digest_path
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING
 from faiss_memory.store.index.vector_files import sidecar_path
-from faiss_memory.store.records.reader import MEMORY_COLUMNS
-from faiss_memory.store.records.rows import comparable, from_row
+from faiss_memory.store.records.rows import MEMORY_COLUMNS, comparable, from_row
 
 CATALOGUE = "search.db"
 

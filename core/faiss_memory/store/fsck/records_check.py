@@ -11,8 +11,7 @@ from pathlib import Path
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.records import operations
-from faiss_memory.store.records.reader import MEMORY_COLUMNS
-from faiss_memory.store.records.rows import checksum, from_row
+from faiss_memory.store.records.rows import MEMORY_COLUMNS, checksum, from_row
 from faiss_memory.store.records.schema import SCHEMA_VERSION, strangeness
 from faiss_memory.store.records.version import upgrade, version_of
 

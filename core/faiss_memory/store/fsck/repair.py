@@ -28,8 +28,7 @@ from faiss_memory.store.index.vector_files import sidecar_path
 from faiss_memory.store.opening import SCRATCH, open_truth
 from faiss_memory.store.records import operations
 from faiss_memory.store.records.database import Truth
-from faiss_memory.store.records.reader import MEMORY_COLUMNS
-from faiss_memory.store.records.rows import from_row
+from faiss_memory.store.records.rows import MEMORY_COLUMNS, from_row
 
 log = logging.getLogger("faiss_memory.store")
 

@@ -27,28 +27,29 @@ from faiss_memory.store.index.filters import condition, fits
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING, Postings
 from faiss_memory.store.index.readers import Readers, Row
 from faiss_memory.store.records.rows import (
+    MEMORY_COLUMNS,
     checksum_of,
     comparable,
     cues_column,
+    ends_column,
     from_row,
+    state_columns,
     to_microseconds,
     to_row,
     uid_columns,
 )
 
-FORMAT = 3
+FORMAT = 4
 """Rises with the tables, and with how terms are found: a file of another format is made anew, terms and all."""
-_WRITTEN = (
-    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues"
-)
-_COLUMNS = f"{_WRITTEN}, superseded_by"
+_COLUMNS = f"{MEMORY_COLUMNS}, superseded_by"
 
 _SCHEMA = f"""
 CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE memories (
     id INTEGER PRIMARY KEY, project TEXT NOT NULL, text TEXT NOT NULL, source TEXT NOT NULL, tags TEXT NOT NULL,
     metadata TEXT NOT NULL, timestamp INTEGER NOT NULL, supersedes INTEGER, crc INTEGER NOT NULL,
-    uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, cues TEXT NOT NULL, superseded_by INTEGER,
+    uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, cues TEXT NOT NULL, valid_until INTEGER,
+    revision INTEGER NOT NULL, changed INTEGER, older TEXT, state_crc INTEGER NOT NULL, superseded_by INTEGER,
     postings BLOB                           -- NULL until the text has been analyzed
 );
 CREATE INDEX memories_by_time ON memories (project, timestamp, id);
@@ -165,19 +166,24 @@ class Catalogue:
 
     def _put(self, memory: Memory, postings: Postings | None) -> None:
         run = self._writer.execute
-        row, cues = to_row(memory), cues_column(memory)
+        row, cues, ends = to_row(memory), cues_column(memory), ends_column(memory)
         kept = None if postings is None else postings.tobytes()
         before = run("SELECT supersedes FROM memories WHERE id = ?", (memory.id,)).fetchone()
         run(
-            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid,"
-            " written_by, uid_crc, cues, postings, superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+            f"INSERT INTO memories ({MEMORY_COLUMNS}, postings, superseded_by)"
+            " VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
             " (SELECT max(id) FROM memories WHERE supersedes = ?1))"
             " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
             " text = excluded.text, source = excluded.source, tags = excluded.tags,"
             " metadata = excluded.metadata, timestamp = excluded.timestamp, supersedes = excluded.supersedes,"
             " crc = excluded.crc,"
-            " cues = excluded.cues, postings = coalesce(excluded.postings, postings)",
-            (memory.id, *row, checksum_of(row, cues), *uid_columns(memory), cues, kept),
+            " cues = excluded.cues, valid_until = excluded.valid_until, revision = excluded.revision,"
+            " changed = excluded.changed, older = excluded.older, state_crc = excluded.state_crc,"
+            " postings = coalesce(excluded.postings, postings)",
+            (
+                *(memory.id, *row, checksum_of(row, cues, ends), *uid_columns(memory), cues, ends),
+                *(*state_columns(memory), kept),
+            ),
         )
         run("DELETE FROM tags WHERE memory = ?", (memory.id,))
         run("DELETE FROM metadata WHERE memory = ?", (memory.id,))
@@ -236,7 +242,7 @@ class Catalogue:
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Read every memory by id as it is written, for comparing: id, columns, checksum."""
-        return self._readers.each(f"SELECT {_WRITTEN} FROM memories ORDER BY id")
+        return self._readers.each(f"SELECT {MEMORY_COLUMNS} FROM memories ORDER BY id")
 
     def unanalyzed(self) -> dict[str, int]:
         """Count, by project, the memories whose terms are still to be found."""

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.contracts.merging import memory_of
 from faiss_memory.contracts.store import KnownModel
 from faiss_memory.contracts.weighing import words_of
-from faiss_memory.errors import Conflict, MemoryNotFound, StoreCorrupt, StoreError
-from faiss_memory.memory import Change, Draft, Memory, Origin
+from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
+from faiss_memory.memory import FOREVER, Change, Draft, Memory, Origin
 from faiss_memory.store.records import clock, lines, operations
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.connection import configure, connected, is_out_of_reach
@@ -33,20 +34,21 @@ from faiss_memory.store.records.rows import (
     Stored,
     checksum_of,
     cues_column,
+    ends_column,
     from_microseconds,
     places_of,
+    state_columns,
     to_microseconds,
     to_row,
 )
 from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION
-from faiss_memory.store.records.tombstones import was_forgotten
 from faiss_memory.store.records.uses import AddUses
 from faiss_memory.store.records.version import upgrade, version_of
 from faiss_memory.uids import new_uid
 
 log = logging.getLogger("faiss_memory.store")
 
-_CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
+_CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project", "valid_until")
 
 
 class Truth(TruthReader):
@@ -96,7 +98,7 @@ class Truth(TruthReader):
         self._set("created", to_microseconds(clock.now()))
         self.connection.execute("COMMIT")
 
-    def _next_id(self, table: str) -> int:
+    def next_id(self, table: str) -> int:
         """Return the id that SQLite would give: one that was never used by what was committed."""
         row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
         return 1 if row is None else int(row[0]) + 1
@@ -118,7 +120,8 @@ class Truth(TruthReader):
         """The number of memories and their digest, as kept along; see `operations.content`."""
         return operations.content(self.connection)
 
-    def _advance(self) -> int:
+    def advance(self) -> int:
+        """Begin a change, and return its number."""
         seq = self.seq + 1
         self._set("seq", seq)
         return seq
@@ -134,32 +137,21 @@ class Truth(TruthReader):
         self, drafts: Sequence[Draft], embeddings: Sequence[Embedding | None], changes: Changes
     ) -> list[int]:
         """Insert drafts in order; gives their ids. Raises MemoryNotFound for a bad `supersedes`."""
-        changes.seq = self._advance()
+        changes.seq = self.advance()
         now = clock.now()
         ids = []
         for draft, embedding in zip(drafts, embeddings, strict=True):
-            self._touch(draft.project, now, changes)
+            self.touch(draft.project, now, changes)
             if draft.uid is not None:
                 lines.check_unknown(draft.uid, self.known([draft.uid]))
             if draft.supersedes is not None:
                 lines.check_supersedes(self.connection, draft.supersedes, draft.project)
-            memory = Memory(
-                id=self._next_id("memories"),
-                text=draft.text,
-                project=draft.project,
-                source=draft.source,
-                tags=draft.tags,
-                cues=draft.cues,
-                metadata=draft.metadata,
-                timestamp=draft.timestamp or now,
-                supersedes=draft.supersedes,
-                uid=draft.uid or new_uid(),
-                by=draft.by,
-            )
-            parts = () if embedding is None else embedding.by_each()
-            stored = self._put(memory, parts, draft.origin, changes)
+            older = operations.uid_of(self.connection, draft.supersedes)
+            memory = memory_of(draft, self.next_id("memories"), now, supersedes_uid=older)
+            self.put(memory, () if embedding is None else embedding.by_each(), draft.origin, changes)
             ids.append(memory.id)
-            changes.put(stored)
+        brought = [one for one, draft in zip(ids, drafts, strict=True) if draft.uid is not None]
+        lines.relink(self, brought, changes)
         return ids
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None, changes: Changes) -> int:
@@ -173,73 +165,74 @@ class Truth(TruthReader):
         old = self.read(memory_id)
         if old is None:
             raise MemoryNotFound(f"there is no memory {memory_id}")
-        changes.seq = self._advance()
+        changes.seq = self.advance()
         given = {name: value for name in _CHANGED if (value := getattr(change, name)) is not None}
         if change.supersedes is not None:
             given["supersedes"] = change.supersedes or None
+            given["supersedes_uid"] = operations.uid_of(self.connection, change.supersedes)
+        if change.valid_until == FOREVER:
+            given["valid_until"] = None
         memory = replace(old, **given)
         if memory.supersedes is not None and memory.supersedes != old.supersedes:
             lines.check_supersedes(self.connection, memory.supersedes, memory.project)
             lines.check_end(self.connection, memory)
+        if (memory, memory.supersedes_uid) != (old, old.supersedes_uid):
+            memory = replace(memory, revision=old.revision + 1, changed=clock.now())
+        self.rewrite(old, memory, embedding if change.text is not None else None, change.origin, changes)
+        lines.relink(self, [memory_id], changes)
+        return memory_id
+
+    def rewrite(
+        self,
+        old: Memory,
+        memory: Memory,
+        embedding: Embedding | None,
+        origin: Origin | None,
+        changes: Changes,
+    ) -> None:
+        """Write a memory in the place of what it was; vectors are kept as `change` says."""
         for project in dict.fromkeys((old.project, memory.project)):
-            self._touch(project, clock.now(), changes)
+            self.touch(project, clock.now(), changes)
         stays = memory.project == old.project
         same_meaning = (memory.text, memory.cues) == (old.text, old.cues)
         same_vectors, same_words = same_meaning and stays, words_of(memory) == words_of(old) and stays
         parts: Iterable[Embedding] = ()
         if same_meaning and not stays:
             parts = self.embeddings(old)  # under other numbers: a project's index knows its own alone
-        elif not same_meaning and change.text is not None and embedding is not None:
+        elif not same_meaning and embedding is not None:
             parts = embedding.by_each() if embedding.cues == memory.cues else ()
         if not same_vectors:
-            self.write(operations.DropPassages(memory_id), changes)
-        stored = self._put(memory, parts, change.origin, changes)
-        changes.put(replace(stored, same_vectors=same_vectors, same_words=same_words))
-        return memory_id
-
-    def bring_back(
-        self, memory: Memory, embedding: Embedding | None, origin: Origin | None, changes: Changes
-    ) -> None:
-        """Insert a memory that was forgotten, where what it superseded, or what supersedes it, has moved to.
-
-        Raises Conflict if it is there, MemoryNotFound if it was purged or is not the one that had the id.
-        """
-        run = self.connection.execute
-        if run("SELECT 1 FROM memories WHERE id = ?", (memory.id,)).fetchone() is not None:
-            raise Conflict(f"memory {memory.id} is there: nothing is to be brought back")
-        if not was_forgotten(self.connection, memory):
-            raise MemoryNotFound(f"there is no memory {memory.id} that was forgotten and can come back")
-        row = run(
-            "SELECT project FROM memories WHERE id = ? OR supersedes = ?", (memory.supersedes, memory.id)
-        ).fetchone()
-        changes.seq = self._advance()
-        memory = memory if row is None else replace(memory, project=row[0])
-        self._touch(memory.project, clock.now(), changes)
-        parts = () if embedding is None or embedding.cues != memory.cues else embedding.by_each()
-        changes.put(self._put(memory, parts, origin, changes))
+            self.write(operations.DropPassages(memory.id), changes)
+        self.put(memory, parts, origin, changes, same_vectors=same_vectors, same_words=same_words)
 
     def forget(self, ids: Iterable[int], changes: Changes) -> list[int]:
         """Delete memories; gives the ids that were there."""
-        changes.seq = self._advance()
+        changes.seq = self.advance()
         gone = []
         now = clock.now()
         for memory_id in ids:
             row = self.connection.execute(
-                "SELECT project FROM memories WHERE id = ?", (memory_id,)
+                "SELECT project, revision FROM memories WHERE id = ?", (memory_id,)
             ).fetchone()
             if row is not None:
-                self.write(operations.ForgetMemory(memory_id, changes.seq), changes)
-                self._touch(row[0], now, changes)
+                self.drop(memory_id, row[1] + 1, now, row[0], changes)
                 gone.append(memory_id)
-        changes.remove(gone)
+        lines.relink(self, [], changes)
         return gone
+
+    def drop(self, memory_id: int, revision: int, changed: datetime, project: str, changes: Changes) -> None:
+        """Delete one memory of a project, as the state of it that comes to this revision."""
+        at = to_microseconds(changed)
+        self.write(operations.ForgetMemory(memory_id, changes.seq, revision, at, project), changes)
+        self.touch(project, clock.now(), changes)
+        changes.remove([memory_id])
 
     def purge(self, uids: Mapping[int, Collection[str]], changes: Changes) -> None:
         """Delete memories, by id with their uids, for good, whether they are there or not.
 
         A memory that has the same id and another uid stays.
         """
-        changes.seq = self._advance()
+        changes.seq = self.advance()
         now = clock.now()
         for memory_id, ones in uids.items():
             row = self.connection.execute(
@@ -248,15 +241,15 @@ class Truth(TruthReader):
             if row is None or row[1] in ones:
                 changes.remove([memory_id])
             if row is not None and row[1] in ones:
-                self._touch(row[0], now, changes)
+                self.touch(row[0], now, changes)
         pairs = sorted((memory_id, uid) for memory_id, ones in uids.items() for uid in ones)
         ids, named = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
-        memories, passages = self._next_id("memories") - 1, self._next_id("passages") - 1
+        memories, passages = self.next_id("memories") - 1, self.next_id("passages") - 1
         self.write(operations.PurgeMemories(ids, changes.seq, memories, passages, named), changes)
 
     def add_uses(self, uses: AddUses, changes: Changes) -> None:
         """Count uses. That is a change, which readers need not follow, and no backup names."""
-        changes.seq = self._advance()
+        changes.seq = self.advance()
         self.write(uses, changes)
 
     def drop_project(self, name: str, changes: Changes) -> int:
@@ -273,7 +266,7 @@ class Truth(TruthReader):
 
     def embed(self, embeddings: Mapping[int, tuple[str, Embedding]], changes: Changes) -> None:
         """Add vectors to memories whose text and cues are still those that were embedded."""
-        changes.seq = self._advance()
+        changes.seq = self.advance()
         for memory_id, (text, embedding) in embeddings.items():
             memory = self.read(memory_id)
             if memory is not None and (memory.text, memory.cues) == (text, embedding.cues):
@@ -293,7 +286,7 @@ class Truth(TruthReader):
             f"SELECT DISTINCT memory FROM passages WHERE memory > ? AND model IN ({marks}) ORDER BY memory LIMIT ?",
             (after, *others, limit),
         ).fetchall()
-        changes.seq = self._advance()
+        changes.seq = self.advance()
         if not found:
             return None
         for number in others:
@@ -303,23 +296,26 @@ class Truth(TruthReader):
     def _has(self, memory_id: int, embedding: Embedding) -> bool:
         return self._embedded(memory_id, self._made_by(embedding).id)
 
-    def _put(
-        self, memory: Memory, parts: Iterable[Embedding], origin: Origin | None, changes: Changes
-    ) -> Stored:
-        columns, cues = to_row(memory), cues_column(memory)
-        self.write(
-            operations.PutMemory(
-                memory.id, columns, checksum_of(columns, cues), changes.seq, memory.uid, memory.by, cues
-            ),
-            changes,
-        )
+    def put(
+        self,
+        memory: Memory,
+        parts: Iterable[Embedding],
+        origin: Origin | None,
+        changes: Changes,
+        **same: bool,
+    ) -> None:
+        """Write a memory as it is given; `same` is what has not changed of a known one, see `Stored`."""
+        columns, cues, ends = to_row(memory), cues_column(memory), ends_column(memory)
+        crc, state = checksum_of(columns, cues, ends), state_columns(memory)[:3]
+        said = (changes.seq, memory.uid, memory.by, cues, ends)
+        self.write(operations.PutMemory(memory.id, columns, crc, *said, *state), changes)
         embedded = self._put_passages(memory.id, parts, changes)
         if origin is not None:
             self.write(
                 operations.PutOrigin(memory.id, origin.file, origin.place, origin.text, origin.details),
                 changes,
             )
-        return Stored(memory, embedded)
+        changes.put(Stored(memory, embedded, **same))
 
     def _put_passages(
         self, memory_id: int, embeddings: Iterable[Embedding], changes: Changes
@@ -332,7 +328,7 @@ class Truth(TruthReader):
         if model not in changes.operations:
             self.write(model, changes)
         places = places_of(embedding)
-        first = self._next_id("passages")
+        first = self.next_id("passages")
         rows = tuple(
             PassageRow(passage_id, place.start, place.end, np.asarray(vector, dtype="<f4").tobytes())
             for passage_id, place, vector in zip(
@@ -347,7 +343,8 @@ class Truth(TruthReader):
         assert identity is not None, "a model is in use before anything is embedded"
         return self.models[identity]
 
-    def _touch(self, project: str, now: datetime, changes: Changes) -> None:
+    def touch(self, project: str, now: datetime, changes: Changes) -> None:
+        """Note that a project was changed; it is there from now on."""
         moment = to_microseconds(now)
         self.write(operations.PutProject(project, moment, moment), changes)
 

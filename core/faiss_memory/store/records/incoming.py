@@ -24,8 +24,8 @@ from faiss_memory.schema import NewMemory, ProjectName
 from faiss_memory.schema.decoding import convert, in_words
 from faiss_memory.schema.limits import check_cues, check_metadata, check_tags, check_text
 from faiss_memory.settings import Limits
-from faiss_memory.store.records.reader import MEMORY_COLUMNS, is_sound_key, units
-from faiss_memory.store.records.rows import FIRST, LAST, checksum, from_row, texts_of
+from faiss_memory.store.records.reader import is_sound_key, units
+from faiss_memory.store.records.rows import FIRST, LAST, MEMORY_COLUMNS, checksum, from_row, texts_of
 from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION, TABLES
 from faiss_memory.uids import is_uid
 
@@ -63,6 +63,11 @@ class _Row(Struct, array_like=True):
     by: Annotated[str, Meta(max_length=200)] | None
     uid_crc: _Crc
     cues: str
+    valid_until: _Moment | None
+    revision: _Id
+    changed: _Moment | None
+    older: str | None
+    state_crc: _Crc
     seq: _Count
 
 
@@ -70,6 +75,13 @@ class _Removed(Struct, array_like=True):
     memory: _Id
     seq: _Count
     uid: str
+
+
+class _Forgotten(Struct, array_like=True):
+    memory: _Id
+    revision: _Id
+    changed: _Moment
+    project: str
 
 
 class _Model(Struct, array_like=True):
@@ -173,6 +185,9 @@ def _look_through(connection: sqlite3.Connection, rules: Rules) -> list[LeftOut]
         raise Inadmissible(
             "it counts memories as removed by changes that it has not reached, or without a uid"
         )
+    _check_rows(
+        connection, "forgotten memory", "SELECT memory, revision, changed, project FROM forgotten", _Forgotten
+    )
     _check_beside(connection)
     if rules.limits is not None:
         _check_passages(connection, models)
@@ -243,6 +258,8 @@ def _check_memories(connection: sqlite3.Connection, limits: Limits | None, seq: 
 def _check_memory(row: _Row, seq: int) -> None:
     if not is_uid(row.uid):
         raise Inadmissible(f"memory {row.id}: `uid` is no UUID of version 7")
+    if row.older is not None and not is_uid(row.older):
+        raise Inadmissible(f"memory {row.id}: `older` is no UUID of version 7")
     if row.seq > seq:
         raise Inadmissible(f"memory {row.id} was written by change {row.seq}, and the last is {seq}")
 

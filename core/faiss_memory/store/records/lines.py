@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from faiss_memory.contracts.merging import Link, relinked
 from faiss_memory.errors import Conflict, MemoryNotFound
 from faiss_memory.memory import Memory, Standing
+
+if TYPE_CHECKING:
+    from faiss_memory.store.records.changes import Changes
+    from faiss_memory.store.records.database import Truth
 
 
 def check_supersedes(connection: sqlite3.Connection, memory_id: int, project: str) -> None:
@@ -34,3 +41,30 @@ def check_unknown(uid: str, known: Mapping[str, Standing]) -> None:
     """Raise Conflict if a uid that a new memory brings along is that of another one."""
     if uid in known:
         raise Conflict(f"the uid {uid} is known: it is that of memory {known[uid].memory_id}", "uid")
+
+
+_LINKS = "SELECT m.id, m.uid, m.project, m.supersedes, m.older FROM memories m"
+_UNFOLLOWED = "JOIN memories o ON o.uid = m.older WHERE m.older IS NOT NULL AND m.supersedes IS NULL"
+
+
+def relink(truth: Truth, ids: Iterable[int], changes: Changes) -> None:
+    """Let memories supersede those that they name by uid, as far as these are there; called with what was written."""
+    run = truth.connection.execute
+
+    def read(where: str, *values: object) -> list[Link]:
+        return [Link(*row) for row in run(f"{_LINKS} {where}", values)]
+
+    def find(uid: str) -> Link | int | None:
+        for link in read("WHERE m.uid = ?", uid):
+            return link
+        row = run("SELECT memory FROM removed WHERE uid = ?", (uid,)).fetchone()
+        return None if row is None else int(row[0])
+
+    concerned = read(_UNFOLLOWED)
+    for memory_id in ids:
+        for link in read("WHERE m.id = ?", memory_id):
+            concerned += [link, *read("WHERE m.older = ?", link.uid)]
+    for memory_id, older in relinked(concerned, find).items():
+        if (memory := truth.read(memory_id)) is not None:
+            same = {"same_vectors": True, "same_words": True}
+            truth.put(replace(memory, supersedes=older), (), None, changes, **same)

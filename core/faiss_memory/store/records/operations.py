@@ -52,7 +52,8 @@ class DropProject(Struct, tag="drop", array_like=True, frozen=True):
 class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
     """A memory is new or changed. The columns are those of `rows.to_row`; the checksum is of them and of the cues.
 
-    A log that is older than uids has none: they are derived. One that is older than cues knows no cues.
+    A log that is older than uids has none: they are derived. One that is older than cues knows no cues, and one that
+    is older than revisions counts none: each state is the first, and replaces what its id says.
     """
 
     id: int
@@ -62,32 +63,47 @@ class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
     uid: str | None = None
     by: str | None = None
     cues: str = NO_CUES
+    ends: int | None = None
+    revision: int | None = None
+    changed: int | None = None
+    older: str | None = None
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Write the row."""
         before = connection.execute("SELECT crc FROM memories WHERE id = ?", (self.id,)).fetchone()
         if before is None:  # it may have been forgotten, and come back
             connection.execute("DELETE FROM removed WHERE memory = ?", (self.id,))
+            connection.execute("DELETE FROM forgotten WHERE memory = ?", (self.id,))
         uid = self.uid or derived_uid(tombstones.created(connection), self.id)
         named = (uid, self.by, checksum(self.id, uid, self.by))
+        older = self.older if self.revision else uid_of(connection, self.columns[6])
+        state = (self.revision or 1, self.changed, older)
         connection.execute(
             "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, seq,"
-            " uid, written_by, uid_crc, cues) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " uid, written_by, uid_crc, cues, valid_until, revision, changed, older, state_crc)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
             " text = excluded.text, source = excluded.source, tags = excluded.tags, metadata = excluded.metadata,"
             " timestamp = excluded.timestamp, supersedes = excluded.supersedes, crc = excluded.crc,"
             " seq = excluded.seq, uid = excluded.uid, written_by = excluded.written_by, uid_crc = excluded.uid_crc,"
-            " cues = excluded.cues",
-            (self.id, *self.columns, self.crc, self.seq, *named, self.cues),
+            " cues = excluded.cues, valid_until = excluded.valid_until, revision = excluded.revision,"
+            " changed = excluded.changed, older = excluded.older, state_crc = excluded.state_crc",
+            (
+                *(self.id, *self.columns, self.crc, self.seq, *named, self.cues, self.ends),
+                *(*state, checksum(*state)),
+            ),
         )
         _count(connection, added=(self.id, self.crc), gone=None if before is None else (self.id, before[0]))
 
 
 class ForgetMemory(Struct, tag="forget", array_like=True, frozen=True):
-    """A memory is gone, with its passages and its origin."""
+    """A memory is gone, with its passages and its origin. A log that is older than revisions counts none."""
 
     id: int
     seq: int
+    revision: int | None = None
+    changed: int = 0
+    project: str = ""
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Delete the row and keep its id, for the derived files to follow."""
@@ -96,8 +112,33 @@ class ForgetMemory(Struct, tag="forget", array_like=True, frozen=True):
         ).fetchone()
         if row is not None:
             connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?, ?)", (self.id, self.seq, row[1]))
+            if self.revision is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?, ?)",
+                    (self.id, self.revision, self.changed, self.project),
+                )
             forget_uses(connection, self.id)
             _count(connection, added=None, gone=(self.id, row[0]))
+
+
+class PutTombstone(Struct, tag="tombstone", array_like=True, frozen=True):
+    """A memory was forgotten elsewhere: it is not there, and its id is kept for it."""
+
+    id: int
+    seq: int
+    uid: str
+    revision: int
+    changed: int
+    project: str
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Write what is left of it."""
+        connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?, ?)", (self.id, self.seq, self.uid))
+        connection.execute(
+            "INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?, ?)",
+            (self.id, self.revision, self.changed, self.project),
+        )
+        count_on(connection, "memories", self.id)
 
 
 class PutModel(Struct, tag="model", array_like=True, frozen=True):
@@ -229,6 +270,7 @@ class PurgeMemories(Struct, tag="purge", array_like=True, frozen=True):
                 continue  # another memory, of the same id: a copy of this database gave it elsewhere
             ForgetMemory(memory_id, self.seq).apply(connection)
             connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?, ?)", (memory_id, self.seq, uid))
+            connection.execute("DELETE FROM forgotten WHERE memory = ?", (memory_id,))
             gone.add(memory_id)
         drop_retries(connection, gone)
         tombstones.remember(connection, map(tombstones.Entry, repeat(line), uids, self.ids))
@@ -241,6 +283,7 @@ Operation: TypeAlias = (
     | DropProject
     | PutMemory
     | ForgetMemory
+    | PutTombstone
     | PutModel
     | PutPassages
     | DropPassages
@@ -279,7 +322,9 @@ decode_record = msgspec.json.Decoder(Record).decode
 
 def reached(record: Record) -> dict[str, int]:
     """Return how far a record counts memories, passages and changes."""
-    memories = [operation.id for operation in record.operations if isinstance(operation, PutMemory)]
+    memories = [
+        operation.id for operation in record.operations if isinstance(operation, PutMemory | PutTombstone)
+    ]
     passages = [
         row.id
         for operation in record.operations
@@ -291,6 +336,15 @@ def reached(record: Record) -> dict[str, int]:
             memories.append(operation.memories)
             passages.append(operation.passages)
     return {"memories": max(memories, default=0), "passages": max(passages, default=0), "seq": record.seq}
+
+
+def uid_of(connection: sqlite3.Connection, memory_id: int | None) -> str | None:
+    """Return the uid of the memory that has an id, or had it; None where nobody knows."""
+    row = connection.execute(
+        "SELECT uid FROM memories WHERE id = ?1 UNION ALL SELECT uid FROM removed WHERE memory = ?1",
+        (memory_id,),
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def count_on(connection: sqlite3.Connection, table: str, highest: int) -> None:

@@ -8,23 +8,35 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from faiss_memory.contracts.embedder import Embedding
+from faiss_memory.contracts.merging import FORGOTTEN_BEFORE
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.memory import Memory, Passage, Standing
 from faiss_memory.store.records.operations import PutModel
-from faiss_memory.store.records.rows import checksum, from_microseconds, from_row, is_project
+from faiss_memory.store.records.rows import (
+    MEMORY_COLUMNS,
+    checksum,
+    from_microseconds,
+    from_row,
+    is_project,
+)
 
 log = logging.getLogger("faiss_memory.store")
 
 UNIT = 1e-2
 """How far from 1 the length of a vector may be."""
-MEMORY_COLUMNS = (
-    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues"
-)
+
+
+class Gone(NamedTuple):
+    """The last state of a memory that was forgotten; `changed` in microseconds since 1970."""
+
+    revision: int
+    changed: int
+    project: str
 
 
 class TruthReader:
@@ -60,6 +72,13 @@ class TruthReader:
             rows = self.connection.execute(f"SELECT uid, id FROM memories WHERE uid IN ({marks})", part)
             found |= {uid: Standing("there", memory_id) for uid, memory_id in rows}
         return found
+
+    def forgotten(self, memory_id: int) -> Gone:
+        """Return the last state of a memory that was forgotten."""
+        row = self.connection.execute(
+            "SELECT revision, changed, project FROM forgotten WHERE memory = ?", (memory_id,)
+        ).fetchone()
+        return Gone(FORGOTTEN_BEFORE, 0, "") if row is None else Gone(*row)
 
     def memories(self, since: int = 0) -> Iterator[Memory]:
         """Read the memories changed after a seq, by id. A row whose checksum fails is left out, and logged."""

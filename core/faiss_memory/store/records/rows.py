@@ -22,6 +22,11 @@ _PROJECT = re.compile(PROJECT_PATTERN)
 _TEXTS = msgspec.json.Decoder(list[str])
 _METADATA = msgspec.json.Decoder(dict[str, Any])
 NO_CUES = "[]"
+MEMORY_COLUMNS = (
+    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues,"
+    " valid_until, revision, changed, older, state_crc"
+)
+"""Everything that is written of a memory, in the order in which `from_row` reads it."""
 FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 """The microseconds since 1970 of the first and the last time that there is."""
@@ -79,12 +84,17 @@ def texts_of(column: str) -> list[str]:
         return []
 
 
-def checksum_of(columns: Sequence[Any], cues: str) -> int:
-    """Return the checksum of a row: of the columns of `to_row` and of the cues, if there are any.
+def ends_column(memory: Memory) -> int | None:
+    """Return the column of when a memory stops being true."""
+    return None if memory.valid_until is None else to_microseconds(memory.valid_until)
 
-    (A row that is older than cues has none, and keeps its checksum.)
+
+def checksum_of(columns: Sequence[Any], cues: str, ends: int | None = None) -> int:
+    """Return the checksum of a row: of the columns of `to_row`, of the cues if there are any, and of its end if known.
+
+    (A row that is older than these has none of them, and keeps its checksum.)
     """
-    return checksum(*columns, *(() if cues == NO_CUES else (cues,)))
+    return checksum(*columns, *(() if cues == NO_CUES else (cues,)), *(() if ends is None else (ends,)))
 
 
 def places_of(embedding: Embedding) -> tuple[Passage, ...]:
@@ -100,9 +110,20 @@ def uid_columns(memory: Memory) -> tuple[str, str | None, int]:
     return memory.uid, memory.by, checksum(memory.id, memory.uid, memory.by)
 
 
+def state_columns(memory: Memory) -> tuple[int, int | None, str | None, int]:
+    """Return the columns of which state of a memory it is: revision, time, what it replaces, their checksum."""
+    changed = None if memory.changed is None else to_microseconds(memory.changed)
+    values = (memory.revision, changed, memory.supersedes_uid)
+    return *values, checksum(*values)
+
+
 def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
-    """Read (id, *columns, checksum, uid, by, checksum of these two, cues). Raises StoreCorrupt when they do not fit."""
-    if checksum_of(row[1:8], row[12]) != row[8] or checksum(row[0], row[9], row[10]) != row[11]:
+    """Read MEMORY_COLUMNS. Raises StoreCorrupt when their checksums do not fit."""
+    if (
+        checksum_of(row[1:8], row[12], row[13]) != row[8]
+        or checksum(row[0], row[9], row[10]) != row[11]
+        or checksum(*row[14:17]) != row[17]
+    ):
         raise StoreCorrupt(f"memory {row[0]}: its checksum does not match its content")
     if not is_project(row[1]) or not isinstance(row[2], str) or not isinstance(row[3], str):
         raise StoreCorrupt(f"memory {row[0]}: it is in no project, or its text or source is none")
@@ -110,6 +131,7 @@ def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
         # (Whoever wrote the file may have counted right, and yet have written what no request could.)
         tags, cues, metadata = _TEXTS.decode(row[4]), _TEXTS.decode(row[12]), _METADATA.decode(row[5])
         timestamp = from_microseconds(row[6])
+        ends, changed = (None if one is None else from_microseconds(one) for one in (row[13], row[15]))
     except (msgspec.MsgspecError, OverflowError, TypeError) as error:
         raise StoreCorrupt(
             f"memory {row[0]}: its tags, cues, metadata or time cannot be read ({error})"
@@ -127,6 +149,10 @@ def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
         superseded_by=superseded_by,
         uid=row[9],
         by=row[10],
+        valid_until=ends,
+        revision=row[14],
+        changed=changed,
+        supersedes_uid=row[16],
     )
 
 

@@ -6,7 +6,9 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 
-SCHEMA_VERSION = 4
+from faiss_memory.store.records.rows import checksum
+
+SCHEMA_VERSION = 5
 
 _ORIGINS = """
 CREATE TABLE origins (                      -- of memories that were built from a file
@@ -57,7 +59,33 @@ DROP TABLE purged_before;
 {_USES}
 """
 _CUES = "ALTER TABLE memories ADD COLUMN cues TEXT NOT NULL DEFAULT '[]';"
-UPGRADES = {1: _ORIGINS, 2: _IDENTITIES, 3: _CUES}
+_FIRST_STATE = checksum(1, None, None)
+_STATES_BESIDE = """
+CREATE TABLE forgotten (                    -- the last state of what was forgotten; not of what is older than these
+    memory INTEGER PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    changed INTEGER NOT NULL,               -- microseconds since 1970, UTC
+    project TEXT NOT NULL
+);
+CREATE INDEX memories_by_uid ON memories (uid);
+CREATE INDEX memories_by_older ON memories (older) WHERE older IS NOT NULL;
+CREATE INDEX memories_unlinked ON memories (id) WHERE older IS NOT NULL AND supersedes IS NULL;
+CREATE INDEX removed_by_uid ON removed (uid);
+CREATE INDEX purged_by_uid ON purged (uid);
+"""
+_STATES = f"""
+ALTER TABLE memories ADD COLUMN valid_until INTEGER;
+ALTER TABLE memories ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE memories ADD COLUMN changed INTEGER;
+ALTER TABLE memories ADD COLUMN older TEXT;
+ALTER TABLE memories ADD COLUMN state_crc INTEGER NOT NULL DEFAULT {_FIRST_STATE};
+UPDATE memories SET older = coalesce(
+    (SELECT o.uid FROM memories o WHERE o.id = memories.supersedes),
+    (SELECT r.uid FROM removed r WHERE r.memory = memories.supersedes)) WHERE supersedes IS NOT NULL;
+UPDATE memories SET state_crc = checksum(revision, changed, older) WHERE older IS NOT NULL;
+{_STATES_BESIDE}
+"""
+UPGRADES = {1: _ORIGINS, 2: _IDENTITIES, 3: _CUES, 4: _STATES}
 """What brings a file of one version to the next. They may call `uids.derived_uid` and `rows.checksum`."""
 
 SCHEMA = f"""
@@ -77,7 +105,12 @@ CREATE TABLE memories (
     uid TEXT NOT NULL DEFAULT '',           -- a UUIDv7
     written_by TEXT,                        -- which way it came; NULL where that is not known
     uid_crc INTEGER NOT NULL DEFAULT 0,     -- of id, uid and written_by: those that are older have no part in crc
-    cues TEXT NOT NULL DEFAULT '[]'         -- a JSON list; a part of crc where it is not empty
+    cues TEXT NOT NULL DEFAULT '[]',        -- a JSON list; a part of crc where it is not empty
+    valid_until INTEGER,                    -- microseconds since 1970, UTC; a part of crc where it is known
+    revision INTEGER NOT NULL DEFAULT 1,    -- how often it was written
+    changed INTEGER,                        -- when it came to that; NULL: nobody has noted it
+    older TEXT,                             -- the uid of what it replaces, also where that is not there
+    state_crc INTEGER NOT NULL DEFAULT {_FIRST_STATE}   -- of revision, changed and older
 );
 CREATE INDEX memories_by_seq ON memories (seq);
 CREATE INDEX memories_by_project ON memories (project);
@@ -99,7 +132,7 @@ CREATE INDEX passages_by_memory ON passages (memory, model);
 CREATE TABLE retries (key TEXT PRIMARY KEY, digest BLOB NOT NULL, answer TEXT NOT NULL, made INTEGER NOT NULL)
     WITHOUT ROWID;
 CREATE INDEX retries_by_age ON retries (made);
-{_ORIGINS}{_PURGED}{_USES}"""
+{_ORIGINS}{_PURGED}{_USES}{_STATES_BESIDE}"""
 
 
 def _columns() -> dict[str, tuple[str, ...]]:
