@@ -80,6 +80,13 @@ if TYPE_CHECKING:
         Restored as Restored,
         Tried as Tried,
     )
+    from faiss_memory.contracts.comparing import (
+        cosines as cosines,
+        metric_in as metric_in,
+        similarities as similarities,
+        unit_of as unit_of,
+        with_metric as with_metric,
+    )
     from faiss_memory.contracts.config_files import (
         ConfigFile as ConfigFile,
         Detection as Detection,
@@ -214,7 +221,11 @@ if TYPE_CHECKING:
         PathGlob as PathGlob,
     )
     from faiss_memory.memory import (
+        COSINE as COSINE,
         DEFAULT_PROJECT as DEFAULT_PROJECT,
+        DOT as DOT,
+        EUCLIDEAN as EUCLIDEAN,
+        METRICS as METRICS,
         SHARED as SHARED,
         SHARED_FOLDER as SHARED_FOLDER,
         UNKNOWN_WAY as UNKNOWN_WAY,
@@ -226,6 +237,7 @@ if TYPE_CHECKING:
         Match as Match,
         Memory as Memory,
         Metadata as Metadata,
+        Metric as Metric,
         Origin as Origin,
         Passage as Passage,
         ProjectCount as ProjectCount,
