@@ -45,6 +45,9 @@ if TYPE_CHECKING:
         CommandGroup as CommandGroup,
         ExampleCommand as ExampleCommand,
     )
+    from faiss_memory.cli.memories.trial import (
+        trial_of as trial_of,
+    )
     from faiss_memory.cli.options import (
         asks_service as asks_service,
         given_only as given_only,

@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,14 +66,12 @@ def import_memories(
     is stored. Times and tags are kept, secrets are masked. Each memory is known again: doing it twice brings nothing
     twice, also after it was cut short, and what was forgotten here stays forgotten.
     """
-    from faiss_memory.errors import InvalidRequest
-
     if not (dry_run or yes or (sys.stdin.isatty() and sys.stderr.isatty())):
         raise click.UsageError(
             "Nobody can be asked here: give --yes to import, or --dry-run to see what it would be."
         )
-    try:
-        taking = _Taking(session, _importer(path, kind), path, project, keep_secrets=keep_secrets)
+    with read_errors(path):
+        taking = Taking(session, importer_for(path, kind), path, project, keep_secrets=keep_secrets)
         seen, preview = taking.run(dry_run=True)
         if fingerprint is not None and fingerprint != seen:
             raise CommandFailed(f"{path} is not what the fingerprint stands for; look again with --dry-run.")
@@ -83,6 +82,15 @@ def import_memories(
                 raise CommandFailed(f"{path} has changed meanwhile, and nothing was stored; do it again.")
             _, done = taking.run(dry_run=False)
             taking.tell(done, seen, dry_run=False)
+
+
+@contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """Raise CommandFailed for what goes wrong where a path is read."""
+    from faiss_memory.errors import InvalidRequest
+
+    try:
+        yield
     except InvalidRequest as error:
         raise CommandFailed(str(error)) from None
     except OSError as error:
@@ -96,7 +104,7 @@ def _agreed(preview: str) -> bool:
     return True
 
 
-def _importer(path: Path, kind: str | None) -> Importer:
+def importer_for(path: Path, kind: str | None) -> Importer:
     """Choose what can read a place: by its name, or the first that fits."""
     from faiss_memory.plugin_host import PluginHost
     from faiss_memory.settings import load_settings
@@ -111,14 +119,23 @@ def _importer(path: Path, kind: str | None) -> Importer:
     return fitting[0]
 
 
-class _Taking:
+class Taking:
     """Reads a store as often as it takes, and tells the service of each memory."""
 
     def __init__(
-        self, session: Session, importer: Importer, path: Path, project: str | None, *, keep_secrets: bool
+        self,
+        session: Session,
+        importer: Importer,
+        path: Path,
+        project: str | None,
+        *,
+        keep_secrets: bool,
+        here: str | None = None,
     ) -> None:
+        """`here` is the project of what has none, instead of this folder's."""
         self._session, self._importer, self._path = session, importer, path
         self._project = project
+        self._here = here
         self._keep = {"secrets": "keep"} if keep_secrets else {}
         self._digest = hashlib.sha256()
         self._left: list[LeftOut] = []
@@ -151,7 +168,7 @@ class _Taking:
         from faiss_memory.uids import named_uid
 
         self._digest, self._left = hashlib.sha256(), []
-        kind, here = self._importer.name, self._session.here
+        kind, here = self._importer.name, self._here or self._session.here
         for record in self._importer.read(self._path):
             self._digest.update(repr(record).encode("utf-8", "surrogatepass"))
             if isinstance(record, LeftOut):
