@@ -500,6 +500,9 @@ def test_a_file_is_rewritten_as_one(home: Home) -> None:
             kept: "#1",
             done.added[0]: "#3",
         }
+        assert {key: one.place for key, one in home.store.origins_of([kept, gone, 10**6]).items()} == {
+            kept: "#1"
+        }
         assert home.store.get([kept])[0].tags == ("x",)
         home.reopen()
     with pytest.raises(MemoryNotFound):

@@ -252,6 +252,16 @@ class Records(ABC):
     def origins(self, project: str) -> dict[int, Origin]:
         """Return the origins of a project's memories, by id; those that were not built from a file have none."""
 
+    def origins_of(self, ids: Collection[int]) -> dict[int, Origin]:
+        """Return the origins of some memories, by id.
+
+        It is asked with every memory that is to be shown: a store that can look them up singly should.
+        """
+        wanted = set(ids)
+        projects = {memory.project for memory in self.get(list(wanted))}
+        found = (pair for project in projects for pair in self.origins(project).items())
+        return {memory_id: origin for memory_id, origin in found if memory_id in wanted}
+
     @abstractmethod
     def forget(self, ids: Sequence[int]) -> list[int]:
         """Take memories out of every answer; returns the ids that were there."""

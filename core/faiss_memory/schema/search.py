@@ -12,6 +12,7 @@ from faiss_memory.schema.fields import (
     NOT_BLANK,
     Answer,
     Chance,
+    FileState,
     GivenTime,
     Hint,
     Message,
@@ -147,6 +148,7 @@ class FoundMemory(Answer):
     ) = UNSET
     passage: PassageText | UnsetType = UNSET
     superseded_by: int | UnsetType = UNSET
+    state: FileState | UnsetType = UNSET
     evidence: EvidenceAnswer | UnsetType = UNSET
     why: WhyAnswer | UnsetType = UNSET
 

@@ -89,7 +89,7 @@ class SimilarRequest(Message):
     project: Annotated[Scopes, Meta(description="Where to look; its own project by default.")] | None = None
 
 
-class SimilarMemory(MemoryAnswer):
+class SimilarMemory(MemoryAnswer, kw_only=True):
     """A memory that says something like another, and what tells the two apart."""
 
     similarity: float
@@ -179,7 +179,7 @@ class ForgottenRequest(Message):
     limit: Annotated[int, Meta(ge=1, le=1000, description="How many at most.")] = 50
 
 
-class ForgottenMemory(MemoryAnswer):
+class ForgottenMemory(MemoryAnswer, kw_only=True):
     """A memory that was forgotten, as it was then."""
 
     forgotten_at: Time | None

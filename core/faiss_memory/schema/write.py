@@ -12,6 +12,7 @@ from faiss_memory.schema.fields import (
     Answer,
     Choice,
     Cues,
+    FileState,
     GivenTime,
     Hint,
     Id,
@@ -120,6 +121,7 @@ class MemoryAnswer(Answer):
     superseded_by: int | None
     uid: Uid
     by: WrittenBy | None
+    state: FileState | UnsetType = UNSET
 
 
 class PatchAnswer(MemoryAnswer):
