@@ -91,7 +91,7 @@ def test_every_setting_has_an_environment_name(key):
     name = environment_name(key)
     assert name == "FAISS_MEMORY_" + key.upper().replace(".", "_")
     default = {origin.key: origin.value for origin in load(None, {}, {}).origins}[key]
-    text = {"write_project": "shop", "secrets": "reject"}.get(key, values[type(default)])
+    text = {"write_project": "shop", "secrets": "reject", "metric": "dot"}.get(key, values[type(default)])
     needed = {"FAISS_MEMORY_TOKEN": "t", "FAISS_MEMORY_PUBLIC_TOKEN": "p"}
     origins = load(None, {}, {**needed, name: text}).origins
     (origin,) = (origin for origin in origins if origin.key == key)

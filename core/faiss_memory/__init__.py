@@ -45,6 +45,9 @@ if TYPE_CHECKING:
         CommandGroup as CommandGroup,
         ExampleCommand as ExampleCommand,
     )
+    from faiss_memory.cli.memories.trial import (
+        trial_of as trial_of,
+    )
     from faiss_memory.cli.options import (
         asks_service as asks_service,
         given_only as given_only,
@@ -79,6 +82,13 @@ if TYPE_CHECKING:
         Forgotten as Forgotten,
         Restored as Restored,
         Tried as Tried,
+    )
+    from faiss_memory.contracts.comparing import (
+        cosines as cosines,
+        metric_in as metric_in,
+        similarities as similarities,
+        unit_of as unit_of,
+        with_metric as with_metric,
     )
     from faiss_memory.contracts.config_files import (
         ConfigFile as ConfigFile,
@@ -230,8 +240,12 @@ if TYPE_CHECKING:
         PathGlob as PathGlob,
     )
     from faiss_memory.memory import (
+        COSINE as COSINE,
         DEFAULT_PROJECT as DEFAULT_PROJECT,
+        DOT as DOT,
+        EUCLIDEAN as EUCLIDEAN,
         FOREVER as FOREVER,
+        METRICS as METRICS,
         SHARED as SHARED,
         SHARED_FOLDER as SHARED_FOLDER,
         UNKNOWN_WAY as UNKNOWN_WAY,
@@ -243,6 +257,7 @@ if TYPE_CHECKING:
         Match as Match,
         Memory as Memory,
         Metadata as Metadata,
+        Metric as Metric,
         Origin as Origin,
         Passage as Passage,
         ProjectCount as ProjectCount,

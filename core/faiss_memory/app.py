@@ -16,6 +16,7 @@ import msgspec
 
 from faiss_memory import errors, openapi, schema
 from faiss_memory.background import Problems
+from faiss_memory.contracts.comparing import metric_in
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.contracts.http import Mount, Page, Route
 from faiss_memory.contracts.store import KnownModel, Store
@@ -135,17 +136,20 @@ def _model_opening(settings: Settings, plugins: PluginHost) -> ModelOpening:
             raise errors.EmbedderError(str(error)) from error
 
     def wanted() -> Embedder:
-        return brought_for(settings) or open_embedder(settings.model_name, settings.cache_folder)
+        return brought_for(settings) or open_embedder(
+            settings.model_name, settings.cache_folder, metric=settings.metric or None
+        )
 
     def again(known: KnownModel) -> Embedder:
-        as_it_was = msgspec.structs.replace(settings, model_name=known.name)
+        identity, metric = metric_in(known.identity)
+        as_it_was = msgspec.structs.replace(settings, model_name=known.name, metric=metric)
         brought = brought_for(as_it_was)
-        if brought is not None and brought.identity != known.identity:
+        if brought is not None and brought.identity != identity:
             brought.close()
             brought = None
         return brought or reopen_embedder(known.identity, known.name, settings.cache_folder)
 
-    return ModelOpening(settings.model_name, wanted, again)
+    return ModelOpening(settings.model_name, wanted, again, settings.metric or None)
 
 
 class Application(falcon.App[falcon.Request, falcon.Response]):

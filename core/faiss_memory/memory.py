@@ -22,6 +22,13 @@ UNKNOWN_WAY = "unknown"
 FOREVER = datetime.max.replace(tzinfo=UTC)
 """The `Change.valid_until` that takes the end of a memory's validity away."""
 
+Metric: TypeAlias = Literal["cosine", "dot", "euclidean"]
+"""How the vectors of a model are compared."""
+COSINE: Metric = "cosine"
+DOT: Metric = "dot"
+EUCLIDEAN: Metric = "euclidean"
+METRICS: tuple[Metric, ...] = (COSINE, DOT, EUCLIDEAN)
+
 Metadata: TypeAlias = Mapping[str, Any]
 Ranking: TypeAlias = list[tuple[int, float]]
 """Memory ids with their scores, best first, ties by id."""
@@ -173,7 +180,7 @@ class Query:
     mode: Literal["hybrid", "semantic", "keyword"] = "hybrid"
     where: Filter = field(default_factory=Filter)
     threshold: float | None = None
-    """Least similarity, as a cosine."""
+    """Least similarity, by the model's metric."""
     min_relevance: float | None = None
     distinct: bool = False
     """Whether each text is found once, the best of those that are the same."""
@@ -206,7 +213,8 @@ class SearchResult:
 
     memory: Memory
     similarity: float | None
-    """Cosine of query and best passage or cue in [-1, 1]; None only while the model cannot say."""
+    """Of query and best passage or cue, by the model's metric: see `comparing.similarities`; None only while the model
+    cannot say."""
     score: float
     """The chosen mode's ranking score."""
     relevance: float
@@ -263,7 +271,7 @@ class Match(NamedTuple):
 
     memory_id: int
     similarity: float
-    """Cosine of the query and the memory's best passage or cue."""
+    """Of the query and the memory's best passage or cue, by the model's metric; see `comparing.similarities`."""
     passage: Passage
     """The best passage; the first one where a cue is nearer."""
     passages: int
@@ -271,6 +279,13 @@ class Match(NamedTuple):
     which was written to be."""
     cue: int | None = None
     """Which cue was nearest, counted from 0; None where a passage was."""
+    angle: float | None = None
+    """The cosine of the same vectors where the model's metric is another; None where the similarity is one."""
+
+    @property
+    def cosine(self) -> float:
+        """The cosine of the query and the memory's best passage or cue, in [-1, 1], whatever the metric."""
+        return self.similarity if self.angle is None else self.angle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from faiss_memory.background import Problems
+from faiss_memory.contracts.comparing import cosines, similarities, with_metric
 from faiss_memory.contracts.store import Legs, Retry, Search, Store
 from faiss_memory.errors import Conflict, MemoryNotFound, MemoryServiceError
-from faiss_memory.memory import Change, Draft, Filter, Origin, Standing
+from faiss_memory.memory import DOT, EUCLIDEAN, Change, Draft, Filter, Origin, Standing
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import load
 from faiss_memory.store import EmbeddedStore
@@ -500,6 +501,9 @@ def test_a_file_is_rewritten_as_one(home: Home) -> None:
             kept: "#1",
             done.added[0]: "#3",
         }
+        assert {key: one.place for key, one in home.store.origins_of([kept, gone, 10**6]).items()} == {
+            kept: "#1"
+        }
         assert home.store.get([kept])[0].tags == ("x",)
         home.reopen()
     with pytest.raises(MemoryNotFound):
@@ -595,6 +599,52 @@ def test_the_nearest_are_found(home: Home) -> None:
         found += sum(bool(scores[ids.index(memory_id)] >= least - 1e-5) for memory_id in near)
         wanted += 10
     assert found >= RECALL * wanted
+
+
+def test_the_nearest_are_those_of_the_models_metric(home: Home) -> None:
+    chance = random.Random(5)
+    texts = [" ".join(chance.choices(WORDS, k=chance.randint(2, 9))) for _ in range(60)]
+    lengths = [chance.uniform(0.5, 6) for _ in texts]
+    ids = home.add(*texts)
+    asked = 2 * embed("ledger token deploy").vectors[0]
+    every = np.stack([embed(text).vectors[0] * length for text, length in zip(texts, lengths, strict=True)])
+    firsts = set()
+    for metric in (DOT, EUCLIDEAN):
+        model = with_metric("long@1", metric)
+        home.store.prepare_model(model, "long", DIMENSION)
+        parts = {
+            key: (text, replace(embed(text), vectors=vector[np.newaxis], model=model))
+            for key, text, vector in zip(ids, texts, every, strict=True)
+        }
+        home.store.embed(parts)
+        home.store.use_model(model, "long", DIMENSION)
+        search = Search(where=ANYWHERE, depth=10, vector=asked, model=model)
+        legs = home.store.search(search, lambda _: ()).legs
+        expected = sorted(zip(similarities(metric, every, asked).tolist(), ids, strict=True), reverse=True)[
+            :10
+        ]
+        found = [(match.similarity, match.memory_id) for match in legs.nearest]
+        assert np.allclose([one for one, _ in found], [one for one, _ in expected], rtol=1e-4), metric
+        angles = cosines(metric, every, asked[np.newaxis])[:, 0]
+        for match in legs.nearest:
+            assert abs(match.cosine - angles[ids.index(match.memory_id)]) < 1e-3
+        assert legs.scope.unit > 0
+        firsts.add(tuple(key for _, key in found))
+        (near,) = home.store.closest(parts[ids[3]][1], ANYWHERE, depth=2)
+        assert abs(near[0].similarity - 1) < 1e-3, "whether a text is known goes by the angle"
+        assert texts[ids.index(near[0].memory.id)] == texts[3]
+        twins = home.add(Draft(text="the same twice"), Draft(text="the same twice"))
+        same = embed("the same twice")
+        home.store.embed(
+            {
+                key: ("the same twice", replace(same, vectors=same.vectors * length, model=model))
+                for key, length in zip(twins, (1, 5), strict=True)
+            }
+        )
+        ((other, angle),) = home.store.older_alike("default", [twins[1]], 0.99, 5)[twins[1]]
+        assert (other, round(angle, 3)) == (twins[0], 1), "and so do pairs"
+        home.store.forget(twins)
+    assert len(firsts) == 2
 
 
 def test_a_search_reads_the_state_that_it_searched(home: Home) -> None:

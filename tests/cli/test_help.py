@@ -184,6 +184,12 @@ def test_every_example_runs_as_it_is_written(prepared, example):
         with stub(lambda method, *_: (200, answer[method])) as service:
             given = {**prepared.environment, "FAISS_MEMORY_URL": service.url}
             ended = CommandLine(prepared.folder, given).shell(example)
+    elif " restore" in example and "--changes" in example:
+        answer = {"now": 1, "then": 1, "added": 0, "changed": 0, "forgotten": 0}
+        told = {**answer, "backup": "then", "changes": [], "more": False, "left_out": []}
+        with stub(lambda *_: (200, told)) as service:
+            given = {**prepared.environment, "FAISS_MEMORY_URL": service.url}
+            ended = CommandLine(prepared.folder, given).shell(example)
     elif " restore" in example:
         answer = {
             "success": True,
@@ -198,6 +204,8 @@ def test_every_example_runs_as_it_is_written(prepared, example):
             ended = CommandLine(prepared.folder, given).shell(example)
     elif " share" in example:
         ended = _shared(prepared, example)
+    elif example == "faiss-memory verify 1":
+        ended = prepared("verify", "1")
     elif " verify" in example or " migrate" in example:
         with RunningService(prepared.folder / "memories", fake=True) as service:
             service.stop()

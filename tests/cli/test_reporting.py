@@ -10,6 +10,7 @@ import pytest
 from faiss_memory_plugins.report.questions import questions_of
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
+from tests.importing_stores import MCP_MEMORY_SERVICE, database
 
 TEXTS = (
     "# Orders\n\nOrders live in Postgres because the ledger needs transactions there.",
@@ -106,3 +107,21 @@ def test_questions_are_made_by_rule():
         ("sentence", "They live in Postgres now."),
     ]
     assert list(questions_of({"cues": [], "text": "# A heading alone"})) == []
+
+
+def test_another_programs_store_is_reported_on_and_only_read(tmp_path, model_cache):
+    """Without a service, and with nothing written: neither there nor where ours would be."""
+    theirs = database(tmp_path / "theirs.db", MCP_MEMORY_SERVICE)
+    (tmp_path / "empty").mkdir()
+    given = {**environment(tmp_path, tmp_path), "FAISS_MEMORY_CACHE_DIR": str(model_cache)}
+    alone = CommandLine(tmp_path, given)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    page = tmp_path / "card.html"
+    card = json.loads(alone("report", "--of", theirs, "--sample", 5, "--html", page, "--json").out)
+    assert (card["of"], card["memories"], card["stale"]["never_recalled"]) == (str(theirs), 2, None)
+    assert card["secrets"] == {"GitHub token": 1}
+    assert {one["mode"] for one in card["found"]} == {"hybrid", "semantic", "keyword"}
+    assert str(theirs) in page.read_text()
+    page.unlink()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert "knows what" in alone("report", "--of", tmp_path / "empty").failure(1)

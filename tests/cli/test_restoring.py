@@ -40,6 +40,27 @@ def test_a_backup_is_made_listed_and_gone_back_to_through_pipes(own):
     assert [row[0] for row in own("list").rows] == there
 
 
+def test_what_going_back_would_change_is_told_and_nothing_is_changed(own):
+    corrected, gone = own.added("will be corrected"), own.added("will be forgotten")
+    name = re.search(r"manual_\w+", own("backup").out)[0]
+    own("edit", str(corrected), "--text", "is corrected")
+    own("forget", str(gone), "--yes")
+    added = own.added("is new")
+    ended = own("restore", name, "--changes")
+    assert ended.code == 0, ended.err
+    assert {(row[0], row[1], row[3], row[4]) for row in ended.rows} == {
+        ("added", str(added), "", "is new"),
+        ("changed", str(corrected), "will be corrected", "is corrected"),
+        ("forgotten", str(gone), "will be forgotten", ""),
+    }
+    seen = own.seen("restore", name, "--changes").shown
+    assert "1 added, 1 changed, 1 forgotten" in " ".join(seen.split())
+    assert json.loads(own("restore", name, "--changes", "--json").out)["forgotten"] == 1
+    assert str(gone) not in [row[0] for row in own("list").rows]
+    for wrong in (["--changes"], ["--memory", "1", "--changes"], ["there.tar", "--changes"]):
+        assert own("restore", *wrong).code == 2
+
+
 def test_at_a_terminal_it_is_asked_and_no_means_no(own):
     name = own("backups").rows[-1][0]
     terminal = own.at_terminal("restore", name)

@@ -8,6 +8,9 @@ from contextlib import closing
 
 import pytest
 
+from tests.cli.conftest import environment
+from tests.cli.stub import stub
+from tests.cli.terminals import CommandLine
 from tests.running import RunningService
 
 
@@ -72,3 +75,30 @@ def test_a_folder_in_use_or_not_there_is_left_alone(alone, running, tmp_path):
     ended = alone("verify", "--data-dir", str(tmp_path / "nowhere"))
     assert (ended.code, "there is no data folder" in ended.err) == (1, True)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_memory_is_said_to_be_true_or_not(tmp_path):
+    states = {"/memory/1": "fresh", "/memory/2": "changed", "/memory/3": None}
+
+    def answer(method, path, body):
+        told = {} if states[path] is None else {"state": states[path]}
+        return 200, {
+            "id": int(path[-1]),
+            "project": "default",
+            "source": "a.md",
+            "text": "the ledger",
+            **told,
+        }
+
+    with stub(answer) as service:
+        alone = CommandLine(tmp_path, {**environment(tmp_path, tmp_path), "FAISS_MEMORY_URL": service.url})
+        assert alone("verify", "1", "3").rows == [
+            ["1", "fresh", "default", "a.md", "the ledger"], ["3", "", "default", "a.md", "the ledger"],
+        ]  # fmt: skip
+        ended = alone("verify", "1", "2", "--json")
+        assert (ended.code, [one.get("state") for one in json.loads(ended.out)["memories"]]) == (
+            1,
+            ["fresh", "changed"],
+        )
+        assert "its file says something else now" in " ".join(alone.seen("verify", "2").shown.split())
+        assert alone("verify", "1", "--repair").code == 2

@@ -56,12 +56,16 @@ from faiss_memory import (
     Store,
     StoreStats,
     Tombstone,
+    cosines,
     hookimpl,
     judged,
     keeps_nothing,
     memory_of,
+    metric_in,
     nearest_known,
     relinked,
+    similarities,
+    unit_of,
 )
 
 
@@ -410,24 +414,34 @@ class ShelfStore(Store, Merging):
             named = {key for key in asked.named if key in there}
             nearest = near[: asked.depth] if asked.nearest else []
             wanted = {match.memory_id for match in nearest} | {key for key, _ in words} | named
-            cosines = [match.similarity for match in near] or [0.0]
-            scope = Scope(len(there), float(np.mean(cosines)), float(np.std(cosines)), float(bool(words)))
+            values = [match.similarity for match in near] or [0.0]
+            spread, of_cosines = float(np.std(values)), float(np.std([match.cosine for match in near] or [0]))
+            scope = Scope(
+                len(there), float(np.mean(values)), spread, float(bool(words)), unit_of(spread, of_cosines)
+            )
             legs = Legs(
                 nearest, words, {one.memory_id: one for one in near if one.memory_id in wanted}, named, scope
             )
             return Found(legs, self.get(choose(legs)))
 
-    def _matches(self, asked: Search, there: Collection[int], *, cues: bool = True) -> list[Match]:
+    def _matches(self, asked: Search, there: Collection[int], *, by_angle: bool = False) -> list[Match]:
+        """Compare with all, `by_angle` their passages alone."""
         found = []
-        for key, part in self.shelf.vectors.get(asked.model or self.shelf.in_use, {}).items():
+        model = asked.model or self.shelf.in_use
+        _, metric = metric_in(model)
+        for key, part in self.shelf.vectors.get(model, {}).items():
             if key in there:
-                scores = (part.vectors if cues else part.of_passages) @ asked.vector
+                vectors = part.of_passages if by_angle else part.vectors
+                angles = cosines(metric, vectors, asked.vector[np.newaxis])[:, 0]
+                scores = angles if by_angle else similarities(metric, vectors, asked.vector)
                 best = int(scores.argmax())
                 count = len(part.passages)
-                if best < count:
-                    found.append(Match(key, float(scores[best]), part.passages[best], count))
-                else:
-                    found.append(Match(key, float(scores[best]), part.passages[0], 1, best - count))
+                place = (
+                    (part.passages[best], count, None)
+                    if best < count
+                    else (part.passages[0], 1, best - count)
+                )
+                found.append(Match(key, float(scores[best]), *place, float(angles[best])))
         return sorted(found, key=lambda match: (-match.similarity, match.memory_id))
 
     def closest(self, embedding: Embedding, where: Filter, depth: int = 1) -> list[list[Closest]]:
@@ -435,7 +449,9 @@ class ShelfStore(Store, Merging):
             there = self._passing(where)
             each = [
                 self._matches(
-                    Search(where=where, depth=depth, vector=vector, model=embedding.model), there, cues=False
+                    Search(where=where, depth=depth, vector=vector, model=embedding.model),
+                    there,
+                    by_angle=True,
                 )
                 for vector in embedding.of_passages
             ]
@@ -453,11 +469,12 @@ class ShelfStore(Store, Merging):
         with self.lock:
             there = self._passing(Filter(projects=(project,)))
             parts = self.shelf.vectors.get(self.shelf.in_use, {})
+            _, metric = metric_in(self.shelf.in_use)
             found: dict[int, list[tuple[int, float]]] = {}
             for one in ids:
                 vectors = parts[one].of_passages if one in there and one in parts else None
                 near = [
-                    (other, float((parts[other].of_passages @ vectors.T).max()))
+                    (other, float(cosines(metric, parts[other].of_passages, vectors).max()))
                     for other in there
                     if vectors is not None and other < one and other in parts
                 ]

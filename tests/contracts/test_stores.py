@@ -131,8 +131,17 @@ class Comparing(ShelfStore):
 class Mingling(ShelfStore):
     """Takes a cue for what a memory says."""
 
-    def _matches(self, asked, there, *, cues=True):
+    def _matches(self, asked, there, *, by_angle=False):
         return super()._matches(asked, there)
+
+
+class OneMetric(ShelfStore):
+    """Compares the vectors of every model by the cosine."""
+
+    def _matches(self, asked, there, **how):
+        found = super()._matches(asked, there, **how)
+        found = [one._replace(similarity=one.cosine) for one in found]
+        return sorted(found, key=lambda one: (-one.similarity, one.memory_id))
 
 
 class Silent(ShelfStore):
@@ -190,8 +199,8 @@ class Dirty(ShelfStore):
 
 
 FAULTS = [
-    Mingling, Forgetful, OneShort, Stubborn, Careless, Repeating, Mixed, Stale, Halfway, Amnesiac, Leaking, Approximate,
-    Comparing, Silent, Dirty, Nameless, Renaming, Deaf, Restarting,
+    OneMetric, Mingling, Forgetful, OneShort, Stubborn, Careless, Repeating, Mixed, Stale, Halfway, Amnesiac, Leaking,
+    Approximate, Comparing, Silent, Dirty, Nameless, Renaming, Deaf, Restarting,
 ]  # fmt: skip
 
 

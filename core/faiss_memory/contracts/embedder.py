@@ -12,11 +12,15 @@ import numpy.typing as npt
 from faiss_memory.memory import Passage
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
-"""Unit vectors, one a row: shape (count, dimension)."""
+"""One a row: shape (count, dimension). Unit vectors, unless the model's metric is another than the cosine."""
 
 
 class Embedder(Protocol):
-    """Turns texts into unit vectors. Every method may be called from several threads at once."""
+    """Turns texts into vectors. Every method may be called from several threads at once.
+
+    They are unit vectors, compared by the cosine; an embedder of others has an attribute `metric`: `dot` for the inner
+    product, or `euclidean`.
+    """
 
     @property
     def name(self) -> str:

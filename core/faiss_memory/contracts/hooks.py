@@ -150,7 +150,8 @@ def search_answered(request: SearchRequest, answer: SearchAnswer, rights: Rights
 def find_outdated(service: Service, origins: Mapping[int, Origin]) -> Mapping[int, str] | None:
     """Return which of some memories that were built say something else than their files now, each with what differs.
 
-    Asked when a person looks for what is stale, of a few files at a time. What cannot be read now is left out.
+    Asked of a few files at a time, when a person looks for what is stale, and of what is to be shown unasked. What
+    cannot be read now, or must not, has an empty text; what holds is left out.
     """
 
 

@@ -111,7 +111,7 @@ class Search:
     depth: int
     """How many memories each leg brings, if as many match."""
     vector: Vectors | None = None
-    """The query's unit vector, shape (dimension,), to compare memories with; None where there is no model."""
+    """The query's vector, shape (dimension,), to compare memories with; None where there is no model."""
     model: str | None = None
     """The identity of the model that made it; None: the one in use."""
     nearest: bool = True
@@ -131,9 +131,11 @@ class Scope:
     memories: int = 0
     mean: float = 0.0
     spread: float = 0.0
-    """Mean and standard deviation of the query's cosine with them, or with a sample; 0 where there is no vector."""
+    """Mean and standard deviation of the query's similarity with them, or with a sample; 0 where there is no vector."""
     coverage: float = 0.0
     """The largest share of the query's words, weighted by their idf, that one memory holds, in [0, 1]."""
+    unit: float = 1.0
+    """How much similarity by the model's metric is worth as much as 1 of the cosine; see `comparing.unit_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class Found(NamedTuple):
 
 
 class Closest(NamedTuple):
-    """A memory that a passage is like, and how much."""
+    """A memory that a passage is like, and how much: by the cosine, whatever the model's metric."""
 
     memory: Memory
     similarity: float
@@ -249,6 +251,16 @@ class Records(ABC):
     @abstractmethod
     def origins(self, project: str) -> dict[int, Origin]:
         """Return the origins of a project's memories, by id; those that were not built from a file have none."""
+
+    def origins_of(self, ids: Collection[int]) -> dict[int, Origin]:
+        """Return the origins of some memories, by id.
+
+        It is asked with every memory that is to be shown: a store that can look them up singly should.
+        """
+        wanted = set(ids)
+        projects = {memory.project for memory in self.get(list(wanted))}
+        found = (pair for project in projects for pair in self.origins(project).items())
+        return {memory_id: origin for memory_id, origin in found if memory_id in wanted}
 
     @abstractmethod
     def forget(self, ids: Sequence[int]) -> list[int]:

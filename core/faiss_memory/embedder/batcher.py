@@ -15,8 +15,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from faiss_memory.contracts.comparing import metric_of, unit, with_metric
 from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.errors import EmbedderError
+from faiss_memory.memory import COSINE, Metric
 
 QUERIES_PER_BATCH = 16
 CACHED_QUERIES = 1_000
@@ -76,10 +78,17 @@ class _Bulk:
 
 
 class EmbeddingLanes:
-    """An Embedder that queues for another one. Every method may be called from several threads at once."""
+    """An Embedder that queues for another one. Every method may be called from several threads at once.
 
-    def __init__(self, embedder: Embedder) -> None:
+    Its vectors are compared by `metric`, which is the other one's if none is given; its identity names it.
+    """
+
+    def __init__(self, embedder: Embedder, metric: Metric | None = None) -> None:
         self._embedder = embedder
+        own = metric_of(embedder)
+        self.metric: Metric = metric or own
+        self._identity = with_metric(embedder.identity, self.metric)
+        self._makes_unit = self.metric == COSINE and own != COSINE
         self._cache = _QueryCache()
         lock = threading.Lock()  # over everything below; never held while the model runs
         self._query_change = threading.Condition(lock)
@@ -98,8 +107,8 @@ class EmbeddingLanes:
 
     @property
     def identity(self) -> str:
-        """The name and a digest of the model's content."""
-        return self._embedder.identity
+        """The name and a digest of the model's content, and the metric if it is not the cosine."""
+        return self._identity
 
     @property
     def dimension(self) -> int:
@@ -124,7 +133,7 @@ class EmbeddingLanes:
         self._cache.clear()
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Embed questions, at once or with the next batch: unit vectors, shape (len(texts), dimension).
+        """Embed questions, at once or with the next batch: vectors, shape (len(texts), dimension).
 
         Waits for the running batch and those ahead in the queue. Raises EmbedderError, also if another
         caller's text in the same batch is what failed.
@@ -138,7 +147,7 @@ class EmbeddingLanes:
         return np.stack([vector for vector in (known[text] for text in texts) if vector is not None])
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        """Embed what is stored, a chunk at a time: unit vectors, shape (len(texts), dimension).
+        """Embed what is stored, a chunk at a time: vectors, shape (len(texts), dimension).
 
         Callers take turns chunk by chunk, and queries go first. Raises EmbedderError.
         """
@@ -158,6 +167,9 @@ class EmbeddingLanes:
                     self._bulks.remove(bulk)
         _raise_for(bulk.error)
         return vectors
+
+    def _fitting(self, vectors: Vectors) -> Vectors:
+        return unit(vectors) if self._makes_unit else vectors
 
     # --- queries
 
@@ -187,7 +199,7 @@ class EmbeddingLanes:
         self._query_running = True
         self._query_change.release()
         try:
-            rows = dict(zip(unique, self._embedder.embed_queries(unique), strict=True))
+            rows = dict(zip(unique, self._fitting(self._embedder.embed_queries(unique)), strict=True))
         except EmbedderError as failure:
             error = failure  # for those in the batch, which need not include the leader
         except BaseException as failure:
@@ -240,7 +252,7 @@ class EmbeddingLanes:
         """Embed chunks of several callers in one go; a failure is noted for each of them."""
         texts = [bulk.texts[place] for bulk, chunk in batch for place in chunk]
         try:
-            vectors = self._embedder.embed_documents(texts)
+            vectors = self._fitting(self._embedder.embed_documents(texts))
         except EmbedderError as error:
             for bulk, _ in batch:
                 bulk.error = error  # not raised: the leader need not be one of them

@@ -13,11 +13,13 @@ from typing import IO
 import msgspec
 import numpy as np
 
+from faiss_memory.contracts.comparing import unit
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.embedder import processes
 from faiss_memory.embedder.child_process import Reply, Request, read_frame, write_frame
 from faiss_memory.embedder.compiled import Shape
 from faiss_memory.errors import EmbedderError
+from faiss_memory.memory import COSINE, Metric
 
 _TEXTS_PER_REQUEST = 32
 _LAST_WORDS_SECONDS = 5.0
@@ -30,7 +32,10 @@ class ChildEmbedder:
     starts another. The child ends with its parent.
     """
 
-    def __init__(self, name: str, identity: str, location: str, shape: Shape, temporary: Path) -> None:
+    def __init__(
+        self, name: str, identity: str, location: str, shape: Shape, temporary: Path, metric: Metric = COSINE
+    ) -> None:
+        self.metric: Metric = metric
         self._name = name
         self._identity = identity
         self._location = location
@@ -67,11 +72,11 @@ class ChildEmbedder:
         return self._child.process.pid if self._child is not None else None
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Embed questions: unit vectors, shape (len(texts), dimension). Raises EmbedderError."""
+        """Embed questions: vectors, shape (len(texts), dimension). Raises EmbedderError."""
         return self._embed("queries", texts)
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        """Embed what is stored: unit vectors, shape (len(texts), dimension). Raises EmbedderError."""
+        """Embed what is stored: vectors, shape (len(texts), dimension). Raises EmbedderError."""
         return self._embed("documents", texts)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
@@ -99,7 +104,7 @@ class ChildEmbedder:
             if reply.error is not None:
                 raise EmbedderError(f"the model {self._name} failed on {len(places)} texts: {reply.error}")
             vectors[places] = np.frombuffer(reply.vectors, np.float32).reshape(len(places), -1)
-        return vectors
+        return unit(vectors) if self.metric == COSINE else vectors
 
     def _ask(self, request: Request) -> Reply:
         with self._turn:

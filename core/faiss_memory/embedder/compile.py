@@ -16,13 +16,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from faiss_memory.contracts.comparing import unit
 from faiss_memory.embedder.compiled import FACTS_FILE, MODEL_FILE, TOKENIZER_FILE, WEIGHTS_FILE, Shape
+from faiss_memory.embedder.model_metric import stated_metric
 from faiss_memory.embedder.processes import child_main
 from faiss_memory.errors import EmbedderError
+from faiss_memory.memory import DOT
 
 # 17 has LayerNormalization as one operator; every onnxruntime since 1.12 knows it.
 _OPSET = 17
 _LEAST_COSINE = 0.9999
+_MOST_LONGER = 0.01
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 _PROBES = (
@@ -84,6 +88,8 @@ def _describe(model: Any, location: str) -> Shape:
         inputs=[],
         problem=None,
         folder=str(folder),
+        unit=torch_model.gives_unit_vectors(model),
+        metric=stated_metric(folder),
     )
 
 
@@ -101,7 +107,10 @@ def _strips(model: Any, folder: Path) -> bool:
 
 
 def _export(model: Any, folder: Path) -> list[str]:
-    """Write the whole model, pooling and normalisation included, as ONNX; returns the graph's inputs."""
+    """Write the whole model as ONNX, pooling and, if it has one, its normalising layer included.
+
+    Returns the graph's inputs.
+    """
     import onnx
     import torch
 
@@ -120,8 +129,7 @@ def _export(model: Any, folder: Path) -> list[str]:
             vectors = self.model(dict(zip(names, tensors, strict=True)))["sentence_embedding"]
             if model.truncate_dim is not None:
                 vectors = vectors[:, : model.truncate_dim]
-            # Not every model normalises, and the store's cosines need unit vectors.
-            return torch.nn.functional.normalize(vectors, p=2, dim=1)
+            return vectors
 
     traced = folder / "traced.onnx"
     axes = {name: {0: "batch", 1: "tokens"} for name in names}
@@ -159,17 +167,20 @@ def check(model: Any, folder: Path, shape: Shape) -> None:
     # Windows of thousands of tokens would cost gigabytes here; a cut is checked where windows are ordinary.
     long = "longer than the window, and then some more words; " * (min(shape.max_tokens, 1024) // 4 + 8)
     probes = [*_PROBES, long]
-    ours = OnnxEmbedder("probe", "probe", folder, shape)
+    ours = OnnxEmbedder("probe", "probe", folder, shape, DOT)  # as the graph gives them
     for queries in (True, False):
         expected = torch_model.encode(model, probes, queries=queries)
         embed = ours.embed_queries if queries else ours.embed_documents
         together = embed(probes)
         alone = np.concatenate([embed([probe]) for probe in probes])
         for found in (together, alone):
-            cosines = (expected * found).sum(axis=1)
+            cosines = (unit(expected) * unit(found)).sum(axis=1)
+            lengths = np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
             # Written so that NaN fails, too.
             if found.shape != expected.shape or not bool((cosines >= _LEAST_COSINE).all()):
                 raise EmbedderError(f"its ONNX form differs: cosines {np.round(cosines, 4).tolist()}")
+            if not bool((abs(lengths - 1) <= _MOST_LONGER).all()):
+                raise EmbedderError(f"its ONNX form differs: lengths {np.round(lengths, 4).tolist()} to 1")
 
 
 if __name__ == "__main__":

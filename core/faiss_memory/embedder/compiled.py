@@ -60,6 +60,10 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """Why the model cannot be served from ONNX; None if it can."""
     folder: str
     """The folder it was loaded from."""
+    unit: bool | None = None
+    """Whether the graph itself gives unit vectors; None for what was compiled when every graph was made to."""
+    metric: str | None = None
+    """By what the model's files say that its vectors are compared; None if they say nothing."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.contracts.comparing import unit
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.embedder.compiled import MODEL_FILE, TOKENIZER_FILE, Shape
 from faiss_memory.errors import EmbedderError
+from faiss_memory.memory import COSINE, Metric
 
 TOKENS_PER_RUN = 512
 """How many tokens, padding included, one run of the model takes at most (or one text, if that is longer).
@@ -30,9 +32,11 @@ _Ids = npt.NDArray[np.int32]
 class OnnxEmbedder:
     """An Embedder over a compiled model. Everything in it is safe to use from several threads at once."""
 
-    def __init__(self, name: str, identity: str, folder: Path, shape: Shape) -> None:
+    def __init__(self, name: str, identity: str, folder: Path, shape: Shape, metric: Metric = COSINE) -> None:
         from tokenizers import Tokenizer
 
+        self.metric: Metric = metric
+        self._makes_unit = metric == COSINE and shape.unit is False
         self._name = name
         self._identity = identity
         self._shape = shape
@@ -63,11 +67,11 @@ class OnnxEmbedder:
         return self._shape.window
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Embed questions: unit vectors, shape (len(texts), dimension). Raises EmbedderError."""
+        """Embed questions: vectors, shape (len(texts), dimension). Raises EmbedderError."""
         return self._embed(texts, self._shape.query_prompt)
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        """Embed what is stored: unit vectors, shape (len(texts), dimension). Raises EmbedderError."""
+        """Embed what is stored: vectors, shape (len(texts), dimension). Raises EmbedderError."""
         return self._embed(texts, self._shape.document_prompt)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
@@ -100,7 +104,7 @@ class OnnxEmbedder:
             runs += 1
         if runs >= _RUNS_BEFORE_RELEASE:
             self.release_memory()
-        return vectors
+        return unit(vectors) if self._makes_unit else vectors
 
     def _tokenize(self, texts: Sequence[str], prompt: str) -> list[_Ids]:
         """Cut at the window; returns one array of token ids a text, special tokens included."""

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from faiss_memory.contracts.comparing import metric_in
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import processes
 from faiss_memory.embedder.child import ChildEmbedder
 from faiss_memory.embedder.compiled import FACTS_FILE, CompiledModel, CompiledModels, Shape, is_same_model
+from faiss_memory.embedder.model_metric import choose_metric, serves
 from faiss_memory.embedder.model_source import (
     MODEL_PACKAGES,
     ModelSource,
@@ -23,48 +25,58 @@ from faiss_memory.embedder.model_source import (
 from faiss_memory.embedder.onnx_embedder import OnnxEmbedder
 from faiss_memory.embedder.packages import MissingPackages, missing_packages
 from faiss_memory.errors import EmbedderError
+from faiss_memory.memory import Metric
 from faiss_memory.safe_files import read_own
 
 log = logging.getLogger("faiss_memory.embedder")
 
 
-def open_embedder(model_name: str, cache_dir: Path, shipped: Path | None = None) -> Embedder:
+def open_embedder(
+    model_name: str, cache_dir: Path, shipped: Path | None = None, metric: Metric | None = None
+) -> Embedder:
     """Open a model by its name or folder; `cache_dir` keeps its compiled form for the next start.
 
     The first time takes some seconds, and needs the model's files; for any model but the default one it needs
     sentence-transformers, too. Later starts need neither. A model that cannot be compiled is answered by
     sentence-transformers in a child process. `shipped` is where compiled models that came with the installation
-    lie. Raises EmbedderError.
+    lie. Its vectors are compared by `metric`, or if none is given by the one that its files name, or else by the
+    cosine. Raises EmbedderError.
     """
     source = find_source(model_name)
     cache = CompiledModels(cache_dir, shipped or Path(sys.prefix) / "share" / "faiss-memory")
     compiled = cache.find(source) or _prepare(source, cache)
+    chosen = choose_metric(model_name, compiled.facts.shape, metric)
+    if not serves(compiled.facts.shape, chosen):
+        cache.set_aside(compiled)
+        compiled = _prepare(source, cache)
     shape = compiled.facts.shape
     if shape.problem is not None:
         _check_installed(source.model)
         log.warning("%s answers from sentence-transformers, slower: %s", model_name, shape.problem)
         location = shape.folder if Path(shape.folder).is_dir() else source.location
-        return ChildEmbedder(model_name, compiled.identity, location, shape, cache.temporary_folder())
-    return OnnxEmbedder(model_name, compiled.identity, compiled.folder, shape)
+        return ChildEmbedder(model_name, compiled.identity, location, shape, cache.temporary_folder(), chosen)
+    return OnnxEmbedder(model_name, compiled.identity, compiled.folder, shape, chosen)
 
 
 def reopen_embedder(identity: str, model_name: str, cache_dir: Path, shipped: Path | None = None) -> Embedder:
     """Open a model that was in use before, exactly as it was then; nothing is compiled or fetched for it.
 
-    Raises EmbedderError when its compiled form is gone, or the files are that it would be answered from.
+    `identity` names its metric, as a store knows it. Raises EmbedderError when its compiled form is gone, or the files
+    are that it would be answered from.
     """
     cache = CompiledModels(cache_dir, shipped or Path(sys.prefix) / "share" / "faiss-memory")
-    compiled = cache.find_again(identity)
-    if compiled is None:
+    plain, metric = metric_in(identity)
+    compiled = cache.find_again(plain)
+    if compiled is None or not serves(compiled.facts.shape, metric):
         raise EmbedderError(f"the model {identity} is not among the compiled models any more")
     shape = compiled.facts.shape
     if shape.problem is None:
-        return OnnxEmbedder(model_name, identity, compiled.folder, shape)
+        return OnnxEmbedder(model_name, plain, compiled.folder, shape, metric)
     folder = Path(shape.folder)
     if not folder.is_dir() or not is_same_model(folder, compiled.facts):
         raise EmbedderError(f"the files of the model {identity} in {folder} are gone or were changed")
     _check_installed(model_name)
-    return ChildEmbedder(model_name, identity, shape.folder, shape, cache.temporary_folder())
+    return ChildEmbedder(model_name, plain, shape.folder, shape, cache.temporary_folder(), metric)
 
 
 def _prepare(source: ModelSource, cache: CompiledModels) -> CompiledModel:

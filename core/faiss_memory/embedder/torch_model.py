@@ -53,9 +53,12 @@ def _prepared(model: Any) -> Any:
 
 
 def encode(model: Any, texts: Sequence[str], *, queries: bool) -> Vectors:
-    """Embed with sentence-transformers itself, as unit vectors: the reference and the fallback."""
+    """Embed with sentence-transformers itself: the reference and the fallback.
+
+    Only a model with a normalising layer gives unit vectors.
+    """
     method = model.encode_query if queries else model.encode_document
-    vectors = method(list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
+    vectors = method(list(texts), convert_to_numpy=True, show_progress_bar=False)
     return np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(texts), -1)
 
 
@@ -81,6 +84,11 @@ def features_of(model: Any, texts: Sequence[str]) -> dict[str, Any]:
     """Tokenize as the model does, into its input tensors."""
     # `preprocess` is what newer versions call it.
     return dict(getattr(model, "preprocess", model.tokenize)(list(texts)))
+
+
+def gives_unit_vectors(model: Any) -> bool:
+    """Return whether the last thing that a model does is to normalise."""
+    return type(model[-1]).__name__ == "Normalize" and model.truncate_dim is None
 
 
 def max_tokens_of(model: Any) -> int:

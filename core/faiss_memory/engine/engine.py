@@ -13,9 +13,10 @@ from typing import BinaryIO
 
 from faiss_memory.background import BackgroundThread, Problems, described
 from faiss_memory.contracts.backups import Backups, Restored
-from faiss_memory.contracts.embedder import Embedder
+from faiss_memory.contracts.comparing import cosines
 from faiss_memory.contracts.shared import News, Shared
 from faiss_memory.contracts.store import Added, LetGo, Progress, Purged, Retry, Rewritten, Store
+from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine.duplicates import distinct, newer_first
 from faiss_memory.engine.found import Found, merged
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed, embedded
@@ -25,6 +26,7 @@ from faiss_memory.engine.searching import (
     Choice,
     Meaning,
     asked,
+    check_threshold,
     embed_queries,
     is_relevant,
     question,
@@ -184,7 +186,7 @@ class MemoryEngine:
         return self.model is not None and self.store_error is None
 
     @property
-    def model(self) -> Embedder | None:
+    def model(self) -> EmbeddingLanes | None:
         """The model that answers; None until one does."""
         models = self._models.in_use
         return None if models is None else models.answering
@@ -323,7 +325,7 @@ class MemoryEngine:
         with self.lent_models(needed=True) as models:
             assert models is not None
             given, compared = (models.answering.embed_queries(some) for some in (texts, others))
-            return (given @ compared.T).tolist()  # type: ignore[no-any-return]
+            return cosines(models.answering.metric, given, compared).tolist()  # type: ignore[no-any-return]
 
     def search(self, query: Query) -> Found:
         """Rank memories for a query. Raises EmbedderError or NotReady when the mode needs a model that is not there.
@@ -334,6 +336,7 @@ class MemoryEngine:
         if query.mode == "keyword" and not needs_model and not self.model_ready:
             return self._search(query, None, None, ())
         with self.lent_models(needed=needs_model) as models:
+            check_threshold(query, None if models is None else models.answering.metric)
             texts = [query.text, *query.wordings]
             meanings: list[Meaning] | None = None
             try:
@@ -344,16 +347,12 @@ class MemoryEngine:
                     raise
             judge = None if models is None or meanings is None else self._models.judge_of(models.answering)
             degraded = ("semantic",) if meanings is None and query.mode == "hybrid" else ()
+            known: Sequence[Meaning | None] = meanings or [None] * len(texts)
             found = [
-                self._search(
-                    replace(query, text=text, wordings=()),
-                    None if meanings is None else meanings[place],
-                    judge,
-                    degraded,
-                )
-                for place, text in enumerate(texts)
+                self._search(replace(query, text=text, wordings=()), meaning, judge, degraded)
+                for text, meaning in zip(texts, known, strict=True)
             ]
-        return found[0] if len(found) == 1 else merged(query, found)
+        return merged(query, found, None if models is None else models.answering.metric)
 
     def _search(
         self, query: Query, meaning: Meaning | None, judge: Judge | None, degraded: tuple[str, ...]

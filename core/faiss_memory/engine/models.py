@@ -13,6 +13,7 @@ from threading import Condition, Event, Lock
 import numpy as np
 
 from faiss_memory.background import BackgroundThread, Problems, described
+from faiss_memory.contracts.comparing import metric_in
 from faiss_memory.contracts.embedder import Embedder, Embedding
 from faiss_memory.contracts.shared import Shared
 from faiss_memory.contracts.store import KnownModel, Progress, Store
@@ -20,7 +21,7 @@ from faiss_memory.embedder import EmbeddingLanes
 from faiss_memory.engine.passages import split
 from faiss_memory.engine.relevance import Judge, forget_terms
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady
-from faiss_memory.memory import Draft, Memory
+from faiss_memory.memory import Draft, Memory, Metric
 
 log = logging.getLogger("faiss_memory.engine")
 
@@ -38,6 +39,8 @@ class ModelOpening:
     wanted: Callable[[], Embedder]
     again: Callable[[KnownModel], Embedder]
     """Opens one that was in use before, exactly as it was then."""
+    metric: Metric | None = None
+    """By what the wanted model's vectors are to be compared; None: by its own metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ class Models:
 
     def _load(self) -> None:
         try:
-            self._wanted = EmbeddingLanes(self._opening.wanted())
+            self._wanted = EmbeddingLanes(self._opening.wanted(), self._opening.metric)
         except EmbedderError as error:
             self._lack(error)
 
@@ -231,7 +234,7 @@ class Models:
 
     def _again(self, last: KnownModel) -> EmbeddingLanes | None:
         try:
-            return EmbeddingLanes(self._opening.again(last))
+            return EmbeddingLanes(self._opening.again(last), metric_in(last.identity)[1])
         except Exception as error:  # noqa: BLE001  (a plugin may fail in its own way)
             log.warning("the model that was in use before cannot answer meanwhile: %s", error)
             return None

@@ -41,16 +41,25 @@ class Leg:
     """Whether what it ranks is still being rebuilt, so that it has not seen every memory."""
 
 
-def semantic_scores(matches: Iterable[Match]) -> dict[int, float]:
-    """Score by meaning: the cosine of the best passage or cue, corrected for the number of passages."""
+def semantic_scores(matches: Iterable[Match], unit: float = 1.0) -> dict[int, float]:
+    """Score by meaning: how near the best passage or cue is, corrected for the number of passages."""
     return {
-        match.memory_id: match.similarity if match.passages == 1 else corrected(match) for match in matches
+        match.memory_id: match.similarity if match.passages == 1 else corrected(match, unit)
+        for match in matches
     }
 
 
-def corrected(match: Match) -> float:
-    """Return how near a memory is, less what its number of passages would bring by accident."""
-    return match.similarity - PASSAGE_PENALTY * math.log(match.passages)
+def corrected(match: Match, unit: float = 1.0) -> float:
+    """Return how near a memory is, less what its number of passages would bring by accident.
+
+    `unit` is how much of the similarity is worth 1 of the cosine.
+    """
+    return match.similarity - PASSAGE_PENALTY * unit * math.log(match.passages)
+
+
+def corrected_cosine(match: Match) -> float:
+    """Return the cosine with a memory, less what its number of passages would bring by accident."""
+    return match.cosine - PASSAGE_PENALTY * math.log(match.passages)
 
 
 def score(query: Query, legs: Sequence[Leg], scope: Scope, known_share: float = 1.0) -> dict[int, float]:
@@ -67,7 +76,7 @@ def score(query: Query, legs: Sequence[Leg], scope: Scope, known_share: float = 
 def fuse(query: Query, legs: Sequence[Leg], scope: Scope, known_share: float = 1.0) -> dict[int, float]:
     """Fuse legs into sums of what they say, each measured by what is to be expected of it among so many memories.
 
-    By meaning that is how far a cosine stands out, in standard deviations from the mean of all that the filter lets
+    By meaning that is how far a similarity stands out, in standard deviations from the mean of all that the filter lets
     through. By words zero means "no match", so BM25 is divided by its best; how far that best counts says the query: a
     lone weak word of it that somebody holds says little (coverage), and the best of many memories more than that of
     few, since the largest of n cosines grows with ln n too. Where words alone can decide (an identifier), or meaning
@@ -93,7 +102,7 @@ def fuse(query: Query, legs: Sequence[Leg], scope: Scope, known_share: float = 1
 
 def _scaled(leg: Leg, scope: Scope, weight: float) -> dict[int, float]:
     if leg.name == SEMANTIC:
-        spread = max(scope.spread, LEAST_SPREAD)
+        spread = max(scope.spread, LEAST_SPREAD * scope.unit)
         return {key: (value - scope.mean) / spread for key, value in leg.scores.items()}
     best = max(leg.scores.values())
     return {key: weight * value / best for key, value in leg.scores.items()}

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from faiss_memory.analyzer import Terms, analyze, analyze_query
+from faiss_memory.contracts.comparing import cosines, metric_of
 from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.engine.scripts import KnownScripts
 from faiss_memory.errors import MemoryServiceError
@@ -80,10 +81,11 @@ class Judge:
 
     def __init__(self, model: Embedder, folder: Path) -> None:
         self.identity = model.identity
+        self._metric = metric_of(model)
         known = hashlib.sha256("\n".join([model.identity, *generic_prompts()]).encode()).hexdigest()
         self._file = folder / f"generic-{known[:32]}.npy"
         self._model = model
-        self._scripts = KnownScripts(model.embed_queries)
+        self._scripts = KnownScripts(model.embed_queries, self._metric)
         self._lock = Lock()
         self._generic: Vectors | None = None
 
@@ -121,7 +123,7 @@ class Judge:
         """
         self.prepare()
         assert self._generic is not None
-        return float((self._generic @ vector).max())
+        return float(cosines(self._metric, self._generic, vector[np.newaxis]).max())
 
     def known_share(self, text: str) -> float:
         """Return which share of a query the model can tell apart, in [0, 1]. Raises EmbedderError."""

@@ -10,7 +10,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from faiss_memory.contracts.comparing import cosines
 from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.memory import COSINE, Metric
 
 MOST_ALIKE = 0.4
 """The cosine of two unrelated texts, beyond which a model is taken not to know their script."""
@@ -62,8 +64,9 @@ def scripts_of(text: str) -> Counter[str]:
 class KnownScripts:
     """The scripts that one model can tell apart; each is tried when it is first met."""
 
-    def __init__(self, embed: Callable[[Sequence[str]], Vectors]) -> None:
+    def __init__(self, embed: Callable[[Sequence[str]], Vectors], metric: Metric = COSINE) -> None:
         self._embed = embed
+        self._metric = metric
         self._known: dict[str, bool] = {"LATIN": True, SYMBOLS: False}
 
     def share(self, text: str) -> float:
@@ -81,6 +84,6 @@ class KnownScripts:
             if pair is None:
                 self._known[script] = False
             else:
-                one, other = self._embed(pair)
-                self._known[script] = float(one @ other) <= MOST_ALIKE
+                vectors = self._embed(pair)
+                self._known[script] = float(cosines(self._metric, vectors, vectors)[0, 1]) <= MOST_ALIKE
         return self._known[script]

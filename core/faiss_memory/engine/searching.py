@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from faiss_memory.contracts.comparing import unit
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.contracts.store import Found, Legs, Search
 from faiss_memory.embedder import EmbeddingLanes
@@ -16,7 +17,19 @@ from faiss_memory.engine import ranking
 from faiss_memory.engine.passages import split
 from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg
 from faiss_memory.engine.relevance import NEUTRAL, Judge, QueryWords, relevance_of, terms_of
-from faiss_memory.memory import Evidence, Match, Memory, Passage, Query, Ranking, SearchResult
+from faiss_memory.errors import InvalidRequest
+from faiss_memory.memory import (
+    COSINE,
+    DOT,
+    Evidence,
+    Match,
+    Memory,
+    Metric,
+    Passage,
+    Query,
+    Ranking,
+    SearchResult,
+)
 
 QUERY_PASSAGES = 8
 LONGEST_PHRASE = 200
@@ -58,8 +71,9 @@ def embed_queries(model: EmbeddingLanes, texts: Sequence[str]) -> list[Meaning]:
     found = []
     for end, passages in zip(ends, parts, strict=True):
         mean = vectors[end - len(passages) : end].mean(axis=0)
-        unit = mean / max(float(np.linalg.norm(mean)), 1e-12) if len(passages) > 1 else mean
-        found.append(Meaning(np.asarray(unit, np.float32), model.identity))
+        if len(passages) > 1 and model.metric == COSINE:
+            (mean,) = unit(mean[np.newaxis])
+        found.append(Meaning(np.asarray(mean, np.float32), model.identity))
     return found
 
 
@@ -106,7 +120,7 @@ class Choice:
         for name, given in self._guests.items():
             others.append(Leg(name, {key: score for key, score in given if key in legs.named and score > 0}))
         # A memory that only another leg has met is as near as it is.
-        meaning = ranking.semantic_scores(legs.matches.values())
+        meaning = ranking.semantic_scores(legs.matches.values(), legs.scope.unit)
         return [Leg(SEMANTIC, meaning, SEMANTIC in partial), *others]
 
 
@@ -149,7 +163,7 @@ def results_of(asked: Question, kept: Ranking, found: Found) -> list[SearchResul
                 matched=None if match is None else "passage" if match.cue is None else "cue",
                 evidence=evidence,
                 cue=None if match is None else match.cue,
-                semantic=None if match is None else ranking.corrected(match),
+                semantic=None if match is None else ranking.corrected(match, found.legs.scope.unit),
                 keyword=by_words.get(memory.id),
             )
         )
@@ -165,7 +179,7 @@ def evidence_of(
     """
     near = NEUTRAL
     if match is not None:
-        near += asked.known_share * (ranking.corrected(match) - NEUTRAL)
+        near += asked.known_share * (ranking.corrected_cosine(match) - NEUTRAL)
     passage = None if match is None else _passage(match, memory)
     return Evidence(
         similarity=near,
@@ -203,3 +217,15 @@ def reaches_on(query: Query, legs: Legs, depth: int) -> bool:
 def is_relevant(query: Query, result: SearchResult) -> bool:
     """Return whether a result is as likely an answer as the query demands."""
     return query.min_relevance is None or result.relevance >= query.min_relevance
+
+
+def check_threshold(query: Query, metric: Metric | None) -> None:
+    """Raise InvalidRequest for a threshold that no similarity by the model's metric can have."""
+    if query.threshold is None or metric == DOT:
+        return
+    if not 0 <= query.threshold <= 1:
+        raise InvalidRequest(
+            f"`threshold` is {query.threshold:g}; give a number from 0 to 1, as similarities are. (Only a model whose "
+            "metric is `dot` has others)",
+            "threshold",
+        )

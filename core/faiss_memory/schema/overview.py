@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from faiss_memory.memory import Metric
 from faiss_memory.schema.fields import Answer, Choice, GivenTime, Message, ProjectName, Scope, Time
 from faiss_memory.schema.write import MemoryAnswer
 
@@ -39,6 +40,7 @@ class HealthAnswer(Answer):
     model_ready: bool
     model_in_use: str | None
     """Which model answers, by its short name and a digest of its content."""
+    metric: Metric | None
     rebuilding: list[RebuildingPart]
     problems: list[ProblemEntry]
 
@@ -64,6 +66,7 @@ class StatsAnswer(Answer):
     index_size_bytes: int
     model_ready: bool
     model_in_use: str | None
+    metric: Metric | None
     projects: list[ProjectStats]
     backup_count: int | UnsetType = UNSET
     backups_stand_alone: bool | UnsetType = UNSET

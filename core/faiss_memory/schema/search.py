@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from faiss_memory.memory import Metric
 from faiss_memory.schema.fields import (
     NOT_BLANK,
     Answer,
     Chance,
+    FileState,
     GivenTime,
     Hint,
     Message,
@@ -42,7 +44,15 @@ class SearchRequest(Message):
         ),
     ]
     k: Annotated[int, Meta(ge=1, description="How many results.", extra_json_schema={"x-limit": "k"})] = 5
-    threshold: Annotated[Similarity, Meta(description="Least similarity of a result.")] | None = None
+    threshold: (
+        Annotated[
+            float,
+            Meta(
+                description="Least similarity of a result, from 0 to 1; where the model's metric is `dot`, any number."
+            ),
+        ]
+        | None
+    ) = None
     mode: Mode = "hybrid"
     project: Scopes | None = None
     tags: Tags = msgspec.field(default_factory=list)
@@ -139,6 +149,7 @@ class FoundMemory(Answer):
     passage: PassageText | UnsetType = UNSET
     superseded_by: int | UnsetType = UNSET
     valid_until: Annotated[Time, Meta(description="When it stops being true.")] | UnsetType = UNSET
+    state: FileState | UnsetType = UNSET
     evidence: EvidenceAnswer | UnsetType = UNSET
     why: WhyAnswer | UnsetType = UNSET
 
@@ -153,6 +164,7 @@ class SearchAnswer(Answer):
     project: str | list[str]
     took_ms: float
     withheld: int
+    metric: Annotated[Metric, Meta(description="How `similarity` is measured.")] | None
     degraded: list[str] | UnsetType = UNSET
     hint: Hint | UnsetType = UNSET
 

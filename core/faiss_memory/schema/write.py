@@ -12,6 +12,7 @@ from faiss_memory.schema.fields import (
     Answer,
     Choice,
     Cues,
+    FileState,
     GivenTime,
     Hint,
     Id,
@@ -123,6 +124,7 @@ class MemoryAnswer(Answer):
     uid: Uid
     by: WrittenBy | None
     valid_until: Annotated[Time, Meta(description="When it stops being true.")] | UnsetType = UNSET
+    state: FileState | UnsetType = UNSET
 
 
 class PatchAnswer(MemoryAnswer):

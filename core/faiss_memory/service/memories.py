@@ -190,6 +190,8 @@ class MemoryService(Service):
         found = self.engine.search(query)
         seconds = time.perf_counter() - started
         answer = messages.search_answer(request, found, where, rights, seconds)
+        if request.explain:
+            self.tending.freshness.note(answer.results)
         hint = self.vocabulary.hint(request.project, where, rights, [one.memory for one in found.results])
         answer.hint = hint or UNSET
         if is_counted and rights.by != LOOKING:
@@ -214,7 +216,7 @@ class MemoryService(Service):
     def get(self, memory_id: int, rights: Rights = PERSON) -> schema.MemoryAnswer:
         """Read one memory. Raises MemoryNotFound."""
         memory = rights.seen(memory_id, self.engine.store.get([memory_id]))
-        return messages.memory(messages.seen(memory, rights))
+        return self.tending.freshness.told(messages.memory(messages.seen(memory, rights)))
 
     def history(self, memory_id: int, rights: Rights = PERSON) -> schema.HistoryAnswer:
         """Read a memory and what it superseded, which is in the same project. Raises MemoryNotFound."""

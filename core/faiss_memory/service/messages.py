@@ -161,6 +161,7 @@ def search_answer(
         mode=request.mode,
         project=format_projects(where.projects),
         took_ms=round(seconds * 1000, 2),
+        metric=found.metric,
         withheld=found.withheld,
         degraded=list(found.degraded) or UNSET,
     )

@@ -52,6 +52,7 @@ class Overview:
             version=self.version,
             model_ready=engine.model_ready,
             model_in_use=None if engine.model is None else engine.model.identity,
+            metric=None if engine.model is None else engine.model.metric,
             rebuilding=[
                 schema.RebuildingPart(project=part.project, what=part.what, progress=round(part.progress, 3))
                 for part in engine.rebuilding()
@@ -111,6 +112,7 @@ class Overview:
             index_size_bytes=sum(one.index_size_bytes for one in projects),
             model_ready=self._engine.model_ready,
             model_in_use=None if model is None else model.identity,
+            metric=None if model is None else model.metric,
             projects=projects,
         )
         if rights.is_person:

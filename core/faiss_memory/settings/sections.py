@@ -53,6 +53,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cache_dir: str = ""
     log_file: str = ""
     model_name: Annotated[str, Meta(min_length=1)] = "all-MiniLM-L6-v2"
+    metric: Literal["", "cosine", "dot", "euclidean"] = ""
     startup_wait: Annotated[float, Meta(ge=0, le=600)] = 10.0
     max_backups: Positive = 10
     token: Secret = ""

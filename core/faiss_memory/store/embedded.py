@@ -287,6 +287,13 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging):
             lambda truth: origins.read(truth.connection, project, truth.damaged)
         )
 
+    def origins_of(self, ids: Collection[int]) -> dict[int, Origin]:
+        """Return the origins of some memories."""
+        wanted = [one for one in ids if 0 < one < 2**63]
+        return self._opened.committer.read(
+            lambda truth: origins.read_some(truth.connection, wanted, truth.damaged)
+        )
+
     def known(self, uids: Collection[str]) -> dict[str, Standing]:
         """Return what is known of some uids."""
         return self._opened.committer.read(lambda truth: truth.known(uids))

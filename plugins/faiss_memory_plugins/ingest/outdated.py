@@ -18,7 +18,8 @@ NOT_SO = "its file has changed, and gives it other tags, cues or properties"
 def outdated(service: Service, origins: Mapping[int, Origin]) -> dict[int, str]:
     """Return which memories a build would forget or correct, with the reason.
 
-    One that has only moved within its file says what holds, and is left out; so is one whose file cannot be read now.
+    One that has only moved within its file says what holds, and is left out; one whose file cannot be read now, or lies
+    outside the folders that may be, has an empty reason.
     """
     settings = service.settings.of(IngestSettings)
     roots = Roots.of(settings.roots)
@@ -30,6 +31,7 @@ def outdated(service: Service, origins: Mapping[int, Origin]) -> dict[int, str]:
         try:
             read = read_text(file, roots, settings.max_file_bytes)
         except Unreadable:
+            found |= dict.fromkeys(known, "")
             continue
         plan = plan_file(file, read_document(file, read.text), read.changed, "", known, Orphans({}))
         found |= dict.fromkeys(plan.gone, NOT_SAID)

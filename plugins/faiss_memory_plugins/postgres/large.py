@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from faiss_memory import Vectors
+from faiss_memory import Metric, Vectors, metric_in, unit_of
+from faiss_memory_plugins.postgres.comparing import INDEX_CLASS, OPERATOR, Model, cosine, similarity
 from faiss_memory_plugins.postgres.database import Database, Row, Transaction
 from faiss_memory_plugins.postgres.filters import Condition
 from faiss_memory_plugins.postgres.rows import to_vector
@@ -23,7 +24,7 @@ EXACT_BELOW = 10_000
 MOST_DIMENSIONS = 4000
 """pgvector's, for an index of half-width numbers, which an index has: what it brings is compared in full width."""
 SAMPLE = 512
-"""How many passages tell about how a query's cosine is spread over all."""
+"""How many passages tell about how a query's similarity is spread over all."""
 _NAME = "passage_near"
 
 log = logging.getLogger("faiss_memory.postgres")
@@ -35,6 +36,7 @@ class Place(NamedTuple):
     project: int
     model: int
     dimension: int
+    metric: Metric
 
     @property
     def name(self) -> str:
@@ -47,15 +49,15 @@ class Place(NamedTuple):
         return f"(vec::halfvec({self.dimension}))"
 
 
-def place_of(run: Transaction, project: int, model: int) -> Place | None:
+def place_of(run: Transaction, project: int, model: Model) -> Place | None:
     """Return the index of a project by a model that can be asked; None if there is none."""
     rows = run.run(
         "select m.dimension from pg_class c join pg_index i on i.indexrelid = c.oid"
         " join $.model m on m.id = %(model)s"
         " where c.oid = to_regclass('$.' || %(name)s) and i.indisvalid",
-        {"name": f"{_NAME}_{project}_{model}", "model": model},
+        {"name": f"{_NAME}_{project}_{model.number}", "model": model.number},
     )
-    return Place(project, model, rows[0][0]) if rows else None
+    return Place(project, model.number, rows[0][0], model.metric) if rows else None
 
 
 def candidates(
@@ -71,7 +73,8 @@ def candidates(
         rows = run.run(
             f"select distinct memory from (select p.memory from $.passage p join $.memory m on m.id = p.memory"
             f" where p.project = {place.project} and p.model = {place.model} {'' if cues else 'and p.cue is null'}"
-            f" and {where.sql} order by p.vec::halfvec({place.dimension}) <#> {query} limit %(wanted)s) near",
+            f" and {where.sql} order by p.vec::halfvec({place.dimension}) {OPERATOR[place.metric]} {query}"
+            " limit %(wanted)s) near",
             {**where.values, "vector": to_vector(vector), "wanted": wanted},
         )
     return [row[0] for row in rows] if len(rows) >= depth else None
@@ -79,10 +82,16 @@ def candidates(
 
 def spread(
     run: Transaction, place: Place, vector: Vectors, where: Condition, memories: int
-) -> tuple[float, float]:
-    """Return the mean and the standard deviation of a query's cosine with some of what a filter lets through."""
-    mean, deviation = run.one(
-        "select coalesce(avg(c), 0), coalesce(stddev_pop(c), 0) from (select -(p.vec <#> %(vector)s::vector) as c"
+) -> tuple[float, float, float]:
+    """Return the mean and the standard deviation of a query's similarity with some of what a filter lets through.
+
+    And how much of it is worth 1 of the cosine.
+    """
+    near = similarity(place.metric, "p.vec", "%(vector)s::vector")
+    angle = cosine(place.metric, "p.vec", "%(vector)s::vector")
+    mean, deviation, of_cosines = run.one(
+        "select coalesce(avg(near), 0), coalesce(stddev_pop(near), 0), coalesce(stddev_pop(angle), 0)"
+        f" from (select {near} as near, {angle} as angle"
         " from $.memory m join $.passage p on p.project = m.project and p.memory = m.id and p.model = %(model)s"
         f" where mod(abs(hashint8(m.id)), %(step)s) = 0 and {where.sql}) cosines",
         {
@@ -92,7 +101,7 @@ def spread(
             "step": max(1, memories // SAMPLE),
         },
     )
-    return float(mean), float(deviation)
+    return float(mean), float(deviation), unit_of(float(deviation), float(of_cosines))
 
 
 def tend(database: Database, schema: str, above: int) -> list[str]:
@@ -111,11 +120,11 @@ def tend(database: Database, schema: str, above: int) -> list[str]:
 
 def _tend(connection: psycopg.Connection[Row], schema: str, above: int) -> list[str]:
     sizes = {
-        Place(*row[:3]): int(row[3])
+        Place(row[0], row[1], row[2], metric_in(row[3])[1]): int(row[4])
         for row in connection.execute(
-            f'select p.project, p.model, m.dimension, count(*) from "{schema}".passage p'
-            f' join "{schema}".model m on m.id = p.model where m.in_use group by 1, 2, 3 having count(*) >= %s'
-            " order by 4 desc",
+            f'select p.project, p.model, m.dimension, m.identity, count(*) from "{schema}".passage p'
+            f' join "{schema}".model m on m.id = p.model where m.in_use group by 1, 2, 3, 4 having count(*) >= %s'
+            " order by 5 desc",
             (above // 2,),
         )
         if row[2] <= MOST_DIMENSIONS
@@ -140,7 +149,7 @@ def _tend(connection: psycopg.Connection[Row], schema: str, above: int) -> list[
             log.info("the index of a large project is being built; it is searched exactly until then")
             connection.execute(
                 f'create index concurrently "{place.name}" on "{schema}".passage using hnsw'
-                f" ({place.key} halfvec_ip_ops) with (m = 16, ef_construction = 64)"
+                f" ({place.key} {INDEX_CLASS[place.metric]}) with (m = 16, ef_construction = 64)"
                 f" where project = {place.project} and model = {place.model}"
             )
             done.append(f"built {place.name}")

@@ -117,6 +117,15 @@ def origins(run: Transaction, project: str) -> dict[int, Origin]:
     return {row[0]: Origin(*row[1:]) for row in rows}
 
 
+def origins_of(run: Transaction, ids: Collection[int]) -> dict[int, Origin]:
+    """Return the origins of some memories, by id."""
+    rows = run.run(
+        "select memory, file, place, text, details from $.origin where memory = any(%(ids)s)",
+        {"ids": [one for one in ids if 0 < one < 2**63]},
+    )
+    return {row[0]: Origin(*row[1:]) for row in rows}
+
+
 def tags(run: Transaction, where: Filter) -> dict[str, int]:
     """Count memories by tag, the most frequent first."""
     meant = condition(run, where)

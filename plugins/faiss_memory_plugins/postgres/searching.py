@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from faiss_memory import Choose, Closest, Filter, Found, Legs, Match, Scope, Search, Vectors
+from faiss_memory_plugins.postgres.comparing import Model, cosine
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition, condition
 from faiss_memory_plugins.postgres.finding import (
@@ -22,7 +23,7 @@ from faiss_memory_plugins.postgres.rows import read
 def search(run: Transaction, asked: Search, choose: Choose) -> Found:
     """Find memories by meaning and by words, and read those that `choose` takes."""
     where = condition(run, asked.where)
-    model = None if asked.vector is None else number_of_model(run, asked.model)
+    model = None if asked.vector is None else known_model(run, asked.model)
     near, vector = Near(), asked.vector
     if vector is not None and model is not None and asked.nearest:
         near = nearest(run, vector, model, where, asked.depth)
@@ -40,7 +41,7 @@ def search(run: Transaction, asked: Search, choose: Choose) -> Found:
         words=words.ranking,
         matches=matches,
         named=named,
-        scope=Scope(count_matching(run, where), near.mean, near.spread, words.coverage),
+        scope=Scope(count_matching(run, where), near.mean, near.spread, words.coverage, near.unit),
         verbatim=_verbatim(run, asked.phrases, words.holders),
     )
     chosen = choose(legs)
@@ -79,11 +80,11 @@ def closest(
     run: Transaction, vectors: Vectors, model: str | None, where: Filter, depth: int
 ) -> list[list[Closest]]:
     """Find for each passage of a text what it is most like, so many memories deep, best first; cues aside."""
-    meant, known = condition(run, where), number_of_model(run, model)
+    meant, known = condition(run, where), known_model(run, model)
     if known is None:
         return [[] for _ in vectors]
     each: list[list[Match]] = [
-        nearest(run, vector, known, meant, depth, cues=False).matches for vector in vectors
+        nearest(run, vector, known, meant, depth, by_angle=True).matches for vector in vectors
     ]
     memories = {one.id: one for one in read(run, {match.memory_id for found in each for match in found})}
     return [
@@ -100,13 +101,13 @@ def older_alike(
     run: Transaction, project: str, ids: Sequence[int], least: float, depth: int
 ) -> dict[int, list[tuple[int, float]]]:
     """Find for each of some memories of a project those with lower ids that are most like it, best first."""
-    model = number_of_model(run, None)
+    model = known_model(run, None)
     alike: dict[int, list[tuple[int, float]]] = {}
-    for start in range(0, len(ids) if model is not None else 0, PAIRED_AT_ONCE):
+    for start in range(0, 0 if model is None else len(ids), PAIRED_AT_ONCE):
         some = list(ids[start : start + PAIRED_AT_ONCE])
-        rows = run.run(
-            _OLDER_ALIKE, {"project": project, "ids": some, "least": least, "depth": depth, "model": model}
-        )
+        assert model is not None
+        values = {"project": project, "ids": some, "least": least, "depth": depth, "model": model.number}
+        rows = run.run(_OLDER_ALIKE.format(cosine=cosine(model.metric, "p.vec", "q.vec")), values)
         for memory_id, other, similarity in rows:
             alike.setdefault(memory_id, []).append((other, min(1.0, similarity)))
     return alike
@@ -117,12 +118,12 @@ select m.id, near.memory, near.similarity
 from $.project j
 join $.memory m on m.project = j.id and m.id = any(%(ids)s) and m.superseded_by is null
 cross join lateral (
-    select p.memory, max(-(p.vec <#> q.vec)) as similarity
+    select p.memory, max({cosine}) as similarity
     from $.passage q
     join $.passage p on p.project = m.project and p.model = %(model)s and p.memory < m.id and p.cue is null
     join $.memory o on o.id = p.memory and o.superseded_by is null
     where q.project = m.project and q.model = %(model)s and q.memory = m.id and q.cue is null
-      and -(p.vec <#> q.vec) >= %(least)s
+      and {cosine} >= %(least)s
     group by p.memory order by similarity desc, p.memory limit %(depth)s
 ) near
 where j.name = %(project)s
@@ -131,10 +132,10 @@ order by m.id, near.similarity desc, near.memory
 """One memory after the other: what is held meanwhile is what one of them is like."""
 
 
-def number_of_model(run: Transaction, identity: str | None) -> int | None:
-    """Return the number of a model, or of the one in use; None if it is not known here."""
+def known_model(run: Transaction, identity: str | None) -> Model | None:
+    """Return a model, or the one in use; None if it is not known here."""
     rows = run.run(
-        "select id from $.model where (%(identity)s::text is null and in_use) or identity = %(identity)s",
+        "select id, identity from $.model where (%(identity)s::text is null and in_use) or identity = %(identity)s",
         {"identity": identity},
     )
-    return rows[0][0] if rows else None
+    return Model.named(*rows[0]) if rows else None

@@ -235,6 +235,10 @@ class PostgresStore(Store, Ledger, Shared, Merging):
         """Return the origins of a project's memories."""
         return self._database.read(lambda run: reading.origins(run, project))
 
+    def origins_of(self, ids: Collection[int]) -> dict[int, Origin]:
+        """Return the origins of some memories."""
+        return self._database.read(lambda run: reading.origins_of(run, ids))
+
     def get(self, ids: Sequence[int]) -> list[Memory]:
         """Read memories, in the order asked for."""
         return self._database.read(lambda run: rows.read(run, ids))

@@ -9,6 +9,7 @@ from typing import Any
 from faiss_memory import (
     DEFAULT_PROJECT,
     ListRequest,
+    MemoryNotFound,
     Note,
     Service,
 )
@@ -41,7 +42,8 @@ def digest_of(
         own = [memory for memory in kept if memory.metadata.get("session") == session][:1]
     pinned = [memory for name in _scope(project) for memory in newest(service, name, PINNED)]
     chosen = [*own, *pinned, *newest(service, project, DECISION)]
-    return _news([note(memory) for memory in {memory.id: memory for memory in chosen}.values()], known)
+    each = {memory.id: memory for memory in chosen}.values()
+    return _news([note(memory) for memory in each if _says_its_file(service, memory)], known)
 
 
 def note(memory: Any, *, passage: bool = False) -> Note:
@@ -67,3 +69,11 @@ def newest(service: Service, project: str, tag: str, most: int = _OF_EACH) -> Se
 
 def _news(notes: Sequence[Note], known: Collection[int]) -> list[Note]:
     return [one for one in notes if one.id not in known]
+
+
+def _says_its_file(service: Service, memory: Any) -> bool:
+    """Return whether the file of a memory, if it has one, still says it."""
+    try:
+        return service.get(memory.id).state not in ("changed", "gone")
+    except MemoryNotFound:  # forgotten in this moment
+        return False

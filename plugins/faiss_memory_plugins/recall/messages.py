@@ -9,7 +9,15 @@ from msgspec import Meta
 from faiss_memory import Answer, EvidenceAnswer, Id, Message, ProjectName, Time
 
 Why: TypeAlias = Literal[
-    "relevance", "beside a better one", "duplicate", "replaced", "budget", "not for this", "shown before"
+    "relevance",
+    "beside a better one",
+    "duplicate",
+    "replaced",
+    "budget",
+    "not for this",
+    "shown before",
+    "file changed",
+    "file gone",
 ]
 Prompt: TypeAlias = Annotated[str, Meta(description="What somebody would write to an assistant.")]
 

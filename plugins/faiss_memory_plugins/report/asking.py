@@ -38,8 +38,9 @@ _UNCOUNTED = {"FAISS-Memory-By": "page"}
 class Asking:
     """Makes one report. Raises CommandFailed, as the client does."""
 
-    def __init__(self, session: Session, project: str, sample: int) -> None:
-        self._session, self._project, self._sample = session, project, sample
+    def __init__(self, session: Session, project: str, sample: int, of: str | None = None) -> None:
+        """`of` says where the memories are, if the session has another program's."""
+        self._session, self._project, self._sample, self._of = session, project, sample, of
         self.step = Step("listing", 0, 0, "")
         """How far it is."""
 
@@ -52,6 +53,7 @@ class Asking:
         self._wait_for_the_model()
         return Card(
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            of=self._of,
             project=self._project,
             memories=sum(projects.values()),
             sampled=len(chosen),
@@ -164,7 +166,7 @@ class Asking:
         return Stale(
             gone=reasons["gone"],
             changed=reasons["changed"],
-            never_recalled=len(answer["never_recalled"]),
+            never_recalled=len(answer["never_recalled"]) if self._of is None else None,
             since=answer["since"],
             most=MOST_STALE,
         )

@@ -42,7 +42,8 @@ class Stale(Struct, kw_only=True):
 
     gone: int
     changed: int
-    never_recalled: int
+    never_recalled: int | None
+    """None where no uses are counted: of another program's memories."""
     since: str
     most: int
 
@@ -58,6 +59,8 @@ class Card(Struct, kw_only=True):
     """A report."""
 
     made_at: str
+    of: str | None = None
+    """Where the memories are, if they are another program's."""
     project: str
     memories: int
     sampled: int
@@ -96,12 +99,13 @@ def rows(card: Card) -> Iterator[Row]:
     ):
         yield Row("duplicates", name, f"{count:,} pairs")
     stale = card.stale
-    for name, count in (
+    for name, some in (
         ("their file is gone", stale.gone),
         ("their file has changed", stale.changed),
         (f"older than three months, and found by nothing since {stale.since}", stale.never_recalled),
     ):
-        yield Row("stale", name, f"{count:,}{' or more' if count >= stale.most else ''}")
+        if some is not None:
+            yield Row("stale", name, f"{some:,}{' or more' if some >= stale.most else ''}")
     for kind, count in card.secrets.items() or [("of known shapes", 0)]:
         yield Row("secrets", kind, f"{count:,}")
     start = card.session_start

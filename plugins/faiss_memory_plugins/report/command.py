@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 @click.command(
     cls=ExampleCommand,
     section="Find",
-    examples=["faiss-memory report", "faiss-memory report --html report.html"],
+    examples=[
+        "faiss-memory report",
+        "faiss-memory report --html report.html",
+        "faiss-memory report --of notes --sample 5",
+    ],
 )
 @project_option("On this project [all].")
 @click.option(
@@ -38,20 +42,35 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write it into this file, for a browser.",
 )
+@click.option(
+    "--of",
+    "of",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="PATH",
+    help="On the memories of another program, which are only read.",
+)
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @asks_service
-def report(session: Session, project: str | None, sample: int, file: Path | None, force: bool) -> None:
+def report(
+    session: Session, project: str | None, sample: int, file: Path | None, of: Path | None, force: bool
+) -> None:
     """Report how well memories are found, and what should not be there.
 
     Questions are made from the memories by rule, and asked in each mode of search. Then: how often a foreign question
     would bring something, duplicates and contradictions, what is stale, secrets, and what the start of a session costs.
-    Nothing is changed, and none of it is counted as use. Piped, each figure is a line: part, what, figure.
+    Nothing is changed, and none of it is counted as use. With --of the same is told of what another program has kept,
+    whatever `faiss-memory import` can read: it is asked here in memory, needs no running service, and is gone
+    afterwards. Piped, each figure is a line: part, what, figure.
     """
     from faiss_memory_plugins.report.page import page
 
     if file is not None and file.exists() and not force:
         raise CommandFailed(f"{file} is there; name another file, or give --force to write over it.")
-    card = _card(session, project or "*", sample)
+    if of is None:
+        card = _card(session, project or "*", sample)
+    else:
+        with faiss_memory.trial_of(of, session.out, as_json=session.as_json) as lent:
+            card = _card(lent, project or "*", sample, str(of))
     if file is not None:
         try:
             faiss_memory.write_file(faiss_memory.located(file), page(card).encode())
@@ -60,10 +79,10 @@ def report(session: Session, project: str | None, sample: int, file: Path | None
     _tell(session, card, file)
 
 
-def _card(session: Session, project: str, sample: int) -> Card:
+def _card(session: Session, project: str, sample: int, of: str | None = None) -> Card:
     from faiss_memory_plugins.report.asking import Asking
 
-    asking = Asking(session, project, sample)
+    asking = Asking(session, project, sample, of)
     try:
         with faiss_memory.shown_progress(lambda: asking.step):
             return asking.card()

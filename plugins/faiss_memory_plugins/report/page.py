@@ -23,6 +23,8 @@ p { opacity: .8; }
 def page(card: Card) -> str:
     """Return the whole file."""
     about = "all projects" if card.project == "*" else f"project {card.project}"
+    if card.of is not None:
+        about = f"{card.of}, {about}"
     parts = "\n".join(_part(part, [*some]) for part, some in groupby(rows(card), lambda row: row.part))
     title = f"FAISS Memory: {about}"
     return f"""\

@@ -90,30 +90,43 @@ def backups(session: Session) -> None:
         "faiss-memory restore '2026-02-12 11:59' --yes",
         "faiss-memory restore memories.tar --yes",
         "faiss-memory restore --memory 1",
+        "faiss-memory restore auto_20260212_120000 --changes",
     ],
 )
 @click.argument("moment", metavar="NAME|TIME|FILE", required=False)
 @click.option(
     "--memory", type=int, metavar="ID", help="Bring back one memory that was forgotten, and nothing else."
 )
+@click.option("--changes", is_flag=True, help="Only tell what was added, changed and forgotten since then.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @asks_service
-def restore(session: Session, moment: str | None, memory: int | None, yes: bool) -> None:
+def restore(session: Session, moment: str | None, memory: int | None, changes: bool, yes: bool) -> None:
     """Go back to a backup or a time, or to an archive: to a name, to any moment since the oldest backup, to a file.
 
     All projects go back. The state before is set aside in the data folder. A time without an offset is UTC. A FILE is
     one that `faiss-memory backup --to` has written, on this machine or another. With --memory nothing else changes: a
-    memory that was forgotten comes back under its id, as the newest backup that holds it has it.
+    memory that was forgotten comes back under its id, as the newest backup that holds it has it. With --changes nothing
+    is restored; piped, each change is a line: added, changed or forgotten, id, project, the text then, the text now.
     """
     from faiss_memory.cli.backups.archives import brought_back
+    from faiss_memory.cli.backups.changes import told_changes
     from faiss_memory.cli.writing import counted
 
     if (moment is None) == (memory is None):
         raise click.UsageError("Name what to go back to (NAME, TIME or FILE), or one memory: --memory ID.")
     if moment is None:
+        if changes:
+            raise click.UsageError("--changes goes with what to go back to: a NAME or a TIME.")
         _undo(session, memory)
         return
     wanted = _wanted(moment)
+    if changes:
+        if isinstance(wanted, Path):
+            raise click.UsageError(
+                "--changes goes with the NAME of a backup or a TIME; an archive is not there yet."
+            )
+        told_changes(session, moment, wanted)
+        return
     if not yes and not _agreed(moment):
         return
     if isinstance(wanted, Path):

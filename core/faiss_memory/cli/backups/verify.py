@@ -19,21 +19,50 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=ExampleCommand,
-    examples=["faiss-memory verify --data-dir ./memories", "faiss-memory verify --repair --quick --json"],
+    examples=[
+        "faiss-memory verify --data-dir ./memories",
+        "faiss-memory verify --repair --quick --json",
+        "faiss-memory verify 1",
+    ],
 )
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1, 2**63 - 1))
 @click.option("--config", type=click.Path(path_type=Path), help="The configuration file (yaml).")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="The folder of the memories.")
 @click.option("--repair", "mends", is_flag=True, help="Mend what is found; what is replaced is set aside.")
 @click.option("--quick", is_flag=True, help="Restore no backup beside, and take no text apart again.")
 @click.option("--json", "wants_json", is_flag=True, help="For scripts.")
-def verify(config: Path | None, data_dir: Path | None, mends: bool, quick: bool, wants_json: bool) -> None:
-    """Check every file of the memories, and mend what is damaged.
+def verify(
+    ids: tuple[int, ...],
+    config: Path | None,
+    data_dir: Path | None,
+    mends: bool,
+    quick: bool,
+    wants_json: bool,
+) -> None:
+    """Check every file of the memories, and mend what is damaged; or whether the memory ID is still true.
 
     The service must be stopped. Memories, vectors, the log, search indexes: all of it is compared, and every backup is
     restored beside. What is wrong is listed, with what --repair would do. It ends with 1 if something is.
 
-    Piped, each finding is a line: file, what is wrong, what --repair does.
+    With an ID the running service is asked whether the file that this memory was built of still says it: `fresh`,
+    `changed` or `gone`. It ends with 1 if one does not.
+
+    Piped, each finding is a line: file, what is wrong, what --repair does; each memory: id, state, project, source,
+    text.
     """
+    if not ids:
+        _verify_files(config, data_dir, mends=mends, quick=quick, wants_json=wants_json)
+        return
+    if config or data_dir or mends or quick:
+        raise click.UsageError("An ID asks the running service: it goes with --json alone.")
+    from faiss_memory.cli.backups.still_true import tell_whether_true
+
+    tell_whether_true(ids, wants_json=wants_json)
+
+
+def _verify_files(
+    config: Path | None, data_dir: Path | None, *, mends: bool, quick: bool, wants_json: bool
+) -> None:
     from faiss_memory import settings
     from faiss_memory.cli.output import open_output
     from faiss_memory.cli.writing import as_json

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,17 +60,25 @@ def import_memories(
     only with --from chatgpt-conversations or claude-ai-conversations.
     """
     from faiss_memory.cli.memories.taking_over import TakingOver
-    from faiss_memory.errors import InvalidRequest
 
     if not (dry_run or yes or (sys.stdin.isatty() and sys.stderr.isatty())):
         raise click.UsageError(
             "Nobody can be asked here: give --yes to import, or --dry-run to see what it would be."
         )
-    try:
+    with read_errors(path):
         taking = TakingOver(
-            session, _importer(path, kind), path, project, _glob(only), keep_secrets=keep_secrets
+            session, importer_for(path, kind), path, project, _glob(only), keep_secrets=keep_secrets
         )
         _take(taking, fingerprint, dry_run=dry_run, yes=yes)
+
+
+@contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """Raise CommandFailed for what goes wrong where a path is read."""
+    from faiss_memory.errors import InvalidRequest
+
+    try:
+        yield
     except InvalidRequest as error:
         raise CommandFailed(str(error)) from None
     except OSError as error:
@@ -109,7 +119,7 @@ def _glob(only: str | None) -> Glob | None:
         raise click.BadParameter(f"{only}: {error}", param_hint="--only") from None
 
 
-def _importer(path: Path, kind: str | None) -> Importer:
+def importer_for(path: Path, kind: str | None) -> Importer:
     """Choose what can read a place: by its name, or the first that fits."""
     from faiss_memory.plugin_host import PluginHost
     from faiss_memory.settings import load_settings

@@ -68,9 +68,11 @@ class TakingOver:
         only: Glob | None,
         *,
         keep_secrets: bool,
+        here: str | None = None,
     ) -> None:
+        """`only` chooses by the source; `here` is the project of what has none, instead of this folder's."""
         self._session, self._importer, self.path = session, importer, path
-        self._project, self._only = project, only
+        self._project, self._only, self._here = project, only, here
         self._keep = {"secrets": "keep"} if keep_secrets else {}
         self._digest = hashlib.sha256()
         self._left: list[LeftOut] = []
@@ -167,7 +169,7 @@ class TakingOver:
         message = {
             "uid": uid,
             "text": record.text,
-            "project": self._project or record.project or self._session.here,
+            "project": self._project or record.project or self._here or self._session.here,
             "source": record.source,
             "tags": list(record.tags),
             "cues": list(record.cues),

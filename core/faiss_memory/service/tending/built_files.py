@@ -44,11 +44,11 @@ class BuiltFiles:
         return found[:most], len(files) - looked
 
     def _of(self, files: Mapping[str, Mapping[int, Origin]]) -> Iterator[tending.StaleFile]:
-        gone = {file for file in files if _is_gone(file)}
+        gone = {file for file in files if is_gone(file)}
         why = {memory_id: GONE for file in gone for memory_id in files[file]}
         there = {one: origin for file in files.keys() - gone for one, origin in files[file].items()}
         for told in self._outdated(there) if there else ():
-            why |= {memory_id: reason for memory_id, reason in told.items() if memory_id in there}
+            why |= {memory_id: reason for memory_id, reason in told.items() if memory_id in there and reason}
         for memory in self._engine.store.get(sorted(why)):
             if memory.superseded_by is None:
                 origin = there.get(memory.id)
@@ -67,7 +67,7 @@ def _by_file(origins: Mapping[int, Origin]) -> dict[str, dict[int, Origin]]:
     return by_file
 
 
-def _is_gone(file: str) -> bool:
+def is_gone(file: str) -> bool:
     """Return whether a file is not there any more; one that cannot be reached may be."""
     try:
         os.stat(file)

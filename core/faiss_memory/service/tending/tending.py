@@ -8,6 +8,7 @@ from faiss_memory.service.claims import Claims
 from faiss_memory.service.tending.arranging import Arranging, Rewrite
 from faiss_memory.service.tending.built_files import BuiltFiles, Outdated
 from faiss_memory.service.tending.exploring import Exploring
+from faiss_memory.service.tending.freshness import Freshness
 from faiss_memory.service.tending.joining import Joining
 from faiss_memory.service.tending.review import Review
 from faiss_memory.service.tending.use_report import UseReport
@@ -16,7 +17,7 @@ from faiss_memory.settings import Settings
 
 
 class Tending:
-    """The five parts; each raises what the service raises."""
+    """The six parts; each raises what the service raises."""
 
     def __init__(
         self,
@@ -32,4 +33,5 @@ class Tending:
         self.arranging = Arranging(settings.limits, engine, plugins, claims, rewrite)
         self.use_report = UseReport(engine)
         self.review = Review(engine, self.use_report, BuiltFiles(engine, outdated))
+        self.freshness = Freshness(engine, outdated)
         self.joining = Joining(settings.limits, engine, rewrite)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from faiss_memory.contracts.comparing import metric_in
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.store.index.vector_index import VectorIndex
 from faiss_memory.store.index.vector_segment import Ids
@@ -20,6 +21,7 @@ class ModelVectors:
     def __init__(self, model: str, dimension: int) -> None:
         self.model = model
         self.dimension = dimension
+        self._metric = metric_in(model)[1]
         self.projects: dict[str, VectorIndex] = {}
         self.missing: dict[str, tuple[int, int]] = {}
         """By project, how many passages `fill` will still bring, and how many it was to bring at first."""
@@ -27,7 +29,7 @@ class ModelVectors:
     def index(self, project: str) -> VectorIndex:
         """Return a project's index, an empty one if there is none yet."""
         if project not in self.projects:
-            self.projects[project] = VectorIndex(self.dimension)
+            self.projects[project] = VectorIndex(self.dimension, self._metric)
         return self.projects[project]
 
     def add(self, stored: Iterable[Stored]) -> None:

@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.contracts.comparing import unit_of
 from faiss_memory.contracts.store import Choose, Found, Legs, Progress, Scope, Search
 from faiss_memory.memory import Match
 from faiss_memory.store.index.by_words import ByWords, joined
 from faiss_memory.store.index.catalogue import Catalogue
 from faiss_memory.store.index.inverted_index import KeywordIndex
 from faiss_memory.store.index.vector_index import VectorIndex
+from faiss_memory.store.index.vector_segment import Near
 
 Ids = npt.NDArray[np.int64]
 SAMPLE = 512
@@ -21,6 +23,7 @@ SAMPLE = 512
 MOST_HOLDERS = 12
 """How many texts are looked into for what a query quotes."""
 _NONE: Ids = np.zeros(0, np.int64)
+_NO_NUMBERS = np.zeros(0, np.float32)
 
 
 class OneSearch:
@@ -87,15 +90,17 @@ class OneSearch:
         return {key: frozenset(self._terms[n] for n in held.get(key, ())) for key in chosen if key in known}
 
     def by_passages(self) -> list[Match]:
-        """Find memories by meaning, by their passages and not by their cues."""
-        return self._nearest(cues=False)
+        """Find memories by the angle alone, of their passages and not of their cues."""
+        return self._nearest(cues=False, by_angle=True)
 
-    def _nearest(self, *, cues: bool) -> list[Match]:
+    def _nearest(self, *, cues: bool, by_angle: bool = False) -> list[Match]:
         asked, found = self._asked, list[Match]()
         if asked.vector is None:
             return []
         for project, vectors in self._vectors.items():
-            found += vectors.nearest(asked.vector, *self._counting(project), asked.depth, cues=cues)
+            found += vectors.nearest(
+                asked.vector, *self._counting(project), asked.depth, cues=cues, by_angle=by_angle
+            )
         return sorted(found, key=lambda match: (-match.similarity, match.memory_id))[: asked.depth]
 
     def _similarities(self, ids: Sequence[int]) -> dict[int, Match]:
@@ -126,19 +131,22 @@ class OneSearch:
 
     def _scope(self, words: ByWords) -> Scope:
         """Measure how all that a filter lets through lies to the query."""
-        every, vectors_there = [np.zeros(0, np.float32)], 0
+        every, vectors_there = list[Near](), 0
         if self._asked.vector is not None and self._asked.nearest:
             count = SAMPLE // max(1, len(self._vectors)) + 1
             for project, vectors in self._vectors.items():
                 allowed, hidden = self._counting(project)
-                every.append(vectors.sample(self._asked.vector, allowed, hidden, count))
+                every += vectors.sample(self._asked.vector, allowed, hidden, count)
                 vectors_there += len(vectors) if allowed is None else len(allowed)
-        cosines = np.concatenate(every)
+        near = np.concatenate([part.similarities for part in every] or [_NO_NUMBERS])
+        cosines = np.concatenate([part.cosines for part in every] or [_NO_NUMBERS])
+        spread = float(near.std()) if len(near) else 0.0
         return Scope(
             memories=words.memories or vectors_there,
-            mean=float(cosines.mean()) if len(cosines) else 0.0,
-            spread=float(cosines.std()) if len(cosines) else 0.0,
+            mean=float(near.mean()) if len(near) else 0.0,
+            spread=spread,
             coverage=words.coverage,
+            unit=unit_of(spread, float(cosines.std()) if len(cosines) else 0.0),
         )
 
     def _verbatim(self, words: ByWords) -> list[int]:

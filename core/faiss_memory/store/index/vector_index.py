@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from faiss_memory.contracts.embedder import Vectors
-from faiss_memory.memory import Match, Passage
-from faiss_memory.store.index.vector_segment import PAIR, Ids, Mask, Pairs, Similarities, VectorPart
+from faiss_memory.memory import COSINE, Match, Metric, Passage
+from faiss_memory.store.index.vector_segment import PAIR, Ids, Mask, Near, Pairs, VectorPart
 
 PART = 32_768
 """The most passages of a part: 50 MB with 384 dimensions, which are copied and saved in a moment."""
@@ -34,8 +33,9 @@ class Snapshot(NamedTuple):
 class VectorIndex:
     """Not thread-safe: readers may share it, a writer needs it alone."""
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, metric: Metric = COSINE) -> None:
         self.dimension = dimension
+        self._metric = metric
         self._parts: list[VectorPart] = []
         self._has_several = False
         """Whether a memory has more than one vector: passages or cues."""
@@ -64,7 +64,7 @@ class VectorIndex:
     def _last_with_room(self) -> VectorPart:
         if not self._parts or self._parts[-1].size >= PART:
             number = max((part.number for part in self._parts), default=-1) + 1
-            self._parts.append(VectorPart(number, self.dimension))
+            self._parts.append(VectorPart(number, self.dimension, self._metric))
         return self._parts[-1]
 
     def remove(self, memory_ids: Sequence[int] | Ids) -> None:
@@ -86,12 +86,20 @@ class VectorIndex:
             self._has_dropped = True
 
     def nearest(
-        self, vector: Vectors, allowed: Ids | None, hidden: Ids, limit: int, *, cues: bool = True
+        self,
+        vector: Vectors,
+        allowed: Ids | None,
+        hidden: Ids,
+        limit: int,
+        *,
+        cues: bool = True,
+        by_angle: bool = False,
     ) -> list[Match]:
         """Find the `limit` memories whose best passage is nearest, or all that are allowed if they are fewer.
 
         `vector` has shape (dimension,). `allowed` are the only memory ids that count, None meaning all but the
-        `hidden` ones. With `cues` these count as passages do. One long memory can fill the first places with its
+        `hidden` ones. With `cues` these count as passages do. `by_angle` the cosine is the similarity, whatever the
+        metric. One long memory can fill the first places with its
         passages, so the search widens until enough different memories are met.
         """
         allowed, hidden = None if allowed is None else np.sort(allowed), np.sort(hidden)
@@ -104,39 +112,58 @@ class VectorIndex:
             return []
         wanted = min(candidates, limit * (1 + int(self._has_several)))
         while True:
-            keys, similarities = self._search(vector, masks, wanted)
-            memories, first = np.unique(keys[:, 1], return_index=True)
+            found = self._search(vector, masks, wanted, by_angle=by_angle)
+            memories, first = np.unique(found.keys[:, 1], return_index=True)
             if len(memories) >= limit or wanted == candidates:
                 break
             wanted = min(candidates, 4 * wanted)
-        order = np.lexsort((memories, -similarities[first]))[:limit]
-        return _matches(keys[first[order]], similarities[first[order]])
+        order = np.lexsort((memories, -found.similarities[first]))[:limit]
+        return self._matches(found, first[order])
 
-    def _search(
-        self, vector: Vectors, masks: Sequence[Mask | None], count: int
-    ) -> tuple[Ids, npt.NDArray[np.float32]]:
-        """Find the `count` nearest passages over all parts: their keys, best first."""
+    def _search(self, vector: Vectors, masks: Sequence[Mask | None], count: int, *, by_angle: bool) -> Near:
+        """Find the `count` nearest passages over all parts, best first."""
         return _best_first(
-            [part.search(vector, mask, count) for part, mask in zip(self._parts, masks, strict=True)], count
+            [
+                part.search(vector, mask, count, by_angle=by_angle)
+                for part, mask in zip(self._parts, masks, strict=True)
+            ],
+            count,
         )
 
-    def sample(
-        self, vector: Vectors, allowed: Ids | None, hidden: Ids, count: int
-    ) -> npt.NDArray[np.float32]:
-        """Return the cosines of a query with about `count` passages of those that count, evenly spaced."""
+    def sample(self, vector: Vectors, allowed: Ids | None, hidden: Ids, count: int) -> list[Near]:
+        """Compare a query with about `count` passages of those that count, evenly spaced."""
         allowed, hidden = None if allowed is None else np.sort(allowed), np.sort(hidden)
         step = max(1, len(self) // max(1, count))
-        found = [part.sample(vector, part.mask(allowed, hidden), step) for part in self._parts]
-        return np.concatenate(found) if found else np.zeros(0, np.float32)
+        return [part.sample(vector, part.mask(allowed, hidden), step) for part in self._parts]
 
     def similarities(self, vector: Vectors, memory_ids: Sequence[int]) -> list[Match]:
         """Compare a query, shape (dimension,), with every passage and cue of chosen memories."""
         wanted = np.unique(np.asarray(memory_ids, np.int64))
         if not len(wanted) or not self._parts:
             return []
-        keys, similarities = _best_first([part.compare(vector, wanted) for part in self._parts], None)
-        _, first = np.unique(keys[:, 1], return_index=True)
-        return _matches(keys[first], similarities[first])
+        found = _best_first([part.compare(vector, wanted) for part in self._parts], None)
+        _, first = np.unique(found.keys[:, 1], return_index=True)
+        return self._matches(found, first)
+
+    def _matches(self, found: Near, places: Ids) -> list[Match]:
+        """Return some of the passages that were found as what they say of their memories."""
+        similarities, cosines = found.similarities[places], np.clip(found.cosines[places], -1.0, 1.0)
+        # By the cosine both are the same, and rounding must not take them out of their range.
+        of_metric = (cosines if self._metric == COSINE else similarities).tolist()
+        angles = [None] * len(places) if self._metric == COSINE else cosines.tolist()
+        return [
+            Match(
+                memory_id,
+                similarity,
+                Passage(max(start, 0), end),
+                passages,
+                None if start >= 0 else -1 - start,
+                angle,
+            )
+            for (_, memory_id, start, end, passages), similarity, angle in zip(
+                found.keys[places].tolist(), of_metric, angles, strict=True
+            )
+        ]
 
     def older_alike(
         self, memory_ids: Sequence[int], hidden: Ids, least: float, depth: int
@@ -169,7 +196,7 @@ class VectorIndex:
 
     def load(self, number: int, content: bytes, keys: Ids, lacking: Mask) -> None:
         """Add a saved part; see `VectorPart.load`. Raises ValueError."""
-        part = VectorPart(number, self.dimension)
+        part = VectorPart(number, self.dimension, self._metric)
         part.load(content, keys, lacking)
         if not len(part):
             self._has_dropped = True
@@ -187,17 +214,9 @@ def _nearest_pairs(pairs: Pairs, depth: int) -> Pairs:
     return pairs[np.arange(len(pairs)) - np.repeat(starts, counts) < depth]
 
 
-def _best_first(found: Sequence[tuple[Ids, Similarities]], count: int | None) -> tuple[Ids, Similarities]:
-    keys, similarities = (np.concatenate(one) for one in zip(*found, strict=True))
+def _best_first(found: Sequence[Near], count: int | None) -> Near:
+    keys = np.concatenate([part.keys for part in found])
+    similarities = np.concatenate([part.similarities for part in found])
+    cosines = np.concatenate([part.cosines for part in found])
     order = np.argsort(-similarities, kind="stable")[:count]
-    return keys[order], similarities[order]
-
-
-def _matches(keys: Ids, similarities: Similarities) -> list[Match]:
-    bounded = np.clip(similarities, -1.0, 1.0).tolist()
-    return [
-        Match(
-            memory_id, similarity, Passage(max(start, 0), end), passages, None if start >= 0 else -1 - start
-        )
-        for (_, memory_id, start, end, passages), similarity in zip(keys.tolist(), bounded, strict=True)
-    ]
+    return Near(keys[order], similarities[order], cosines[order])

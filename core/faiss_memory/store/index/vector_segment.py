@@ -7,17 +7,18 @@ tombstone, because taking a row out of the index moves all that follow; compacti
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.contracts.comparing import Similarities, cosines, of_squares, similarities
 from faiss_memory.contracts.embedder import Vectors
+from faiss_memory.memory import COSINE, EUCLIDEAN, Metric
 
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-Similarities = npt.NDArray[np.float32]
 Pairs = npt.NDArray[np.void]
 PAIR = np.dtype([("memory", np.int64), ("other", np.int64), ("similarity", np.float32)])
 """Two memories, the other with the lower id, and the cosine of a passage of each."""
@@ -28,11 +29,20 @@ KEY = 5
 `reader.to_keys`."""
 
 
+class Near(NamedTuple):
+    """Passages by their keys, with their similarities to a query by the metric, and the cosines of the same vectors."""
+
+    keys: Ids
+    similarities: Similarities
+    cosines: Similarities
+
+
 class VectorPart:
     """Not thread-safe: readers may share it, a writer needs it alone."""
 
-    def __init__(self, number: int, dimension: int) -> None:
+    def __init__(self, number: int, dimension: int, metric: Metric) -> None:
         self.number = number
+        self._metric = metric
         self.unsaved = 0
         """How many passages were added since the part was saved or loaded."""
         self._dimension = dimension
@@ -41,7 +51,11 @@ class VectorPart:
         self._has_cues = False
         self._keys: Ids = np.zeros((0, KEY), np.int64)
         self._alive: Mask = np.zeros(0, np.bool_)
-        self._put(faiss.IndexIDMap(faiss.IndexFlatIP(dimension)))
+        self._put(self._empty())
+
+    def _empty(self) -> Any:
+        kind = faiss.IndexFlatL2 if self._metric == EUCLIDEAN else faiss.IndexFlatIP
+        return faiss.IndexIDMap(kind(self._dimension))
 
     def _put(self, index: Any) -> None:
         self._faiss = index
@@ -98,7 +112,7 @@ class VectorPart:
         keys, vectors = self.keys[alive], self._stored()[alive]
         self._size = self._living = 0
         self._lowest, self._highest = _NO_IDS
-        self._put(faiss.IndexIDMap(faiss.IndexFlatIP(self._dimension)))
+        self._put(self._empty())
         if len(keys):
             self.add(keys, vectors)
         self.unsaved = max(1, len(keys))
@@ -124,24 +138,40 @@ class VectorPart:
         first, last = np.searchsorted(memory_ids, (self._lowest, self._highest + 1))
         return memory_ids[first:last]
 
-    def search(self, vector: Vectors, mask: Mask | None, count: int) -> tuple[Ids, Similarities]:
-        """Find the `count` nearest passages that count, or all if they are fewer: their keys, best first."""
+    def search(self, vector: Vectors, mask: Mask | None, count: int, *, by_angle: bool) -> Near:
+        """Find the `count` nearest passages that count, or all if they are fewer, best first.
+
+        They are the nearest by the metric, or `by_angle` by the cosine, which then is their similarity.
+        """
         count = min(count, self._size if mask is None else int(mask.sum()))
         if not count:
-            return self._keys[:0], np.zeros(0, np.float32)
+            return Near(self._keys[:0], np.zeros(0, np.float32), np.zeros(0, np.float32))
+        if by_angle and self._metric != COSINE:
+            every = np.arange(self._size) if mask is None else np.flatnonzero(mask)
+            angles = cosines(self._metric, self._stored()[every], vector[np.newaxis])[:, 0]
+            best = np.argsort(-angles, kind="stable")[:count]
+            return Near(self.keys[every[best]], angles[best], angles[best])
         parameters = None
         if mask is not None:
             bits = np.packbits(mask, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # absent from faiss's stubs
-        similarities, positions = self._flat.search(vector.reshape(1, -1), count, params=parameters)
-        return self.keys[positions[0]], similarities[0]
+        (found,), (positions,) = self._flat.search(vector.reshape(1, -1), count, params=parameters)
+        found = of_squares(found) if self._metric == EUCLIDEAN else found
+        return Near(self.keys[positions], found, self._angles(vector, positions, found))
 
-    def compare(self, vector: Vectors, memory_ids: Ids) -> tuple[Ids, Similarities]:
+    def _angles(self, vector: Vectors, positions: Ids, found: Similarities) -> Similarities:
+        """Return the cosines of a query with passages, which by the cosine are what was `found`."""
+        if self._metric == COSINE:
+            return found
+        return cosines(self._metric, self._stored()[positions], vector[np.newaxis])[:, 0]
+
+    def compare(self, vector: Vectors, memory_ids: Ids) -> Near:
         """Compare a query, shape (dimension,), with every passage of chosen memories, whose ids are sorted."""
         known = self._within(memory_ids)
         positions = np.flatnonzero(self._alive[: self._size] & np.isin(self.keys[:, 1], known))
-        return self.keys[positions], self._stored()[positions] @ vector
+        found = similarities(self._metric, self._stored()[positions], vector)
+        return Near(self.keys[positions], found, self._angles(vector, positions, found))
 
     def passages(self, memory_ids: Ids) -> tuple[Ids, Vectors]:
         """Return the passages of some memories, whose ids are sorted: of which each is, and their vectors."""
@@ -150,11 +180,14 @@ class VectorPart:
         return self.keys[positions, 1], self._stored()[positions]
 
     def pairs(self, memory_ids: Ids, vectors: Vectors, hidden: Ids, least: float) -> Pairs:
-        """Compare passages, of which memory each is, with those of memories with lower ids that are not `hidden`."""
+        """Compare passages, of which memory each is, with those of memories with lower ids that are not `hidden`.
+
+        From the cosine `least` on they are pairs.
+        """
         if not self._size or int(memory_ids.max()) <= self._lowest:
             return np.zeros(0, PAIR)
-        similarities = vectors @ self._stored().T
-        rows, columns = np.nonzero(similarities >= least)
+        angles = cosines(self._metric, vectors, self._stored())
+        rows, columns = np.nonzero(angles >= least)
         others = self.keys[columns, 1]
         mask = self.mask(None, hidden, cues=False)
         counts = others < memory_ids[rows]
@@ -162,14 +195,15 @@ class VectorPart:
             counts &= mask[columns]
         found = np.zeros(int(counts.sum()), PAIR)
         found["memory"], found["other"] = memory_ids[rows][counts], others[counts]
-        found["similarity"] = similarities[rows, columns][counts]
+        found["similarity"] = angles[rows, columns][counts]
         return found
 
-    def sample(self, vector: Vectors, mask: Mask | None, step: int) -> Similarities:
-        """Return the cosines of a query with every so many-th passage of those that count."""
-        if mask is None:
-            return self._stored()[::step] @ vector
-        return self._stored()[np.flatnonzero(mask)[::step]] @ vector
+    def sample(self, vector: Vectors, mask: Mask | None, step: int) -> Near:
+        """Compare a query with every so many-th passage of those that count."""
+        every = np.arange(self._size) if mask is None else np.flatnonzero(mask)
+        positions = every[::step]
+        found = similarities(self._metric, self._stored()[positions], vector)
+        return Near(self.keys[positions], found, self._angles(vector, positions, found))
 
     def _stored(self) -> Vectors:
         if not self._size:
@@ -196,6 +230,8 @@ class VectorPart:
             raise ValueError(f"it is of another kind: {error}") from None
         if loaded.d != self._dimension:
             raise ValueError(f"it has {loaded.d} dimensions instead of {self._dimension}")
+        if loaded.metric_type != self._faiss.metric_type:
+            raise ValueError("it compares by another metric")
         at = np.searchsorted(keys[:, 0], ids)
         living = at < len(keys)
         living[living] = (keys[at[living], 0] == ids[living]) & lacking[at[living]]

@@ -24,7 +24,7 @@ from faiss_memory.schema import NewMemory, ProjectName
 from faiss_memory.schema.decoding import convert, in_words
 from faiss_memory.schema.limits import check_cues, check_metadata, check_tags, check_text
 from faiss_memory.settings import Limits
-from faiss_memory.store.records.reader import is_sound_key, units
+from faiss_memory.store.records.reader import are_sound, is_sound_key
 from faiss_memory.store.records.rows import FIRST, LAST, MEMORY_COLUMNS, checksum, from_row, texts_of
 from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION, TABLES
 from faiss_memory.uids import is_uid
@@ -224,7 +224,7 @@ def _check_rows(connection: sqlite3.Connection, what: str, sql: str, kind: Any) 
     return [_converted(row, kind, f"{what} {row[0]!r}") for row in connection.execute(sql)]
 
 
-def _check_models(connection: sqlite3.Connection, rules: Rules) -> dict[int, int]:
+def _check_models(connection: sqlite3.Connection, rules: Rules) -> dict[int, _Model]:
     """Check the models; returns their dimensions by number."""
     models = _check_rows(connection, "model", "SELECT id, identity, name, dimension FROM models", _Model)
     for model in models:
@@ -233,7 +233,7 @@ def _check_models(connection: sqlite3.Connection, rules: Rules) -> dict[int, int
             raise Inadmissible(
                 f"its model {model.identity} has {model.dimension} dimensions, and the one in use here has {ours}"
             )
-    return {model.id: model.dimension for model in models}
+    return {model.id: model for model in models}
 
 
 def _check_memories(connection: sqlite3.Connection, limits: Limits | None, seq: int) -> list[LeftOut]:
@@ -294,8 +294,9 @@ def _check_beside(connection: sqlite3.Connection) -> None:
     _check_rows(connection, "use", f"SELECT {', '.join(TABLES['uses'])} FROM uses", _Use)
 
 
-def _check_passages(connection: sqlite3.Connection, models: Mapping[int, int]) -> None:
+def _check_passages(connection: sqlite3.Connection, models: Mapping[int, _Model]) -> None:
     vectors: list[bytes] = []
+    last = ""
     sql = (
         "SELECT p.id, memory, start, end, p.crc, key_crc, model, vector, text, cues FROM passages p"
         " JOIN memories m ON m.id = memory ORDER BY model"
@@ -308,18 +309,21 @@ def _check_passages(connection: sqlite3.Connection, models: Mapping[int, int]) -
             raise Inadmissible(f"{what} lies outside its text and is no cue")
         if checksum(passage.vector) != passage.crc or not is_sound_key(row, passage.model):
             raise Inadmissible(f"{what}: its checksum does not match its content")
-        if len(passage.vector) != 4 * models.get(passage.model, 0):
+        model = models.get(passage.model)
+        if model is None or len(passage.vector) != 4 * model.dimension:
             raise Inadmissible(f"{what}: its vector has not the dimension of its model")
-        if vectors and (len(vectors) == VECTORS_AT_ONCE or len(vectors[0]) != len(passage.vector)):
-            _check_vectors(vectors)
+        if vectors and (len(vectors) == VECTORS_AT_ONCE or last != model.identity):
+            _check_vectors(vectors, last)
             vectors = []
         vectors.append(passage.vector)
-    _check_vectors(vectors)
+        last = model.identity
+    _check_vectors(vectors, last)
 
 
-def _check_vectors(vectors: list[bytes]) -> None:
-    if vectors and not units(np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), -1)).all():
-        raise Inadmissible("it holds a vector that is not of unit length")
+def _check_vectors(vectors: list[bytes], model: str) -> None:
+    array = np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), -1)
+    if vectors and not are_sound(array, model).all():
+        raise Inadmissible(f"it holds a vector of a length that those of its model {model} do not have")
 
 
 _REFERENCES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from faiss_memory.contracts.comparing import cosines, metric_in
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.store import Added, Closest
 from faiss_memory.memory import Draft, Filter, Memory
@@ -65,9 +66,10 @@ def _with_fresh(
 ) -> list[list[Closest]]:
     """Put what the same call has stored among what is near to each passage, best first."""
     each = [list(found) for found in near] or [[] for _ in embedding.passages]
+    metric = metric_in(embedding.model or "")[1]
     for memory, other in fresh:
-        cosines = embedding.of_passages @ other.of_passages.T
-        for found, row in zip(each, cosines, strict=True):
+        angles = cosines(metric, embedding.of_passages, other.of_passages)
+        for found, row in zip(each, angles, strict=True):
             best = int(row.argmax())
             found.append(Closest(memory, float(row[best]), other.passages[best]))
     return [sorted(found, key=lambda one: -one.similarity) for found in each]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Container
+from collections.abc import Container, Iterable, Sequence
+from typing import Any
 
 from faiss_memory.memory import Origin
 from faiss_memory.store.records.rows import checksum
 
 log = logging.getLogger("faiss_memory.store")
+
+AT_ONCE = 500
 
 
 def read(connection: sqlite3.Connection, project: str, damaged: Container[int]) -> dict[int, Origin]:
@@ -17,12 +20,35 @@ def read(connection: sqlite3.Connection, project: str, damaged: Container[int]) 
 
     A memory whose own origin is damaged stays, as if it had been added by hand; that is logged.
     """
+    return _sound(
+        connection.execute(
+            "SELECT o.memory, o.file, o.place, o.text, o.details, o.crc FROM origins o"
+            " JOIN memories m ON m.id = o.memory WHERE m.project = ? ORDER BY o.memory",
+            (project,),
+        ),
+        damaged,
+    )
+
+
+def read_some(
+    connection: sqlite3.Connection, ids: Sequence[int], damaged: Container[int]
+) -> dict[int, Origin]:
+    """Return the origins of some memories, by id."""
+    found: dict[int, Origin] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        part = ids[start : start + AT_ONCE]
+        rows = connection.execute(
+            "SELECT memory, file, place, text, details, crc FROM origins WHERE memory IN"
+            f" ({','.join('?' * len(part))})",
+            part,
+        )
+        found |= _sound(rows, damaged)
+    return found
+
+
+def _sound(rows: Iterable[Sequence[Any]], damaged: Container[int]) -> dict[int, Origin]:
     found = {}
-    for *values, crc in connection.execute(
-        "SELECT o.memory, o.file, o.place, o.text, o.details, o.crc FROM origins o"
-        " JOIN memories m ON m.id = o.memory WHERE m.project = ? ORDER BY o.memory",
-        (project,),
-    ):
+    for *values, crc in rows:
         if checksum(*values) != crc:
             log.error(
                 "memory %d no longer says which file it was built from; a build adds it again", values[0]

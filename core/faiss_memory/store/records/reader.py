@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from faiss_memory.contracts.comparing import metric_in
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.merging import FORGOTTEN_BEFORE
 from faiss_memory.errors import StoreCorrupt
-from faiss_memory.memory import Memory, Passage, Standing
+from faiss_memory.memory import COSINE, Memory, Passage, Standing
 from faiss_memory.store.records.operations import PutModel
 from faiss_memory.store.records.rows import (
     MEMORY_COLUMNS,
@@ -28,7 +29,9 @@ from faiss_memory.store.records.rows import (
 log = logging.getLogger("faiss_memory.store")
 
 UNIT = 1e-2
-"""How far from 1 the length of a vector may be."""
+"""How far from 1 the length of a unit vector may be."""
+LONGEST = 1e9
+"""How long any other may be: products of such are far from what a float32 holds."""
 
 
 class Gone(NamedTuple):
@@ -153,7 +156,7 @@ class TruthReader:
                 found.append(key)
                 rows.append(blob)
         vectors = np.frombuffer(b"".join(rows), dtype="<f4").reshape(-1, dimension)
-        whole = units(vectors)
+        whole = are_sound(vectors, model)
         damaged += np.array(found, np.int64)[~whole].tolist()
         self._delete_passages(damaged, number)
         return np.array(found, np.int64)[whole].tolist(), vectors[whole]
@@ -238,12 +241,15 @@ def to_keys(rows: Sequence[Sequence[int]]) -> np.ndarray[Any, Any]:
     return np.column_stack([keys, np.where(is_cue, 1, counts[of])])
 
 
-def units(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return which rows of an array (count, dimension) are unit vectors; one that is not finite is none."""
+def are_sound(vectors: np.ndarray[Any, Any], model: str) -> np.ndarray[Any, Any]:
+    """Return which rows of an array (count, dimension) a model can have made: by the cosine unit vectors alone.
+
+    One that is not finite none has.
+    """
     with np.errstate(all="ignore"):
         lengths = np.linalg.norm(vectors, axis=1)
-    found: np.ndarray[Any, Any] = np.abs(lengths - 1) <= UNIT  # (False for NaN)
-    return found
+    found: np.ndarray[Any, Any] = lengths <= LONGEST  # (False for NaN)
+    return np.abs(lengths - 1) <= UNIT if metric_in(model)[1] == COSINE else found
 
 
 def is_sound_key(row: Sequence[Any], model: int) -> bool:

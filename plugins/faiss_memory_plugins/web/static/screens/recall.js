@@ -11,7 +11,7 @@ import { count, counted, likely, percent } from "../words.js";
 
 const REASONS = {
   relevance: "not relevant enough", "beside a better one": "a better one says it", duplicate: "says the same as another", replaced: "a newer one replaces it",
-  budget: "no room left", "not for this": "never for prompts like this", "shown before": "shown before in that session",
+  budget: "no room left", "file changed": "its file says something else now", "file gone": "its file is gone", "not for this": "never for prompts like this", "shown before": "shown before in that session",
 };
 const PAUSE_MS = 250;
 /** Where the slider stands before the first answer has said where the bar is. */
