@@ -92,7 +92,6 @@ def import_memories(
     forgotten or purged there is forgotten or purged here as well, what was purged never comes back, and two machines
     that exchange bundles come to the same.
     """
-    from faiss_memory.contracts.merging import WRITTEN
     from faiss_memory.errors import InvalidRequest
 
     if not (dry_run or yes or (sys.stdin.isatty() and sys.stderr.isatty())):
@@ -100,22 +99,29 @@ def import_memories(
             "Nobody can be asked here: give --yes to import, or --dry-run to see what it would be."
         )
     try:
-        taking = _Taking(session, _importer(path, kind), path, project, keep_secrets=keep_secrets)
-        file, plan, preview = taking.preview()
-        seen = f"{file}-{plan}"
-        if fingerprint is not None and fingerprint != seen:
-            what = "what would be done with it" if fingerprint.startswith(f"{file}-") else str(path)
-            raise CommandFailed(f"{what} is not what the fingerprint stands for; look again with --dry-run.")
-        if dry_run or not any(preview.outcomes[one] for one in WRITTEN):
-            taking.tell(preview, seen, dry_run=dry_run)
-        elif yes or _agreed(taking.in_words(preview)):
-            if taking.fingerprint() != file:
-                raise CommandFailed(f"{path} has changed meanwhile, and nothing was stored; do it again.")
-            taking.tell(taking.apply(), seen, dry_run=False)
+        _import(_Taking(session, _importer(path, kind), path, project, keep_secrets=keep_secrets), fingerprint,
+                dry_run=dry_run, yes=yes)  # fmt: skip
     except InvalidRequest as error:
         raise CommandFailed(str(error)) from None
     except OSError as error:
         raise CommandFailed(f"{path} cannot be read ({error.strerror or error}).") from None
+
+
+def _import(taking: _Taking, fingerprint: str | None, *, dry_run: bool, yes: bool) -> None:
+    """Preview, ask, and do what was previewed."""
+    from faiss_memory.contracts.merging import WRITTEN
+
+    file, plan, preview = taking.preview()
+    seen = f"{file}-{plan}"
+    if fingerprint is not None and fingerprint != seen:
+        what = "what would be done with it" if fingerprint.startswith(f"{file}-") else str(taking.path)
+        raise CommandFailed(f"{what} is not what the fingerprint stands for; look again with --dry-run.")
+    if dry_run or not any(preview.outcomes[one] for one in WRITTEN):
+        taking.tell(preview, seen, dry_run=dry_run)
+    elif yes or _agreed(taking.in_words(preview)):
+        if taking.fingerprint() != file:
+            raise CommandFailed(f"{taking.path} has changed meanwhile, and nothing was stored; do it again.")
+        taking.tell(taking.apply(), seen, dry_run=False)
 
 
 def _agreed(preview: str) -> bool:
@@ -146,7 +152,7 @@ class _Taking:
     def __init__(
         self, session: Session, importer: Importer, path: Path, project: str | None, *, keep_secrets: bool
     ) -> None:
-        self._session, self._importer, self._path = session, importer, path
+        self._session, self._importer, self.path = session, importer, path
         self._project = project
         self._keep = {"secrets": "keep"} if keep_secrets else {}
         self._digest = hashlib.sha256()
@@ -222,7 +228,7 @@ class _Taking:
         from faiss_memory.contracts.importing import LeftOut, Record
 
         self._digest, self._left = hashlib.sha256(), []
-        for number, one in enumerate(self._importer.read(self._path)):
+        for number, one in enumerate(self._importer.read(self.path)):
             self._digest.update(repr(one).encode("utf-8", "surrogatepass"))
             if isinstance(one, LeftOut):
                 self._left.append(one)
