@@ -29,7 +29,7 @@ from faiss_memory import (
     sequence_of,
     words_of,
 )
-from faiss_memory_plugins.postgres.database import Transaction
+from faiss_memory_plugins.postgres.database import Row, Transaction
 from faiss_memory_plugins.postgres.lines import (
     check_end,
     check_supersedes,
@@ -263,24 +263,7 @@ class Writer:
         gone = {"ids": list(there)}
         left = neighbours(run, list(there))
         run.run("delete from $.memory where id = any(%(ids)s)", gone)
-        run.each(
-            "insert into $.removed (memory, uid, project, xid, writer, revision, changed, place)"
-            " values (%(memory)s, %(uid)s, %(project)s, %(xid)s::text::xid8, %(writer)s, %(revision)s, now(),"
-            " %(place)s)",
-            [
-                {
-                    **{
-                        "memory": row[0],
-                        "project": row[1],
-                        "uid": row[2],
-                        "revision": row[3] + 1,
-                        "place": row[4],
-                    },
-                    **{"xid": run.xid, "writer": self.service},
-                }
-                for row in rows
-            ],
-        )
+        self._bury(run, rows)
         run.run(
             "update $.memory o set superseded_by = (select max(n.id) from $.memory n where n.supersedes = o.id)"
             " where o.superseded_by = any(%(ids)s)",
@@ -293,6 +276,21 @@ class Writer:
         weigh(run, {}, left)
         self.relink(run, [])
         return [key for key in wanted if key in there]
+
+    def _bury(self, run: Transaction, rows: Sequence[Row]) -> None:
+        """Write what is left of memories, by id, project, uid, revision and the project's name."""
+        run.each(
+            "insert into $.removed (memory, uid, project, xid, writer, revision, changed, place)"
+            " values (%(memory)s, %(uid)s, %(project)s, %(xid)s::text::xid8, %(writer)s, %(revision)s, now(),"
+            " %(place)s)",
+            [
+                {
+                    **{"memory": row[0], "project": row[1], "uid": row[2], "revision": row[3] + 1},
+                    **{"place": row[4], "xid": run.xid, "writer": self.service},
+                }
+                for row in rows
+            ],
+        )
 
     def drop_project(self, run: Transaction, name: str) -> int:
         """Delete a project and its memories, and return their number. Raises MemoryNotFound."""

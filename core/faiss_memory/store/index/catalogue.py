@@ -42,6 +42,8 @@ from faiss_memory.store.records.rows import (
 FORMAT = 4
 """Rises with the tables, and with how terms are found: a file of another format is made anew, terms and all."""
 _COLUMNS = f"{MEMORY_COLUMNS}, superseded_by"
+_SAID = MEMORY_COLUMNS.count(",")
+_SET = ", ".join(f"{name} = excluded.{name}" for name in MEMORY_COLUMNS.split(", ")[1:])
 
 _SCHEMA = f"""
 CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -171,15 +173,8 @@ class Catalogue:
         before = run("SELECT supersedes FROM memories WHERE id = ?", (memory.id,)).fetchone()
         run(
             f"INSERT INTO memories ({MEMORY_COLUMNS}, postings, superseded_by)"
-            " VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-            " (SELECT max(id) FROM memories WHERE supersedes = ?1))"
-            " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
-            " text = excluded.text, source = excluded.source, tags = excluded.tags,"
-            " metadata = excluded.metadata, timestamp = excluded.timestamp, supersedes = excluded.supersedes,"
-            " crc = excluded.crc,"
-            " cues = excluded.cues, valid_until = excluded.valid_until, revision = excluded.revision,"
-            " changed = excluded.changed, older = excluded.older, state_crc = excluded.state_crc,"
-            " postings = coalesce(excluded.postings, postings)",
+            f" VALUES (?1, {', '.join('?' * _SAID)}, ?, (SELECT max(id) FROM memories WHERE supersedes = ?1))"
+            f" ON CONFLICT (id) DO UPDATE SET {_SET}, postings = coalesce(excluded.postings, postings)",
             (
                 *(memory.id, *row, checksum_of(row, cues, ends), *uid_columns(memory), cues, ends),
                 *(*state_columns(memory), kept),

@@ -146,12 +146,12 @@ class Truth(TruthReader):
                 lines.check_unknown(draft.uid, self.known([draft.uid]))
             if draft.supersedes is not None:
                 lines.check_supersedes(self.connection, draft.supersedes, draft.project)
-            older = operations.uid_of(self.connection, draft.supersedes)
+            older = lines.uid_of(self.connection, draft.supersedes)
             memory = memory_of(draft, self.next_id("memories"), now, supersedes_uid=older)
             self.put(memory, () if embedding is None else embedding.by_each(), draft.origin, changes)
             ids.append(memory.id)
         brought = [one for one, draft in zip(ids, drafts, strict=True) if draft.uid is not None]
-        lines.relink(self, brought, changes)
+        self.relink(brought, changes)
         return ids
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None, changes: Changes) -> int:
@@ -169,7 +169,7 @@ class Truth(TruthReader):
         given = {name: value for name in _CHANGED if (value := getattr(change, name)) is not None}
         if change.supersedes is not None:
             given["supersedes"] = change.supersedes or None
-            given["supersedes_uid"] = operations.uid_of(self.connection, change.supersedes)
+            given["supersedes_uid"] = lines.uid_of(self.connection, change.supersedes)
         if change.valid_until == FOREVER:
             given["valid_until"] = None
         memory = replace(old, **given)
@@ -179,7 +179,7 @@ class Truth(TruthReader):
         if (memory, memory.supersedes_uid) != (old, old.supersedes_uid):
             memory = replace(memory, revision=old.revision + 1, changed=clock.now())
         self.rewrite(old, memory, embedding if change.text is not None else None, change.origin, changes)
-        lines.relink(self, [memory_id], changes)
+        self.relink([memory_id], changes)
         return memory_id
 
     def rewrite(
@@ -217,8 +217,15 @@ class Truth(TruthReader):
             if row is not None:
                 self.drop(memory_id, row[1] + 1, now, row[0], changes)
                 gone.append(memory_id)
-        lines.relink(self, [], changes)
+        self.relink([], changes)
         return gone
+
+    def relink(self, ids: Iterable[int], changes: Changes) -> None:
+        """Let memories supersede those that they name by uid, as far as these are there, now that some were written."""
+        same = {"same_vectors": True, "same_words": True}
+        for memory_id, older in lines.relinking(self.connection, ids).items():
+            if (memory := self.read(memory_id)) is not None:
+                self.put(replace(memory, supersedes=older), (), None, changes, **same)
 
     def drop(self, memory_id: int, revision: int, changed: datetime, project: str, changes: Changes) -> None:
         """Delete one memory of a project, as the state of it that comes to this revision."""

@@ -185,9 +185,6 @@ def _look_through(connection: sqlite3.Connection, rules: Rules) -> list[LeftOut]
         raise Inadmissible(
             "it counts memories as removed by changes that it has not reached, or without a uid"
         )
-    _check_rows(
-        connection, "forgotten memory", "SELECT memory, revision, changed, project FROM forgotten", _Forgotten
-    )
     _check_beside(connection)
     if rules.limits is not None:
         _check_passages(connection, models)
@@ -256,10 +253,9 @@ def _check_memories(connection: sqlite3.Connection, limits: Limits | None, seq: 
 
 
 def _check_memory(row: _Row, seq: int) -> None:
-    if not is_uid(row.uid):
-        raise Inadmissible(f"memory {row.id}: `uid` is no UUID of version 7")
-    if row.older is not None and not is_uid(row.older):
-        raise Inadmissible(f"memory {row.id}: `older` is no UUID of version 7")
+    for name, uid in (("uid", row.uid), ("older", row.older or row.uid)):
+        if not is_uid(uid):
+            raise Inadmissible(f"memory {row.id}: `{name}` is no UUID of version 7")
     if row.seq > seq:
         raise Inadmissible(f"memory {row.id} was written by change {row.seq}, and the last is {seq}")
 
@@ -291,7 +287,8 @@ def _check_beside(connection: sqlite3.Connection) -> None:
     purged = _check_rows(connection, "purged memory", "SELECT line, uid, memory FROM purged", _Purged)
     if not all(is_uid(entry.line) and is_uid(entry.uid) for entry in purged):
         raise Inadmissible("its list of what was purged names no uids")
-    _check_rows(connection, "use", f"SELECT {', '.join(TABLES['uses'])} FROM uses", _Use)
+    for what, table, kind in (("use", "uses", _Use), ("forgotten memory", "forgotten", _Forgotten)):
+        _check_rows(connection, what, f"SELECT {', '.join(TABLES[table])} FROM {table}", kind)
 
 
 def _check_passages(connection: sqlite3.Connection, models: Mapping[int, _Model]) -> None:

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from faiss_memory.contracts.merging import Link, relinked
 from faiss_memory.errors import Conflict, MemoryNotFound
 from faiss_memory.memory import Memory, Standing
-
-if TYPE_CHECKING:
-    from faiss_memory.store.records.changes import Changes
-    from faiss_memory.store.records.database import Truth
 
 
 def check_supersedes(connection: sqlite3.Connection, memory_id: int, project: str) -> None:
@@ -43,28 +37,33 @@ def check_unknown(uid: str, known: Mapping[str, Standing]) -> None:
         raise Conflict(f"the uid {uid} is known: it is that of memory {known[uid].memory_id}", "uid")
 
 
+def uid_of(connection: sqlite3.Connection, memory_id: int | None) -> str | None:
+    """Return the uid of the memory that has an id, or had it; None where nobody knows."""
+    row = connection.execute(
+        "SELECT uid FROM memories WHERE id = ?1 UNION ALL SELECT uid FROM removed WHERE memory = ?1",
+        (memory_id,),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 _LINKS = "SELECT m.id, m.uid, m.project, m.supersedes, m.older FROM memories m"
 _UNFOLLOWED = "JOIN memories o ON o.uid = m.older WHERE m.older IS NOT NULL AND m.supersedes IS NULL"
 
 
-def relink(truth: Truth, ids: Iterable[int], changes: Changes) -> None:
-    """Let memories supersede those that they name by uid, as far as these are there; called with what was written."""
-    run = truth.connection.execute
+def relinking(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, int | None]:
+    """Return what memories are to supersede from now on, now that some were written, by id, where that has changed."""
 
     def read(where: str, *values: object) -> list[Link]:
-        return [Link(*row) for row in run(f"{_LINKS} {where}", values)]
+        return [Link(*row) for row in connection.execute(f"{_LINKS} {where}", values)]
 
     def find(uid: str) -> Link | int | None:
         for link in read("WHERE m.uid = ?", uid):
             return link
-        row = run("SELECT memory FROM removed WHERE uid = ?", (uid,)).fetchone()
+        row = connection.execute("SELECT memory FROM removed WHERE uid = ?", (uid,)).fetchone()
         return None if row is None else int(row[0])
 
     concerned = read(_UNFOLLOWED)
     for memory_id in ids:
         for link in read("WHERE m.id = ?", memory_id):
             concerned += [link, *read("WHERE m.older = ?", link.uid)]
-    for memory_id, older in relinked(concerned, find).items():
-        if (memory := truth.read(memory_id)) is not None:
-            same = {"same_vectors": True, "same_words": True}
-            truth.put(replace(memory, supersedes=older), (), None, changes, **same)
+    return relinked(concerned, find)

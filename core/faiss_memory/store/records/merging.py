@@ -22,7 +22,7 @@ from faiss_memory.contracts.merging import (
 )
 from faiss_memory.errors import Conflict, MemoryNotFound
 from faiss_memory.memory import Memory, Origin
-from faiss_memory.store.records import clock, lines, operations
+from faiss_memory.store.records import clock, operations
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.rows import from_microseconds, to_microseconds
 from faiss_memory.store.records.tombstones import was_forgotten
@@ -73,7 +73,7 @@ def merge(
             written.append(number)
             here = here_of(truth, [arrival.uid])[arrival.uid]
         merged.append(_told(outcome, here))
-    lines.relink(truth, written, changes)
+    truth.relink(written, changes)
     return merged
 
 
@@ -182,4 +182,4 @@ def bring_back(
     truth.touch(memory.project, now, changes)
     parts = () if embedding is None or embedding.cues != memory.cues else embedding.by_each()
     truth.put(memory, parts, origin, changes)
-    lines.relink(truth, [memory.id], changes)
+    truth.relink([memory.id], changes)

@@ -15,13 +15,19 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from faiss_memory.store.records import tombstones
-from faiss_memory.store.records.rows import NO_CUES, checksum
+from faiss_memory.store.records import lines, tombstones
+from faiss_memory.store.records.rows import MEMORY_COLUMNS, NO_CUES, checksum
 from faiss_memory.store.records.uses import AddUses, forget_uses
 from faiss_memory.uids import derived_uid
 
 RETRY_SECONDS = 24 * 3600
 _DIGEST_BITS = 62
+_ROW = (*MEMORY_COLUMNS.split(", "), "seq")
+_PUT = (
+    f"INSERT INTO memories ({', '.join(_ROW)}) VALUES ({', '.join('?' * len(_ROW))})"
+    f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _ROW[1:])}"
+)
+_BURY = "INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?, ?)"
 
 
 class PutProject(Struct, tag="project", array_like=True, frozen=True):
@@ -76,23 +82,10 @@ class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
             connection.execute("DELETE FROM forgotten WHERE memory = ?", (self.id,))
         uid = self.uid or derived_uid(tombstones.created(connection), self.id)
         named = (uid, self.by, checksum(self.id, uid, self.by))
-        older = self.older if self.revision else uid_of(connection, self.columns[6])
+        older = self.older if self.revision else lines.uid_of(connection, self.columns[6])
         state = (self.revision or 1, self.changed, older)
-        connection.execute(
-            "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, seq,"
-            " uid, written_by, uid_crc, cues, valid_until, revision, changed, older, state_crc)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
-            " text = excluded.text, source = excluded.source, tags = excluded.tags, metadata = excluded.metadata,"
-            " timestamp = excluded.timestamp, supersedes = excluded.supersedes, crc = excluded.crc,"
-            " seq = excluded.seq, uid = excluded.uid, written_by = excluded.written_by, uid_crc = excluded.uid_crc,"
-            " cues = excluded.cues, valid_until = excluded.valid_until, revision = excluded.revision,"
-            " changed = excluded.changed, older = excluded.older, state_crc = excluded.state_crc",
-            (
-                *(self.id, *self.columns, self.crc, self.seq, *named, self.cues, self.ends),
-                *(*state, checksum(*state)),
-            ),
-        )
+        said = (*self.columns, self.crc, *named, self.cues, self.ends)
+        connection.execute(_PUT, (self.id, *said, *state, checksum(*state), self.seq))
         _count(connection, added=(self.id, self.crc), gone=None if before is None else (self.id, before[0]))
 
 
@@ -113,10 +106,7 @@ class ForgetMemory(Struct, tag="forget", array_like=True, frozen=True):
         if row is not None:
             connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?, ?)", (self.id, self.seq, row[1]))
             if self.revision is not None:
-                connection.execute(
-                    "INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?, ?)",
-                    (self.id, self.revision, self.changed, self.project),
-                )
+                connection.execute(_BURY, (self.id, self.revision, self.changed, self.project))
             forget_uses(connection, self.id)
             _count(connection, added=None, gone=(self.id, row[0]))
 
@@ -134,10 +124,7 @@ class PutTombstone(Struct, tag="tombstone", array_like=True, frozen=True):
     def apply(self, connection: sqlite3.Connection) -> None:
         """Write what is left of it."""
         connection.execute("INSERT OR REPLACE INTO removed VALUES (?, ?, ?)", (self.id, self.seq, self.uid))
-        connection.execute(
-            "INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?, ?)",
-            (self.id, self.revision, self.changed, self.project),
-        )
+        connection.execute(_BURY, (self.id, self.revision, self.changed, self.project))
         count_on(connection, "memories", self.id)
 
 
@@ -336,15 +323,6 @@ def reached(record: Record) -> dict[str, int]:
             memories.append(operation.memories)
             passages.append(operation.passages)
     return {"memories": max(memories, default=0), "passages": max(passages, default=0), "seq": record.seq}
-
-
-def uid_of(connection: sqlite3.Connection, memory_id: int | None) -> str | None:
-    """Return the uid of the memory that has an id, or had it; None where nobody knows."""
-    row = connection.execute(
-        "SELECT uid FROM memories WHERE id = ?1 UNION ALL SELECT uid FROM removed WHERE memory = ?1",
-        (memory_id,),
-    ).fetchone()
-    return None if row is None else str(row[0])
 
 
 def count_on(connection: sqlite3.Connection, table: str, highest: int) -> None:
