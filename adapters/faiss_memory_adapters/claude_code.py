@@ -162,6 +162,15 @@ def _package(context: InstallContext) -> Sequence[OwnFile]:
     )
 
 
+def _packaged(context: InstallContext) -> str:
+    """Return where our plugin is switched on, from whichever marketplace."""
+    for path in _settings(context):
+        for name, is_on in table(read_json(path), "enabledPlugins").items():
+            if is_on is True and name.partition("@")[0] == SERVER:
+                return f"`{name}` is enabled in {path}; `claude plugin uninstall {name}` removes it"
+    return ""
+
+
 def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2) + "\n"
 
@@ -270,4 +279,5 @@ adapter = Adapter(
     obstacles=_obstacles,
     detection=Detection(("~/.claude",), ("claude",), ("CLAUDE_CONFIG_DIR",)),
     package=_package,
+    packaged=_packaged,
 )

@@ -37,6 +37,8 @@ EVENTS: dict[str, dict[str, Any]] = {
     "UserPromptSubmit": {},
     "PostToolUse": {"matcher": "Bash"},
 }
+FINDING = ("FAISS_MEMORY_URL", "FAISS_MEMORY_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
+"""Variables by which our command finds the service: Codex hands on none that is not named."""
 PROMPT = PromptTemplate(NAME, RULES)
 HOOK = HookDialect(
     session_start="SessionStart",
@@ -51,8 +53,7 @@ HOOK = HookDialect(
 def _server(context: InstallContext) -> dict[str, Any]:
     entry: dict[str, Any] = {"url": endpoint_address(context, "/mcp")}
     if starts_us(context):
-        # Codex hands on no variable that is not named.
-        passed = ["FAISS_MEMORY_URL", context.token_variable]
+        passed = [context.token_variable, *FINDING]
         entry = {"command": context.command, "args": arguments(context), "env_vars": passed}
     elif context.has_token:
         entry["bearer_token_env_var"] = context.token_variable

@@ -21,7 +21,8 @@ class Client:
     """Of the home, the project and the model's port: write its settings; gives its environment."""
     before: Sequence[Call] = field(default=())
     """What it does before it uses our tool, where its servers start beside the first answer."""
-    tool: str = "memory_search"
+    shows: str = ""
+    """What the model has then, where it cannot use a tool at once that it has looked up; else the note."""
 
 
 def _written(path: Path, value: object) -> None:
@@ -90,8 +91,8 @@ CLIENTS = (
         before=(("^exec_command$", {"cmd": "sleep 5"}),),
     ),
     Client("gemini", "@google/gemini-cli@0.61.0", ("gemini", "--approval-mode", "yolo", "-p"), _gemini),
-    # Its model must look up a tool before it can use one: that the server is listed there says enough.
-    Client("qwen", "@qwen-code/qwen-code@0.24.4", ("qwen", "--yolo", "-p"), _qwen, tool="^tool_search$"),
+    # Its model looks up a tool, and asks for it by another one.
+    Client("qwen", "@qwen-code/qwen-code@0.24.4", ("qwen", "--yolo", "-p"), _qwen, shows="Search what is remembered"),
     Client("opencode", "opencode-ai@1.18.33", ("opencode", "run"), _opencode),
     Client(
         "copilot", "@github/copilot@1.0.102",

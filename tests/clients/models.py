@@ -18,12 +18,19 @@ DONE = "done"
 class StubModel:
     """What the model was asked, in order, and which tools it still asks for."""
 
-    def __init__(self, calls: Sequence[Call]) -> None:
+    def __init__(self) -> None:
         self.requests: list[str] = []
-        self._calls = list(calls)
+        self._calls: list[Call] = []
         self._lock = threading.Lock()
         self._looked_up: set[str] = set()
         self.port = 0
+
+    def asks_for(self, calls: Sequence[Call]) -> None:
+        """Say which tools it asks for from now on, one after the other."""
+        with self._lock:
+            self._calls = list(calls)
+            self._looked_up.clear()
+            self.requests.clear()
 
     def next_call(self, body: dict[str, Any]) -> tuple[str, str, dict[str, Any]] | None:
         """Choose a tool among those offered: its name, its namespace, and what it is given."""
@@ -46,7 +53,7 @@ class StubModel:
             return None
         self._looked_up.add(pattern)
         found = re.findall(r"mcp__[\w-]*memory_search", self.requests[-1])
-        query = f"select:{found[0]}" if found and "ToolSearch" in lookup else "memory search"
+        query = f"select:{found[0]}" if found else "memory search"
         return lookup.pop(), "", {"query": query}
 
 
@@ -114,9 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def stub_model(calls: Sequence[Call]) -> Iterator[StubModel]:
+def stub_model() -> Iterator[StubModel]:
     """Serve a model on a port of its own, by the wire of Anthropic, OpenAI and Google alike."""
-    model = StubModel(calls)
+    model = StubModel()
     handler = type("Handler", (_Handler,), {"model": model})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True

@@ -80,9 +80,9 @@ class Person:
 
     def asks(self, model: StubModel, given: dict[str, str]) -> tuple[list[str], str]:
         """Ask the client; gives what its model was sent, and what the person sees."""
-        before = len(model.requests)
+        model.asks_for([*self.client.before, ("memory_search", QUERY)])
         said = self.runs(*self.client.command, ASKED, **given)
-        return model.requests[before:], said
+        return list(model.requests), said
 
 
 def _about_the_prompt(requests: list[str]) -> str:
@@ -97,8 +97,7 @@ def test_the_note_and_the_tool_reach_the_model_and_follow_the_service(tmp_path, 
     person = Person(tmp_path, client, programs)
     service = RunningService(tmp_path / "data", fake=True)
     title = f"{client.package.rpartition('/')[2]} {' '.join(scope)}"
-    once = [*client.before, (client.tool, QUERY)]
-    with service, stub_model([*once, *once]) as model:
+    with service, stub_model() as model:
         for text, project in ((NOTE, "acme.website"), (FOREIGN, "other")):
             assert service.call("POST", "/memory/add", {"text": text, "project": project})[0] == 201
         given = dict(client.prepare(person.home, person.project, model.port))
@@ -112,7 +111,7 @@ def test_the_note_and_the_tool_reach_the_model_and_follow_the_service(tmp_path, 
             requests, _ = person.asks(model, given)
             first = _about_the_prompt(requests)
             seen(f"the note comes by itself{where}", NOTE in first and FOREIGN not in "".join(requests))
-            found = NOTE if client.tool == "memory_search" else "memory_search"
+            found = client.shows or NOTE
             answered = [one for one in requests if one.count(found) > first.count(found)]
             seen(f"the tool answers{where}", bool(answered))
             if not where:

@@ -197,6 +197,25 @@ def test_each_way_of_an_assistant_is_tried_and_timed(person):
     assert all(one["state"] == "note" or one["milliseconds"] > 0 for one in tried.values())
 
 
+def test_a_plugin_is_known_and_the_files_are_not_added_beside_it(person):
+    settings = person.home / ".claude/settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(
+        json.dumps({"enabledPlugins": {"faiss-memory@faiss-memory-local": True, "x@y": True}})
+    )
+    for command in ("status", "doctor"):
+        code, said = person.run(command)
+        assert code == 0
+        assert "`faiss-memory@faiss-memory-local` is enabled in" in said
+        assert "faiss-memory install" not in said
+    code, said = person.run("install", "claude-code", "--yes")
+    assert code == 1
+    assert "has us already, as its plugin" in said
+    assert "no assistant was found" in person.run("install", "--all", "--dry-run")[1]
+    settings.write_text(json.dumps({"enabledPlugins": {"faiss-memory@faiss-memory-local": False}}))
+    person.installs("claude-code")
+
+
 def test_without_assistants_it_looks_at_the_service_alone(person):
     code, said = person.run("doctor")
     assert code == 0

@@ -31,6 +31,10 @@ def _no_steps(context: InstallContext) -> Sequence[str]:
     return ()
 
 
+def _nowhere(context: InstallContext) -> str:
+    return ""
+
+
 def _no_routes(service: Service) -> Sequence[Route]:
     return ()
 
@@ -66,6 +70,8 @@ class Adapter:
     """How its hooks speak, if it has any: they are then answered at `POST /adapters/NAME/hook`."""
     package: Callable[[InstallContext], Sequence[OwnFile]] = _no_package
     """The files of a package for the assistant's own plugin system; their paths begin at the package's folder."""
+    packaged: Callable[[InstallContext], str] = _nowhere
+    """Where such a package is switched on, in words, for all projects or the folder; empty where it is not."""
 
     marks: tuple[str, ...] = ()
     """Files and folders of the assistant's own, by which a folder without git is known for a project: `CLAUDE.md`."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from faiss_memory.adapter.adapter import Adapter
-from faiss_memory.contracts.config_files import ConfigFile, InstallContext, Scope, Snippet, Written
+from faiss_memory.contracts.config_files import ConfigFile, InstallContext, Snippet, Written
 from faiss_memory.errors import InstallError
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import environment_with
@@ -53,13 +53,20 @@ class Assistants:
         """Name an assistant as people call it."""
         return self.adapters[name].title if name in self.adapters else name
 
-    def detected(self, scope: Scope, folder: str) -> list[str]:
-        """List the assistants that are on this machine and have files of this scope."""
+    def detected(self, context: InstallContext) -> list[str]:
+        """List the assistants that are on this machine, have files of this scope, and have not got us as a package."""
         return [
             name
             for name, adapter in sorted(self.adapters.items())
-            if scope in adapter.scopes and _is_here(adapter, folder)
+            if context.scope in adapter.scopes
+            and _is_here(adapter, context.folder)
+            and not adapter.packaged(context)
         ]
+
+    def packaged(self, context: InstallContext) -> dict[str, str]:
+        """Return the assistants that have us as a package of their own plugin system, and where that is said."""
+        found = {name: adapter.packaged(context) for name, adapter in sorted(self.adapters.items())}
+        return {name: where for name, where in found.items() if where}
 
 
 _IN_WORDS = {

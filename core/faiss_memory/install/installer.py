@@ -78,7 +78,13 @@ class Installer:
         plan = Plan(self._recorded())
         project = name_project(plan.later, self.scope, self.folder, name)
         context = self.context(project)
+        packaged = self._assistants.packaged(context)
         for assistant in assistants:
+            if assistant in packaged and not plan.later.of(self.owner(assistant)):
+                raise InstallError(
+                    f"{assistant} has us already, as its plugin: {packaged[assistant]}. With both, memories would come "
+                    "twice: remove the plugin first, or leave it at that"
+                )
             files = by_path(self._assistants.files(assistant, context))
             owner = self.owner(assistant)
             refused = [
@@ -147,7 +153,7 @@ class Installer:
 
     def detected(self) -> list[str]:
         """List the assistants that are found on this machine. Raises InstallError if there is none."""
-        found = self._assistants.detected(self.scope, self.folder)
+        found = [*self.found()]
         if not found:
             known = ", ".join(sorted(self._assistants.adapters))
             raise InstallError(f"no assistant was found on this machine; name one: {known}")
@@ -155,7 +161,7 @@ class Installer:
 
     def found(self) -> dict[str, str]:
         """Return the assistants that are found on this machine, by name, with what people call them."""
-        names = self._assistants.detected(self.scope, self.folder)
+        names = self._assistants.detected(self.context(project_in(self._recorded(), self.folder)))
         return {name: self._assistants.title(name) for name in names}
 
     def known(self) -> list[str]:

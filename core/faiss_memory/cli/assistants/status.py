@@ -31,7 +31,15 @@ def status(wants_json: bool) -> None:
     """
     from faiss_memory.cli.output import open_output
     from faiss_memory.cli.writing import as_json
-    from faiss_memory.install import RecordFile, conflicts, folder_here, followed, report
+    from faiss_memory.install import (
+        RecordFile,
+        conflicts,
+        context_of,
+        folder_here,
+        followed,
+        project_in,
+        report,
+    )
 
     settings, assistants = load_assistants()
     installed = followed(RecordFile().load())
@@ -52,8 +60,14 @@ def status(wants_json: bool) -> None:
             out.remark(f"{one.owner.assistant}: {step}")
     for remark in twice:
         out.remark(remark)
+    here = folder_here()
+    packaged = assistants.packaged(context_of(settings, "user", here, project_in(installed, here)))
+    for name, where in packaged.items():
+        both = any(one.owner.assistant == name and not one.is_left_over for one in found)
+        more = " Memories come twice: keep one of the two" if both else ""
+        out.remark(f"{name}: has us as its plugin, {where}.{more}")
     _tell_of_the_name(settings, out)
-    if not found:
+    if not found and not packaged:
         out.remark("Nothing is installed: `faiss-memory install ASSISTANT` does that.")
 
 

@@ -16,6 +16,8 @@ from faiss_memory.errors import MemoryServiceError
 if TYPE_CHECKING:
     from faiss_memory.cli.doctor.findings import Findings
     from faiss_memory.cli.session import Session
+    from faiss_memory.contracts.config_files import InstallContext
+    from faiss_memory.install import Assistants, InstalledAssistant
 
 
 @click.command(cls=ExampleCommand, examples=["faiss-memory doctor", "faiss-memory doctor --json"])
@@ -50,6 +52,27 @@ def doctor(assistant: Sequence[str], wants_json: bool, timeout: float | None, **
     return 0 if well else EXIT_FAILED
 
 
+def _packages(
+    assistants: Assistants, context: InstallContext, found: Sequence[InstalledAssistant]
+) -> list[Findings]:
+    """Tell of assistants that have us as a package of their own plugin system, which is theirs to look after."""
+    from faiss_memory.cli.doctor.findings import Findings
+
+    groups = []
+    for name, where in assistants.packaged(context).items():
+        group = Findings(f"{assistants.title(name)}, as a plugin")
+        if any(one.owner.assistant == name for one in found):
+            group.note(
+                "plugin",
+                f"is there as well as the files: {where}",
+                "Memories come twice: keep one of the two",
+            )
+        else:
+            group.ok("plugin", where)
+        groups.append(group)
+    return groups
+
+
 def examined(session: Session, names: Sequence[str]) -> list[Findings]:
     """Return what is found about the service and assistants. Raises MemoryServiceError for unreadable settings."""
     from faiss_memory.address import service_address
@@ -67,6 +90,7 @@ def examined(session: Session, names: Sequence[str]) -> list[Findings]:
         report,
     )
     from faiss_memory.plugin_host import PluginHost
+    from faiss_memory.project_name import DEFAULT
     from faiss_memory.settings import environment_with, load
 
     settings = load().settings
@@ -89,6 +113,7 @@ def examined(session: Session, names: Sequence[str]) -> list[Findings]:
         what, _, advice = said.partition(". ")
         twice.note("scopes", what, advice)
     groups += [twice] if twice.found else []
+    groups += _packages(assistants, context_of(settings, "user", folder_here(), DEFAULT), found)
     if settings.public_url:
         groups.append(check_public(settings, session.client.address.url if usable else None))
     return groups
