@@ -114,7 +114,7 @@ def test_rules_are_read_by_section_also_in_hidden_folders(shop):
     assert (strict.metadata["globs"], strict.tags) == ("*.ts,*.tsx", ("rules",))
     assert [one.key for one in read(shop / ".cursor/rules/ts.mdc")[1]] == [strict.key]
     rules = {(one.kind, one.key) for one in records}
-    written(shop, **{"docs/note.md": "A note.", ".github/ISSUE_TEMPLATE/bug.md": "no note"})
+    written(shop, **{"docs/agents.md": "A note.", ".github/ISSUE_TEMPLATE/bug.md": "no note"})
     name, records, _ = read(shop)
     assert (name, {(one.kind, one.key) for one in records if one.tags}) == ("markdown", rules)
     assert [one.text for one in records if not one.tags] == ["A note."]

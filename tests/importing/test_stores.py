@@ -186,6 +186,24 @@ def test_a_database_that_is_being_written_is_read_with_its_log_and_left_as_it_is
     assert listing(other) == before
 
 
+def test_what_its_program_has_not_committed_is_not_read(tmp_path):
+    path = database(tmp_path / "vec.db", MCP_MEMORY_SERVICE)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA cache_size = 1")  # so that it writes into the file before it commits
+        connection.execute("BEGIN")
+        connection.execute("UPDATE memories SET content = 'unfinished'")
+        connection.executemany(
+            "INSERT INTO memories (content_hash, content, created_at) VALUES (?, ?, 1)",
+            [(f"n{number}", "x" * 2000) for number in range(200)],
+        )
+        assert (tmp_path / "vec.db-journal").stat().st_size
+        before = listing(tmp_path)
+        assert [one.key for one in read(path)[1]] == ["h1", "h3"]
+        assert read(path)[1][0].text == "Orders live in Postgres"
+        assert listing(tmp_path) == before
+        connection.rollback()
+
+
 def test_no_object_that_was_pickled_is_made(tmp_path):
     path = rival_database("mem0-qdrant.sql", tmp_path / "storage.sqlite")
     evil = b"cos\nsystem\n(S'touch " + str(tmp_path / "made").encode() + b"'\ntR."

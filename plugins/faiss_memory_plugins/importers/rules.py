@@ -18,11 +18,10 @@ _FILES = re.compile(
     r"|\.cursorrules|\.windsurfrules|\.clinerules|\.goosehints|\.rules"
     r"|\.cursor/rules/.+\.(?:mdc|md)|\.windsurf/rules/.+\.md|\.clinerules/.+\.(?:md|txt)|\.roo/rules[^/]*/.+"
     r"|\.continue/rules/.+\.md|\.claude/rules/.+\.md|\.claude/CLAUDE\.md|\.junie/guidelines\.md"
-    r"|\.github/copilot-instructions\.md|\.github/instructions/.+\.instructions\.md|\.gemini/GEMINI\.md)",
-    re.IGNORECASE,
+    r"|\.github/copilot-instructions\.md|\.github/instructions/.+\.instructions\.md|\.gemini/GEMINI\.md)"
 )
 _FOLDERS = re.compile(
-    r"(?:.*/)?\.(?:cursor|windsurf|clinerules|roo|continue|claude|junie|github|gemini)(?:/.*)?", re.IGNORECASE
+    r"(?:.*/)?\.(?:cursor|windsurf|clinerules|roo|continue|claude|junie|github|gemini)(?:/.*)?"
 )
 
 
