@@ -72,7 +72,7 @@ class RunningService:
         self._environment = {
             key: value
             for key, value in os.environ.items()
-            if not key.startswith("FAISS_MEMORY_") and not (self.is_forked and forking.is_pythons(key))
+            if not key.startswith(("FAISS_MEMORY_", *(("LANG", "LC_") if self.is_forked else ())))
         }
         if self.is_forked:
             self._environment |= forking.LOCALE

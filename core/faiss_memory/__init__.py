@@ -10,9 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from faiss_memory.adapter.adapter import (
-        Adapter as Adapter,
-    )
+    from faiss_memory.adapter.adapter import Adapter as Adapter
     from faiss_memory.adapter.connecting import (
         HOOK_SECONDS as HOOK_SECONDS,
         endpoint_address as endpoint_address,
@@ -29,34 +27,26 @@ if TYPE_CHECKING:
         BackgroundThread as BackgroundThread,
         Problems as Problems,
     )
-    from faiss_memory.cli.client import (
-        Client as Client,
-    )
+    from faiss_memory.cli.client import Client as Client
     from faiss_memory.cli.failures import (
         CommandFailed as CommandFailed,
         NobodyThere as NobodyThere,
         Refused as Refused,
         Unreachable as Unreachable,
     )
-    from faiss_memory.cli.here import (
-        project_here as project_here,
-    )
+    from faiss_memory.cli.here import project_here as project_here
     from faiss_memory.cli.lazy import (
         CommandGroup as CommandGroup,
         ExampleCommand as ExampleCommand,
     )
-    from faiss_memory.cli.memories.trial import (
-        trial_of as trial_of,
-    )
+    from faiss_memory.cli.memories.trial import trial_of as trial_of
     from faiss_memory.cli.options import (
         asks_service as asks_service,
         given_only as given_only,
         project_option as project_option,
         read_stdin as read_stdin,
     )
-    from faiss_memory.cli.output import (
-        Output as Output,
-    )
+    from faiss_memory.cli.output import Output as Output
     from faiss_memory.cli.progress import (
         Step as Step,
         shown_progress as shown_progress,
@@ -71,9 +61,7 @@ if TYPE_CHECKING:
         find_service as find_service,
         open_session as open_session,
     )
-    from faiss_memory.cli.writing import (
-        counted as counted,
-    )
+    from faiss_memory.cli.writing import counted as counted
     from faiss_memory.contracts.backups import (
         Backup as Backup,
         Backups as Backups,
@@ -118,9 +106,7 @@ if TYPE_CHECKING:
         Embedding as Embedding,
         Vectors as Vectors,
     )
-    from faiss_memory.contracts.hooks import (
-        hookimpl as hookimpl,
-    )
+    from faiss_memory.contracts.hooks import hookimpl as hookimpl
     from faiss_memory.contracts.http import (
         Download as Download,
         Mount as Mount,
@@ -133,9 +119,7 @@ if TYPE_CHECKING:
         LeftOut as LeftOut,
         Record as Record,
     )
-    from faiss_memory.contracts.jobs import (
-        Job as Job,
-    )
+    from faiss_memory.contracts.jobs import Job as Job
     from faiss_memory.contracts.ledger import (
         USES_KEPT as USES_KEPT,
         Ledger as Ledger,
@@ -273,16 +257,12 @@ if TYPE_CHECKING:
         is_known as is_known,
         nearest_known as nearest_known,
     )
-    from faiss_memory.openapi import (
-        message_schema as message_schema,
-    )
+    from faiss_memory.openapi import message_schema as message_schema
     from faiss_memory.project_name import (
         find_repository as find_repository,
         project_of as project_of,
     )
-    from faiss_memory.rights import (
-        Rights as Rights,
-    )
+    from faiss_memory.rights import Rights as Rights
     from faiss_memory.safe_files import (
         NotAFile as NotAFile,
         entries_of as entries_of,
@@ -329,9 +309,7 @@ if TYPE_CHECKING:
         convert as convert,
         whole as whole,
     )
-    from faiss_memory.schema.limits import (
-        is_blank as is_blank,
-    )
+    from faiss_memory.schema.limits import is_blank as is_blank
     from faiss_memory.secrets.masking import (
         Masker as Masker,
         masked as masked,
@@ -352,9 +330,7 @@ if TYPE_CHECKING:
         PART as PART,
         parts_of as parts_of,
     )
-    from faiss_memory.store.records.rows import (
-        comparable as comparable,
-    )
+    from faiss_memory.store.records.rows import comparable as comparable
     from faiss_memory.tokens import (
         count_tokens as count_tokens,
         within_tokens as within_tokens,

@@ -11,134 +11,41 @@ import uuid
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
 
 from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.errors import InvalidRequest, StoreCorrupt
 from faiss_memory.memory import Memory
-from faiss_memory.schema import NewMemory, ProjectName
+from faiss_memory.schema import NewMemory
 from faiss_memory.schema.decoding import convert, in_words
 from faiss_memory.schema.limits import check_cues, check_metadata, check_tags, check_text
 from faiss_memory.settings import Limits
+from faiss_memory.store.records.incoming_rows import (
+    AnswerRow,
+    Count,
+    ForgottenRow,
+    MemoryRow,
+    ModelRow,
+    Moment,
+    OriginRow,
+    PassageRow,
+    ProjectRow,
+    PurgedRow,
+    RemovedRow,
+    RetryRow,
+    UseRow,
+)
 from faiss_memory.store.records.reader import are_sound, is_sound_key
-from faiss_memory.store.records.rows import FIRST, LAST, MEMORY_COLUMNS, checksum, from_row, texts_of
+from faiss_memory.store.records.rows import MEMORY_COLUMNS, checksum, from_row, texts_of
 from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION, TABLES
 from faiss_memory.uids import is_uid
 
-HIGHEST = 2**53 - 1
-"""The highest id and number of a change: every client can write it, and there is room to count on."""
 VECTORS_AT_ONCE = 1000
 LONGEST_VALUE = 1 << 26
 """Bytes of one value of a stranger's database."""
-
-_Count: TypeAlias = Annotated[int, Meta(ge=0, le=HIGHEST)]
-_Id: TypeAlias = Annotated[int, Meta(ge=1, le=HIGHEST)]
-_Place: TypeAlias = Annotated[int, Meta(ge=-HIGHEST, le=HIGHEST)]
-_Moment: TypeAlias = Annotated[int, Meta(ge=FIRST, le=LAST)]
-_Crc: TypeAlias = Annotated[int, Meta(ge=0, lt=2**32)]
-_Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=512)]
-
-
-class _Project(Struct, array_like=True):
-    name: ProjectName
-    created: _Moment
-    updated: _Moment
-
-
-class _Row(Struct, array_like=True):
-    id: _Id
-    project: ProjectName
-    text: str
-    source: str
-    tags: str
-    metadata: str
-    timestamp: _Moment
-    supersedes: _Id | None
-    crc: _Crc
-    uid: str
-    by: Annotated[str, Meta(max_length=200)] | None
-    uid_crc: _Crc
-    cues: str
-    valid_until: _Moment | None
-    revision: _Id
-    changed: _Moment | None
-    older: str | None
-    state_crc: _Crc
-    seq: _Count
-
-
-class _Removed(Struct, array_like=True):
-    memory: _Id
-    seq: _Count
-    uid: str
-
-
-class _Forgotten(Struct, array_like=True):
-    memory: _Id
-    revision: _Id
-    changed: _Moment
-    project: str
-
-
-class _Model(Struct, array_like=True):
-    id: _Id
-    identity: _Word
-    name: _Word
-    dimension: Annotated[int, Meta(ge=1, le=2**16)]
-
-
-class _Passage(Struct, array_like=True):
-    id: _Id
-    memory: _Id
-    start: _Place
-    end: _Place
-    crc: _Crc
-    key_crc: _Crc
-    model: _Id
-    vector: bytes
-
-
-class _Answer(Struct, forbid_unknown_fields=True):
-    id: _Id | None
-    twin: tuple[_Id, float] | None
-    repeated: bool
-
-
-class _Retry(Struct, array_like=True):
-    key: Annotated[str, Meta(min_length=1, max_length=200)]
-    digest: Annotated[bytes, Meta(max_length=128)]
-    answer: str
-    made: _Count
-
-
-class _Origin(Struct, array_like=True):
-    memory: _Id
-    file: Annotated[str, Meta(min_length=1, max_length=2**15)]
-    place: Annotated[str, Meta(max_length=2**15)]
-    text: Annotated[str, Meta(max_length=128)]
-    details: Annotated[str, Meta(max_length=128)]
-    crc: _Crc
-
-
-class _Purged(Struct, array_like=True):
-    line: str
-    uid: str
-    memory: _Id
-
-
-class _Use(Struct, array_like=True):
-    day: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d\Z")]
-    assistant: Annotated[str, Meta(max_length=200)]
-    project: ProjectName
-    memory: _Count
-    event: _Word
-    latency: _Count
-    count: _Count
-    tokens: _Count
 
 
 class Rules(NamedTuple):
@@ -177,10 +84,10 @@ def admit(path: Path, rules: Rules) -> list[LeftOut]:
 
 def _look_through(connection: sqlite3.Connection, rules: Rules) -> list[LeftOut]:
     seq = check_state(connection)
-    _check_rows(connection, "project", "SELECT name, created, updated FROM projects", _Project)
+    _check_rows(connection, "project", "SELECT name, created, updated FROM projects", ProjectRow)
     models = _check_models(connection, rules)
     damaged = _check_memories(connection, rules.limits, seq)
-    removed = _check_rows(connection, "removed memory", "SELECT memory, seq, uid FROM removed", _Removed)
+    removed = _check_rows(connection, "removed memory", "SELECT memory, seq, uid FROM removed", RemovedRow)
     if any(row.seq > seq or not is_uid(row.uid) for row in removed):
         raise Inadmissible(
             "it counts memories as removed by changes that it has not reached, or without a uid"
@@ -195,7 +102,7 @@ def _look_through(connection: sqlite3.Connection, rules: Rules) -> list[LeftOut]
 def check_state(connection: sqlite3.Connection) -> int:
     """Check what a database says of itself, and how far it has counted; returns its seq. Raises Inadmissible."""
     state = dict(connection.execute("SELECT key, value FROM state"))
-    for key, kind in {"seq": _Count, "memories": _Count, "digest": int, "created": _Moment}.items():
+    for key, kind in {"seq": Count, "memories": Count, "digest": int, "created": Moment}.items():
         _converted(state.get(key), kind, f"its `{key}`")
     if not is_uuid(state.get("uuid")) or not is_uid(state.get("line")):
         raise Inadmissible("its `uuid` or `line` is none")
@@ -203,7 +110,7 @@ def check_state(connection: sqlite3.Connection) -> int:
     counted = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
     for table in ("memories", "passages"):
         highest = connection.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0
-        if not highest <= _converted(counted.get(table, 0), _Count, f"its counter of {table}"):
+        if not highest <= _converted(counted.get(table, 0), Count, f"its counter of {table}"):
             raise Inadmissible(f"its counter of {table} is behind them")
     seq: int = state["seq"]
     return seq
@@ -221,9 +128,9 @@ def _check_rows(connection: sqlite3.Connection, what: str, sql: str, kind: Any) 
     return [_converted(row, kind, f"{what} {row[0]!r}") for row in connection.execute(sql)]
 
 
-def _check_models(connection: sqlite3.Connection, rules: Rules) -> dict[int, _Model]:
+def _check_models(connection: sqlite3.Connection, rules: Rules) -> dict[int, ModelRow]:
     """Check the models; returns their dimensions by number."""
-    models = _check_rows(connection, "model", "SELECT id, identity, name, dimension FROM models", _Model)
+    models = _check_rows(connection, "model", "SELECT id, identity, name, dimension FROM models", ModelRow)
     for model in models:
         ours = rules.models.get(model.identity, model.dimension)
         if ours != model.dimension:
@@ -243,7 +150,7 @@ def _check_memories(connection: sqlite3.Connection, limits: Limits | None, seq: 
                 raise
             damaged.append(LeftOut(int(row[0]), str(row[9]), "damaged"))
             continue
-        _check_memory(_converted(row, _Row, f"memory {row[0]!r}"), seq)
+        _check_memory(_converted(row, MemoryRow, f"memory {row[0]!r}"), seq)
         if limits is not None:
             _check_as_request(memory, limits)
     twice = connection.execute("SELECT uid FROM memories GROUP BY uid HAVING count(*) > 1").fetchone()
@@ -252,7 +159,7 @@ def _check_memories(connection: sqlite3.Connection, limits: Limits | None, seq: 
     return damaged
 
 
-def _check_memory(row: _Row, seq: int) -> None:
+def _check_memory(row: MemoryRow, seq: int) -> None:
     for name, uid in (("uid", row.uid), ("older", row.older or row.uid)):
         if not is_uid(uid):
             raise Inadmissible(f"memory {row.id}: `{name}` is no UUID of version 7")
@@ -274,24 +181,24 @@ def _check_as_request(memory: Memory, limits: Limits) -> None:
 
 def _check_beside(connection: sqlite3.Connection) -> None:
     """Check what lies beside the memories."""
-    for retry in _check_rows(connection, "retry", "SELECT key, digest, answer, made FROM retries", _Retry):
+    for retry in _check_rows(connection, "retry", "SELECT key, digest, answer, made FROM retries", RetryRow):
         try:
-            msgspec.json.decode(retry.answer, type=list[_Answer])
+            msgspec.json.decode(retry.answer, type=list[AnswerRow])
         except msgspec.DecodeError as error:
             raise Inadmissible(f"the answer to retry {retry.key!r} is none: {error}") from None
     columns = "memory, file, place, text, details"
-    for origin in _check_rows(connection, "origin", f"SELECT {columns}, crc FROM origins", _Origin):
+    for origin in _check_rows(connection, "origin", f"SELECT {columns}, crc FROM origins", OriginRow):
         values = (origin.memory, origin.file, origin.place, origin.text, origin.details)
         if checksum(*values) != origin.crc:
             raise Inadmissible(f"the checksum of the origin of memory {origin.memory} does not match")
-    purged = _check_rows(connection, "purged memory", "SELECT line, uid, memory FROM purged", _Purged)
+    purged = _check_rows(connection, "purged memory", "SELECT line, uid, memory FROM purged", PurgedRow)
     if not all(is_uid(entry.line) and is_uid(entry.uid) for entry in purged):
         raise Inadmissible("its list of what was purged names no uids")
-    for what, table, kind in (("use", "uses", _Use), ("forgotten memory", "forgotten", _Forgotten)):
+    for what, table, kind in (("use", "uses", UseRow), ("forgotten memory", "forgotten", ForgottenRow)):
         _check_rows(connection, what, f"SELECT {', '.join(TABLES[table])} FROM {table}", kind)
 
 
-def _check_passages(connection: sqlite3.Connection, models: Mapping[int, _Model]) -> None:
+def _check_passages(connection: sqlite3.Connection, models: Mapping[int, ModelRow]) -> None:
     vectors: list[bytes] = []
     last = ""
     sql = (
@@ -299,7 +206,7 @@ def _check_passages(connection: sqlite3.Connection, models: Mapping[int, _Model]
         " JOIN memories m ON m.id = memory ORDER BY model"
     )
     for *row, text, cues in connection.execute(sql):
-        passage = _converted(row, _Passage, f"passage {row[0]!r}")
+        passage = _converted(row, PassageRow, f"passage {row[0]!r}")
         what = f"passage {passage.id} of memory {passage.memory}"
         is_cue = -len(texts_of(cues)) <= passage.start == passage.end < 0
         if not is_cue and not 0 <= passage.start <= passage.end <= len(text):
@@ -318,8 +225,10 @@ def _check_passages(connection: sqlite3.Connection, models: Mapping[int, _Model]
 
 
 def _check_vectors(vectors: list[bytes], model: str) -> None:
+    if not vectors:
+        return
     array = np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), -1)
-    if vectors and not are_sound(array, model).all():
+    if not are_sound(array, model).all():
         raise Inadmissible(f"it holds a vector of a length that those of its model {model} do not have")
 
 
