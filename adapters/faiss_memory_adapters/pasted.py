@@ -53,12 +53,21 @@ def _entries(context: InstallContext) -> Iterator[tuple[str, str, tuple[str, ...
     # ampcode.com/manual: a key with a dot in it.
     amp = "~/.config/amp/settings.json" if home else ".amp/settings.json"
     yield "Amp", amp, ("amp.mcpServers",), plain
+    yield from _by_other_names(context, named)
+
+
+def _by_other_names(
+    context: InstallContext, named: Mapping[str, Any]
+) -> Iterator[tuple[str, str, tuple[str, ...], Mapping[str, Any]]]:
+    """Yield those that call a command or the way to an address by names of their own."""
+    begun = {"command": context.command, "args": arguments(context)}
+    is_ours, home = starts_us(context), context.scope == "user"
     # docs.roocode.com/features/mcp/using-mcp-in-roo; for all projects the file is VS Code's to find.
     roo = "mcp_settings.json" if home else ".roo/mcp.json"
     yield (
         "Roo Code",
         roo,
-        mcp,
+        ("mcpServers",),
         {**(begun if is_ours else {"type": "streamable-http", **named}), "alwaysAllow": [TOOL]},
     )
     # kilo.ai/docs/automate/mcp: as OpenCode has it, which it is made of.
@@ -67,7 +76,11 @@ def _entries(context: InstallContext) -> Iterator[tuple[str, str, tuple[str, ...
     yield "Kilo Code", kilo, ("mcp",), started if is_ours else {"type": "remote", **named, "enabled": True}
     # goose-docs.ai: extensions.
     goose = {"type": "stdio", "cmd": context.command, "args": arguments(context)}
-    reached = {"type": "streamable_http", "uri": url, **token}
+    reached = {
+        "type": "streamable_http",
+        "uri": named["url"],
+        **{key: named[key] for key in named if key != "url"},
+    }
     about = {"name": "FAISS Memory", "enabled": True, "timeout": 30}
     yield (
         "Goose",

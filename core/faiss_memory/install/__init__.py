@@ -5,7 +5,7 @@ from faiss_memory.install.data import ABSENT
 from faiss_memory.install.formats import KINDS, Part, snippet, whole_file
 from faiss_memory.install.installer import Installer
 from faiss_memory.install.moves import followed
-from faiss_memory.install.places import by_path, context_of, folder_here, project_in, system
+from faiss_memory.install.places import by_path, context_of, folder_here, system
 from faiss_memory.install.plan import Edit, Plan, Refusal
 from faiss_memory.install.present import current
 from faiss_memory.install.record import Installed, Owner, RecordFile
@@ -30,7 +30,6 @@ __all__ = [
     "current",
     "folder_here",
     "followed",
-    "project_in",
     "report",
     "snippet",
     "system",

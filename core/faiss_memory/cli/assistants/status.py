@@ -34,10 +34,8 @@ def status(wants_json: bool) -> None:
     from faiss_memory.install import (
         RecordFile,
         conflicts,
-        context_of,
         folder_here,
         followed,
-        project_in,
         report,
     )
 
@@ -60,13 +58,22 @@ def status(wants_json: bool) -> None:
             out.remark(f"{one.owner.assistant}: {step}")
     for remark in twice:
         out.remark(remark)
-    here = folder_here()
-    packaged = assistants.packaged(context_of(settings, "user", here, project_in(installed, here)))
+    _tell_of_packages(settings, assistants, found, out)
+    _tell_of_the_name(settings, out)
+
+
+def _tell_of_packages(
+    settings: Settings, assistants: Assistants, found: Sequence[InstalledAssistant], out: Output
+) -> None:
+    """Say which assistants have us as a package of their own plugin system, or that nothing is installed at all."""
+    from faiss_memory.install import context_of, folder_here
+    from faiss_memory.memory import DEFAULT_PROJECT
+
+    packaged = assistants.packaged(context_of(settings, "user", folder_here(), DEFAULT_PROJECT))
     for name, where in packaged.items():
         both = any(one.owner.assistant == name and not one.is_left_over for one in found)
         more = " Memories come twice: keep one of the two" if both else ""
         out.remark(f"{name}: has us as its plugin, {where}.{more}")
-    _tell_of_the_name(settings, out)
     if not found and not packaged:
         out.remark("Nothing is installed: `faiss-memory install ASSISTANT` does that.")
 

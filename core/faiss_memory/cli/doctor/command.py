@@ -55,7 +55,7 @@ def doctor(assistant: Sequence[str], wants_json: bool, timeout: float | None, **
 def _packages(
     assistants: Assistants, context: InstallContext, found: Sequence[InstalledAssistant]
 ) -> list[Findings]:
-    """Tell of assistants that have us as a package of their own plugin system, which is theirs to look after."""
+    """Return what is told of assistants that have us as a package of their own plugin system."""
     from faiss_memory.cli.doctor.findings import Findings
 
     groups = []
@@ -73,17 +73,27 @@ def _packages(
     return groups
 
 
+def _twice(found: Sequence[InstalledAssistant]) -> list[Findings]:
+    """Return what is told of assistants that are installed more than once for one folder."""
+    from faiss_memory.cli.doctor.findings import Findings
+    from faiss_memory.install import conflicts
+
+    twice = Findings("assistants")
+    for said in conflicts([one.owner for one in found]):
+        what, _, advice = said.partition(". ")
+        twice.note("scopes", what, advice)
+    return [twice] if twice.found else []
+
+
 def examined(session: Session, names: Sequence[str]) -> list[Findings]:
     """Return what is found about the service and assistants. Raises MemoryServiceError for unreadable settings."""
     from faiss_memory.address import service_address
     from faiss_memory.cli.doctor.assistants import Patient, chosen
-    from faiss_memory.cli.doctor.findings import Findings
     from faiss_memory.cli.doctor.public_way import check_public
     from faiss_memory.cli.doctor.service_checks import check_service
     from faiss_memory.install import (
         Assistants,
         RecordFile,
-        conflicts,
         context_of,
         folder_here,
         followed,
@@ -108,11 +118,7 @@ def examined(session: Session, names: Sequence[str]) -> list[Findings]:
             one, assistants.adapters.get(one.owner.assistant), context, service_address(settings)
         )
         groups.append(patient.examine(usable, stats, token))
-    twice = Findings("assistants")
-    for said in conflicts([one.owner for one in found]):
-        what, _, advice = said.partition(". ")
-        twice.note("scopes", what, advice)
-    groups += [twice] if twice.found else []
+    groups += _twice(found)
     groups += _packages(assistants, context_of(settings, "user", folder_here(), DEFAULT), found)
     if settings.public_url:
         groups.append(check_public(settings, session.client.address.url if usable else None))
