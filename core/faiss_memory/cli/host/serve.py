@@ -52,7 +52,7 @@ def compile_model(model: str | None, cache_dir: Path | None) -> None:
     keep_files_private()
 
     try:
-        embedder = open_embedder(loaded.model_name, loaded.cache_folder)
+        embedder = open_embedder(loaded.model_name, loaded.cache_folder, metric=loaded.metric or None)
     except MissingPackages as error:
         if not packages.can_install():
             raise
@@ -62,7 +62,7 @@ def compile_model(model: str | None, cache_dir: Path | None) -> None:
             err=True,
         )
         packages.install(error.names)
-        embedder = open_embedder(loaded.model_name, loaded.cache_folder)
+        embedder = open_embedder(loaded.model_name, loaded.cache_folder, metric=loaded.metric or None)
     click.echo(f"{embedder.identity} is ready: {embedder.dimension} dimensions, {embedder.window} tokens")
     embedder.close()
 
