@@ -178,6 +178,10 @@ def test_what_was_forgotten_elsewhere_is_not_taken_over_later(home: Home) -> Non
     given = home.add("one more")
     assert outcomes(home, arriving("the ledger", 3, uids[0])) == ["back"]
     assert there(home)[uids[0]].id not in given
+    (done,) = merging(home).merge([gone(uids[1], purged=True)])
+    assert done.outcome == "purge"
+    home.store.purge([done.memory_id or 0])
+    assert outcomes(home, gone(uids[1], purged=True), arriving("x", 9, uids[1])) == ["known", "purged"]
 
 
 def test_what_replaces_what_is_followed_whichever_comes_first(home: Home) -> None:

@@ -188,6 +188,35 @@ class Restarting(ShelfStore):
         return replace(told, position=f"{told.position}#{id(self)}")
 
 
+class Uncounted(ShelfStore):
+    """Does not count a change of tags."""
+
+    def change(self, memory_id, change, embedding):
+        (before,) = self.get([memory_id])
+        changed = super().change(memory_id, change, embedding)
+        if change.tags is not None:
+            self.shelf.memories[memory_id] = replace(changed, revision=before.revision)
+        return changed
+
+
+class Rising(ShelfStore):
+    """Takes what was forgotten here over from elsewhere, however early a state it is."""
+
+    def merge(self, arrivals, embeddings=(), *, dry_run=False):
+        late = [
+            replace(one, revision=9) if one.draft is not None and one.revision else one for one in arrivals
+        ]
+        return super().merge(late, embeddings, dry_run=dry_run)
+
+
+class Loose(ShelfStore):
+    """Forgets what replaces what where the older one arrives later."""
+
+    def _take(self, arrival, here, embedding):
+        known = arrival.supersedes in self.known([arrival.supersedes or ""])
+        super()._take(arrival if known else replace(arrival, supersedes=None), here, embedding)
+
+
 class Dirty(ShelfStore):
     """Lets readers see what is not committed yet."""
 
@@ -200,7 +229,7 @@ class Dirty(ShelfStore):
 
 FAULTS = [
     OneMetric, Mingling, Forgetful, OneShort, Stubborn, Careless, Repeating, Mixed, Stale, Halfway, Amnesiac, Leaking,
-    Approximate, Comparing, Silent, Dirty, Nameless, Renaming, Deaf, Restarting,
+    Approximate, Comparing, Silent, Dirty, Uncounted, Rising, Loose, Nameless, Renaming, Deaf, Restarting,
 ]  # fmt: skip
 
 

@@ -18,11 +18,13 @@ from faiss_memory.errors import StoreCorrupt
 from faiss_memory.memory import Memory, Origin
 from faiss_memory.store.backup.log import read_lines
 from faiss_memory.store.records.operations import ForgetMemory, PutMemory, PutOrigin, Record, decode_record
-from faiss_memory.store.records.rows import MEMORY_COLUMNS, checksum, from_microseconds, from_row
+from faiss_memory.store.records.rows import MEMORY_COLUMNS, NO_CUES, checksum, from_microseconds, from_row
 from faiss_memory.uids import derived_uid
 
 log = logging.getLogger("faiss_memory.store")
 
+_NAMES = MEMORY_COLUMNS.split(", ")
+_UID = _NAMES.index("uid")
 _NAMED = re.compile(rb'\["(?:memory|forget|origin)",(\d+),')
 """Where a line of the log may name a memory: records are long, and few are worth decoding."""
 
@@ -53,10 +55,8 @@ class _Search:
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             seq = int(connection.execute("SELECT value FROM state WHERE key = 'seq'").fetchone()[0])
             for memory_id, uid in self.wanted.items():
-                row = connection.execute(
-                    f"SELECT {MEMORY_COLUMNS} FROM memories WHERE id = ? AND uid = ?", (memory_id, uid)
-                ).fetchone()
-                if row is not None:
+                row = _row(connection, memory_id, self.created)
+                if row is not None and row[_UID] == uid:
                     self._meet(seq, row)
                     origin = connection.execute(
                         "SELECT file, place, text, details FROM origins WHERE memory = ?", (memory_id,)
@@ -101,6 +101,23 @@ class _Search:
         held = self.found.setdefault(memory_id, _Held())
         if held.origin is None or held.origin[0] < seq:
             held.origin = seq, origin
+
+
+def _row(connection: sqlite3.Connection, memory_id: int, created: int) -> tuple[Any, ...] | None:
+    """Read a row as it is written today, also of a base whose tables are older."""
+    there = {row[1] for row in connection.execute("PRAGMA table_info(memories)")}
+    names = [name for name in _NAMES if name in there]
+    row = connection.execute(f"SELECT {', '.join(names)} FROM memories WHERE id = ?", (memory_id,)).fetchone()
+    if row is None:
+        return None
+    uid = derived_uid(created, memory_id)
+    lacking = {
+        **{"uid": uid, "written_by": None, "uid_crc": checksum(memory_id, uid, None), "cues": NO_CUES},
+        **{"valid_until": None, "revision": 1, "changed": None, "older": None},
+        "state_crc": checksum(1, None, None),
+    }
+    found = lacking | dict(zip(names, row, strict=True))
+    return tuple(found[name] for name in _NAMES)
 
 
 def find_forgotten(backups: Path, wanted: Mapping[int, str], created: int) -> dict[int, Forgotten]:

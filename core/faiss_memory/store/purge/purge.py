@@ -156,6 +156,8 @@ class Purging:
         older = read_intent(self._data)
         if older is not None and older.created == created:
             there |= {key: uids for key, uids in older.gone().uids.items() if key in ids}
+        purged = self._committer.read(lambda truth: tombstones.listed(truth.connection)).purged
+        there |= {key: uids for key, uids in removed.items() if uids.isdisjoint(one.uid for one in purged)}
         return held(self._data, rest) | there if rest.uids else there
 
     def _run(self, gone: Gone) -> tuple[int, list[Path]]:

@@ -22,7 +22,7 @@ from faiss_memory.contracts.merging import (
 )
 from faiss_memory.errors import Conflict, MemoryNotFound
 from faiss_memory.memory import Memory, Origin
-from faiss_memory.store.records import clock, operations
+from faiss_memory.store.records import clock, lines, operations
 from faiss_memory.store.records.changes import Changes
 from faiss_memory.store.records.rows import from_microseconds, to_microseconds
 from faiss_memory.store.records.tombstones import was_forgotten
@@ -178,7 +178,9 @@ def bring_back(
     ).fetchone()
     changes.seq, now = truth.advance(), clock.now()
     memory = memory if row is None else replace(memory, project=row[0])
-    memory = replace(memory, revision=truth.forgotten(memory.id).revision + 1, changed=now)
+    older = memory.supersedes_uid or lines.uid_of(truth.connection, memory.supersedes)
+    revision = truth.forgotten(memory.id).revision + 1
+    memory = replace(memory, revision=revision, changed=now, supersedes_uid=older)
     truth.touch(memory.project, now, changes)
     parts = () if embedding is None or embedding.cues != memory.cues else embedding.by_each()
     truth.put(memory, parts, origin, changes)
