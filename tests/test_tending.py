@@ -257,6 +257,19 @@ def test_what_is_stale_is_shown(make_service, client_of, tmp_path):
     assert (old in never, used in never) == (True, False)
 
 
+def test_what_is_not_valid_any_more_is_stale(client):
+    over = add(client, "the office is in Bonn", valid_until="2026-01-31T00:00:00Z")
+    add(client, "the office is in Ulm", valid_until="2199-01-01T00:00:00Z")
+    elsewhere = add(client, "the office is in Kiel", project="other", valid_until="2025-01-31T00:00:00Z")
+    gone = add(client, "the office is in Jena", valid_until="2026-01-31T00:00:00Z")
+    add(client, "the office is in Mainz", supersedes=gone)
+    told = ok(client.get("/review/stale"))
+    assert [(one["id"], one["state"]) for one in told["expired"]] == [(over, "expired")]
+    told = ok(client.get("/review/stale", params={"project": "*"}))
+    assert {one["id"] for one in told["expired"]} >= {over, elsewhere}
+    assert gone not in {one["id"] for one in told["expired"]}
+
+
 def test_memories_that_their_files_say_no_more_are_stale(make_service, client_of, tmp_path):
     notes = tmp_path / "notes"
     notes.mkdir()

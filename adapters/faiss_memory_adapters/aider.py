@@ -70,7 +70,7 @@ def _context(service: Service, request: ContextFileRequest) -> Page:
         found += service.list_memories(ListRequest(project=name, limit=MOST_RECENT)).memories
     head = filled(PROMPT.text, InstallContext(url="", project=project))
     notes: dict[int, Note] = {}
-    for memory in found:
+    for memory in (one for one in found if one.state != "expired"):
         notes.setdefault(memory.id, _note(memory))
     left = request.tokens - count_tokens(f"{head}\n\n")
     text, _ = framed(list(notes.values()), why, left, most_characters=4 * request.tokens, here=project)

@@ -129,6 +129,7 @@ def _item(memory: Any) -> ContextItem:
         project=memory.project,
         text=memory.text if whole else memory.passage.text,
         cut=not whole,
+        ended=memory.valid_until[:10] if memory.state == "expired" else "",
     )
     source = clean_line(memory.source)
     is_url = source == memory.source and source.startswith(("https://", "http://"))

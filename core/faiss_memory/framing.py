@@ -62,6 +62,8 @@ class Note:
     replaces: Sequence[str] = ()
     """Dates of older notes that say the same with another value."""
     cut: bool = False
+    ended: str = ""
+    """YYYY-MM-DD since which it is not true any more; empty where that is not known."""
 
 
 def framed(
@@ -102,6 +104,7 @@ def note_text(note: Note) -> str:
         source if len(source) <= LONGEST_SOURCE else f"…{source[-LONGEST_SOURCE:]}",
         ", ".join(f"#{_in_a_head(tag)}" for tag in note.tags),
         f"superseded by {note.superseded_by}" if note.superseded_by else "",
+        f"no longer valid since {note.ended}" if note.ended else "",
         f"replaces what was noted on {', '.join(note.replaces)}" if note.replaces else "",
         f"project {note.project}" if note.project else "",
     ]

@@ -163,16 +163,17 @@ MEMORY_ADD = Tool(
     description="Remember one lasting fact, with its reason, in one or two sentences that stand alone. Search first. "
     'Give it three to five cues that say when it should come up: "adding a migration", "an upload fails with 413".',
     message=schema.AddRequest,
-    fields=("text", "cues", "source", "tags", "metadata", "project", "supersedes", "if_novel"),
+    fields=("text", "cues", "source", "tags", "metadata", "project", "supersedes", "valid_until", "if_novel"),
     required=("text",),
     says={
         "text": "",
         "cues": _CUES,
-        "source": "A file, a ticket.",
+        "source": "",
         "tags": "decision, convention, fix, preference.",
         "metadata": "",
         "project": "default: for every project.",
         "supersedes": "Id of what it replaces.",
+        "valid_until": "",
         "if_novel": "",
     },
 )

@@ -204,8 +204,8 @@ def test_every_example_runs_as_it_is_written(prepared, example):
             ended = CommandLine(prepared.folder, given).shell(example)
     elif " share" in example:
         ended = _shared(prepared, example)
-    elif example == "faiss-memory verify 1":
-        ended = prepared("verify", "1")
+    elif example.startswith("faiss-memory verify 1"):
+        ended = prepared.shell(example)
     elif " verify" in example or " migrate" in example:
         with RunningService(prepared.folder / "memories", fake=True) as service:
             service.stop()

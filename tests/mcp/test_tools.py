@@ -246,6 +246,15 @@ def test_what_was_forgotten_is_stored_when_it_is_added_again(assistant, client):
     assert client.get("/memories").json["count"] == 1
 
 
+def test_what_is_not_valid_any_more_is_marked(assistant):
+    assistant.done("memory_add", text="The ledger is in mysql", valid_until="2026-01-31T00:00:00Z")
+    assistant.done("memory_add", text="The ledger is in postgres", valid_until="2199-01-31T00:00:00Z")
+    for result in (assistant.call("memory_search", query="ledger"), assistant.call("memory_recent")):
+        ends = {note["id"]: note.get("ended") for note in result["structuredContent"]["results"]}
+        assert ends == {1: "2026-01-31", 2: None}
+        assert text(result).count("no longer valid since 2026-01-31") == 1
+
+
 def test_what_a_newer_one_replaces_is_marked(assistant, client):
     assistant.done("memory_add", text="The ledger is in mysql")
     assistant.done("memory_add", text="The ledger is in postgres", supersedes=1)

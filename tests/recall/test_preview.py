@@ -292,3 +292,18 @@ def test_who_comes_by_the_public_way_sees_none_of_it(make, method, path):
     public = {"Host": "memory.example.com", "Authorization": "Bearer pub-77b2e0"}
     answer = client.request(method, path, {} if method == "POST" else None, headers=public)
     assert answer.status_code == 404
+
+
+def test_what_is_not_valid_any_more_is_withheld_with_the_day(client):
+    over = add(client, DECISION, project="shop", tags=["pinned"], valid_until="2026-01-31T12:00:00Z")
+    other = add(client, OTHER, project="shop", tags=["decision"], valid_until="2199-01-01T00:00:00Z")
+    assert why(preview(client, DECISION))[over] == "no longer valid since 2026-01-31"
+    assert preview(client, OTHER)["shown"][0]["id"] == other
+    assert over not in shown(fire(client, prompt=DECISION, session_id="1"))
+    (row,) = log(client, "?project=shop")
+    assert {one["id"]: one["why"] for one in row["withheld"]}[over] == "no longer valid since 2026-01-31"
+    assert shown(fire(client, "SessionStart", source="startup", session_id="2")) == [other]
+    found = client.post("/search", {"query": DECISION, "project": "shop"}).json["results"]
+    assert {one["id"]: one.get("state") for one in found} == {over: "expired", other: None}
+    client.request("PATCH", f"/memory/{over}", {"forever": True})
+    assert preview(client, DECISION)["shown"][0]["id"] == over

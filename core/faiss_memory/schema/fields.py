@@ -67,9 +67,12 @@ Properties: TypeAlias = Annotated[
 Similarity: TypeAlias = Annotated[
     float, Meta(ge=0, le=1, description="Cosine of two embeddings, from which they count as similar.")
 ]
-FileState: TypeAlias = Annotated[
-    Literal["fresh", "changed", "gone"],
-    Meta(description="Whether the file that it was built of still says it; absent where that is not known."),
+State: TypeAlias = Annotated[
+    Literal["fresh", "changed", "gone", "expired"],
+    Meta(
+        description="Whether it still holds: `expired` once `valid_until` is past, otherwise how the file stands "
+        "that it was built of; absent where that is not known."
+    ),
 ]
 Chance: TypeAlias = Annotated[
     float, Meta(ge=0, le=1, description="Least chance that a result answers the query.")

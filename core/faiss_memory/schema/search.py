@@ -12,7 +12,6 @@ from faiss_memory.schema.fields import (
     NOT_BLANK,
     Answer,
     Chance,
-    FileState,
     GivenTime,
     Hint,
     Message,
@@ -20,6 +19,7 @@ from faiss_memory.schema.fields import (
     Properties,
     Scopes,
     Similarity,
+    State,
     Superseded,
     Tags,
     TagsMode,
@@ -149,7 +149,7 @@ class FoundMemory(Answer):
     passage: PassageText | UnsetType = UNSET
     superseded_by: int | UnsetType = UNSET
     valid_until: Annotated[Time, Meta(description="When it stops being true.")] | UnsetType = UNSET
-    state: FileState | UnsetType = UNSET
+    state: State | UnsetType = UNSET
     evidence: EvidenceAnswer | UnsetType = UNSET
     why: WhyAnswer | UnsetType = UNSET
 

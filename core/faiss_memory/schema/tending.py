@@ -249,12 +249,13 @@ class StaleFile(Answer):
 
 
 class StaleAnswer(Answer):
-    """Memories whose files are gone or have changed, and those that nothing has found since a day."""
+    """Memories whose files are gone or have changed, that are over, or that nothing has found since a day."""
 
     files: list[StaleFile]
     files_left: Annotated[
         int, Meta(description="How many files were not looked at, because the time or the room was up.")
     ]
+    expired: Annotated[list[MemoryAnswer], Meta(description="Those whose `valid_until` is past.")]
     never_recalled: list[MemoryAnswer]
     since: str
     project: str | list[str]

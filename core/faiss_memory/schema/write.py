@@ -12,7 +12,6 @@ from faiss_memory.schema.fields import (
     Answer,
     Choice,
     Cues,
-    FileState,
     GivenTime,
     Hint,
     Id,
@@ -24,6 +23,7 @@ from faiss_memory.schema.fields import (
     Scopes,
     Similarity,
     Source,
+    State,
     Superseded,
     Tag,
     Tags,
@@ -124,7 +124,7 @@ class MemoryAnswer(Answer):
     uid: Uid
     by: WrittenBy | None
     valid_until: Annotated[Time, Meta(description="When it stops being true.")] | UnsetType = UNSET
-    state: FileState | UnsetType = UNSET
+    state: State | UnsetType = UNSET
 
 
 class PatchAnswer(MemoryAnswer):

@@ -83,8 +83,16 @@ def memory_fields(record: Memory) -> dict[str, Any]:
         "superseded_by": record.superseded_by,
         "uid": record.uid,
         "by": record.by,
-        "valid_until": UNSET if record.valid_until is None else time_text(record.valid_until),
+        **_validity(record),
     }
+
+
+def _validity(record: Memory) -> dict[str, Any]:
+    """Write until when a memory is true, if anybody knows, and whether that is over."""
+    ends = record.valid_until
+    if ends is None:
+        return {}
+    return {"valid_until": time_text(ends), "state": "expired" if ends <= datetime.now(UTC) else UNSET}
 
 
 def found_memory(result: SearchResult, explain: bool = False) -> schema.FoundMemory:
@@ -111,9 +119,9 @@ def found_memory(result: SearchResult, explain: bool = False) -> schema.FoundMem
             text=record.text[passage.start : passage.end], start=passage.start, end=passage.end
         ),
         superseded_by=UNSET if record.superseded_by is None else record.superseded_by,
-        valid_until=UNSET if record.valid_until is None else time_text(record.valid_until),
         evidence=_evidence(evidence) if explain and evidence is not None else UNSET,
         why=_why(result) if explain else UNSET,
+        **_validity(record),
     )
 
 

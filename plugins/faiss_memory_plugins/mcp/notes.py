@@ -44,6 +44,8 @@ class ShownMemory(Answer, kw_only=True, omit_defaults=True):
     tags: list[str] = msgspec.field(default_factory=list)
     relevance: float = 0.0
     superseded_by: int | None = None
+    ended: str = ""
+    """The day since which it is not true any more."""
     shortened: bool = False
 
 
@@ -121,8 +123,13 @@ def _shown(found: FoundMemory | MemoryAnswer, room: int) -> ShownMemory:
         tags=[clean_line(tag) for tag, cost in zip(found.tags, costs, strict=True) if cost <= MOST_OF_SOURCE],
         relevance=round(found.relevance, 2) if isinstance(found, FoundMemory) else 0.0,
         superseded_by=found.superseded_by or None,
+        ended=_ended(found),
         shortened=shown != whole,
     )
+
+
+def _ended(memory: FoundMemory | MemoryAnswer) -> str:
+    return (memory.valid_until or "")[:10] if memory.state == "expired" else ""
 
 
 def _fitted(text: str, room: int) -> str:
@@ -211,6 +218,7 @@ def _written(shown: ShownMemory) -> str:
             text=shown.text,
             tags=shown.tags,
             superseded_by=shown.superseded_by,
+            ended=shown.ended,
         )
     )
 
@@ -236,6 +244,7 @@ def memory_note(memory: MemoryAnswer, tokens: int | None = None) -> str:
             source=shortened(memory.source, MOST_OF_SOURCE),
             project=memory.project,
             text=text if tokens is None else _fitted(text, tokens),
+            ended=_ended(memory),
         )
     )
 

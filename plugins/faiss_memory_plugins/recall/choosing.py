@@ -8,11 +8,14 @@ from typing import Any
 
 from faiss_memory import (
     DEFAULT_PROJECT,
+    FoundMemory,
     ListRequest,
+    MemoryAnswer,
     MemoryNotFound,
     Note,
     Service,
 )
+from faiss_memory_plugins.recall.messages import Why
 
 PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
 """Tags: what is shown at every start; what is shown there after it; the summary of a session, shown to it alone."""
@@ -43,7 +46,7 @@ def digest_of(
     pinned = [memory for name in _scope(project) for memory in newest(service, name, PINNED)]
     chosen = [*own, *pinned, *newest(service, project, DECISION)]
     each = {memory.id: memory for memory in chosen}.values()
-    return _news([note(memory) for memory in each if _says_its_file(service, memory)], known)
+    return _news([note(memory) for memory in each if _holds(service, memory)], known)
 
 
 def note(memory: Any, *, passage: bool = False) -> Note:
@@ -71,9 +74,16 @@ def _news(notes: Sequence[Note], known: Collection[int]) -> list[Note]:
     return [one for one in notes if one.id not in known]
 
 
-def _says_its_file(service: Service, memory: Any) -> bool:
-    """Return whether the file of a memory, if it has one, still says it."""
+def _holds(service: Service, memory: Any) -> bool:
+    """Return whether a memory is still true, as far as anybody knows."""
     try:
-        return service.get(memory.id).state not in ("changed", "gone")
+        return not why_not_true(service.get(memory.id))
     except MemoryNotFound:  # forgotten in this moment
         return False
+
+
+def why_not_true(memory: FoundMemory | MemoryAnswer) -> Why:
+    """Return why a memory in an answer does not hold any more; empty where nothing is known against it."""
+    if memory.state == "expired":
+        return f"no longer valid since {(memory.valid_until or '')[:10]}"
+    return {"changed": "file changed", "gone": "file gone"}.get(memory.state or "", "")

@@ -20,7 +20,7 @@ from faiss_memory import (
     framed,
     is_same_text,
 )
-from faiss_memory_plugins.recall.choosing import SESSION_NOTE, note
+from faiss_memory_plugins.recall.choosing import SESSION_NOTE, note, why_not_true
 from faiss_memory_plugins.recall.messages import Why
 from faiss_memory_plugins.recall.prompt_parts import PromptParts, prompt_parts, why_nothing
 from faiss_memory_plugins.recall.settings import RecallSettings
@@ -39,8 +39,6 @@ FOUND = "found for this prompt"
 NOT_FOR = "not_for"
 """The property of a memory that holds prompts it is not to be shown for."""
 LONGEST_PHRASE = 300
-_STALE: Mapping[Any, Why] = {"changed": "file changed", "gone": "file gone"}
-"""Why a memory is withheld whose file does not say it any more, by its state."""
 NEARLY_THE_SAME = 0.8
 """The cosine from which a prompt is one that a memory is not for."""
 
@@ -145,7 +143,7 @@ def chosen(
 ) -> tuple[list[Note], dict[int, Why]]:
     """Choose what is shown of what was found, the most relevant first; the rest has its reason."""
     withheld: dict[int, Why] = {one.id: "relevance" for one in found if one.relevance < bar}
-    withheld |= {one.id: _STALE[one.state] for one in found if one.id not in withheld and one.state in _STALE}
+    withheld |= {one.id: over for one in found if one.id not in withheld and (over := why_not_true(one))}
     withheld |= {one: "not for this" for one in unwanted}
     left = [one for one in found if one.id not in withheld]
     # Beside a good note a mediocre one distracts.

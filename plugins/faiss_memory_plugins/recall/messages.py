@@ -8,16 +8,12 @@ from msgspec import Meta
 
 from faiss_memory import Answer, EvidenceAnswer, Id, Message, ProjectName, Time
 
-Why: TypeAlias = Literal[
-    "relevance",
-    "beside a better one",
-    "duplicate",
-    "replaced",
-    "budget",
-    "not for this",
-    "shown before",
-    "file changed",
-    "file gone",
+Why: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="`relevance`, `beside a better one`, `duplicate`, `replaced`, `budget`, `not for this`, "
+        "`shown before`, `file changed`, `file gone`, or `no longer valid since` with the day."
+    ),
 ]
 Prompt: TypeAlias = Annotated[str, Meta(description="What somebody would write to an assistant.")]
 

@@ -1,8 +1,9 @@
-"""Whether memories still say what the files say that they were built of: asked of the running service."""
+"""Whether memories still hold, by their files and until when they are true: asked of the running service."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,18 +13,46 @@ from faiss_memory.cli.records import Cell, Column
 from faiss_memory.cli.views import MOST
 from faiss_memory.cli.writing import as_json, excerpt
 
+if TYPE_CHECKING:
+    from faiss_memory.cli.session import Session
+
 WORDS = {
     "fresh": "its file says so",
     "changed": "its file says something else now",
     "gone": "its file is gone",
+    "expired": "it was true until {}",
     "": "it was built of no file that can be read",
 }
 
 
 def tell_whether_true(ids: Sequence[int], *, wants_json: bool) -> None:
-    """Tell of each memory how its file stands; ends with a failure if one does not say it any more."""
+    """Tell of each memory whether it holds; ends with a failure if one does not any more."""
     session = opened(url=None, timeout=None, wants_json=wants_json)
-    memories = [session.call("GET", f"/memory/{one}") for one in ids]
+    _tell(session, [session.call("GET", f"/memory/{one}") for one in ids], wants_json=wants_json)
+
+
+def say_still_true(ids: Sequence[int], until: str | None, *, wants_json: bool) -> None:
+    """Let a person say that memories hold: until a time, or for good if they were over; then tell of them.
+
+    What a file says stays as it is: a memory that was built follows its file.
+    """
+    session = opened(url=None, timeout=None, wants_json=wants_json)
+    memories = []
+    for one in ids:
+        memory = session.call("GET", f"/memory/{one}")
+        change: dict[str, Any] = {}
+        if until is not None:
+            change["valid_until"] = until
+        elif memory.get("state") == "expired":
+            change["forever"] = True
+        if change:
+            session.call("PATCH", f"/memory/{one}", change)
+            memory = session.call("GET", f"/memory/{one}")
+        memories.append(memory)
+    _tell(session, memories, wants_json=wants_json)
+
+
+def _tell(session: Session, memories: Sequence[dict[str, Any]], *, wants_json: bool) -> None:
     if wants_json:
         click.echo(as_json({"memories": memories, "count": len(memories)}))
     else:
@@ -35,7 +64,8 @@ def tell_whether_true(ids: Sequence[int], *, wants_json: bool) -> None:
         for one in memories:
             state = one.get("state", "")
             shown = Cell(one["text"], excerpt(one["text"], MOST))
-            rows.append((one["id"], Cell(state, WORDS[state]), one["project"], one["source"], shown))
+            words = WORDS[state].format(one.get("valid_until", "")[:10])
+            rows.append((one["id"], Cell(state, words), one["project"], one["source"], shown))
         session.out.table(columns, rows)
-    if any(one.get("state") in ("changed", "gone") for one in memories):
+    if any(one.get("state") in ("changed", "gone", "expired") for one in memories):
         click.get_current_context().exit(EXIT_FAILED)

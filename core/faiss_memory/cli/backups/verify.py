@@ -9,6 +9,7 @@ import click
 
 from faiss_memory.cli.failures import EXIT_FAILED, CommandFailed
 from faiss_memory.cli.lazy import ExampleCommand
+from faiss_memory.cli.options import time_option
 from faiss_memory.cli.progress import shown_part
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         "faiss-memory verify --data-dir ./memories",
         "faiss-memory verify --repair --quick --json",
         "faiss-memory verify 1",
+        "faiss-memory verify 1 --still-true --until 2099-12-31",
     ],
 )
 @click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1, 2**63 - 1))
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 @click.option("--data-dir", type=click.Path(path_type=Path), help="The folder of the memories.")
 @click.option("--repair", "mends", is_flag=True, help="Mend what is found; what is replaced is set aside.")
 @click.option("--quick", is_flag=True, help="Restore no backup beside, and take no text apart again.")
+@click.option("--still-true", is_flag=True, help="Say that the memories ID hold, though they are over.")
+@time_option("--until", "When they stop being true, with --still-true [never].")
 @click.option("--json", "wants_json", is_flag=True, help="For scripts.")
 def verify(
     ids: tuple[int, ...],
@@ -37,6 +41,8 @@ def verify(
     data_dir: Path | None,
     mends: bool,
     quick: bool,
+    still_true: bool,
+    until: str | None,
     wants_json: bool,
 ) -> None:
     """Check every file of the memories, and mend what is damaged; or whether the memory ID is still true.
@@ -44,20 +50,29 @@ def verify(
     The service must be stopped. Memories, vectors, the log, search indexes: all of it is compared, and every backup is
     restored beside. What is wrong is listed, with what --repair would do. It ends with 1 if something is.
 
-    With an ID the running service is asked whether the file that this memory was built of still says it: `fresh`,
-    `changed` or `gone`. It ends with 1 if one does not.
+    With an ID the running service is asked whether the file that this memory was built of still says it, `fresh`,
+    `changed` or `gone`, and whether it is `expired`. It ends with 1 if one does not hold.
+
+    --still-true is how you say that one holds all the same: it has no end any more, or the one that --until gives.
 
     Piped, each finding is a line: file, what is wrong, what --repair does; each memory: id, state, project, source,
     text.
     """
+    if until is not None and not still_true:
+        raise click.UsageError("--until goes with --still-true.")
+    if still_true and not ids:
+        raise click.UsageError("--still-true needs the ID of a memory.")
     if not ids:
         _verify_files(config, data_dir, mends=mends, quick=quick, wants_json=wants_json)
         return
     if config or data_dir or mends or quick:
-        raise click.UsageError("An ID asks the running service: it goes with --json alone.")
-    from faiss_memory.cli.backups.still_true import tell_whether_true
+        raise click.UsageError("An ID asks the running service: it goes with --still-true and --json alone.")
+    from faiss_memory.cli.backups.still_true import say_still_true, tell_whether_true
 
-    tell_whether_true(ids, wants_json=wants_json)
+    if still_true:
+        say_still_true(ids, until, wants_json=wants_json)
+    else:
+        tell_whether_true(ids, wants_json=wants_json)
 
 
 def _verify_files(

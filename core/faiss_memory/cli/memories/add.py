@@ -99,6 +99,7 @@ def add(
 @metadata_option("The new properties, in place of all others; an empty one takes all away.")
 @time_option("--timestamp", "When it was learnt.")
 @time_option("--valid-until", "When it stops being true.")
+@click.option("--forever", is_flag=True, help="Take the end of its validity away.")
 @click.option("--keep-secrets", is_flag=True, help="Store what looks like a secret as it is.")
 @asks_service
 def edit(
@@ -107,6 +108,7 @@ def edit(
     text: str | None,
     tag: Sequence[str],
     cue: Sequence[str],
+    forever: bool,
     keep_secrets: bool,
     **given: Any,
 ) -> None:
@@ -121,6 +123,8 @@ def edit(
     for name, values in (("tags", tag), ("cues", cue)):
         if values:
             changes[name] = [] if list(values) == [""] else list(values)
+    if forever:
+        changes["forever"] = True
     if text == "-" or (text is None and not changes and not sys.stdin.isatty()):
         text = read_stdin("The text")
     memory = session.call("GET", f"/memory/{id}")
@@ -128,7 +132,7 @@ def edit(
         text = _edited(memory["text"])
     if text is not None:
         changes["text"] = text
-    if all(memory[key] == value for key, value in changes.items()):
+    if not forever and all(memory.get(key) == value for key, value in changes.items()):
         if not session.prints_json(memory):
             session.out.say(f"Memory {id} says that already; nothing was changed", "yellow")
         return

@@ -1,4 +1,4 @@
-"""Whether memories that were built of files are still what these say."""
+"""Whether memories still hold: what is over, and what was built of files that say something else by now."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec import UNSET
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.memory import Origin
 from faiss_memory.schema import FoundMemory, MemoryAnswer
-from faiss_memory.schema.fields import FileState
+from faiss_memory.schema.fields import State
 from faiss_memory.service.tending.built_files import Outdated, is_gone
 
 SECONDS = 0.1
@@ -26,7 +26,7 @@ class _Known(NamedTuple):
     origin: Origin
     size: int
     changed: int
-    state: FileState | None
+    state: State | None
 
 
 class Freshness:
@@ -39,21 +39,22 @@ class Freshness:
         self._lock = Lock()
 
     def told(self, memory: MemoryAnswer) -> MemoryAnswer:
-        """Return an answer with the state of the memory's file, if it has one that can be read."""
-        memory.state = self._states([memory.id], seconds=None).get(memory.id, UNSET)
+        """Return an answer with the state of the memory's file, if it has one that can be read, and is not over."""
+        if memory.state is UNSET:
+            memory.state = self._states([memory.id], seconds=None).get(memory.id, UNSET)
         return memory
 
     def note(self, found: Sequence[FoundMemory]) -> None:
         """Put the states of their files into results, the most relevant first, for as long as that may take."""
-        order = sorted(found, key=lambda one: -one.relevance)
+        order = sorted((one for one in found if one.state is UNSET), key=lambda one: -one.relevance)
         states = self._states([one.id for one in order], seconds=SECONDS)
-        for one in found:
+        for one in order:
             one.state = states.get(one.id, UNSET)
 
-    def _states(self, ids: Sequence[int], seconds: float | None) -> dict[int, FileState]:
+    def _states(self, ids: Sequence[int], seconds: float | None) -> dict[int, State]:
         ends = None if seconds is None else time.monotonic() + seconds
         origins = self._engine.store.origins_of(ids)
-        states: dict[int, FileState] = {}
+        states: dict[int, State] = {}
         for memory_id in ids:
             if memory_id in origins and (ends is None or time.monotonic() < ends):
                 state = self._state(memory_id, origins[memory_id])
@@ -61,7 +62,7 @@ class Freshness:
                     states[memory_id] = state
         return states
 
-    def _state(self, memory_id: int, origin: Origin) -> FileState | None:
+    def _state(self, memory_id: int, origin: Origin) -> State | None:
         try:
             there = os.stat(origin.file)
         except (OSError, ValueError):
@@ -75,7 +76,7 @@ class Freshness:
                     del self._known[next(iter(self._known))]
         return known.state
 
-    def _looked(self, memory_id: int, origin: Origin) -> FileState | None:
+    def _looked(self, memory_id: int, origin: Origin) -> State | None:
         """Return what the plugins say; None if the file cannot be read, or nobody reads files."""
         answers = self._outdated({memory_id: origin})
         reasons = [told[memory_id] for told in answers if memory_id in told]

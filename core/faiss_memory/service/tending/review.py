@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from faiss_memory.engine.engine import MemoryEngine
-from faiss_memory.memory import Filter
+from faiss_memory.memory import Filter, Memory
 from faiss_memory.rights import PERSON
 from faiss_memory.schema import MemoryAnswer, tending
 from faiss_memory.service import messages
@@ -13,6 +15,8 @@ from faiss_memory.service.tending.built_files import BuiltFiles
 from faiss_memory.service.tending.use_report import UseReport, first_day
 
 RECALLS = ("found", "shown")
+PAGE = 1000
+"""Memories that are read at once."""
 
 
 class Review:
@@ -24,13 +28,14 @@ class Review:
         self._files = files
 
     def stale(self, request: tending.StaleRequest) -> tending.StaleAnswer:
-        """Look after the files of memories that were built, and for memories that nothing has found for so long."""
+        """Look after the files of memories that were built, and for what is over or nothing has found for so long."""
         projects = PERSON.to_read(request.project)
         since = first_day(request.days)
         files, left = self._files.stale(projects, request.limit)
         return tending.StaleAnswer(
             files=files,
             files_left=left,
+            expired=self._expired(projects, request.limit),
             never_recalled=self._never_recalled(projects, since, request),
             since=since,
             project=messages.format_projects(projects),
@@ -41,14 +46,28 @@ class Review:
     ) -> list[MemoryAnswer]:
         used = {use.memory for use in self._uses.since(since) if use.event in RECALLS}
         before = datetime.now(UTC) - timedelta(days=request.days)
-        found: list[MemoryAnswer] = []
+        unused = (
+            memory
+            for memory in self._oldest_first(Filter(projects=projects, before=before))
+            if memory.id not in used
+        )
+        return [messages.memory(memory) for memory in islice(unused, request.limit)]
+
+    def _expired(self, projects: tuple[str, ...] | None, most: int) -> list[MemoryAnswer]:
+        now = datetime.now(UTC)
+        over = (
+            memory
+            for memory in self._oldest_first(Filter(projects=projects))
+            if memory.valid_until is not None and memory.valid_until <= now
+        )
+        return [messages.memory(memory) for memory in islice(over, most)]
+
+    def _oldest_first(self, where: Filter) -> Iterator[Memory]:
+        """Yield all of them, a page at a time."""
         after = None
-        while len(found) < request.limit:
-            page = self._engine.store.select(
-                Filter(projects=projects, before=before), order="oldest", limit=1000, after=after
-            )
-            found += [messages.memory(memory) for memory in page if memory.id not in used]
-            if len(page) < 1000:
-                break
+        while True:
+            page = self._engine.store.select(where, order="oldest", limit=PAGE, after=after)
+            yield from page
+            if len(page) < PAGE:
+                return
             after = page[-1].timestamp, page[-1].id
-        return found[: request.limit]

@@ -14,6 +14,8 @@
  * @property {string} [uid]
  * @property {number | null} [supersedes]
  * @property {number | null} [superseded_by]
+ * @property {string} [valid_until]
+ * @property {"fresh" | "changed" | "gone" | "expired"} [state]
  */
 
 /**

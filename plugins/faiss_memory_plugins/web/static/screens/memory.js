@@ -12,6 +12,13 @@ import { brief, exactly, likely, percent, writer } from "../words.js";
 import { About } from "./about.js";
 import { Edit } from "./edit.js";
 
+/** Why a memory does not hold any more. @type {Record<string, (memory: import("../api.js").Memory) => string>} */
+const UNTRUE = {
+  expired: (memory) => `It was true until ${exactly(memory.valid_until || "")}.`,
+  changed: () => "The file that it is about says something else now.",
+  gone: () => "The file that it is about is gone.",
+};
+
 /** @typedef {import("../api.js").Found} Found */
 /** @typedef {import("../api.js").Memory} Memory */
 
@@ -94,6 +101,7 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
       <span class="quiet"><${When} time=${memory.timestamp} /></span>
     </header>
     ${memory.superseded_by && html`<p class="note">A newer one replaces it: <a href=${href("memories", { id: memory.superseded_by, state: "all" })}>memory ${memory.superseded_by}</a>. Searches leave it out.</p>`}
+    ${UNTRUE[memory.state || ""] && html`<p class="note">${UNTRUE[memory.state || ""](memory)} Assistants are not shown it unasked.</p>`}
     ${isEditing && data
       ? html`<${Edit} key=${isEditing} memory=${data} kind=${isEditing} close=${() => change({ edit: undefined })} done=${done} changed=${changed} />`
       : html`<div class="row actions" role="toolbar" aria-label="What to do with it">

@@ -58,11 +58,12 @@ const QUEUES = {
       .map((one) => ({ key: String(one.id), why: `Memory ${one.superseded_by} replaces it`, memories: [one] })),
   },
   stale: {
-    title: "Stale", lead: "From files that are gone or say something else by now, and what nothing has found in 90 days. A build brings files up to date.", isThere: () => can("GET", "/review/stale"),
+    title: "Stale", lead: "From files that are gone or say something else by now, what is over, and what nothing has found in 90 days. A build brings files up to date.", isThere: () => can("GET", "/review/stale"),
     load: async (signal) => {
       const told = await get("/review/stale", {}, signal);
       return [
         ...told.files.map((/** @type {any} */ one) => ({ key: `file-${one.memory.id}`, memories: [one.memory], why: `${one.why[0].toUpperCase()}${one.why.slice(1)}: ${one.file}` })),
+        ...(told.expired || []).map((/** @type {Memory} */ one) => ({ key: `over-${one.id}`, memories: [one], why: `No longer valid since ${one.valid_until?.slice(0, 10)}` })),
         ...told.never_recalled.map((/** @type {Memory} */ one) => ({ key: `never-${one.id}`, memories: [one], why: "Nothing has found it in 90 days" })),
       ];
     },
