@@ -62,6 +62,12 @@ if TYPE_CHECKING:
         open_session as open_session,
     )
     from faiss_memory.cli.writing import counted as counted
+    from faiss_memory.contracts.anchors import (
+        ANCHORS as ANCHORS,
+        MOST_ANCHORS as MOST_ANCHORS,
+        WHOLE_FILE as WHOLE_FILE,
+        anchor_of as anchor_of,
+    )
     from faiss_memory.contracts.backups import (
         Backup as Backup,
         Backups as Backups,

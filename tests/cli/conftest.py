@@ -27,7 +27,8 @@ def environment(home: Path, runtime: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """One service for all tests that use a project of their own."""
-    with RunningService(tmp_path_factory.mktemp("running") / "data", fake=True) as service:
+    roots = {"plugins.ingest.roots": str(tmp_path_factory.getbasetemp())}
+    with RunningService(tmp_path_factory.mktemp("running") / "data", fake=True, **roots) as service:
         yield service
 
 

@@ -36,3 +36,26 @@ def test_what_says_nothing_together_is_refused(repository):
         ended = repository("verify", *options)
         assert ended.code == 2, options
         assert "--still-true" in ended.err
+
+
+def test_a_memory_names_the_files_that_it_speaks_of(repository):
+    file = repository.folder / "src" / "retry.py"
+    file.parent.mkdir()
+    file.write_text("three times\n")
+    id = repository.added("Retries are in retry.py", "--anchor", "src/retry.py", "--metadata", "n=1")
+    assert verified(repository, id)[:2] == (0, "fresh")
+    file.write_text("four times\n")
+    assert verified(repository, id)[:2] == (1, "changed")
+    assert verified(repository, id, "--still-true")[:2] == (0, "fresh")
+    file.unlink()
+    assert verified(repository, id)[:2] == (1, "gone")
+    assert verified(repository, id, "--still-true")[:2] == (0, None)
+    file.write_text("five times\n")
+    repository("edit", str(id), "--anchor", str(file))
+    memory = json.loads(repository("verify", str(id), "--json").out)["memories"][0]
+    assert (memory["state"], memory["metadata"]["n"]) == ("fresh", 1)
+    assert [one["path"] for one in memory["metadata"]["anchors"]] == [str(file)]
+    repository("edit", str(id), "--anchor", "")
+    assert verified(repository, id)[:2] == (0, None)
+    missing = repository("add", "x", "--anchor", "none.py")
+    assert (missing.code, "none.py: there is no such file" in missing.err) == (2, True)

@@ -151,7 +151,8 @@ def find_outdated(service: Service, origins: Mapping[int, Origin]) -> Mapping[in
     """Return which of some memories that were built say something else than their files now, each with what differs.
 
     Asked of a few files at a time, when a person looks for what is stale, and of what is to be shown unasked. What
-    cannot be read now, or must not, has an empty text; what holds is left out.
+    cannot be read now, or must not, has an empty text; what holds is left out. An origin whose place is `WHOLE_FILE` is
+    no part that a memory was built from but a file that it speaks of, with its SHA-256 then as `text`.
     """
 
 

@@ -8,8 +8,9 @@ from typing import TypeVar
 from msgspec import UNSET
 
 from faiss_memory import schema
-from faiss_memory.errors import InvalidRequest
-from faiss_memory.memory import FOREVER, Change, Draft
+from faiss_memory.contracts.anchors import ANCHORS
+from faiss_memory.errors import InvalidRequest, NotAllowed
+from faiss_memory.memory import FOREVER, Change, Draft, Metadata
 from faiss_memory.rights import Rights
 from faiss_memory.schema.letters import check_no_nul, whole
 from faiss_memory.schema.limits import check_cues, check_metadata, check_tags, check_text, check_time
@@ -28,6 +29,7 @@ def draft_of(memory: schema.NewMemory, prefix: str, rights: Rights, limits: Limi
             rights.check_compared(project, f"{prefix}{field}")
     check_text(memory.text, limits.text_bytes, f"{prefix}text", "text_bytes")
     check_metadata(memory.metadata, limits.metadata_bytes, f"{prefix}metadata")
+    _check_anchors(memory.metadata, f"{prefix}metadata", rights)
     _check_no_nul(memory, prefix)
     return Draft(
         text=memory.text,
@@ -52,6 +54,7 @@ def change_of(
         raise InvalidRequest(
             "`forever` takes away what `valid_until` gives: leave one of them out", "forever"
         )
+    _check_anchors(or_none(request.metadata) or {}, "metadata", rights)
     tags = None
     if request.tags is not UNSET:
         tags = check_tags(vocabulary.tags(request.tags, (project,), rights), limits.tags, "tags")
@@ -64,6 +67,15 @@ def change_of(
         timestamp=check_time(or_none(request.timestamp), "timestamp"),
         valid_until=FOREVER if request.forever else check_time(or_none(request.valid_until), "valid_until"),
     )
+
+
+def _check_anchors(metadata: Metadata, field: str, rights: Rights) -> None:
+    """Check that nobody but the person names files of this machine. Raises NotAllowed."""
+    if ANCHORS in metadata and not rights.is_person:
+        field = f"{field}.{ANCHORS}"
+        raise NotAllowed(
+            f"`{field}` names files of this machine, which only its person may: leave it out", field
+        )
 
 
 def check_limits(part: Draft | Change, limits: Limits) -> None:

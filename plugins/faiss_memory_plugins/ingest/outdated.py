@@ -1,10 +1,14 @@
-"""What a file says now, beside the memories that were built of it before: which of them it does not say any more."""
+"""What a file says now, beside the memories that were built of it before: which of them it does not say any more.
+
+And whether the files that memories speak of, their anchors, are still as they were.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from faiss_memory import Origin, Service
+from faiss_memory import WHOLE_FILE, Origin, Service
+from faiss_memory_plugins.ingest.anchors import changed_anchors
 from faiss_memory_plugins.ingest.documents import read_document
 from faiss_memory_plugins.ingest.planning import Orphans, plan_file
 from faiss_memory_plugins.ingest.reading import Unreadable, read_text
@@ -22,11 +26,14 @@ def outdated(service: Service, origins: Mapping[int, Origin]) -> dict[int, str]:
     outside the folders that may be, has an empty reason.
     """
     settings = service.settings.of(IngestSettings)
+    anchors = {memory_id: origin for memory_id, origin in origins.items() if origin.place == WHOLE_FILE}
+    found = changed_anchors(anchors, settings)
     roots = Roots.of(settings.roots)
     by_file: dict[str, dict[int, Origin]] = {}
     for memory_id, origin in origins.items():
+        if memory_id in anchors:
+            continue
         by_file.setdefault(origin.file, {})[memory_id] = origin
-    found: dict[int, str] = {}
     for file, known in by_file.items():
         try:
             read = read_text(file, roots, settings.max_file_bytes)

@@ -1,10 +1,11 @@
-"""The plugin: its calls, what it says of stale memories, and its beginning and end with the service."""
+"""The plugin: its calls, what it says of memories and their files, and its beginning and end with the service."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from faiss_memory import Job, Origin, Route, Service, hookimpl
+from faiss_memory import Change, Draft, Job, Origin, Route, Service, hookimpl
+from faiss_memory_plugins.ingest.anchors import with_digests
 from faiss_memory_plugins.ingest.builds import Builds
 from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildJob, BuildRequest, BuildsAnswer
 from faiss_memory_plugins.ingest.outdated import outdated
@@ -24,6 +25,7 @@ class Ingest:
 
     _builds: Builds | None = None
     _watches: Watches | None = None
+    _service: Service | None = None
 
     @hookimpl
     def register_settings(self) -> type[IngestSettings]:
@@ -62,6 +64,23 @@ class Ingest:
         return outdated(service, origins)
 
     @hookimpl
+    def before_add(self, drafts: list[Draft]) -> None:
+        """Note what the files hold now that memories speak of."""
+        if self._service is not None:
+            settings = self._service.settings.of(IngestSettings)
+            for place, draft in enumerate(drafts):
+                prefix = "" if len(drafts) == 1 else f"memories[{place}]."
+                drafts[place] = with_digests(draft, settings, prefix)
+
+    @hookimpl
+    def before_change(self, changes: dict[int, Change]) -> None:
+        """Do the same for corrections."""
+        if self._service is not None:
+            settings = self._service.settings.of(IngestSettings)
+            for memory_id, change in changes.items():
+                changes[memory_id] = with_digests(change, settings)
+
+    @hookimpl
     def register_jobs(self, service: Service) -> Sequence[Job]:
         """Hand in builds at set times."""
         builds = self._parts(service)[0]
@@ -88,6 +107,7 @@ class Ingest:
 
     def _parts(self, service: Service) -> tuple[Builds, Watches]:
         if self._builds is None or self._watches is None:
+            self._service = service
             self._builds = Builds(service)
             self._watches = Watches(service, self._builds)
         return self._builds, self._watches

@@ -35,19 +35,28 @@ class FileText:
 
 
 def read_text(path: str, roots: Roots, most_bytes: int) -> FileText:
-    """Read a file. Raises Unreadable."""
+    """Read a file that holds text. Raises Unreadable."""
+    raw, changed = read_bytes(
+        path, roots, most_bytes, "not a file that holds text (a pipe, socket or device)"
+    )
+    return FileText(_decoded(raw), changed)
+
+
+def read_bytes(
+    path: str, roots: Roots, most_bytes: int, no_file: str = "it is not a file"
+) -> tuple[bytes, datetime]:
+    """Read a file, and when it was last changed. Raises Unreadable; `no_file` says that it is none."""
     for _ in range(ATTEMPTS):
         try:
             found = _read_once(path, roots, most_bytes)
         except NotAFile:
-            raise Unreadable("not a file that holds text (a pipe, socket or device)") from None
+            raise Unreadable(no_file) from None
         except OSError as error:
             if error.errno == errno.ENOENT:
                 raise Unreadable("it went away while the build ran") from None
             raise Unreadable(f"it cannot be read ({os.strerror(error.errno or 0)})") from None
         if found is not None:
-            raw, changed = found
-            return FileText(_decoded(raw), changed)
+            return found
     raise Unreadable("it changed while it was read; build again when nothing writes to it")
 
 

@@ -77,7 +77,7 @@ class Source:
 def parse(given: str, roots: Roots, field: str) -> Source:
     """Read a source. Raises InvalidRequest when it cannot mean anything, NotAllowed outside the roots."""
     path = os.path.expanduser(given)
-    _check_form(given, path, field)
+    check_form(given, path, field)
     literal, pattern = (path, ()) if os.path.lexists(path) else _split(path)
     if ".." in pattern:
         raise InvalidRequest(f"`{field}`: `..` after a glob is not understood in {given}", field)
@@ -99,7 +99,8 @@ def parse(given: str, roots: Roots, field: str) -> Source:
     return Source(given, real, pattern)
 
 
-def _check_form(given: str, path: str, field: str) -> None:
+def check_form(given: str, path: str, field: str) -> None:
+    """Check that a path can be one, and is absolute once `~` is resolved. Raises InvalidRequest."""
     try:
         os.fsencode(given)
         given.encode()

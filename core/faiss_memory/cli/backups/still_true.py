@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from faiss_memory.cli.session import Session
 
 WORDS = {
-    "fresh": "its file says so",
+    "fresh": "its file says so, or is as it was",
     "changed": "its file says something else now",
     "gone": "its file is gone",
     "expired": "it was true until {}",
-    "": "it was built of no file that can be read",
+    "": "nothing is known against it",
 }
 
 
@@ -34,8 +35,12 @@ def tell_whether_true(ids: Sequence[int], *, wants_json: bool) -> None:
 def say_still_true(ids: Sequence[int], until: str | None, *, wants_json: bool) -> None:
     """Let a person say that memories hold: until a time, or for good if they were over; then tell of them.
 
-    What a file says stays as it is: a memory that was built follows its file.
+    The files that they speak of are taken as they are now, and those that are gone are named no more. A memory that was
+    built follows its file, whatever is said here.
     """
+    from faiss_memory.cli.memories.anchoring import with_anchors
+    from faiss_memory.contracts.anchors import anchors_of
+
     session = opened(url=None, timeout=None, wants_json=wants_json)
     memories = []
     for one in ids:
@@ -45,6 +50,10 @@ def say_still_true(ids: Sequence[int], until: str | None, *, wants_json: bool) -
             change["valid_until"] = until
         elif memory.get("state") == "expired":
             change["forever"] = True
+        if anchors := anchors_of(memory["metadata"]):
+            there = [one.file for one in anchors if os.path.isfile(one.file)]
+            metadata = with_anchors(memory["metadata"], there or [""])
+            change |= {} if metadata == memory["metadata"] else {"metadata": metadata}
         if change:
             session.call("PATCH", f"/memory/{one}", change)
             memory = session.call("GET", f"/memory/{one}")

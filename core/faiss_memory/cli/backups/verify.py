@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--data-dir", type=click.Path(path_type=Path), help="The folder of the memories.")
 @click.option("--repair", "mends", is_flag=True, help="Mend what is found; what is replaced is set aside.")
 @click.option("--quick", is_flag=True, help="Restore no backup beside, and take no text apart again.")
-@click.option("--still-true", is_flag=True, help="Say that the memories ID hold, though they are over.")
+@click.option("--still-true", is_flag=True, help="Say that they hold all the same.")
 @time_option("--until", "When they stop being true, with --still-true [never].")
 @click.option("--json", "wants_json", is_flag=True, help="For scripts.")
 def verify(
@@ -50,10 +50,12 @@ def verify(
     The service must be stopped. Memories, vectors, the log, search indexes: all of it is compared, and every backup is
     restored beside. What is wrong is listed, with what --repair would do. It ends with 1 if something is.
 
-    With an ID the running service is asked whether the file that this memory was built of still says it, `fresh`,
-    `changed` or `gone`, and whether it is `expired`. It ends with 1 if one does not hold.
+    With an ID the running service is asked whether the file that this memory was built of still says it, or the files
+    that it speaks of (`add --anchor`) are as they were: `fresh`, `changed` or `gone`; and whether it is `expired`.
+    It ends with 1 if one does not hold.
 
-    --still-true is how you say that one holds all the same: it has no end any more, or the one that --until gives.
+    --still-true is how you say that one holds all the same: it has no end any more, or the one that --until gives, and
+    the files that it speaks of are taken as they are now.
 
     Piped, each finding is a line: file, what is wrong, what --repair does; each memory: id, state, project, source,
     text.

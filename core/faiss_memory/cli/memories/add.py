@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from faiss_memory.cli.lazy import ExampleCommand
+from faiss_memory.cli.memories.anchoring import anchor_option, with_anchors
 from faiss_memory.cli.options import (
     asks_service,
     cue_option,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         'faiss-memory add "We keep amounts in integer cents" --source decisions.md --tag decision',
         "echo 'Health checks use 127.0.0.1' | faiss-memory add --metadata kind=fix --if-novel 0.9",
         "faiss-memory add --supersedes 1 The ledger is in Postgres 17",
+        'faiss-memory add "Retries are in the client alone" --anchor docs/a.md',
         'faiss-memory add "Uploads go through the CDN" --cue "an upload fails with 413" --cue "adding a file field"',
     ],
 )
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 @tag_option("A word to group by; may be given several times.")
 @cue_option("When it should come up: a task, a symptom or a question; may be given several times.")
 @metadata_option("A property of your own; the value may be JSON. May be given several times.")
+@anchor_option("A file that it speaks of: it counts as stale once that changes. May be given several times.")
 @time_option("--timestamp", "When it was learnt [now].")
 @time_option("--valid-until", "When it stops being true.")
 @click.option("--supersedes", type=int, metavar="ID", help="The memory that this one replaces.")
@@ -57,6 +60,7 @@ def add(
     project: str | None,
     tag: Sequence[str],
     cue: Sequence[str],
+    anchor: Sequence[str],
     keep_secrets: bool,
     **given: Any,
 ) -> None:
@@ -66,6 +70,8 @@ def add(
     """
     from faiss_memory.cli import views
 
+    if anchor:
+        given["metadata"] = with_anchors(given.get("metadata") or {}, anchor)
     body = given_only({"project": session.single(project), "tags": list(tag), "cues": list(cue), **given})
     answer = session.call("POST", "/memory/add", {"text": text, **body, **_wish(keep_secrets)})
     if session.prints_json(answer):
@@ -97,9 +103,10 @@ def add(
 @tag_option("The new tags, in place of all others; an empty one takes all away.")
 @cue_option("The new cues, in place of all others; an empty one takes all away.")
 @metadata_option("The new properties, in place of all others; an empty one takes all away.")
+@anchor_option("The files that it speaks of, as they are now; an empty one takes all away.")
 @time_option("--timestamp", "When it was learnt.")
 @time_option("--valid-until", "When it stops being true.")
-@click.option("--forever", is_flag=True, help="Take the end of its validity away.")
+@click.option("--forever", is_flag=True, default=None, help="Take the end of its validity away.")
 @click.option("--keep-secrets", is_flag=True, help="Store what looks like a secret as it is.")
 @asks_service
 def edit(
@@ -108,7 +115,7 @@ def edit(
     text: str | None,
     tag: Sequence[str],
     cue: Sequence[str],
-    forever: bool,
+    anchor: Sequence[str],
     keep_secrets: bool,
     **given: Any,
 ) -> None:
@@ -123,16 +130,16 @@ def edit(
     for name, values in (("tags", tag), ("cues", cue)):
         if values:
             changes[name] = [] if list(values) == [""] else list(values)
-    if forever:
-        changes["forever"] = True
-    if text == "-" or (text is None and not changes and not sys.stdin.isatty()):
+    if text == "-" or (text is None and not (changes or anchor) and not sys.stdin.isatty()):
         text = read_stdin("The text")
     memory = session.call("GET", f"/memory/{id}")
+    if anchor:
+        changes["metadata"] = with_anchors(changes.get("metadata", memory["metadata"]), anchor)
     if text is None and not changes:
         text = _edited(memory["text"])
     if text is not None:
         changes["text"] = text
-    if not forever and all(memory.get(key) == value for key, value in changes.items()):
+    if all(memory.get(key) == value for key, value in changes.items()):
         if not session.prints_json(memory):
             session.out.say(f"Memory {id} says that already; nothing was changed", "yellow")
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.memory import Origin
@@ -65,6 +66,12 @@ def _by_file(origins: Mapping[int, Origin]) -> dict[str, dict[int, Origin]]:
     for memory_id, origin in sorted(origins.items()):
         by_file.setdefault(origin.file, {})[memory_id] = origin
     return by_file
+
+
+def is_place_here(file: str) -> bool:
+    """Return whether the folder or the repository that a file lay in is on this machine, and mounted."""
+    folder = Path(file).parent
+    return os.path.isdir(folder) or any(os.path.exists(one / ".git") for one in folder.parents)
 
 
 def is_gone(file: str) -> bool:

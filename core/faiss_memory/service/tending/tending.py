@@ -32,6 +32,6 @@ class Tending:
         self.exploring = Exploring(engine, vocabulary)
         self.arranging = Arranging(settings.limits, engine, plugins, claims, rewrite)
         self.use_report = UseReport(engine)
-        self.review = Review(engine, self.use_report, BuiltFiles(engine, outdated))
         self.freshness = Freshness(engine, outdated)
+        self.review = Review(engine, self.use_report, BuiltFiles(engine, outdated), self.freshness)
         self.joining = Joining(settings.limits, engine, rewrite)
