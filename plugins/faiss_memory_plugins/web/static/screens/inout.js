@@ -1,11 +1,12 @@
-// What comes in and goes out: building files and folders, and the archive.
-import { href } from "../address.js";
+// What comes in and goes out: building files and folders, export and import.
 import { can, get, post } from "../api.js";
 import { useLoaded, useWhileSeen } from "../fresh.js";
 import { html, useState } from "../lib.js";
 import { Copy, Field, Problem, Screen, When } from "../parts.js";
 import { say } from "../toast.js";
 import { count, counted, listed } from "../words.js";
+import { BringIn } from "./bringing.js";
+import { TakeOut } from "./taking.js";
 
 /** @param {{build: any}} props */
 function Running({ build }) {
@@ -25,6 +26,8 @@ function Last({ build }) {
 }
 
 export function InOut() {
+  const projects = useLoaded((signal) => get("/projects", {}, signal), []);
+  const names = (projects.data?.projects || []).map((/** @type {any} */ one) => one.name);
   const has = can("POST", "/index/build");
   const { data, error, again } = useLoaded((signal) => (has ? get("/index/build", {}, signal) : Promise.resolve({ running: [], last: null })), []);
   const [form, setForm] = useState({ sources: "", project: "default" });
@@ -54,11 +57,10 @@ export function InOut() {
         <div aria-live="polite">${data?.running.map((/** @type {any} */ one) => html`<${Running} build=${one} />`)}</div>
         ${data?.last && html`<h3>The last one</h3><${Last} build=${data.last} />`}
       </section>`}
-      <section class="card"><h2>Take out, bring in</h2>
-        <p>One file with every memory, its history and its tags. On another machine, bring it in under Backups.</p>
-        <p><a class="button" href="/archive" download>Download the archive</a> <a class="button" href=${href("backups")}>Bring one in</a></p>
-        <h3>From the command line</h3>
-        <${Copy} text="faiss-memory backup --to memories.tar" /><${Copy} text="faiss-memory build ~/notes" /></section>
+      ${can("GET", "/export") && html`<${TakeOut} projects=${names} />`}
+      ${can("POST", "/import") && html`<${BringIn} />`}
+      <section class="card"><h2>From the command line</h2>
+        <${Copy} text="faiss-memory export --to memories.jsonl" /><${Copy} text="faiss-memory import memories.jsonl" /><${Copy} text="faiss-memory build ~/notes" /></section>
     </div>
   <//>`;
 }
