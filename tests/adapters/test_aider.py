@@ -62,6 +62,14 @@ def test_without_a_query_it_has_the_newest_of_the_project_and_of_the_shared_one(
     assert text.index("sessions") < text.index("cents") < text.index("short answers")
 
 
+def test_what_is_not_valid_any_more_is_not_in_it(client, stored):
+    over = {"text": "money is kept in euros", "project": "website", "valid_until": "2026-01-31T00:00:00Z"}
+    client.post("/memory/add", over)
+    for text in (written(client), written(client, query="money is kept in euros")):
+        assert "euros\n" not in text[text.index("[memory") :]
+        assert "integer cents" in text
+
+
 def test_each_memory_is_a_note_with_its_date_source_and_id(client, stored):
     first, *lines = lines_inside(notes_of(written(client)))
     assert re.fullmatch(r"\[memory 2 \| \d{4}-\d\d-\d\d \| notes\.md\]", first)

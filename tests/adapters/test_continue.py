@@ -118,6 +118,13 @@ def test_it_answers_with_an_item_for_each_memory_of_the_project_and_the_shared_o
         assert "notes.md" in item["description"]
 
 
+def test_what_is_not_valid_any_more_says_so(client, stored):
+    over = {"text": "the ledger is in mysql", "valid_until": "2026-01-31T00:00:00Z"}
+    client.post("/memory/add", over)
+    marked = [item for item in ask(client).json if "no longer valid since 2026-01-31" in item["content"]]
+    assert ["mysql" in item["content"] for item in marked] == [True]
+
+
 def test_without_a_query_the_whole_input_is_searched_for_and_without_both_nothing(client, stored):
     assert contents(ask(client, "", fullInput="@memory where is the ledger?")) == {
         "the person likes short ledgers"
