@@ -19,6 +19,7 @@ from faiss_memory.background import Problems
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.contracts.http import Mount, Page, Route
 from faiss_memory.contracts.store import KnownModel, Store
+from faiss_memory.contracts.team import KeepsTeam
 from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import ModelOpening
@@ -37,6 +38,9 @@ from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import Settings
 from faiss_memory.store import EmbeddedStore
+from faiss_memory.team.folder import FolderTables
+from faiss_memory.team.revoked import RevokedTokens
+from faiss_memory.team.team import Team
 
 log = logging.getLogger("faiss_memory.http")
 
@@ -86,7 +90,9 @@ def build_service(
         rerank_results,
         problems,
     )
-    return MemoryService(settings, engine, plugins)
+    tables = store.team if isinstance(store, KeepsTeam) else FolderTables(settings.data_folder)
+    team = Team(tables, RevokedTokens(settings.data_folder))
+    return MemoryService(settings, engine, plugins, team)
 
 
 def choose_store(
@@ -162,14 +168,14 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
     routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
-    sessions = Sessions([secret, service.settings.token])
+    sessions = Sessions([secret, service.settings.token], service.team)
     routes += session_routes(sessions)
     routes += _described(service, routes, has_home=any(part.path == "/" for part in (*brought, *mounts)))
     for route in routes:
         _check_rights(route)
     _check_mounts(mounts, {route.path for route in routes})
     app = Application()
-    access = AccessControl(service.settings, [*routes, *mounts], secret, sessions)
+    access = AccessControl(service.settings, [*routes, *mounts], secret, sessions, service.team)
     app.uploads = Uploads(service.settings, {route.path for route in routes if route.upload}, access)
     app.add_middleware(access)
     app.add_middleware(_RequestLog())
@@ -211,7 +217,7 @@ def _described(service: MemoryService, routes: Sequence[Route], *, has_home: boo
         *(() if has_home else (home,)),
         Route(
             method="GET", path="/openapi.json", summary="The API as OpenAPI 3.1", group="Pages",
-            handler=lambda: Page(msgspec.json.encode(document()), falcon.MEDIA_JSON),
+            handler=lambda rights: Page(msgspec.json.encode(document()), falcon.MEDIA_JSON),
         ),
         Route(
             method="GET", path="/docs", summary="The API as a readable page",

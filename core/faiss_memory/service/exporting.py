@@ -8,7 +8,7 @@ from itertools import chain
 from faiss_memory.contracts.http import Download
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.memory import Filter
-from faiss_memory.rights import PERSON
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema.export import ExportRequest
 from faiss_memory.service.export_formats import FORMATS, Exported
 from faiss_memory.service.selection import search_filter
@@ -27,12 +27,12 @@ class Exporting:
         self._engine = engine
         self._vocabulary = vocabulary
 
-    def export(self, request: ExportRequest) -> Download:
+    def export(self, request: ExportRequest, rights: Rights = PERSON) -> Download:
         """Open the memories that are chosen as one file, the oldest first, those of the same time by id.
 
         Each is written as it is when its page is read.
         """
-        pages = self._pages(search_filter(request, self._limits, PERSON, self._vocabulary))
+        pages = self._pages(search_filter(request, self._limits, rights, self._vocabulary))
         first = next(pages, [])  # what cannot be read is told before an answer is begun
         chosen = FORMATS[request.format]
         memories = (one for page in chain([first], pages) for one in page)

@@ -44,7 +44,7 @@ class Caller:
     @property
     def public(self) -> bool:
         """Whether it has fewer tools, and `search` and `fetch`: it is not on the person's machine."""
-        return not self.rights.is_person
+        return self.rights.is_outside
 
     @property
     def rights_by_id(self) -> Rights:

@@ -21,6 +21,7 @@ from faiss_memory import (
     is_same_text,
 )
 from faiss_memory_plugins.recall.choosing import SESSION_NOTE, note
+from faiss_memory_plugins.recall.events import EVERYTHING
 from faiss_memory_plugins.recall.messages import Why
 from faiss_memory_plugins.recall.prompt_parts import PromptParts, prompt_parts, why_nothing
 from faiss_memory_plugins.recall.settings import RecallSettings
@@ -75,11 +76,12 @@ def brought_by(
     known: Collection[int] = (),
     most: int | None = None,
     bar: float | None = None,
+    rights: Rights = EVERYTHING,
 ) -> Brought:
     """Find what helps with a prompt: only what is relevant enough, and is not `known` from before.
 
     A short prompt may follow up on the `previous` one of its session. `most` is how many may be shown, and
-    `bar` the least relevance, if not as they are set. Counts nothing.
+    `bar` the least relevance, if not as they are set. `rights` are those of who asks. Counts nothing.
     """
     settings = service.settings.of(RecallSettings)
     bar = service.settings.min_relevance if bar is None else bar
@@ -89,7 +91,7 @@ def brought_by(
         return Brought(nothing=why_nothing(prompt), asked=previous)
     asked = parts.prose[:PREVIOUS] or previous
     try:
-        found = _candidates(service, project, wordings, len(known))
+        found = _candidates(service, project, wordings, len(known), rights)
         unwanted = _unwanted(service, parts, [one for one in found if one.relevance >= bar])
     except NotReady:
         return Brought(wordings, nothing="the model is not ready yet", asked=asked)
@@ -98,18 +100,14 @@ def brought_by(
     fitted = {one.id for one in shown}
     withheld |= {one.id: "budget" for one in notes if one.id not in fitted}
     return Brought(
-        wordings,
-        shown,
-        text,
-        tokens=settings.tokens,
-        found={one.id: one for one in found},
-        withheld=withheld,
-        nothing="" if shown else _nothing(found, withheld, bar),
-        asked=asked,
-    )
+        wordings, shown, text, tokens=settings.tokens, found={one.id: one for one in found}, withheld=withheld,
+        nothing="" if shown else _nothing(found, withheld, bar), asked=asked,
+    )  # fmt: skip
 
 
-def _candidates(service: Service, project: str, wordings: Sequence[str], more: int) -> Sequence[FoundMemory]:
+def _candidates(
+    service: Service, project: str, wordings: Sequence[str], more: int, rights: Rights
+) -> Sequence[FoundMemory]:
     """Return what could help, the most relevant first."""
     answer = service.search(
         SearchRequest(
@@ -118,7 +116,7 @@ def _candidates(service: Service, project: str, wordings: Sequence[str], more: i
             project=list(dict.fromkeys([project, DEFAULT_PROJECT])),
             explain=True,
         ),
-        Rights(by="hook"),
+        replace(rights, by="hook"),
         wordings[1:],
         is_counted=False,
     )
