@@ -164,6 +164,11 @@ if TYPE_CHECKING:
         Store as Store,
         keeps_nothing as keeps_nothing,
     )
+    from faiss_memory.contracts.team import (
+        KeepsTeam as KeepsTeam,
+        TeamRun as TeamRun,
+        TeamTables as TeamTables,
+    )
     from faiss_memory.contracts.weighing import (
         BM25_B as BM25_B,
         BM25_K1 as BM25_K1,
@@ -215,6 +220,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.memory import (
         DEFAULT_PROJECT as DEFAULT_PROJECT,
+        OWNER as OWNER,
         SHARED as SHARED,
         SHARED_FOLDER as SHARED_FOLDER,
         UNKNOWN_WAY as UNKNOWN_WAY,
@@ -250,6 +256,9 @@ if TYPE_CHECKING:
     )
     from faiss_memory.rights import (
         Rights as Rights,
+        everything_seen as everything_seen,
+        seen_now as seen_now,
+        written_by_another as written_by_another,
     )
     from faiss_memory.safe_files import (
         NotAFile as NotAFile,
@@ -322,6 +331,9 @@ if TYPE_CHECKING:
     )
     from faiss_memory.store.records.rows import (
         comparable as comparable,
+    )
+    from faiss_memory.team.tables import (
+        TEAM_TABLES as TEAM_TABLES,
     )
     from faiss_memory.tokens import (
         count_tokens as count_tokens,

@@ -6,12 +6,14 @@ Every call that reads, writes, names or counts memories is given the `Rights` of
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from faiss_memory.errors import EmbedderError, MemoryNotFound, MemoryServiceError, NotAllowed, StoreError
-from faiss_memory.memory import DEFAULT_PROJECT, Memory
+from faiss_memory.memory import DEFAULT_PROJECT, OWNER, Memory
 from faiss_memory.settings import Settings
 
 log = logging.getLogger("faiss_memory.http")
@@ -163,6 +165,38 @@ class Rights:
         """Return an idempotency key that no one has who comes another way."""
         who = f"{self.way}\n{self.actor}" if self.actor else self.way
         return f"{who}\n{key}" if who else key
+
+
+_SEES: ContextVar[Projects] = ContextVar("sees", default=None)
+
+
+def seen_now() -> Projects:
+    """Return which projects the request that is answered in this thread may see; every one where there is none.
+
+    Whoever keeps memories in a database can have it keep the others out of sight too, as a second wall: the rights are
+    what every call goes by.
+    """
+    return _SEES.get()
+
+
+def set_seen(projects: Projects) -> None:
+    """Note which projects the request that is answered from now on may see."""
+    _SEES.set(projects)
+
+
+@contextmanager
+def everything_seen() -> Iterator[None]:
+    """See every project for a moment, to find out what the answer must not tell, such as whether a uid is taken."""
+    token = _SEES.set(None)
+    try:
+        yield
+    finally:
+        _SEES.reset(token)
+
+
+def written_by_another(actor: str | None, rights: Rights) -> str:
+    """Return who has written a memory, if it is another than who asks; the owner is `OWNER`."""
+    return "" if (actor or "") == rights.actor else actor or OWNER
 
 
 WRITERS = ("cli", "hook", "build", "import", "page")

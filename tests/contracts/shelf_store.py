@@ -140,7 +140,10 @@ class ShelfStore(Store):
         number = self.shelf.last_id
         at = draft.timestamp or datetime.now(UTC)
         self._put(
-            Memory(id=number, uid=draft.uid or new_uid(), by=draft.by, timestamp=at, **fields), embedding
+            Memory(
+                id=number, uid=draft.uid or new_uid(), by=draft.by, actor=draft.actor, timestamp=at, **fields
+            ),
+            embedding,
         )
         if draft.origin is not None:
             self.shelf.origins[number] = draft.origin
@@ -466,6 +469,7 @@ def passes(memory: Memory, where: Filter) -> bool:
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or memory.superseded_by is None)
         and not (where.without_cues and memory.cues)
+        and (not where.actors or (memory.actor or "owner") in where.actors)
         and (not where.by or any(fnmatchcase(memory.by or "unknown", way) for way in where.by))
     )
 

@@ -20,7 +20,7 @@ from faiss_memory.errors import InvalidRequest, NotAllowed
 from faiss_memory.http.sessions import Sessions
 from faiss_memory.peers import is_loopback, is_users
 from faiss_memory.proving import NONCE_PATTERN, PATH, place_of, proof
-from faiss_memory.rights import PERSON, STRANGER, WRITERS, Rights, public_rights
+from faiss_memory.rights import PERSON, STRANGER, WRITERS, Rights, public_rights, set_seen
 from faiss_memory.settings import LOOPBACK, Settings
 from faiss_memory.team.team import PREFIX, Team
 
@@ -75,6 +75,7 @@ class AccessControl:
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Refuse what must not come in: 421, 403, 404 or 401."""
+        set_seen(())
         host, port = _host(request)
         by_name = bool(self._public_host) and host == self._public_host
         if host not in self._hosts and not by_name:
@@ -92,6 +93,14 @@ class AccessControl:
             raise
         if (by := request.get_header("FAISS-Memory-By")) in WRITERS:
             request.context.rights = replace(request.context.rights, by=by)
+        set_seen(request.context.rights.reads)
+
+    def process_response(
+        self, request: falcon.Request, response: falcon.Response, resource: object, succeeded: bool
+    ) -> None:
+        """Let go of whom this thread has answered; not before a file is sent that is still being read."""
+        if response.stream is None:
+            set_seen(None)
 
     def _rights(self, request: falcon.Request, by_name: bool) -> Rights:
         by_proxy = _came_by_proxy(request)

@@ -25,6 +25,7 @@ from waitress.utilities import BadRequest, Error
 
 from faiss_memory.errors import NotAllowed
 from faiss_memory.http.access import AccessControl, check_owner, rights_of
+from faiss_memory.rights import set_seen
 from faiss_memory.settings import Settings
 
 MOST_OF_A_CHUNK_HEAD = 16 * 1024
@@ -73,6 +74,8 @@ class Uploads:
             return Refusal(status, error.description or "", dict(error.headers or {}))
         except NotAllowed as error:
             return Refusal(falcon.HTTP_403, str(error))
+        finally:
+            set_seen(None)
         return None
 
     def refusal(self, size: int | None) -> Refusal | None:

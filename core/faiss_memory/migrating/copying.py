@@ -122,7 +122,8 @@ def _store(
 def _draft(memory: Memory, origin: Origin | None) -> Draft:
     return Draft(
         text=memory.text, project=memory.project, source=memory.source, tags=memory.tags, cues=memory.cues,
-        metadata=memory.metadata, timestamp=memory.timestamp, origin=origin, by=memory.by, uid=memory.uid,
+        metadata=memory.metadata, timestamp=memory.timestamp, origin=origin, by=memory.by, actor=memory.actor,
+        uid=memory.uid,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Draft, Memory, Standing
-from faiss_memory.rights import PERSON, Rights
+from faiss_memory.rights import PERSON, Rights, everything_seen
 from faiss_memory.schema import NewMemory
 from faiss_memory.schema.importing import ImportAnswer, ImportedMemory, ImportRequest, ImportResult, Outcome
 from faiss_memory.service.before_writing import BeforeWriting, wish_of
@@ -100,8 +100,9 @@ class Importing:
         return results, fresh
 
     def _known(self, uids: Collection[str]) -> tuple[dict[str, Standing], dict[str, Memory]]:
-        known = self._engine.store.known(uids)
-        found = self._engine.store.get([one.memory_id for one in known.values() if one.state == "there"])
+        with everything_seen():
+            known = self._engine.store.known(uids)
+            found = self._engine.store.get([one.memory_id for one in known.values() if one.state == "there"])
         return known, {one.uid: one for one in found}
 
     def _draft(self, one: ImportedMemory, prefix: str, rights: Rights) -> Draft:

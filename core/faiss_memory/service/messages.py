@@ -83,6 +83,7 @@ def memory_fields(record: Memory) -> dict[str, Any]:
         "superseded_by": record.superseded_by,
         "uid": record.uid,
         "by": record.by,
+        "actor": record.actor,
     }
 
 
@@ -103,6 +104,7 @@ def found_memory(result: SearchResult, explain: bool = False) -> schema.FoundMem
         metadata=dict(record.metadata),
         uid=record.uid,
         by=record.by,
+        actor=record.actor,
         matched=result.matched or UNSET,
         passage=UNSET
         if passage is None

@@ -15,6 +15,7 @@ from typing import TypeAlias, TypeVar
 
 from faiss_memory.contracts.team import Entry, Member, TeamRun, TeamTables, Token
 from faiss_memory.errors import Conflict, InvalidRequest, MemoryNotFound, StoreError
+from faiss_memory.memory import OWNER
 from faiss_memory.rights import Can, Rights, member_rights
 from faiss_memory.team.log import REFUSED, Log, to_number, to_time
 from faiss_memory.team.revoked import RevokedTokens
@@ -23,8 +24,6 @@ log = logging.getLogger("faiss_memory")
 
 PREFIX = "fmt_"
 """How a member's token begins, so that it is known for one wherever it is met."""
-OWNER = "owner"
-"""What the owner of the service is called in the log."""
 LONGEST_SUBJECT = 400
 _TOKEN = re.compile(rf"{PREFIX}[\w-]{{43}}")
 _SECONDS_BETWEEN_REFUSED = 1.0
@@ -250,9 +249,11 @@ class Team:
     def refused(self, address: str, why: str) -> None:
         """Write that a sign-in was refused; of many at once only some."""
         now = time.monotonic()
-        if self.exists and now - self._last_refused >= _SECONDS_BETWEEN_REFUSED:
-            self._last_refused = now
-            with suppress(Exception):
+        if now - self._last_refused < _SECONDS_BETWEEN_REFUSED:
+            return
+        self._last_refused = now
+        with suppress(Exception):
+            if self.exists:
                 self._tables.write(lambda run: self._log.write(run, address or "?", REFUSED, (), (), why))
 
     def entries(self, limit: int, actor: str | None = None, before: str | None = None) -> list[Entry]:

@@ -15,7 +15,7 @@ from faiss_memory_plugins.postgres.filters import fields_of
 
 COLUMNS = (
     "m.id, m.text, j.name, m.source, m.tags, m.cues, m.metadata, m.learnt, m.supersedes, m.superseded_by, m.uid,"
-    " m.written_by"
+    " m.written_by, m.actor"
 )
 TABLES = "$.memory m join $.project j on j.id = m.project"
 
@@ -25,7 +25,7 @@ def to_memory(row: Row) -> Memory:
     return Memory(
         id=row[0], text=row[1], project=row[2], source=row[3], tags=tuple(row[4]), cues=tuple(row[5]),
         metadata=json.loads(row[6]), timestamp=row[7].astimezone(UTC), supersedes=row[8], superseded_by=row[9],
-        uid=str(row[10]), by=row[11],
+        uid=str(row[10]), by=row[11], actor=row[12],
     )  # fmt: skip
 
 
@@ -45,6 +45,7 @@ def to_values(memory: Memory) -> dict[str, Any]:
         "learnt": memory.timestamp,
         "supersedes": memory.supersedes,
         "written_by": memory.by,
+        "actor": memory.actor,
     }
 
 

@@ -20,6 +20,7 @@ from faiss_memory import (
     Feed,
     Filter,
     Found,
+    KeepsTeam,
     KnownModel,
     Ledger,
     LetGo,
@@ -49,6 +50,7 @@ from faiss_memory_plugins.postgres.database import Database, Transaction
 from faiss_memory_plugins.postgres.filters import condition
 from faiss_memory_plugins.postgres.schema import migrate
 from faiss_memory_plugins.postgres.settings import PostgresSettings
+from faiss_memory_plugins.postgres.team import DatabaseTables
 from faiss_memory_plugins.postgres.worker import Bell, Follower, IndexKeeper
 from faiss_memory_plugins.postgres.writing import Writer
 
@@ -57,7 +59,7 @@ LONGEST_WAIT = 1.0
 """Seconds that `changes` waits for older transactions."""
 
 
-class PostgresStore(Store, Ledger, Shared):
+class PostgresStore(Store, Ledger, Shared, KeepsTeam):
     """Implements `faiss_memory.Store`. Backups are the database's: it is no `Backups`.
 
     Raises ConfigError for an address that cannot be read.
@@ -78,6 +80,7 @@ class PostgresStore(Store, Ledger, Shared):
         self._database = Database(address, self._settings, self._problems)
         self._service = uuid.uuid4()
         self._writer = Writer(self._service)
+        self._team = DatabaseTables(self._database)
         self._uses = WaitingUses()
         self._is_open = False
         self._closing = Event()
@@ -86,6 +89,11 @@ class PostgresStore(Store, Ledger, Shared):
         self._channel = channel
         self._keeper = IndexKeeper(self.tend, self._problems)
         self._followers: list[Follower] = []
+
+    @property
+    def team(self) -> DatabaseTables:
+        """Where the team is kept."""
+        return self._team
 
     def open(self) -> None:
         """Wait for the database, and bring its tables to this version."""

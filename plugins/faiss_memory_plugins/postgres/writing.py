@@ -40,9 +40,10 @@ RETRIES_KEPT = "24 hours"
 _CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project")
 _INSERT = """
 insert into $.memory (id, project, uid, text, folded, source, tags, cues, metadata, fields, learnt, supersedes,
-                      written_by, sequence, born, xid, writer)
+                      written_by, actor, sequence, born, xid, writer)
 values (%(id)s, %(project)s, %(uid)s, %(text)s, %(folded)s, %(source)s, %(tags)s, %(cues)s, %(metadata)s, %(fields)s,
-        %(learnt)s, %(supersedes)s, %(written_by)s, %(sequence)s, %(xid)s::text::xid8, %(xid)s::text::xid8, %(writer)s)
+        %(learnt)s, %(supersedes)s, %(written_by)s, %(actor)s, %(sequence)s, %(xid)s::text::xid8,
+        %(xid)s::text::xid8, %(writer)s)
 """
 _UPDATE = """
 update $.memory set project = %(project)s, supersedes = %(supersedes)s, text = %(text)s, folded = %(folded)s,
@@ -251,7 +252,7 @@ def _memory(memory_id: int, draft: Draft, now: datetime) -> Memory:
     return Memory(
         id=memory_id, text=draft.text, project=draft.project, source=draft.source, tags=draft.tags, cues=draft.cues,
         metadata=draft.metadata, timestamp=draft.timestamp or now, supersedes=draft.supersedes,
-        uid=draft.uid or new_uid(), by=draft.by,
+        uid=draft.uid or new_uid(), by=draft.by, actor=draft.actor,
     )  # fmt: skip
 
 

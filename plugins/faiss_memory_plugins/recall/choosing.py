@@ -12,6 +12,7 @@ from faiss_memory import (
     Note,
     Rights,
     Service,
+    written_by_another,
 )
 
 PINNED, DECISION, SESSION_NOTE = "pinned", "decision", "session-note"
@@ -47,10 +48,12 @@ def digest_of(
         own = [memory for memory in kept if memory.metadata.get("session") == session][:1]
     pinned = [memory for name in _scope(project) for memory in newest(service, name, PINNED, rights)]
     chosen = [*own, *pinned, *newest(service, project, DECISION, rights)]
-    return _news([note(memory) for memory in {memory.id: memory for memory in chosen}.values()], known)
+    return _news(
+        [note(memory, rights) for memory in {memory.id: memory for memory in chosen}.values()], known
+    )
 
 
-def note(memory: Any, *, passage: bool = False) -> Note:
+def note(memory: Any, rights: Rights, *, passage: bool = False) -> Note:
     """Make a note of a memory in an answer; of a long one, only the passage that was found."""
     found = getattr(memory, "passage", None) if passage else None
     return Note(
@@ -59,6 +62,7 @@ def note(memory: Any, *, passage: bool = False) -> Note:
         source=memory.source,
         project=memory.project,
         text=found.text if found else memory.text,
+        by=written_by_another(memory.actor, rights),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from faiss_memory import (
     DEFAULT_PROJECT,
     GENERIC,
+    OWNER,
     FoundMemory,
     Note,
     NotReady,
@@ -19,6 +20,7 @@ from faiss_memory import (
     differ_by_a_value,
     framed,
     is_same_text,
+    written_by_another,
 )
 from faiss_memory_plugins.recall.choosing import SESSION_NOTE, note
 from faiss_memory_plugins.recall.events import EVERYTHING
@@ -95,7 +97,7 @@ def brought_by(
         unwanted = _unwanted(service, parts, [one for one in found if one.relevance >= bar])
     except NotReady:
         return Brought(wordings, nothing="the model is not ready yet", asked=asked)
-    notes, withheld = chosen(found, bar, most or settings.k, known, unwanted)
+    notes, withheld = chosen(found, bar, most or settings.k, known, unwanted, rights)
     text, shown = framed(notes, FOUND, settings.tokens, here=project)
     fitted = {one.id for one in shown}
     withheld |= {one.id: "budget" for one in notes if one.id not in fitted}
@@ -108,19 +110,21 @@ def brought_by(
 def _candidates(
     service: Service, project: str, wordings: Sequence[str], more: int, rights: Rights
 ) -> Sequence[FoundMemory]:
-    """Return what could help, the most relevant first."""
-    answer = service.search(
-        SearchRequest(
-            query=wordings[0],
-            k=min(CANDIDATES + more, service.settings.limits.k),
-            project=list(dict.fromkeys([project, DEFAULT_PROJECT])),
-            explain=True,
-        ),
-        replace(rights, by="hook"),
-        wordings[1:],
-        is_counted=False,
+    """Return what could help, the most relevant first; of one's own enough, also where others have written much."""
+    request = SearchRequest(
+        query=wordings[0],
+        k=min(CANDIDATES + more, service.settings.limits.k),
+        project=list(dict.fromkeys([project, DEFAULT_PROJECT])),
+        explain=True,
     )
-    found = [one for one in answer.results if SESSION_NOTE not in one.tags]
+    asks = replace(rights, by="hook")
+    results = service.search(request, asks, wordings[1:], is_counted=False).results
+    own = sum(not written_by_another(one.actor, rights) for one in results)
+    if own < len(results) and own < CANDIDATES // 2:
+        request.actor = [rights.actor or OWNER]
+        own_results = service.search(request, asks, wordings[1:], is_counted=False).results
+        results = [*{one.id: one for one in (*results, *own_results)}.values()]
+    found = [one for one in results if SESSION_NOTE not in one.tags]
     return sorted(found, key=lambda one: -one.relevance)
 
 
@@ -138,6 +142,7 @@ def chosen(
     most: int,
     known: Collection[int] = (),
     unwanted: Collection[int] = (),
+    rights: Rights = EVERYTHING,
 ) -> tuple[list[Note], dict[int, Why]]:
     """Choose what is shown of what was found, the most relevant first; the rest has its reason."""
     withheld: dict[int, Why] = {one.id: "relevance" for one in found if one.relevance < bar}
@@ -150,10 +155,25 @@ def chosen(
         if one.relevance < SURE and _odds(one) < _odds(left[0]) / MOST_BELOW
     }
     withheld |= {one.id: "shown before" for one in left if one.id not in withheld and one.id in known}
-    notes, repeats = _without_repeats([note(one, passage=True) for one in left if one.id not in withheld])
+    notes, repeats = _without_repeats(
+        [note(one, rights, passage=True) for one in left if one.id not in withheld]
+    )
     withheld |= repeats
-    withheld |= {one.id: "budget" for one in notes[most:]}
-    return notes[:most], withheld
+    kept = _with_own(notes, most)
+    withheld |= {one.id: "budget" for one in notes if one not in kept}
+    return kept, withheld
+
+
+def _with_own(notes: Sequence[Note], most: int) -> list[Note]:
+    """Return so many notes, the first ones first; others' fill no more than half while there are one's own."""
+    room = max(most - sum(not one.by for one in notes), most // 2)
+    kept: list[Note] = []
+    for one in notes:
+        if one.by and not room:
+            continue
+        room -= bool(one.by)
+        kept.append(one)
+    return kept[:most]
 
 
 def _odds(found: FoundMemory) -> float:

@@ -32,7 +32,7 @@ def preview(service: Service, request: PreviewRequest, rights: Rights) -> Previe
         bar=bar,
         shown=[RecalledMemory(**_told(one, brought.found[one.id])) for one in brought.notes],
         withheld=[
-            WithheldMemory(**_told(note(one, passage=True), one), why=brought.withheld[one.id])
+            WithheldMemory(**_told(note(one, rights, passage=True), one), why=brought.withheld[one.id])
             for one in withheld[:MOST_WITHHELD]
         ],
         text=brought.text if brought.notes else "",

@@ -19,7 +19,7 @@ from faiss_memory.memory import Memory, Origin
 from faiss_memory.store.backup.log import read_lines
 from faiss_memory.store.records.operations import ForgetMemory, PutMemory, PutOrigin, Record, decode_record
 from faiss_memory.store.records.reader import MEMORY_COLUMNS
-from faiss_memory.store.records.rows import checksum, from_microseconds, from_row
+from faiss_memory.store.records.rows import from_microseconds, from_row, identity_checksum
 from faiss_memory.uids import derived_uid
 
 log = logging.getLogger("faiss_memory.store")
@@ -76,9 +76,11 @@ class _Search:
                 case PutMemory() if operation.id in self.wanted:
                     uid = operation.uid or derived_uid(self.created, operation.id)
                     if uid == self.wanted[operation.id]:
-                        crc = checksum(operation.id, uid, operation.by)
+                        crc = identity_checksum(operation.id, uid, operation.by, operation.actor)
                         head = (operation.id, *operation.columns, operation.crc)
-                        self._meet(record.seq, (*head, uid, operation.by, crc, operation.cues))
+                        self._meet(
+                            record.seq, (*head, uid, operation.by, crc, operation.cues, operation.actor)
+                        )
                 case PutOrigin() if operation.memory in self.wanted:
                     origin = Origin(operation.file, operation.place, operation.text, operation.details)
                     self._meet_origin(record.seq, operation.memory, origin)

@@ -36,10 +36,11 @@ from faiss_memory.store.records.rows import (
     uid_columns,
 )
 
-FORMAT = 3
+FORMAT = 4
 """Rises with the tables, and with how terms are found: a file of another format is made anew, terms and all."""
 _WRITTEN = (
-    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues"
+    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues,"
+    " actor"
 )
 _COLUMNS = f"{_WRITTEN}, superseded_by"
 
@@ -48,7 +49,7 @@ CREATE TABLE state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE memories (
     id INTEGER PRIMARY KEY, project TEXT NOT NULL, text TEXT NOT NULL, source TEXT NOT NULL, tags TEXT NOT NULL,
     metadata TEXT NOT NULL, timestamp INTEGER NOT NULL, supersedes INTEGER, crc INTEGER NOT NULL,
-    uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, cues TEXT NOT NULL, superseded_by INTEGER,
+    uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, cues TEXT NOT NULL, actor TEXT, superseded_by INTEGER,
     postings BLOB                           -- NULL until the text has been analyzed
 );
 CREATE INDEX memories_by_time ON memories (project, timestamp, id);
@@ -170,14 +171,15 @@ class Catalogue:
         before = run("SELECT supersedes FROM memories WHERE id = ?", (memory.id,)).fetchone()
         run(
             "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid,"
-            " written_by, uid_crc, cues, postings, superseded_by) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+            " written_by, uid_crc, cues, actor, postings, superseded_by)"
+            " VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
             " (SELECT max(id) FROM memories WHERE supersedes = ?1))"
             " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
             " text = excluded.text, source = excluded.source, tags = excluded.tags,"
             " metadata = excluded.metadata, timestamp = excluded.timestamp, supersedes = excluded.supersedes,"
             " crc = excluded.crc,"
             " cues = excluded.cues, postings = coalesce(excluded.postings, postings)",
-            (memory.id, *row, checksum_of(row, cues), *uid_columns(memory), cues, kept),
+            (memory.id, *row, checksum_of(row, cues), *uid_columns(memory), cues, memory.actor, kept),
         )
         run("DELETE FROM tags WHERE memory = ?", (memory.id,))
         run("DELETE FROM metadata WHERE memory = ?", (memory.id,))

@@ -155,6 +155,7 @@ class Truth(TruthReader):
                 supersedes=draft.supersedes,
                 uid=draft.uid or new_uid(),
                 by=draft.by,
+                actor=draft.actor,
             )
             parts = () if embedding is None else embedding.by_each()
             stored = self._put(memory, parts, draft.origin, changes)
@@ -309,7 +310,14 @@ class Truth(TruthReader):
         columns, cues = to_row(memory), cues_column(memory)
         self.write(
             operations.PutMemory(
-                memory.id, columns, checksum_of(columns, cues), changes.seq, memory.uid, memory.by, cues
+                memory.id,
+                columns,
+                checksum_of(columns, cues),
+                changes.seq,
+                memory.uid,
+                memory.by,
+                cues,
+                memory.actor,
             ),
             changes,
         )

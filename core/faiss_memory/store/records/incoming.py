@@ -63,6 +63,7 @@ class _Row(Struct, array_like=True):
     by: Annotated[str, Meta(max_length=200)] | None
     uid_crc: _Crc
     cues: str
+    actor: Annotated[str, Meta(max_length=64)] | None
     seq: _Count
 
 

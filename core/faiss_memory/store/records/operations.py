@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from faiss_memory.store.records import tombstones
-from faiss_memory.store.records.rows import NO_CUES, checksum
+from faiss_memory.store.records.rows import NO_CUES, checksum, identity_checksum
 from faiss_memory.store.records.uses import AddUses, forget_uses
 from faiss_memory.uids import derived_uid
 
@@ -52,7 +52,7 @@ class DropProject(Struct, tag="drop", array_like=True, frozen=True):
 class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
     """A memory is new or changed. The columns are those of `rows.to_row`; the checksum is of them and of the cues.
 
-    A log that is older than uids has none: they are derived. One that is older than cues knows no cues.
+    A log that is older than uids has none: they are derived. One that is older than cues or actors knows none.
     """
 
     id: int
@@ -62,6 +62,7 @@ class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
     uid: str | None = None
     by: str | None = None
     cues: str = NO_CUES
+    actor: str | None = None
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Write the row."""
@@ -69,16 +70,16 @@ class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
         if before is None:  # it may have been forgotten, and come back
             connection.execute("DELETE FROM removed WHERE memory = ?", (self.id,))
         uid = self.uid or derived_uid(tombstones.created(connection), self.id)
-        named = (uid, self.by, checksum(self.id, uid, self.by))
+        named = (uid, self.by, identity_checksum(self.id, uid, self.by, self.actor))
         connection.execute(
             "INSERT INTO memories (id, project, text, source, tags, metadata, timestamp, supersedes, crc, seq,"
-            " uid, written_by, uid_crc, cues) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " uid, written_by, uid_crc, cues, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET project = excluded.project,"
             " text = excluded.text, source = excluded.source, tags = excluded.tags, metadata = excluded.metadata,"
             " timestamp = excluded.timestamp, supersedes = excluded.supersedes, crc = excluded.crc,"
             " seq = excluded.seq, uid = excluded.uid, written_by = excluded.written_by, uid_crc = excluded.uid_crc,"
-            " cues = excluded.cues",
-            (self.id, *self.columns, self.crc, self.seq, *named, self.cues),
+            " cues = excluded.cues, actor = excluded.actor",
+            (self.id, *self.columns, self.crc, self.seq, *named, self.cues, self.actor),
         )
         _count(connection, added=(self.id, self.crc), gone=None if before is None else (self.id, before[0]))
 

@@ -23,7 +23,8 @@ log = logging.getLogger("faiss_memory.store")
 UNIT = 1e-2
 """How far from 1 the length of a vector may be."""
 MEMORY_COLUMNS = (
-    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues"
+    "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues,"
+    " actor"
 )
 
 

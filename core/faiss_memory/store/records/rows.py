@@ -96,13 +96,22 @@ def places_of(embedding: Embedding) -> tuple[Passage, ...]:
 
 
 def uid_columns(memory: Memory) -> tuple[str, str | None, int]:
-    """Return the columns of who a memory is and where it came from: uid, by, their checksum with the id."""
-    return memory.uid, memory.by, checksum(memory.id, memory.uid, memory.by)
+    """Return the columns of who a memory is and where it came from: uid, by, the checksum of `identity_checksum`."""
+    return memory.uid, memory.by, identity_checksum(memory.id, memory.uid, memory.by, memory.actor)
+
+
+def identity_checksum(memory_id: int, uid: str, by: str | None, actor: str | None) -> int:
+    """Return the checksum of who a memory is and where it came from.
+
+    (A row that is older than actors has none, and keeps its checksum.)
+    """
+    return checksum(memory_id, uid, by, *(() if actor is None else (actor,)))
 
 
 def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
-    """Read (id, *columns, checksum, uid, by, checksum of these two, cues). Raises StoreCorrupt when they do not fit."""
-    if checksum_of(row[1:8], row[12]) != row[8] or checksum(row[0], row[9], row[10]) != row[11]:
+    """Read (id, *columns, checksum, uid, by, their checksum, cues, actor). Raises StoreCorrupt when they do not fit."""
+    identity = identity_checksum(row[0], row[9], row[10], row[13])
+    if checksum_of(row[1:8], row[12]) != row[8] or identity != row[11]:
         raise StoreCorrupt(f"memory {row[0]}: its checksum does not match its content")
     if not is_project(row[1]) or not isinstance(row[2], str) or not isinstance(row[3], str):
         raise StoreCorrupt(f"memory {row[0]}: it is in no project, or its text or source is none")
@@ -127,6 +136,7 @@ def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
         superseded_by=superseded_by,
         uid=row[9],
         by=row[10],
+        actor=row[13],
     )
 
 

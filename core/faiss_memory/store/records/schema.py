@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _ORIGINS = """
 CREATE TABLE origins (                      -- of memories that were built from a file
@@ -57,7 +57,8 @@ DROP TABLE purged_before;
 {_USES}
 """
 _CUES = "ALTER TABLE memories ADD COLUMN cues TEXT NOT NULL DEFAULT '[]';"
-UPGRADES = {1: _ORIGINS, 2: _IDENTITIES, 3: _CUES}
+_ACTOR = "ALTER TABLE memories ADD COLUMN actor TEXT;"
+UPGRADES = {1: _ORIGINS, 2: _IDENTITIES, 3: _CUES, 4: _ACTOR}
 """What brings a file of one version to the next. They may call `uids.derived_uid` and `rows.checksum`."""
 
 SCHEMA = f"""
@@ -76,8 +77,9 @@ CREATE TABLE memories (
     seq INTEGER NOT NULL,
     uid TEXT NOT NULL DEFAULT '',           -- a UUIDv7
     written_by TEXT,                        -- which way it came; NULL where that is not known
-    uid_crc INTEGER NOT NULL DEFAULT 0,     -- of id, uid and written_by: those that are older have no part in crc
-    cues TEXT NOT NULL DEFAULT '[]'         -- a JSON list; a part of crc where it is not empty
+    uid_crc INTEGER NOT NULL DEFAULT 0,     -- of id, uid, written_by, actor: older ones have no part in crc
+    cues TEXT NOT NULL DEFAULT '[]',        -- a JSON list; a part of crc where it is not empty
+    actor TEXT                              -- the member who wrote it; a part of uid_crc where it is not NULL
 );
 CREATE INDEX memories_by_seq ON memories (seq);
 CREATE INDEX memories_by_project ON memories (project);
