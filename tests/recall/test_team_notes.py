@@ -13,19 +13,19 @@ def _note(number, by="", words=40):
 def test_a_note_says_by_whom_it_is_if_not_by_who_asks(make_service, client_of):
     client = client_of(make_service(token="tok-3f9a1c"))
     ana, ben = Member(client, "ana", work="write"), Member(client, "ben", work="write")
-    for who, text in (
-        (ana, "we deploy on fridays with the blue script"),
-        (ben, "we deploy by the green button"),
-    ):
-        assert who.ask("POST", "/memory/add", {"text": text, "project": "work"}).status_code == 201
-    client.post("/memory/add", {"text": "we deploy from main only", "project": "work"}, headers=OWNER)
-    asked = {"prompt": "how do we deploy the service to the cluster?", "project": "work", "min_relevance": 0}
-    heads = [
-        line for line in ana.ask("POST", "/recall/preview", asked).json["text"].splitlines() if line[0] == "["
-    ]
-    assert sorted("by ben" in head for head in heads) == [False, False, True]
-    assert sorted("by owner" in head for head in heads) == [False, False, True]
-    assert not any("by ana" in head for head in heads)
+    texts = {
+        "ana": "fridays are for deploys",
+        "ben": "the green button rolls back",
+        "owner": "main is protected",
+    }
+    ana.ask("POST", "/memory/add", {"text": texts["ana"], "project": "work"})
+    ben.ask("POST", "/memory/add", {"text": texts["ben"], "project": "work"})
+    client.post("/memory/add", {"text": texts["owner"], "project": "work"}, headers=OWNER)
+    for name, text in texts.items():
+        asked = {"prompt": f"What is it with {text}?", "project": "work", "min_relevance": 0}
+        shown = ana.ask("POST", "/recall/preview", asked).json["text"]
+        head = next(line for line in shown.splitlines() if line[0] == "[")
+        assert (f"by {name}" in head) == (name != "ana"), head
 
 
 def test_others_take_half_of_the_room_at_most_while_there_is_ones_own():

@@ -10,7 +10,7 @@ import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import falcon
@@ -33,6 +33,20 @@ PAGE_HEADER, PAGE = "X-FAISS-Memory", "page"
 """What a page of ours says with every request that may change something; no form of another page can say it."""
 
 
+SIGNED_IN_AT = "/mcp"
+"""Where a token of the OAuth issuer counts."""
+
+
+class SignIn(Protocol):
+    """Checks the tokens of an OAuth issuer; see `oauth`."""
+
+    def subject(self, token: str) -> str | None:
+        """Return whom the issuer calls so; None for a token that is not good."""
+
+    def challenge(self, *, wrong: bool) -> str:
+        """Return the `WWW-Authenticate` that leads a client to the issuer."""
+
+
 class AccessControl:
     """Falcon middleware, for these routes and mounts; puts the `rights` of who asks into the request's context.
 
@@ -48,9 +62,11 @@ class AccessControl:
         secret: str = "",
         sessions: Sessions | None = None,
         team: Team | None = None,
+        sign_in: SignIn | None = None,
     ) -> None:
         parts = list(parts)
         self._team = team
+        self._sign_in = sign_in
         self._sessions = sessions or Sessions([])
         self._token = settings.token
         self._secret = secret
@@ -210,11 +226,34 @@ class AccessControl:
             raise falcon.HTTPNotFound(description="there is nothing at this address")
         if _bears(request, self._public_token):
             return self._public_rights
-        if (member := self._member(request)) is not None:
+        member = self._member(request) or self._signed_in(request, call)
+        if member is not None:
             return replace(member, way=self._public_rights.way)
         if call in self._open:
             return STRANGER
+        if self._sign_in is not None and call[1] == SIGNED_IN_AT:
+            raise _not_signed_in(self._sign_in, wrong=bool(_token_of(request)))
         raise _unauthorized("the public token (setting `public_token`)")
+
+    def _signed_in(self, request: falcon.Request, call: tuple[str, str]) -> Rights | None:
+        """Return the rights of the member who has signed in with the issuer. Raises HTTPForbidden for another."""
+        token = _token_of(request)
+        if self._sign_in is None or self._team is None or call[1] != SIGNED_IN_AT or token.count(".") != 2:
+            return None
+        subject = self._sign_in.subject(token)
+        if subject is None:
+            return None
+        member = self._team.signed_in(subject)
+        if member is None:
+            self._team.refused(
+                request.env.get("REMOTE_ADDR", ""), f"signed in as {subject}, which is no member"
+            )
+            raise falcon.HTTPForbidden(
+                title="Not a member",
+                description="you have signed in, but are no member here; whoever looks after the team can change that "
+                "(faiss-memory team link)",
+            )
+        return member
 
 
 class Proofs:
@@ -293,6 +332,13 @@ def _token_of(request: falcon.Request) -> str:
 def _bears(request: falcon.Request, token: str) -> bool:
     given = _token_of(request).encode("utf-8", "surrogateescape")
     return bool(token) and hmac.compare_digest(given, token.encode())
+
+
+def _not_signed_in(sign_in: SignIn, *, wrong: bool) -> falcon.HTTPUnauthorized:
+    return falcon.HTTPUnauthorized(
+        description="sign in with the issuer that the header `WWW-Authenticate` leads to, or send a member's token",
+        challenges=[sign_in.challenge(wrong=wrong)],
+    )
 
 
 def _unauthorized(which: str) -> Any:

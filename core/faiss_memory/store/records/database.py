@@ -144,19 +144,10 @@ class Truth(TruthReader):
             if draft.supersedes is not None:
                 lines.check_supersedes(self.connection, draft.supersedes, draft.project)
             memory = Memory(
-                id=self._next_id("memories"),
-                text=draft.text,
-                project=draft.project,
-                source=draft.source,
-                tags=draft.tags,
-                cues=draft.cues,
-                metadata=draft.metadata,
-                timestamp=draft.timestamp or now,
-                supersedes=draft.supersedes,
-                uid=draft.uid or new_uid(),
-                by=draft.by,
-                actor=draft.actor,
-            )
+                id=self._next_id("memories"), text=draft.text, project=draft.project, source=draft.source,
+                tags=draft.tags, cues=draft.cues, metadata=draft.metadata, timestamp=draft.timestamp or now,
+                supersedes=draft.supersedes, uid=draft.uid or new_uid(), by=draft.by, actor=draft.actor,
+            )  # fmt: skip
             parts = () if embedding is None else embedding.by_each()
             stored = self._put(memory, parts, draft.origin, changes)
             ids.append(memory.id)
