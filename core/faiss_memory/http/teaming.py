@@ -35,7 +35,8 @@ def _members(team: Teaming) -> Sequence[Route]:
         ),
         Route(
             method="POST", path="/team/{name}/revoke", summary="Revoke a member's tokens, or one of them",
-            params=messages.ByMember, body=messages.RevokeRequest, answer=messages.DoneAnswer, handler=team.revoke,
+            params=messages.ByMember, body=messages.RevokeRequest, answer=messages.RevokedAnswer,
+            handler=team.revoke,
         ),
         Route(
             method="POST", path="/team/{name}/grant", summary="Say what a member may do in a project",

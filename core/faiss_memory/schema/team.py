@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from faiss_memory.schema.fields import PROJECT_PATTERN, Answer, GivenTime, Message, Scope, Time
 
@@ -126,7 +126,12 @@ class DoneAnswer(Answer):
 
     success: bool
     name: str
-    revoked: Annotated[int, Meta(description="How many tokens were revoked.")] | UnsetType = UNSET
+
+
+class RevokedAnswer(DoneAnswer):
+    """Tokens were revoked."""
+
+    revoked: Annotated[int, Meta(description="How many.")]
 
 
 class LogEntry(Answer):

@@ -61,11 +61,11 @@ class Teaming:
 
     def revoke(
         self, params: messages.ByMember, body: messages.RevokeRequest, rights: Rights
-    ) -> messages.DoneAnswer:
+    ) -> messages.RevokedAnswer:
         """Revoke tokens."""
         _check_owner(rights)
         revoked = self._team.revoke(params.name, body.token, rights)
-        return messages.DoneAnswer(success=True, name=params.name, revoked=revoked)
+        return messages.RevokedAnswer(success=True, name=params.name, revoked=revoked)
 
     def grant(
         self, params: messages.ByMember, body: messages.GrantRequest, rights: Rights

@@ -18,10 +18,10 @@ _DAYS = r"[1-9][0-9]{0,4}d"
 
 @click.group(cls=CommandGroup, section="Service")
 def team() -> None:
-    """Let others work with the memories, each with a token and rights of their own."""
+    """Let others work with the memories, each with rights of their own."""
 
 
-@team.command(cls=ExampleCommand, examples=["faiss-memory team add ana"])
+@team.command(cls=ExampleCommand, examples=["faiss-memory team add ben"])
 @click.argument("name")
 @asks_service
 def add(session: Session, name: str) -> None:
@@ -64,7 +64,7 @@ def _time(written: str) -> str:
 
 @team.command(
     cls=ExampleCommand,
-    examples=["faiss-memory team revoke ana", "faiss-memory team revoke ana --token 5f0c2e8b91d4"],
+    examples=["faiss-memory team revoke ana"],
 )
 @click.argument("name")
 @click.option("--token", metavar="ID", help="Only this one; `faiss-memory team list` shows the ids.")
