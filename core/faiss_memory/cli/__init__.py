@@ -92,7 +92,7 @@ COMMANDS = {
     ),
     "team": Home(
         _PLACE + "team.command:team",
-        "Let others work with the memories, each with rights of their own.",
+        "Let others work with the memories, with rights of their own.",
         "Service",
     ),
     "compile": Home(_PLACE + "host.serve:compile_model", "Prepare a model now.", "Service"),

@@ -18,7 +18,7 @@ _DAYS = r"[1-9][0-9]{0,4}d"
 
 @click.group(cls=CommandGroup, section="Service")
 def team() -> None:
-    """Let others work with the memories, each with rights of their own."""
+    """Let others work with the memories, with rights of their own."""
 
 
 @team.command(cls=ExampleCommand, examples=["faiss-memory team add ben"])
@@ -83,20 +83,19 @@ def revoke(session: Session, name: str, token: str | None) -> None:
     examples=["faiss-memory team grant ana website write", "faiss-memory team grant ana '*' read"],
 )
 @click.argument("name")
-@click.argument("project")
+@click.argument("where", metavar="PROJECT")
 @click.argument("can", metavar="CAN", type=click.Choice(["read", "write", "admin", "nothing"]))
 @asks_service
-def grant(session: Session, name: str, project: str, can: str) -> None:
+def grant(session: Session, name: str, where: str, can: str) -> None:
     """Say what a member may do in a project: read, write, admin or nothing.
 
     PROJECT is `*` for all of them. Each right includes the one before it; admin purges, renames and drops the project,
     and grants rights in it.
     """
-    body = {"project": project, "can": None if can == "nothing" else can}
+    body = {"project": where, "can": None if can == "nothing" else can}
     answer = session.call("POST", f"/team/{_quoted(name)}/grant", body)
     if not session.prints_json(answer):
-        where = "every project" if project == "*" else f"project {project}"
-        session.out.say(f"{name}: {can} in {where}")
+        session.out.say(f"{name}: {can} in {'every project' if where == '*' else f'project {where}'}")
 
 
 @team.command(
