@@ -51,7 +51,8 @@ CREATE TABLE memories (
     id INTEGER PRIMARY KEY, project TEXT NOT NULL, text TEXT NOT NULL, source TEXT NOT NULL, tags TEXT NOT NULL,
     metadata TEXT NOT NULL, timestamp INTEGER NOT NULL, supersedes INTEGER, crc INTEGER NOT NULL,
     uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, cues TEXT NOT NULL, valid_until INTEGER,
-    revision INTEGER NOT NULL, changed INTEGER, older TEXT, state_crc INTEGER NOT NULL, superseded_by INTEGER,
+    revision INTEGER NOT NULL, changed INTEGER, older TEXT, state_crc INTEGER NOT NULL, actor TEXT,
+    superseded_by INTEGER,
     postings BLOB                           -- NULL until the text has been analyzed
 );
 CREATE INDEX memories_by_time ON memories (project, timestamp, id);
@@ -177,7 +178,7 @@ class Catalogue:
             f" ON CONFLICT (id) DO UPDATE SET {_SET}, postings = coalesce(excluded.postings, postings)",
             (
                 *(memory.id, *row, checksum_of(row, cues, ends), *uid_columns(memory), cues, ends),
-                *(*state_columns(memory), kept),
+                *(*state_columns(memory), memory.actor, kept),
             ),
         )
         run("DELETE FROM tags WHERE memory = ?", (memory.id,))

@@ -50,7 +50,8 @@ class OneSearch:
         self._terms: Mapping[int, str] = {}
 
     def _projects(self, known: Mapping[str, object]) -> list[str]:
-        return [name for name in self._asked.where.projects or sorted(known) if name in known]
+        wanted = self._asked.where.projects
+        return [name for name in (sorted(known) if wanted is None else wanted) if name in known]
 
     def _counting(self, project: str) -> tuple[Ids | None, Ids]:
         """Return the ids that alone count in a project (None: all), and those that do not."""
