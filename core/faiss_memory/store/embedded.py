@@ -196,7 +196,10 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger):
     def _catch_up(self) -> None:
         while self._derived.is_filling and not self._opened.keeper.closing:
             self._opened.committer.read(self._derived.fill_some)
+            self._indexes.remake_vectors()  # so that little lies there in a larger form than it is to have
         while not self._opened.keeper.closing and self._analyze_some():
+            pass
+        while not self._opened.keeper.closing and self._indexes.remake_vectors():
             pass
 
     def _analyze_some(self) -> bool:

@@ -183,6 +183,22 @@ class Indexes:
         with self._lock.writing():
             self._models[model].fill(project, keys, vectors, lost, left)
 
+    def remake_vectors(self) -> bool:
+        """Make one part of a vector index anew where that is due; searches and writes go on. Says whether one was.
+
+        Called by one thread at a time.
+        """
+        with self._lock.reading():
+            every = [index for vectors in self._models.values() for index in vectors.projects.values()]
+            due = next(((index, due) for index in every if (due := index.to_remake()) is not None), None)
+        if due is None:
+            return False
+        index, old = due
+        made = old.part.remade(old.kind, old.alive, old.vectors)
+        with self._lock.writing():
+            index.put_remade(old, made)
+        return True
+
     def _by_project(self, model: str | None = None) -> dict[str, VectorIndex]:
         """Return the indexes of a model, or of the one in use; the caller holds the lock."""
         model = model or self._in_use
