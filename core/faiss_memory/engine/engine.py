@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +15,9 @@ from faiss_memory.background import BackgroundThread, Problems, described
 from faiss_memory.contracts.backups import Backups, Restored
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.contracts.shared import News, Shared
+from faiss_memory.contracts.state import Numbered
 from faiss_memory.contracts.store import Added, LetGo, Progress, Purged, Retry, Rewritten, Store
+from faiss_memory.engine.answers import Answers
 from faiss_memory.engine.duplicates import distinct, newer_first
 from faiss_memory.engine.found import Found, merged
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed, embedded
@@ -44,6 +46,11 @@ ALSO_JUDGED = 10
 MOMENT = 0.5
 """Seconds that /health waits for a start, at most."""
 
+
+def _nobody() -> bool:
+    return False
+
+
 RankMemories = Callable[[Query, int], Mapping[str, Ranking]]
 """Asks the plugins for rankings of their own, by the plugin's name."""
 RerankResults = Callable[[Query, list[SearchResult]], list[SearchResult]]
@@ -69,8 +76,11 @@ class MemoryEngine:
         rank_memories: RankMemories = _no_rankings,
         rerank_results: RerankResults = _as_they_are,
         problems: Problems | None = None,
+        guests_rank: Callable[[], bool] = _nobody,
     ) -> None:
+        """`guests_rank` tells whether plugins have a say in rankings: by what, only they know."""
         self._store = store
+        self._answers, self._guests_rank = Answers(self._state), guests_rank
         self.problems = problems or Problems()
         self._models = Models(store, opening, self.problems, cache_folder)
         self._wait = startup_wait
@@ -271,6 +281,7 @@ class MemoryEngine:
         """Purge memories; past queries, which may quote them, are forgotten too."""
         done = self.store.purge(ids, dry_run=dry_run, prove=prove, let_go=let_go)
         if not dry_run:
+            self._answers.clear()
             self._models.clear_caches()
         return done
 
@@ -330,6 +341,20 @@ class MemoryEngine:
 
         Of a query with several wordings, a memory's best match counts, and relevance orders.
         """
+        return self._answers.of(query, self._search_anew)
+
+    def _state(self) -> Hashable | None:
+        """Return the number of the state that answers are of; None where that cannot be known."""
+        if (
+            self._closing
+            or not self.store_opened
+            or not isinstance(self._store, Numbered)
+            or self._guests_rank()
+        ):
+            return None
+        return self._store.state()
+
+    def _search_anew(self, query: Query) -> Found:
         needs_model = query.mode == "semantic" or query.threshold is not None
         if query.mode == "keyword" and not needs_model and not self.model_ready:
             return self._search(query, None, None, ())

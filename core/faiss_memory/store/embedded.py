@@ -13,6 +13,7 @@ from threading import Lock
 from faiss_memory.background import Problems
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.ledger import Ledger, Use, WaitingUses
+from faiss_memory.contracts.state import Numbered
 from faiss_memory.contracts.store import (
     Added,
     Feed,
@@ -68,7 +69,7 @@ class _Opened:
     swapping: Swapping
 
 
-class EmbeddedStore(IndexReads, Copies, Store, Ledger):
+class EmbeddedStore(IndexReads, Copies, Store, Ledger, Numbered):
     """A data folder, owned by this process. Implements `faiss_memory.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further

@@ -24,6 +24,7 @@ from faiss_memory.contracts.weighing import sequence_of, words_of
 from faiss_memory.errors import StoreCorrupt, StoreError
 from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.index.catalogue import Catalogue
+from faiss_memory.store.index.counting import Counting
 from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
 from faiss_memory.store.index.model_vectors import ModelVectors
 from faiss_memory.store.index.one_search import OneSearch
@@ -58,6 +59,12 @@ class Indexes:
         self._generation = 0
         """Rises when the memories of the catalogue become others by anything but a write."""
         self._closed = False
+        self._counting = Counting()
+
+    @property
+    def state(self) -> int:
+        """The number of the present state: it rises before anybody reads what has changed."""
+        return self._lock.writings
 
     # Following the truth.
 
@@ -217,6 +224,7 @@ class Indexes:
 
     def purge_catalogue(self) -> None:
         """Let no trace stay in the catalogue's file of memories that were removed. Raises sqlite3.Error."""
+        self._counting.clear()
         with self._lock.writing():
             self._catalogue.drop_unused_terms()
         self._catalogue.compact()  # (while it is read)
@@ -306,7 +314,12 @@ class Indexes:
     def _legs(self, catalogue: Catalogue, asked: Search) -> OneSearch:
         """Begin a search; the caller holds the lock until it has ended."""
         vectors = self._by_project(asked.model)
-        return OneSearch(asked, catalogue, vectors, self._keywords, lacking=self.rebuilding())
+        state = self._lock.writings  # (no writer can come before the caller is done)
+
+        def counting(project: str) -> tuple[Ids | None, Ids]:
+            return self._counting.of(project, asked.where, catalogue, state)
+
+        return OneSearch(asked, catalogue, vectors, self._keywords, counting, lacking=self.rebuilding())
 
     def get(self, ids: Sequence[int]) -> list[Memory]:
         """Read memories, in the order asked for."""

@@ -122,10 +122,9 @@ class VectorIndex:
         """Find the `limit` memories whose best passage is nearest, or all that are allowed if they are fewer.
 
         `vector` has shape (dimension,). `allowed` are the only memory ids that count, None meaning all but the
-        `hidden` ones. With `cues` these count as passages do. One long memory can fill the first places with its
-        passages, so the search widens until enough different memories are met.
+        `hidden` ones; both are sorted. With `cues` these count as passages do. One long memory can fill the first
+        places with its passages, so the search widens until enough different memories are met.
         """
-        allowed, hidden = None if allowed is None else np.sort(allowed), np.sort(hidden)
         masks = [part.mask(allowed, hidden, cues=cues) for part in self._parts]
         candidates = sum(
             part.size if mask is None else int(mask.sum())
@@ -154,8 +153,7 @@ class VectorIndex:
     def sample(
         self, vector: Vectors, allowed: Ids | None, hidden: Ids, count: int
     ) -> npt.NDArray[np.float32]:
-        """Return the cosines of a query with about `count` passages of those that count, evenly spaced."""
-        allowed, hidden = None if allowed is None else np.sort(allowed), np.sort(hidden)
+        """Return the cosines of a query with about `count` passages of those that count; see `nearest`."""
         step = max(1, len(self) // max(1, count))
         found = [part.sample(vector, part.mask(allowed, hidden), step) for part in self._parts]
         return np.concatenate(found) if found else np.zeros(0, np.float32)
