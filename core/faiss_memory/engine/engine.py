@@ -18,50 +18,25 @@ from faiss_memory.contracts.shared import News, Shared
 from faiss_memory.contracts.state import Numbered
 from faiss_memory.contracts.store import Added, LetGo, Progress, Purged, Retry, Rewritten, Store
 from faiss_memory.engine.answers import Answers
-from faiss_memory.engine.duplicates import distinct, newer_first
 from faiss_memory.engine.found import Found, merged
+from faiss_memory.engine.looking import Looking, RankMemories, RerankResults
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed, embedded
-from faiss_memory.engine.ranking import legs_of
-from faiss_memory.engine.relevance import Judge
 from faiss_memory.engine.searching import (
-    Choice,
     Meaning,
-    asked,
     embed_queries,
-    is_relevant,
-    question,
-    reaches_on,
-    results_of,
 )
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, NotSupported, StoreError
-from faiss_memory.memory import Change, Draft, Filter, Memory, Query, Ranking, SearchResult
+from faiss_memory.memory import Change, Draft, Filter, Memory, Query
 from faiss_memory.novelty.known import LOOKED_AT, Known, nearest_known
 
 log = logging.getLogger("faiss_memory.engine")
 
-CANDIDATES = 100
-"""How many memories each leg hands to the fusion, at least."""
-ALSO_JUDGED = 10
-"""How many more than asked for are judged where only the relevant are wanted: the best of them may rank lower."""
 MOMENT = 0.5
 """Seconds that /health waits for a start, at most."""
 
 
 def _nobody() -> bool:
     return False
-
-
-RankMemories = Callable[[Query, int], Mapping[str, Ranking]]
-"""Asks the plugins for rankings of their own, by the plugin's name."""
-RerankResults = Callable[[Query, list[SearchResult]], list[SearchResult]]
-
-
-def _no_rankings(query: Query, k: int) -> Mapping[str, Ranking]:
-    return {}
-
-
-def _as_they_are(query: Query, results: list[SearchResult]) -> list[SearchResult]:
-    return results
 
 
 class MemoryEngine:
@@ -73,8 +48,8 @@ class MemoryEngine:
         opening: ModelOpening,
         startup_wait: float,
         cache_folder: Path,
-        rank_memories: RankMemories = _no_rankings,
-        rerank_results: RerankResults = _as_they_are,
+        rank_memories: RankMemories | None = None,
+        rerank_results: RerankResults | None = None,
         problems: Problems | None = None,
         guests_rank: Callable[[], bool] = _nobody,
     ) -> None:
@@ -90,8 +65,7 @@ class MemoryEngine:
         """Why the memories cannot be used."""
         self.write_error: StoreError | None = None
         """Why nothing more is written."""
-        self._rank_memories = rank_memories
-        self._rerank_results = rerank_results
+        self._looking = Looking(rank_memories, rerank_results, self.rebuilding, lambda: self.store)
         self.on_news: Callable[[News], None] = lambda _: None
         """Told what other services have written to the same store."""
         self._starter = BackgroundThread("starter", self._start, self._cannot_start)
@@ -357,7 +331,7 @@ class MemoryEngine:
     def _search_anew(self, query: Query) -> Found:
         needs_model = query.mode == "semantic" or query.threshold is not None
         if query.mode == "keyword" and not needs_model and not self.model_ready:
-            return self._search(query, None, None, ())
+            return self._looking.search(query, None, None, ())
         with self.lent_models(needed=needs_model) as models:
             texts = [query.text, *query.wordings]
             meanings: list[Meaning] | None = None
@@ -370,7 +344,7 @@ class MemoryEngine:
             judge = None if models is None or meanings is None else self._models.judge_of(models.answering)
             degraded = ("semantic",) if meanings is None and query.mode == "hybrid" else ()
             found = [
-                self._search(
+                self._looking.search(
                     replace(query, text=text, wordings=()),
                     None if meanings is None else meanings[place],
                     judge,
@@ -379,46 +353,3 @@ class MemoryEngine:
                 for place, text in enumerate(texts)
             ]
         return found[0] if len(found) == 1 else merged(query, found)
-
-    def _search(
-        self, query: Query, meaning: Meaning | None, judge: Judge | None, degraded: tuple[str, ...]
-    ) -> Found:
-        wanted = query.k + (ALSO_JUDGED if query.distinct else 0)
-        most = wanted
-        depth = max(CANDIDATES, 4 * most)
-        asks = question(query, meaning, judge)
-        store = self.store  # opened by now: before that nobody knows what it lacks
-        while True:
-            # Asked first: a leg that is whole only by now was not when it was asked.
-            lacked = self._incomplete(query)
-            choice = Choice(query, self._guests(query, depth), lacked, asks.known_share, most)
-            found = store.search(asked(query, meaning, depth, choice.named), choice)
-            if len(choice.kept) < most and reaches_on(query, found.legs, depth):
-                depth *= 4
-                continue
-            results = results_of(asks, choice.kept, found)
-            if query.distinct:
-                results = distinct(results)[:wanted]
-            if len(results) >= wanted or len(choice.kept) <= most:
-                break
-            most *= 2  # what says the same has taken the place of others
-            depth = max(depth, 4 * most)
-        if query.mode == "hybrid":
-            results[: query.k] = newer_first(results[: query.k], asks.words.share)
-        results = self._rerank_results(query, results)
-        relevant = [result for result in results if is_relevant(query, result)][: query.k]
-        withheld = min(len(results), query.k) - len(relevant)
-        lacking = {*degraded, *lacked, *found.legs.partial, *self._incomplete(query)}
-        return Found(relevant, withheld, tuple(leg for leg in legs_of(query) if leg in lacking))
-
-    def _guests(self, query: Query, depth: int) -> Mapping[str, Ranking]:
-        """Ask plugins for rankings of their own. Before the store is: nothing slow is done while it holds its state."""
-        if query.mode != "hybrid":
-            return {}
-        return {name: given for name, given in self._rank_memories(query, depth).items() if given}
-
-    def _incomplete(self, query: Query) -> tuple[str, ...]:
-        """Name the legs of this search that are still being rebuilt."""
-        wanted = query.where.projects
-        missing = {part.what for part in self.rebuilding() if wanted is None or part.project in wanted}
-        return tuple(leg for leg in legs_of(query) if leg in missing)

@@ -214,6 +214,8 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Numbered):
     def _save(self) -> None:
         with self._files.reading():
             self._derived.save(everything=False, may_go_on=lambda: not self._opened.keeper.closing)
+            if not self._opened.keeper.closing:
+                self._derived.save_keywords(everything=False)
             self._opened.reserve.keep()
             if self._uses.are_due:
                 self._write_uses()

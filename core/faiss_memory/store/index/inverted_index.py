@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -144,6 +145,43 @@ class KeywordIndex:
         self._append(_Segment.seal(terms["term"], slots, terms["count"]))
         self._tail_start = self._size
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return all it knows as arrays that do not change any more, for `restored`."""
+        tail = [] if (sealed := self._sealed_tail()) is None else [sealed]
+        segments = {
+            f"segment-{number}-{part.name}": getattr(segment, part.name)
+            for number, segment in enumerate([*self._segments, *tail])
+            for part in fields(_Segment)
+        }
+        slots: dict[str, npt.NDArray[Any]] = {
+            "memories": self._memories,
+            "lengths": self._lengths,
+            "alive": self._alive,
+        }
+        return {
+            "segments": np.array([len(self._segments) + len(tail)]),
+            **segments,
+            **{name: array[: self._size].copy() for name, array in slots.items()},
+            **self._sequences.arrays(),
+        }
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> KeywordIndex:
+        """Return what `arrays` was asked of. Raises KeyError where some are missing."""
+        made = cls()
+        made._segments = [
+            _Segment(*(arrays[f"segment-{number}-{part.name}"] for part in fields(_Segment)))
+            for number in range(int(arrays["segments"][0]))
+        ]
+        made._memories, made._lengths, made._alive = (
+            arrays[name] for name in ("memories", "lengths", "alive")
+        )
+        made._size = made._tail_start = len(made._memories)
+        made._living = int(made._alive.sum())
+        made._highest = int(made._memories.max(initial=0))
+        made._sequences = Sequences.restored(arrays)
+        return made
+
     def remove(self, memory_ids: Sequence[int]) -> None:
         """Leave memories out of every answer from now on."""
         known = [memory_id for memory_id in memory_ids if memory_id <= self._highest]
@@ -269,15 +307,19 @@ class KeywordIndex:
         return first
 
     def _seal_tail(self) -> None:
+        if (sealed := self._sealed_tail()) is not None:
+            self._append(sealed)
+            self._tail = {}
+            self._tail_start = self._size
+
+    def _sealed_tail(self) -> _Segment | None:
         if not self._tail:
-            return
+            return None
         terms = np.repeat(
             np.fromiter(self._tail, np.uint32, len(self._tail)), [len(part) for part in self._tail.values()]
         )
         pairs = np.array([pair for part in self._tail.values() for pair in part], np.int64)
-        self._append(_Segment.seal(terms, pairs[:, 0].astype(np.int32), pairs[:, 1].astype(np.uint16)))
-        self._tail = {}
-        self._tail_start = self._size
+        return _Segment.seal(terms, pairs[:, 0].astype(np.int32), pairs[:, 1].astype(np.uint16))
 
     def _compact(self) -> None:
         """Give the slots of removed memories back, so that a store that forgets much does not grow for ever."""

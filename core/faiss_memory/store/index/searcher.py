@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, TypeVar
 
@@ -26,6 +26,7 @@ from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.index.catalogue import Catalogue
 from faiss_memory.store.index.counting import Counting
 from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
+from faiss_memory.store.index.keyword_file import KEYWORDS, Arrays
 from faiss_memory.store.index.model_vectors import ModelVectors
 from faiss_memory.store.index.one_search import OneSearch
 from faiss_memory.store.index.rwlock import ReadersWriterLock
@@ -126,8 +127,49 @@ class Indexes:
                 index.remove(gone)
             self._begin_analyzing()
 
-    def load_keywords(self) -> None:
+    def load_keywords(self, saved: Mapping[str, KeywordIndex], changed: Collection[int]) -> bool:
+        """Take saved keyword indexes of the catalogue, and bring to them what has changed since; says whether they fit.
+
+        Called before anybody reads.
+        """
+        for index in saved.values():
+            index.remove([*changed])
+        self._keywords.update(saved)
+        for project, memory_id, source, postings in self._catalogue.analyzed(changed):
+            self._keywords[project].add(memory_id, np.frombuffer(postings, POSTING), sequence_of(source))
+        self._begin_analyzing()
+        counts, unanalyzed = self._catalogue.counts(), self._unanalyzed
+        return all(
+            len(self._keywords[project]) == counts.get(project, 0) - unanalyzed.get(project, (0, 0))[0]
+            for project in {*counts, *saved}
+        )
+
+    def keyword_arrays(self) -> tuple[Catalogue, int, dict[str, Arrays]] | None:
+        """Return the keyword indexes by project as arrays, with the catalogue that numbers their terms and the change
+        that they reach to; None while some lack terms.
+        """
+        with self._lock.reading():
+            if self._analyzing:
+                return None
+            arrays: dict[str, Arrays] = {
+                project: index.arrays() for project, index in self._keywords.items() if len(index)
+            }
+            return self._catalogue, self._catalogue.state("seq"), arrays
+
+    def note_saved_keywords(self, catalogue: Catalogue, note: str | None) -> None:
+        """Note in the catalogue which keyword indexes were saved of it, unless another has taken its place."""
+        with self._lock.writing():
+            if catalogue is self._catalogue:
+                catalogue.set_state(KEYWORDS, note)
+
+    def keyword_memories(self) -> int:
+        """Count the memories that are found by words."""
+        with self._lock.reading():
+            return sum(map(len, self._keywords.values()))
+
+    def read_keywords(self) -> None:
         """Fill the keyword indexes from what the catalogue has analyzed."""
+        self._keywords.clear()
         found: dict[str, list[tuple[int, int, bytes]]] = defaultdict(list)
         for project, memory_id, source, postings in self._catalogue.analyzed():
             found[project].append((memory_id, sequence_of(source), postings))
