@@ -140,6 +140,19 @@ class Sequences:
         total[places] = 0
         return places, weights
 
+    def weights_of(
+        self, chosen: Slots, slots: Slots, counts: npt.NDArray[np.uint16], lengths: Weights
+    ) -> tuple[Weights, Weights]:
+        """Return how often chosen memories hold a term themselves, and how often it counts for them as in `spread`.
+
+        The other memories are not looked at.
+        """
+        own, *lent = (
+            _counts_at(places, slots, counts)
+            for places in (chosen, self._before[chosen], self._after[chosen])
+        )
+        return own, own + (lent[0] + lent[1]) * _share(lengths[chosen])
+
     def _link(self, before: int, after: int) -> None:
         if before != _NOBODY:
             self._after[before] = after
@@ -153,6 +166,12 @@ class Sequences:
             self._numbers = np.append(self._numbers, np.full(room, NO_SEQUENCE))
             self._before = np.append(self._before, np.full(room, _NOBODY, np.int32))
             self._after = np.append(self._after, np.full(room, _NOBODY, np.int32))
+
+
+def _counts_at(places: Slots, slots: Slots, counts: npt.NDArray[np.uint16]) -> Weights:
+    """Return the counts at some places; those that hold nothing have 0."""
+    at = np.minimum(np.searchsorted(slots, places), len(slots) - 1)
+    return np.where(slots[at] == places, counts[at], 0).astype(np.float32)
 
 
 def _share(lengths: Weights) -> Weights:
