@@ -86,6 +86,7 @@ def build_service(
         rank_memories,
         rerank_results,
         problems,
+        lambda: plugins.wants("rank_memories") or plugins.wants("rerank_results"),
     )
     return MemoryService(settings, engine, plugins)
 
