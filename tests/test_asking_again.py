@@ -10,7 +10,11 @@ from hypothesis import given, settings
 
 from faiss_memory import hookimpl
 from faiss_memory.engine import answers
+from faiss_memory.errors import EmbedderError
 from faiss_memory.memory import Filter, Query
+from tests.bundles import Place
+from tests.fakes import WordsModels
+from tests.store.oracle import until
 
 ASKED = {"query": "where does the ledger keep amounts", "k": 5}
 
@@ -108,6 +112,62 @@ def test_filters_that_look_alike_are_told_apart(client):
         assert texts(client, metadata={"n": 1}) == ["the ledger, one"]
         assert texts(client, metadata={"n": "1"}) == ["the ledger, two"]
         assert texts(client, metadata={"n": True}) == ["the ledger, three"]
+
+
+def test_an_answer_is_of_the_model_that_answers(make_service, client_of):
+    before = make_service(WordsModels(), model_name="words-32")
+    client_of(before).post("/memory/add", {"text": "the ledger keeps amounts in cents"})
+    before.stop()
+    models = WordsModels(held="cents")
+    client = client_of(make_service(models, model_name="words-96"))
+    until(lambda: any(model.waits.is_set() for model in models.opened), "the wanted model embeds")
+    (wanted,) = (model for model in models.opened if model.name == "words-96")
+    assert client.get("/health").json["model_in_use"] == "words-32@1"
+    found = [client.post("/search", ASKED).json["results"][0]["similarity"] for _ in range(2)]
+    wanted.let_go.set()
+    until(lambda: client.get("/health").json["model_in_use"] == "words-96@1", "the wanted model answers")
+    found.append(client.post("/search", ASKED).json["results"][0]["similarity"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_what_was_found_without_the_model_that_has_just_failed_is_not_kept(client, service, monkeypatch):
+    client.post("/memory/add", {"text": "the ledger keeps amounts in cents"})
+
+    def fails(*_):
+        raise EmbedderError("for now")
+
+    asked = ASKED | {"mode": "keyword"}
+    with monkeypatch.context() as failing:
+        failing.setattr(service.engine.model, "embed_queries", fails)
+        assert client.post("/search", asked).json["results"][0]["similarity"] is None
+    assert client.post("/search", asked).json["results"][0]["similarity"] > 0
+
+
+def test_until_when_a_memory_is_valid_is_told_at_once(client):
+    known = client.post("/memory/add", {"text": "the ledger keeps amounts in cents"}).json["id"]
+    for change, told in (
+        ({"valid_until": "2030-01-01T00:00:00Z"}, "2030-01-01"),
+        ({"forever": True}, ""),
+        ({"valid_until": "2020-01-01T00:00:00Z"}, "2020-01-01"),
+    ):
+        client.post("/search", ASKED)
+        client.request("PATCH", f"/memory/{known}", change)
+        (found,) = client.post("/search", ASKED).json["results"]
+        assert found.get("valid_until", "")[:10] == told
+
+
+def test_what_a_bundle_brings_is_seen_at_once(make_service, client_of, tmp_path):
+    places = [
+        Place(client_of(make_service(data_dir=str(tmp_path / name))), seed=1) for name in ("one", "other")
+    ]
+    (one, other), query = places, {"query": "the ledger", "k": 50}
+    one.add(3)
+    for step in (lambda: None, lambda: one.act(8), one.purge):
+        step()
+        other.take(one.bundle())
+        here, there = ({found["uid"]: found["text"] for found in place.call("POST", "/search", query)["results"]}
+                       for place in places)  # fmt: skip
+        assert here == there
 
 
 def test_what_is_kept_is_bounded(client, service, monkeypatch):

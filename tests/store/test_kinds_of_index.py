@@ -116,6 +116,7 @@ def test_half_precision_finds_the_same(home):
     store, vectors = opened(home), clustered(2 * PART - 1, seed=1)
     ids = add(store, vectors)
     assert [part.kind.name for part in settled(store)] == ["HALF", "EXACT"]
+    assert store.stats().index_size_bytes == {"default": MODEL[2] * (2 * PART + 4 * (PART - 1))}
     assert recall(store, vectors, ids, EVERYTHING, lambda n: True) == 1.0
 
 

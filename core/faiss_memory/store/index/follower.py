@@ -277,8 +277,7 @@ class Derived:
 
     def index_sizes(self) -> dict[str, int]:
         """Return the bytes of each project's vectors."""
-        dimension = self.model.dimension if self.model is not None else 0
-        return {name: 4 * dimension * count for name, count in self.indexes.passages().items()}
+        return self.indexes.vector_bytes()
 
     def close(self) -> None:
         """Save what can be saved in a moment, and close search.db."""

@@ -387,10 +387,10 @@ class Indexes:
         """Count memories by project."""
         return self.read(lambda catalogue: catalogue.counts())
 
-    def passages(self) -> dict[str, int]:
-        """Count the vectors by project."""
+    def vector_bytes(self) -> dict[str, int]:
+        """Return the bytes of the vectors by project."""
         with self._lock.reading():
-            return {project: len(index) for project, index in self._by_project().items()}
+            return {project: index.vector_bytes for project, index in self._by_project().items()}
 
     def close(self) -> None:
         """Close the catalogue."""

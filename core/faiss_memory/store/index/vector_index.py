@@ -56,6 +56,11 @@ class VectorIndex:
         return sum(map(len, self._parts))
 
     @property
+    def vector_bytes(self) -> int:
+        """The bytes of all vectors, as they are kept."""
+        return sum(part.vector_bytes for part in self._parts)
+
+    @property
     def unsaved(self) -> int:
         """How many passages were added since the index was saved or loaded; at least one, if parts are no more."""
         return sum(part.unsaved for part in self._parts) + self._has_dropped

@@ -39,7 +39,7 @@ IN_A_LIST = 64
 """Vectors of a list, in the mean."""
 LEARNT_FROM = 32
 """Vectors for each list that its centre is learnt from, at most."""
-SCANNED = 2_048
+SCANNED = 4_096
 """Of so many vectors that count, a part compares a query at least. So under a filter that leaves fewer of a part's
 vectors than that, it is exact, and under a wide one it looks into more lists."""
 ROUNDS = 6

@@ -85,6 +85,11 @@ class VectorPart:
         return self._size
 
     @property
+    def vector_bytes(self) -> int:
+        """The bytes of the vectors that are not removed, as they are kept."""
+        return int(self._flat.code_size) * self._living
+
+    @property
     def wants_compaction(self) -> bool:
         """Whether more than half of what it holds was removed."""
         return self._size - self._living > max(COMPACT_ABOVE, self._living)
