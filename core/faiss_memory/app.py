@@ -92,6 +92,7 @@ def build_service(
         rank_memories,
         rerank_results,
         problems,
+        lambda: plugins.wants("rank_memories") or plugins.wants("rerank_results"),
     )
     tables = store.team if isinstance(store, KeepsTeam) else FolderTables(settings.data_folder)
     team = Team(tables, RevokedTokens(settings.data_folder))

@@ -230,11 +230,12 @@ class Catalogue:
         terms = analyze_query(text)
         return terms, {self._terms[term]: term for term in terms if term in self._terms}
 
-    def analyzed(self) -> Iterator[tuple[str, int, str, bytes]]:
-        """Read the memories that were analyzed: project, id, source and postings. One pass, for all projects."""
-        return self._readers.each(
-            "SELECT project, id, source, postings FROM memories WHERE postings IS NOT NULL ORDER BY id"
-        )
+    def analyzed(self, ids: Collection[int] | None = None) -> Iterator[tuple[str, int, str, bytes]]:
+        """Read the memories that were analyzed, or some of them, by id: project, id, source and postings."""
+        sql = "SELECT project, id, source, postings FROM memories WHERE postings IS NOT NULL"
+        if ids is None:  # one pass, for all projects
+            return self._readers.each(f"{sql} ORDER BY id")
+        return (row for memory_id in sorted(ids) for row in self._read(f"{sql} AND id = ?", (memory_id,)))
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Read every memory by id as it is written, for comparing: id, columns, checksum."""
