@@ -18,7 +18,7 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
-.PHONY: help serve test check docs faults long installs shelf postgres-check docker-check mcp-check clients-check vendor web-check pictures audit bench model packages-check calibrate clean
+.PHONY: help serve test tests check docs faults long installs shelf postgres-check docker-check mcp-check clients-check vendor web-check pictures audit bench bench-quick bench-store model packages-check calibrate clean
 
 help:                    ## Show this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,7 +30,11 @@ serve: $(VENV)/.ready $(if $(MODELS),$(VENV)/.ready-for-models)    ## Set up and
 	@$(BIN)/faiss-memory compile
 	@exec $(BIN)/faiss-memory serve $(ARGS)
 
-test: check              ## Everything that CI runs (about ten minutes once it is set up)
+# Linters and types take one core for a minute where they have no cache: the tests have the other meanwhile.
+test: $(VENV)/.ready-for-tests     ## Everything that CI runs (about ten minutes once it is set up)
+	@$(MAKE) --no-print-directory -j2 -k check tests
+
+tests: $(VENV)/.ready-for-tests    ## The tests alone
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.ready-for-tests    ## Linters and types
@@ -92,6 +96,12 @@ audit: $(VENV)/.ready    ## What is known to be wrong with the packages that are
 
 bench: $(VENV)/.ready-for-tests    ## The figures that README names
 	$(BIN)/python -m bench $(ARGS)
+
+bench-quick: $(VENV)/.ready-for-tests    ## In two minutes: search less bare embedding, beside the commit before
+	$(BIN)/python -m bench.quick $(ARGS)
+
+bench-store: $(VENV)/.ready-for-tests    ## The store alone with a million memories (ARGS=100000: with fewer)
+	$(BIN)/python -m bench.store $(or $(ARGS),1000000)
 
 model: $(VENV)/.ready-for-tests    ## The default model's graph and recipe, made again and checked
 	$(BIN)/python -W ignore -m faiss_memory.embedder.prepare all-MiniLM-L6-v2

@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bench import searching
 from bench.measure import percentile, resident_mb, timed
 from bench.synthetic import MODEL, Source, make
 from faiss_memory.memory import Filter
@@ -54,7 +55,7 @@ def measure(folder: Path, sizes: Any = SIZES) -> list[Row]:
         made = OneSize(data, size)
         _tell(f"a store of {size:,} memories is made")
         made.prepare()
-        for what in (made.writing, made.rolling, made.starting, made.restoring):
+        for what in (made.searching, made.writing, made.rolling, made.starting, made.restoring):
             _tell(
                 f"a store of {size:,} memories: {what.__name__}, {time.perf_counter() - began:.0f} s so far"
             )
@@ -89,6 +90,13 @@ class OneSize:
         _until_whole(store)
         yield store
         store.close()
+
+    def searching(self) -> list[Row]:
+        """Search it, and compare with what an exact search finds."""
+        if not self.size:
+            return []
+        with self.opened() as store:
+            return searching.measure(store, searching.exact_answers(self.size))
 
     def writing(self) -> list[Row]:
         """Add one by one, in turns with a bare commit and sync, and then from many threads."""
@@ -261,6 +269,8 @@ def _failed(error: Exception) -> None:
 def _until_whole(store: EmbeddedStore) -> None:
     while store.rebuilding():
         time.sleep(0.02)
+    while any(index.to_remake() is not None for index in store._indexes._by_project().values()):
+        time.sleep(0.2)
 
 
 def _at_once(store: EmbeddedStore, parts: list[Any]) -> tuple[list[float], float]:

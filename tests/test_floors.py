@@ -44,7 +44,7 @@ HOUSES = {
             "logs",
             "log_tail",
         },
-        {"adapter", "embedder", "store", "openapi"},
+        {"adapter", "embedder", "store", "openapi", "team"},
         {"plugin_host", "tools", "engine", "migrating"},
         {"install"},
         {"service"},
@@ -76,7 +76,7 @@ HOUSES = {
             "settings_options",
             "session",
         },
-        {"memories", "overview", "backups", "assistants", "host"},
+        {"memories", "overview", "backups", "assistants", "host", "team"},
         {"doctor"},
         {"setup"},
     ],
@@ -104,6 +104,8 @@ LONG_FUNCTIONS = {
 }
 BROAD_EXCEPTS = {
     "background.py _run": "whoever waits for the thread must be told, whatever has ended it",
+    "team/team.py note": "what is noted is done: an answer is not lost by it",
+    "team/team.py refused": "it is refused all the same",
     "serve.py _run": "what is written and closed is so all the same, and the exit code tells",
     "engine/engine.py close": "what is left is to be closed all the same",
     "store/purge/purge.py finish": "the memories can be used, and the next start tries again",

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace as replace_struct
 
 from faiss_memory.contracts.store import Scope
-from faiss_memory.engine import engine as engine_module
+from faiss_memory.engine import looking
 from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg, best_first, fuse
 from faiss_memory.memory import Query
 from faiss_memory.store.embedded import EmbeddedStore
@@ -109,7 +109,7 @@ def test_a_search_asked_before_the_memories_are_open_says_that_words_were_missin
     assert client_of(before).post("/memory/add", {"text": "The ledger is in postgres"}).status_code == 201
     before.stop()
     (tmp_path / "data" / "search.db").unlink()
-    asked, question, open_store = Event(), engine_module.question, EmbeddedStore.open
+    asked, question, open_store = Event(), looking.question, EmbeddedStore.open
 
     def asks(*given):
         asked.set()
@@ -119,7 +119,7 @@ def test_a_search_asked_before_the_memories_are_open_says_that_words_were_missin
         assert asked.wait(60)
         open_store(store)
 
-    monkeypatch.setattr(engine_module, "question", asks)
+    monkeypatch.setattr(looking, "question", asks)
     monkeypatch.setattr(EmbeddedStore, "open", opens)
     again = make_service(started=False)
     again.start()

@@ -93,6 +93,9 @@ def test_every_setting_has_an_environment_name(key):
     default = {origin.key: origin.value for origin in load(None, {}, {}).origins}[key]
     text = {"write_project": "shop", "secrets": "reject", "metric": "dot"}.get(key, values[type(default)])
     needed = {"FAISS_MEMORY_TOKEN": "t", "FAISS_MEMORY_PUBLIC_TOKEN": "p"}
+    if key.startswith("oauth_"):  # which are about the public address, and go together
+        together = ("FAISS_MEMORY_PUBLIC_URL", "FAISS_MEMORY_OAUTH_ISSUER", "FAISS_MEMORY_OAUTH_JWKS")
+        needed |= dict.fromkeys(together, text)
     origins = load(None, {}, {**needed, name: text}).origins
     (origin,) = (origin for origin in origins if origin.key == key)
     assert origin.value != default

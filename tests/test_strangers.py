@@ -20,7 +20,7 @@ from faiss_memory.store.records.operations import (
     count_content,
     keep_content,
 )
-from faiss_memory.store.records.rows import checksum, checksum_of
+from faiss_memory.store.records.rows import checksum, checksum_of, identity_checksum
 from faiss_memory.uids import new_uid
 from tests.running import RunningService
 from tests.store.asking import matching, nearest
@@ -84,10 +84,12 @@ def said_wrongly(connection, memory, **values):
     number = values.get("id", memory)
     row = connection.execute(f"SELECT {', '.join(COLUMNS)} FROM memories WHERE id = ?", (number,)).fetchone()
     (cues,) = connection.execute("SELECT cues FROM memories WHERE id = ?", (number,)).fetchone()
-    named = connection.execute("SELECT id, uid, written_by FROM memories WHERE id = ?", (number,)).fetchone()
+    named = connection.execute(
+        "SELECT id, uid, written_by, actor FROM memories WHERE id = ?", (number,)
+    ).fetchone()
     connection.execute(
         "UPDATE memories SET crc = ?, uid_crc = ? WHERE id = ?",
-        (checksum_of(row, cues), checksum(*named), number),
+        (checksum_of(row, cues), identity_checksum(*named), number),
     )
 
 

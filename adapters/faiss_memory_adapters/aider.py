@@ -22,6 +22,7 @@ from faiss_memory import (
     Page,
     ProjectName,
     PromptTemplate,
+    Rights,
     Route,
     SearchRequest,
     Service,
@@ -56,18 +57,18 @@ class ContextFileRequest(Message):
     tokens: Annotated[int, Meta(ge=300, le=100_000, description="The most that it may cost.")] = TOKENS
 
 
-def _context(service: Service, request: ContextFileRequest) -> Page:
+def _context(service: Service, request: ContextFileRequest, rights: Rights) -> Page:
     project = request.project or DEFAULT_PROJECT
     projects = list(dict.fromkeys([project, DEFAULT_PROJECT]))
     query = request.query.strip()
     found: list[Any] = []
     why = f"the newest of {' and '.join(projects)}"
     if query:
-        found += service.find(SearchRequest(query=query, k=MOST_FOUND, project=projects)).results
+        found += service.find(SearchRequest(query=query, k=MOST_FOUND, project=projects), rights).results
         about = f"“{clean_line(query, LONGEST_QUERY)}”"
         why = f"first what fits {about}, then {why}" if found else f"nothing about {about}, but {why}"
     for name in projects:
-        found += service.list_memories(ListRequest(project=name, limit=MOST_RECENT)).memories
+        found += service.list_memories(ListRequest(project=name, limit=MOST_RECENT), rights).memories
     head = filled(PROMPT.text, InstallContext(url="", project=project))
     notes: dict[int, Note] = {}
     for memory in (one for one in found if one.state != "expired"):
@@ -94,7 +95,7 @@ def _routes(service: Service) -> Sequence[Route]:
         Route(
             group="Assistants",
             method="GET", path="/adapters/aider/context.md", summary="Give a context file for aider",
-            params=ContextFileRequest, handler=lambda request: _context(service, request),
+            params=ContextFileRequest, handler=lambda request, rights: _context(service, request, rights),
         ),
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ from faiss_memory import (
     OwnFile,
     ProjectName,
     PromptTemplate,
+    Rights,
     Route,
     SearchRequest,
     Service,
@@ -86,18 +87,23 @@ class ContextItem(Answer):
     uri: ContextUri | UnsetType = UNSET
 
 
-def _context(service: Service, params: ContextParams, request: ContextRequest) -> list[ContextItem]:
+def _context(
+    service: Service, params: ContextParams, request: ContextRequest, rights: Rights
+) -> list[ContextItem]:
     query = request.query.strip() or request.fullInput.strip()
     if not query:
         return []
-    project = params.project or _project_of_workspace(service, request.workspacePath)
+    # (The folder of a member of the team need not be one of this machine.)
+    place = DEFAULT_PROJECT if rights.actor else _project_of_workspace(service, request.workspacePath)
+    project = params.project or place
     found = service.find(
         SearchRequest(
             # A whole message may be longer than a query can be; the model reads no more than its beginning anyway.
             query=query[: service.settings.limits.text_bytes // 4],
             k=_wanted(request.options),
             project=list(dict.fromkeys([project, DEFAULT_PROJECT])),
-        )
+        ),
+        rights,
     )
     return [_item(memory) for memory in found.results] or [_nothing(query, found.withheld)]
 
@@ -160,7 +166,7 @@ def _routes(service: Service) -> Sequence[Route]:
             group="Assistants",
             method="POST", path="/adapters/continue/context", summary="Answer Continue's context provider",
             params=ContextParams, body=ContextRequest, answer=list[ContextItem],
-            handler=lambda params, body: _context(service, params, body),
+            handler=lambda params, body, rights: _context(service, params, body, rights),
         ),
     )  # fmt: skip
 

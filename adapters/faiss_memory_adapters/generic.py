@@ -118,7 +118,7 @@ def _routes(service: Service) -> Sequence[Route]:
         Route(
             group="Assistants",
             method="GET", path="/adapters/generic/tools", summary="Tool schemas for any model that calls tools",
-            answer=ToolsAnswer, handler=lambda: _tools(service),
+            answer=ToolsAnswer, handler=lambda rights: _tools(service),
         ),
     )  # fmt: skip
 

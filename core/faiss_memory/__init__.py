@@ -155,10 +155,7 @@ if TYPE_CHECKING:
         Rewriting as Rewriting,
         Service as Service,
     )
-    from faiss_memory.contracts.shared import (
-        News as News,
-        Shared as Shared,
-    )
+    from faiss_memory.contracts.shared import News as News, Shared as Shared
     from faiss_memory.contracts.store import (
         Added as Added,
         Choose as Choose,
@@ -179,6 +176,11 @@ if TYPE_CHECKING:
         Search as Search,
         Store as Store,
         keeps_nothing as keeps_nothing,
+    )
+    from faiss_memory.contracts.team import (
+        KeepsTeam as KeepsTeam,
+        TeamRun as TeamRun,
+        TeamTables as TeamTables,
     )
     from faiss_memory.contracts.weighing import (
         BM25_B as BM25_B,
@@ -236,6 +238,7 @@ if TYPE_CHECKING:
         EUCLIDEAN as EUCLIDEAN,
         FOREVER as FOREVER,
         METRICS as METRICS,
+        OWNER as OWNER,
         SHARED as SHARED,
         SHARED_FOLDER as SHARED_FOLDER,
         UNKNOWN_WAY as UNKNOWN_WAY,
@@ -268,7 +271,12 @@ if TYPE_CHECKING:
         find_repository as find_repository,
         project_of as project_of,
     )
-    from faiss_memory.rights import Rights as Rights
+    from faiss_memory.rights import (
+        Rights as Rights,
+        everything_seen as everything_seen,
+        seen_now as seen_now,
+        written_by_another as written_by_another,
+    )
     from faiss_memory.safe_files import (
         NotAFile as NotAFile,
         entries_of as entries_of,
@@ -337,6 +345,7 @@ if TYPE_CHECKING:
         parts_of as parts_of,
     )
     from faiss_memory.store.records.rows import comparable as comparable
+    from faiss_memory.team.tables import TEAM_TABLES as TEAM_TABLES
     from faiss_memory.tokens import (
         count_tokens as count_tokens,
         within_tokens as within_tokens,

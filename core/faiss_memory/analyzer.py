@@ -80,6 +80,11 @@ def analyze(text: str, beside: str = "") -> Terms:
 
 def analyze_query(text: str) -> Counter[str]:
     """Count the terms of a query. Function words count only inside identifiers, or if there is nothing else."""
+    return _analyzed_query(text).copy()
+
+
+@lru_cache(maxsize=32)  # one search looks at its query from several sides
+def _analyzed_query(text: str) -> Counter[str]:
     text = _normalized(text)
     all_terms = Counter(_terms(text))
     terms = Counter({term: count for term, count in all_terms.items() if term not in _function_terms()})
@@ -87,6 +92,9 @@ def analyze_query(text: str) -> Counter[str]:
         terms |= Counter(chunk.parts)
     terms.update(_extra_terms(text))
     return terms or all_terms or Counter(_SYMBOL.findall(text))
+
+
+forget_queries = _analyzed_query.cache_clear
 
 
 def is_identifier(text: str) -> bool:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -20,11 +21,13 @@ from faiss_memory.contracts.comparing import metric_in
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.contracts.http import Mount, Page, Route
 from faiss_memory.contracts.store import KnownModel, Store
+from faiss_memory.contracts.team import KeepsTeam
 from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import ModelOpening
 from faiss_memory.http import docs_page, pages
 from faiss_memory.http.access import AccessControl, Proofs, address_of
+from faiss_memory.http.metrics import Requests, metrics_route
 from faiss_memory.http.responders import mounted, responder, taken
 from faiss_memory.http.routes import core_routes
 from faiss_memory.http.sessions import Sessions, session_routes
@@ -38,6 +41,9 @@ from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import Settings
 from faiss_memory.store import EmbeddedStore
+from faiss_memory.team.folder import FolderTables
+from faiss_memory.team.revoked import RevokedTokens
+from faiss_memory.team.team import Team
 
 log = logging.getLogger("faiss_memory.http")
 
@@ -86,8 +92,11 @@ def build_service(
         rank_memories,
         rerank_results,
         problems,
+        lambda: plugins.wants("rank_memories") or plugins.wants("rerank_results"),
     )
-    return MemoryService(settings, engine, plugins)
+    tables = store.team if isinstance(store, KeepsTeam) else FolderTables(settings.data_folder)
+    team = Team(tables, RevokedTokens(settings.data_folder))
+    return MemoryService(settings, engine, plugins, team)
 
 
 def choose_store(
@@ -166,15 +175,20 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
     routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
-    sessions = Sessions([secret, service.settings.token])
+    requests = Requests()
+    routes.append(metrics_route(service, requests))
+    sign_in = _sign_in(service.settings)
+    routes += sign_in.routes() if sign_in else []
+    sessions = Sessions([secret, service.settings.token], service.team)
     routes += session_routes(sessions)
     routes += _described(service, routes, has_home=any(part.path == "/" for part in (*brought, *mounts)))
     for route in routes:
         _check_rights(route)
     _check_mounts(mounts, {route.path for route in routes})
     app = Application()
-    access = AccessControl(service.settings, [*routes, *mounts], secret, sessions)
+    access = AccessControl(service.settings, [*routes, *mounts], secret, sessions, service.team, sign_in)
     app.uploads = Uploads(service.settings, {route.path for route in routes if route.upload}, access)
+    app.add_middleware(requests)
     app.add_middleware(access)
     app.add_middleware(_RequestLog())
     app.set_error_serializer(_serialize_error)
@@ -192,6 +206,11 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
         if mount.below:
             app.add_route(f"{mount.path}/{{_below:path}}", SimpleNamespace(**responders))
     return app
+
+
+def _sign_in(settings: Settings) -> Any:
+    """Return what checks the tokens of the OAuth issuer; its libraries are loaded only where one is set."""
+    return import_module("faiss_memory.http.oauth").SignIn(settings) if settings.oauth_issuer else None
 
 
 def _described(service: MemoryService, routes: Sequence[Route], *, has_home: bool) -> Sequence[Route]:
@@ -215,7 +234,7 @@ def _described(service: MemoryService, routes: Sequence[Route], *, has_home: boo
         *(() if has_home else (home,)),
         Route(
             method="GET", path="/openapi.json", summary="The API as OpenAPI 3.1", group="Pages",
-            handler=lambda: Page(msgspec.json.encode(document()), falcon.MEDIA_JSON),
+            handler=lambda rights: Page(msgspec.json.encode(document()), falcon.MEDIA_JSON),
         ),
         Route(
             method="GET", path="/docs", summary="The API as a readable page",

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import unescape
+from typing import NamedTuple
 
 from faiss_memory.tokens import count_tokens
 
@@ -64,6 +65,8 @@ class Note:
     cut: bool = False
     ended: str = ""
     """YYYY-MM-DD since which it is not true any more; empty where that is not known."""
+    by: str = ""
+    """Who else has written it, where it is not whom it is shown to."""
 
 
 def framed(
@@ -71,23 +74,45 @@ def framed(
 ) -> tuple[str, list[Note]]:
     """Return as many notes as fit into so many tokens, the first ones first, as one text; and those that it holds.
 
+    Where some are one's own, what others have written takes no more than half of the room before these have theirs.
+
     `why` says what the notes are, within a sentence. A note may be cut: the first one always, others if most of it
     fits. Without any the text is empty. The project that is `here` goes without saying.
     """
     empty = frame(why, [])
-    left = tokens - count_tokens(f"{empty}\n")
-    room = most_characters - len(empty) - 1
-    parts: list[str] = []
-    shown: list[Note] = []
-    for note in notes:
+    room = _Room(tokens - count_tokens(f"{empty}\n"), most_characters - len(empty) - 1)
+    parts: dict[int, str] = {}
+    for place in _own_half_first(notes, room.tokens, room.characters):
+        note = notes[place]
         told = replace(note, project="") if note.project == here else note
-        part = _fitted(told, left, room - 1, least=0.5 if parts else 0)
+        part = _fitted(told, room.tokens, room.characters - 1, least=0.5 if parts else 0)
         if part is not None:
-            parts.append(part)
-            shown.append(note)
-            left -= count_tokens(part) + 1
-            room -= len(part) + 1
-    return (frame(why, parts), shown) if parts else ("", [])
+            parts[place] = part
+            room = _Room(room.tokens - count_tokens(part) - 1, room.characters - len(part) - 1)
+    places = sorted(parts)
+    shown = [notes[place] for place in places]
+    return (frame(why, [parts[place] for place in places]), shown) if parts else ("", [])
+
+
+class _Room(NamedTuple):
+    tokens: int
+    characters: int
+
+
+def _own_half_first(notes: Sequence[Note], tokens: int, characters: int) -> list[int]:
+    """Return in which order notes get their room: as they stand, but that others' beyond the half wait."""
+    if not any(note.by for note in notes) or all(note.by for note in notes):
+        return [*range(len(notes))]
+    others, waiting, first = _Room(tokens // 2, characters // 2), [], []
+    for place, note in enumerate(notes):
+        if note.by:
+            part = note_text(note)
+            if count_tokens(part) >= others.tokens or len(part) >= others.characters:
+                waiting.append(place)
+                continue
+            others = _Room(others.tokens - count_tokens(part) - 1, others.characters - len(part) - 1)
+        first.append(place)
+    return [*first, *waiting]
 
 
 def frame(why: str, parts: Sequence[str]) -> str:
@@ -101,6 +126,7 @@ def note_text(note: Note) -> str:
     facts = [
         f"memory {note.id}",
         note.date,
+        f"by {_in_a_head(note.by)}" if note.by else "",
         source if len(source) <= LONGEST_SOURCE else f"…{source[-LONGEST_SOURCE:]}",
         ", ".join(f"#{_in_a_head(tag)}" for tag in note.tags),
         f"superseded by {note.superseded_by}" if note.superseded_by else "",

@@ -17,6 +17,8 @@ SHARED_FOLDER = ".memory"
 """The folder of a repository in which memories are shared, a file each."""
 SHARED = "shared"
 """The tag of what was read there, and the way by which it came."""
+OWNER = "owner"
+"""What the owner of the service is called where members of the team are named."""
 UNKNOWN_WAY = "unknown"
 """How the way is called by which a memory came that is older than this is noted."""
 FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -70,6 +72,8 @@ class Draft:
     by: str | None = None
     """Which way it comes: `rest`, `cli`, `mcp:NAME` with the client's name, `hook`, `build`, `shared`, `import` or
     `page`."""
+    actor: str | None = None
+    """The member of the team who writes it; None for the owner of the service."""
     uid: str | None = None
     """The uid that it has elsewhere; None gives it a new one."""
     valid_until: datetime | None = None
@@ -98,6 +102,8 @@ class Memory:
     """
     by: str | None = field(default=None, compare=False)
     """Which way it was written, see `Draft.by`; None for a memory that is older than this is noted."""
+    actor: str | None = field(default=None, compare=False)
+    """The member of the team who wrote it first; None for the owner of the service."""
     valid_until: datetime | None = None
     """When it stops being true; None where nobody knows of an end."""
     revision: int = field(default=1, compare=False)
@@ -156,6 +162,8 @@ class Filter:
     """Only memories that have no cues yet."""
     by: tuple[str, ...] = ()
     """Globs over the ways that memories came, one of which must fit; that of older ones is `UNKNOWN_WAY`."""
+    actors: tuple[str, ...] = ()
+    """Who has written them: members of the team, or `OWNER`."""
 
     @property
     def narrows(self) -> bool:
@@ -168,6 +176,7 @@ class Filter:
             or self.before
             or self.without_cues
             or self.by
+            or self.actors
         )
 
 
@@ -264,6 +273,8 @@ class Standing(NamedTuple):
 
     state: Literal["there", "forgotten", "purged"]
     memory_id: int
+    project: str = ""
+    """Where it is, or was when it was forgotten; empty where that is not known, and of what was purged."""
 
 
 class Match(NamedTuple):

@@ -400,13 +400,13 @@ def test_what_says_nothing_new_is_left_out_if_asked(home: Home) -> None:
 def test_a_uid_that_was_met_is_known_for_good(home: Home) -> None:
     uids = [new_uid() for _ in range(4)]
     there, forgotten, purged = home.add(
-        *(Draft(text=text, uid=uid) for text, uid in zip("abc", uids, strict=False))
+        *(Draft(text=text, uid=uid, project="alpha") for text, uid in zip("abc", uids, strict=False))
     )
     home.store.forget([forgotten])
     home.store.purge([purged])
     assert home.store.known(uids) == {
-        uids[0]: Standing("there", there),
-        uids[1]: Standing("forgotten", forgotten),
+        uids[0]: Standing("there", there, "alpha"),
+        uids[1]: Standing("forgotten", forgotten, "alpha"),
         uids[2]: Standing("purged", purged),
     }
     assert [one.uid for one in home.store.get([there])] == uids[:1]

@@ -38,6 +38,7 @@ class Oracle:
                 metadata=chance.choice([{}, {"x": 1}, {"x": "1"}, {"x": True, "y": None}]),
                 timestamp=EPOCH + timedelta(hours=chance.randint(0, 50)),
                 by=chance.choice([None, "cli", "hook", "mcp:cursor"]),
+                actor=chance.choice([None, None, "ana", "ben"]),
             )
             (memory_id,) = self._home.add(draft)
             self._read(memory_id)
@@ -92,7 +93,7 @@ class Oracle:
 def _some_filter(chance: random.Random) -> Filter:
     hours = sorted(chance.sample(range(50), 2))
     return Filter(
-        projects=chance.choice([None, ("default",), ("alpha", "nobody")]),
+        projects=chance.choice([None, ("default",), ("alpha", "nobody"), ()]),
         tags=tuple(chance.sample(["red", "green", "blue"], chance.choice([0, 0, 1, 2]))),
         tags_mode=chance.choice(["any", "all"]),
         source=chance.choice([None, None, "docs/*", "*.md", "src/main.p?"]),
@@ -102,6 +103,7 @@ def _some_filter(chance: random.Random) -> Filter:
         include_superseded=chance.random() < 0.5,
         without_cues=chance.random() < 0.2,
         by=chance.choice([(), (), ("cli",), ("mcp:*", "unknown"), ("[h-m]*",)]),
+        actors=chance.choice([(), (), (), ("ana",), ("owner", "ben")]),
     )
 
 
@@ -117,6 +119,7 @@ def _passes(memory: Memory, where: Filter) -> bool:
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or memory.superseded_by is None)
         and not (where.without_cues and memory.cues)
+        and (not where.actors or (memory.actor or "owner") in where.actors)
         and (not where.by or any(fnmatchcase(memory.by or "unknown", way) for way in where.by))
     )
 

@@ -127,7 +127,7 @@ def test_shared_options_mean_the_same_everywhere():
     asking = [
         command for command in EVERY.values() if any(param.name == "timeout" for param in command.params)
     ]
-    assert len(asking) == 36
+    assert len(asking) == 44
     for command in asking:
         options = {option for param in command.params for option in param.opts}
         assert {"--url", "--timeout", "--json"} <= options
@@ -174,6 +174,8 @@ def prepared(somebody):
         service.start()
         assert cli.added("The ledger is in Postgres 16") == 1
     service.call("POST", "/schedules", {"job": "backup", "cron": "@daily"})
+    service.call("POST", "/team", {"name": "ana"})
+    service.call("POST", "/team/ana/subject", {"subject": "auth0|6712"})
     return cli
 
 

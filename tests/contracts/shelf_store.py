@@ -179,7 +179,7 @@ class ShelfStore(Store, Merging):
             self.shelf.vectors.setdefault(part.model or self.shelf.in_use, {})[memory.id] = part
 
     def known(self, uids: Collection[str]) -> dict[str, Standing]:
-        there = {one.uid: Standing("there", one.id) for one in self.shelf.memories.values()}
+        there = {one.uid: Standing("there", one.id, one.project) for one in self.shelf.memories.values()}
         return {uid: found for uid, found in (self.shelf.gone | there).items() if uid in uids}
 
     def change(self, memory_id: int, change: Change, embedding: Embedding | None) -> Memory:
@@ -269,7 +269,9 @@ class ShelfStore(Store, Merging):
         return Purged(known, [memory_id for memory_id in ids if memory_id not in known])
 
     def _bury(self, number: int, grave: Tombstone) -> None:
-        self.shelf.gone[grave.uid] = Standing("purged" if grave.purged else "forgotten", number)
+        self.shelf.gone[grave.uid] = Standing(
+            "purged" if grave.purged else "forgotten", number, grave.project
+        )
         self.shelf.graves[grave.uid] = grave
         self.shelf.written[number] = self.shelf.seq
 
@@ -596,6 +598,7 @@ def passes(memory: Memory, where: Filter) -> bool:
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or memory.superseded_by is None)
         and not (where.without_cues and memory.cues)
+        and (not where.actors or (memory.actor or "owner") in where.actors)
         and (not where.by or any(fnmatchcase(memory.by or "unknown", way) for way in where.by))
     )
 

@@ -15,6 +15,7 @@ from faiss_memory import Adapter
 from faiss_memory.app import STATUS, create_app
 from faiss_memory.cli import main
 from faiss_memory.contracts import hooks
+from faiss_memory.http.metrics import Requests, metrics_route
 from faiss_memory.http.routes import core_routes
 from faiss_memory.http.sessions import Sessions, session_routes
 from faiss_memory.openapi import document
@@ -39,7 +40,7 @@ GUESTS = {
 def routes(service):
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
     own = core_routes(service, Backups(service.engine), AssistantFiles(service, brought))
-    return [*own, *session_routes(Sessions([])), *brought]
+    return [*own, metrics_route(service, Requests()), *session_routes(Sessions([])), *brought]
 
 
 def test_the_api_document_lists_every_route_and_no_other(service, routes):

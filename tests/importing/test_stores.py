@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import zipfile
 from contextlib import closing
@@ -100,6 +101,10 @@ def test_times_tags_and_fields_are_those_of_the_other_program(tmp_path):
     assert keys == {one.key for one in read(text_file("mem0-get_all.json", tmp_path / "all.json"))[1]}
     assert keys < {one.key for one in read(tmp_path / "mem0" / "history.db")[1]}
 
+    later = tmp_path / "later.json"
+    days = ("2999-12-30", "9999-12-31")
+    later.write_text(json.dumps([{"id": day, "memory": "the sale", "expiration_date": day} for day in days]))
+    assert [str(one.valid_until) for one in read(later)[1]] == ["2999-12-31 00:00:00+00:00", "None"]
     service = by_text(read(rival_database("mcp-memory-service.sql", tmp_path / "vec.db"))[1])
     assert service["Orders live in Postgres"].tags == ("db", "orders")
     assert (service["No tags here"].tags, service["No tags here"].project) == ((), None)

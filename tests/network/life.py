@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, str] = {
     "backups": "backups",
     "restore": "restore all.tar --yes",
     "scan": "scan",
+    "team": "team list",
     "watch": "watch list",
     "schedule": "schedule list",
     "share": "share 1",

@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from faiss_memory import Change, Draft, Filter
-from faiss_memory_plugins.postgres import schema as tables
 
 EVERYTHING = Filter(projects=None, include_superseded=True)
 STATES = ("valid_until", "revision", "changed", "older")
+
+
+def _without_team(schema):
+    tables = ("member", "token", "grant", "subject", "log")
+    return [f"drop table {schema}.team_{name} cascade" for name in tables]
 
 
 @pytest.fixture
@@ -22,11 +26,12 @@ def older(make_store, schema, server):
     store.add([Draft(text="d", supersedes=second)], [None])
     store.forget([third])
     store.close()
-    columns = ", ".join(f"drop column {name}" for name in STATES)
+    columns = ", ".join(f"drop column {name}" for name in (*STATES, "actor"))
     server.run(
         f"alter table {schema}.memory {columns}",
-        f"alter table {schema}.removed drop column revision, drop column changed, drop column place",
-        f"update {schema}.state set version = {len(tables.MIGRATIONS) - 1}",
+        f"alter table {schema}.removed drop column revision, drop column changed, drop column place cascade",
+        *_without_team(schema),
+        f"update {schema}.state set version = 2",
     )
     return make_store(), first, second, third
 
@@ -45,3 +50,23 @@ def test_memories_begin_to_be_counted(older):
     )
     changed = store.change(first, Change(valid_until=datetime(2031, 1, 1, tzinfo=UTC)), None)
     assert (changed.revision, changed.valid_until) == (2, datetime(2031, 1, 1, tzinfo=UTC))
+
+
+def test_memories_of_before_the_team_are_the_owners(make_store, schema, server):
+    store = make_store()
+    store.open()
+    (first,) = (one.id for one in store.add([Draft(text="a")], [None]))
+    store.change(first, Change(tags=("x",)), None)
+    store.close()
+    server.run(
+        f"alter table {schema}.memory drop column actor",
+        *_without_team(schema),
+        f"update {schema}.state set version = 3",
+    )
+    store = make_store()
+    store.open()
+    assert not store.team.exist()
+    (second,) = (one.id for one in store.add([Draft(text="b", actor="ana")], [None]))
+    assert {one.text: (one.actor, one.revision) for one in store.get([first, second])} == {
+        "a": (None, 2), "b": ("ana", 1),
+    }  # fmt: skip

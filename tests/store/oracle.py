@@ -200,6 +200,7 @@ class Oracle:
                 id=memory_id, text=draft.text, project=draft.project, source=draft.source, tags=draft.tags,
                 cues=draft.cues,
                 metadata=draft.metadata, timestamp=draft.timestamp, supersedes=draft.supersedes, by=draft.by,
+                actor=draft.actor,
             )  # fmt: skip
             self.embeddings[memory_id] = embed(draft.text, cues=draft.cues)
 
@@ -296,6 +297,7 @@ def _passes(memory: Memory, where: Filter, is_superseded: bool) -> bool:
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or not is_superseded)
         and not (where.without_cues and memory.cues)
+        and (not where.actors or (memory.actor or "owner") in where.actors)
         and (not where.by or any(_globs(way, memory.by or "unknown") for way in where.by))
     )
 

@@ -90,6 +90,11 @@ COMMANDS = {
         "Bring all memories to another store, and compare the two.",
         "Service",
     ),
+    "team": Home(
+        _PLACE + "team.command:team",
+        "Let others work with the memories, with rights of their own.",
+        "Service",
+    ),
     "compile": Home(_PLACE + "host.serve:compile_model", "Prepare a model now.", "Service"),
     "completion": Home(
         _PLACE + "host.completion:completion",

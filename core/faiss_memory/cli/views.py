@@ -219,7 +219,7 @@ def _fields(memory: Mapping[str, Any]) -> Iterable[tuple[str, Value]]:
         ("metadata", _compact(memory["metadata"])),
         ("supersedes", memory["supersedes"]),
         ("superseded by", memory["superseded_by"]),
-        ("written by", memory["by"]),
+        ("written by", ", ".join(one for one in (memory["actor"], memory["by"]) if one)),
         ("uid", memory["uid"]),
     )
 

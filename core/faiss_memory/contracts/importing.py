@@ -43,6 +43,8 @@ class Record:
     valid_until: datetime | None = None
     by: str | None = None
     """Which way it came there."""
+    actor: str | None = None
+    """The member of the team who wrote it there."""
     origin: Origin | None = None
 
 

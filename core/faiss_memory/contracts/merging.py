@@ -130,8 +130,8 @@ def arrival_of(memory: Memory, origin: Origin | None = None) -> Arrival:
     """Return a stored memory as it arrives elsewhere."""
     draft = Draft(
         text=memory.text, project=memory.project, source=memory.source, tags=memory.tags, cues=memory.cues,
-        metadata=memory.metadata, timestamp=memory.timestamp, by=memory.by, uid=memory.uid,
-        valid_until=memory.valid_until, origin=origin,
+        metadata=memory.metadata, timestamp=memory.timestamp, by=memory.by, actor=memory.actor,
+        uid=memory.uid, valid_until=memory.valid_until, origin=origin,
     )  # fmt: skip
     return Arrival(
         uid=memory.uid,
@@ -148,7 +148,7 @@ def memory_of(draft: Draft, memory_id: int, now: datetime, **state: Any) -> Memo
     return Memory(
         id=memory_id, text=draft.text, project=draft.project, source=draft.source, tags=draft.tags, cues=draft.cues,
         metadata=draft.metadata, timestamp=draft.timestamp or now, uid=draft.uid or new_uid(), by=draft.by,
-        valid_until=draft.valid_until, **fields,
+        actor=draft.actor, valid_until=draft.valid_until, **fields,
     )  # fmt: skip
 
 
@@ -210,7 +210,8 @@ def said(one: Memory | Draft, supersedes: str | None) -> str:
     ends = None if one.valid_until is None else one.valid_until.astimezone(UTC).isoformat()
     learnt = None if one.timestamp is None else one.timestamp.astimezone(UTC).isoformat()
     whole = (
-        one.text, one.project, one.source, one.tags, one.cues, dict(one.metadata), learnt, one.by, ends, supersedes
+        one.text, one.project, one.source, one.tags, one.cues, dict(one.metadata), learnt, one.by, one.actor, ends,
+        supersedes,
     )  # fmt: skip
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 

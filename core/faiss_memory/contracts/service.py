@@ -189,5 +189,5 @@ class Service(ABC):
         """Forget the memories that meet every condition given."""
 
     @abstractmethod
-    def purge(self, request: schema.PurgeRequest) -> schema.PurgeAnswer:
+    def purge(self, request: schema.PurgeRequest, rights: Rights = PERSON) -> schema.PurgeAnswer:
         """Take the memories that meet every condition given out of every file as well."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory.background import return_memory
 from faiss_memory.contracts.comparing import unit
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.embedder.compiled import MODEL_FILE, TOKENIZER_FILE, Shape
@@ -89,8 +88,7 @@ class OnnxEmbedder:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self._run([np.zeros(1, np.int32)], options)
         # glibc keeps what the arena freed: 190 MB stay 190 after a second batch without this, 157 with it.
-        with contextlib.suppress(AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
+        return_memory()
 
     def close(self) -> None:
         """Nothing to give back: the memory goes with the object."""

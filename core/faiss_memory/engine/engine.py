@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -15,48 +15,26 @@ from faiss_memory.background import BackgroundThread, Problems, described
 from faiss_memory.contracts.backups import Backups, Restored
 from faiss_memory.contracts.comparing import cosines
 from faiss_memory.contracts.shared import News, Shared
+from faiss_memory.contracts.state import Numbered
 from faiss_memory.contracts.store import Added, LetGo, Progress, Purged, Retry, Rewritten, Store
 from faiss_memory.embedder import EmbeddingLanes
-from faiss_memory.engine.duplicates import distinct, newer_first
+from faiss_memory.engine.answers import Answers
 from faiss_memory.engine.found import Found, merged
+from faiss_memory.engine.looking import Looking, RankMemories, RerankResults
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed, embedded
-from faiss_memory.engine.ranking import legs_of
-from faiss_memory.engine.relevance import Judge
-from faiss_memory.engine.searching import (
-    Choice,
-    Meaning,
-    asked,
-    check_threshold,
-    embed_queries,
-    is_relevant,
-    question,
-    reaches_on,
-    results_of,
-)
+from faiss_memory.engine.searching import Meaning, check_threshold, embed_queries
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, NotSupported, StoreError
-from faiss_memory.memory import Change, Draft, Filter, Memory, Query, Ranking, SearchResult
+from faiss_memory.memory import Change, Draft, Filter, Memory, Query
 from faiss_memory.novelty.known import LOOKED_AT, Known, nearest_known
 
 log = logging.getLogger("faiss_memory.engine")
 
-CANDIDATES = 100
-"""How many memories each leg hands to the fusion, at least."""
-ALSO_JUDGED = 10
-"""How many more than asked for are judged where only the relevant are wanted: the best of them may rank lower."""
 MOMENT = 0.5
 """Seconds that /health waits for a start, at most."""
 
-RankMemories = Callable[[Query, int], Mapping[str, Ranking]]
-"""Asks the plugins for rankings of their own, by the plugin's name."""
-RerankResults = Callable[[Query, list[SearchResult]], list[SearchResult]]
 
-
-def _no_rankings(query: Query, k: int) -> Mapping[str, Ranking]:
-    return {}
-
-
-def _as_they_are(query: Query, results: list[SearchResult]) -> list[SearchResult]:
-    return results
+def _nobody() -> bool:
+    return False
 
 
 class MemoryEngine:
@@ -68,11 +46,14 @@ class MemoryEngine:
         opening: ModelOpening,
         startup_wait: float,
         cache_folder: Path,
-        rank_memories: RankMemories = _no_rankings,
-        rerank_results: RerankResults = _as_they_are,
+        rank_memories: RankMemories | None = None,
+        rerank_results: RerankResults | None = None,
         problems: Problems | None = None,
+        guests_rank: Callable[[], bool] = _nobody,
     ) -> None:
+        """`guests_rank` tells whether plugins have a say in rankings: by what, only they know."""
         self._store = store
+        self._answers, self._guests_rank = Answers(self._state), guests_rank
         self.problems = problems or Problems()
         self._models = Models(store, opening, self.problems, cache_folder)
         self._wait = startup_wait
@@ -82,8 +63,7 @@ class MemoryEngine:
         """Why the memories cannot be used."""
         self.write_error: StoreError | None = None
         """Why nothing more is written."""
-        self._rank_memories = rank_memories
-        self._rerank_results = rerank_results
+        self._looking = Looking(rank_memories, rerank_results, self.rebuilding, lambda: self.store)
         self.on_news: Callable[[News], None] = lambda _: None
         """Told what other services have written to the same store."""
         self._starter = BackgroundThread("starter", self._start, self._cannot_start)
@@ -273,6 +253,7 @@ class MemoryEngine:
         """Purge memories; past queries, which may quote them, are forgotten too."""
         done = self.store.purge(ids, dry_run=dry_run, prove=prove, let_go=let_go)
         if not dry_run:
+            self._answers.clear()
             self._models.clear_caches()
         return done
 
@@ -332,9 +313,26 @@ class MemoryEngine:
 
         Of a query with several wordings, a memory's best match counts, and relevance orders.
         """
+        return self._answers.of(query, self._search_anew)
+
+    def _state(self) -> Hashable | None:
+        """Return the state that answers are of: that of the store, who answers by meaning and what still lacks
+        something; None where that cannot be known.
+        """
+        if (
+            self._closing
+            or not self.store_opened
+            or not isinstance(self._store, Numbered)
+            or self._guests_rank()
+        ):
+            return None
+        model = None if self.model is None else self.model.identity
+        return self._store.state(), model, tuple((part.project, part.what) for part in self.rebuilding())
+
+    def _search_anew(self, query: Query) -> Found:
         needs_model = query.mode == "semantic" or query.threshold is not None
         if query.mode == "keyword" and not needs_model and not self.model_ready:
-            return self._search(query, None, None, ())
+            return self._looking.search(query, None, None, ())
         with self.lent_models(needed=needs_model) as models:
             check_threshold(query, None if models is None else models.answering.metric)
             texts = [query.text, *query.wordings]
@@ -349,50 +347,8 @@ class MemoryEngine:
             degraded = ("semantic",) if meanings is None and query.mode == "hybrid" else ()
             known: Sequence[Meaning | None] = meanings or [None] * len(texts)
             found = [
-                self._search(replace(query, text=text, wordings=()), meaning, judge, degraded)
+                self._looking.search(replace(query, text=text, wordings=()), meaning, judge, degraded)
                 for text, meaning in zip(texts, known, strict=True)
             ]
-        return merged(query, found, None if models is None else models.answering.metric)
-
-    def _search(
-        self, query: Query, meaning: Meaning | None, judge: Judge | None, degraded: tuple[str, ...]
-    ) -> Found:
-        wanted = query.k + (ALSO_JUDGED if query.distinct else 0)
-        most = wanted
-        depth = max(CANDIDATES, 4 * most)
-        asks = question(query, meaning, judge)
-        store = self.store  # opened by now: before that nobody knows what it lacks
-        while True:
-            # Asked first: a leg that is whole only by now was not when it was asked.
-            lacked = self._incomplete(query)
-            choice = Choice(query, self._guests(query, depth), lacked, asks.known_share, most)
-            found = store.search(asked(query, meaning, depth, choice.named), choice)
-            if len(choice.kept) < most and reaches_on(query, found.legs, depth):
-                depth *= 4
-                continue
-            results = results_of(asks, choice.kept, found)
-            if query.distinct:
-                results = distinct(results)[:wanted]
-            if len(results) >= wanted or len(choice.kept) <= most:
-                break
-            most *= 2  # what says the same has taken the place of others
-            depth = max(depth, 4 * most)
-        if query.mode == "hybrid":
-            results[: query.k] = newer_first(results[: query.k], asks.words.share)
-        results = self._rerank_results(query, results)
-        relevant = [result for result in results if is_relevant(query, result)][: query.k]
-        withheld = min(len(results), query.k) - len(relevant)
-        lacking = {*degraded, *lacked, *found.legs.partial, *self._incomplete(query)}
-        return Found(relevant, withheld, tuple(leg for leg in legs_of(query) if leg in lacking))
-
-    def _guests(self, query: Query, depth: int) -> Mapping[str, Ranking]:
-        """Ask plugins for rankings of their own. Before the store is: nothing slow is done while it holds its state."""
-        if query.mode != "hybrid":
-            return {}
-        return {name: given for name, given in self._rank_memories(query, depth).items() if given}
-
-    def _incomplete(self, query: Query) -> tuple[str, ...]:
-        """Name the legs of this search that are still being rebuilt."""
-        wanted = query.where.projects
-        missing = {part.what for part in self.rebuilding() if wanted is None or part.project in wanted}
-        return tuple(leg for leg in legs_of(query) if leg in missing)
+        answer = merged(query, found, None if models is None else models.answering.metric)
+        return replace(answer, lasts=models is None or meanings is not None)

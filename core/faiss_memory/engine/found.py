@@ -17,6 +17,8 @@ class Found:
     degraded: tuple[str, ...] = ()
     metric: Metric | None = None
     """By what the model compares that was asked; None where there was none."""
+    lasts: bool = True
+    """Whether the same search finds the same for as long as nothing changes: not if the model has just failed."""
 
 
 def merged(query: Query, found: Sequence[Found], metric: Metric | None) -> Found:

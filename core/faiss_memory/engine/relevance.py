@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from faiss_memory.analyzer import Terms, analyze, analyze_query
+from faiss_memory.analyzer import Terms, analyze, analyze_query, forget_queries
 from faiss_memory.contracts.comparing import cosines, metric_of
 from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.engine.scripts import KnownScripts
@@ -157,6 +157,7 @@ known_terms = lru_cache(maxsize=2_000)(analyze)
 def forget_terms() -> None:
     """Keep nothing of texts that were judged, such as before a purge."""
     known_terms.cache_clear()
+    forget_queries()
 
 
 def rarity(term: str) -> float:

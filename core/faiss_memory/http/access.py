@@ -10,18 +10,19 @@ import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import falcon
 
 from faiss_memory.contracts.http import Mount, Route
-from faiss_memory.errors import InvalidRequest
+from faiss_memory.errors import InvalidRequest, NotAllowed
 from faiss_memory.http.sessions import Sessions
 from faiss_memory.peers import is_loopback, is_users
 from faiss_memory.proving import NONCE_PATTERN, PATH, place_of, proof
-from faiss_memory.rights import PERSON, STRANGER, WRITERS, Rights, public_rights
+from faiss_memory.rights import PERSON, STRANGER, WRITERS, Rights, public_rights, set_seen
 from faiss_memory.settings import LOOPBACK, Settings
+from faiss_memory.team.team import PREFIX, Team
 
 _HOST = re.compile(r"(\[[^]@]*\]|[^][@:]*)(:[0-9]*)?")
 """A name or an address in brackets, and perhaps a port: without a user, and nothing between the two."""
@@ -32,11 +33,26 @@ PAGE_HEADER, PAGE = "X-FAISS-Memory", "page"
 """What a page of ours says with every request that may change something; no form of another page can say it."""
 
 
+SIGNED_IN_AT = "/mcp"
+"""Where a token of the OAuth issuer counts."""
+
+
+class SignIn(Protocol):
+    """Checks the tokens of an OAuth issuer; see `oauth`."""
+
+    def subject(self, token: str) -> str | None:
+        """Return whom the issuer calls so; None for a token that is not good."""
+
+    def challenge(self, *, wrong: bool) -> str:
+        """Return the `WWW-Authenticate` that leads a client to the issuer."""
+
+
 class AccessControl:
     """Falcon middleware, for these routes and mounts; puts the `rights` of who asks into the request's context.
 
     `secret` is that of this run, which only this user can read; it is as good as the token. So is a session that began
-    with one of them, but by the public way.
+    with one of them, but by the public way. The token of a member of the `team` opens what the member may do, wherever
+    it comes from, and so does a session that began with it for as long as it is good.
     """
 
     def __init__(
@@ -45,8 +61,12 @@ class AccessControl:
         parts: Iterable[Route | Mount],
         secret: str = "",
         sessions: Sessions | None = None,
+        team: Team | None = None,
+        sign_in: SignIn | None = None,
     ) -> None:
         parts = list(parts)
+        self._team = team
+        self._sign_in = sign_in
         self._sessions = sessions or Sessions([])
         self._token = settings.token
         self._secret = secret
@@ -71,6 +91,7 @@ class AccessControl:
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Refuse what must not come in: 421, 403, 404 or 401."""
+        set_seen(())
         host, port = _host(request)
         by_name = bool(self._public_host) and host == self._public_host
         if host not in self._hosts and not by_name:
@@ -80,15 +101,49 @@ class AccessControl:
                 "setting `allowed_hosts`",
             )
         self._check_page(request, host, port)
-        by_proxy = _came_by_proxy(request)
-        if by_name or (self._public_host and by_proxy):
-            request.context.rights = self._by_the_public_way(request)
-        elif by_proxy or not self._is_local(request) or self._wants_token(request):
-            request.context.rights = self._with_the_token(request)
-        else:
-            request.context.rights = PERSON
+        try:
+            request.context.rights = self._rights(request, by_name)
+        except falcon.HTTPUnauthorized:
+            if self._team is not None and request.get_header("Authorization"):
+                self._team.refused(request.env.get("REMOTE_ADDR", ""), f"{request.method} {request.path}")
+            raise
         if (by := request.get_header("FAISS-Memory-By")) in WRITERS:
             request.context.rights = replace(request.context.rights, by=by)
+        set_seen(request.context.rights.reads)
+
+    def process_response(
+        self, request: falcon.Request, response: falcon.Response, resource: object, succeeded: bool
+    ) -> None:
+        """Let go of whom this thread has answered; not before a file is sent that is still being read."""
+        if response.stream is None:
+            set_seen(None)
+
+    def _rights(self, request: falcon.Request, by_name: bool) -> Rights:
+        by_proxy = _came_by_proxy(request)
+        if by_name or (self._public_host and by_proxy):
+            return self._by_the_public_way(request)
+        if (member := self._member(request)) is not None:
+            return member
+        if by_proxy or not self._is_local(request) or self._wants_token(request):
+            return self._with_the_token(request)
+        return PERSON
+
+    def _member(self, request: falcon.Request) -> Rights | None:
+        """Return the rights of the member whose token a request bears. Raises HTTPUnauthorized for a bad one.
+
+        That holds on this machine too: whoever shows such a token means not to be the owner.
+        """
+        token = _token_of(request)
+        if self._team is None or not token.startswith(PREFIX) or token in (self._token, self._public_token):
+            return None
+        member = self._team.bearer(token)
+        if member is None:
+            raise falcon.HTTPUnauthorized(
+                description="this token is unknown, revoked or has expired; ask whoever looks after the team for "
+                "another (faiss-memory team token)",
+                challenges=["Bearer"],
+            )
+        return member
 
     def _check_page(self, request: falcon.Request, host: str, port: int | None) -> None:
         """Refuse what another web page has a browser ask. A browser says so in one of two headers, or in both.
@@ -145,9 +200,10 @@ class AccessControl:
         if any(_bears(request, known) for known in (self._token, self._secret)):
             return PERSON
         may_write = request.get_header(PAGE_HEADER) == PAGE
-        has_session = self._sessions.are_at(request)
-        if has_session and (may_write or request.method in ("GET", "HEAD")):
-            return PERSON
+        session = self._sessions.at(request)
+        has_session = session is not None
+        if session is not None and (may_write or request.method in ("GET", "HEAD")):
+            return session
         if self._call(request) in self._open:
             return STRANGER
         if has_session:
@@ -170,9 +226,34 @@ class AccessControl:
             raise falcon.HTTPNotFound(description="there is nothing at this address")
         if _bears(request, self._public_token):
             return self._public_rights
+        member = self._member(request) or self._signed_in(request, call)
+        if member is not None:
+            return replace(member, way=self._public_rights.way)
         if call in self._open:
             return STRANGER
+        if self._sign_in is not None and call[1] == SIGNED_IN_AT:
+            raise _not_signed_in(self._sign_in, wrong=bool(_token_of(request)))
         raise _unauthorized("the public token (setting `public_token`)")
+
+    def _signed_in(self, request: falcon.Request, call: tuple[str, str]) -> Rights | None:
+        """Return the rights of the member who has signed in with the issuer. Raises HTTPForbidden for another."""
+        token = _token_of(request)
+        if self._sign_in is None or self._team is None or call[1] != SIGNED_IN_AT or token.count(".") != 2:
+            return None
+        subject = self._sign_in.subject(token)
+        if subject is None:
+            return None
+        member = self._team.signed_in(subject)
+        if member is None:
+            self._team.refused(
+                request.env.get("REMOTE_ADDR", ""), f"signed in as {subject}, which is no member"
+            )
+            raise falcon.HTTPForbidden(
+                title="Not a member",
+                description="you have signed in, but are no member here; whoever looks after the team can change that "
+                "(faiss-memory team link)",
+            )
+        return member
 
 
 class Proofs:
@@ -206,6 +287,12 @@ def rights_of(request: falcon.Request) -> Rights:
     return rights
 
 
+def check_owner(rights: Rights) -> None:
+    """Refuse a member what is the owner's alone: every call that does not go by the rights of who asks."""
+    if rights.actor:
+        raise NotAllowed("only the owner of this service may do that; members read and write memories")
+
+
 def address_of(request: falcon.Request) -> str:
     """Return where a request has found the service, such as `http://localhost:8900`."""
     return f"{request.forwarded_scheme}://{request.netloc}"
@@ -236,10 +323,22 @@ def _came_by_proxy(request: falcon.Request) -> bool:
     return any(name in PROXY_HEADERS or name.startswith(PROXY_PREFIXES) for name in request.headers)
 
 
-def _bears(request: falcon.Request, token: str) -> bool:
+def _token_of(request: falcon.Request) -> str:
+    """Return the token that a request bears, empty if none."""
     scheme, _, given = (request.get_header("Authorization") or "").partition(" ")
-    fits = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
-    return bool(token) and scheme.lower() == "bearer" and fits
+    return given.strip() if scheme.lower() == "bearer" else ""
+
+
+def _bears(request: falcon.Request, token: str) -> bool:
+    given = _token_of(request).encode("utf-8", "surrogateescape")
+    return bool(token) and hmac.compare_digest(given, token.encode())
+
+
+def _not_signed_in(sign_in: SignIn, *, wrong: bool) -> falcon.HTTPUnauthorized:
+    return falcon.HTTPUnauthorized(
+        description="sign in with the issuer that the header `WWW-Authenticate` leads to, or send a member's token",
+        challenges=[sign_in.challenge(wrong=wrong)],
+    )
 
 
 def _unauthorized(which: str) -> Any:

@@ -14,7 +14,7 @@ import msgspec
 
 from faiss_memory import errors, openapi, schema
 from faiss_memory.contracts.http import Download, Mount, Page, Route
-from faiss_memory.http.access import rights_of
+from faiss_memory.http.access import check_owner, rights_of
 from faiss_memory.service.memories import MemoryService
 
 
@@ -36,10 +36,13 @@ def taken(route: Route) -> set[str]:
 def responder(route: Route, service: MemoryService) -> Callable[..., None]:
     """Make what answers a call: it reads the messages, asks the handler, and writes the answer."""
     wanted, settings = taken(route), service.settings
+    for_members = "rights" in wanted or route.static
 
     def respond(request: falcon.Request, response: falcon.Response, **in_path: str) -> None:
         messages = []
         rights = rights_of(request)
+        if not for_members:
+            check_owner(rights)
         names = partial(service.project_named, rights=rights)
         if route.params is not None:
             messages.append(schema.convert({**request.params, **in_path}, route.params, names))
@@ -74,8 +77,11 @@ def responder(route: Route, service: MemoryService) -> Callable[..., None]:
 def mounted(mount: Mount, limit: int) -> Callable[..., None]:
     """Make what answers at a mount; `limit` is the most bytes of a body."""
     place = mount.path.rstrip("/")
+    for_members = mount.public or mount.open or mount.static
 
     def respond(request: falcon.Request, response: falcon.Response, **_below: str) -> None:
+        if not for_members:
+            check_owner(rights_of(request))
         body = _read(request, limit)
         if body and mount.takes_json:
             _check_json(request)

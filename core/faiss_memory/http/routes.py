@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from faiss_memory import schema
 from faiss_memory.contracts.http import Route
+from faiss_memory.http.teaming import team_routes
 from faiss_memory.http.tending import tending_routes
-from faiss_memory.rights import PERSON, Rights
+from faiss_memory.rights import Rights
 from faiss_memory.schema.export import ExportRequest
 from faiss_memory.schema.importing import ImportAnswer, ImportRequest
 from faiss_memory.service.assistant_files import AssistantFiles
@@ -27,14 +28,15 @@ def core_routes(service: MemoryService, backups: Backups, assistants: AssistantF
         "Looking after memories": tending_routes(service),
         "Backups": _backups(backups),
         "Assistants": _adapters(service, assistants),
+        "Team": team_routes(service.teaming),
     }
     return [replace(route, group=group) for group, routes in groups.items() for route in routes]
 
 
-def _reached(params: schema.ById) -> Rights:
-    """Return the person's rights, in the projects alone that are named beside the id."""
+def _reached(params: schema.ById, rights: Rights) -> Rights:
+    """Return the rights of who asks, in the projects alone that are named beside the id."""
     named = [params.project] if isinstance(params.project, str) else params.project
-    return PERSON if named == ["*"] else PERSON.within(named)
+    return rights if named == ["*"] else rights.within(named)
 
 
 def _finding(service: MemoryService) -> Sequence[Route]:
@@ -50,12 +52,12 @@ def _finding(service: MemoryService) -> Sequence[Route]:
         Route(
             method="GET", path="/memory/{id}", summary="Read one memory",
             params=schema.ById, answer=schema.MemoryAnswer,
-            handler=lambda params: service.get(params.id, _reached(params)),
+            handler=lambda params, rights: service.get(params.id, _reached(params, rights)),
         ),
         Route(
             method="GET", path="/memory/{id}/history", summary="Read a memory and what it superseded",
             params=schema.ById, answer=schema.HistoryAnswer,
-            handler=lambda params: service.history(params.id, _reached(params)),
+            handler=lambda params, rights: service.history(params.id, _reached(params, rights)),
         ),
         Route(
             method="POST", path="/scan", summary="Look for secrets in what is stored",
@@ -63,7 +65,7 @@ def _finding(service: MemoryService) -> Sequence[Route]:
         ),
         Route(
             method="GET", path="/export", summary="Take memories away as a file, in a format that others read",
-            params=ExportRequest, handler=lambda params: service.exporting.export(params),
+            params=ExportRequest, handler=service.exporting.export,
         ),
         Route(
             method="GET", path="/memories", summary="List memories by time",
@@ -94,7 +96,7 @@ def _keeping(service: MemoryService) -> Sequence[Route]:
         Route(
             method="PATCH", path="/memory/{id}", summary="Correct one memory",
             params=schema.ById, body=schema.PatchRequest, answer=schema.PatchAnswer,
-            handler=lambda params, body: service.patch(params.id, body, _reached(params)),
+            handler=lambda params, body, rights: service.patch(params.id, body, _reached(params, rights)),
         ),
     )  # fmt: skip
 
@@ -104,7 +106,7 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
         Route(
             method="DELETE", path="/memory/{id}", summary="Forget one memory",
             params=schema.ById, answer=schema.ForgetOneAnswer,
-            handler=lambda params: service.forget_one(params.id, _reached(params)),
+            handler=lambda params, rights: service.forget_one(params.id, _reached(params, rights)),
         ),
         Route(
             method="POST", path="/memory/forget", summary="Forget memories by id or by a filter",
@@ -121,7 +123,7 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
         Route(
             method="DELETE", path="/projects/{name}", summary="Forget a project with all its memories",
             params=schema.ByProject, answer=schema.DropProjectAnswer,
-            handler=lambda params: service.tending.arranging.drop_project(params.name),
+            handler=lambda params, rights: service.tending.arranging.drop_project(params.name, rights),
         ),
     )  # fmt: skip
 
@@ -148,7 +150,7 @@ def _overview(overview: Overview) -> Sequence[Route]:
         Route(
             method="GET", path="/tags", summary="List the tags in use",
             params=schema.ScopeRequest, answer=schema.TagsAnswer,
-            handler=lambda params: overview.tags(params.project),
+            handler=lambda params, rights: overview.tags(params.project, rights),
         ),
     )  # fmt: skip
 
@@ -157,7 +159,7 @@ def _adapters(service: MemoryService, assistants: AssistantFiles) -> Sequence[Ro
     return (
         Route(
             method="GET", path="/adapters", summary="List the assistants' adapters",
-            answer=schema.AdaptersAnswer, handler=assistants.adapters,
+            answer=schema.AdaptersAnswer, handler=lambda rights: assistants.adapters(),
         ),
         Route(
             method="GET", path="/adapters/{name}/files", summary="Give the files that connect an assistant",
@@ -166,7 +168,8 @@ def _adapters(service: MemoryService, assistants: AssistantFiles) -> Sequence[Ro
         ),
         Route(
             method="GET", path="/adapters/{name}/prompt", summary="Give what an assistant is told of the memory",
-            params=schema.PromptRequest, answer=schema.PromptAnswer, handler=service.prompt,
+            params=schema.PromptRequest, answer=schema.PromptAnswer,
+            handler=lambda params, rights: service.prompt(params),
         ),
         Route(
             method="GET", path="/adapters/{name}/package", params=schema.PackageRequest,

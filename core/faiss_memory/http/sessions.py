@@ -18,8 +18,9 @@ import falcon
 from msgspec import Meta
 
 from faiss_memory.contracts.http import Route
-from faiss_memory.rights import Rights
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema.fields import Answer, Message
+from faiss_memory.team.team import Team, digest_of
 
 COOKIE = "faiss_memory_session"
 GROUP = "Who is let in"
@@ -36,7 +37,9 @@ MOST_TRIES_OF_ALL = 50
 class LoginRequest(Message):
     """Begin a session with the token."""
 
-    token: Annotated[str, Meta(min_length=1, max_length=4096, description="The setting `token`.")]
+    token: Annotated[
+        str, Meta(min_length=1, max_length=4096, description="The setting `token`, or a member's own.")
+    ]
 
 
 class LoginAnswer(Answer):
@@ -55,23 +58,34 @@ class LogoutAnswer(Answer):
 class Sessions:
     """Who has logged in. Any thread may ask."""
 
-    def __init__(self, tokens: Sequence[str]) -> None:
+    def __init__(self, tokens: Sequence[str], team: Team | None = None) -> None:
         self._tokens = [token for token in tokens if token]
+        self._team = team
         self._lock = Lock()
-        self._used: dict[str, float] = {}
-        """When each session was last used, the least recent one first."""
+        self._used: dict[str, tuple[float, str]] = {}
+        """When each session was last used, the least recent one first, and the digest of the member's token that it
+        began with; empty for the owner's."""
         self._wrong: deque[tuple[float, str]] = deque(maxlen=MOST_TRIES_OF_ALL)
         """When a wrong token came, and from which address."""
 
-    def are_at(self, request: falcon.Request) -> bool:
-        """Return whether a request belongs to a session that has not ended; it goes on by that."""
+    def at(self, request: falcon.Request) -> Rights | None:
+        """Return the rights of the session that a request belongs to, which goes on by that; None if it has ended.
+
+        A member's ends with the token that it began with.
+        """
         name = _named(request)
         with self._lock:
-            last = self._used.pop(name, None)
+            last, digest = self._used.pop(name, (None, ""))
             if last is None or monotonic() - last > IDLE_SECONDS:
-                return False
-            self._used[name] = monotonic()
-            return True
+                return None
+            self._used[name] = monotonic(), digest
+        if not digest:
+            return PERSON
+        member = None if self._team is None else self._team.bearer_of(digest)
+        if member is None:
+            with self._lock:
+                self._used.pop(name, None)
+        return member
 
     def login(
         self,
@@ -83,18 +97,24 @@ class Sessions:
         """Begin a session. Raises HTTPUnauthorized for a wrong token, HTTPTooManyRequests after many of them."""
         address = http_request.env.get("REMOTE_ADDR", "")
         self._check_tries(address)
-        given = body.token.strip().encode()
-        if not any([hmac.compare_digest(given, token.encode()) for token in self._tokens]):
+        given = body.token.strip()
+        digest = ""
+        if not any([hmac.compare_digest(given.encode(), token.encode()) for token in self._tokens]):
+            digest = digest_of(given)
+        if digest and (self._team is None or self._team.bearer(given) is None):
             with self._lock:
                 self._wrong.append((monotonic(), address))
+            if self._team is not None:
+                self._team.refused(address, "POST /login")
             raise falcon.HTTPUnauthorized(
-                description="this is not the token of this service (setting `token`)", challenges=["Bearer"]
+                description="this is not the token of this service (setting `token`), nor a member's",
+                challenges=["Bearer"],
             )
         name = secrets.token_urlsafe(32)
         with self._lock:
             while len(self._used) >= MOST_SESSIONS:
                 del self._used[next(iter(self._used))]
-            self._used[name] = monotonic()
+            self._used[name] = monotonic(), digest
         http_response.set_cookie(
             COOKIE,
             name,
@@ -106,7 +126,9 @@ class Sessions:
         )
         return LoginAnswer(success=True, idle_seconds=int(IDLE_SECONDS))
 
-    def logout(self, http_request: falcon.Request, http_response: falcon.Response) -> LogoutAnswer:
+    def logout(
+        self, rights: Rights, http_request: falcon.Request, http_response: falcon.Response
+    ) -> LogoutAnswer:
         """End the session that a request belongs to, if it belongs to one."""
         with self._lock:
             self._used.pop(_named(http_request), None)

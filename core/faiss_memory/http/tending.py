@@ -1,4 +1,4 @@
-"""The calls of looking after memories, which a page for people makes: the person's alone."""
+"""The calls of looking after memories, which a page for people makes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def _exploring(service: MemoryService) -> Sequence[Route]:
     return (
         Route(
             method="GET", path="/facets", summary="Count memories by project, tag, source, way and state",
-            params=tending.FacetsRequest, answer=tending.FacetsAnswer, handler=lambda params: exploring.facets(params),
+            params=tending.FacetsRequest, answer=tending.FacetsAnswer, handler=exploring.facets,
         ),
         Route(
             method="GET", path="/memory/{id}/similar", summary="Find the memories most like one",
             params=tending.SimilarRequest, answer=tending.SimilarAnswer,
-            handler=lambda params: exploring.similar(params),
+            handler=exploring.similar,
         ),
         Route(
             method="GET", path="/changes", summary="Tell what was written since a position",
@@ -43,7 +43,7 @@ def _arranging(service: MemoryService) -> Sequence[Route]:
         Route(
             method="POST", path="/projects/{name}/rename", params=ByProject, body=tending.NewName,
             summary="Call a project otherwise, or merge it into another", answer=tending.MovedAnswer,
-            handler=lambda params, body: arranging.rename_project(params.name, body),
+            handler=lambda params, body, rights: arranging.rename_project(params.name, body, rights),
         ),
         Route(
             method="POST", path="/memory/move", summary="Move memories to another project",

@@ -23,7 +23,9 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.receiver import ChunkedReceiver, FixedStreamReceiver
 from waitress.utilities import BadRequest, Error
 
-from faiss_memory.http.access import AccessControl
+from faiss_memory.errors import NotAllowed
+from faiss_memory.http.access import AccessControl, check_owner, rights_of
+from faiss_memory.rights import set_seen
 from faiss_memory.settings import Settings
 
 MOST_OF_A_CHUNK_HEAD = 16 * 1024
@@ -64,10 +66,16 @@ class Uploads:
     def not_let_in(self, environment: Mapping[str, Any]) -> Refusal | None:
         """Return why a request will be refused, if it will, whatever its body is."""
         try:
-            self._access.process_request(falcon.Request(dict(environment)), falcon.Response())
+            request = falcon.Request(dict(environment))
+            self._access.process_request(request, falcon.Response())
+            check_owner(rights_of(request))
         except falcon.HTTPError as error:
             status = falcon.code_to_http_status(error.status)
             return Refusal(status, error.description or "", dict(error.headers or {}))
+        except NotAllowed as error:
+            return Refusal(falcon.HTTP_403, str(error))
+        finally:
+            set_seen(None)
         return None
 
     def refusal(self, size: int | None) -> Refusal | None:

@@ -144,8 +144,8 @@ def _merge(
 def _draft(memory: Memory, origin: Origin | None) -> Draft:
     return Draft(
         text=memory.text, project=memory.project, source=memory.source, tags=memory.tags, cues=memory.cues,
-        metadata=memory.metadata, timestamp=memory.timestamp, origin=origin, by=memory.by, uid=memory.uid,
-        valid_until=memory.valid_until,
+        metadata=memory.metadata, timestamp=memory.timestamp, origin=origin, by=memory.by, actor=memory.actor,
+        uid=memory.uid, valid_until=memory.valid_until,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def said(memory: Memory) -> tuple[object, ...]:
     """Return what a memory says by itself, to be compared."""
     return (
         memory.uid, memory.text, memory.project, memory.source, memory.tags, memory.cues, dict(memory.metadata),
-        memory.timestamp, memory.by, memory.valid_until,
+        memory.timestamp, memory.by, memory.actor, memory.valid_until,
     )  # fmt: skip
 
 

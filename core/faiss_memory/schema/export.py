@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from faiss_memory.schema.fields import GivenTime, Message, Properties, Scopes, Tags, TagsMode, Ways
+from faiss_memory.schema.fields import Actors, GivenTime, Message, Properties, Scopes, Tags, TagsMode, Ways
 
 Format: TypeAlias = Annotated[
     Literal["jsonl", "json", "csv", "markdown"],
@@ -27,6 +27,7 @@ class ExportRequest(Message):
     source: Annotated[str, Meta(description="A glob over sources, such as docs/*.md.")] | None = None
     metadata: Properties = msgspec.field(default_factory=dict)
     by: Ways = msgspec.field(default_factory=list)
+    actor: Actors = msgspec.field(default_factory=list)
     after: GivenTime | None = None
     before: GivenTime | None = None
     include_superseded: Annotated[

@@ -96,6 +96,13 @@ Ways: TypeAlias = Annotated[
         "assistants that use tools; `unknown` where it is not known.",
     ),
 ]
+Actor: TypeAlias = Annotated[
+    str, Meta(description="The member of the team who wrote it; null for the owner.", examples=["ana"])
+]
+Actors: TypeAlias = Annotated[
+    list[Annotated[str, Meta(pattern=NOT_BLANK, max_length=64)]],
+    Meta(max_length=32, description="Only what one of these has written: members of the team, or `owner`."),
+]
 Time: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 GivenTime: TypeAlias = Annotated[
     datetime,

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from faiss_memory.schema.fields import (
+    NOT_BLANK,
     Answer,
     Cues,
     GivenTime,
@@ -57,6 +58,18 @@ class ImportedMemory(Message):
     timestamp: GivenTime | None = None
     valid_until: ValidUntil | None = None
     by: Annotated[WrittenBy, Meta(max_length=200)] | None = None
+    actor: (
+        Annotated[
+            str,
+            Meta(
+                pattern=NOT_BLANK,
+                max_length=64,
+                description="The member of the team who wrote it; the owner's word alone counts, what a member brings "
+                "is that member's.",
+            ),
+        ]
+        | None
+    ) = None
     origin: ImportedOrigin | None = None
     state: Annotated[
         Literal["active", "superseded", "forgotten", "purged"],

@@ -10,6 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 from faiss_memory.memory import Metric
 from faiss_memory.schema.fields import (
     NOT_BLANK,
+    Actor,
+    Actors,
     Answer,
     Chance,
     GivenTime,
@@ -60,6 +62,7 @@ class SearchRequest(Message):
     source: Annotated[str, Meta(description="A glob over sources, such as docs/*.md.")] | None = None
     metadata: Properties = msgspec.field(default_factory=dict)
     by: Ways = msgspec.field(default_factory=list)
+    actor: Actors = msgspec.field(default_factory=list)
     after: GivenTime | None = None
     before: GivenTime | None = None
     min_relevance: Annotated[Chance, Meta(description="Least relevance of a result.")] | None = None
@@ -139,6 +142,7 @@ class FoundMemory(Answer):
     metadata: dict[str, Any]
     uid: Uid
     by: WrittenBy | None
+    actor: Actor | None
     matched: (
         Annotated[
             Literal["passage", "cue"],

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from faiss_memory.schema.fields import (
+    Actors,
     Answer,
     Choice,
     GivenTime,
@@ -34,6 +35,7 @@ class FacetsRequest(Message):
     tag: Tag | None = None
     source: Annotated[str, Meta(description="A glob over sources.")] | None = None
     by: Ways = msgspec.field(default_factory=list)
+    actor: Actors = msgspec.field(default_factory=list)
     after: GivenTime | None = None
     before: GivenTime | None = None
     q: Annotated[str, Meta(description="Words the text must contain, in this order.")] | None = None

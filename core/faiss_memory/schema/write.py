@@ -9,6 +9,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from faiss_memory.schema.fields import (
     CURSOR_PATTERN,
+    Actor,
+    Actors,
     Answer,
     Choice,
     Cues,
@@ -123,6 +125,7 @@ class MemoryAnswer(Answer):
     superseded_by: int | None
     uid: Uid
     by: WrittenBy | None
+    actor: Actor | None
     valid_until: Annotated[Time, Meta(description="When it stops being true.")] | UnsetType = UNSET
     state: State | UnsetType = UNSET
 
@@ -161,6 +164,7 @@ class ListRequest(Message):
     tag: Tag | None = None
     source: Annotated[str, Meta(description="A glob over sources.")] | None = None
     by: Ways = msgspec.field(default_factory=list)
+    actor: Actors = msgspec.field(default_factory=list)
     after: GivenTime | None = None
     before: GivenTime | None = None
     q: (

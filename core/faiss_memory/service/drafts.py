@@ -43,6 +43,7 @@ def draft_of(memory: schema.NewMemory, prefix: str, rights: Rights, limits: Limi
         supersedes=memory.supersedes,
         if_novel=memory.if_novel,
         by=rights.by,
+        actor=rights.actor or None,
     )
 
 

@@ -24,7 +24,7 @@ VERSION = 1
 """Of the lines of `jsonl`; raised when a reader of before could misread them."""
 HEADER = {"format": "faiss-memory", "version": VERSION}
 COLUMNS = (
-    "uid", "project", "timestamp", "text", "source", "tags", "cues", "metadata", "by", "state", "supersedes",
+    "uid", "project", "timestamp", "text", "source", "tags", "cues", "metadata", "by", "actor", "state", "supersedes",
 )  # fmt: skip
 LONGEST_NAME = 60
 """Characters of a file's name before its uid."""
@@ -72,6 +72,7 @@ def fields_of(exported: Exported) -> dict[str, Any]:
         "cues": list(memory.cues),
         "metadata": dict(memory.metadata),
         "by": memory.by,
+        "actor": memory.actor,
         "state": "active" if memory.superseded_by is None else "superseded",
         "supersedes": exported.supersedes,
         **({} if memory.valid_until is None else {"valid_until": messages.time_text(memory.valid_until)}),

@@ -10,7 +10,7 @@ from faiss_memory.contracts.http import Download
 from faiss_memory.contracts.merging import Merging, Tombstone
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.memory import Filter, Origin
-from faiss_memory.rights import PERSON
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema.export import ExportRequest
 from faiss_memory.service.export_formats import FORMATS, Exported
 from faiss_memory.service.selection import search_filter
@@ -29,14 +29,14 @@ class Exporting:
         self._engine = engine
         self._vocabulary = vocabulary
 
-    def export(self, request: ExportRequest) -> Download:
+    def export(self, request: ExportRequest, rights: Rights = PERSON) -> Download:
         """Open the memories that are chosen as one file, the oldest first, those of the same time by id.
 
         Each is written as it is when its page is read.
         """
-        where = search_filter(request, self._limits, PERSON, self._vocabulary)
+        where = search_filter(request, self._limits, rights, self._vocabulary)
         chosen = FORMATS[request.format]
-        pages = self._pages(where, with_origins=chosen.is_bundle)
+        pages = self._pages(where, with_origins=chosen.is_bundle and rights.is_person)
         first = next(pages, [])  # what cannot be read is told before an answer is begun
         memories = (one for page in chain([first], pages) for one in page)
         return Download(

@@ -15,15 +15,17 @@ from faiss_memory.engine.whole_memories import merge
 from faiss_memory.errors import Conflict, InvalidRequest
 from faiss_memory.memory import DEFAULT_PROJECT, Draft, Origin
 from faiss_memory.plugin_host import PluginHost
-from faiss_memory.rights import PERSON
+from faiss_memory.rights import PERSON, Rights, everything_seen
 from faiss_memory.schema import NewMemory
 from faiss_memory.schema.importing import ImportAnswer, ImportedMemory, ImportRequest, ImportResult, Outcome
 from faiss_memory.schema.limits import check_time
-from faiss_memory.service.before_writing import BeforeWriting
+from faiss_memory.service.before_writing import BeforeWriting, wish_of
 from faiss_memory.service.drafts import draft_of
 from faiss_memory.service.export_formats import hash_of
-from faiss_memory.service.purging import purge_by_id
+from faiss_memory.service.forgetting import Forgetting
+from faiss_memory.service.met_before import MetBefore
 from faiss_memory.settings import Limits
+from faiss_memory.team.team import Note
 from faiss_memory.uids import is_uid
 
 BY = "import"
@@ -48,102 +50,108 @@ class Importing:
         plugins: PluginHost,
         before: BeforeWriting,
         tell: Callable[[str, Sequence[int]], None],
+        forgetting: Forgetting,
+        note: Note,
     ) -> None:
         self._limits = limits
         self._engine = engine
         self._plugins = plugins
         self._before = before
         self._tell = tell
+        self._forgetting = forgetting
+        self._note = note
 
-    def take_over(self, request: ImportRequest) -> ImportAnswer:
-        """Merge memories with what is here, in one transaction; what was purged there is purged here after it."""
-        if len(request.memories) > self._limits.batch:
+    def take_over(self, request: ImportRequest, rights: Rights = PERSON) -> ImportAnswer:
+        """Merge memories with what is here, in one transaction; what was purged there is purged here after it.
+
+        Raises NotAllowed, and stores nothing, where something would be written, forgotten or purged that may not be.
+        """
+        memories = request.memories
+        if len(memories) > self._limits.batch:
             raise InvalidRequest(
-                f"`memories` holds {len(request.memories)}; the most is {self._limits.batch} (setting limits.batch)",
+                f"`memories` holds {len(memories)}; the most is {self._limits.batch} (setting limits.batch)",
                 "memories",
             )
-        arrivals, masked = self._arrivals(request)
-        waiting = self._without_successor(request.memories)
-        _check_waiting(request.memories, waiting)
-        chosen = [one for one in arrivals if one.uid not in waiting]
-        merged = iter(merge(self._engine, chosen, dry_run=request.dry_run))
-        done = [None if one.uid in waiting else next(merged) for one in arrivals]
+        for place, one in enumerate(memories):
+            _check(one, _prefix(place))
+        met = MetBefore(self._engine.store, rights, _named(memories))
+        arrivals, masked = self._arrivals(request, met, rights)
+        waiting = _without_successor(memories, met)
+        _check_waiting(memories, waiting)
+        chosen = [place for place, one in enumerate(memories) if one.uid not in waiting]
+        merged = dict(zip(chosen, self._merged(request, arrivals, chosen, met, rights), strict=True))
+        done = [merged.get(place) for place in range(len(memories))]
         if not request.dry_run:
-            self._follow(done)
-        return self._answer(request, done, masked)
+            self._follow(memories, arrivals, done, met, rights)
+        return _answer(request, done, masked, _lost(memories, arrivals, met))
 
-    def _answer(
-        self, request: ImportRequest, done: Sequence[Merged | None], masked: Sequence[str]
-    ) -> ImportAnswer:
-        results = []
-        lost = self._lost(request.memories)
-        for one, merged in zip(request.memories, done, strict=True):
-            outcome: Outcome = "superseded" if merged is None else merged.outcome
-            is_there = merged is not None and outcome not in ("purge", "forget")
-            number = merged.memory_id if merged is not None and (is_there or request.dry_run) else None
-            reason = LOST if outcome == "new" and one.uid in lost else _REASONS.get(outcome, "")
-            results.append(ImportResult(uid=one.uid, outcome=outcome, id=number, reason=reason))
-        return ImportAnswer(
-            success=True,
-            results=results,
-            counts=dict(Counter(one.outcome for one in results)),
-            dry_run=request.dry_run,
-            masked=list(masked) or UNSET,
-        )
+    def _merged(
+        self,
+        request: ImportRequest,
+        arrivals: Sequence[Arrival],
+        chosen: Sequence[int],
+        met: MetBefore,
+        rights: Rights,
+    ) -> list[Merged]:
+        """Take over what is chosen, by its places, if all that it comes to is within the rights."""
+        wanted = [arrivals[place] for place in chosen]
+        try:
+            with everything_seen():
+                if not rights.writes_everywhere:
+                    for place, one in zip(chosen, merge(self._engine, wanted, dry_run=True), strict=True):
+                        met.check(request.memories[place], one.outcome, _prefix(place))
+                return merge(self._engine, wanted, dry_run=request.dry_run)
+        except Conflict as error:
+            raise Conflict(met.in_their_words(str(error)), error.field) from None
 
-    def _follow(self, done: Sequence[Merged | None]) -> None:
-        """Purge what was purged there, and tell the plugins of everything."""
+    def _follow(
+        self,
+        memories: Sequence[ImportedMemory],
+        arrivals: Sequence[Arrival],
+        done: Sequence[Merged | None],
+        met: MetBefore,
+        rights: Rights,
+    ) -> None:
+        """Purge what was purged there, note what was done, and tell the plugins of it."""
         ids: dict[str, list[int]] = {}
-        for one in done:
-            if one is not None and one.memory_id is not None:
-                ids.setdefault(one.outcome, []).append(one.memory_id)
+        projects: dict[str, set[str]] = {}
+        for one, arrival, merged in zip(memories, arrivals, done, strict=True):
+            if merged is not None:
+                number = met.number(one) if merged.outcome == "forget" else merged.memory_id
+                ids.setdefault(merged.outcome, []).extend(() if number is None else (number,))
+                projects.setdefault(merged.outcome, set()).update(met.touched(one, arrival))
+        for action, outcomes in (
+            ("imported", ("new", "changed", "back")), ("forgotten", ("forget",)), ("tombstones noted", ("noted",)),
+        ):  # fmt: skip
+            named = sorted({name for outcome in outcomes for name in projects.get(outcome, ())})
+            self._note(rights, action, named, [key for outcome in outcomes for key in ids.get(outcome, ())])
         self._tell("memories_added", [*ids.get("new", ()), *ids.get("back", ())])
         self._tell("memories_changed", ids.get("changed", ()))
         if gone := ids.get("forget"):
             self._plugins.notify("memories_removed", ids=gone)
         if purged := ids.get("purge"):
-            purge_by_id(sorted(set(purged)), self._engine, self._plugins)
+            self._forgetting.purge_by_id(sorted(set(purged)), rights)
 
-    def _lost(self, memories: Sequence[ImportedMemory]) -> set[str]:
-        """Return those of other programs whose older one is not in their project, and does not arrive with them."""
-        older = {one.supersedes for one in memories if one.supersedes is not None and one.revision is None}
-        known = self._engine.store.known(older)
-        there = {
-            one.uid: one.project for one in self._engine.store.get([at.memory_id for at in known.values()])
-        }
-        there |= {one.uid: one.project or DEFAULT_PROJECT for one in memories}
-        return {
-            one.uid
-            for one in memories
-            if one.supersedes in older and there.get(one.supersedes or "") != (one.project or DEFAULT_PROJECT)
-        }
-
-    def _without_successor(self, memories: Sequence[ImportedMemory]) -> set[str]:
-        """Return those that something replaces which is neither here nor arrives with them.
-
-        In a bundle of some of the memories it may lack; alone they would count again.
-        """
-        replaced = {one.uid: one.superseded_by for one in memories if one.superseded_by is not None}
-        arriving = {one.uid for one in memories}
-        named = {uid for uid in replaced.values() if uid not in arriving}
-        known = self._engine.store.known(named | replaced.keys())
-        return {uid for uid, newer in replaced.items() if newer in named - known.keys() and uid not in known}
-
-    def _arrivals(self, request: ImportRequest) -> tuple[list[Arrival], list[str]]:
+    def _arrivals(
+        self, request: ImportRequest, met: MetBefore, rights: Rights
+    ) -> tuple[list[Arrival], list[str]]:
         """Return the memories as they may be written, and the kinds of secrets that were masked in them."""
         drafts: list[Draft] = []
         prefixes: list[str] = []
         for place, one in enumerate(request.memories):
-            prefix = f"memories[{place}]."
-            _check(one, prefix)
             if one.state not in GONE:
-                drafts.append(self._draft(one, prefix))
-                prefixes.append(prefix)
-        masked = self._before.add(drafts, request.secrets, prefixes)
+                drafts.append(self._draft(one, _prefix(place), met, rights))
+                prefixes.append(_prefix(place))
+        masked = self._before.add(drafts, wish_of(request.secrets, rights), prefixes)
         said = iter(drafts)
-        return [_arrival(one, None if one.state in GONE else next(said)) for one in request.memories], masked
+        arrivals = []
+        for place, one in enumerate(request.memories):
+            draft = None if one.state in GONE else next(said)
+            project = met.place_of(one, _prefix(place)) if one.state == "forgotten" else one.project or ""
+            arrivals.append(_arrival(one, draft, project, met))
+        return arrivals, masked
 
-    def _draft(self, one: ImportedMemory, prefix: str) -> Draft:
+    def _draft(self, one: ImportedMemory, prefix: str, met: MetBefore, rights: Rights) -> Draft:
         timestamp = one.timestamp if one.revision is None else one.timestamp or one.changed_at or LONG_AGO
         memory = NewMemory(
             text=one.text or "",
@@ -155,10 +163,70 @@ class Importing:
             timestamp=timestamp,
             valid_until=one.valid_until,
         )
-        draft = draft_of(memory, prefix, PERSON, self._limits)
         return replace(
-            draft, uid=one.uid, by=one.by or (BY if one.revision is None else None), origin=_origin(one)
+            draft_of(memory, prefix, rights, self._limits),
+            uid=met.uid(one.uid),
+            by=one.by or (BY if one.revision is None else None),
+            actor=met.actor_of(one),
+            origin=_origin(one) if rights.is_person else None,  # (a file of the machine's is none of others')
         )
+
+
+def _answer(
+    request: ImportRequest, done: Sequence[Merged | None], masked: Sequence[str], lost: Collection[str]
+) -> ImportAnswer:
+    results = []
+    for one, merged in zip(request.memories, done, strict=True):
+        outcome: Outcome = "superseded" if merged is None else merged.outcome
+        is_there = merged is not None and outcome not in ("purge", "forget")
+        number = merged.memory_id if merged is not None and (is_there or request.dry_run) else None
+        reason = LOST if outcome == "new" and one.uid in lost else _REASONS.get(outcome, "")
+        results.append(ImportResult(uid=one.uid, outcome=outcome, id=number, reason=reason))
+    return ImportAnswer(
+        success=True,
+        results=results,
+        counts=dict(Counter(one.outcome for one in results)),
+        dry_run=request.dry_run,
+        masked=list(masked) or UNSET,
+    )
+
+
+def _prefix(place: int) -> str:
+    return f"memories[{place}]."
+
+
+def _named(memories: Sequence[ImportedMemory]) -> set[str]:
+    return {
+        uid for one in memories for uid in (one.uid, one.supersedes, one.superseded_by) if uid is not None
+    }
+
+
+def _lost(memories: Sequence[ImportedMemory], arrivals: Sequence[Arrival], met: MetBefore) -> set[str]:
+    """Return those of other programs whose older one is not in their project, and does not arrive with them."""
+    arriving = {
+        one.uid: one.project or DEFAULT_PROJECT if arrival.draft is None else arrival.draft.project
+        for one, arrival in zip(memories, arrivals, strict=True)
+    }
+    return {
+        one.uid
+        for one in memories
+        if one.supersedes is not None
+        and one.revision is None
+        and (arriving.get(one.supersedes) or met.project_of(one.supersedes)) != arriving[one.uid]
+    }
+
+
+def _without_successor(memories: Sequence[ImportedMemory], met: MetBefore) -> set[str]:
+    """Return those that something replaces which is neither here nor arrives with them.
+
+    In a bundle of some of the memories it may lack; alone they would count again.
+    """
+    here = {one.uid for one in memories} | met.known.keys()
+    return {
+        one.uid
+        for one in memories
+        if one.superseded_by is not None and one.superseded_by not in here and one.uid not in met.known
+    }
 
 
 def _check(one: ImportedMemory, prefix: str) -> None:
@@ -184,16 +252,16 @@ def _check(one: ImportedMemory, prefix: str) -> None:
         )
 
 
-def _arrival(one: ImportedMemory, draft: Draft | None) -> Arrival:
+def _arrival(one: ImportedMemory, draft: Draft | None, project: str, met: MetBefore) -> Arrival:
     changed = check_time(one.changed_at, "changed_at") or (draft.timestamp if draft else None) or LONG_AGO
     return Arrival(
-        uid=one.uid,
+        uid=met.uid(one.uid),
         draft=draft,
         revision=one.revision,
         changed=changed,
-        supersedes=one.supersedes if draft is not None else None,
+        supersedes=None if draft is None or one.supersedes is None else met.uid(one.supersedes),
         purged=one.state == "purged",
-        project=one.project or "",
+        project=project,
         expected=None if one.expected == "superseded" else one.expected,
     )
 

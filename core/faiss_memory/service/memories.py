@@ -18,9 +18,9 @@ from faiss_memory.contracts.jobs import Job
 from faiss_memory.contracts.ledger import Use
 from faiss_memory.contracts.service import Assistant, Rewriting, Service
 from faiss_memory.contracts.shared import News
-from faiss_memory.contracts.store import Added, Retry
+from faiss_memory.contracts.store import Added, Retry, Rewritten
 from faiss_memory.engine.engine import MemoryEngine
-from faiss_memory.errors import InvalidRequest, MemoryNotFound
+from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Change, Draft, Filter, Origin, Query, Standing
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import LOOKING, PERSON, Rights
@@ -30,18 +30,20 @@ from faiss_memory.service.before_writing import BeforeWriting, wish_of
 from faiss_memory.service.claims import Claims
 from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
 from faiss_memory.service.exporting import Exporting
+from faiss_memory.service.forgetting import Forgetting
 from faiss_memory.service.guarding import Guard
 from faiss_memory.service.importing import Importing
 from faiss_memory.service.in_force import InForce
 from faiss_memory.service.jobs import all_jobs
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
-from faiss_memory.service.purging import purge_memories
-from faiss_memory.service.selection import list_filter, search_filter, select_memories
+from faiss_memory.service.selection import list_filter, search_filter
+from faiss_memory.service.teaming import Teaming
 from faiss_memory.service.tending.tending import Tending
 from faiss_memory.service.uses import Uses
 from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Settings
+from faiss_memory.team.team import Team
 
 
 class MemoryService(Service):
@@ -52,10 +54,12 @@ class MemoryService(Service):
     EmbedderError when that cannot answer.
     """
 
-    def __init__(self, settings: Settings, engine: MemoryEngine, plugins: PluginHost) -> None:
+    def __init__(self, settings: Settings, engine: MemoryEngine, plugins: PluginHost, team: Team) -> None:
         self._settings = settings
         self.engine = engine
         self.plugins = plugins
+        self.team = team
+        self.teaming = Teaming(team)
         self.uses = Uses(engine)
         self._guard = Guard(settings)
         self._before = BeforeWriting(plugins, self._guard)
@@ -63,11 +67,14 @@ class MemoryService(Service):
         self.vocabulary = Vocabulary(lambda: engine.store)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
         self.tending = Tending(
-            settings, engine, plugins, self.claims, self.vocabulary, self._change_many,
+            settings, engine, plugins, self.claims, self.vocabulary, self._change_many, team.note,
             lambda origins: plugins.ask("find_outdated", service=self, origins=origins),
         )  # fmt: skip
         self.exporting = Exporting(settings.limits, engine, self.vocabulary)
-        self.importing = Importing(settings.limits, engine, plugins, self._before, self._notify_of)
+        self._forgetting = Forgetting(settings.limits, engine, plugins, self.vocabulary, team)
+        self.importing = Importing(
+            settings.limits, engine, plugins, self._before, self._notify_of, self._forgetting, team.note
+        )
         self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False
         engine.on_news = self._tell
@@ -142,6 +149,7 @@ class MemoryService(Service):
         """Finish what was accepted, and let go of everything."""
         self.announce_stop()
         self.engine.close()
+        self.team.close()
 
     # Finding.
 
@@ -154,7 +162,7 @@ class MemoryService(Service):
         is_counted: bool = True,
     ) -> schema.SearchAnswer:
         """Search memories with a question in plain words, or with several wordings of one."""
-        if request.only_relevant or (not rights.is_person and request.min_relevance is None):
+        if request.only_relevant or (rights.is_outside and request.min_relevance is None):
             request = self._only_relevant(request)
         return self._search(request, rights, wordings, is_counted)
 
@@ -211,7 +219,7 @@ class MemoryService(Service):
         check_text(request.text, self.settings.limits.text_bytes, "text", "text_bytes")
         projects = rights.to_read(request.project)
         found = self.engine.nearest_known(request.text, Filter(projects=projects), request.threshold)
-        return messages.novel_answer(found, request.threshold, projects, rights)
+        return messages.novel_answer(found, request, projects, rights)
 
     def get(self, memory_id: int, rights: Rights = PERSON) -> schema.MemoryAnswer:
         """Read one memory. Raises MemoryNotFound."""
@@ -242,7 +250,7 @@ class MemoryService(Service):
             memories=[messages.memory(messages.seen(memory, rights)) for memory in page],
             count=len(page),
             next_cursor=messages.to_cursor(page[-1]) if len(found) > len(page) else None,
-            project=messages.format_projects(where.projects),
+            project=messages.format_projects(where.projects, request.project),
             hint=hint or UNSET,
         )
 
@@ -287,6 +295,8 @@ class MemoryService(Service):
         masked = self._before.add(drafts, wish, prefixes)
         added = self.engine.add(drafts, retry)
         stored = [one.id for one in added if one.id is not None and not one.repeated]
+        if stored:
+            self.team.note(rights, "added", [draft.project for draft in drafts], stored)
         self.uses.note_added(
             [(one.id, draft.project) for one, draft in zip(added, drafts, strict=True) if one.id in stored],
             rights,
@@ -312,6 +322,15 @@ class MemoryService(Service):
         `changes`, by id, leave the texts alone; `gone` are forgotten. Raises InvalidRequest when a limit or a plugin
         refuses a draft or a change.
         """
+        done, told = self._rewrite(drafts, changes, gone)
+        if self.team.exists:
+            ids = [*done.added, *done.changed, *done.removed]
+            self.team.note(PERSON, "built", [one.project for one in self.engine.store.get(ids)], ids)
+        return told
+
+    def _rewrite(
+        self, drafts: list[Draft], changes: Mapping[int, Change], gone: Sequence[int]
+    ) -> tuple[Rewritten, Rewriting]:
         drafts = [in_whole_letters(draft) for draft in drafts]
         changes = {memory_id: in_whole_letters(change) for memory_id, change in changes.items()}
         parts: list[Draft | Change] = [*drafts, *changes.values()]
@@ -321,10 +340,10 @@ class MemoryService(Service):
         asked, _ = self._before.change(changes)
         done, passages = self.engine.rewrite(drafts, asked, gone)
         self._tell(News(done.added, done.changed, done.removed))
-        return Rewriting(len(done.added), len(done.changed), len(done.removed), passages, masked)
+        return done, Rewriting(len(done.added), len(done.changed), len(done.removed), passages, masked)
 
     def _change_many(self, changes: Mapping[int, Change]) -> int:
-        return self.rewrite([], changes, []).changed
+        return self._rewrite([], changes, [])[1].changed
 
     def origins(self, project: str) -> dict[int, Origin]:
         """Return which of a project's memories were built from which part of which file, by id."""
@@ -347,13 +366,14 @@ class MemoryService(Service):
         check_limits(change, self.settings.limits)
         asked, masked = self._before.change({memory_id: change}, wish_of(request.secrets, rights))
         memory = self.engine.change(memory_id, asked[memory_id])
+        self.team.note(rights, "changed", [memory.project], [memory_id])
         self.plugins.notify("memories_changed", memories=[memory])
         answer = schema.PatchAnswer(**msgspec.structs.asdict(messages.memory(memory)))
         return messages.with_masked(answer, masked)
 
-    def scan(self, request: schema.ScanRequest) -> schema.ScanAnswer:
+    def scan(self, request: schema.ScanRequest, rights: Rights = PERSON) -> schema.ScanAnswer:
         """Look for secrets in what is stored."""
-        projects = PERSON.to_read(request.project)
+        projects = rights.to_read(request.project)
         where = Filter(projects=projects, include_superseded=True)
         return self._guard.scan(self.engine.store, where)
 
@@ -361,38 +381,12 @@ class MemoryService(Service):
 
     def forget_one(self, memory_id: int, rights: Rights = PERSON) -> schema.ForgetOneAnswer:
         """Take one memory out of every answer. Raises MemoryNotFound."""
-        memory = rights.changeable(memory_id, self.engine.store.get([memory_id]))
-        if not self.engine.store.forget([memory_id]):
-            raise MemoryNotFound(f"there is no memory {memory_id}")
-        self.plugins.notify("memories_removed", ids=[memory_id])
-        return schema.ForgetOneAnswer(
-            success=True,
-            id=memory_id,
-            project=memory.project,
-            message="Memory forgotten; backups made before still hold it",
-        )
+        return self._forgetting.one(memory_id, rights)
 
     def forget(self, request: schema.ForgetRequest, rights: Rights = PERSON) -> schema.ForgetAnswer:
         """Forget the memories that meet every condition given."""
-        asked, where, ids = select_memories(
-            request, self.settings.limits, self.engine.store, self.vocabulary, rights
-        )
-        gone = ids if request.dry_run else self._forget_all(ids)
-        return schema.ForgetAnswer(
-            success=True,
-            ids=gone,
-            count=len(gone),
-            missing=sorted((asked or set()) - set(gone)),
-            dry_run=request.dry_run,
-            project=messages.format_projects(where.projects),
-        )
+        return self._forgetting.several(request, rights)
 
-    def purge(self, request: schema.PurgeRequest) -> schema.PurgeAnswer:
+    def purge(self, request: schema.PurgeRequest, rights: Rights = PERSON) -> schema.PurgeAnswer:
         """Purge the memories that meet every condition given: they are gone from every file as well."""
-        return purge_memories(request, self.settings.limits, self.engine, self.plugins, self.vocabulary)
-
-    def _forget_all(self, ids: Sequence[int]) -> list[int]:
-        gone = self.engine.store.forget(ids) if ids else []
-        if gone:
-            self.plugins.notify("memories_removed", ids=gone)
-        return gone
+        return self._forgetting.purge(request, rights)

@@ -33,8 +33,8 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def seen(record: Memory, rights: Rights) -> Memory:
-    """Return a memory as one who asks is shown it: the person as it was stored, and a stranger's model made clean."""
-    if rights.is_person:
+    """Return a memory as one who asks is shown it: the person as it was stored, and one from outside made clean."""
+    if not rights.is_outside:
         return record
     return replace(
         record,
@@ -49,7 +49,7 @@ def seen(record: Memory, rights: Rights) -> Memory:
 def seen_result(result: SearchResult, rights: Rights) -> SearchResult:
     """Return a search result as one who asks is shown it; its passage lies in the text that is shown."""
     passage, text = result.passage, result.memory.text
-    if passage is not None and not rights.is_person:
+    if passage is not None and rights.is_outside:
         passage = Passage(*(len(clean_text(text[:place])) for place in passage))
     return replace(result, memory=seen(result.memory, rights), passage=passage)
 
@@ -83,6 +83,7 @@ def memory_fields(record: Memory) -> dict[str, Any]:
         "superseded_by": record.superseded_by,
         "uid": record.uid,
         "by": record.by,
+        "actor": record.actor,
         **_validity(record),
     }
 
@@ -112,6 +113,7 @@ def found_memory(result: SearchResult, explain: bool = False) -> schema.FoundMem
         metadata=dict(record.metadata),
         uid=record.uid,
         by=record.by,
+        actor=record.actor,
         matched=result.matched or UNSET,
         passage=UNSET
         if passage is None
@@ -167,7 +169,7 @@ def search_answer(
         results=[found_memory(seen_result(result, rights), request.explain) for result in found.results],
         count=len(found.results),
         mode=request.mode,
-        project=format_projects(where.projects),
+        project=format_projects(where.projects, request.project),
         took_ms=round(seconds * 1000, 2),
         metric=found.metric,
         withheld=found.withheld,
@@ -183,15 +185,15 @@ def closest_match(record: Memory, similarity: float) -> schema.ClosestMatch:
 
 
 def novel_answer(
-    found: Known | None, threshold: float, projects: Sequence[str] | None, rights: Rights
+    found: Known | None, request: schema.NovelRequest, projects: Sequence[str] | None, rights: Rights
 ) -> schema.NovelAnswer:
     """Write how far a text is known."""
     match = found and closest_match(seen(found.closest.memory, rights), found.closest.similarity)
-    is_near = match is not None and match.similarity >= threshold
+    is_near = match is not None and match.similarity >= request.threshold
     return schema.NovelAnswer(
         is_novel=not is_near,
         closest_match=match,
-        project=format_projects(projects),
+        project=format_projects(projects, request.project),
         differs_in=(found.differs_in if found and is_near else []) or UNSET,
     )
 
@@ -276,10 +278,14 @@ def time_text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat()
 
 
-def format_projects(projects: Sequence[str] | None) -> str | list[str]:
-    """Write which projects an answer is about."""
+def format_projects(
+    projects: Sequence[str] | None, asked: str | Sequence[str] | None = None
+) -> str | list[str]:
+    """Write which projects an answer is about; where it is about none that there is, those that were asked for."""
     if projects is None:
         return "*"
+    if not projects and asked is not None:
+        return asked if isinstance(asked, str) else list(asked)
     return projects[0] if len(projects) == 1 else list(projects)
 
 

@@ -147,7 +147,9 @@ class Overview:
         projects = rights.to_read(project)
         found = self._engine.store.tags(Filter(projects=projects))
         counts = [schema.TagCount(tag=tag, count=count) for tag, count in found.items()]
-        return schema.TagsAnswer(tags=counts, count=len(counts), project=messages.format_projects(projects))
+        return schema.TagsAnswer(
+            tags=counts, count=len(counts), project=messages.format_projects(projects, project)
+        )
 
 
 def _project_stats(count: ProjectCount, index_size: int) -> schema.ProjectStats:

@@ -35,7 +35,7 @@ class Uses:
             )
             for one in answer.results
         ]
-        first = answer.project if isinstance(answer.project, str) else answer.project[0]
+        first = answer.project if isinstance(answer.project, str) else next(iter(answer.project), "*")
         search = Use(
             assistant=rights.by,
             project=DEFAULT_PROJECT if first == "*" else first,

@@ -63,6 +63,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     published_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     public_url: str = ""
     public_token: Secret = ""
+    oauth_issuer: str = ""
+    oauth_jwks: str = ""
+    oauth_audience: str = ""
     read_projects: tuple[Scope, ...] = ("*",)
     write_project: Project = "default"
     min_relevance: Annotated[float, Meta(ge=0, le=1)] = 0.2
@@ -74,6 +77,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """Refuse what the types cannot: an address that leaves the machine without a token, and the like."""
         if self.public_url:
             _check_public(self)
+        if self.oauth_issuer or self.oauth_jwks or self.oauth_audience:
+            _check_oauth(self)
         if not self.read_projects:
             raise ValueError("`read_projects` names no project: name at least one, or `*` for all")
         exposed = self.published_on or self.host
@@ -105,6 +110,21 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """Where compiled models live; safe to delete."""
         given = self.cache_dir
         return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("faiss-memory"))
+
+
+def _check_oauth(settings: Settings) -> None:
+    if not settings.public_url:
+        raise ValueError(
+            "`oauth_issuer` is about the public address: set `public_url`, by which clients sign in"
+        )
+    for name in ("oauth_issuer", "oauth_jwks"):
+        parts = urlsplit(getattr(settings, name))
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        if not parts.hostname or not is_safe:
+            raise ValueError(
+                f"`{name}` must be an https address: `oauth_issuer` is what the tokens name as `iss`, such as "
+                "https://login.example.com/, and `oauth_jwks` where the issuer has its keys"
+            )
 
 
 def _check_public(settings: Settings) -> None:

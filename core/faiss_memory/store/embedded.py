@@ -14,6 +14,7 @@ from faiss_memory.background import Problems
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.ledger import Ledger, Use, WaitingUses
 from faiss_memory.contracts.merging import Arrival, Merged, Merging, Tombstone
+from faiss_memory.contracts.state import Numbered
 from faiss_memory.contracts.store import (
     Added,
     Feed,
@@ -69,7 +70,7 @@ class _Opened:
     swapping: Swapping
 
 
-class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging):
+class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging, Numbered):
     """A data folder, owned by this process. Implements `faiss_memory.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
@@ -172,9 +173,8 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging):
 
     def use_model(self, identity: str, name: str, dimension: int) -> None:
         """Answer `nearest` with this model's vectors from now on."""
-        self._opened.committer.read(
-            lambda truth: self._derived.use_model(truth, Model(identity, name, dimension))
-        )
+        model = Model(identity, name, dimension)
+        self._opened.committer.read(lambda truth: self._derived.use_model(truth, model))
         self._opened.keeper.wake()
 
     def prepare_model(self, identity: str, name: str, dimension: int) -> None:
@@ -197,7 +197,8 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging):
     def _catch_up(self) -> None:
         while self._derived.is_filling and not self._opened.keeper.closing:
             self._opened.committer.read(self._derived.fill_some)
-        while not self._opened.keeper.closing and self._analyze_some():
+            self._indexes.remake_vectors()  # so that little lies there in a larger form than it is to have
+        while not self._opened.keeper.closing and (self._analyze_some() or self._indexes.remake_vectors()):
             pass
 
     def _analyze_some(self) -> bool:
@@ -210,7 +211,7 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging):
 
     def _save(self) -> None:
         with self._files.reading():
-            self._derived.save(everything=False, may_go_on=lambda: not self._opened.keeper.closing)
+            self._derived.save_some(may_go_on=lambda: not self._opened.keeper.closing)
             self._opened.reserve.keep()
             if self._uses.are_due:
                 self._write_uses()
@@ -289,9 +290,8 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging):
 
     def origins_of(self, ids: Collection[int]) -> dict[int, Origin]:
         """Return the origins of some memories."""
-        wanted = [one for one in ids if 0 < one < 2**63]
         return self._opened.committer.read(
-            lambda truth: origins.read_some(truth.connection, wanted, truth.damaged)
+            lambda truth: origins.read_some(truth.connection, ids, truth.damaged)
         )
 
     def known(self, uids: Collection[str]) -> dict[str, Standing]:

@@ -18,8 +18,8 @@ log = logging.getLogger("faiss_memory.store")
 SCRATCH = ".verifying"
 """Where a verification makes copies that are looked at; removed afterwards."""
 OURS = (
-    *("memory.db*", "search.db*", "*.json", "base.db", "seg-*.jsonl", "reserve.bin", "damaged-memories-*"),
-    *("index*.faiss*", "indexes/*", "indexes/*/*", "backups/*", "backups/*/*"),
+    *("memory.db*", "search.db*", "keywords.npz", "*.json", "base.db", "seg-*.jsonl", "reserve.bin"),
+    *("damaged-memories-*", "index*.faiss*", "indexes/*", "indexes/*/*", "backups/*", "backups/*/*"),
 )
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from threading import Condition
 
-from faiss_memory.background import BackgroundThread, Problems
+from faiss_memory.background import BackgroundThread, Problems, return_memory
 from faiss_memory.errors import StoreError
 
 log = logging.getLogger("faiss_memory.store")
@@ -63,6 +63,7 @@ class Keeper:
                 # Not after each of many writes: its syncing would compete with theirs.
                 self._pause(SECONDS_BETWEEN_SAVES)
                 self._save()
+                return_memory()  # of a large import, or of what was loaded
             except Exception as error:  # noqa: BLE001  (all later files are to be written all the same)
                 self._try_again(error)
             else:

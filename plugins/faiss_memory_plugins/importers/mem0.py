@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from faiss_memory_plugins.importers.reading.chroma import FILE as CHROMA, docume
 from faiss_memory_plugins.importers.reading.databases import Row, has_table, opened, rows
 from faiss_memory_plugins.importers.reading.json_items import first_item, items_of
 from faiss_memory_plugins.importers.reading.pickled import faiss_documents, qdrant_points
-from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, when, words
+from faiss_memory_plugins.importers.reading.values import as_json, end_of, filled, text_of, when, words
 
 _ITS_OWN = "mem0migrations"
 """A collection in which it notes who uses it, and no memory."""
@@ -124,7 +124,8 @@ def _record(found: Any, place: str) -> Record | LeftOut:
         return LeftOut(key, "it is a name that memories are linked by, and no memory")
     if not text:
         return LeftOut(key, "it has no text")
-    if _has_expired(fields.get("expiration_date")):
+    until = end_of(fields.get("expiration_date"))
+    if until is not None and until <= datetime.now(UTC):
         return LeftOut(key, f"it has expired there ({fields['expiration_date']})")
     given = as_json(fields.get("metadata"), {})
     rest = {name: value for name, value in fields.items() if name not in _OWN}
@@ -134,14 +135,8 @@ def _record(found: Any, place: str) -> Record | LeftOut:
         tags=words([*words(fields.get("categories")), *words(given.get("tags")), *words(rest.get("tags"))]),
         metadata={**rest, **given, **filled(fields, _KEPT)},
         timestamp=when(fields.get("created_at")),
+        valid_until=until,
     )
-
-
-def _has_expired(day: Any) -> bool:
-    try:
-        return date.fromisoformat(text_of(day)[:10]) < datetime.now(UTC).date()
-    except ValueError:
-        return False
 
 
 def _history(file: Path, met: set[str]) -> Iterator[Record | LeftOut]:

@@ -13,7 +13,7 @@ from faiss_memory import Importer, LeftOut, Record
 from faiss_memory_plugins.importers.mempalace_export import exported, is_export
 from faiss_memory_plugins.importers.reading.chroma import FILE as CHROMA, Document, documents, is_chroma
 from faiss_memory_plugins.importers.reading.databases import Row, has_table, opened, records_of, rows
-from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, when, words
+from faiss_memory_plugins.importers.reading.values import as_json, end_of, filled, text_of, when, words
 
 _OWN = "sqlite_exact.sqlite3"
 _FACTS = "knowledge_graph.sqlite3"
@@ -135,7 +135,7 @@ def _fact(row: Row, names: Mapping[str, str]) -> Record | LeftOut:
     key = f"fact/{row['id']}"
     if not all(parts):
         return LeftOut(key, "it says nothing")
-    ended = when(row.get("valid_to"))
+    ended = end_of(row.get("valid_to"))
     if ended is not None and ended < datetime.now(UTC):
         return LeftOut(key, f"it is not true any more there (until {row['valid_to']})")
     return Record(
@@ -145,4 +145,5 @@ def _fact(row: Row, names: Mapping[str, str]) -> Record | LeftOut:
         tags=("fact",),
         metadata=filled(row, ("valid_from", "valid_to", "confidence")),
         timestamp=when(row.get("valid_from")) or when(row.get("extracted_at")),
+        valid_until=ended,
     )

@@ -102,6 +102,7 @@ def read_line(fields: Any, place: str) -> Record | Tombstone | LeftOut:
         superseded_by=newer if is_uid(newer) else None,
         valid_until=when(fields.get("valid_until")),
         by=fields["by"] if isinstance(fields.get("by"), str) else None,
+        actor=fields["actor"] if isinstance(fields.get("actor"), str) else None,
         origin=_origin(fields.get("origin")),
     )
 

@@ -47,7 +47,7 @@ class Caller:
     @property
     def public(self) -> bool:
         """Whether it has fewer tools, and `search` and `fetch`: it is not on the person's machine."""
-        return not self.rights.is_person
+        return self.rights.is_outside
 
     @property
     def reads_structure(self) -> bool:

@@ -12,7 +12,7 @@ import psycopg
 import psycopg_pool
 from psycopg.conninfo import conninfo_to_dict
 
-from faiss_memory import ConfigError, NotReady, Problems
+from faiss_memory import ConfigError, NotReady, Problems, seen_now
 from faiss_memory_plugins.postgres.errors import ROLLED_BACK, in_our_words, is_lost, unknown_outcome
 from faiss_memory_plugins.postgres.settings import PostgresSettings
 
@@ -21,6 +21,8 @@ Row = tuple[Any, ...]
 Values = Mapping[str, Any]
 PART = "store"
 """The name under which `/health` tells what is wrong with the database."""
+MEMBER = "faiss_memory_member"
+"""The role of the database by which is read where not every project may be seen; see `wall`."""
 TRIES = 5
 """So often a transaction is run in all, where other writes came in between or the connection was lost."""
 SECONDS_TO_CLOSE = 0.5
@@ -82,6 +84,8 @@ class Database:
         self._problems = problems
         self.timeline: int | None = None
         """The line of the database's history that this service has opened."""
+        self.is_walled = False
+        """Whether the database keeps out of sight what a request may not see."""
         self.closing = False
         """Whether nothing is waited for any more."""
         self.trouble = ""
@@ -133,8 +137,21 @@ class Database:
 
     def read(self, call: Callable[[Transaction], T]) -> T:
         """Run a call in one state of the database, which it cannot change; again if the connection is lost."""
-        begin = "begin isolation level repeatable read read only"
-        return self._repeated(lambda connection: self._run(connection, begin, call))
+        begin, seen = "begin isolation level repeatable read read only", seen_now()
+        if seen is None or not self.is_walled:
+            return self._repeated(lambda connection: self._run(connection, begin, call))
+
+        def walled(run: Transaction) -> T:
+            run.run(
+                "select set_config('faiss_memory.projects', coalesce((select string_agg(id::text, ',')"
+                " from $.project where name = any(%(names)s)), ''), true),"
+                " set_config('faiss_memory.names', array_to_string(%(names)s::text[], ','), true)",
+                {"names": list(seen)},
+            )
+            run.run(f"set local role {MEMBER}")
+            return call(run)
+
+        return self._repeated(lambda connection: self._run(connection, begin, walled))
 
     def write(self, call: Callable[[Transaction], T]) -> T:
         """Run a call in a transaction; it may be run several times, and what it does happens once or not at all."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from faiss_memory import UNKNOWN_WAY, Filter, Glob, InvalidGlob, InvalidRequest, comparable
+from faiss_memory import OWNER, UNKNOWN_WAY, Filter, Glob, InvalidGlob, InvalidRequest, comparable
 from faiss_memory_plugins.postgres.database import Transaction
 
 
@@ -38,6 +38,9 @@ def condition(run: Transaction, where: Filter) -> Condition:
     if where.by:
         parts.append(f"{_WAY} = any(%(ways)s)")
         values["ways"] = _ways(run, where.by, projects)
+    if where.actors:
+        parts.append(f"coalesce(m.actor, '{OWNER}') = any(%(actors)s)")
+        values["actors"] = list(where.actors)
     if where.source is not None:
         sql, given = _source(run, where.source, projects)
         parts.append(sql)

@@ -42,12 +42,13 @@ def history(run: Transaction, memory_id: int) -> list[Memory]:
 def known(run: Transaction, uids: Collection[str]) -> dict[str, Standing]:
     """Return what is known of some uids; what is there counts before what a memory of the same uid once was."""
     rows = run.run(
-        "select uid::text, case when purged then 'purged' else 'forgotten' end, memory from $.removed"
+        "select uid::text, case when purged then 'purged' else 'forgotten' end, memory, place from $.removed"
         " where uid = any(%(uids)s::uuid[])"
-        " union all select uid::text, 'there', id from $.memory where uid = any(%(uids)s::uuid[])",
+        " union all select m.uid::text, 'there', m.id, j.name from $.memory m join $.project j on j.id = m.project"
+        " where m.uid = any(%(uids)s::uuid[])",
         {"uids": [uid for uid in uids if is_uid(uid)]},
     )
-    return {uid: Standing(state, memory_id) for uid, state, memory_id in rows}
+    return {uid: Standing(*rest) for uid, *rest in rows}
 
 
 def select(

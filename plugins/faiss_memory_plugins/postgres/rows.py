@@ -15,7 +15,7 @@ from faiss_memory_plugins.postgres.filters import fields_of
 
 COLUMNS = (
     "m.id, m.text, j.name, m.source, m.tags, m.cues, m.metadata, m.learnt, m.supersedes, m.superseded_by, m.uid,"
-    " m.written_by, m.valid_until, m.revision, m.changed, m.older"
+    " m.written_by, m.valid_until, m.revision, m.changed, m.older, m.actor"
 )
 TABLES = "$.memory m join $.project j on j.id = m.project"
 
@@ -26,7 +26,7 @@ def to_memory(row: Row) -> Memory:
         id=row[0], text=row[1], project=row[2], source=row[3], tags=tuple(row[4]), cues=tuple(row[5]),
         metadata=json.loads(row[6]), timestamp=row[7].astimezone(UTC), supersedes=row[8], superseded_by=row[9],
         uid=str(row[10]), by=row[11], valid_until=_utc(row[12]), revision=row[13], changed=_utc(row[14]),
-        supersedes_uid=None if row[15] is None else str(row[15]),
+        supersedes_uid=None if row[15] is None else str(row[15]), actor=row[16],
     )  # fmt: skip
 
 
@@ -50,6 +50,7 @@ def to_values(memory: Memory) -> dict[str, Any]:
         "learnt": memory.timestamp,
         "supersedes": memory.supersedes,
         "written_by": memory.by,
+        "actor": memory.actor,
         "valid_until": memory.valid_until,
         "revision": memory.revision,
         "changed": memory.changed,

@@ -10,8 +10,9 @@ import uuid
 import psycopg
 from psycopg import errors
 
-from faiss_memory import StoreError
+from faiss_memory import TEAM_TABLES, StoreError
 from faiss_memory_plugins.postgres.database import Database, Row, Transaction
+from faiss_memory_plugins.postgres.members.wall import build_wall
 
 DIMENSIONS = 1_000_000_000
 """How many numbers a term can have; pgvector's sparse vectors have no more dimensions."""
@@ -148,7 +149,12 @@ alter table $.removed
 update $.removed r set place = j.name from $.project j where j.id = r.project and not r.purged;
 """
 
-MIGRATIONS = (_FIRST, _BY_UID, _STATES)
+_TEAM = f"""
+alter table $.memory add column actor text;
+{TEAM_TABLES}
+"""
+
+MIGRATIONS = (_FIRST, _BY_UID, _STATES, _TEAM)
 """By version, from 1 on."""
 
 
@@ -211,6 +217,7 @@ def _migrate(database: Database, run: Transaction, schema: str) -> uuid.UUID:
     line, *before = run.one("select line, server, timeline from $.state")
     if before != [server, timeline]:
         line = _begin_line(run, server, timeline)
+    database.is_walled = build_wall(run, schema)
     return uuid.UUID(str(line))
 
 

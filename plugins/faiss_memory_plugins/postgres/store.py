@@ -21,6 +21,7 @@ from faiss_memory import (
     Feed,
     Filter,
     Found,
+    KeepsTeam,
     KnownModel,
     Ledger,
     LetGo,
@@ -61,6 +62,7 @@ from faiss_memory_plugins.postgres import (
 )
 from faiss_memory_plugins.postgres.database import Database, Transaction
 from faiss_memory_plugins.postgres.filters import condition
+from faiss_memory_plugins.postgres.members.team import DatabaseTables
 from faiss_memory_plugins.postgres.schema import migrate
 from faiss_memory_plugins.postgres.settings import PostgresSettings
 from faiss_memory_plugins.postgres.worker import Bell, Follower, IndexKeeper
@@ -71,7 +73,7 @@ LONGEST_WAIT = 1.0
 """Seconds that `changes` waits for older transactions."""
 
 
-class PostgresStore(Store, Ledger, Shared, Merging):
+class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
     """Implements `faiss_memory.Store`. Backups are the database's: it is no `Backups`.
 
     Raises ConfigError for an address that cannot be read.
@@ -92,14 +94,19 @@ class PostgresStore(Store, Ledger, Shared, Merging):
         self._database = Database(address, self._settings, self._problems)
         self._service = uuid.uuid4()
         self._writer = Writer(self._service)
+        self._team = DatabaseTables(self._database)
         self._uses = WaitingUses()
         self._is_open = False
         self._closing = Event()
-        channel = f"{self._settings.schema}_changes"
-        self._bell = Bell(self._database, channel, self._write_due_uses, self._problems)
-        self._channel = channel
+        self._channel = f"{self._settings.schema}_changes"
+        self._bell = Bell(self._database, self._channel, self._write_due_uses, self._problems)
         self._keeper = IndexKeeper(self.tend, self._problems)
         self._followers: list[Follower] = []
+
+    @property
+    def team(self) -> DatabaseTables:
+        """Where the team is kept."""
+        return self._team
 
     def open(self) -> None:
         """Wait for the database, and bring its tables to this version."""

@@ -48,17 +48,18 @@ RETRIES_KEPT = "24 hours"
 _CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project", "valid_until")
 _INSERT = """
 insert into $.memory (id, project, uid, text, folded, source, tags, cues, metadata, fields, learnt, supersedes,
-                      written_by, sequence, born, xid, writer, valid_until, revision, changed, older)
+                      written_by, actor, sequence, born, xid, writer, valid_until, revision, changed, older)
 values (%(id)s, %(project)s, %(uid)s, %(text)s, %(folded)s, %(source)s, %(tags)s, %(cues)s, %(metadata)s, %(fields)s,
-        %(learnt)s, %(supersedes)s, %(written_by)s, %(sequence)s, %(xid)s::text::xid8, %(xid)s::text::xid8, %(writer)s,
-        %(valid_until)s, %(revision)s, %(changed)s, %(older)s)
+        %(learnt)s, %(supersedes)s, %(written_by)s, %(actor)s, %(sequence)s, %(xid)s::text::xid8,
+        %(xid)s::text::xid8, %(writer)s, %(valid_until)s, %(revision)s, %(changed)s, %(older)s)
 """
 _UPDATE = """
 update $.memory set project = %(project)s, supersedes = %(supersedes)s, text = %(text)s, folded = %(folded)s,
        source = %(source)s, tags = %(tags)s,
        cues = %(cues)s, metadata = %(metadata)s, fields = %(fields)s, learnt = %(learnt)s, sequence = %(sequence)s,
-       written_by = %(written_by)s, valid_until = %(valid_until)s, revision = %(revision)s, changed = %(changed)s,
-       older = %(older)s, xid = %(xid)s::text::xid8, writer = %(writer)s, written = now()
+       written_by = %(written_by)s, actor = %(actor)s, valid_until = %(valid_until)s,
+       revision = %(revision)s, changed = %(changed)s, older = %(older)s, xid = %(xid)s::text::xid8,
+       writer = %(writer)s, written = now()
 where id = %(id)s
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from faiss_memory import (
     MemoryNotFound,
     Note,
     NotReady,
+    Rights,
     SearchAnswer,
     SearchRequest,
     Service,
@@ -94,7 +96,7 @@ class Recall:
             return self._opened
 
     def answer(
-        self, assistant: str, dialect: HookDialect, params: HookParams, request: HookRequest
+        self, assistant: str, dialect: HookDialect, params: HookParams, request: HookRequest, rights: Rights
     ) -> Mapping[str, Any]:
         """Return what the assistant adds to its context, in its own form; an empty object when nothing helps."""
         began = time.monotonic()
@@ -103,7 +105,10 @@ class Recall:
         if event is None or not self._service.model_ready:
             return {}
         try:
-            project = project_for(self._service, params.project, event.folder)
+            project = project_for(self._service, params.project, event.folder, rights)
+            # (Nobody has a part in another one's session.)
+            session = f"{event.session} {rights.actor}" if event.session and rights.actor else event.session
+            event = replace(event, session=session, rights=rights)
             if event.moment == "compacted":
                 self._keep(assistant, project, event)
                 return {}
@@ -157,17 +162,17 @@ class Recall:
         if event.moment == "session start":
             return [self._digest(project, event, known)]
         if event.moment != "prompt":
-            return [brought_by(self._service, project, event.text, known=known)]
+            return [brought_by(self._service, project, event.text, known=known, rights=event.rights)]
         first = [self._digest(project, event, known)] if begins else []
         known = {*known, *(note.id for one in first for note in one.notes)}
         key = (assistant, event.session)
         previous = self._previous.get(key) if event.session else ""
-        brought = brought_by(self._service, project, event.text, previous, known)
+        brought = brought_by(self._service, project, event.text, previous, known, rights=event.rights)
         self._previous.put(key, brought.asked)
         return [*first, brought]
 
     def _digest(self, project: str, event: Event, known: Collection[int]) -> Brought:
-        chosen = digest_of(self._service, project, event.session, known, event.forgotten)
+        chosen = digest_of(self._service, project, event.session, known, event.forgotten, event.rights)
         tokens = self._settings.digest_tokens
         text, notes = framed(chosen, DIGEST, tokens, here=project)
         return Brought(notes=notes, text=text, why=DIGEST, tokens=tokens)
@@ -234,10 +239,10 @@ class Recall:
             shown = []
             for memory_id in known:
                 try:
-                    shown.append(self._service.get(memory_id).text)
+                    shown.append(self._service.get(memory_id, event.rights).text)
                 except MemoryNotFound:
                     continue  # forgotten since
-            keep_summary(self._service, project, event.session, event.text, shown)
+            keep_summary(self._service, project, event.session, event.text, shown, event.rights)
 
     def ledger(self) -> Mapping[str, Any]:
         """Return every count, by assistant, project and event."""
@@ -277,7 +282,7 @@ class Recall:
             return
         entry = LogEntry(
             assistant=by,
-            project=answer.project if isinstance(answer.project, str) else answer.project[0],
+            project=answer.project if isinstance(answer.project, str) else next(iter(answer.project), "*"),
             event="search",
             prompt=request.query,
             shown=[],

@@ -13,7 +13,9 @@ from faiss_memory import (
     MemoryAnswer,
     MemoryNotFound,
     Note,
+    Rights,
     Service,
+    written_by_another,
 )
 from faiss_memory_plugins.recall.messages import Why
 
@@ -25,15 +27,20 @@ SESSION_NOTES_KEPT = 20
 """Of each project."""
 
 
-def project_for(service: Service, named: str | None, folder: str) -> str:
-    """Name the project of an event: what the configuration carries, else the folder's, else `default`."""
+def project_for(service: Service, named: str | None, folder: str, rights: Rights) -> str:
+    """Name the project of an event: what the configuration carries, else the folder's, else `default`.
+
+    The folder of a member of the team need not be one of this machine.
+    """
+    if rights.actor:
+        return named or rights.usual_write
     if named or not folder or not Path(folder).is_absolute():
         return named or DEFAULT_PROJECT
     return service.project_at(Path(folder))
 
 
 def digest_of(
-    service: Service, project: str, session: str, known: Collection[int], forgotten: bool
+    service: Service, project: str, session: str, known: Collection[int], forgotten: bool, rights: Rights
 ) -> list[Note]:
     """Choose for the beginning of a session, where nothing was asked yet: what is pinned, then decisions.
 
@@ -41,15 +48,15 @@ def digest_of(
     """
     own: list[Any] = []
     if forgotten and session:
-        kept = newest(service, project, SESSION_NOTE, SESSION_NOTES_KEPT)
+        kept = newest(service, project, SESSION_NOTE, rights, SESSION_NOTES_KEPT)
         own = [memory for memory in kept if memory.metadata.get("session") == session][:1]
-    pinned = [memory for name in _scope(project) for memory in newest(service, name, PINNED)]
-    chosen = [*own, *pinned, *newest(service, project, DECISION)]
+    pinned = [memory for name in _scope(project) for memory in newest(service, name, PINNED, rights)]
+    chosen = [*own, *pinned, *newest(service, project, DECISION, rights)]
     each = {memory.id: memory for memory in chosen}.values()
-    return _news([note(memory) for memory in each if _holds(service, memory)], known)
+    return _news([note(memory, rights) for memory in each if _holds(service, memory)], known)
 
 
-def note(memory: Any, *, passage: bool = False) -> Note:
+def note(memory: Any, rights: Rights, *, passage: bool = False) -> Note:
     """Make a note of a memory in an answer; of a long one, only the passage that was found."""
     found = getattr(memory, "passage", None) if passage else None
     return Note(
@@ -58,6 +65,7 @@ def note(memory: Any, *, passage: bool = False) -> Note:
         source=memory.source,
         project=memory.project,
         text=found.text if found else memory.text,
+        by=written_by_another(memory.actor, rights),
     )
 
 
@@ -65,9 +73,9 @@ def _scope(project: str) -> list[str]:
     return list(dict.fromkeys([project, DEFAULT_PROJECT]))
 
 
-def newest(service: Service, project: str, tag: str, most: int = _OF_EACH) -> Sequence[Any]:
+def newest(service: Service, project: str, tag: str, rights: Rights, most: int = _OF_EACH) -> Sequence[Any]:
     """List a project's latest memories with a tag."""
-    return service.list_memories(ListRequest(project=project, tag=tag, limit=most)).memories
+    return service.list_memories(ListRequest(project=project, tag=tag, limit=most), rights).memories
 
 
 def _news(notes: Sequence[Note], known: Collection[int]) -> list[Note]:

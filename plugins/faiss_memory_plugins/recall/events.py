@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from faiss_memory import HookDialect, Message, ProjectName
+from faiss_memory import HookDialect, Message, ProjectName, Rights
 from faiss_memory_plugins.recall.failures import failure_of
 
 LONGEST_SESSION = 256
@@ -55,6 +55,9 @@ class HookRequest(Struct, kw_only=True):
     is_interrupt: Any = None
 
 
+EVERYTHING = Rights()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """What has happened in which session."""
@@ -71,6 +74,8 @@ class Event:
     """What the tool is about to be given, where one is."""
     forgotten: bool
     """Whether the assistant has lost what was in its context."""
+    rights: Rights = EVERYTHING
+    """Those of who asks."""
 
 
 def read_event(request: HookRequest, dialect: HookDialect) -> Event | None:

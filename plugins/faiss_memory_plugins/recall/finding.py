@@ -10,6 +10,7 @@ from typing import Any
 from faiss_memory import (
     DEFAULT_PROJECT,
     GENERIC,
+    OWNER,
     FoundMemory,
     Note,
     NotReady,
@@ -19,8 +20,10 @@ from faiss_memory import (
     differ_by_a_value,
     framed,
     is_same_text,
+    written_by_another,
 )
 from faiss_memory_plugins.recall.choosing import SESSION_NOTE, note, why_not_true
+from faiss_memory_plugins.recall.events import EVERYTHING
 from faiss_memory_plugins.recall.messages import Why
 from faiss_memory_plugins.recall.prompt_parts import PromptParts, prompt_parts, why_nothing
 from faiss_memory_plugins.recall.settings import RecallSettings
@@ -75,11 +78,12 @@ def brought_by(
     known: Collection[int] = (),
     most: int | None = None,
     bar: float | None = None,
+    rights: Rights = EVERYTHING,
 ) -> Brought:
     """Find what helps with a prompt: only what is relevant enough, and is not `known` from before.
 
     A short prompt may follow up on the `previous` one of its session. `most` is how many may be shown, and
-    `bar` the least relevance, if not as they are set. Counts nothing.
+    `bar` the least relevance, if not as they are set. `rights` are those of who asks. Counts nothing.
     """
     settings = service.settings.of(RecallSettings)
     bar = service.settings.min_relevance if bar is None else bar
@@ -89,40 +93,38 @@ def brought_by(
         return Brought(nothing=why_nothing(prompt), asked=previous)
     asked = parts.prose[:PREVIOUS] or previous
     try:
-        found = _candidates(service, project, wordings, len(known))
+        found = _candidates(service, project, wordings, len(known), rights)
         unwanted = _unwanted(service, parts, [one for one in found if one.relevance >= bar])
     except NotReady:
         return Brought(wordings, nothing="the model is not ready yet", asked=asked)
-    notes, withheld = chosen(found, bar, most or settings.k, known, unwanted)
+    notes, withheld = chosen(found, bar, most or settings.k, known, unwanted, rights)
     text, shown = framed(notes, FOUND, settings.tokens, here=project)
     fitted = {one.id for one in shown}
     withheld |= {one.id: "budget" for one in notes if one.id not in fitted}
     return Brought(
-        wordings,
-        shown,
-        text,
-        tokens=settings.tokens,
-        found={one.id: one for one in found},
-        withheld=withheld,
-        nothing="" if shown else _nothing(found, withheld, bar),
-        asked=asked,
-    )
+        wordings, shown, text, tokens=settings.tokens, found={one.id: one for one in found}, withheld=withheld,
+        nothing="" if shown else _nothing(found, withheld, bar), asked=asked,
+    )  # fmt: skip
 
 
-def _candidates(service: Service, project: str, wordings: Sequence[str], more: int) -> Sequence[FoundMemory]:
-    """Return what could help, the most relevant first."""
-    answer = service.search(
-        SearchRequest(
-            query=wordings[0],
-            k=min(CANDIDATES + more, service.settings.limits.k),
-            project=list(dict.fromkeys([project, DEFAULT_PROJECT])),
-            explain=True,
-        ),
-        Rights(by="hook"),
-        wordings[1:],
-        is_counted=False,
+def _candidates(
+    service: Service, project: str, wordings: Sequence[str], more: int, rights: Rights
+) -> Sequence[FoundMemory]:
+    """Return what could help, the most relevant first; of one's own enough, also where others have written much."""
+    request = SearchRequest(
+        query=wordings[0],
+        k=min(CANDIDATES + more, service.settings.limits.k),
+        project=list(dict.fromkeys([project, DEFAULT_PROJECT])),
+        explain=True,
     )
-    found = [one for one in answer.results if SESSION_NOTE not in one.tags]
+    asks = replace(rights, by="hook")
+    results = service.search(request, asks, wordings[1:], is_counted=False).results
+    own = sum(not written_by_another(one.actor, rights) for one in results)
+    if own < len(results) and own < CANDIDATES // 2:
+        request.actor = [rights.actor or OWNER]
+        own_results = service.search(request, asks, wordings[1:], is_counted=False).results
+        results = [*{one.id: one for one in (*results, *own_results)}.values()]
+    found = [one for one in results if SESSION_NOTE not in one.tags]
     return sorted(found, key=lambda one: -one.relevance)
 
 
@@ -140,6 +142,7 @@ def chosen(
     most: int,
     known: Collection[int] = (),
     unwanted: Collection[int] = (),
+    rights: Rights = EVERYTHING,
 ) -> tuple[list[Note], dict[int, Why]]:
     """Choose what is shown of what was found, the most relevant first; the rest has its reason."""
     withheld: dict[int, Why] = {one.id: "relevance" for one in found if one.relevance < bar}
@@ -153,10 +156,25 @@ def chosen(
         if one.relevance < SURE and _odds(one) < _odds(left[0]) / MOST_BELOW
     }
     withheld |= {one.id: "shown before" for one in left if one.id not in withheld and one.id in known}
-    notes, repeats = _without_repeats([note(one, passage=True) for one in left if one.id not in withheld])
+    notes, repeats = _without_repeats(
+        [note(one, rights, passage=True) for one in left if one.id not in withheld]
+    )
     withheld |= repeats
-    withheld |= {one.id: "budget" for one in notes[most:]}
-    return notes[:most], withheld
+    kept = _with_own(notes, most)
+    withheld |= {one.id: "budget" for one in notes if one not in kept}
+    return kept, withheld
+
+
+def _with_own(notes: Sequence[Note], most: int) -> list[Note]:
+    """Return so many notes, the first ones first; others' fill no more than half while there are one's own."""
+    room = max(most - sum(not one.by for one in notes), most // 2)
+    kept: list[Note] = []
+    for one in notes:
+        if one.by and not room:
+            continue
+        room -= bool(one.by)
+        kept.append(one)
+    return kept[:most]
 
 
 def _odds(found: FoundMemory) -> float:

@@ -152,18 +152,18 @@ def _of_memories(service: Service) -> list[Route]:
         Route(
             method="POST", path="/memory/{id}/pin", summary="Show a memory whenever a session begins",
             params=OneMemory, answer=PinAnswer,
-            handler=lambda params: pin(service, PinRequest(id=params.id)),
+            handler=lambda params, rights: pin(service, PinRequest(id=params.id), rights),
         ),
         Route(
             method="POST", path="/memory/{id}/unpin", summary="Show it no more whenever a session begins",
             params=OneMemory, answer=PinAnswer,
-            handler=lambda params: pin(service, PinRequest(id=params.id, pinned=False)),
+            handler=lambda params, rights: pin(service, PinRequest(id=params.id, pinned=False), rights),
         ),
         Route(
             method="POST", path="/memory/{id}/never", summary="Do not show it for prompts like this one",
             params=OneMemory, body=NeverFor, answer=NeverAnswer,
-            handler=lambda params, body: never(
-                service, NeverRequest(id=params.id, prompt=body.prompt, forget=body.forget)
+            handler=lambda params, body, rights: never(
+                service, NeverRequest(id=params.id, prompt=body.prompt, forget=body.forget), rights
             ),
         ),
     ]  # fmt: skip

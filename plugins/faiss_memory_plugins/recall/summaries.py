@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from faiss_memory import AddRequest, ForgetRequest, Rights, Service, without_frames
 from faiss_memory_plugins.recall.choosing import SESSION_NOTE, SESSION_NOTES_KEPT, newest
@@ -13,7 +14,9 @@ _RUN = 3
 _SENTENCE = re.compile(r"[^\n.!?]+[.!?]*\s*|\n+|[.!?]+\s*")
 
 
-def keep_summary(service: Service, project: str, session: str, summary: str, shown: Collection[str]) -> None:
+def keep_summary(
+    service: Service, project: str, session: str, summary: str, shown: Collection[str], rights: Rights
+) -> None:
     """Keep a summary, without what only repeats the texts that were shown; the oldest notes of the project go."""
     text = news_of(summary, shown)[: service.settings.limits.text_bytes // 4]
     if not text or not session:
@@ -26,11 +29,11 @@ def keep_summary(service: Service, project: str, session: str, summary: str, sho
             tags=[SESSION_NOTE],
             metadata={"session": session},
         ),
-        Rights(by="hook"),
+        replace(rights, by="hook"),
     )
-    kept = newest(service, project, SESSION_NOTE, 10 * SESSION_NOTES_KEPT)
+    kept = newest(service, project, SESSION_NOTE, rights, 10 * SESSION_NOTES_KEPT)
     if gone := [memory.id for memory in kept[SESSION_NOTES_KEPT:]]:
-        service.forget(ForgetRequest(ids=gone))
+        service.forget(ForgetRequest(ids=gone), rights)
 
 
 def news_of(summary: str, shown: Collection[str]) -> str:

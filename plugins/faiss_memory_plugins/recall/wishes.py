@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faiss_memory import InvalidRequest, PatchRequest, Service
+from faiss_memory import InvalidRequest, PatchRequest, Rights, Service
 from faiss_memory_plugins.recall.choosing import PINNED
 from faiss_memory_plugins.recall.finding import NOT_FOR, phrase_of, phrases_of
 from faiss_memory_plugins.recall.messages import NeverAnswer, NeverRequest, PinAnswer, PinRequest
@@ -12,18 +12,18 @@ MOST_PHRASES = 8
 """Prompts that a memory is not for; with one more the oldest goes."""
 
 
-def pin(service: Service, request: PinRequest) -> PinAnswer:
+def pin(service: Service, request: PinRequest, rights: Rights) -> PinAnswer:
     """Set the tag of what is shown at every start, or take it away. Raises MemoryNotFound."""
-    had = service.get(request.id).tags
+    had = service.get(request.id, rights).tags
     tags = [*(tag for tag in had if tag != PINNED), *([PINNED] if request.pinned else [])]
     if sorted(tags) != sorted(had):
-        service.patch(request.id, PatchRequest(tags=tags))
+        service.patch(request.id, PatchRequest(tags=tags), rights)
     return PinAnswer(id=request.id, pinned=request.pinned, tags=tags)
 
 
-def never(service: Service, request: NeverRequest) -> NeverAnswer:
+def never(service: Service, request: NeverRequest, rights: Rights) -> NeverAnswer:
     """Keep a prompt that a memory is not for, or forget it. Raises MemoryNotFound, and InvalidRequest for no prompt."""
-    memory = service.get(request.id)
+    memory = service.get(request.id, rights)
     phrase = phrase_of(prompt_parts(request.prompt))
     if not phrase:
         raise InvalidRequest(f"`prompt` asks nothing: {why_nothing(request.prompt)}", "prompt")
@@ -33,5 +33,5 @@ def never(service: Service, request: NeverRequest) -> NeverAnswer:
     if phrases != had:
         rest = {key: value for key, value in memory.metadata.items() if key != NOT_FOR}
         kept = {NOT_FOR: phrases} if phrases else {}
-        service.patch(request.id, PatchRequest(metadata={**rest, **kept}))
+        service.patch(request.id, PatchRequest(metadata={**rest, **kept}), rights)
     return NeverAnswer(id=request.id, not_for=phrases)

@@ -181,6 +181,7 @@ class TakingOver:
             "superseded_by": record.superseded_by,
             "valid_until": _time(record.valid_until),
             "by": record.by,
+            "actor": record.actor,
             "origin": None if record.origin is None else asdict(record.origin),
         }
         return {name: value for name, value in message.items() if value is not None}

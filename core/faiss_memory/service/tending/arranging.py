@@ -11,11 +11,13 @@ from faiss_memory.engine.whole_memories import bring_back
 from faiss_memory.errors import Conflict, InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Filter, Memory
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema import DropProjectAnswer, MemoryAnswer, tending
 from faiss_memory.schema.limits import check_tags
 from faiss_memory.service import messages
 from faiss_memory.service.claims import Claims
 from faiss_memory.settings import Limits
+from faiss_memory.team.team import Note
 
 Rewrite = Callable[[Mapping[int, Change]], int]
 """Changes memories, all or nothing, as the rules of the service have it; gives how many were there."""
@@ -27,22 +29,30 @@ class Arranging:
     """What a person does with many memories at once; raises what the service raises."""
 
     def __init__(
-        self, limits: Limits, engine: MemoryEngine, plugins: PluginHost, claims: Claims, rewrite: Rewrite
+        self,
+        limits: Limits,
+        engine: MemoryEngine,
+        plugins: PluginHost,
+        claims: Claims,
+        rewrite: Rewrite,
+        note: Note,
     ) -> None:
         self._limits = limits
         self._claims = claims
         self._engine = engine
         self._plugins = plugins
         self._rewrite = rewrite
+        self._note = note
 
-    def rename_tag(self, request: tending.RenameTagRequest) -> tending.ChangedAnswer:
+    def rename_tag(self, request: tending.RenameTagRequest, rights: Rights = PERSON) -> tending.ChangedAnswer:
         """Call a tag otherwise. Raises MemoryNotFound when no memory bears it."""
         (old,) = check_tags([request.old], 1, "from")
         (new,) = check_tags([request.to], 1, "to")
-        projects = None if request.project in (UNSET, "*") else (str(request.project),)
+        everywhere = request.project in (UNSET, "*")
+        projects = rights.changes if everywhere else (rights.to_change(str(request.project)),)
         ids = self._engine.store.matching_ids(Filter(projects=projects, tags=(old,), include_superseded=True))
         if not ids:
-            where = "" if projects is None else f" of project `{projects[0]}`"
+            where = "" if everywhere or not projects else f" of project `{projects[0]}`"
             raise MemoryNotFound(f"no memory{where} has the tag `{old}`", "from")
         if old == new:
             return tending.ChangedAnswer(success=True, changed=0)
@@ -50,13 +60,19 @@ class Arranging:
         for memory in self._engine.store.get(ids):
             renamed = (new if tag == old else tag for tag in memory.tags)
             changes[memory.id] = Change(tags=tuple(dict.fromkeys(renamed)))
-        return tending.ChangedAnswer(success=True, changed=self._rewrite(changes))
+        changed = self._rewrite(changes)
+        self._note(rights, "tag renamed", projects or ["*"], ids)
+        return tending.ChangedAnswer(success=True, changed=changed)
 
-    def rename_project(self, old: str, request: tending.NewName) -> tending.MovedAnswer:
+    def rename_project(
+        self, old: str, request: tending.NewName, rights: Rights = PERSON
+    ) -> tending.MovedAnswer:
         """Call a project otherwise, or let another take it in.
 
         The folders that have it follow. Raises MemoryNotFound, and Conflict if there is one of that name.
         """
+        rights.to_arrange(old, "name")
+        rights.to_arrange(request.to, "to")
         there = {one.name for one in self._engine.store.projects()}
         if old not in there:
             raise MemoryNotFound(f"there is no project `{old}`", "name")
@@ -71,12 +87,15 @@ class Arranging:
         moved = self._rewrite(dict.fromkeys(ids, Change(project=request.to))) if ids else 0
         self._claims.rename(old, request.to)
         self._engine.store.drop_project(old)
+        self._note(rights, "project renamed", [old, request.to], ids)
         return tending.MovedAnswer(success=True, moved=moved, missing=[], project=request.to)
 
-    def drop_project(self, name: str) -> DropProjectAnswer:
+    def drop_project(self, name: str, rights: Rights = PERSON) -> DropProjectAnswer:
         """Forget a project with all its memories. Raises MemoryNotFound."""
+        rights.to_arrange(name, "name")
         ids = self._engine.store.matching_ids(Filter(projects=(name,), include_superseded=True))
         forgotten = self._engine.store.drop_project(name)
+        self._note(rights, "project dropped", [name], ids)
         if ids:
             self._plugins.notify("memories_removed", ids=ids)
         return DropProjectAnswer(
@@ -86,18 +105,24 @@ class Arranging:
             message="Project forgotten; backups made before still hold it",
         )
 
-    def move(self, request: tending.MoveRequest) -> tending.MovedAnswer:
+    def move(self, request: tending.MoveRequest, rights: Rights = PERSON) -> tending.MovedAnswer:
         """Move memories to another project, with what they superseded and what supersedes them."""
         if len(request.ids) > self._limits.batch:
             raise InvalidRequest(
                 f"`ids` holds {len(request.ids)}; the most is {self._limits.batch} (setting limits.batch)",
                 "ids",
             )
-        found = self._engine.store.get(list(dict.fromkeys(request.ids)))
+        rights.to_write(request.project)
+        found = [
+            rights.changeable(one.id, [one], "ids")
+            for one in self._engine.store.get(list(dict.fromkeys(request.ids)))
+            if rights.may_read(one.project)
+        ]
         missing = sorted(set(request.ids) - {memory.id for memory in found})
         moving = self._with_histories([one for one in found if one.project != request.project])
         changes = dict.fromkeys(sorted(moving), Change(project=request.project))
         moved = self._rewrite(changes) if changes else 0
+        self._note(rights, "moved", [*{one.project for one in found}, request.project], sorted(moving))
         return tending.MovedAnswer(success=True, moved=moved, missing=missing, project=request.project)
 
     def _with_histories(self, memories: Sequence[Memory]) -> set[int]:
@@ -139,5 +164,6 @@ class Arranging:
         if self._engine.store.get([memory_id]):
             raise Conflict(f"memory {memory_id} is there: nothing is to be brought back", "id")
         memory = bring_back(self._engine, memory_id)
+        self._note(PERSON, "brought back", [memory.project], [memory_id])
         self._plugins.notify("memories_added", memories=[memory])
         return messages.memory(memory)

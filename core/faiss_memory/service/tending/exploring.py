@@ -36,7 +36,7 @@ class Exploring:
             sources=[tending.SourceCount(source=key, count=n) for key, n in _most(found.sources, most)],
             by=[tending.ByCount(by=key, count=n) for key, n in _most(found.by, most)],
             states=tending.StateCounts(current=found.current, superseded=found.superseded),
-            project=messages.format_projects(where.projects),
+            project=messages.format_projects(where.projects, request.project),
         )
 
     def similar(self, request: tending.SimilarRequest, rights: Rights = PERSON) -> tending.SimilarAnswer:
@@ -53,7 +53,7 @@ class Exploring:
             for one in found
         ]
         return tending.SimilarAnswer(
-            results=results, count=len(results), project=messages.format_projects(projects)
+            results=results, count=len(results), project=messages.format_projects(projects, request.project)
         )
 
     def changes(self, request: tending.ChangesRequest) -> tending.ChangesAnswer:

@@ -13,12 +13,13 @@ from faiss_memory.engine.duplicates import NEAR, compared
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import Conflict, InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Filter, Memory
-from faiss_memory.rights import PERSON
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema import duplicates
 from faiss_memory.schema.limits import check_cues, check_metadata, check_tags
 from faiss_memory.service import messages
 from faiss_memory.service.tending.arranging import Rewrite
 from faiss_memory.settings import Limits
+from faiss_memory.team.team import Note
 
 NEIGHBOURS = 5
 """So many older memories each one is compared with."""
@@ -43,14 +44,17 @@ class Part(Struct, frozen=True):
 class Joining:
     """Finds duplicates and joins them, with work that is bounded; raises what the service raises."""
 
-    def __init__(self, limits: Limits, engine: MemoryEngine, rewrite: Rewrite) -> None:
+    def __init__(self, limits: Limits, engine: MemoryEngine, rewrite: Rewrite, note: Note) -> None:
         self._limits = limits
         self._engine = engine
         self._rewrite = rewrite
+        self._note = note
 
-    def find(self, request: duplicates.DuplicatesRequest) -> duplicates.DuplicatesAnswer:
+    def find(
+        self, request: duplicates.DuplicatesRequest, rights: Rights = PERSON
+    ) -> duplicates.DuplicatesAnswer:
         """Compare memories with what is most like them in their own project, some at a time."""
-        projects = PERSON.to_read(request.project)
+        projects = rights.to_read(request.project)
         pairs: list[duplicates.DuplicatePair] = []
         done, left, following = 0, 0, None
         for project, ids in self._batches(projects, request.cursor):
@@ -108,7 +112,7 @@ class Joining:
                             differs_in=verdict.differs_in,
                         )
 
-    def merge(self, request: duplicates.MergeRequest) -> duplicates.MergeAnswer:
+    def merge(self, request: duplicates.MergeRequest, rights: Rights = PERSON) -> duplicates.MergeAnswer:
         """Let a memory supersede others of its project, and take over their tags, cues and properties.
 
         Where both have a property, that of the kept one stays. Raises MemoryNotFound, and Conflict if one of them is
@@ -123,7 +127,8 @@ class Joining:
                 f"`ids` holds {len(request.ids)}; the most is {self._limits.batch} (setting limits.batch)",
                 "ids",
             )
-        keep, others = self._current(request.keep, "keep"), [self._current(one, "ids") for one in request.ids]
+        keep = self._current(request.keep, "keep", rights)
+        others = [self._current(one, "ids", rights) for one in request.ids]
         for other in others:
             if other.project != keep.project:
                 raise InvalidRequest(
@@ -136,6 +141,7 @@ class Joining:
         changes = _changes(keep, kept, lines)
         if not request.dry_run:
             self._rewrite(changes)
+            self._note(rights, "joined", [keep.project], [keep.id, *request.ids])
         kept = replace(kept, supersedes=changes[keep.id].supersedes or keep.supersedes)
         return duplicates.MergeAnswer(
             success=True,
@@ -145,12 +151,14 @@ class Joining:
             project=keep.project,
         )
 
-    def unmerge(self, request: duplicates.UnmergeRequest) -> duplicates.UnmergeAnswer:
+    def unmerge(
+        self, request: duplicates.UnmergeRequest, rights: Rights = PERSON
+    ) -> duplicates.UnmergeAnswer:
         """Undo a merge: what was superseded by it is current again, and what came from there is taken back.
 
         Raises MemoryNotFound if a memory does not stand for one that is named.
         """
-        keep = self._there(request.keep, "keep")
+        keep = self._there(request.keep, "keep", rights)
         parts = _parts_of(keep)
         line = self._engine.store.history(keep.id)
         merged = {one.id: part for one in line for part in parts if part.uid == one.uid}
@@ -165,21 +173,19 @@ class Joining:
         kept = _apart(keep, [merged[one] for one in asked], [one for one in line if one.id in merged])
         apart = [some for some in lines if some[0].id in asked]
         self._rewrite(_changes(keep, kept, stay, apart))
+        self._note(rights, "taken apart", [keep.project], [keep.id, *sorted(asked)])
         return duplicates.UnmergeAnswer(
             success=True,
-            kept=messages.memory(self._there(keep.id, "keep")),
+            kept=messages.memory(self._there(keep.id, "keep", rights)),
             current=sorted(asked),
             project=keep.project,
         )
 
-    def _there(self, memory_id: int, field: str) -> Memory:
-        found = self._engine.store.get([memory_id])
-        if not found:
-            raise MemoryNotFound(f"there is no memory {memory_id}", field)
-        return found[0]
+    def _there(self, memory_id: int, field: str, rights: Rights) -> Memory:
+        return rights.changeable(memory_id, self._engine.store.get([memory_id]), field)
 
-    def _current(self, memory_id: int, field: str) -> Memory:
-        memory = self._there(memory_id, field)
+    def _current(self, memory_id: int, field: str, rights: Rights) -> Memory:
+        memory = self._there(memory_id, field, rights)
         if memory.superseded_by is not None:
             raise Conflict(
                 f"memory {memory_id} is superseded by memory {memory.superseded_by} already", field

@@ -14,6 +14,7 @@ from faiss_memory.service.tending.review import Review
 from faiss_memory.service.tending.use_report import UseReport
 from faiss_memory.service.vocabulary import Vocabulary
 from faiss_memory.settings import Settings
+from faiss_memory.team.team import Note
 
 
 class Tending:
@@ -27,11 +28,12 @@ class Tending:
         claims: Claims,
         vocabulary: Vocabulary,
         rewrite: Rewrite,
+        note: Note,
         outdated: Outdated,
     ) -> None:
         self.exploring = Exploring(engine, vocabulary)
-        self.arranging = Arranging(settings.limits, engine, plugins, claims, rewrite)
+        self.arranging = Arranging(settings.limits, engine, plugins, claims, rewrite, note)
         self.use_report = UseReport(engine)
         self.freshness = Freshness(engine, outdated)
         self.review = Review(engine, self.use_report, BuiltFiles(engine, outdated), self.freshness)
-        self.joining = Joining(settings.limits, engine, rewrite)
+        self.joining = Joining(settings.limits, engine, rewrite, note)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from faiss_memory.contracts.ledger import Ledger, Use
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import NotSupported
-from faiss_memory.rights import PERSON
+from faiss_memory.rights import PERSON, Rights
 from faiss_memory.schema import tending
 from faiss_memory.service import messages
 
@@ -20,9 +20,9 @@ class UseReport:
     def __init__(self, engine: MemoryEngine) -> None:
         self._engine = engine
 
-    def uses(self, request: tending.UsesRequest) -> tending.UsesAnswer:
+    def uses(self, request: tending.UsesRequest, rights: Rights = PERSON) -> tending.UsesAnswer:
         """Add up the uses of some projects; of all if none is named. Raises NotSupported where none are kept."""
-        projects = None if request.project is None else PERSON.to_read(request.project)
+        projects = rights.reads if request.project is None else rights.to_read(request.project)
         since = first_day(request.days)
         uses = [one for one in self.since(since) if projects is None or one.project in projects]
         if request.by == "memory":
@@ -38,9 +38,9 @@ class UseReport:
             project=messages.format_projects(projects),
         )
 
-    def of_memory(self, request: tending.MemoryUsesRequest) -> tending.UsesAnswer:
+    def of_memory(self, request: tending.MemoryUsesRequest, rights: Rights = PERSON) -> tending.UsesAnswer:
         """Add up the uses of one memory by day. Raises MemoryNotFound."""
-        memory = PERSON.seen(request.id, self._engine.store.get([request.id]))
+        memory = rights.seen(request.id, self._engine.store.get([request.id]))
         since = first_day(request.days)
         uses = [one for one in self.since(since) if one.memory == memory.id]
         return tending.UsesAnswer(

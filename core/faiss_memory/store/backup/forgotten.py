@@ -18,7 +18,14 @@ from faiss_memory.errors import StoreCorrupt
 from faiss_memory.memory import Memory, Origin
 from faiss_memory.store.backup.log import read_lines
 from faiss_memory.store.records.operations import ForgetMemory, PutMemory, PutOrigin, Record, decode_record
-from faiss_memory.store.records.rows import MEMORY_COLUMNS, NO_CUES, checksum, from_microseconds, from_row
+from faiss_memory.store.records.rows import (
+    MEMORY_COLUMNS,
+    NO_CUES,
+    checksum,
+    from_microseconds,
+    from_row,
+    identity_checksum,
+)
 from faiss_memory.uids import derived_uid
 
 log = logging.getLogger("faiss_memory.store")
@@ -75,11 +82,11 @@ class _Search:
                 case PutMemory() if operation.id in self.wanted:
                     uid = operation.uid or derived_uid(self.created, operation.id)
                     if uid == self.wanted[operation.id]:
-                        crc = checksum(operation.id, uid, operation.by)
+                        crc = identity_checksum(operation.id, uid, operation.by, operation.actor)
                         state = (operation.revision or 1, operation.changed, operation.older)
                         row = (
                             *(operation.id, *operation.columns, operation.crc, uid, operation.by, crc),
-                            *(operation.cues, operation.ends, *state, checksum(*state)),
+                            *(operation.cues, operation.ends, *state, checksum(*state), operation.actor),
                         )
                         self._meet(record.seq, row)
                 case PutOrigin() if operation.memory in self.wanted:
@@ -114,7 +121,7 @@ def _row(connection: sqlite3.Connection, memory_id: int, created: int) -> tuple[
     lacking = {
         **{"uid": uid, "written_by": None, "uid_crc": checksum(memory_id, uid, None), "cues": NO_CUES},
         **{"valid_until": None, "revision": 1, "changed": None, "older": None},
-        "state_crc": checksum(1, None, None),
+        **{"state_crc": checksum(1, None, None), "actor": None},
     }
     found = lacking | dict(zip(names, row, strict=True))
     return tuple(found[name] for name in _NAMES)

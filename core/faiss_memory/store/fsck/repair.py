@@ -33,7 +33,7 @@ from faiss_memory.store.records.rows import MEMORY_COLUMNS, from_row
 log = logging.getLogger("faiss_memory.store")
 
 OF_ROWS = (Repair.MEND_MEMORY, Repair.DROP_PASSAGES, Repair.DROP_ORIGIN, Repair.COUNT_ANEW)
-_NAMES = MEMORY_COLUMNS.split(", ")
+_NAMES = [name.strip() for name in MEMORY_COLUMNS.split(",")]
 _CRC = _NAMES.index("crc")
 
 

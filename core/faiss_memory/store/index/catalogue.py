@@ -51,7 +51,8 @@ CREATE TABLE memories (
     id INTEGER PRIMARY KEY, project TEXT NOT NULL, text TEXT NOT NULL, source TEXT NOT NULL, tags TEXT NOT NULL,
     metadata TEXT NOT NULL, timestamp INTEGER NOT NULL, supersedes INTEGER, crc INTEGER NOT NULL,
     uid TEXT NOT NULL, written_by TEXT, uid_crc INTEGER NOT NULL, cues TEXT NOT NULL, valid_until INTEGER,
-    revision INTEGER NOT NULL, changed INTEGER, older TEXT, state_crc INTEGER NOT NULL, superseded_by INTEGER,
+    revision INTEGER NOT NULL, changed INTEGER, older TEXT, state_crc INTEGER NOT NULL, actor TEXT,
+    superseded_by INTEGER,
     postings BLOB                           -- NULL until the text has been analyzed
 );
 CREATE INDEX memories_by_time ON memories (project, timestamp, id);
@@ -177,7 +178,7 @@ class Catalogue:
             f" ON CONFLICT (id) DO UPDATE SET {_SET}, postings = coalesce(excluded.postings, postings)",
             (
                 *(memory.id, *row, checksum_of(row, cues, ends), *uid_columns(memory), cues, ends),
-                *(*state_columns(memory), kept),
+                *(*state_columns(memory), memory.actor, kept),
             ),
         )
         run("DELETE FROM tags WHERE memory = ?", (memory.id,))
@@ -229,11 +230,12 @@ class Catalogue:
         terms = analyze_query(text)
         return terms, {self._terms[term]: term for term in terms if term in self._terms}
 
-    def analyzed(self) -> Iterator[tuple[str, int, str, bytes]]:
-        """Read the memories that were analyzed: project, id, source and postings. One pass, for all projects."""
-        return self._readers.each(
-            "SELECT project, id, source, postings FROM memories WHERE postings IS NOT NULL ORDER BY id"
-        )
+    def analyzed(self, ids: Collection[int] | None = None) -> Iterator[tuple[str, int, str, bytes]]:
+        """Read the memories that were analyzed, or some of them, by id: project, id, source and postings."""
+        sql = "SELECT project, id, source, postings FROM memories WHERE postings IS NOT NULL"
+        if ids is None:  # one pass, for all projects
+            return self._readers.each(f"{sql} ORDER BY id")
+        return (row for memory_id in sorted(ids) for row in self._read(f"{sql} AND id = ?", (memory_id,)))
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Read every memory by id as it is written, for comparing: id, columns, checksum."""

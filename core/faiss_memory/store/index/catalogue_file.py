@@ -16,6 +16,7 @@ from faiss_memory.memory import Memory
 from faiss_memory.settings import temporary_folder
 from faiss_memory.store.filesystem import boot_id
 from faiss_memory.store.index.catalogue import Catalogue
+from faiss_memory.store.index.keyword_file import KEYWORDS
 from faiss_memory.store.records.database import Truth
 
 LEAST_TO_RENEW = 1000
@@ -139,6 +140,7 @@ def bring_in_line(catalogue: Catalogue, truth: Truth, found: Difference) -> list
     The terms of what is put in are still to be found. A kill in between leaves one that belongs to no store.
     """
     catalogue.set_state("store", "")
+    catalogue.set_state(KEYWORDS, None)
     catalogue.apply(truth.seq, (), found.gone)
     catalogue.apply(truth.seq, ((memory, None) for memory in found.put), ())
     catalogue.set_state("store", truth.uuid)

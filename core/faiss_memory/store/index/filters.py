@@ -8,7 +8,7 @@ from typing import Any
 
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.globs import Glob, InvalidGlob
-from faiss_memory.memory import UNKNOWN_WAY, Filter
+from faiss_memory.memory import OWNER, UNKNOWN_WAY, Filter
 from faiss_memory.store.records.rows import NO_CUES, comparable, to_microseconds
 
 
@@ -26,7 +26,7 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
         yield "superseded_by IS NULL", ()
     if where.without_cues:
         yield "cues = ?", (NO_CUES,)
-    yield from _way_conditions(where.by)
+    yield from _writer_conditions(where)
     if where.source is not None:
         yield from _source_conditions(where.source)
     if where.after is not None:
@@ -50,10 +50,12 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
         )
 
 
-def _way_conditions(ways: Sequence[str]) -> Iterator[tuple[str, Sequence[Any]]]:
-    if ways:
-        fitting = " OR ".join(["fits(coalesce(written_by, ?), ?)"] * len(ways))
-        yield f"({fitting})", [value for way in ways for value in (UNKNOWN_WAY, way)]
+def _writer_conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
+    if where.by:
+        fitting = " OR ".join(["fits(coalesce(written_by, ?), ?)"] * len(where.by))
+        yield f"({fitting})", [value for way in where.by for value in (UNKNOWN_WAY, way)]
+    if where.actors:
+        yield f"coalesce(actor, '{OWNER}') IN ({','.join('?' * len(where.actors))})", where.actors
 
 
 def fits(source: str, glob: str) -> bool:

@@ -15,6 +15,8 @@ import numpy as np
 from faiss_memory.errors import StoreError
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.catalogue_file import CatalogueFile, bring_in_line, difference
+from faiss_memory.store.index.inverted_index import KeywordIndex
+from faiss_memory.store.index.keyword_file import KEYWORDS, LEAST, KeywordFile
 from faiss_memory.store.index.model_vectors import ModelVectors
 from faiss_memory.store.index.searcher import Indexes
 from faiss_memory.store.index.vector_files import VectorFiles
@@ -25,6 +27,8 @@ from faiss_memory.store.records.database import Truth
 log = logging.getLogger("faiss_memory.store")
 
 FILLED_AT_ONCE = 2000
+MOST_CAUGHT_UP = 20_000
+"""Memories whose words are brought to a saved keyword index one by one; more are read all together."""
 SECONDS_TO_SAVE = 3.0
 """For the indexes of all projects, when the store is closed. The rest is read from the records at the next start."""
 SAVE_AFTER = 1000
@@ -55,11 +59,49 @@ class Derived:
         self._missing: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
         """By model and project, the keys of the passages that are still to be read from the truth."""
         self.indexes = Indexes(self._catalogue_file.open(truth), repair)
-        self.indexes.load_keywords()
+        self._keyword_file, self._unsaved_words = KeywordFile(folder), 0
+        if not self._load_keywords(truth):
+            self.indexes.read_keywords()
+            self._unsaved_words = self.indexes.keyword_memories()
 
     def _identify(self, truth: Truth) -> None:
         self._uuid, self.created_at = truth.uuid, truth.created_at
         self._vector_files = VectorFiles(self._folder, truth.uuid)
+
+    def _load_keywords(self, truth: Truth) -> bool:
+        """Take the saved keyword indexes, if they fit, and bring to them what has changed since."""
+        note = self.indexes.catalogue.state(KEYWORDS)
+        if note is None:
+            return False
+        try:
+            since, digest = json.loads(note)
+            changed = {memory.id for memory in truth.memories(since)} | {
+                *truth.removed(since),
+                *truth.damaged,
+            }
+            if len(changed) > MOST_CAUGHT_UP:
+                return False  # reading them all anew takes no longer
+            saved = self._keyword_file.load(digest)
+            restored = {project: KeywordIndex.restored(arrays) for project, arrays in saved.items()}
+            self._unsaved_words = len(changed)
+            if self.indexes.load_keywords(restored, changed):
+                return True
+            raise ValueError("it holds other memories than search.db")
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            log.warning("keywords.npz is made anew from search.db: %s", error)
+            return False
+
+    def save_keywords(self, *, everything: bool) -> None:
+        """Save the keyword indexes if much has changed, or anything. Raises OSError."""
+        if self._catalogue_file.is_elsewhere:
+            return  # the folder takes no more
+        count, changed = self.indexes.keyword_memories(), self._unsaved_words
+        least = 1 if everything else max(LEAST, count // 5)
+        if count < LEAST or changed < least or (found := self.indexes.keyword_arrays()) is None:
+            return
+        catalogue, seq, arrays = found
+        self.indexes.note_saved_keywords(catalogue, json.dumps([seq, self._keyword_file.save(arrays)]))
+        self._unsaved_words -= changed
 
     @property
     def is_filling(self) -> bool:
@@ -68,6 +110,7 @@ class Derived:
 
     def renew_catalogue(self, truth: Truth) -> None:
         """Make search.db anew."""
+        self._unsaved_words = truth.count()
         self.indexes.replace_catalogue(lambda: self._catalogue_file.renew(truth, "it was damaged"))
 
     def move_catalogue(self, truth: Truth, error: Exception) -> None:
@@ -80,6 +123,7 @@ class Derived:
         """Follow a committed group."""
         self.seq = changes.seq
         self.projects = truth.projects()
+        self._unsaved_words += len(changes.stored) + len(changes.removed)
         try:
             self.indexes.publish(changes)
         except Exception:  # the write is safe: a derived file may only cost its own rebuild
@@ -88,7 +132,7 @@ class Derived:
 
     def follow(self, truth: Truth) -> None:
         """Go on with another truth, in whose place the first one was."""
-        self.seq, self.projects = truth.seq, truth.projects()
+        self.seq, self.projects, self._unsaved_words = truth.seq, truth.projects(), truth.count()
         self._identify(truth)
         for model in self._kept():
             truth.know_model(*model)
@@ -182,8 +226,17 @@ class Derived:
         manifest = json.dumps(self._manifest(), indent=2, ensure_ascii=False) + "\n"
         replace_file(self._folder / "metadata.json", lambda file: file.write(manifest.encode()))
 
+    def save_some(self, *, may_go_on: Callable[[], bool]) -> None:
+        """Save what has changed much: the vector indexes, and the keyword indexes. Raises OSError, sqlite3.Error."""
+        self.save(everything=False, may_go_on=may_go_on)
+        if may_go_on():
+            self.save_keywords(everything=False)
+
     def purge_catalogue(self, truth: Truth) -> None:
-        """Let no trace stay in search.db of what was removed; in the committer's thread."""
+        """Let no trace stay in search.db and keywords.npz of what was removed; in the committer's thread."""
+        self.indexes.note_saved_keywords(self.indexes.catalogue, None)
+        self._keyword_file.remove()
+        self._unsaved_words = truth.count()
         try:
             self.indexes.purge_catalogue()
         except sqlite3.Error as error:
@@ -224,12 +277,15 @@ class Derived:
 
     def index_sizes(self) -> dict[str, int]:
         """Return the bytes of each project's vectors."""
-        dimension = self.model.dimension if self.model is not None else 0
-        return {name: 4 * dimension * count for name, count in self.indexes.passages().items()}
+        return self.indexes.vector_bytes()
 
     def close(self) -> None:
         """Save what can be saved in a moment, and close search.db."""
         end = time.monotonic() + SECONDS_TO_SAVE
+        try:
+            self.save_keywords(everything=True)  # (which search.db takes note of)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("keywords.npz could not be saved (%s); the words are read from search.db", error)
         try:
             self.indexes.mark_clean()
             self.save(everything=True, may_go_on=lambda: time.monotonic() < end)

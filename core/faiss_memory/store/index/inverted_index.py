@@ -11,18 +11,24 @@ and a small mutable tail.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from faiss_memory.contracts.weighing import BM25_B, BM25_K1, MOST_QUERY_TERMS, NO_SEQUENCE
-from faiss_memory.store.index.by_words import ByWords, TermPostings, held, ranked
+from faiss_memory.store.index.by_words import ByWords, TermPostings, held, idf_of, ranked, stable_order
 from faiss_memory.store.index.sequences import Mask, Sequences
 
 TAIL_MEMORIES = 1000
+COMMON = 20_000
+"""A term in so many memories or more is looked for only in some of them, where that finds the same."""
+SPARED = 4
+"""How many times fewer these must be."""
+SLACK = 1e-3
+"""More than what single precision loses of a score."""
 SEGMENT = 1_000_000
 """The most postings of a segment that was merged of others."""
 
@@ -31,6 +37,14 @@ POSTING = np.dtype([("term", "<u4"), ("count", "<u2")])
 LENGTH = 0
 
 Postings = npt.NDArray[np.void]
+
+
+class _Wanted(NamedTuple):
+    """What is looked for: the best `limit` of the slots that count, and the memories `also`, however low."""
+
+    counting: Mask
+    limit: int
+    also: npt.NDArray[np.int64] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +61,7 @@ class _Segment:
         terms: npt.NDArray[np.uint32], slots: npt.NDArray[np.int32], counts: npt.NDArray[np.uint16]
     ) -> _Segment:
         """Sort postings by term; the arrays run side by side."""
-        order = _stable_order(terms)
+        order = stable_order(terms)
         ordered = terms[order]
         starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
         return _Segment(ordered[starts], np.append(starts, len(order)), slots[order], counts[order])
@@ -144,6 +158,43 @@ class KeywordIndex:
         self._append(_Segment.seal(terms["term"], slots, terms["count"]))
         self._tail_start = self._size
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return all it knows as arrays that do not change any more, for `restored`."""
+        tail = [] if (sealed := self._sealed_tail()) is None else [sealed]
+        segments = {
+            f"segment-{number}-{part.name}": getattr(segment, part.name)
+            for number, segment in enumerate([*self._segments, *tail])
+            for part in fields(_Segment)
+        }
+        slots: dict[str, npt.NDArray[Any]] = {
+            "memories": self._memories,
+            "lengths": self._lengths,
+            "alive": self._alive,
+        }
+        return {
+            "segments": np.array([len(self._segments) + len(tail)]),
+            **segments,
+            **{name: array[: self._size].copy() for name, array in slots.items()},
+            **self._sequences.arrays(),
+        }
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> KeywordIndex:
+        """Return what `arrays` was asked of. Raises KeyError where some are missing."""
+        made = cls()
+        made._segments = [
+            _Segment(*(arrays[f"segment-{number}-{part.name}"] for part in fields(_Segment)))
+            for number in range(int(arrays["segments"][0]))
+        ]
+        made._memories, made._lengths, made._alive = (
+            arrays[name] for name in ("memories", "lengths", "alive")
+        )
+        made._size = made._tail_start = len(made._memories)
+        made._living = int(made._alive.sum())
+        made._highest = int(made._memories.max(initial=0))
+        made._sequences = Sequences.restored(arrays)
+        return made
+
     def remove(self, memory_ids: Sequence[int]) -> None:
         """Leave memories out of every answer from now on."""
         known = [memory_id for memory_id in memory_ids if memory_id <= self._highest]
@@ -180,7 +231,7 @@ class KeywordIndex:
         if not memories:
             return ByWords()
         postings = self._rarest(query)
-        scores, shares = self._scores(query, postings, unknown)
+        scores, shares = self._scores(query, postings, unknown, _Wanted(counting, limit, also))
         found = np.flatnonzero((scores > 0) & counting)
         if not len(found):
             return ByWords(memories)
@@ -197,21 +248,58 @@ class KeywordIndex:
         )
 
     def _scores(
-        self, query: Mapping[int, int], postings: Sequence[TermPostings], unknown: int
+        self, query: Mapping[int, int], postings: Sequence[TermPostings], unknown: int, wanted: _Wanted
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Return the BM25 of each slot, and the share of the query that it holds itself."""
+        """Return the BM25 of each slot, and the share of the query that it holds itself.
+
+        The rarest terms come first. Once those that follow, which are in most of the memories, cannot bring another
+        memory among the best, they are added up only for the memories that can still be.
+        """
         norm = self._norms()
         scores, shares, nothing = (np.zeros(self._size, np.float32) for _ in range(3))
         lacking = unknown + sum(query.values()) - sum(query[term] for term, _, _ in postings)
-        wanted = lacking * _idf(self._living, 0)
-        for term, slots, counts in postings[:MOST_QUERY_TERMS]:
-            idf = query[term] * _idf(self._living, len(slots))
-            wanted += idf
+        postings = postings[:MOST_QUERY_TERMS]
+        says = [query[term] * idf_of(self._living, len(slots)) for term, slots, _ in postings]
+        chosen = None
+        for number, (_, slots, counts) in enumerate(postings):
+            idf = says[number]
+            if chosen is None and len(slots) >= COMMON:
+                chosen = self._still_possible(scores, shares, sum(says[number:]), len(slots), wanted)
+            if chosen is not None:
+                own, often = self._sequences.weights_of(chosen, slots, counts, self._lengths)
+                shares[chosen[own > 0]] += idf
+                scores[chosen] += idf * often * (BM25_K1 + 1) / (often + norm[chosen])
+                continue
             shares[slots] += idf
             places, often = self._sequences.spread(slots, counts, self._lengths, nothing)
             # (What stands there twice is added once: numpy adds to what was there before.)
             scores[places] += idf * often * (BM25_K1 + 1) / (often + norm[places])
-        return scores, shares / max(wanted, 1e-9)
+        return scores, shares / max(lacking * idf_of(self._living, 0) + sum(says), 1e-9)
+
+    def _still_possible(
+        self,
+        scores: npt.NDArray[np.float32],
+        shares: npt.NDArray[np.float32],
+        left: float,
+        holders: int,
+        wanted: _Wanted,
+    ) -> npt.NDArray[np.int32] | None:
+        """Return the slots that terms still to come, which say `left` in all, can bring among the best.
+
+        None if these may be any; or so many, against the `holders` of the next term, that it does not pay.
+        """
+        found = np.flatnonzero((scores > 0) & wanted.counting)
+        if len(found) < wanted.limit:
+            return None
+        known, most, most_left = scores[found], float(shares[found].max()), left * (BM25_K1 + 1)
+        bar = float(np.partition(known, len(found) - wanted.limit)[len(found) - wanted.limit])
+        if bar <= most_left + SLACK or most <= left + SLACK:
+            return None
+        possible = found[(known + most_left + SLACK >= bar) | (shares[found] + left + SLACK >= most)]
+        if wanted.also is not None:
+            also = np.flatnonzero(np.isin(self.memory_ids, wanted.also, kind="table"))
+            possible = np.union1d(possible, also)
+        return possible.astype(np.int32) if len(possible) < holders // SPARED else None
 
     def _norms(self) -> npt.NDArray[np.float32]:
         """Return what BM25 divides by for the length of each slot's memory; kept until something is written."""
@@ -269,15 +357,19 @@ class KeywordIndex:
         return first
 
     def _seal_tail(self) -> None:
+        if (sealed := self._sealed_tail()) is not None:
+            self._append(sealed)
+            self._tail = {}
+            self._tail_start = self._size
+
+    def _sealed_tail(self) -> _Segment | None:
         if not self._tail:
-            return
+            return None
         terms = np.repeat(
             np.fromiter(self._tail, np.uint32, len(self._tail)), [len(part) for part in self._tail.values()]
         )
         pairs = np.array([pair for part in self._tail.values() for pair in part], np.int64)
-        self._append(_Segment.seal(terms, pairs[:, 0].astype(np.int32), pairs[:, 1].astype(np.uint16)))
-        self._tail = {}
-        self._tail_start = self._size
+        return _Segment.seal(terms, pairs[:, 0].astype(np.int32), pairs[:, 1].astype(np.uint16))
 
     def _compact(self) -> None:
         """Give the slots of removed memories back, so that a store that forgets much does not grow for ever."""
@@ -303,14 +395,3 @@ class KeywordIndex:
             if before >= 2 * last or before + last > SEGMENT:
                 return
             self._segments[-2:] = [self._segments[-2].merged(self._segments[-1])]
-
-
-def _idf(memories: int, holders: int) -> float:
-    return math.log(1 + (memories - holders + 0.5) / (holders + 0.5))
-
-
-def _stable_order(terms: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """Return what sorts terms, equal ones as they stand: half a number at a time, which numpy sorts in linear time."""
-    order = np.argsort((terms & 0xFFFF).astype(np.uint16), kind="stable")
-    high = (terms >> 16).astype(np.uint16)
-    return order[np.argsort(high[order], kind="stable")] if high.any() else order

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,6 @@ SAMPLE = 512
 """How many passages tell how a query's cosine is spread over all."""
 MOST_HOLDERS = 12
 """How many texts are looked into for what a query quotes."""
-_NONE: Ids = np.zeros(0, np.int64)
 _NO_NUMBERS = np.zeros(0, np.float32)
 
 
@@ -35,10 +33,13 @@ class OneSearch:
         catalogue: Catalogue,
         vectors: Mapping[str, VectorIndex],
         keywords: Mapping[str, KeywordIndex],
+        counting: Callable[[str], tuple[Ids | None, Ids]],
         *,
         lacking: Collection[Progress] = (),
     ) -> None:
-        """`lacking` are the indexes that do not know every memory of their projects."""
+        """`counting` gives the ids that alone count in a project (None: all), and those that do not; `lacking` are the
+        indexes that do not know every memory of their projects.
+        """
         self._is_analyzed = not any(part.what == "keyword" for part in lacking)
         wanted = asked.where.projects
         self._partial = {part.what for part in lacking if wanted is None or part.project in wanted}
@@ -46,23 +47,12 @@ class OneSearch:
         self._catalogue = catalogue
         self._vectors = {name: vectors[name] for name in self._projects(vectors)}
         self._keywords = {name: keywords[name] for name in self._projects(keywords)}
-        self._counting_ids: dict[str, tuple[Ids | None, Ids]] = {}
+        self._counting = counting
         self._terms: Mapping[int, str] = {}
 
     def _projects(self, known: Mapping[str, object]) -> list[str]:
-        return [name for name in self._asked.where.projects or sorted(known) if name in known]
-
-    def _counting(self, project: str) -> tuple[Ids | None, Ids]:
-        """Return the ids that alone count in a project (None: all), and those that do not."""
-        if project not in self._counting_ids:
-            where = self._asked.where
-            if where.narrows:
-                allowed = np.array(self._catalogue.ids(replace(where, projects=(project,))), np.int64)
-                self._counting_ids[project] = allowed, _NONE
-            else:
-                hidden = () if where.include_superseded else self._catalogue.hidden(project)
-                self._counting_ids[project] = None, np.array(hidden, np.int64)
-        return self._counting_ids[project]
+        wanted = self._asked.where.projects
+        return [name for name in (sorted(known) if wanted is None else wanted) if name in known]
 
     def found(self, choose: Choose) -> Found:
         """Find memories by meaning and by words, and read the chosen ones."""

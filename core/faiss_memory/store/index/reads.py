@@ -51,6 +51,10 @@ class IndexReads:
         """Return those of some memories that a filter lets through."""
         return self._indexes.read(lambda catalogue: catalogue.allowed(ids, where))
 
+    def state(self) -> int:
+        """Return the number of the present state."""
+        return self._indexes.state
+
     def search(self, asked: Search, choose: Choose) -> Found:
         """Find memories by meaning and by words, and read those that are chosen, in one state."""
         return self._indexes.search(asked, choose)

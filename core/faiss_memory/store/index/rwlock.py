@@ -33,6 +33,8 @@ class ReadersWriterLock:
         self._held = False
         """Whether new readers wait for the waiting writer."""
         self._writing = False
+        self.writings = 0
+        """How often a writer has had it, the present one included."""
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -66,6 +68,7 @@ class ReadersWriterLock:
             finally:
                 self._writer_waits = self._held = False
             self._writing = True
+            self.writings += 1
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, TypeVar
 
@@ -24,7 +24,9 @@ from faiss_memory.contracts.weighing import sequence_of, words_of
 from faiss_memory.errors import StoreCorrupt, StoreError
 from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.index.catalogue import Catalogue
+from faiss_memory.store.index.counting import Counting
 from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
+from faiss_memory.store.index.keyword_file import KEYWORDS, Arrays
 from faiss_memory.store.index.model_vectors import ModelVectors
 from faiss_memory.store.index.one_search import OneSearch
 from faiss_memory.store.index.rwlock import ReadersWriterLock
@@ -58,6 +60,12 @@ class Indexes:
         self._generation = 0
         """Rises when the memories of the catalogue become others by anything but a write."""
         self._closed = False
+        self._counting = Counting()
+
+    @property
+    def state(self) -> int:
+        """The number of the present state: it rises before anybody reads what has changed."""
+        return self._lock.writings
 
     # Following the truth.
 
@@ -119,8 +127,49 @@ class Indexes:
                 index.remove(gone)
             self._begin_analyzing()
 
-    def load_keywords(self) -> None:
+    def load_keywords(self, saved: Mapping[str, KeywordIndex], changed: Collection[int]) -> bool:
+        """Take saved keyword indexes of the catalogue, and bring to them what has changed since; says whether they fit.
+
+        Called before anybody reads.
+        """
+        for index in saved.values():
+            index.remove([*changed])
+        self._keywords.update(saved)
+        for project, memory_id, source, postings in self._catalogue.analyzed(changed):
+            self._keywords[project].add(memory_id, np.frombuffer(postings, POSTING), sequence_of(source))
+        self._begin_analyzing()
+        counts, unanalyzed = self._catalogue.counts(), self._unanalyzed
+        return all(
+            len(self._keywords[project]) == counts.get(project, 0) - unanalyzed.get(project, (0, 0))[0]
+            for project in {*counts, *saved}
+        )
+
+    def keyword_arrays(self) -> tuple[Catalogue, int, dict[str, Arrays]] | None:
+        """Return the keyword indexes by project as arrays, with the catalogue that numbers their terms and the change
+        that they reach to; None while some lack terms.
+        """
+        with self._lock.reading():
+            if self._analyzing:
+                return None
+            arrays: dict[str, Arrays] = {
+                project: index.arrays() for project, index in self._keywords.items() if len(index)
+            }
+            return self._catalogue, self._catalogue.state("seq"), arrays
+
+    def note_saved_keywords(self, catalogue: Catalogue, note: str | None) -> None:
+        """Note in the catalogue which keyword indexes were saved of it, unless another has taken its place."""
+        with self._lock.writing():
+            if catalogue is self._catalogue:
+                catalogue.set_state(KEYWORDS, note)
+
+    def keyword_memories(self) -> int:
+        """Count the memories that are found by words."""
+        with self._lock.reading():
+            return sum(map(len, self._keywords.values()))
+
+    def read_keywords(self) -> None:
         """Fill the keyword indexes from what the catalogue has analyzed."""
+        self._keywords.clear()
         found: dict[str, list[tuple[int, int, bytes]]] = defaultdict(list)
         for project, memory_id, source, postings in self._catalogue.analyzed():
             found[project].append((memory_id, sequence_of(source), postings))
@@ -183,6 +232,22 @@ class Indexes:
         with self._lock.writing():
             self._models[model].fill(project, keys, vectors, lost, left)
 
+    def remake_vectors(self) -> bool:
+        """Make one part of a vector index anew where that is due; searches and writes go on. Says whether one was.
+
+        Called by one thread at a time.
+        """
+        with self._lock.reading():
+            every = [index for vectors in self._models.values() for index in vectors.projects.values()]
+            due = next(((index, due) for index in every if (due := index.to_remake()) is not None), None)
+        if due is None:
+            return False
+        index, old = due
+        made = old.part.remade(old.kind, old.alive, old.vectors)
+        with self._lock.writing():
+            index.put_remade(old, made)
+        return True
+
     def _by_project(self, model: str | None = None) -> dict[str, VectorIndex]:
         """Return the indexes of a model, or of the one in use; the caller holds the lock."""
         model = model or self._in_use
@@ -201,6 +266,7 @@ class Indexes:
 
     def purge_catalogue(self) -> None:
         """Let no trace stay in the catalogue's file of memories that were removed. Raises sqlite3.Error."""
+        self._counting.clear()
         with self._lock.writing():
             self._catalogue.drop_unused_terms()
         self._catalogue.compact()  # (while it is read)
@@ -290,7 +356,12 @@ class Indexes:
     def _legs(self, catalogue: Catalogue, asked: Search) -> OneSearch:
         """Begin a search; the caller holds the lock until it has ended."""
         vectors = self._by_project(asked.model)
-        return OneSearch(asked, catalogue, vectors, self._keywords, lacking=self.rebuilding())
+        state = self._lock.writings  # (no writer can come before the caller is done)
+
+        def counting(project: str) -> tuple[Ids | None, Ids]:
+            return self._counting.of(project, asked.where, catalogue, state)
+
+        return OneSearch(asked, catalogue, vectors, self._keywords, counting, lacking=self.rebuilding())
 
     def get(self, ids: Sequence[int]) -> list[Memory]:
         """Read memories, in the order asked for."""
@@ -316,10 +387,10 @@ class Indexes:
         """Count memories by project."""
         return self.read(lambda catalogue: catalogue.counts())
 
-    def passages(self) -> dict[str, int]:
-        """Count the vectors by project."""
+    def vector_bytes(self) -> dict[str, int]:
+        """Return the bytes of the vectors by project."""
         with self._lock.reading():
-            return {project: len(index) for project, index in self._by_project().items()}
+            return {project: index.vector_bytes for project, index in self._by_project().items()}
 
     def close(self) -> None:
         """Close the catalogue."""

@@ -6,7 +6,8 @@ more, the shorter it is (docs/ranking.md). Linked by slots of the keyword index,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,24 @@ class Sequences:
         self._size = 0
         self._last: dict[int, int] = {}
         """By sequence, the slot of its last memory."""
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return copies of all it knows, for `restored`."""
+        last = np.array([*self._last.items()], np.int64).reshape(-1, 2)
+        each: dict[str, npt.NDArray[Any]] = {
+            "numbers": self._numbers,
+            "before": self._before,
+            "after": self._after,
+        }
+        return {"last": last, **{name: array[: self._size].copy() for name, array in each.items()}}
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Sequences:
+        """Return what `arrays` was asked of."""
+        made = cls()
+        made._numbers, made._before, made._after = (arrays[name] for name in ("numbers", "before", "after"))
+        made._size, made._last = len(made._numbers), dict(arrays["last"].tolist())
+        return made
 
     def append(self, slot: int, sequence: int, memory_ids: npt.NDArray[np.int64], alive: Mask) -> None:
         """Link a memory that has just taken a slot; `memory_ids` and `alive` are those of all slots."""
@@ -121,6 +140,19 @@ class Sequences:
         total[places] = 0
         return places, weights
 
+    def weights_of(
+        self, chosen: Slots, slots: Slots, counts: npt.NDArray[np.uint16], lengths: Weights
+    ) -> tuple[Weights, Weights]:
+        """Return how often chosen memories hold a term themselves, and how often it counts for them as in `spread`.
+
+        The other memories are not looked at.
+        """
+        own, *lent = (
+            _counts_at(places, slots, counts)
+            for places in (chosen, self._before[chosen], self._after[chosen])
+        )
+        return own, own + (lent[0] + lent[1]) * _share(lengths[chosen])
+
     def _link(self, before: int, after: int) -> None:
         if before != _NOBODY:
             self._after[before] = after
@@ -134,6 +166,12 @@ class Sequences:
             self._numbers = np.append(self._numbers, np.full(room, NO_SEQUENCE))
             self._before = np.append(self._before, np.full(room, _NOBODY, np.int32))
             self._after = np.append(self._after, np.full(room, _NOBODY, np.int32))
+
+
+def _counts_at(places: Slots, slots: Slots, counts: npt.NDArray[np.uint16]) -> Weights:
+    """Return the counts at some places; those that hold nothing have 0."""
+    at = np.minimum(np.searchsorted(slots, places), len(slots) - 1)
+    return np.where(slots[at] == places, counts[at], 0).astype(np.float32)
 
 
 def _share(lengths: Weights) -> Weights:

@@ -19,6 +19,7 @@ from faiss_memory.memory import DEFAULT_PROJECT
 from faiss_memory.safe_files import read_own
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.vector_index import Snapshot, VectorIndex
+from faiss_memory.store.index.vector_kinds import Kind
 from faiss_memory.store.index.vector_segment import Ids
 
 log = logging.getLogger("faiss_memory.store")
@@ -32,6 +33,8 @@ class Sidecar:
     model: str
     seq: int
     sha256: str
+    kind: str = Kind.EXACT.name
+    """Besides what the file says itself: a version that knows no kinds makes the index anew."""
 
 
 class VectorFiles:
@@ -96,16 +99,18 @@ class VectorFiles:
 
     def save(self, project: str, snapshot: Snapshot, model: str, seq: int) -> None:
         """Write the parts that have changed, and remove those that are no more."""
-        for number, content in snapshot.changed.items():
-            self._save(self._path(project, number), content, model, seq)
+        for number, (content, kind) in snapshot.changed.items():
+            digest = hashlib.sha256(content).hexdigest()
+            self._save(
+                self._path(project, number), content, Sidecar(self._store, model, seq, digest, kind.name)
+            )
         for number, path in self._parts(project).items():
             if number not in snapshot.numbers:
                 path.unlink()
                 sidecar_path(path).unlink(missing_ok=True)
 
-    def _save(self, path: Path, content: memoryview, model: str, seq: int) -> None:
+    def _save(self, path: Path, content: memoryview, sidecar: Sidecar) -> None:
         """Write a serialized part, then its sidecar: a kill in between leaves a pair that does not fit."""
-        sidecar = Sidecar(self._store, model, seq, hashlib.sha256(content).hexdigest())
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, lambda file: file.write(content))
         replace_file(sidecar_path(path), lambda file: file.write(json.dumps(asdict(sidecar)).encode()))

@@ -1,7 +1,8 @@
-"""The vector index of one project: exact, derived from the passages in memory.db, in parts of bounded size.
+"""The vector index of one project: derived from the passages in memory.db, in parts of bounded size.
 
-New passages go to the last part. So an index of any size grows without ever being copied as a whole, and only the parts
-that have changed are saved.
+New passages go to the last part, which is exact. So an index of any size grows without ever being copied as a whole,
+and only the parts that have changed are saved. Full parts are made anew in the background where another kind fits the
+index's size, and so is any part of which most was removed; searches and writes go on meanwhile.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.memory import COSINE, Match, Metric, Passage
+from faiss_memory.store.index.vector_kinds import Kind, kind_for
 from faiss_memory.store.index.vector_segment import PAIR, Ids, Mask, Near, Pairs, VectorPart
 
 PART = 32_768
@@ -24,10 +26,19 @@ _PAIRS: Pairs = np.zeros(0, PAIR)
 
 
 class Snapshot(NamedTuple):
-    """What is to be saved of an index: all the parts there are, and the content of those that have changed."""
+    """What is to be saved of an index: all the parts there are, and the content of those that have changed, by kind."""
 
     numbers: list[int]
-    changed: dict[int, memoryview]
+    changed: dict[int, tuple[memoryview, Kind]]
+
+
+class Remaking(NamedTuple):
+    """A part that is to be made anew: of which kind, and of what; see `VectorPart.remade`."""
+
+    part: VectorPart
+    kind: Kind
+    alive: Mask
+    vectors: Vectors
 
 
 class VectorIndex:
@@ -43,6 +54,11 @@ class VectorIndex:
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
+
+    @property
+    def vector_bytes(self) -> int:
+        """The bytes of all vectors, as they are kept."""
+        return sum(part.vector_bytes for part in self._parts)
 
     @property
     def unsaved(self) -> int:
@@ -62,7 +78,7 @@ class VectorIndex:
         self._has_several |= bool(((keys[:, 4] > 1) | (keys[:, 2] < 0)).any())
 
     def _last_with_room(self) -> VectorPart:
-        if not self._parts or self._parts[-1].size >= PART:
+        if not self._parts or self._parts[-1].size >= PART or self._parts[-1].kind != Kind.EXACT:
             number = max((part.number for part in self._parts), default=-1) + 1
             self._parts.append(VectorPart(number, self.dimension, self._metric))
         return self._parts[-1]
@@ -75,15 +91,35 @@ class VectorIndex:
         self._drop_empty()
 
     def compact(self) -> bool:
-        """Free the room of removed passages; returns whether there were any."""
-        had_some = [part.compact() for part in self._parts]
-        self._drop_empty()
-        return any(had_some)
+        """Free the room of removed passages at once; returns whether there were any."""
+        had_some = False
+        for place, part in enumerate(self._parts):
+            if len(part) < part.size:
+                self._parts[place], _ = part.remade(part.kind, *part.contents())
+                had_some = True
+        return had_some
 
     def _drop_empty(self) -> None:
-        if not all(part.size for part in self._parts):
-            self._parts = [part for part in self._parts if part.size]
+        if not all(self._parts):
+            self._parts = [part for part in self._parts if part]
             self._has_dropped = True
+
+    def to_remake(self) -> Remaking | None:
+        """Return a part that is to be made anew, with a copy of what it holds, if there is any."""
+        kind = kind_for(len(self))
+        for part in self._parts:
+            is_open = part is self._parts[-1] and part.size < PART
+            wanted = part.kind if is_open else part.kind_above(kind)
+            if wanted != part.kind or part.wants_compaction:
+                return Remaking(part, wanted, *part.contents())
+        return None
+
+    def put_remade(self, old: Remaking, made: tuple[VectorPart, Ids]) -> None:
+        """Put a part in the place of the one that it was made of, if that is as it was but for what was removed."""
+        part, kept = made
+        if old.part in self._parts and part.replaces(old.part, kept, len(old.alive)):
+            self._parts[self._parts.index(old.part)] = part
+            self._drop_empty()
 
     def nearest(
         self,
@@ -98,11 +134,10 @@ class VectorIndex:
         """Find the `limit` memories whose best passage is nearest, or all that are allowed if they are fewer.
 
         `vector` has shape (dimension,). `allowed` are the only memory ids that count, None meaning all but the
-        `hidden` ones. With `cues` these count as passages do. `by_angle` the cosine is the similarity, whatever the
-        metric. One long memory can fill the first places with its
-        passages, so the search widens until enough different memories are met.
+        `hidden` ones; both are sorted. With `cues` these count as passages do. `by_angle` the cosine is the similarity,
+        whatever the metric. One long memory can fill the first places with its passages, so the search widens until
+        enough different memories are met.
         """
-        allowed, hidden = None if allowed is None else np.sort(allowed), np.sort(hidden)
         masks = [part.mask(allowed, hidden, cues=cues) for part in self._parts]
         candidates = sum(
             part.size if mask is None else int(mask.sum())
@@ -131,8 +166,7 @@ class VectorIndex:
         )
 
     def sample(self, vector: Vectors, allowed: Ids | None, hidden: Ids, count: int) -> list[Near]:
-        """Compare a query with about `count` passages of those that count, evenly spaced."""
-        allowed, hidden = None if allowed is None else np.sort(allowed), np.sort(hidden)
+        """Compare a query with about `count` passages of those that count, evenly spaced; see `nearest`."""
         step = max(1, len(self) // max(1, count))
         return [part.sample(vector, part.mask(allowed, hidden), step) for part in self._parts]
 
@@ -190,7 +224,7 @@ class VectorIndex:
 
     def snapshot(self) -> Snapshot:
         """Return what is to be saved; from here on it counts as saved."""
-        changed = {part.number: part.serialize() for part in self._parts if part.unsaved}
+        changed = {part.number: (part.serialize(), part.kind) for part in self._parts if part.unsaved}
         self._has_dropped = False
         return Snapshot([part.number for part in self._parts], changed)
 

@@ -2,11 +2,13 @@
 
 A position in the part stands for one passage, and its FAISS id is the passage's row id, which never changes its
 vector: a saved part needs no log of changes to catch up, only the set of passages that are alive now. Removing sets a
-tombstone, because taking a row out of the index moves all that follow; compaction gives the room back.
+tombstone, because taking a row out of the index moves all that follow; compaction gives the room back. It makes another
+part, in the background, as the change to another kind does.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import faiss
@@ -16,6 +18,18 @@ import numpy.typing as npt
 from faiss_memory.contracts.comparing import Similarities, cosines, of_squares, similarities
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.memory import COSINE, EUCLIDEAN, Metric
+from faiss_memory.store.index.vector_kinds import (
+    SCANNED,
+    Kind,
+    Lists,
+    deserialized,
+    fits_half,
+    grouped,
+    index_of,
+    kind_of,
+    serialized,
+    vectors_of,
+)
 
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -23,6 +37,8 @@ Pairs = npt.NDArray[np.void]
 PAIR = np.dtype([("memory", np.int64), ("other", np.int64), ("similarity", np.float32)])
 """Two memories, the other with the lower id, and the cosine of a passage of each."""
 COMPACT_ABOVE = 1000
+COMPARED_FOR_EACH = 4
+"""How many vectors a part in lists compares for each one that is wanted of it, where more than SCANNED are."""
 _NO_IDS = (2**62, -1)
 KEY = 5
 """The columns of a passage's key: its id, its memory, start and end, and how many passages the memory has; for cues see
@@ -49,17 +65,16 @@ class VectorPart:
         self._size = self._living = 0
         self._lowest, self._highest = _NO_IDS
         self._has_cues = False
-        self._keys: Ids = np.zeros((0, KEY), np.int64)
+        self._keys: Ids = _no_keys(0)
         self._alive: Mask = np.zeros(0, np.bool_)
-        self._put(self._empty())
+        none = np.zeros((0, dimension), np.float32)
+        self._put(index_of(Kind.EXACT, self._keys[:, 0], none, metric), None)
 
-    def _empty(self) -> Any:
-        kind = faiss.IndexFlatL2 if self._metric == EUCLIDEAN else faiss.IndexFlatIP
-        return faiss.IndexIDMap(kind(self._dimension))
-
-    def _put(self, index: Any) -> None:
+    def _put(self, index: Any, lists: Lists | None) -> None:
         self._faiss = index
         self._flat: Any = faiss.downcast_index(index.index)
+        self._lists = lists
+        self.kind = kind_of(self._flat, lists)
 
     def __len__(self) -> int:
         return self._living
@@ -68,6 +83,16 @@ class VectorPart:
     def size(self) -> int:
         """How many passages it holds, removed ones included."""
         return self._size
+
+    @property
+    def vector_bytes(self) -> int:
+        """The bytes of the vectors that are not removed, as they are kept."""
+        return int(self._flat.code_size) * self._living
+
+    @property
+    def wants_compaction(self) -> bool:
+        """Whether more than half of what it holds was removed."""
+        return self._size - self._living > max(COMPACT_ABOVE, self._living)
 
     @property
     def keys(self) -> Ids:
@@ -80,7 +105,7 @@ class VectorPart:
         first, self._size = self._size, self._size + len(keys)
         if self._size > len(self._keys):
             room = max(self._size, 2 * len(self._keys), 1024) - len(self._keys)
-            self._keys = np.concatenate([self._keys, np.zeros((room, KEY), np.int64)])
+            self._keys = np.concatenate([self._keys, _no_keys(room)])
             self._alive = np.concatenate([self._alive, np.zeros(room, np.bool_)])
         self._keys[first : self._size] = keys
         self._alive[first : self._size] = True
@@ -101,21 +126,54 @@ class VectorPart:
         gone = self._alive[: self._size] & np.isin(self.keys[:, 1], known)
         self._alive[: self._size][gone] = False
         self._living -= int(gone.sum())
-        if self._size - self._living > max(COMPACT_ABOVE, self._living):
-            self.compact()
 
-    def compact(self) -> bool:
-        """Free the room of removed passages; returns whether there were any."""
-        if self._living == self._size:
-            return False
+    def contents(self) -> tuple[Mask, Vectors]:
+        """Return copies of which positions are alive, and of their vectors."""
         alive = self._alive[: self._size].copy()
-        keys, vectors = self.keys[alive], self._stored()[alive]
-        self._size = self._living = 0
-        self._lowest, self._highest = _NO_IDS
-        self._put(self._empty())
-        if len(keys):
-            self.add(keys, vectors)
-        self.unsaved = max(1, len(keys))
+        return alive, np.ascontiguousarray(self._vectors(np.flatnonzero(alive)))
+
+    def kind_above(self, kind: Kind) -> Kind:
+        """Return the kind that it is to have, as a full part of an index whose parts are to be of a kind."""
+        wanted = max(kind, self.kind)
+        return self.kind if wanted == Kind.HALF and not self._fits_half else wanted
+
+    @cached_property
+    def _fits_half(self) -> bool:
+        # Asked of full parts, to which nothing is added any more.
+        return self._metric == COSINE or fits_half(self._vectors(slice(None)))
+
+    def remade(self, kind: Kind, alive: Mask, vectors: Vectors) -> tuple[VectorPart, Ids]:
+        """Make a part of a kind of this one's contents; gives also where each position of it stands in this one.
+
+        Readers, and a writer, may go on meanwhile.
+        """
+        kept = np.flatnonzero(alive)
+        metric, lists = self._metric, None
+        if kind == Kind.LISTS and kind == self.kind and self._lists is not None:
+            lists = self._lists.without(alive, vectors, metric)
+        elif kind == Kind.LISTS:
+            order, lists = grouped(vectors, metric)
+            kept, vectors = kept[order], vectors[order]
+        made = VectorPart(self.number, self._dimension, self._metric)
+        keys = np.asfortranarray(self.keys[kept])
+        made._put(index_of(kind, keys[:, 0], vectors, metric), lists)
+        made._take(keys, self._alive[kept])
+        made.unsaved = max(1, len(keys))
+        return made, kept
+
+    def _take(self, keys: Ids, alive: Mask) -> None:
+        """Take the keys of what the index holds, and which of them are alive."""
+        self._keys, self._alive = keys, alive
+        self._size, self._living = len(keys), int(alive.sum())
+        if self._living:
+            self._note_range(keys[alive])
+
+    def replaces(self, other: VectorPart, kept: Ids, size: int) -> bool:
+        """Take the place of a part that had `size` positions when this was made of it; says whether it can."""
+        if other.size != size:
+            return False
+        self._alive = other._alive[kept]
+        self._living = int(self._alive.sum())
         return True
 
     def mask(self, allowed: Ids | None, hidden: Ids, *, cues: bool = True) -> Mask | None:
@@ -141,16 +199,19 @@ class VectorPart:
     def search(self, vector: Vectors, mask: Mask | None, count: int, *, by_angle: bool) -> Near:
         """Find the `count` nearest passages that count, or all if they are fewer, best first.
 
-        They are the nearest by the metric, or `by_angle` by the cosine, which then is their similarity.
+        They are the nearest by the metric, or `by_angle` by the cosine, which then is their similarity. In lists only
+        those are compared that are likely to be near by the metric, several for each that is wanted.
         """
         count = min(count, self._size if mask is None else int(mask.sum()))
         if not count:
             return Near(self._keys[:0], np.zeros(0, np.float32), np.zeros(0, np.float32))
         if by_angle and self._metric != COSINE:
-            every = np.arange(self._size) if mask is None else np.flatnonzero(mask)
-            angles = cosines(self._metric, self._stored()[every], vector[np.newaxis])[:, 0]
+            every = slice(None) if mask is None else np.flatnonzero(mask)
+            keys, angles = self.keys[every], self._cosines(vector, self._vectors(every))
             best = np.argsort(-angles, kind="stable")[:count]
-            return Near(self.keys[every[best]], angles[best], angles[best])
+            return Near(keys[best], angles[best], angles[best])
+        if self._lists is not None:
+            mask = self._lists.nearest(vector, mask, max(SCANNED, COMPARED_FOR_EACH * count))
         parameters = None
         if mask is not None:
             bits = np.packbits(mask, bitorder="little")
@@ -158,26 +219,34 @@ class VectorPart:
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # absent from faiss's stubs
         (found,), (positions,) = self._flat.search(vector.reshape(1, -1), count, params=parameters)
         found = of_squares(found) if self._metric == EUCLIDEAN else found
-        return Near(self.keys[positions], found, self._angles(vector, positions, found))
+        return Near(self.keys[positions], found, self._angles(vector, self._vectors(positions), found))
 
-    def _angles(self, vector: Vectors, positions: Ids, found: Similarities) -> Similarities:
-        """Return the cosines of a query with passages, which by the cosine are what was `found`."""
-        if self._metric == COSINE:
-            return found
-        return cosines(self._metric, self._stored()[positions], vector[np.newaxis])[:, 0]
+    def _near(self, vector: Vectors, which: Ids | slice) -> Near:
+        """Compare a query with the passages at some positions."""
+        vectors = self._vectors(which)
+        found = similarities(self._metric, vectors, vector)
+        return Near(self.keys[which], found, self._angles(vector, vectors, found))
+
+    def _angles(self, vector: Vectors, vectors: Vectors, found: Similarities) -> Similarities:
+        """Return the cosines of a query with vectors, which by the cosine are what was `found`."""
+        return found if self._metric == COSINE else self._cosines(vector, vectors)
+
+    def _cosines(self, vector: Vectors, vectors: Vectors) -> Similarities:
+        return cosines(self._metric, vectors, vector[np.newaxis])[:, 0]
 
     def compare(self, vector: Vectors, memory_ids: Ids) -> Near:
         """Compare a query, shape (dimension,), with every passage of chosen memories, whose ids are sorted."""
         known = self._within(memory_ids)
+        if not len(known):
+            return self._near(vector, known)
         positions = np.flatnonzero(self._alive[: self._size] & np.isin(self.keys[:, 1], known))
-        found = similarities(self._metric, self._stored()[positions], vector)
-        return Near(self.keys[positions], found, self._angles(vector, positions, found))
+        return self._near(vector, positions)
 
     def passages(self, memory_ids: Ids) -> tuple[Ids, Vectors]:
         """Return the passages of some memories, whose ids are sorted: of which each is, and their vectors."""
         mask = self.mask(memory_ids, memory_ids[:0], cues=False)
         positions = np.arange(self._size) if mask is None else np.flatnonzero(mask)
-        return self.keys[positions, 1], self._stored()[positions]
+        return self.keys[positions, 1], self._vectors(positions)
 
     def pairs(self, memory_ids: Ids, vectors: Vectors, hidden: Ids, least: float) -> Pairs:
         """Compare passages, of which memory each is, with those of memories with lower ids that are not `hidden`.
@@ -186,7 +255,7 @@ class VectorPart:
         """
         if not self._size or int(memory_ids.max()) <= self._lowest:
             return np.zeros(0, PAIR)
-        angles = cosines(self._metric, vectors, self._stored())
+        angles = cosines(self._metric, vectors, self._vectors(slice(None)))
         rows, columns = np.nonzero(angles >= least)
         others = self.keys[columns, 1]
         mask = self.mask(None, hidden, cues=False)
@@ -200,20 +269,14 @@ class VectorPart:
 
     def sample(self, vector: Vectors, mask: Mask | None, step: int) -> Near:
         """Compare a query with every so many-th passage of those that count."""
-        every = np.arange(self._size) if mask is None else np.flatnonzero(mask)
-        positions = every[::step]
-        found = similarities(self._metric, self._stored()[positions], vector)
-        return Near(self.keys[positions], found, self._angles(vector, positions, found))
+        return self._near(vector, slice(None, None, step) if mask is None else np.flatnonzero(mask)[::step])
 
-    def _stored(self) -> Vectors:
-        if not self._size:
-            return np.zeros((0, self._dimension), np.float32)
-        view: Vectors = faiss.rev_swig_ptr(self._flat.get_xb(), self._size * self._dimension)
-        return view.reshape(self._size, self._dimension)
+    def _vectors(self, which: Ids | slice) -> Vectors:
+        return vectors_of(self._flat, self._size, which)
 
     def serialize(self) -> memoryview:
-        """Return the FAISS index as bytes; from here on it counts as saved."""
-        content: memoryview = faiss.serialize_index(self._faiss).data
+        """Return what it holds as bytes; from here on it counts as saved."""
+        content = serialized(self._faiss, self._lists)
         self.unsaved = 0
         return content
 
@@ -223,23 +286,22 @@ class VectorPart:
         Those that are `lacking` so far come alive here, and lack no more. Raises ValueError saying why it cannot be
         used.
         """
-        try:
-            loaded: Any = faiss.deserialize_index(np.frombuffer(content, np.uint8))
-            ids = faiss.vector_to_array(loaded.id_map)
-        except (RuntimeError, AttributeError) as error:
-            raise ValueError(f"it is of another kind: {error}") from None
+        loaded, lists = deserialized(content)
         if loaded.d != self._dimension:
             raise ValueError(f"it has {loaded.d} dimensions instead of {self._dimension}")
-        if loaded.metric_type != self._faiss.metric_type:
+        if loaded.metric_type != self._flat.metric_type:
             raise ValueError("it compares by another metric")
+        ids = faiss.vector_to_array(loaded.id_map)
         at = np.searchsorted(keys[:, 0], ids)
         living = at < len(keys)
         living[living] = (keys[at[living], 0] == ids[living]) & lacking[at[living]]
-        self._put(loaded)
-        self._size, self._living = len(ids), int(living.sum())
-        self._keys = np.zeros((len(ids), KEY), np.int64)
-        self._keys[living] = keys[at[living]]
-        self._alive = living
-        if self._living:
-            self._note_range(self._keys[living])
+        self._put(loaded, lists)
+        found = _no_keys(len(ids))
+        found[living] = keys[at[living]]
+        self._take(found, living)
         lacking[at[living]] = False
+
+
+def _no_keys(count: int) -> Ids:
+    """Return room for keys, column by column: a filter looks at one column of all of them."""
+    return np.zeros((count, KEY), np.int64, order="F")

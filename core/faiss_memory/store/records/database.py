@@ -315,7 +315,7 @@ class Truth(TruthReader):
         columns, cues, ends = to_row(memory), cues_column(memory), ends_column(memory)
         crc, state = checksum_of(columns, cues, ends), state_columns(memory)[:3]
         said = (changes.seq, memory.uid, memory.by, cues, ends)
-        self.write(operations.PutMemory(memory.id, columns, crc, *said, *state), changes)
+        self.write(operations.PutMemory(memory.id, columns, crc, *said, *state, memory.actor), changes)
         embedded = self._put_passages(memory.id, parts, changes)
         if origin is not None:
             self.write(

@@ -49,6 +49,7 @@ class MemoryRow(Struct, array_like=True):
     changed: Moment | None
     older: str | None
     state_crc: _Crc
+    actor: Annotated[str, Meta(max_length=64)] | None
     seq: Count
 
 

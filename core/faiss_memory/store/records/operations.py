@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from faiss_memory.store.records import lines, tombstones
-from faiss_memory.store.records.rows import MEMORY_COLUMNS, NO_CUES, checksum
+from faiss_memory.store.records.rows import MEMORY_COLUMNS, NO_CUES, checksum, identity_checksum
 from faiss_memory.store.records.uses import AddUses, forget_uses
 from faiss_memory.uids import derived_uid
 
@@ -58,8 +58,8 @@ class DropProject(Struct, tag="drop", array_like=True, frozen=True):
 class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
     """A memory is new or changed. The columns are those of `rows.to_row`; the checksum is of them and of the cues.
 
-    A log that is older than uids has none: they are derived. One that is older than cues knows no cues, and one that
-    is older than revisions counts none: each state is the first, and replaces what its id says.
+    A log that is older than uids has none: they are derived. One that is older than cues or actors knows none, and one
+    that is older than revisions counts none: each state is the first, and replaces what its id says.
     """
 
     id: int
@@ -73,6 +73,7 @@ class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
     revision: int | None = None
     changed: int | None = None
     older: str | None = None
+    actor: str | None = None
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Write the row."""
@@ -81,11 +82,11 @@ class PutMemory(Struct, tag="memory", array_like=True, frozen=True):
             connection.execute("DELETE FROM removed WHERE memory = ?", (self.id,))
             connection.execute("DELETE FROM forgotten WHERE memory = ?", (self.id,))
         uid = self.uid or derived_uid(tombstones.created(connection), self.id)
-        named = (uid, self.by, checksum(self.id, uid, self.by))
+        named = (uid, self.by, identity_checksum(self.id, uid, self.by, self.actor))
         older = self.older if self.revision else lines.uid_of(connection, self.columns[6])
         state = (self.revision or 1, self.changed, older)
         said = (*self.columns, self.crc, *named, self.cues, self.ends)
-        connection.execute(_PUT, (self.id, *said, *state, checksum(*state), self.seq))
+        connection.execute(_PUT, (self.id, *said, *state, checksum(*state), self.actor, self.seq))
         _count(connection, added=(self.id, self.crc), gone=None if before is None else (self.id, before[0]))
 
 

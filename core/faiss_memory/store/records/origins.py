@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from typing import Any
 
 from faiss_memory.memory import Origin
@@ -31,12 +31,13 @@ def read(connection: sqlite3.Connection, project: str, damaged: Container[int]) 
 
 
 def read_some(
-    connection: sqlite3.Connection, ids: Sequence[int], damaged: Container[int]
+    connection: sqlite3.Connection, ids: Collection[int], damaged: Container[int]
 ) -> dict[int, Origin]:
     """Return the origins of some memories, by id."""
+    wanted = [one for one in ids if 0 < one < 2**63]
     found: dict[int, Origin] = {}
-    for start in range(0, len(ids), AT_ONCE):
-        part = ids[start : start + AT_ONCE]
+    for start in range(0, len(wanted), AT_ONCE):
+        part = wanted[start : start + AT_ONCE]
         rows = connection.execute(
             "SELECT memory, file, place, text, details, crc FROM origins WHERE memory IN"
             f" ({','.join('?' * len(part))})",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import sqlite3
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,13 @@ UNIT = 1e-2
 """How far from 1 the length of a unit vector may be."""
 LONGEST = 1e9
 """How long any other may be: products of such are far from what a float32 holds."""
+_STANDINGS: Mapping[Literal["there", "forgotten", "purged"], str] = {
+    "forgotten": "SELECT r.uid, r.memory, coalesce(f.project, '') FROM removed r"
+    " LEFT JOIN forgotten f ON f.memory = r.memory WHERE r.uid",
+    "purged": "SELECT uid, memory, '' FROM purged WHERE uid",
+    "there": "SELECT uid, id, project FROM memories WHERE uid",
+}
+"""Where it is noted how a uid stands; the last one counts."""
 
 
 class Gone(NamedTuple):
@@ -67,13 +74,11 @@ class TruthReader:
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
-            for state, table in (("forgotten", "removed"), ("purged", "purged")):
-                rows = self.connection.execute(
-                    f"SELECT uid, memory FROM {table} WHERE uid IN ({marks})", part
-                )
-                found |= {uid: Standing(state, memory_id) for uid, memory_id in rows}  # type: ignore[arg-type]
-            rows = self.connection.execute(f"SELECT uid, id FROM memories WHERE uid IN ({marks})", part)
-            found |= {uid: Standing("there", memory_id) for uid, memory_id in rows}
+            for state, rows in _STANDINGS.items():
+                found |= {
+                    uid: Standing(state, *rest)
+                    for uid, *rest in self.connection.execute(f"{rows} IN ({marks})", part)
+                }
         return found
 
     def forgotten(self, memory_id: int) -> Gone:

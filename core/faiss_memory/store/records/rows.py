@@ -24,7 +24,7 @@ _METADATA = msgspec.json.Decoder(dict[str, Any])
 NO_CUES = "[]"
 MEMORY_COLUMNS = (
     "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues,"
-    " valid_until, revision, changed, older, state_crc"
+    " valid_until, revision, changed, older, state_crc, actor"
 )
 """Everything that is written of a memory, in the order in which `from_row` reads it."""
 FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -106,8 +106,16 @@ def places_of(embedding: Embedding) -> tuple[Passage, ...]:
 
 
 def uid_columns(memory: Memory) -> tuple[str, str | None, int]:
-    """Return the columns of who a memory is and where it came from: uid, by, their checksum with the id."""
-    return memory.uid, memory.by, checksum(memory.id, memory.uid, memory.by)
+    """Return the columns of who a memory is and where it came from: uid, by, the checksum of `identity_checksum`."""
+    return memory.uid, memory.by, identity_checksum(memory.id, memory.uid, memory.by, memory.actor)
+
+
+def identity_checksum(memory_id: int, uid: str, by: str | None, actor: str | None) -> int:
+    """Return the checksum of who a memory is and where it came from.
+
+    (A row that is older than actors has none, and keeps its checksum.)
+    """
+    return checksum(memory_id, uid, by, *(() if actor is None else (actor,)))
 
 
 def state_columns(memory: Memory) -> tuple[int, int | None, str | None, int]:
@@ -121,7 +129,7 @@ def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
     """Read MEMORY_COLUMNS. Raises StoreCorrupt when their checksums do not fit."""
     if (
         checksum_of(row[1:8], row[12], row[13]) != row[8]
-        or checksum(row[0], row[9], row[10]) != row[11]
+        or identity_checksum(row[0], row[9], row[10], row[18]) != row[11]
         or checksum(*row[14:17]) != row[17]
     ):
         raise StoreCorrupt(f"memory {row[0]}: its checksum does not match its content")
@@ -149,6 +157,7 @@ def from_row(row: Sequence[Any], superseded_by: int | None = None) -> Memory:
         superseded_by=superseded_by,
         uid=row[9],
         by=row[10],
+        actor=row[18],
         valid_until=ends,
         revision=row[14],
         changed=changed,

@@ -8,7 +8,7 @@ from functools import cache
 
 from faiss_memory.store.records.rows import checksum
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 _ORIGINS = """
 CREATE TABLE origins (                      -- of memories that were built from a file
@@ -85,7 +85,8 @@ UPDATE memories SET older = coalesce(
 UPDATE memories SET state_crc = checksum(revision, changed, older) WHERE older IS NOT NULL;
 {_STATES_BESIDE}
 """
-UPGRADES = {1: _ORIGINS, 2: _IDENTITIES, 3: _CUES, 4: _STATES}
+_ACTOR = "ALTER TABLE memories ADD COLUMN actor TEXT;"
+UPGRADES = {1: _ORIGINS, 2: _IDENTITIES, 3: _CUES, 4: _STATES, 5: _ACTOR}
 """What brings a file of one version to the next. They may call `uids.derived_uid` and `rows.checksum`."""
 
 SCHEMA = f"""
@@ -104,13 +105,14 @@ CREATE TABLE memories (
     seq INTEGER NOT NULL,
     uid TEXT NOT NULL DEFAULT '',           -- a UUIDv7
     written_by TEXT,                        -- which way it came; NULL where that is not known
-    uid_crc INTEGER NOT NULL DEFAULT 0,     -- of id, uid and written_by: those that are older have no part in crc
+    uid_crc INTEGER NOT NULL DEFAULT 0,     -- of id, uid, written_by, actor: older ones have no part in crc
     cues TEXT NOT NULL DEFAULT '[]',        -- a JSON list; a part of crc where it is not empty
     valid_until INTEGER,                    -- microseconds since 1970, UTC; a part of crc where it is known
     revision INTEGER NOT NULL DEFAULT 1,    -- how often it was written
     changed INTEGER,                        -- when it came to that; NULL: nobody has noted it
     older TEXT,                             -- the uid of what it replaces, also where that is not there
-    state_crc INTEGER NOT NULL DEFAULT {_FIRST_STATE}   -- of revision, changed and older
+    state_crc INTEGER NOT NULL DEFAULT {_FIRST_STATE},  -- of revision, changed and older
+    actor TEXT                              -- the member who wrote it; a part of uid_crc where it is not NULL
 );
 CREATE INDEX memories_by_seq ON memories (seq);
 CREATE INDEX memories_by_project ON memories (project);

@@ -57,6 +57,16 @@ def when(value: Any, zone: tzinfo | None = UTC) -> datetime | None:
         return None
 
 
+def end_of(value: Any) -> datetime | None:
+    """Read a time until which something holds: a day stands for its end; None where there is none."""
+    time = when(value)
+    is_day = isinstance(value, str) and len(value.strip()) == len("2026-01-02")
+    try:
+        return time + timedelta(days=1) if time is not None and is_day else time
+    except OverflowError:  # the last day that there is stands for never
+        return None
+
+
 def paragraphs(*parts: Any) -> str:
     """Join what is there of some texts, with an empty line between."""
     return "\n\n".join(part for part in map(text_of, parts) if part)

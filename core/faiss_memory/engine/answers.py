@@ -1,0 +1,86 @@
+"""The answers of the latest searches, for as long as the store is in the state that they are of.
+
+A prompt is often asked again: by the hook and then by the assistant, by a page that is drawn anew. An answer is kept
+with the number of the state in which it was found, and given again only in that state: whatever changes what a search
+may find makes another one. What is kept is bounded, and gone with the next write.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+
+from faiss_memory.engine.found import Found
+from faiss_memory.memory import Memory, Query
+
+MOST_ANSWERS = 200
+MOST_BYTES = 8 * 1024 * 1024
+LONGEST_QUERY = 2_000
+_RESULT = 2_000
+"""Bytes that a result takes besides its texts."""
+
+
+class Answers:
+    """Safe to use from several threads at once."""
+
+    def __init__(self, state: Callable[[], Hashable | None]) -> None:
+        """`state` returns the number of the present state; None where that cannot be known, and nothing is kept."""
+        self._state_now = state
+        self._lock = Lock()
+        self._state: Hashable = None
+        self._found: OrderedDict[str, tuple[Found, int]] = OrderedDict()
+        self._bytes = self._clearings = 0
+
+    def of(self, query: Query, search: Callable[[Query], Found]) -> Found:
+        """Return what a search finds, or what it has found in the present state. Raises what it raises."""
+        state, key, clearings = self._state_now(), _key(query), self._clearings
+        if state is None or key is None:
+            return search(query)
+        with self._lock:
+            if state == self._state and key in self._found:
+                self._found.move_to_end(key)
+                return self._found[key][0]
+        found = search(query)
+        if state == self._state_now() and found.lasts and not found.degraded:
+            self._put(key, state, found, clearings)
+        return found
+
+    def _put(self, key: str, state: Hashable, found: Found, clearings: int) -> None:
+        size = 4 * len(key) + sum(_size(result.memory) for result in found.results)
+        with self._lock:
+            if clearings != self._clearings:
+                return  # what was asked before a clearing must not be remembered after it
+            if state != self._state:
+                self._forget()
+                self._state = state
+            if key in self._found or size > MOST_BYTES:
+                return
+            self._found[key] = found, size
+            self._bytes += size
+            while len(self._found) > MOST_ANSWERS or self._bytes > MOST_BYTES:
+                _, (_, gone) = self._found.popitem(last=False)
+                self._bytes -= gone
+
+    def clear(self) -> None:
+        """Keep nothing, such as after a purge."""
+        with self._lock:
+            self._clearings += 1
+            self._forget()
+
+    def _forget(self) -> None:
+        self._found.clear()
+        self._bytes, self._state = 0, None
+
+
+def _key(query: Query) -> str | None:
+    """Return a query as a text, which tells 1 from "1" and from true; None for one that is too long to be kept."""
+    if len(query.text) + sum(map(len, query.wordings)) > LONGEST_QUERY:
+        return None
+    return repr(query)
+
+
+def _size(memory: Memory) -> int:
+    """Return about how many bytes a memory takes: four for a character."""
+    texts = len(memory.text) + sum(map(len, memory.cues)) + len(repr(memory.metadata))
+    return _RESULT + 4 * texts

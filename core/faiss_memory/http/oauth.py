@@ -1,0 +1,132 @@
+"""Signing in to `/mcp` by OAuth 2.1, as MCP's authorization has it: this service is the protected resource alone.
+
+Tokens are made by an issuer that the settings name, and are checked here: signature, issuer, audience and expiry. Which
+member somebody is says the team, by the subject. The issuer's keys are the only thing that is fetched, from the one
+address that the settings name, and only when a token comes that needs them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import urllib.request
+from threading import Lock
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+import jwt
+
+from faiss_memory.contracts.http import Page, Route
+from faiss_memory.errors import NotReady
+from faiss_memory.rights import Rights
+from faiss_memory.settings import Settings
+
+log = logging.getLogger("faiss_memory.http")
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Only such as have a public key: nobody who can check a token can make one."""
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+SECONDS_KEPT = 3600.0
+SECONDS_BETWEEN_FETCHES = 10.0
+SECONDS_TO_FETCH = 5.0
+MOST_BYTES = 1024 * 1024
+LEEWAY = 30
+"""Seconds that clocks may differ."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Keys come from the address that was named, and from no other."""
+
+    def redirect_request(self, *args: Any, **named: Any) -> None:
+        """Follow nowhere."""
+
+
+class Keys:
+    """The issuer's public keys, fetched when they are needed: again after an hour, and for a key that is not known."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._lock = Lock()
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = self._tried = float("-inf")
+
+    def of(self, key_id: str) -> jwt.PyJWK | None:
+        """Return a key; None if the issuer has none of that name. Raises NotReady if it cannot be asked."""
+        with self._lock:
+            now = time.monotonic()
+            stale = now - self._fetched > SECONDS_KEPT
+            if (stale or key_id not in self._keys) and now - self._tried > SECONDS_BETWEEN_FETCHES:
+                self._tried = now
+                self._fetch(now)
+            if self._fetched == float("-inf"):
+                raise NotReady("the keys of the OAuth issuer could not be fetched just now")
+            return self._keys.get(key_id)
+
+    def _fetch(self, now: float) -> None:
+        try:
+            with self._opener.open(self._address, timeout=SECONDS_TO_FETCH) as answer:
+                told = json.loads(answer.read(MOST_BYTES))
+            keys = jwt.PyJWKSet.from_dict(told).keys
+        except (URLError, OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+            log.warning("the keys of the OAuth issuer cannot be fetched from %s: %s", self._address, error)
+            return
+        self._keys = {key.key_id: key for key in keys if key.key_id}
+        self._fetched = now
+
+
+class SignIn:
+    """Checks the tokens of the issuer, and says where one is to be had."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.resource = f"{settings.public_url.rstrip('/')}/mcp"
+        self._issuer = settings.oauth_issuer
+        self._audience = settings.oauth_audience or self.resource
+        self._keys = Keys(settings.oauth_jwks)
+
+    def challenge(self, *, wrong: bool) -> str:
+        """Return the `WWW-Authenticate` that leads a client to the issuer; `wrong` if it has shown a bad token."""
+        host = urlsplit(self.resource)
+        told = f'Bearer resource_metadata="{host.scheme}://{host.netloc}{WELL_KNOWN}{host.path}"'
+        return f'{told}, error="invalid_token"' if wrong else told
+
+    def subject(self, token: str) -> str | None:
+        """Return whom the issuer calls so; None for a token that is not good. Raises NotReady without its keys."""
+        try:
+            head = jwt.get_unverified_header(token)
+            if head.get("alg") not in ALGORITHMS or not isinstance(head.get("kid"), str):
+                return None
+            key = self._keys.of(head["kid"])
+            if key is None:
+                return None
+            claims = jwt.decode(
+                token, key.key, algorithms=[head["alg"]], audience=self._audience, issuer=self._issuer, leeway=LEEWAY,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )  # fmt: skip
+        except (jwt.PyJWTError, TypeError, ValueError) as error:
+            log.info("a token of the OAuth issuer is refused: %s", error)
+            return None
+        return str(claims["sub"])
+
+    def routes(self) -> list[Route]:
+        """Return the calls that say where tokens are to be had (RFC 9728), which need none."""
+        told = {
+            "resource": self.resource,
+            "authorization_servers": [self._issuer],
+            "bearer_methods_supported": ["header"],
+            "resource_name": "FAISS Memory",
+        }
+        page = Page(json.dumps(told).encode(), "application/json")
+
+        def answer(rights: Rights) -> Page:
+            return page
+
+        return [
+            Route(
+                method="GET", path=path, summary="Say who makes the tokens for /mcp, by OAuth", group="Team",
+                handler=answer, public=True, open=True,
+            )
+            for path in (WELL_KNOWN, f"{WELL_KNOWN}{urlsplit(self.resource).path}")
+        ]  # fmt: skip
