@@ -319,6 +319,16 @@ if TYPE_CHECKING:
         file_name as file_name,
         markdown_of as markdown_of,
     )
+    from faiss_memory.service.notes import (
+        Notes as Notes,
+        added_text as added_text,
+        found_text as found_text,
+        newest_notes as newest_notes,
+        newest_text as newest_text,
+        notes_of as notes_of,
+        title_of as title_of,
+        whole_notes as whole_notes,
+    )
     from faiss_memory.settings import (
         Limits as Limits,
         Positive as Positive,
@@ -331,10 +341,7 @@ if TYPE_CHECKING:
         parts_of as parts_of,
     )
     from faiss_memory.store.records.rows import comparable as comparable
-    from faiss_memory.tokens import (
-        count_tokens as count_tokens,
-        within_tokens as within_tokens,
-    )
+    from faiss_memory.tokens import count_tokens as count_tokens
     from faiss_memory.tools import (
         INSTRUCTIONS as INSTRUCTIONS,
         TOOLS as TOOLS,
