@@ -35,7 +35,7 @@ def test_in_the_home_folder_no_entry_carries_a_project():
 
 CLIENTS = {
     "~/.codeium/windsurf/mcp_config.json": "mcpServers", "settings.json": "context_servers",
-    "cline_mcp_settings.json": "mcpServers", ".kiro/settings/mcp.json": "mcpServers",
+    ".kiro/settings/mcp.json": "mcpServers",
     ".junie/mcp/mcp.json": "mcpServers", ".amp/settings.json": "amp.mcpServers", ".roo/mcp.json": "mcpServers",
     ".kilo/kilo.jsonc": "mcp", "~/.config/goose/config.yaml": "extensions",
 }  # fmt: skip
