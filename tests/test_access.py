@@ -38,6 +38,7 @@ CALLS = [
     ("POST", "/backup"),
     ("DELETE", "/projects/default"),
     ("GET", "/adapters/generic/tools"),
+    ("POST", "/adapters/generic/search"),
     ("GET", "/adapters/claude-code/package"),
     ("POST", "/adapters/claude-code/hook"),
     ("OPTIONS", "/search"),

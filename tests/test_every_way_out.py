@@ -54,6 +54,14 @@ def _twin(assistant, said):
     return text(result)
 
 
+def _called(client, path, body):
+    """What a model reads that calls the service by curl, as AGENTS.md says."""
+    answer = client.post(path, body, **OWN)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    return answer.text
+
+
 def _resource(assistant):
     (listed,) = assistant.ask("resources/list")["resources"]
     check_clean(listed["title"] + listed["description"])
@@ -68,6 +76,12 @@ WAYS = {
     ),
     "Continue's provider": lambda client, assistant, said: _continue(client),
     "a search": lambda client, assistant, said: _searched(assistant),
+    "a search by curl": lambda client, assistant, said: _called(
+        client, "/adapters/generic/search", {"query": "ledger"}
+    ),
+    "a twin by curl": lambda client, assistant, said: _called(
+        client, "/adapters/generic/add", {"text": _back(f"ledger {said}"), "if_novel": 0.9}
+    ),
     "a twin": lambda client, assistant, said: _twin(assistant, said),
     "a resource": lambda client, assistant, said: _resource(assistant),
     "the prompt recall": lambda client, assistant, said: _prompted(assistant, "recall", question="ledger"),

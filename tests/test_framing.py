@@ -8,8 +8,9 @@ from html import escape
 import pytest
 from hypothesis import given, strategies as st
 
-from faiss_memory import Note, count_tokens, framed, holds_recalled, within_tokens, without_frames
+from faiss_memory import Note, count_tokens, framed, holds_recalled, without_frames
 from faiss_memory.framing import MOST_CHARACTERS, NAME
+from faiss_memory.tokens import within_tokens
 from faiss_memory_plugins.recall.answering import DIGEST
 from faiss_memory_plugins.recall.finding import FOUND
 from faiss_memory_plugins.recall.summaries import news_of

@@ -10,6 +10,7 @@ from threading import Event
 import pytest
 from msgspec.structs import replace as replace_struct
 
+from faiss_memory import Notes, found_text
 from faiss_memory.contracts.store import Scope
 from faiss_memory.engine import looking
 from faiss_memory.engine.ranking import KEYWORD, SEMANTIC, Leg, best_first, fuse
@@ -17,7 +18,6 @@ from faiss_memory.memory import Query
 from faiss_memory.store.embedded import EmbeddedStore
 from faiss_memory.store.index.one_search import OneSearch
 from faiss_memory.store.index.searcher import ANALYZED_AT_ONCE, Indexes
-from faiss_memory_plugins.mcp.notes import Notes, as_text
 from tests.store.oracle import until
 
 ASKED = "postgres keeps the sessions of the web shop"
@@ -147,6 +147,6 @@ def test_a_search_that_meets_damage_says_that_words_were_missing_when_it_looked_
 
 def test_an_assistant_is_not_told_that_nothing_is_remembered_while_not_all_could_be_searched():
     notes = Notes(results=[], count=0, project="default", degraded=["keyword"])
-    assert "Nothing is remembered" in as_text(replace_struct(notes, degraded=[]))
-    assert "Nothing is remembered" not in as_text(notes)
-    assert "ask again in a moment" in as_text(notes)
+    assert "Nothing is remembered" in found_text(replace_struct(notes, degraded=[]))
+    assert "Nothing is remembered" not in found_text(notes)
+    assert "ask again in a moment" in found_text(notes)

@@ -33,7 +33,7 @@ from faiss_memory import (
 from faiss_memory_adapters.client_files import items, place_of, read_json, table, trouble_with
 from faiss_memory_adapters.hindrances import matching, proxied
 from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us
-from faiss_memory_adapters.texts import RULES, skill_files, template
+from faiss_memory_adapters.texts import RULES, is_set, skill_files, template
 
 NAME = "claude-code"
 SERVER = "faiss-memory"
@@ -50,6 +50,7 @@ HOOK = HookDialect(
     session_start="SessionStart",
     prompt="UserPromptSubmit",
     compacted="PostCompact",
+    stop="Stop",
     subagent="SubagentStart",
     tools=ToolEvents(
         before="PreToolUse",
@@ -110,8 +111,9 @@ EVENTS = {
 
 
 def _hooks(context: InstallContext) -> dict[str, dict[str, Any]]:
-    keeps_summaries = any(getattr(section, "keep_summaries", False) for section in context.sections)
-    events = EVENTS | ({"PostCompact": {}} if keeps_summaries else {})
+    events = EVENTS | ({"PostCompact": {}} if is_set(context, "keep_summaries") else {})
+    # One person's wish, so that it is not written for others.
+    events |= {"Stop": {}} if is_set(context, "suggest") and context.scope != "shared" else {}
     return {event: {**when, "hooks": [_hook(context, event)]} for event, when in events.items()}
 
 

@@ -26,7 +26,7 @@ from faiss_memory import (
 from faiss_memory_adapters.client_files import items, place_of, read_json, read_toml, table, trouble_with
 from faiss_memory_adapters.hindrances import TOOL
 from faiss_memory_adapters.mcp_entry import arguments, starts_us
-from faiss_memory_adapters.texts import RULES, skill_files
+from faiss_memory_adapters.texts import RULES, is_set, skill_files
 
 NAME = "codex"
 SERVER = "faiss-memory"
@@ -43,6 +43,8 @@ PROMPT = PromptTemplate(NAME, RULES)
 HOOK = HookDialect(
     session_start="SessionStart",
     prompt="UserPromptSubmit",
+    stop="Stop",
+    remember="$remember",
     # A subagent's task comes as a prompt of its own.
     tools=ToolEvents(after="PostToolUse", shells=("Bash",)),
     notice="systemMessage",
@@ -66,23 +68,28 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
     home = context.scope == "user"
     own = _home(context)
     folder = own if home else ".codex"
-    hook = {
-        "type": "command",
-        "command": hook_line(context, NAME, HOOK),
-        "timeout": 5,
-        "statusMessage": f"asking {SERVER}",
-    }
     # AGENTS.md is everybody's: one person's own files leave it alone, and the skills say when to use them.
     agents = {"personal": (), "shared": ("AGENTS.md",), "user": (f"{own}/AGENTS.md",)}[context.scope]
     return (
         TomlTable(f"{folder}/config.toml", ("mcp_servers", SERVER), _server(context)),
         *(
-            JsonItems(f"{folder}/hooks.json", ("hooks", event), ({**when, "hooks": [hook]},))
-            for event, when in EVENTS.items()
+            JsonItems(f"{folder}/hooks.json", ("hooks", event), ({**when, "hooks": [_hook(context, event)]},))
+            for event, when in _events(context).items()
         ),
         *(MarkdownBlock(path, RULES) for path in agents),
         *skill_files(f"{own}/skills" if home else ".agents/skills", context),
     )
+
+
+def _events(context: InstallContext) -> dict[str, dict[str, Any]]:
+    # One person's wish, so that it is not written for others.
+    is_wanted = is_set(context, "suggest") and context.scope != "shared"
+    return EVENTS | ({HOOK.stop: {}} if is_wanted else {})
+
+
+def _hook(context: InstallContext, event: str) -> dict[str, Any]:
+    command = hook_line(context, NAME, HOOK, event)
+    return {"type": "command", "command": command, "timeout": 5, "statusMessage": f"asking {SERVER}"}
 
 
 def _steps(context: InstallContext) -> Sequence[str]:
@@ -149,7 +156,7 @@ def _hooks_file(context: InstallContext) -> Path:
 
 def _hook_keys(file: Path) -> Iterator[str]:
     """Yield the names under which Codex notes what was said about our hooks: file, event, and their places in it."""
-    for event in EVENTS:
+    for event in (*EVENTS, HOOK.stop):
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", event).lower()
         for group, entry in enumerate(items(table(read_json(file), "hooks"), event)):
             for place, hook in enumerate(items(entry, "hooks")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,20 +12,30 @@ import msgspec
 from faiss_memory import (
     TOOLS,
     Adapter,
+    AddRequest,
     Answer,
     ConfigFile,
     InstallContext,
     MarkdownBlock,
     NovelRequest,
+    Page,
     PromptTemplate,
     Route,
+    SearchRequest,
     Service,
     Tool,
+    added_text,
+    found_text,
+    notes_of,
 )
 from faiss_memory_adapters.pasted import pasted
 from faiss_memory_adapters.texts import filled, template
 
 PROMPT = PromptTemplate("generic", template("generic/agents.md"))
+SEARCH, ADD = "/adapters/generic/search", "/adapters/generic/add"
+TOKENS = 2000
+"""What an answer for a model may cost, as by MCP."""
+TEXT = "text/plain; charset=utf-8"
 
 
 def _by_rest(path: str, differs: str, tool: Tool[Any], **says: str) -> tuple[str, Tool[Any]]:
@@ -52,13 +63,13 @@ NOVEL = Tool(
 READ = {"project": "This project's name and `default`, in a list; `*` for all projects."}
 CALLS = (
     _by_rest(
-        "/search",
+        SEARCH,
         "Name this project and `default`, the shared one: without `project`, `default` alone is searched.",
         MCP["memory_search"],
         **READ,
     ),
     _by_rest(
-        "/memory/add",
+        ADD,
         "Name this project: without `project` it is stored in `default`, the shared one.",
         MCP["memory_add"],
         project="This project's name; `default` for what holds in every project.",
@@ -113,12 +124,34 @@ def _tools(service: Service) -> ToolsAnswer:
     )
 
 
+def _search(service: Service, request: SearchRequest) -> Page:
+    return _text(found_text(notes_of(service.find(request), TOKENS)))
+
+
+def _add(service: Service, request: AddRequest) -> Page:
+    return _text(added_text(service.add(request), TOKENS))
+
+
+def _text(text: str) -> Page:
+    return Page(f"{text}\n".encode(), TEXT)
+
+
 def _routes(service: Service) -> Sequence[Route]:
     return (
         Route(
             group="Assistants",
             method="GET", path="/adapters/generic/tools", summary="Tool schemas for any model that calls tools",
             answer=ToolsAnswer, handler=lambda rights: _tools(service),
+        ),
+        Route(
+            group="Assistants",
+            method="POST", path=SEARCH, summary="Search memories, answered as text for a model to read",
+            body=SearchRequest, other_content=(TEXT,), handler=partial(_search, service),
+        ),
+        Route(
+            group="Assistants",
+            method="POST", path=ADD, summary="Add a memory, answered as text for a model to read",
+            body=AddRequest, other_content=(TEXT,), handler=partial(_add, service),
         ),
     )  # fmt: skip
 
@@ -145,7 +178,6 @@ adapter = Adapter(
     marks=(
         "AGENTS.md",
         ".windsurf",
-        ".clinerules",
         ".kiro",
         ".kilo",
         ".roo",

@@ -43,9 +43,6 @@ def _entries(context: InstallContext) -> Iterator[tuple[str, str, tuple[str, ...
     )
     # zed.dev/docs/ai/mcp: also in `.zed/settings.json`.
     yield "Zed", "settings.json", ("context_servers",), {"source": "custom", **begun} if is_ours else named
-    # docs.cline.bot/mcp. An address without a type is taken for an older kind of server.
-    cline = begun if is_ours else {"type": "streamableHttp", **named}
-    yield "Cline", "cline_mcp_settings.json", mcp, {**cline, "alwaysAllow": [TOOL], "disabled": False}
     # kiro.dev/docs/mcp/configuration.
     yield "Kiro", f"{home}.kiro/settings/mcp.json", mcp, {**plain, "disabled": False, "autoApprove": [TOOL]}
     # jetbrains.com/help/junie: MCP settings.

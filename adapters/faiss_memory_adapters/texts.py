@@ -22,6 +22,11 @@ def filled(text: str, context: InstallContext) -> str:
     return Template(text).substitute(url=context.url, project=context.project)
 
 
+def is_set(context: InstallContext, setting: str) -> bool:
+    """Return whether a plugin's setting of that name is on."""
+    return any(getattr(section, setting, False) is True for section in context.sections)
+
+
 RULES = template("rules.md")
 
 

@@ -18,15 +18,8 @@ if TYPE_CHECKING:
         hook_arguments as hook_arguments,
         hook_line as hook_line,
     )
-    from faiss_memory.analyzer import (
-        Terms as Terms,
-        analyze as analyze,
-        analyze_query as analyze_query,
-    )
-    from faiss_memory.background import (
-        BackgroundThread as BackgroundThread,
-        Problems as Problems,
-    )
+    from faiss_memory.analyzer import Terms as Terms, analyze as analyze, analyze_query as analyze_query
+    from faiss_memory.background import BackgroundThread as BackgroundThread, Problems as Problems
     from faiss_memory.cli.client import Client as Client
     from faiss_memory.cli.failures import (
         CommandFailed as CommandFailed,
@@ -35,10 +28,7 @@ if TYPE_CHECKING:
         Unreachable as Unreachable,
     )
     from faiss_memory.cli.here import project_here as project_here
-    from faiss_memory.cli.lazy import (
-        CommandGroup as CommandGroup,
-        ExampleCommand as ExampleCommand,
-    )
+    from faiss_memory.cli.lazy import CommandGroup as CommandGroup, ExampleCommand as ExampleCommand
     from faiss_memory.cli.memories.trial import trial_of as trial_of
     from faiss_memory.cli.options import (
         asks_service as asks_service,
@@ -47,15 +37,8 @@ if TYPE_CHECKING:
         read_stdin as read_stdin,
     )
     from faiss_memory.cli.output import Output as Output
-    from faiss_memory.cli.progress import (
-        Step as Step,
-        shown_progress as shown_progress,
-    )
-    from faiss_memory.cli.records import (
-        Cell as Cell,
-        Column as Column,
-        time_cell as time_cell,
-    )
+    from faiss_memory.cli.progress import Step as Step, shown_progress as shown_progress
+    from faiss_memory.cli.records import Cell as Cell, Column as Column, time_cell as time_cell
     from faiss_memory.cli.session import (
         Session as Session,
         find_service as find_service,
@@ -120,11 +103,7 @@ if TYPE_CHECKING:
         Pieces as Pieces,
         Route as Route,
     )
-    from faiss_memory.contracts.importing import (
-        Importer as Importer,
-        LeftOut as LeftOut,
-        Record as Record,
-    )
+    from faiss_memory.contracts.importing import Importer as Importer, LeftOut as LeftOut, Record as Record
     from faiss_memory.contracts.jobs import Job as Job
     from faiss_memory.contracts.ledger import (
         USES_KEPT as USES_KEPT,
@@ -195,10 +174,7 @@ if TYPE_CHECKING:
         differ_by_a_value as differ_by_a_value,
         is_same_text as is_same_text,
     )
-    from faiss_memory.engine.relevance import (
-        GENERIC as GENERIC,
-        generic_prompts as generic_prompts,
-    )
+    from faiss_memory.engine.relevance import GENERIC as GENERIC, generic_prompts as generic_prompts
     from faiss_memory.errors import (
         ConfigError as ConfigError,
         Conflict as Conflict,
@@ -226,11 +202,7 @@ if TYPE_CHECKING:
         note_text as note_text,
         without_frames as without_frames,
     )
-    from faiss_memory.globs import (
-        Glob as Glob,
-        InvalidGlob as InvalidGlob,
-        PathGlob as PathGlob,
-    )
+    from faiss_memory.globs import Glob as Glob, InvalidGlob as InvalidGlob, PathGlob as PathGlob
     from faiss_memory.memory import (
         COSINE as COSINE,
         DEFAULT_PROJECT as DEFAULT_PROJECT,
@@ -267,10 +239,7 @@ if TYPE_CHECKING:
         nearest_known as nearest_known,
     )
     from faiss_memory.openapi import message_schema as message_schema
-    from faiss_memory.project_name import (
-        find_repository as find_repository,
-        project_of as project_of,
-    )
+    from faiss_memory.project_name import find_repository as find_repository, project_of as project_of
     from faiss_memory.rights import (
         Rights as Rights,
         everything_seen as everything_seen,
@@ -324,14 +293,21 @@ if TYPE_CHECKING:
         whole as whole,
     )
     from faiss_memory.schema.limits import is_blank as is_blank
-    from faiss_memory.secrets.masking import (
-        Masker as Masker,
-        masked as masked,
-    )
+    from faiss_memory.secrets.masking import Masker as Masker, masked as masked
     from faiss_memory.service.export_formats import (
         Exported as Exported,
         file_name as file_name,
         markdown_of as markdown_of,
+    )
+    from faiss_memory.service.notes import (
+        Notes as Notes,
+        added_text as added_text,
+        found_text as found_text,
+        newest_notes as newest_notes,
+        newest_text as newest_text,
+        notes_of as notes_of,
+        title_of as title_of,
+        whole_notes as whole_notes,
     )
     from faiss_memory.settings import (
         Limits as Limits,
@@ -340,26 +316,12 @@ if TYPE_CHECKING:
         Settings as Settings,
         load_settings as load_settings,
     )
-    from faiss_memory.store.purge.proof import (
-        PART as PART,
-        parts_of as parts_of,
-    )
+    from faiss_memory.store.purge.proof import PART as PART, parts_of as parts_of
     from faiss_memory.store.records.rows import comparable as comparable
     from faiss_memory.team.tables import TEAM_TABLES as TEAM_TABLES
-    from faiss_memory.tokens import (
-        count_tokens as count_tokens,
-        within_tokens as within_tokens,
-    )
-    from faiss_memory.tools import (
-        INSTRUCTIONS as INSTRUCTIONS,
-        TOOLS as TOOLS,
-        Tool as Tool,
-    )
-    from faiss_memory.uids import (
-        is_uid as is_uid,
-        named_uid as named_uid,
-        new_uid as new_uid,
-    )
+    from faiss_memory.tokens import count_tokens as count_tokens
+    from faiss_memory.tools import INSTRUCTIONS as INSTRUCTIONS, TOOLS as TOOLS, Tool as Tool
+    from faiss_memory.uids import is_uid as is_uid, named_uid as named_uid, new_uid as new_uid
 
 
 # Nothing here talks to anybody. Libraries that would are told before any of them is imported; so it stands in the front

@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
+import faiss_memory_hook
 from faiss_memory import InstallContext
 from faiss_memory.install import by_path, whole_file
 from faiss_memory_adapters import claude_code as claude_code_module, codex as codex_module
@@ -146,6 +147,23 @@ def test_a_summary_is_asked_for_only_where_it_is_kept():
     for keeps in (True, False):
         hooks = claude("personal", sections=(RecallSettings(keep_summaries=keeps),))[1]["hooks"]
         assert ("PostCompact" in hooks) is keeps
+
+
+@pytest.mark.parametrize("scope", ["personal", "shared", "user"])
+def test_last_words_are_handed_over_only_where_a_suggestion_is_wanted_and_for_oneself(scope):
+    for wants in (True, False):
+        sections = (RecallSettings(suggest=wants),)
+        hooks = {**claude(scope, sections=sections)[1]["hooks"]}
+        found = files(codex, scope, sections=sections)
+        (path,) = (path for path in found if path.endswith("hooks.json"))
+        for events in (hooks, found[path]["hooks"]):
+            assert ("Stop" in events) is (wants and scope != "shared")
+    if scope == "personal":
+        hook = claude(scope, sections=(RecallSettings(suggest=True),))[1]["hooks"]["Stop"][0]["hooks"][0]
+        _, options = faiss_memory_hook._arguments(hook["args"])
+        assert faiss_memory_hook._is_context(options, {"systemMessage": "Worth keeping? /remember that"})
+        for harmful in ({"decision": "block", "reason": "x"}, {"systemMessage": "x", "continue": False}):
+            assert not faiss_memory_hook._is_context(options, harmful)
 
 
 def test_qwen_code_is_told_as_claude_code_with_other_tools():

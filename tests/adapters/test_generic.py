@@ -9,6 +9,7 @@ import yaml
 
 from faiss_memory import InstallContext, MarkdownBlock, Snippet
 from faiss_memory_adapters.generic import adapter
+from tests.mcp.conftest import HANDSHAKE, Assistant, text as text_of
 
 URL = "http://127.0.0.1:8900/mcp?project=website"
 
@@ -34,7 +35,7 @@ def test_in_the_home_folder_no_entry_carries_a_project():
 
 CLIENTS = {
     "~/.codeium/windsurf/mcp_config.json": "mcpServers", "settings.json": "context_servers",
-    "cline_mcp_settings.json": "mcpServers", ".kiro/settings/mcp.json": "mcpServers",
+    ".kiro/settings/mcp.json": "mcpServers",
     ".junie/mcp/mcp.json": "mcpServers", ".amp/settings.json": "amp.mcpServers", ".roo/mcp.json": "mcpServers",
     ".kilo/kilo.jsonc": "mcp", "~/.config/goose/config.yaml": "extensions",
 }  # fmt: skip
@@ -75,6 +76,33 @@ def test_the_calls_in_the_block_are_calls_that_the_service_takes(client):
         path = call.split(" ", 1)[0].removeprefix("http://127.0.0.1:8900")
         body = json.loads(call.split("-d '")[1].split("'\n")[0])
         assert client.post(path, body).status_code in (200, 201)
+
+
+def test_what_a_call_in_the_block_answers_is_what_mcp_says(client):
+    project = ["website", "default"]
+    search = "/adapters/generic/search"
+    nothing = client.post(search, {"query": "how is money kept", "project": project}).text
+    assert nothing.startswith(
+        "Nothing is remembered about that in projects website, default. Beware: there is no"
+    )
+    for text in ("money is kept in cents", "the door is blue"):
+        said = client.post("/adapters/generic/add", {"text": text, "project": "website"})
+    assert (said.status_code, said.text) == (200, "Stored as memory 2 in project website.\n")
+    asked = {"query": "money is kept in cents", "project": project}
+    by_mcp = Assistant(client, HANDSHAKE, path="/mcp?project=website").call("memory_search", **asked)
+    found = client.post(search, asked)
+    assert found.text == text_of(by_mcp) + "\n"
+    assert "> money is kept in cents" in found.text
+    bar = {**asked, "min_relevance": 0.95}
+    by_mcp = Assistant(client, HANDSHAKE, path="/mcp?project=website").call("memory_search", **bar)
+    assert client.post(search, bar).text == text_of(by_mcp) + "\n"
+    assert "withheld" in text_of(by_mcp)
+
+
+def test_a_call_in_the_block_names_the_field_that_is_wrong(client):
+    for path, body, field in (("search", {"query": "x", "k": 0}, "k"), ("add", {"text": ""}, "text")):
+        answer = client.post(f"/adapters/generic/{path}", body)
+        assert (answer.status_code, answer.json["field"]) == (400, field)
 
 
 def test_the_service_gives_them_all(client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import environment
-from tests.cli.terminals import CommandLine
-from tests.running import closed_port
+from tests.cli.terminals import SCRIPT, CommandLine
+from tests.running import RunningService, closed_port
 
 PROGRAMS = ("claude", "codex", "opencode")
 
@@ -93,3 +94,35 @@ def test_what_was_there_before_is_not_taken_back(person):
     assert person("setup", "codex", "claude-code", "--yes", "--no-login").code == 0
     assert person("setup", "--undo").code == 0
     assert files(person.folder.parent) == kept
+
+
+@pytest.fixture
+def containers_guest(person, tmp_path):
+    """The same person, with a service behind a container's port and none of our programs."""
+    with RunningService(tmp_path / "data", fake=True) as service:
+        given = {
+            **person.environment,
+            "FAISS_MEMORY_URL": f"http://127.0.0.1:{service.port}",
+            "FAISS_MEMORY_PUBLISHED_ON": "127.0.0.1",
+        }
+        yield CommandLine(person.folder, given)
+
+
+def test_from_inside_a_container_files_name_the_address_and_no_program(containers_guest):
+    home = containers_guest.folder.parent
+    url = containers_guest.environment["FAISS_MEMORY_URL"]
+    before = files(home)
+    ended = containers_guest("setup", "claude-code", "codex", "--yes")
+    assert ended.code == 0, ended
+    assert f"The service is the one at {url}" in ended.out
+    written = {path: text.decode() for path, text in files(home).items() if text != before.get(path)}
+    assert json.loads(written[".claude.json"])["mcpServers"]["faiss-memory"]["url"] == f"{url}/mcp"
+    assert f"{url}/mcp" in written[".codex/config.toml"]
+    for path in (".claude/settings.json", ".codex/hooks.json"):
+        assert f"{url}/adapters/" in written[path]
+        assert "curl" in written[path]
+    script = str(Path(SCRIPT).parent)
+    assert not [path for path, text in written.items() if "faiss-memory-hook" in text or script in text]
+    undone = containers_guest("setup", "--undo")
+    assert (undone.code, f"Your memories stay in {url}" in undone.err) == (0, True), undone
+    assert files(home) == before

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.docs.documents import ROOT
+from tests.docs.documents import ROOT, blocks
 
 SCRIPT = ROOT / "docker" / "entrypoint.sh"
 IS_ROOT = os.getuid() == 0
@@ -173,3 +175,20 @@ def test_what_does_not_serve_needs_no_folder(container):
     container.stand_in("id", "echo 4321")
     container.stand_in("faiss-memory", "echo 1.2.3")
     assert container.run("faiss-memory", "version").stdout == "1.2.3\n"
+
+
+def test_the_line_that_connects_assistants_runs_setup(container):
+    """As docs/docker.md has it: the home folder at its place, as its owner, and the service by its address."""
+    container.stand_in("faiss-memory", 'echo "ran $@"')
+    container.stand_in("id", "echo 1000")
+    (line,) = (one.text for one in blocks("docs/docker.md") if "faiss-memory setup" in one.text)
+    words = shlex.split(line.replace("\\\n", " "))
+    assert words[:2] == ["docker", "run"]
+    assert words[-2:] == ["faiss-memory", "setup"], "the image, and what it runs"
+    pairs = set(pairwise(words))
+    assert pairs >= {
+        ("-v", "$HOME:$HOME"), ("-e", "HOME"), ("-w", "$PWD"), ("--user", "$(id -u):$(id -g)"),
+        ("--network", "host"), ("-e", "FAISS_MEMORY_URL=http://127.0.0.1:8900"),
+        ("-e", "FAISS_MEMORY_PUBLISHED_ON=127.0.0.1"),
+    }  # fmt: skip
+    assert container.run("setup", "--undo").stdout == "ran setup --undo\n"

@@ -34,6 +34,7 @@ NAMES = [
     "opencode",
     "copilot",
     "vscode",
+    "cline",
     "continue",
     "aider",
     "generic",

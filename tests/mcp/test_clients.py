@@ -29,7 +29,7 @@ async def used(target, mode):
 def check(outcome, version, project):
     protocol, tools, prompts, found, wrong, read = outcome
     assert protocol == version
-    assert tools == ["memory_search", "memory_add", "memory_update", "memory_forget"]
+    assert tools == ["memory_search", "memory_recent", "memory_add", "memory_update", "memory_forget"]
     assert prompts == ["remember", "recall", "review", "instructions"]
     assert not found.is_error
     assert found.structured_content["results"][0]["project"] == project

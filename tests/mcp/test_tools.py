@@ -15,6 +15,7 @@ from faiss_memory.app import build_service
 from faiss_memory.settings import load
 from faiss_memory_adapters import (
     claude_code,
+    cline,
     codex,
     continue_dev,
     copilot,
@@ -30,7 +31,7 @@ from tests.mcp.conftest import HANDSHAKE, Assistant, text
 
 ADAPTERS = [
     module.adapter
-    for module in (claude_code, codex, continue_dev, copilot, cursor, gemini, opencode, qwen, vscode)
+    for module in (claude_code, cline, codex, continue_dev, copilot, cursor, gemini, opencode, qwen, vscode)
 ]
 """Those whose assistants speak MCP."""
 NAMES = ["memory_search", "memory_recent", "memory_add", "memory_update", "memory_forget"]

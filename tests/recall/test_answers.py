@@ -338,6 +338,36 @@ def test_the_person_is_told_how_many_notes_came_only_if_that_is_wanted(make, tel
     assert client.post("/adapters/claude-code/hook?project=shop", event).json == {}, "nothing is new"
 
 
+FIX = "The root cause was the proxy, which cut uploads at 1 MB."
+
+
+@pytest.mark.parametrize(("name", "word"), [("claude-code", "/remember"), ("codex", "$remember")])
+def test_last_words_that_settle_something_are_suggested_for_storing_only_if_that_is_wanted(make, name, word):
+    event = {"hook_event_name": "Stop", "session_id": "1", "stop_hook_active": False}
+    client = make(**{"plugins.recall.suggest": "true"})
+
+    def said(message, **more):
+        body = {**event, "last_assistant_message": message, **more}
+        return client.post(f"/adapters/{name}/hook?project=shop", body).json
+
+    suggested = {"systemMessage": f"Worth keeping? {word} {FIX}"}
+    assert said(f"Done.\n\n- **{FIX}** All tests pass.".replace("**", "")) == suggested
+    assert said("I ran the tests.\nWe decided to keep sessions in Redis.")["systemMessage"].endswith("Redis.")
+    for message in (
+        "All tests pass.", "Have we decided to keep sessions in Redis?", "```\n" + FIX + "\n```", "", None,
+        "If we decided to use Redis, restarts would be cheap.", "from now on " + "x" * 400, f"<private>{FIX}</private>",
+        "<faiss-memory-notes>\nPast notes, found.\n[memory 1 | 2026-01-01]\n> " + FIX,
+    ):  # fmt: skip
+        assert said(message) == {}, message
+    assert said(FIX, stop_hook_active=True) == {}, "it never keeps an assistant going"
+    assert client.get("/memories").json["memories"] == []
+
+
+def test_nothing_is_suggested_by_default(client):
+    event = {"hook_event_name": "Stop", "session_id": "1", "last_assistant_message": FIX}
+    assert client.post("/adapters/claude-code/hook?project=shop", event).json == {}
+
+
 def test_the_newest_twenty_summaries_of_a_project_stay(make):
     client = make(**{"plugins.recall.keep_summaries": "true"})
     for number in range(23):

@@ -41,6 +41,8 @@ def hook_arguments(context: InstallContext, name: str, dialect: HookDialect, eve
         answer = dialect.tools.changed(event, {dialect.tools.task: _TEXT})
     place = ".".join(_place(answer) or ())
     notice = ["--notice", f"{dialect.session_start}:{dialect.notice}"] if dialect.notice else []
+    if event and event == dialect.stop:  # a word to the person is all that it brings
+        place, notice = dialect.notice, []
     inside = [word for pair in dialect.inside for word in ("--inside", ":".join(pair))]
     return [name, *project, "--context", place, *notice, *inside]
 

@@ -38,6 +38,10 @@ class HookDialect:
     """The person has written something."""
     compacted: str = ""
     """The assistant has summed up the session, and hands over the summary."""
+    stop: str = ""
+    """The assistant has done what it was asked, and hands over its last words; the person is told by `notice`."""
+    remember: str = "/remember"
+    """How a person begins to have something remembered."""
     subagent: str = ""
     """A subagent begins, with a context of its own."""
     tools: ToolEvents | None = None

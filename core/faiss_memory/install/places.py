@@ -110,14 +110,16 @@ def _identity(folder: str) -> str:
 def context_of(settings: Settings, scope: Scope, folder: str, project: str) -> InstallContext:
     """Return what generated files may speak of. Others' services are where the settings say, one's own where it is."""
     url = settled_address(settings) if scope == "shared" else service_address(settings).url
+    # What runs in a container writes into folders of the machine, which has none of its programs.
+    has_programs = not settings.published_on
     return InstallContext(
         url=url,
         project=project,
         scope=scope,
         folder=folder,
         stands_alone=stands_alone(folder),
-        command=command_for(COMMAND, scope),
-        hook_command=command_for(HOOK_COMMAND, scope),
+        command=command_for(COMMAND, scope) if has_programs else "",
+        hook_command=command_for(HOOK_COMMAND, scope) if has_programs else "",
         has_token=bool(settings.token),
         public_url=settings.public_url,
         system=system(),

@@ -21,25 +21,21 @@ from faiss_memory import (
     ListRequest,
     MemoryNotFound,
     MemoryServiceError,
+    Notes,
     NotReady,
     PatchRequest,
     SearchRequest,
     Service,
     Tool,
+    added_text,
     clean_line,
     clean_text,
-)
-from faiss_memory_plugins.mcp.caller import Caller
-from faiss_memory_plugins.mcp.notes import (
-    Notes,
-    as_text,
-    counted,
+    found_text,
     newest_notes,
     newest_text,
     notes_of,
-    shortened,
-    twin_note,
 )
+from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.retrying import add_once
 from faiss_memory_plugins.mcp.settings import McpSettings
 
@@ -123,7 +119,7 @@ class Calls:
         if not is_hint_wanted:
             found.hint = msgspec.UNSET  # its own project may be new: the model has not named it
         notes = notes_of(found, self._tokens)
-        return as_text(notes), notes
+        return found_text(notes), notes
 
     def _recent(self, request: ListRequest) -> tuple[str, Answer]:
         request.project = request.project or self._caller.project or DEFAULT_PROJECT
@@ -133,28 +129,7 @@ class Calls:
 
     def _add(self, request: AddRequest) -> tuple[str, Answer]:
         answer = add_once(self._service, self._caller.with_projects(request), self._caller.rights)
-        twin = answer.closest_match
-        if answer.success:
-            stored = f"Stored as memory {answer.id} in project {answer.project}."
-            if twin and answer.differs_in:
-                twin.text, twin.source = (
-                    shortened(clean_text(twin.text), self._tokens),
-                    clean_line(twin.source),
-                )
-                stored += (
-                    f" Memory {twin.id} says nearly the same, but for: {clean_line('; '.join(answer.differs_in))}\n"
-                    f"{twin_note(twin)}\nIf memory {twin.id} is no longer true, forget it with memory_forget."
-                )
-            return stored, answer
-        if not twin:
-            return f"Not stored: {answer.message}.", answer
-        twin.text, twin.source = shortened(clean_text(twin.text), self._tokens), clean_line(twin.source)
-        return (
-            f"Not stored: memory {twin.id} says nearly the same (similarity {twin.similarity:.2f}):\n"
-            f"{twin_note(twin)}\n"
-            "If it is wrong, correct it with memory_update.",
-            answer,
-        )
+        return added_text(answer, self._tokens), answer
 
     def _update(self, request: Any) -> tuple[str, Answer]:
         fields = {name: getattr(request, name) for name in PatchRequest.__struct_fields__}
@@ -166,7 +141,7 @@ class Calls:
         answer = self._service.forget(request, self._caller.rights_by_id)
         ids = ", ".join(str(one) for one in answer.ids)
         said = "Would forget" if answer.dry_run else "Forgot"
-        text = f"{said} {counted(answer.count)}{f': {ids}' if ids else ''}."
+        text = f"{said} {answer.count} {'memory' if answer.count == 1 else 'memories'}{f': {ids}' if ids else ''}."
         if answer.missing:
             text += f" Not there: {', '.join(str(one) for one in answer.missing)}."
         return text, answer

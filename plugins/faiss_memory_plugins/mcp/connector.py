@@ -20,10 +20,10 @@ from faiss_memory import (
     Tool,
     clean_line,
     clean_text,
+    title_of,
 )
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.calls import Call
-from faiss_memory_plugins.mcp.notes import title_of
 
 MOST = 10
 

@@ -13,18 +13,11 @@ from faiss_memory import (
     PromptRequest,
     SearchRequest,
     Service,
-    clean_text,
-    count_tokens,
-    frame,
+    found_text,
+    notes_of,
+    whole_notes,
 )
 from faiss_memory_plugins.mcp.caller import Caller
-from faiss_memory_plugins.mcp.notes import (
-    as_text,
-    cost_of_text,
-    memory_note,
-    notes_of,
-    share,
-)
 from faiss_memory_plugins.mcp.settings import McpSettings
 
 REVIEWED = 30
@@ -92,7 +85,7 @@ class Prompts:
 
     def _recall(self, question: str) -> str:
         request = self._caller.with_projects(SearchRequest(query=question))
-        found = as_text(notes_of(self._service.search(request, self._caller.rights), self._tokens))
+        found = found_text(notes_of(self._service.search(request, self._caller.rights), self._tokens))
         return (
             f"What is remembered about: {question}\n\n{found}\n\nAnswer from this, and name the ids you used."
         )
@@ -104,10 +97,7 @@ class Prompts:
         ).memories
         if not memories:
             return f"Project {project} has no memories yet. Say so."
-        left = self._tokens - sum(count_tokens(f"{memory_note(memory, 0)}\n") for memory in memories)
-        rooms = share([cost_of_text(clean_text(memory.text)) for memory in memories], left)
-        why = f"the newest of project {project}"
-        shown = frame(why, [memory_note(memory, room) for memory, room in zip(memories, rooms, strict=True)])
+        shown = whole_notes(memories, f"the newest of project {project}", self._tokens)
         return (
             f"{shown}\n\n"
             "Find those that repeat or contradict each other, are out of date, or should not be stored. Propose what "

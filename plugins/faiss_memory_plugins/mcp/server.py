@@ -21,12 +21,13 @@ from faiss_memory import (
     Service,
     clean_line,
     message_schema,
+    title_of,
+    whole_notes,
 )
 from faiss_memory_plugins.mcp.bridge import Application, Event
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.calls import Call, Calls
 from faiss_memory_plugins.mcp.connector import connector_calls
-from faiss_memory_plugins.mcp.notes import title_of, whole_note
 from faiss_memory_plugins.mcp.prompts import Prompts
 from faiss_memory_plugins.mcp.resources import TEMPLATE, Resources, uri_of
 
@@ -204,7 +205,7 @@ class _Resources:
 
 
 def _content(memory: MemoryAnswer) -> str:
-    return whole_note(memory, "the one that this address names")
+    return whole_notes([memory], "the one that this address names")
 
 
 def _refusal(error: MemoryServiceError) -> MCPError:

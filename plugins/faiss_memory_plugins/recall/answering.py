@@ -34,6 +34,7 @@ from faiss_memory_plugins.recall.log import RecallLog
 from faiss_memory_plugins.recall.messages import LogAnswer, LogEntry, LoggedMemory, LogRequest
 from faiss_memory_plugins.recall.sessions import COUNTS, Sessions
 from faiss_memory_plugins.recall.settings import RecallSettings
+from faiss_memory_plugins.recall.suggesting import settled_in
 from faiss_memory_plugins.recall.summaries import keep_summary
 
 SESSIONS_REMEMBERED = 200
@@ -102,6 +103,8 @@ class Recall:
         began = time.monotonic()
         event = read_event(request, dialect)
         # A hook is never worth waiting for: what is not ready yet is no help now.
+        if event is not None and event.moment == "stop":
+            return self._suggested(dialect, event)
         if event is None or not self._service.model_ready:
             return {}
         try:
@@ -115,6 +118,11 @@ class Recall:
             return self._show(assistant, dialect, project, event, began, params.within_ms / 1000)
         except NotReady:
             return {}
+
+    def _suggested(self, dialect: HookDialect, event: Event) -> Mapping[str, Any]:
+        """Return a word to the person about what of the last words could be stored; nothing is stopped or stored."""
+        settled = settled_in(event.text) if self._settings.suggest and dialect.notice else ""
+        return {dialect.notice: f"Worth keeping? {dialect.remember} {settled}"} if settled else {}
 
     def _show(
         self, assistant: str, dialect: HookDialect, project: str, event: Event, began: float, within: float

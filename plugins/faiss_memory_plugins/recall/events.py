@@ -18,7 +18,7 @@ LONGEST_FOLDER = 4096
 ANNOUNCEMENT = "<task-notification>"
 """What Claude Code hands in as a prompt when a background task has ended: nobody asks anything."""
 
-Moment: TypeAlias = Literal["session start", "prompt", "compacted", "task", "failure"]
+Moment: TypeAlias = Literal["session start", "prompt", "compacted", "task", "failure", "stop"]
 """A `task` is what a subagent is about to be given, a `failure` what a command said that has failed."""
 
 
@@ -45,6 +45,8 @@ class HookRequest(Struct, kw_only=True):
     prompt: Any = None
     source: Any = None
     compact_summary: Any = None
+    last_assistant_message: Any = None
+    stop_hook_active: Any = None
     cursor_version: Any = None
     agent_id: Any = None
     tool_name: Any = None
@@ -69,7 +71,7 @@ class Event:
     """A subagent's is another than that of the conversation which has started it."""
     folder: str
     text: str
-    """The prompt, the summary, the task, or what a command said."""
+    """The prompt, the summary, the task, what a command said, or the assistant's last words."""
     given: Mapping[str, Any]
     """What the tool is about to be given, where one is."""
     forgotten: bool
@@ -112,6 +114,9 @@ def _happened(name: str, request: HookRequest, dialect: HookDialect) -> tuple[Mo
         return ("prompt", prompt) if is_one else None
     if name == dialect.compacted:
         return "compacted", _text(request.compact_summary)
+    if name == dialect.stop:
+        # Where a hook keeps it going, it has not come to an end.
+        return None if request.stop_hook_active else ("stop", _text(request.last_assistant_message))
     if tools and name == tools.before and tool in tools.delegating and isinstance(request.tool_input, dict):
         task = _text(request.tool_input.get(tools.task))
         return ("task", task) if task else None

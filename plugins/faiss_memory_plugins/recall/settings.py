@@ -16,5 +16,7 @@ class RecallSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     keep_summaries: bool = False
     tell: bool = False
     """Whether the person is told in a line how many notes a prompt has brought."""
+    suggest: bool = False
+    """Whether the person is told what of an assistant's last words might be stored."""
     log: Annotated[int, Meta(ge=0, le=100_000)] = 500
     """The most rows; 0 keeps none."""

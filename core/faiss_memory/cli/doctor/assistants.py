@@ -123,7 +123,7 @@ class Patient:
         adapter, folder = self.adapter, self.one.owner.folder
         for entry in self.entries:
             if entry.kind == "hook" and adapter is not None and adapter.hook is not None:
-                if entry.event != adapter.hook.compacted:  # that one stores, and brings nothing
+                if entry.event not in (adapter.hook.compacted, adapter.hook.stop):  # they bring no memories
                     event = event_about(adapter.hook, entry.event, memory.text)
                     self._try(
                         f"hook {entry.event}", partial(try_hook, entry, memory, folder, event, token), TRIES

@@ -76,11 +76,15 @@ def setup(assistant: Sequence[str], where: str | None, login: bool | None, yes: 
 
 
 def _start(out: Output, done: SetUp, asks: bool, login: bool | None) -> None:
-    """Have the service run: as it does already, or from each login on, or from now on."""
+    """Have the service run: where the person has named one, as it does already, or from each login or from now on."""
     from faiss_memory.autostart import build_command, choose, default_log_file, find_service, start_detached
     from faiss_memory.cli.setup.record import save_set_up
     from faiss_memory.errors import AutostartError
+    from faiss_memory.settings import address_in_environment
 
+    if named := address_in_environment():
+        out.say(f"The service is the one at {named}, which FAISS_MEMORY_URL names")
+        return
     found = find_service()
     if found is not None:
         out.say(f"The service runs on {found.url}")
@@ -185,6 +189,7 @@ def _undo(out: Output) -> int:
     from faiss_memory.cli.assistants.status import load_assistants
     from faiss_memory.cli.setup.record import SetUp, load_set_up, save_set_up
     from faiss_memory.install import Installer
+    from faiss_memory.settings import address_in_environment
 
     done = load_set_up()
     if done == SetUp():
@@ -204,5 +209,5 @@ def _undo(out: Output) -> int:
         elif (found := find_service()) is not None:
             out.remark(f"The service that runs (process {found.pid}) was not started by setup: it goes on.")
     save_set_up(SetUp(left))
-    out.remark(f"Your memories stay in {settings.data_folder}.")
+    out.remark(f"Your memories stay in {address_in_environment() or settings.data_folder}.")
     return EXIT_FAILED if left else 0

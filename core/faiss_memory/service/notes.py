@@ -1,4 +1,4 @@
-"""What a model reads: short, dated, with source and id, within a budget of tokens.
+"""Answers as a model reads them: short, dated, with source and id, within a budget of tokens.
 
 Some clients show a model the text of an answer, others its structure: so both are short, and say the same.
 """
@@ -10,20 +10,16 @@ from itertools import accumulate
 
 import msgspec
 
-from faiss_memory import (
+from faiss_memory.framing import Note, clean_line, clean_text, frame, note_text
+from faiss_memory.schema import (
+    AddAnswer,
     Answer,
     ClosestMatch,
     FoundMemory,
     MemoryAnswer,
-    Note,
     SearchAnswer,
-    clean_line,
-    clean_text,
-    count_tokens,
-    frame,
-    note_text,
-    within_tokens,
 )
+from faiss_memory.tokens import count_tokens, within_tokens
 
 LEAST_SHOWN = 20
 """Tokens of a memory's text, below which it is better left out."""
@@ -84,13 +80,13 @@ def newest_notes(memories: Sequence[MemoryAnswer], project: str, tokens: int) ->
 
 
 def _filled(notes: Notes, memories: Sequence[FoundMemory | MemoryAnswer], tokens: int) -> Notes:
-    left = tokens - _cost(notes, as_text(notes))
+    left = tokens - _cost(notes, found_text(notes))
     bare = [_shown(found, 0) for found in memories]
     facts = [_cost(one, f"{_written(one)}\n") for one in bare]
-    texts = [cost_of_text(clean_text(found.text)) for found in memories]
+    texts = [_cost_of_text(clean_text(found.text)) for found in memories]
     needed = accumulate(fact + min(text, LEAST_SHOWN) for fact, text in zip(facts, texts, strict=True))
     fit = max(1, sum(need <= left for need in needed))
-    rooms = share(texts[:fit], left - sum(facts[:fit]))
+    rooms = _share_out(texts[:fit], left - sum(facts[:fit]))
     notes.results = [_shown(found, room) for found, room in zip(memories[:fit], rooms, strict=True)]
     notes.count = len(notes.results)
     notes.left_out -= notes.count
@@ -101,7 +97,7 @@ def _cost(structure: Answer, text: str) -> int:
     return max(count_tokens(msgspec.json.encode(structure).decode()), count_tokens(text))
 
 
-def cost_of_text(text: str) -> int:
+def _cost_of_text(text: str) -> int:
     """Return the tokens of a text with each of its lines quoted."""
     return count_tokens("> " + text.replace("\n", "\n> "))
 
@@ -135,12 +131,12 @@ def _ended(memory: FoundMemory | MemoryAnswer) -> str:
 def _fitted(text: str, room: int) -> str:
     """Cut a text to what so many tokens hold of it, its lines quoted."""
     given = room
-    while cost_of_text(cut := shortened(text, given)) > room and given > 0:
+    while _cost_of_text(cut := shortened(text, given)) > room and given > 0:
         given = given * 4 // 5
     return cut
 
 
-def share(sizes: Sequence[int], budget: int) -> list[int]:
+def _share_out(sizes: Sequence[int], budget: int) -> list[int]:
     """Divide a budget fairly: what the small ones leave over goes to the large ones."""
     rooms = [0] * len(sizes)
     left = max(0, budget)
@@ -163,9 +159,9 @@ def _cut(text: str, length: int) -> str:
     return f"{at_word if len(at_word) > len(cut) * 3 // 4 else cut}{_MARK}"
 
 
-def as_text(notes: Notes) -> str:
+def found_text(notes: Notes) -> str:
     """Write what was found for a model to read."""
-    where = named(notes.project)
+    where = _named(notes.project)
     if not notes.count + notes.left_out:
         withheld = f"; {_withheld(notes.withheld)}" if notes.withheld else ""
         if notes.degraded:
@@ -178,7 +174,7 @@ def as_text(notes: Notes) -> str:
 
 def newest_text(notes: Notes) -> str:
     """Write the newest memories of a project for a model to read."""
-    where = named(notes.project)
+    where = _named(notes.project)
     if not notes.results:
         return f"Nothing is remembered in {where}."
     found = frame(f"the newest of {where}", [*map(_written, notes.results)])
@@ -186,7 +182,8 @@ def newest_text(notes: Notes) -> str:
 
 
 def _withheld(count: int) -> str:
-    return f"{counted(count)} that hardly fit {'was' if count == 1 else 'were'} withheld (min_relevance 0 shows them)"
+    verb = "was" if count == 1 else "were"
+    return f"{_counted(count)} that hardly fit {verb} withheld (min_relevance 0 shows them)"
 
 
 def _hinted(notes: Notes) -> str:
@@ -223,38 +220,72 @@ def _written(shown: ShownMemory) -> str:
     )
 
 
-def twin_note(twin: ClosestMatch) -> str:
+def added_text(answer: AddAnswer, tokens: int) -> str:
+    """Write what has become of a text that was to be stored, for a model to read.
+
+    The memory that makes it nothing new is shown in so many tokens, in the text and in the answer itself.
+    """
+    twin = answer.closest_match
+    if twin:
+        twin.text, twin.source = shortened(clean_text(twin.text), tokens), clean_line(twin.source)
+    if answer.success:
+        stored = f"Stored as memory {answer.id} in project {answer.project}."
+        if twin and answer.differs_in:
+            stored += (
+                f" Memory {twin.id} says nearly the same, but for: {clean_line('; '.join(answer.differs_in))}\n"
+                f"{_twin_note(twin)}\nIf memory {twin.id} is no longer true, forget it with memory_forget."
+            )
+        return stored
+    if not twin:
+        return f"Not stored: {answer.message}."
+    return (
+        f"Not stored: memory {twin.id} says nearly the same (similarity {twin.similarity:.2f}):\n"
+        f"{_twin_note(twin)}\n"
+        "If it is wrong, correct it with memory_update."
+    )
+
+
+def _twin_note(twin: ClosestMatch) -> str:
     """Write the memory that makes a text nothing new, for a model to read."""
     note = Note(id=twin.id, date="", source=twin.source, project="", text=twin.text)
     return frame("what comes closest", [note_text(note)])
 
 
-def whole_note(memory: MemoryAnswer, why: str, tokens: int | None = None) -> str:
-    """Write one memory for a model to read, cut to so many tokens."""
-    return frame(why, [memory_note(memory, tokens)])
+def whole_notes(memories: Sequence[MemoryAnswer], why: str, tokens: int | None = None) -> str:
+    """Write memories as they are for a model to read, what is long cut so that all fit into so many tokens."""
+    texts = [clean_text(memory.text) for memory in memories]
+    rooms = [_cost_of_text(text) for text in texts]
+    if tokens is not None:
+        facts = sum(count_tokens(f"{_memory_note(memory, '')}\n") for memory in memories)
+        rooms = _share_out(rooms, tokens - facts)
+    return frame(
+        why,
+        [
+            _memory_note(memory, text if tokens is None else _fitted(text, room))
+            for memory, text, room in zip(memories, texts, rooms, strict=True)
+        ],
+    )
 
 
-def memory_note(memory: MemoryAnswer, tokens: int | None = None) -> str:
-    """Write a memory as a note for a frame, cut to so many tokens."""
-    text = clean_text(memory.text)
+def _memory_note(memory: MemoryAnswer, text: str) -> str:
     return note_text(
         Note(
             id=memory.id,
             date=memory.timestamp[:10],
             source=shortened(memory.source, MOST_OF_SOURCE),
             project=memory.project,
-            text=text if tokens is None else _fitted(text, tokens),
+            text=text,
             ended=_ended(memory),
         )
     )
 
 
-def counted(count: int) -> str:
+def _counted(count: int) -> str:
     """Write a number of memories."""
     return f"{count} {'memory' if count == 1 else 'memories'}"
 
 
-def named(project: str | Sequence[str]) -> str:
+def _named(project: str | Sequence[str]) -> str:
     """Write the projects that an answer is about."""
     if project == "*":
         return "all projects"
