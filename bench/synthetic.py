@@ -157,8 +157,14 @@ def _row(memory_id: int, text: str) -> dict[str, object]:
         "seq": 1 + (memory_id - 1) // IN_A_CALL,
         "uid": uid,
         "written_by": None,
+        "actor": None,
         "uid_crc": checksum(memory_id, uid, None),
         "cues": NO_CUES,
+        "valid_until": None,
+        "revision": 1,
+        "changed": None,
+        "older": None,
+        "state_crc": checksum(1, None, None),
     }
 
 

@@ -12,6 +12,7 @@ from faiss_memory import hookimpl
 from faiss_memory.engine import answers
 from faiss_memory.errors import EmbedderError
 from faiss_memory.memory import Filter, Query
+from faiss_memory.rights import set_seen
 from tests.bundles import Place
 from tests.fakes import WordsModels
 from tests.store.oracle import until
@@ -189,6 +190,17 @@ def test_an_answer_found_while_the_state_changed_is_not_kept():
     assert kept.of(Query(text="x"), lambda _: found[0]) is found[0]
     assert kept.of(Query(text="x"), lambda _: found[1]) is found[1]
     assert kept.of(Query(text="x"), lambda _: found[0]) is found[1]
+
+
+def test_an_answer_is_given_to_those_alone_who_may_see_the_same():
+    kept = answers.Answers(lambda: 1)
+    found = {seen: answers.Found([], withheld=n) for n, seen in enumerate((None, ("a",), ("b",)))}
+    try:
+        for seen, answer in [*found.items(), *found.items()]:
+            set_seen(seen)
+            assert kept.of(Query(text="x"), lambda _, answer=answer: answer) is answer
+    finally:
+        set_seen(None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), max_size=30))

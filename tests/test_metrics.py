@@ -66,7 +66,7 @@ class Home:
         )
         self.service.start()
         self.client = self._client_of(self.service)
-        until(lambda: self.health()["model_ready"], "the model answers")
+        until(lambda: self.health().get("model_ready"), "the model answers")  # (503 while it opens)
         return self
 
     def stop(self):

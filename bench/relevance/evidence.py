@@ -10,7 +10,7 @@ from bench.relevance.sets import Prompt, RecallSet
 from bench.relevance.telling import tell
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.embedder import EmbeddingLanes
-from faiss_memory.engine.engine import CANDIDATES as DEPTH
+from faiss_memory.engine.looking import CANDIDATES as DEPTH
 from faiss_memory.engine.models import embed
 from faiss_memory.engine.relevance import Evidence, Judge
 from faiss_memory.engine.searching import (

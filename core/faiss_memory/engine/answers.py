@@ -13,6 +13,7 @@ from threading import Lock
 
 from faiss_memory.engine.found import Found
 from faiss_memory.memory import Memory, Query
+from faiss_memory.rights import seen_now
 
 MOST_ANSWERS = 200
 MOST_BYTES = 8 * 1024 * 1024
@@ -74,10 +75,13 @@ class Answers:
 
 
 def _key(query: Query) -> str | None:
-    """Return a query as a text, which tells 1 from "1" and from true; None for one that is too long to be kept."""
+    """Return a query and what who asks may see as a text, which tells 1 from "1" and from true.
+
+    None for one that is too long to be kept.
+    """
     if len(query.text) + sum(map(len, query.wordings)) > LONGEST_QUERY:
         return None
-    return repr(query)
+    return repr((query, seen_now()))
 
 
 def _size(memory: Memory) -> int:
