@@ -13,6 +13,7 @@ from faiss_memory_plugins.postgres.settings import PostgresSettings
 from faiss_memory_plugins.postgres.store import PostgresStore
 from tests.test_rights import KNOWN, SECRET
 from tests.test_team import OWNER, Member
+from tests.test_team_importing import check_a_members_bundle, check_that_nothing_tells, two_that_differ
 
 
 @pytest.fixture
@@ -102,6 +103,19 @@ def test_where_the_rights_fail_the_wall_stands(two, monkeypatch):
     } <= {1}
     assert ana.ask("GET", "/memory/2").status_code == 404
     assert [project["name"] for project in ana.ask("GET", "/projects").json["projects"]] == ["work"]
+
+
+def test_what_a_member_brings_and_takes_along_goes_by_the_same_rights(
+    make_service, client_of, server, tmp_path
+):
+    def make(name):
+        folder = str(tmp_path / name)
+        return client_of(make_service(store=server.database(), token="tok-3f9a1c", data_dir=folder))
+
+    pair = two_that_differ(make)
+    check_a_members_bundle(pair[1])
+    pair[1].request("DELETE", "/team/ana", headers=OWNER)
+    check_that_nothing_tells(pair, briefly=True)
 
 
 def test_a_user_who_may_make_no_role_and_owns_nothing_works_without_the_wall(server):
