@@ -19,6 +19,7 @@ from faiss_memory.app import build_service, create_app
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
+from faiss_memory.store import reserve
 from tests import forking
 from tests.fakes import FakeModel
 from tests.running import RunningService, closed_port as closed_port_while
@@ -71,10 +72,11 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_service(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., MemoryService]]:
     """Build services on the stand-in embedder, started and ready unless not `started`; they are stopped at the end."""
     made: list[MemoryService] = []
+    monkeypatch.setattr(reserve, "BYTES", 64 * 1024)  # thousands are made, and none of them fills a disk
 
     def make(*plugins: object, started: bool = True, **settings: Any) -> MemoryService:
         # What the stand-in finds alike says nothing about relevance: that is tried with the real model.

@@ -65,6 +65,7 @@ def test_a_memory_is_read_as_it_was_stored(client):
         "timestamp": "2024-05-01T10:00:00+00:00",
         "supersedes": None,
         "superseded_by": None,
+        "actor": None,
     }
 
 
@@ -763,7 +764,7 @@ def test_an_adapters_files_speak_of_the_project(client):
 def test_an_adapters_files_name_the_port_that_a_container_is_published_on(make_service, client_of):
     here = client_of(make_service(port=8000, published_port=8900))
     file = here.get("/adapters/generic/files").json["files"][0]
-    assert "http://127.0.0.1:8900/search" in file["text"]
+    assert "http://127.0.0.1:8900/adapters/generic/search" in file["text"]
     assert ":8000" not in file["text"]
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from tests import forking
 
+_PLAIN = re.compile(r"""faiss-memory(?: +(?:[\w./:=@%+,-]+|'[^'\n]*'|"[^"$`\\\n]*"))+ *""")
 SCRIPT = str(Path(sys.executable).parent / "faiss-memory")
 MOST_SECONDS = 120
 
@@ -59,6 +61,11 @@ class Ended:
         return self.err
 
 
+def plain_words(line: str) -> list[str]:
+    """Split a line that calls the program and that no shell would change: what follows the name; else nothing."""
+    return shlex.split(line)[1:] if _PLAIN.fullmatch(line) else []
+
+
 @dataclass(frozen=True)
 class CommandLine:
     """Runs `faiss-memory` in a folder, with an environment of its own."""
@@ -95,7 +102,9 @@ class CommandLine:
         return id
 
     def shell(self, script: str) -> Ended:
-        """Run a line as a shell would, with the script's folder on the path."""
+        """Run a line as a shell would, with the script's folder on the path; one that needs no shell without it."""
+        if words := plain_words(script):
+            return self(*words, input=None)
         path = f"{Path(SCRIPT).parent}{os.pathsep}{self.environment['PATH']}"
         ended = subprocess.run(
             ["bash", "-c", script], cwd=self.folder, env={**self.environment, "PATH": path},

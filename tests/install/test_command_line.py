@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_merged_is_left_and_the_snippet_is_shown(cli):
         (["install", "generic", "--user", "--shared"], 2, "--user is for all projects"),
         (["install", "generic", "--project", "nowhere", "--yes"], 1, "there is no such folder"),
         (["install", "generic", "--project", "..", "--yes"], 1, "is no project"),
-        (["install", "generic", "--name", "Not a name", "--yes"], 1, "a project's name has"),
+        (["install", "generic", "--name", "Not a name", "--yes"], 1, "a project has a name of"),
     ],
 )
 def test_wrong_usage_is_said(cli, words, code, said):

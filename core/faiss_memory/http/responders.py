@@ -29,8 +29,16 @@ def _guard(response: falcon.Response) -> None:
 
 def taken(route: Route) -> set[str]:
     """Name what a handler is given beside the messages: what it asks for, and who asks where that may be anybody."""
-    asked = set(inspect.signature(route.handler).parameters) & {"rights", "http_request", "http_response"}
+    asked = _parameters(route.handler) & {"rights", "http_request", "http_response"}
     return asked | ({"rights"} if route.public or route.open else set())
+
+
+def _parameters(handler: Callable[..., object]) -> set[str]:
+    """Name what a handler takes. A function's code says so in a hundredth of the time that its signature takes."""
+    code = getattr(handler, "__code__", None)
+    if code is None or hasattr(handler, "__wrapped__"):
+        return set(inspect.signature(handler).parameters)
+    return set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
 
 def responder(route: Route, service: MemoryService) -> Callable[..., None]:

@@ -31,14 +31,15 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def upgrade(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring an older database to the present tables. Raises NewerSchema."""
+    """Bring an older database to the present tables, all at once or not at all. Raises NewerSchema."""
     version = version_of(connection, path)
     if not version:
         raise StoreCorrupt(f"{path} holds no tables of ours")
     connection.create_function("derived_uid", 2, derived_uid, deterministic=True)
     connection.create_function("checksum", -1, checksum, deterministic=True)
-    for old in range(version, SCHEMA_VERSION):
-        connection.executescript(f"BEGIN IMMEDIATE; {UPGRADES[old]} PRAGMA user_version={old + 1}; COMMIT;")
-        log.info("%s was brought to schema %d", path, old + 1)
+    if version < SCHEMA_VERSION:
+        steps = "".join(UPGRADES[old] for old in range(version, SCHEMA_VERSION))
+        connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        log.info("%s was brought to schema %d", path, SCHEMA_VERSION)
     if connection.execute("SELECT 1 FROM state WHERE key = 'digest'").fetchone() is None:
         operations.keep_content(connection, *operations.count_content(connection))
