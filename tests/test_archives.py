@@ -337,6 +337,7 @@ def test_a_file_for_which_there_is_no_room_need_not_be_sent(tmp_path):
         assert (status, "has no room" in said) == (507, True)
 
 
+@pytest.mark.long
 def test_a_damaged_backup_makes_no_whole_archive(elsewhere):
     made = elsewhere.call("POST", "/backup")[1]["backup"]
     with (elsewhere.data / "backups" / made / "base.db").open("r+b") as file:

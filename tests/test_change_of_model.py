@@ -380,6 +380,7 @@ def test_what_is_restored_while_models_change_places_is_embedded_too(home):
     home.assert_answers_by(f"{NEW}@1")
 
 
+@pytest.mark.long
 def test_a_change_of_model_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
     data, chance = tmp_path / "data", random.Random(3)
     drafts = [{"text": f"{' '.join(chance.choices(WORDS, k=6))} place{n:03}"} for n in range(150)]

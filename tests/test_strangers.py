@@ -374,6 +374,7 @@ def test_files_of_a_backup_are_looked_at_before_a_start_takes_them(archive, tmp_
     home.close()
 
 
+@pytest.mark.long
 def test_a_backup_that_holds_what_no_request_could_have_stored_is_refused_as_such(service, archive, tmp_path):
     name = "manual_20260101_000000"
     status = service.call("POST", "/restore", {"backup": name})[0]

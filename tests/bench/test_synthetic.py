@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench.store import OneSize
 from faiss_memory.store.fsck import verify
 
 
+@pytest.mark.long
 def test_a_made_store_opens_answers_and_passes_verify(tmp_path):
     made = OneSize(tmp_path / "data", 700)
     made.prepare()

@@ -310,6 +310,7 @@ def test_without_a_service_there_is_nothing_to_complete(alone):
         assert completed(alone, "faiss-memory search --project x", FAISS_MEMORY_URL=other.url) == []
 
 
+@pytest.mark.long
 def test_bash_completes_with_the_script(cli):
     cli.added("x", "-p", "completed.one")
     ended = cli.shell(

@@ -110,6 +110,7 @@ def test_a_model_that_cannot_be_compiled_here_leaves_keywords_and_says_what_to_d
 
 
 @pytest.mark.usefixtures("real_service")
+@pytest.mark.long
 def test_a_model_that_cannot_be_compiled_here_leaves_the_one_before_answering(tmp_path, model_cache):
     with WithoutThem(tmp_path, cache=model_cache) as running:
         assert running.call("POST", "/memory/add", {"text": "whales sing"})[0] == 201

@@ -77,7 +77,13 @@ KNOWN_AGAIN = {"bug-history": 6, "project-decisions": 1, "personal-notes": 0}
 """How many fixes or decisions the second run knows already."""
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "project-decisions" else pytest.param(name, marks=pytest.mark.long)
+        for name in EXAMPLES
+    ],
+)
 def test_an_example_runs_twice_and_finds_what_it_says(name, cli, copies, running):
     for _ in range(2):
         ended = cli.shell(f"'{copies}/{name}/run.sh'")

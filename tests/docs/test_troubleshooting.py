@@ -204,6 +204,7 @@ def test_its_commands_run(tmp_path):
         assert running.call("GET", "/stats")[1]["total_memories"] == 2
 
 
+@pytest.mark.long
 def test_a_damaged_database_is_mended_as_it_says(tmp_path):
     data = tmp_path / ".local/share/faiss-memory"
     data.parent.mkdir(parents=True)

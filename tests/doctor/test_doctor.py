@@ -158,6 +158,7 @@ class Another:
 # What works.
 
 
+@pytest.mark.long
 def test_a_good_set_up_passes_for_every_assistant(person, service):
     person.installs(
         "claude-code",

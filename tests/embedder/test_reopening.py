@@ -19,6 +19,7 @@ def model(build: Any, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_it_answers_as_before_though_its_files_are_those_of_another_model_now(
     model: Path, build: Any, tmp_path: Path, compiles: list[str]
 ) -> None:

@@ -185,7 +185,7 @@ PURGING = pytest.mark.parametrize(("work", "beside"), BESIDE)
 LONG = [pytest.param(*beside, 100, marks=pytest.mark.faults) for beside in BESIDE for _ in range(3)]
 
 
-@pytest.mark.parametrize(("work", "beside", "cycles"), [(*BESIDE[0], 2), *LONG])
+@pytest.mark.parametrize(("work", "beside", "cycles"), LONG)
 def test_a_kill_at_a_random_moment_beside_purges_loses_nothing_else(purging, tally, work, beside, cycles):
     kills = purging.killed_at_random_moments(work, cycles, most=40_000)
     tally(f"kill -9 of the store under 8 writers, {beside}, at a random moment", kills)

@@ -104,6 +104,7 @@ def kill_is_noticed(service, journal, acknowledged, cycle):
     return False
 
 
+@pytest.mark.long
 def test_a_service_that_is_killed_instead_is_noticed(service, journal, acknowledged, tally):
     """What was asked and stored without an answer is what an orderly stop must not leave behind."""
     for cycle in range(10):

@@ -76,6 +76,7 @@ def _any_order(files, coming, going, in_git):
 
 @generated
 @given(PROJECTS, st.permutations(NAMES), st.permutations(NAMES), st.booleans())
+@pytest.mark.long
 def test_assistants_come_and_go_in_any_order_and_leave_the_same_bytes(files, coming, going, in_git):
     _any_order(files, coming, going, in_git)
 

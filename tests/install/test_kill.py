@@ -98,6 +98,7 @@ def run_through(tmp_path, kill_after, prepare, command, most):
     pytest.fail("it never came to its end")
 
 
+@pytest.mark.long
 def test_an_install_that_is_killed_anywhere_is_finished_by_the_next(tmp_path, kill_after):
     number = run_through(
         tmp_path, kill_after, lambda place: None, lambda place: place.install("one", "three"), 200

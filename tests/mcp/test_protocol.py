@@ -260,6 +260,7 @@ def hanging(port):
         yield connection
 
 
+@pytest.mark.long
 def test_fifty_slow_or_hanging_clients_keep_nobody_from_being_answered(tmp_path):
     with RunningService(tmp_path / "data", fake=True, threads="4") as running:
         connections = list(hanging(running.port))

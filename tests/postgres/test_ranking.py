@@ -131,6 +131,7 @@ def _rounded(matches):
     return [match._replace(similarity=round(match.similarity, 5)) for match in matches]
 
 
+@pytest.mark.long
 def test_a_memory_of_very_many_terms_is_found_by_each_of_them(homes):
     text = " ".join(f"word{number}x" for number in range(20_000))
     for home in homes:

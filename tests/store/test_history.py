@@ -114,6 +114,7 @@ def test_writes_of_one_second_share_a_folder_that_holds_the_last(home, clock, tm
     restored.close()
 
 
+@pytest.mark.long
 def test_backups_of_a_store_that_grows_fast_stay_near_its_size(home, clock, monkeypatch):
     monkeypatch.setattr(snapshots, "LEAST_TO_ROLL", 50_000)
     monkeypatch.setattr("faiss_memory.store.worker.SECONDS_BETWEEN_SAVES", 0.0)
@@ -257,6 +258,7 @@ def test_what_no_backup_reaches_is_told(home, clock):
     assert texts(store) == ["ledger"]
 
 
+@pytest.mark.long
 def test_bases_are_rolled_while_writers_write_and_every_backup_restores(home, small_log, tmp_path):
     store = home.open()
     failures = []

@@ -240,6 +240,7 @@ def test_every_kind_serves_every_metric(home, metric, kind):
 
 @pytest.mark.parametrize(("metric", "kind"), [*product(("dot", "euclidean"), ("HALF", "LISTS"))])
 @pytest.mark.parametrize("middle", [1e6, 1e-6])
+@pytest.mark.long
 def test_vectors_that_half_precision_cannot_hold_stay_exact(home, metric, kind, middle):
     count = KINDS[kind][0]
     vectors, model = of_lengths(count, 1, metric, middle=middle), with_metric(MODEL[0], metric)
