@@ -7,7 +7,8 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,16 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(kept) if kept else tmp_path_factory.mktemp("models")
 
 
+@cache
+def _types_of_ours() -> Mapping[str, Any]:
+    return PluginHost().section_types()
+
+
+def _types(disabled: Sequence[str], extra: Sequence[tuple[str, object]]) -> Mapping[str, Any]:
+    """What plugins can be set; asked once of those that come along, for thousands of services."""
+    return PluginHost(disabled, extra).section_types() if disabled or len(extra) > 1 else _types_of_ours()
+
+
 @pytest.fixture
 def make_service(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
@@ -90,7 +101,7 @@ def make_service(
             ("fake", FakeModel()),
             *((f"test-{number}", plugin) for number, plugin in enumerate(plugins)),
         ]
-        loaded = load(None, given, {}, lambda disabled: PluginHost(disabled, extra).section_types())
+        loaded = load(None, given, {}, lambda disabled: _types(disabled, extra))
         service = build_service(loaded.settings, lambda _: None, extra)
         made.append(service)
         if started:

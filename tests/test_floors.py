@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.every import every
+
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core" / "faiss_memory"
 
@@ -195,7 +197,7 @@ def test_every_room_has_a_floor(house):
     assert rooms == {room for room in FLOOR if room.rpartition(".")[0] == house}
 
 
-@pytest.mark.parametrize("path", [path for path in CORE_FILES if path != CORE / "__init__.py"], ids=_name)
+@every([path for path in CORE_FILES if path != CORE / "__init__.py"], _name)
 def test_the_core_uses_its_own_modules_and_knows_no_guest(path):
     for name in _imports(path):
         assert name != "faiss_memory"
@@ -233,7 +235,7 @@ def test_no_folder_is_a_flat_hall(folder):
     assert len([path for path in folder.iterdir() if path.is_file()]) <= MOST_IN_A_FOLDER
 
 
-@pytest.mark.parametrize("path", GUEST_FILES, ids=_name)
+@every(GUEST_FILES, _name)
 def test_guests_come_in_by_the_front_door(path):
     ours = [name for name in _imports(path) if name.split(".")[0] == "faiss_memory"]
     assert set(ours) <= {"faiss_memory"}
@@ -247,14 +249,14 @@ def test_the_front_door_imports_nothing_of_ours_by_itself():
     assert ran.stdout.split() == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
+@every(FILES, _name)
 def test_imports_stand_at_the_top(path):
     if any(_name(path).startswith(place) or _name(path).endswith(place) for place in INLINE_IMPORTS):
         return
     assert [ast.unparse(node) for node, inside in _nodes(path) if inside and _imported(node)] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
+@every(FILES, _name)
 def test_the_environment_is_read_in_one_place(path):
     ends = {"environ", "getenv", "putenv", "environb"}
     nodes = [node for node, _ in _nodes(path) if {getattr(node, "attr", ""), getattr(node, "id", "")} & ends]
@@ -263,7 +265,7 @@ def test_the_environment_is_read_in_one_place(path):
         assert _name(path) in ("settings/environment.py", "__init__.py")
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
+@every(FILES, _name)
 def test_files_and_functions_stay_small(path):
     lines = len(path.read_text(encoding="utf-8").splitlines())
     assert lines <= 400 or _name(path) in LONG_FILES, lines
@@ -273,7 +275,7 @@ def test_files_and_functions_stay_small(path):
             assert length <= 40 or f"{_name(path)} {node.name}" in LONG_FUNCTIONS, (node.name, length)
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
+@every(FILES, _name)
 def test_broad_excepts_are_listed_with_their_reason(path):
     for node, inside in _nodes(path):
         if isinstance(node, ast.ExceptHandler):
@@ -285,7 +287,7 @@ def test_broad_excepts_are_listed_with_their_reason(path):
             assert not broad or goes_on or f"{_name(path)} {inside}" in BROAD_EXCEPTS, (inside, node.lineno)
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
+@every(FILES, _name)
 def test_a_docstring_says_what_is_returned_by_that_word(path):
     # As PEP 257 has it. A command's docstring is its help.
     for node, _ in _nodes(path):

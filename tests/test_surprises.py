@@ -27,6 +27,7 @@ from faiss_memory.store.worker import Keeper
 from faiss_memory_plugins.ingest.build import Build
 from faiss_memory_plugins.ingest.report import Report
 from tests.conftest import Client
+from tests.every import every
 from tests.fakes import FakeModel
 from tests.store.oracle import until
 from tests.test_floors import FILES, _name
@@ -257,7 +258,7 @@ def test_a_thread_tells_whatever_ends_it(caplog):
     assert "IndexError" in caplog.text
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
+@every(FILES, _name)
 def test_threads_are_started_in_one_way(path):
     """A bare thread that fails tells nobody. The lanes of a build hand what they raise to who waits for them."""
     allowed = {

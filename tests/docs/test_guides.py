@@ -25,6 +25,8 @@ from tests.cli.terminals import SCRIPT, CommandLine, plain_words
 from tests.docs.documents import ROOT, anchors, blocks, read
 from tests.running import RunningService
 
+FIRST = {"claude-code", "cursor", "codex", "continue", "generic"}
+"""Those whose guides are followed in every run; `make long` follows the others as well."""
 NAMES = [
     "claude-code",
     "cursor",
@@ -125,7 +127,9 @@ def _as_here(text, home, running):
     return text.replace("/home/you", str(home)).replace("127.0.0.1:8900", f"127.0.0.1:{running.port}")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [name if name in FIRST else pytest.param(name, marks=pytest.mark.long) for name in NAMES]
+)
 def test_a_guide_that_is_followed_writes_what_it_shows_and_takes_it_away_again(name, shell, home, running):
     before, shown = _there(home), []
     for block in blocks(f"docs/integrations/{name}.md"):

@@ -19,6 +19,7 @@ from faiss_memory.settings import known_keys, load
 from tests.cli.conftest import environment
 from tests.cli.terminals import CommandLine
 from tests.docs.documents import ROOT, blocks, commands, prose, section
+from tests.every import every
 from tests.running import RunningService
 
 NAME = "docs/TROUBLESHOOTING.md"
@@ -132,9 +133,7 @@ def _letters(text: str) -> str:
 # What it quotes.
 
 
-@pytest.mark.parametrize(
-    "quoted", dict.fromkeys([*quotations(), *_quoted(section("README.md", "## Troubleshooting"))])
-)
+@every(dict.fromkeys([*quotations(), *_quoted(section("README.md", "## Troubleshooting"))]))
 def test_what_is_quoted_is_what_the_program_says(quoted):
     assert len(_letters(quoted)) >= FEWEST, "too short to be found in one place"
     assert any(_pattern(quoted).search(text) for text in messages())
@@ -145,7 +144,7 @@ def test_quotations_are_found():
     assert "port … is taken, perhaps by another FAISS Memory" in quotations()
 
 
-@pytest.mark.parametrize("text", errors(), ids=lambda text: text.replace(HOLE, "…")[:60])
+@every(errors(), lambda text: text.replace(HOLE, "…"))
 def test_every_error_has_an_entry(text):
     explained = any(_pattern(quoted).search(text) for quoted in quotations())
     assert explained != (text in WITHOUT_ENTRY), "explain it, or say in WITHOUT_ENTRY why not"

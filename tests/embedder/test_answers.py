@@ -36,12 +36,13 @@ MODELS: dict[str, dict[str, Any]] = {
     "bert that does not normalise": {"kind": "bert", "pooling": "max", "normalize": False},
 }
 
+pytestmark = pytest.mark.long  # torch takes half a minute to be imported and to compile these models
+
 
 def cosines(a: Any, b: Any) -> Any:
     return (a * b).sum(axis=1)
 
 
-@pytest.mark.long
 def test_the_real_model_answers_like_sentence_transformers(real: Embedder, reference: Any) -> None:
     location = find_source(REAL).location
     texts = [*TEXTS, *(f"memory number {n} " * (n + 1) for n in range(0, 60, 4))]

@@ -12,6 +12,8 @@ import pytest
 from faiss_memory.embedder import compile as compiling, open_embedder, reopen_embedder
 from faiss_memory.errors import EmbedderError
 
+pytestmark = pytest.mark.long  # torch takes half a minute to be imported and to compile these models
+
 
 @pytest.fixture
 def model(build: Any, tmp_path: Path) -> Path:
@@ -19,7 +21,6 @@ def model(build: Any, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.long
 def test_it_answers_as_before_though_its_files_are_those_of_another_model_now(
     model: Path, build: Any, tmp_path: Path, compiles: list[str]
 ) -> None:
