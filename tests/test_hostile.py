@@ -6,6 +6,7 @@ import http.client
 import json
 import logging
 import socket
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
@@ -37,9 +38,12 @@ def running(tmp_path_factory):
 def answers(port, request, *, close=True):
     """Send bytes as they are and half-close; gives (status, headers, body) of every answer that comes back."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(request)
-        if close:
-            connection.shutdown(socket.SHUT_WR)
+        with suppress(
+            OSError
+        ):  # it may have been refused, and the connection closed, before all of it was sent
+            connection.sendall(request)
+            if close:
+                connection.shutdown(socket.SHUT_WR)
         received = b""
         try:
             while part := connection.recv(65536):
