@@ -127,6 +127,7 @@ if TYPE_CHECKING:
         arrival_of as arrival_of,
         judged as judged,
         memory_of as memory_of,
+        merged_as as merged_as,
         relinked as relinked,
     )
     from faiss_memory.contracts.service import (

@@ -61,6 +61,7 @@ from faiss_memory import (
     judged,
     keeps_nothing,
     memory_of,
+    merged_as,
     metric_in,
     nearest_known,
     relinked,
@@ -300,8 +301,7 @@ class ShelfStore(Store, Merging):
                 if outcome in WRITTEN and outcome != "purge" and not dry_run:
                     self._take(arrival, here, part)
                     here = self._here(arrival.uid)
-                is_meant = here is not None and (here.memory is not None or outcome == "purge")
-                merged.append(Merged(outcome, here.memory_id if here and is_meant else None))
+                merged.append(merged_as(outcome, here))
             self._relink()
             return merged
 

@@ -166,6 +166,12 @@ def judged(arrival: Arrival, here: Here | None) -> Outcome:
     return outcome
 
 
+def merged_as(outcome: Outcome, here: Here | None) -> Merged:
+    """Return what is answered of an arrival, where this is known of it now."""
+    is_meant = here is not None and (here.memory is not None or outcome == "purge")
+    return Merged(outcome, here.memory_id if here is not None and is_meant else None)
+
+
 def _judged(arrival: Arrival, here: Here | None) -> Outcome:
     if here is None:
         return "noted" if arrival.draft is None else "new"

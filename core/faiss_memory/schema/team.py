@@ -147,7 +147,7 @@ class LogEntry(Answer):
     about: str
 
 
-class LogAnswer(Answer):
+class TeamLogAnswer(Answer):
     """What was done, the newest first."""
 
     entries: list[LogEntry]

@@ -86,7 +86,7 @@ class Teaming:
         (self._team.unlink if body.unlink else self._team.link)(params.name, body.subject, rights)
         return messages.DoneAnswer(success=True, name=params.name)
 
-    def log(self, params: messages.LogRequest, rights: Rights) -> messages.LogAnswer:
+    def log(self, params: messages.LogRequest, rights: Rights) -> messages.TeamLogAnswer:
         """Return what was done."""
         _check_owner(rights)
         found = [
@@ -96,7 +96,7 @@ class Teaming:
             )
             for one in self._team.entries(params.limit, params.actor, params.before)
         ]  # fmt: skip
-        return messages.LogAnswer(entries=found, count=len(found))
+        return messages.TeamLogAnswer(entries=found, count=len(found))
 
     def me(self, rights: Rights) -> messages.MeAnswer:
         """Return who asks, and what may be done."""

@@ -9,7 +9,6 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
@@ -252,9 +251,11 @@ class Team:
         if now - self._last_refused < _SECONDS_BETWEEN_REFUSED:
             return
         self._last_refused = now
-        with suppress(Exception):
+        try:
             if self.exists:
                 self._tables.write(lambda run: self._log.write(run, address or "?", REFUSED, (), (), why))
+        except Exception:
+            log.exception("the log of the team could not be written")
 
     def entries(self, limit: int, actor: str | None = None, before: str | None = None) -> list[Entry]:
         """Return what was done, the newest first."""

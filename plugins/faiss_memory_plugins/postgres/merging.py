@@ -15,10 +15,10 @@ from faiss_memory import (
     Here,
     Memory,
     Merged,
-    Outcome,
     Tombstone,
     judged,
     memory_of,
+    merged_as,
     sequence_of,
 )
 from faiss_memory_plugins.postgres.database import Transaction
@@ -47,12 +47,7 @@ def here_of(run: Transaction, uids: Collection[str], *, locked: bool = False) ->
 def preview(run: Transaction, arrivals: Sequence[Arrival]) -> list[Merged]:
     """Return what `merge` would do."""
     known = here_of(run, {one.uid for one in arrivals})
-    return [_told(judged(one, known.get(one.uid)), known.get(one.uid)) for one in arrivals]
-
-
-def _told(outcome: Outcome, here: Here | None) -> Merged:
-    is_meant = here is not None and (here.memory is not None or outcome == "purge")
-    return Merged(outcome, here.memory_id if here is not None and is_meant else None)
+    return [merged_as(judged(one, known.get(one.uid)), known.get(one.uid)) for one in arrivals]
 
 
 def merge(
@@ -76,7 +71,7 @@ def merge(
                 _bury(run, writer, arrival, here, number)
             written.append(number)
             here = here_of(run, [arrival.uid])[arrival.uid]
-        merged.append(_told(outcome, here))
+        merged.append(merged_as(outcome, here))
     writer.relink(run, written)
     return merged
 

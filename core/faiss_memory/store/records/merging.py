@@ -15,10 +15,10 @@ from faiss_memory.contracts.merging import (
     Arrival,
     Here,
     Merged,
-    Outcome,
     Tombstone,
     judged,
     memory_of,
+    merged_as,
 )
 from faiss_memory.errors import Conflict, MemoryNotFound
 from faiss_memory.memory import Memory, Origin
@@ -50,12 +50,7 @@ def here_of(truth: Truth, uids: Collection[str]) -> dict[str, Here]:
 def preview(truth: Truth, arrivals: Sequence[Arrival]) -> list[Merged]:
     """Return what `merge` would do. Of two arrivals with one uid the second is compared with what is there as well."""
     known = here_of(truth, {one.uid for one in arrivals})
-    return [_told(judged(one, known.get(one.uid)), known.get(one.uid)) for one in arrivals]
-
-
-def _told(outcome: Outcome, here: Here | None) -> Merged:
-    is_meant = here is not None and (here.memory is not None or outcome == "purge")
-    return Merged(outcome, here.memory_id if here is not None and is_meant else None)
+    return [merged_as(judged(one, known.get(one.uid)), known.get(one.uid)) for one in arrivals]
 
 
 def merge(
@@ -72,7 +67,7 @@ def merge(
             _write(truth, arrival, here, number, embedding, changes)
             written.append(number)
             here = here_of(truth, [arrival.uid])[arrival.uid]
-        merged.append(_told(outcome, here))
+        merged.append(merged_as(outcome, here))
     truth.relink(written, changes)
     return merged
 
