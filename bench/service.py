@@ -17,7 +17,10 @@ class Service:
 
     def __init__(self, data: Path) -> None:
         self.began = time.perf_counter()
-        self._log = (data.parent / "bench.log").open("w+")
+        written = (data.parent / "bench.log").open("w")
+        self._log = (
+            data.parent / "bench.log"
+        ).open()  # a place of its own in the file: what is read moves no writer
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -31,9 +34,10 @@ class Service:
                 "--set",
                 f"plugins.ingest.roots={data.parent}",
             ],
-            stderr=self._log,
+            stderr=written,
             env={**os.environ, "XDG_RUNTIME_DIR": str(data.parent)},
         )
+        written.close()
         self.pid = self._process.pid
         self._connect()
 
