@@ -9,6 +9,7 @@ fork.
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import runpy
@@ -192,6 +193,21 @@ def _imported() -> None:
         import_module(name)
     for point in entry_points(group="faiss_memory"):
         point.load()
+    _settled()
+
+
+def _settled() -> None:
+    """Have done once what each service does anew and what comes out the same."""
+    from falcon import App  # noqa: PLC0415
+
+    from faiss_memory.plugin_host import PluginHost, our_packages  # noqa: PLC0415
+    from faiss_memory.settings import load  # noqa: PLC0415
+    from faiss_memory_plugins.ingest.ignoring import Rules  # noqa: PLC0415
+
+    App()  # reads the types of files
+    our_packages()
+    host = PluginHost()
+    Rules.of(load(None, {}, {}, lambda _: host.section_types()).settings)
 
 
 def _forked(control: socket.socket, silenced: Mapping[str, str]) -> None:
@@ -272,6 +288,7 @@ if __name__ == "__main__":
     _imported()
     if len(os.listdir("/proc/self/task")) > 1:
         sys.exit("a thread was started by an import")
+    gc.freeze()  # no search for garbage in a fork copies what all of them share
     _forked(socket.socket(fileno=int(sys.argv[1])), silenced)
     if sys.argv[1:2] == ["-m"]:
         sys.argv = sys.argv[2:]

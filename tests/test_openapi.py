@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from faiss_memory import TOOLS, Answer, Message, Route, hookimpl
+from faiss_memory.app import create_app
 from faiss_memory.schema import AddRequest, ForgetRequest, NovelRequest, SearchRequest
 from tests.running import RunningService
 
@@ -298,3 +299,17 @@ def test_generated_requests_find_no_difference_between_document_and_service(tmp_
         )  # fmt: skip
         assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr
         assert "Traceback" not in running.log.read_text()
+
+
+def test_a_guests_message_that_cannot_be_described_is_found_at_the_start(make_service):
+    class Odd:
+        """A plugin that answers what JSON does not have."""
+
+        @hookimpl
+        def register_routes(self):
+            answer = _message("Odd", number=complex)
+            return [Route(method="GET", path="/odd", summary="x", answer=answer, handler=lambda: None)]
+
+    service = make_service(Odd())
+    with pytest.raises(TypeError, match="complex"):
+        create_app(service)

@@ -33,7 +33,7 @@ from faiss_memory.http.routes import core_routes
 from faiss_memory.http.sessions import Sessions, session_routes
 from faiss_memory.http.uploads import Uploads
 from faiss_memory.memory import Query, Ranking, SearchResult
-from faiss_memory.plugin_host import PluginHost
+from faiss_memory.plugin_host import PluginHost, our_packages
 from faiss_memory.proving import PATH
 from faiss_memory.rights import STRANGER
 from faiss_memory.service.assistant_files import AssistantFiles
@@ -215,7 +215,7 @@ def _sign_in(settings: Settings) -> Any:
 
 def _described(service: MemoryService, routes: Sequence[Route], *, has_home: bool) -> Sequence[Route]:
     """Return the pages that describe the calls, and the one at `/` unless a plugin has one."""
-    openapi.check(routes)  # a guest's message that cannot be described is found at the start
+    openapi.check(routes, our_packages())  # a guest's message that cannot be described is found at the start
     described = tuple(routes)
     home = Route(
         method="GET", path="/", summary="A page that says what runs", static=True, group="Pages",

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import pluggy
@@ -135,16 +136,33 @@ class PluginHost:
 
 
 class _Manager(pluggy.PluginManager):
-    """Does not look for hooks under Python's own names, which are most of an object's: each look costs time."""
+    """Looks only at what is marked as a hook: most names of an object are Python's own, and each look costs time."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
-        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
+        of_class = getattr(type(plugin), name, None)
+        plain = isinstance(of_class, FunctionType) and not hasattr(of_class, f"{self.project_name}_impl")
+        if name.startswith("__") or plain:
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
 
 
 @cache
 def _installed() -> Sequence[EntryPoint]:
     """Return what is installed, in order of name. Read once: each package is opened for it."""
     return sorted(entry_points(group=hooks.PROJECT), key=lambda point: point.name)
+
+
+@cache
+def our_packages() -> frozenset[str]:
+    """Return the names of the packages that come with this one, and so are tried by the same tests."""
+    names = cache(lambda distribution: distribution.name)  # each time that it is asked for, a file is read
+    ours = __package__.partition(".")[0]
+    brought = {
+        point.module.partition(".")[0]
+        for point in _installed()
+        if point.dist is not None and names(point.dist).replace("-", "_") == ours
+    }
+    return frozenset({ours, *brought})
 
 
 def missing_of(part: object, contract: type[object]) -> list[str]:

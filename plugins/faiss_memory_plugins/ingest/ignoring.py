@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,6 +112,7 @@ def _read(lines: Iterator[str] | Sequence[str], *, strictly: bool = True) -> tup
     return tuple(reversed(found))
 
 
+@lru_cache(1024)  # most folders have the same few dozen lines
 def _pattern(line: str) -> Pattern | None:
     """Read a line as gitignore(5) has it; None for one that says nothing. Raises InvalidGlob."""
     written = line.rstrip(" ")
