@@ -703,6 +703,7 @@ def test_a_small_body_is_read_so_that_the_refusal_reaches_its_client(guarded, sa
             said += more
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("token", ["t0ken", "that of the run"])
 def test_a_large_body_of_who_is_let_in_is_read(guarded, token):
     if token == "that of the run":

@@ -139,6 +139,7 @@ def test_unpacked_by_hand_it_restores_as_any_backup_does(archive, tmp_path):
         assert len(texts(service)) == 3
 
 
+@pytest.mark.long
 def test_an_archive_larger_than_any_other_body_is_taken(tmp_path):
     """The largest body that the server takes otherwise is 64 MB."""
     with RunningService(tmp_path / "data", fake=True) as service:
@@ -332,6 +333,7 @@ def test_what_will_not_be_taken_need_not_be_sent(tmp_path):
         assert (status, "limits.archive_bytes" in said) == (413, True)
 
 
+@pytest.mark.long
 def test_a_file_for_which_there_is_no_room_need_not_be_sent(tmp_path):
     with RunningService(tmp_path / "data", fake=True, **{"limits.archive_bytes": str(10**18)}) as service:
         status, said = refused_before_it_is_sent(service, 10**17)

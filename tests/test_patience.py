@@ -218,6 +218,7 @@ def test_room_is_made_by_who_has_been_waited_for_longest(connected, monkeypatch)
     assert closed() == [True, True, True, True, True, False]
 
 
+@pytest.mark.long
 def test_a_request_in_pieces_is_answered(running):
     body = json.dumps({"text": "in pieces"}).encode()
     head = b"POST /memory/add HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -503,6 +503,7 @@ def archived(store):
         return b"".join(pieces)
 
 
+@pytest.mark.long
 def test_what_a_restore_leaves_out_is_named_by_the_service(tmp_path):
     with RunningService(tmp_path / "data", fake=True) as running:
         gone = running.call("POST", "/memory/add", {"text": "purged"})[1]["id"]

@@ -150,6 +150,7 @@ def test_each_check_finds_what_is_wrong(tmp_path):
     assert sorted(failed) == sorted((check, name) for name, (check, _, _) in wanted.items()), output
 
 
+@pytest.mark.long
 def test_tests_of_ones_own_are_run_beside_the_checks(tmp_path):
     (tmp_path / "test_own.py").write_text("def test_own():\n    pass\n")
     _, output = _checked(tmp_path, ["cursor"], "test_own.py", "-k", "test_own or a_name_and_a_title")

@@ -117,6 +117,7 @@ def test_a_service_whose_log_is_full_goes_on(tmp_path):
         assert "POST /memory/add 201" in said
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux makes a pipe so small")
 def test_a_service_whose_standard_error_nobody_reads_answers_and_stops(tmp_path):
     reads, writes = os.pipe()

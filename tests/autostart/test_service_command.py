@@ -43,6 +43,7 @@ def test_it_is_installed_and_told(faiss_memory, unit, home, systemctl):
     assert "log_file=" in text
 
 
+@pytest.mark.long
 def test_installed_again_it_says_that_nothing_changed(faiss_memory, unit):
     faiss_memory("service", "install")
     before = unit.read_bytes()
@@ -74,6 +75,7 @@ def test_its_state_is_told_to_people_and_programs(faiss_memory, unit, home, syst
     assert (stopped["installed"], stopped["running"], stopped["address"]) == (True, False, None)
 
 
+@pytest.mark.long
 def test_one_that_was_started_by_hand_is_told(faiss_memory, tmp_path):
     left = {"url": "http://127.0.0.1:8999", "pid": os.getpid(), "secret": "known", "started": "x"}
     (tmp_path / "runtime/faiss-memory").mkdir(parents=True)
@@ -92,6 +94,7 @@ def test_a_systemd_that_does_not_answer_is_told_in_the_state(faiss_memory, syste
     assert "refused" in told["remark"]
 
 
+@pytest.mark.long
 def test_it_is_stopped_started_and_restarted(faiss_memory, systemctl):
     faiss_memory("service", "install")
     systemctl.calls()
@@ -111,6 +114,7 @@ def test_what_needs_it_installed_says_so(faiss_memory, systemctl, name):
     assert systemctl.calls() == []
 
 
+@pytest.mark.long
 def test_uninstalled_it_says_where_the_memories_stay(faiss_memory, unit):
     faiss_memory("service", "install", "--data-dir", "/m")
     ended = faiss_memory("service", "uninstall")
@@ -154,6 +158,7 @@ def test_wrong_settings_are_refused_and_nothing_is_left(faiss_memory, home, syst
     assert (list(home.iterdir()), systemctl.calls()) == ([], [])
 
 
+@pytest.mark.long
 def test_the_end_of_the_log_is_shown(faiss_memory, home):
     missing = faiss_memory("service", "logs", code=1).stderr
     assert "there is no log yet" in missing

@@ -87,6 +87,7 @@ class WithoutThem(RunningService):
         self._environment["PYTHONPATH"] = str(folder)
 
 
+@pytest.mark.long
 def test_the_service_answers_without_what_is_left_out_from_its_first_start_on(tmp_path):
     with WithoutThem(tmp_path, cache=tmp_path / "cache") as running:
         assert running.call("POST", "/memory/add", {"text": "whales sing"})[0] == 201

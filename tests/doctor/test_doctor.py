@@ -342,6 +342,7 @@ def test_files_that_ask_at_another_port(person, monkeypatch, closed_port):
     assert "has moved to another address" in failures(failed)
 
 
+@pytest.mark.long
 def test_a_service_that_has_moved_is_found_by_every_way_that_can(person, locked_service):
     person.installs("claude-code", "cursor", "codex", "continue")
     person.trusts()
@@ -579,6 +580,7 @@ def test_a_program_that_cannot_be_run(person):
     assert "or the Python that it names, is not there" in failures(failed)
 
 
+@pytest.mark.long
 def test_a_hook_that_asks_another_service(person, tmp_path, monkeypatch):
     person.installs("cursor")
     with RunningService(tmp_path / "data", fake=True) as other:

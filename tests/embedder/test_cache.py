@@ -78,6 +78,7 @@ def test_a_damaged_entry_is_compiled_again(
     assert len(compiles) == 2
 
 
+@pytest.mark.long
 def test_an_entry_of_an_older_format_is_compiled_again(model: Path, cache: Path, compiles: list[str]) -> None:
     open_embedder(str(model), cache)
     facts = entry(cache) / "compiled.json"
@@ -86,6 +87,7 @@ def test_an_entry_of_an_older_format_is_compiled_again(model: Path, cache: Path,
     assert len(compiles) == 2
 
 
+@pytest.mark.long
 def test_changed_weights_are_noticed(model: Path, build: Any, cache: Path, compiles: list[str]) -> None:
     before = open_embedder(str(model), cache)
     build(model, seed=1)

@@ -47,6 +47,7 @@ def by_numpy(metric: Metric, every: Any, query: Any) -> list[int]:
     return np.argsort(-found, kind="stable")[:10].tolist()
 
 
+@pytest.mark.long
 def test_the_first_ten_of_a_model_that_does_not_normalise_differ_by_metric(
     plain: Path, compiles: list[str], tmp_path: Path
 ) -> None:
@@ -77,6 +78,7 @@ def test_the_first_ten_of_a_model_that_does_not_normalise_differ_by_metric(
     assert len(compiles) == 1
 
 
+@pytest.mark.long
 def test_the_metric_is_that_of_the_models_files_unless_another_is_wanted(
     build: Any, compiles: list[str], tmp_path: Path
 ) -> None:
@@ -98,6 +100,7 @@ def test_the_metric_is_that_of_the_models_files_unless_another_is_wanted(
     assert open_embedder(str(folder), cache, metric="cosine").metric == "cosine"  # type: ignore[attr-defined]
 
 
+@pytest.mark.long
 def test_what_was_compiled_to_normalise_is_compiled_anew_for_another_metric(
     plain: Path, compiles: list[str], tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ from tests.faults.disks import small_tmpfs
 from tests.faults.service import Client, check_records, check_service
 from tests.running import RunningService
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture
 def small_disk(tmp_path):

@@ -32,6 +32,7 @@ def test_a_second_service_leaves_at_once_and_says_who_owns_the_folder(tmp_path, 
     tally("a second service on one data folder", result="left at once, and said why")
 
 
+@pytest.mark.faults
 @times(4, 200)
 def test_of_processes_that_start_together_one_gets_the_folder(nursery, tmp_path, tally, cycles):
     for cycle in range(cycles):
@@ -100,6 +101,7 @@ def test_records_that_another_program_holds_are_not_taken_for_damaged(nursery, t
     assert not list((tmp_path / "data").glob("memory.db.broken*"))
 
 
+@pytest.mark.faults
 def test_a_service_leaves_a_process_of_its_own_folder_alone(tmp_path):
     """Two services with a folder each do not meet."""
     with (

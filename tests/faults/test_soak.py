@@ -14,6 +14,8 @@ from tests.faults.service import Client
 from tests.running import RunningService
 from tests.store.oracle import until
 
+pytestmark = pytest.mark.faults
+
 WARM = 3
 """Rounds until all has been met once that is kept for good, such as a thread's own buffers."""
 READERS = 8

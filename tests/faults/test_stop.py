@@ -18,6 +18,8 @@ from tests.faults.test_kill import times
 from tests.running import RunningService
 from tests.store.oracle import until
 
+pytestmark = pytest.mark.faults
+
 WRITERS = 64
 
 

@@ -186,6 +186,7 @@ def test_a_child_that_is_at_work_for_ever_does_not_hold_up_the_end(monkeypatch, 
     assert process.poll() is not None
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("projects", [300, pytest.param(3000, marks=pytest.mark.faults)])
 def test_many_projects_are_stopped_in_time(tmp_path, tally, projects):
     with RunningService(tmp_path / "data", fake=True, **{"limits.batch": "5000"}) as service:

@@ -145,6 +145,7 @@ def test_whatever_happens_to_a_tree_it_comes_to_the_state_of_a_fresh_build(make_
     until(is_as_fresh, shelf.state)
 
 
+@pytest.mark.long
 def test_a_kill_in_the_middle_of_a_build_leaves_nothing_behind(tmp_path):
     def texts(service):
         found = service.call("GET", "/memories?limit=1000&project=*")[1]["memories"]

@@ -191,6 +191,7 @@ def test_a_model_is_told_that_the_service_does_not_run_and_can_use_it_as_soon_as
             assert {**ours, "outputSchema": real["outputSchema"]} == real
 
 
+@pytest.mark.long
 def test_it_finds_a_service_that_was_restarted_at_another_port(tmp_path):
     service = RunningService(tmp_path / "data", fake=True)
     with service, Piped(tmp_path, environment(tmp_path)) as assistant:
@@ -214,6 +215,7 @@ def test_it_finds_a_service_that_was_restarted_at_another_port(tmp_path):
         assert result["structuredContent"]["count"] == 1
 
 
+@pytest.mark.long
 def test_what_the_service_refuses_is_told_to_the_model(tmp_path):
     with RunningService(tmp_path / "data", fake=True, token="tok-1") as service:
         # As by somebody else: in the home of who runs it, the service's own secret lets in.

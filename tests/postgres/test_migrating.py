@@ -94,6 +94,7 @@ def migrated(alone, source, to, *more):
     return json.loads(ended.out)
 
 
+@pytest.mark.postgres
 def test_memories_go_there_and_back_and_a_killed_migration_goes_on(alone, server, source, tmp_path):
     address = server.database()
     words = [SCRIPT, "migrate", "--data-dir", str(source), "--to", address]

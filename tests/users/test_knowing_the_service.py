@@ -96,6 +96,7 @@ def test_a_squatted_port_is_told_nothing_whatever_is_left_or_set(own, tmp_path):
         told_nothing(squatter, everybody(tmp_path, squatter.url, FAISS_MEMORY_TOKEN=TOKEN))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "127.0.0.1", "[::ffff:127.0.0.1]"])
 def test_an_address_by_another_name_of_this_machine_has_to_prove_the_same(own, tmp_path, name):
     with squatting() as squatter:

@@ -147,6 +147,7 @@ def test_others_are_people_who_can_log_in(monkeypatch):
     assert peers.named_few(list("abcdefg")) == "a, b, c, d, e and 2 more"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("given", [{}, {"token": TOKEN}, {"others_need_token": True}])
 @pytest.mark.parametrize("others", [[], ["bob"]])
 def test_start_and_doctor_say_when_others_share_the_machine(monkeypatch, caplog, given, others):
