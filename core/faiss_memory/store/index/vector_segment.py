@@ -219,17 +219,16 @@ class VectorPart:
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # absent from faiss's stubs
         (found,), (positions,) = self._flat.search(vector.reshape(1, -1), count, params=parameters)
         found = of_squares(found) if self._metric == EUCLIDEAN else found
-        return Near(self.keys[positions], found, self._angles(vector, self._vectors(positions), found))
+        angles = found if self._metric == COSINE else self._cosines(vector, self._vectors(positions))
+        return Near(self.keys[positions], found, angles)
 
     def _near(self, vector: Vectors, which: Ids | slice) -> Near:
         """Compare a query with the passages at some positions."""
         vectors = self._vectors(which)
         found = similarities(self._metric, vectors, vector)
-        return Near(self.keys[which], found, self._angles(vector, vectors, found))
-
-    def _angles(self, vector: Vectors, vectors: Vectors, found: Similarities) -> Similarities:
-        """Return the cosines of a query with vectors, which by the cosine are what was `found`."""
-        return found if self._metric == COSINE else self._cosines(vector, vectors)
+        return Near(
+            self.keys[which], found, found if self._metric == COSINE else self._cosines(vector, vectors)
+        )
 
     def _cosines(self, vector: Vectors, vectors: Vectors) -> Similarities:
         return cosines(self._metric, vectors, vector[np.newaxis])[:, 0]
