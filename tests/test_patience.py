@@ -226,3 +226,37 @@ def test_a_request_in_pieces_is_answered(running):
         for piece in (head, b"Content-Length: %d\r\n\r\n" % len(body), body[:5], body[5:]):
             client.sendall(piece)
         assert client.recv(20).startswith(b"HTTP/1.1 201")
+
+
+REFUSED = b"POST /memory/add HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n"
+
+
+def test_who_is_refused_while_sending_can_send_on_and_read_why(running):
+    """Most clients read nothing before they have sent all: a connection that was reset would tell them nothing."""
+    size = 32 * 2**20
+    with socket.create_connection(("127.0.0.1", running.port), timeout=60) as client:
+        client.sendall(REFUSED + b"Content-Length: %d\r\n\r\n" % size)
+        for _ in range(32):
+            client.sendall(bytes(2**20))
+        client.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: client.recv(2**16), b""))
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert b"another origin" in answer
+
+
+def test_who_was_refused_is_not_waited_for_for_ever(connected):
+    channel, client = connected()
+    channel.received(REFUSED + b"Content-Length: 99999999\r\n\r\n")
+    channel.service()
+    channel.handle_write()
+    assert client.recv(2**16).startswith(b"HTTP/1.1 403 ")
+    client.sendall(b"{")
+    channel.handle_read()
+    since = channel._lingering_since
+    assert channel.connected
+    assert not channel.is_too_slow(since + 4)
+    assert channel.is_too_slow(since + 6)
+    client.close()
+    channel.handle_read()
+    channel.handle_write()
+    assert not channel.connected

@@ -6,6 +6,7 @@ everybody else. Whoever moves on at a moderate pace is waited for, however long 
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -19,6 +20,12 @@ SECONDS_OF_GRACE = 30.0
 """For a request's body and for reading an answer; beyond, so many bytes for each second:"""
 LEAST_BYTES_A_SECOND = 1000
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_LINGER = 5.0
+BYTES_TO_LINGER = 256 * 2**20
+"""Who was refused may still be sending, and finds the answer only afterwards: so long and so much of it is read away.
+
+A connection that is closed before is reset, and what the client has not read by then is lost (RFC 9112, 9.6).
+"""
 
 
 class PatientChannel(HTTPChannel):  # type: ignore[misc]
@@ -29,10 +36,14 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
         self._has_served = False
         self._answering_since: float | None = None
         self._sent = 0
+        self._is_refused = False
+        self._lingering_since: float | None = None
+        self._read_away = 0
         super().__init__(*arguments, **named)
 
     def service(self) -> None:
         """Answer one request. What waitress does not catch, such as a plugin's `sys.exit()`, ends the connection."""
+        self._is_refused = self.requests[0].error is not None
         try:
             super().service()
         except BaseException:
@@ -51,10 +62,37 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
         return sent
 
     def handle_close(self) -> None:
-        """Close the connection, and the file that a half sent body was written to."""
+        """Close the connection, and the file that a half sent body was written to; a refused one lingers before."""
+        if self._is_refused and not self._stops_sending():
+            return
         if self.request is not None:
             self.request.close()
         super().handle_close()
+
+    def _stops_sending(self) -> bool:
+        """Begin to linger, if the client is still there; returns whether it is not."""
+        self._is_refused = False
+        if not self.connected or self.total_outbufs_len:
+            return True
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            return True
+        self._lingering_since, self.will_close = time.monotonic(), False
+        return False
+
+    def handle_read(self) -> None:
+        """Read what came; of one that was refused it is thrown away."""
+        if self._lingering_since is None:
+            super().handle_read()
+            return
+        try:
+            read = len(self.recv(self.adj.recv_bytes))  # closes the connection where nothing more comes
+        except OSError:
+            read = 0
+        self._read_away += read
+        if not read or self._read_away > BYTES_TO_LINGER:
+            self.will_close = True
 
     @property
     def is_at_work(self) -> bool:
@@ -63,6 +101,8 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
 
     def is_too_slow(self, now: float) -> bool:
         """Return whether the client takes longer than any that means well. To be asked every moment."""
+        if self._lingering_since is not None:
+            return now - self._lingering_since > SECONDS_TO_LINGER
         if self.total_outbufs_len:
             if self._answering_since is None:
                 self._answering_since, self._sent = now, 0
