@@ -11,6 +11,7 @@
  * @property {string[]} cues
  * @property {Record<string, unknown>} metadata
  * @property {string | null} [by]
+ * @property {string | null} [actor] who of the team wrote it; null for the owner
  * @property {string} [uid]
  * @property {number | null} [supersedes]
  * @property {number | null} [superseded_by]

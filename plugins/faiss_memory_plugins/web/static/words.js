@@ -25,6 +25,25 @@ export function ago(time) {
   return short.format(new Date(time));
 }
 
+/** The end of a time, said as people say it: of what ends at midnight, the day before is the last. @param {string} time */
+export function until(time) {
+  const end = new Date(time);
+  return end.getHours() || end.getMinutes() ? `until ${full.format(end)}` : `to the end of ${short.format(new Date(end.getTime() - 1))}`;
+}
+
+/** The last day of what ends at a time, as a field for dates has it. @param {string | undefined} time */
+export function lastDay(time) {
+  if (!time) return "";
+  const last = new Date(new Date(time).getTime() - 1);
+  return [last.getFullYear(), last.getMonth() + 1, last.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+}
+
+/** The time at which a day ends, here. @param {string} day `2026-04-30` */
+export function endOf(day) {
+  const [year, month, date] = day.split("-").map(Number);
+  return new Date(year, month - 1, date + 1).toISOString();
+}
+
 /** @param {number} bytes */
 export function size(bytes) {
   const units = ["bytes", "KB", "MB", "GB", "TB"];

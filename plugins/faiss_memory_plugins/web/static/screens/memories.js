@@ -18,6 +18,9 @@ import { OneMemory } from "./memory.js";
 const ROW = 6.4 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 const FILTERS = ["project", "tag", "source", "by", "days", "state"];
 
+/** What is said of a memory that does not hold any more. @type {Record<string, string>} */
+const OVER = { expired: "over", changed: "file changed", gone: "file gone" };
+
 /** @typedef {import("../api.js").Found} Found */
 
 /** @param {{one: Found, isHere: boolean, isStop: boolean, isChosen: boolean, marks: string[], select: (one: Found) => void, many: boolean}} props */
@@ -30,6 +33,7 @@ function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
       <span class="row-facts">
         ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} label=${`${likely(one.relevance)} likely`} />`}
         ${one.superseded_by && html`<span class="badge">replaced</span>`}
+        ${OVER[one.state || ""] && html`<span class="badge">${OVER[one.state || ""]}</span>`}
         ${many && html`<span class="row-project">${one.project}</span>`}
         <${When} time=${one.timestamp} />
         ${one.relevance === undefined && html`<span class="row-by">by ${writer(one.by)}</span>`}
