@@ -111,8 +111,7 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
       ${!isEditing && html`<button type="button" class="plain danger-text" title="Take it out of every file, for good" onClick=${() => setPurging(true)}>Purge…</button>`}
     </header>
     ${memory.superseded_by && html`<p class="note">A newer one replaces it: <a href=${href("memories", { id: memory.superseded_by, state: "all" })}>memory ${memory.superseded_by}</a>. Searches leave it out.</p>`}
-    ${UNTRUE[memory.state || ""] && html`<p class="note">${UNTRUE[memory.state || ""](memory)} Assistants are not shown it unasked.
-      ${memory.state === "expired" && html`<button type="button" class="small" onClick=${() => holds(memory)}>It is still true</button>`}</p>`}
+    ${UNTRUE[memory.state || ""] && html`<p class="note">${UNTRUE[memory.state || ""](memory)} Assistants are not shown it unasked. ${memory.state === "expired" && html`<button type="button" class="small" onClick=${() => holds(memory)}>It is still true</button>`}</p>`}
     ${isEditing && data
       ? html`<${Edit} key=${isEditing} memory=${data} kind=${isEditing} close=${() => change({ edit: undefined })} done=${done} changed=${changed} />`
       : html`<div class="row actions" role="toolbar" aria-label="What to do with it">

@@ -110,22 +110,23 @@ function Entry({ entry, again }) {
 /** @param {{params: Record<string, string>}} props */
 export function Recall({ params }) {
   const projects = useLoaded((signal) => get("/projects", {}, signal), []);
-  const log = useLoaded((signal) => get("/recall/log", { limit: LOGGED, only: params.only }, signal), [params.only]);
-  useWhileSeen(log.again, 8000);
+  const hasLog = can("GET", "/recall/log");
+  const log = useLoaded(async (signal) => (hasLog ? get("/recall/log", { limit: LOGGED, only: params.only }, signal) : null), [params.only]);
+  useWhileSeen(() => hasLog && log.again(), 8000);
   const names = (projects.data?.projects || []).map((/** @type {any} */ one) => one.name);
   const entries = log.data?.recalls || [];
-  if (!can("GET", "/recall/log")) return html`<${Screen} title="Recall"><${Empty} title="Recall is switched off."><p>The plugin <code>recall</code> is disabled in the settings.</p><//><//>`;
+  if (!can("POST", "/recall/preview")) return html`<${Screen} title="Recall"><${Empty} title="Recall is switched off."><p>The plugin <code>recall</code> is disabled in the settings.</p><//><//>`;
   return html`<${Screen} title="Recall" lead="What assistants were shown, what not, and why.">
     <div class="columns">
       <${Preview} params=${params} projects=${names.length ? names : ["default"]} />
-      <section class="card" aria-labelledby="log-title"><div class="row spread"><h2 id="log-title">The last prompts</h2>
+      ${hasLog && html`<section class="card" aria-labelledby="log-title"><div class="row spread"><h2 id="log-title">The last prompts</h2>
         <label class="inline">Only <select value=${params.only || ""} onChange=${(/** @type {any} */ event) => change({ only: event.target.value || undefined })}>
           <option value="">all</option><option value="shown">something shown</option><option value="nothing">nothing shown</option></select></label></div>
         <${Problem} error=${log.error} again=${log.again} />
         <p class="quiet" role="status">${entries.length ? `${count(entries.length)}, newest first` : ""}</p>
         ${!entries.length && !log.loading && html`<${Empty} title="No prompt has fired yet."><p>Connect an assistant with hooks, and each prompt appears here.</p><a href=${href("assistants")}>Assistants</a><//>`}
         <ul role="list" class="log">${entries.map((/** @type {any} */ entry) => html`<${Entry} key=${entry.at + entry.prompt} entry=${entry} again=${log.again} />`)}</ul>
-      </section>
+      </section>`}
     </div>
   <//>`;
 }

@@ -51,7 +51,7 @@ export function Settings() {
       <section class="card"><h2>What is in force</h2>
         ${settings.length > 0 ? html`${set.length ? html`<${Values} all=${set} label="What you have set" />` : html`<p>Everything is as it comes.</p>`}
           <details><summary>All ${count(settings.length)} settings, with the defaults</summary><${Values} all=${settings} label="Settings in force" /></details>` : html`<p>The command line says what is in force, and where each comes from.</p><${Copy} text="faiss-memory config" />`}
-        ${plugins.length > 0 ? html`<h3>Plugins</h3><ul>${plugins.map((/** @type {any} */ one) => html`<li>${one.name} <span class="quiet">${one.kind}</span></li>`)}${data.overview.disabled.map((/** @type {string} */ name) => html`<li>${name} <span class="quiet">switched off</span></li>`)}</ul>` : html`<${Copy} text="faiss-memory plugins" />`}
+        ${plugins.length > 0 ? html`<details><summary>Plugins and adapters (${count(plugins.length)})</summary><ul class="plain-list">${plugins.map((/** @type {any} */ one) => html`<li>${one.name} <span class="quiet">${one.kind}</span></li>`)}${data.overview.disabled.map((/** @type {string} */ name) => html`<li>${name} <span class="quiet">switched off</span></li>`)}</ul></details>` : html`<${Copy} text="faiss-memory plugins" />`}
         <p><a href="/docs">The API, as a page</a> · <a href="/openapi.json">as OpenAPI</a></p></section>`}
   <//>`;
 }
