@@ -2,7 +2,7 @@
 import { can, get } from "../api.js";
 import { useLoaded, useWhileSeen } from "../fresh.js";
 import { html } from "../lib.js";
-import { Copy, Problem, Screen, When } from "../parts.js";
+import { Problem, Screen, When } from "../parts.js";
 import { count, percent, size } from "../words.js";
 
 /** What to do about a part that has a problem. */
@@ -47,11 +47,11 @@ export function Settings() {
   const plugins = data?.overview?.plugins || [];
   return html`<${Screen} title="Settings" lead="They are changed in the configuration file or the environment, and hold from the next start.">
     <${Problem} error=${error} again=${again} />
-    ${data && html`<${Health} data=${data} />
-      <section class="card"><h2>What is in force</h2>
-        ${settings.length > 0 ? html`${set.length ? html`<${Values} all=${set} label="What you have set" />` : html`<p>Everything is as it comes.</p>`}
-          <details><summary>All ${count(settings.length)} settings, with the defaults</summary><${Values} all=${settings} label="Settings in force" /></details>` : html`<p>The command line says what is in force, and where each comes from.</p><${Copy} text="faiss-memory config" />`}
-        ${plugins.length > 0 ? html`<details><summary>Plugins and adapters (${count(plugins.length)})</summary><ul class="plain-list">${plugins.map((/** @type {any} */ one) => html`<li>${one.name} <span class="quiet">${one.kind}</span></li>`)}${data.overview.disabled.map((/** @type {string} */ name) => html`<li>${name} <span class="quiet">switched off</span></li>`)}</ul></details>` : html`<${Copy} text="faiss-memory plugins" />`}
-        <p><a href="/docs">The API, as a page</a> · <a href="/openapi.json">as OpenAPI</a></p></section>`}
+    ${data && html`<${Health} data=${data} />`}
+    ${data?.overview && html`<section class="card"><h2>What is in force</h2>
+        ${set.length ? html`<${Values} all=${set} label="What you have set" />` : html`<p>Everything is as it comes.</p>`}
+        <details><summary>All ${count(settings.length)} settings, with the defaults</summary><${Values} all=${settings} label="Settings in force" /></details>
+        <details><summary>Plugins and adapters (${count(plugins.length)})</summary><ul class="plain-list">${plugins.map((/** @type {any} */ one) => html`<li>${one.name} <span class="quiet">${one.kind}</span></li>`)}${data.overview.disabled.map((/** @type {string} */ name) => html`<li>${name} <span class="quiet">switched off</span></li>`)}</ul></details></section>`}
+    <p><a href="/docs">The API, as a page</a> · <a href="/openapi.json">as OpenAPI</a></p>
   <//>`;
 }
