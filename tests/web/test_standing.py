@@ -95,3 +95,16 @@ def test_what_was_corrected_is_what_is_edited_next_however_quick_one_is(visit):
 def _late(visit, route):
     visit.page.wait_for_timeout(400)
     route.fallback()
+
+
+def test_after_one_is_forgotten_the_next_has_the_focus(visit):
+    for number in range(4):
+        visit.add(f"in a row {number}", project="row")
+    visit.go("memories?project=row")
+    visit.press("j", "j")
+    gone = visit.page.evaluate("document.activeElement.dataset.row")
+    visit.press("#")
+    visit.said(re.compile(f"Memory {gone} is forgotten"))
+    visit.page.get_by_text("3 memories, newest first").wait_for()
+    here = re.search(r"id=(\d+)", visit.page.url)[1]
+    assert (here != gone, visit.page.evaluate("document.activeElement.dataset.row")) == (True, here)

@@ -115,8 +115,7 @@ function App() {
   const begin = async () => {
     setError("");
     try {
-      await learn();
-      const { total_memories: total } = await get("/stats");
+      const [{ total_memories: total }] = await Promise.all([get("/stats"), learn()]);
       if (!total && !location.hash) go(href("start"), true);
       setBegun("ready");
     } catch (failure) {

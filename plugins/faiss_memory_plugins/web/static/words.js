@@ -5,6 +5,9 @@ const days = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const full = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
 const short = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
 
+/** What the service says in the midst of a line, as a sentence. @param {string} text */
+export const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
+
 /** @param {number} number */
 export const count = (number) => whole.format(number);
 

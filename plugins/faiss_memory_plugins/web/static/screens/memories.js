@@ -9,7 +9,7 @@ import { VirtualList } from "../list.js";
 import { gist, Plain } from "../markdown.js";
 import { Empty, Meter, Problem, When } from "../parts.js";
 import { attempt } from "../toast.js";
-import { count, counted, likely, terms, writer } from "../words.js";
+import { count, counted, likely, sentence, terms, writer } from "../words.js";
 import { Bulk } from "./bulk.js";
 import { Facets } from "./facets.js";
 import { OneMemory } from "./memory.js";
@@ -137,7 +137,7 @@ export function Memories({ params }) {
         <a class="button small" href=${href("add", { project: params.project })}>Add</a>
       </div>
       ${chosen.size > 0 && html`<${Bulk} chosen=${[...chosen.values()]} clear=${() => setChosen(new Map())} forget=${forgetThese} after=${again} />`}
-      ${found.hint && html`<p class="note">${found.hint}</p>`}
+      ${found.hint && html`<p class="note">${sentence(found.hint.replaceAll("`", ""))}</p>`}
       ${found.degraded.length > 0 && html`<p class="note">Only words are searched for now; the model that finds by meaning is not ready.</p>`}
       <${Problem} error=${found.error} again=${found.again} />
       ${!items.length && !found.loading && !found.error && html`<${Empty} title=${isAsked || used.length ? "Nothing fits." : "There is nothing yet."}>

@@ -7,7 +7,7 @@ import { html, useEffect, useState } from "../lib.js";
 import { gist, Plain, visible } from "../markdown.js";
 import { Empty, Field, Problem, Screen, When } from "../parts.js";
 import { attempt } from "../toast.js";
-import { count, counted, likely, percent, writer } from "../words.js";
+import { count, counted, likely, percent, sentence, writer } from "../words.js";
 
 const REASONS = {
   relevance: "not relevant enough", "beside a better one": "a better one says it", duplicate: "says the same as another", replaced: "a newer one replaces it",
@@ -39,9 +39,6 @@ function Withheld({ all, part }) {
   return html`<h3>Withheld</h3><ul role="list">${all.slice(0, NEAREST).map(part)}</ul>
     ${all.length > NEAREST && html`<details><summary>${counted(all.length - NEAREST, "more, further away", "more, further away")}</summary><ul role="list">${all.slice(NEAREST).map(part)}</ul></details>`}`;
 }
-
-/** A reason of the service's as a sentence. @param {string} text */
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 /** @param {{params: Record<string, string>, projects: string[]}} props */
 function Preview({ params, projects }) {
