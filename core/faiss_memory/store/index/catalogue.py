@@ -22,7 +22,7 @@ from faiss_memory.analyzer import Terms, analyze_query
 from faiss_memory.memory import Facets, Filter, Memory
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.digests import digest_of, digest_path, matches_digest
-from faiss_memory.store.index.facets import facets_of
+from faiss_memory.store.index.facets import counting, facets_of
 from faiss_memory.store.index.filters import condition, fits
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING, Postings
 from faiss_memory.store.index.readers import Readers, Row
@@ -376,11 +376,7 @@ class Catalogue:
         if contains:
             clause += " AND holds(text, ?)"
             values.append(contains.casefold())
-        rows = self._read(
-            f"SELECT id, project, source, written_by, superseded_by FROM memories WHERE {clause}", values
-        )
-        tags = self._read("SELECT tag, memory FROM tags") if rows else []
-        return facets_of(rows, tags, include_superseded=where.include_superseded)
+        return facets_of(self._read(counting(clause), [*values, where.include_superseded]))
 
     def counts(self) -> dict[str, int]:
         """Count memories by project, superseded ones included."""
