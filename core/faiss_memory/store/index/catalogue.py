@@ -353,11 +353,10 @@ class Catalogue:
         if after is not None:
             clause += f" AND (timestamp, id) {'<' if down else '>'} (?, ?)"
             values += [to_microseconds(after[0]), after[1]]
-        direction = "DESC" if down else "ASC"
-        rows = self._read(
-            f"SELECT {_COLUMNS} FROM memories WHERE {clause} ORDER BY timestamp {direction}, id {direction} LIMIT ?",
-            [*values, limit],
-        )
+        ordered = "ORDER BY timestamp {0}, id {0}".format("DESC" if down else "ASC")
+        # Of several projects all have to be sorted: their ids alone, and not what they say.
+        page = f"SELECT id FROM memories WHERE {clause} {ordered} LIMIT ?"
+        rows = self._read(f"SELECT {_COLUMNS} FROM memories WHERE id IN ({page}) {ordered}", [*values, limit])
         return [_memory(row) for row in rows]
 
     def tags(self, where: Filter) -> dict[str, int]:
