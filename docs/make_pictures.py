@@ -106,8 +106,16 @@ def take_page(service: Service, picture: Path) -> None:
 
 def draw_recalled(service: Service, picture: Path) -> None:
     """Draw a prompt, and what is given to the assistant with it."""
-    event = {"hook_event_name": "UserPromptSubmit", "session_id": "picture", "prompt": PROMPT}
-    answer = service.call("POST", f"/adapters/claude-code/hook?project={PROJECT}", event)
+    events = (
+        {
+            "hook_event_name": "SessionStart",
+            "source": "startup",
+        },  # (else its first prompt brings that as well)
+        {"hook_event_name": "UserPromptSubmit", "prompt": PROMPT},
+    )
+    for event in events:
+        call = f"/adapters/claude-code/hook?project={PROJECT}"
+        answer = service.call("POST", call, {**event, "session_id": "picture"})
     given = answer["hookSpecificOutput"]["additionalContext"]
     console = Console(record=True, width=96, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
     console.print(Text(f"> {PROMPT}", style="bold"))

@@ -31,6 +31,14 @@ def test_the_document_is_valid_openapi(document):
     assert document["openapi"].startswith("3.1")
 
 
+def test_what_members_of_a_team_may_not_ask_is_marked(document):
+    marked = {
+        path for path, calls in document["paths"].items() for call in calls.values() if "x-owner-only" in call
+    }
+    assert {"/backups", "/restore", "/forgotten", "/overview", "/changes"} <= marked
+    assert not marked & {"/search", "/memories", "/memory/add", "/facets", "/me", "/team", "/health"}
+
+
 def test_every_operation_has_an_id_of_its_own(document):
     ids = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
     assert len(ids) == len(set(ids))

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from faiss_memory.http.responders import taken
 from faiss_memory.http.routes import core_routes
 from faiss_memory.rights import member_rights
 from faiss_memory.schema import fields_of
@@ -87,7 +86,7 @@ def calls_of(service: Any) -> list[tuple[str, str, Any, dict[str, Any]]]:
         asked = {name: kind for name, kind in (body or params).items() if name not in variables}
         for value in kept[variables[0]] if variables else [None]:
             path = route.path if value is None else re.sub(r"{\w+}", str(value), route.path)
-            if "rights" not in taken(route):  # the owner's alone: whatever is asked
+            if "rights" not in route.wanted:  # the owner's alone: whatever is asked
                 found.append((route.method, path, None if body is None else {}, {}))
                 continue
             for given in required(asked, requests_of(asked, ["private"])) or [{}]:

@@ -53,11 +53,12 @@ def test_memories_are_counted_by_what_they_are(client):
     assert facets["tags"] == [{"tag": "red", "count": 2}]
     assert facets["sources"] == [{"source": "", "count": 2}]
     assert facets["by"] == [{"by": "rest", "count": 2}]
-    assert facets["states"] == {"current": 2, "superseded": 1}
+    assert facets["states"] == {"current": 2, "superseded": 1, "expired": 0}
     narrowed = ok(client.get("/facets", params={"q": "LEDGER", "include_superseded": "true", "limit": "1"}))
     assert narrowed["tags"] == [{"tag": "red", "count": 2}]
-    assert narrowed["states"] == {"current": 1, "superseded": 1}
-    assert ok(client.get("/facets", params={"tag": "blue"}))["states"] == {"current": 0, "superseded": 1}
+    assert narrowed["states"] == {"current": 1, "superseded": 1, "expired": 0}
+    states = ok(client.get("/facets", params={"tag": "blue"}))["states"]
+    assert states == {"current": 0, "superseded": 1, "expired": 0}
     assert client.get("/facets", params={"colour": "x"}).status_code == 400
 
 
@@ -268,6 +269,34 @@ def test_what_is_not_valid_any_more_is_stale(client):
     told = ok(client.get("/review/stale", params={"project": "*"}))
     assert {one["id"] for one in told["expired"]} >= {over, elsewhere}
     assert gone not in {one["id"] for one in told["expired"]}
+
+
+def test_what_is_not_valid_any_more_is_counted_and_found_alone(client):
+    past = "2026-01-31T00:00:00Z"
+    over = add(client, "the office is in Bonn", valid_until=past, tags=["office"])
+    add(client, "the office is in Ulm", valid_until="2199-01-01T00:00:00Z", tags=["office"])
+    add(client, "the office has no end", tags=["office"])
+    gone = add(client, "the office is in Jena", valid_until=past)
+    add(client, "the office is in Mainz", supersedes=gone)
+    facets = ok(client.get("/facets"))
+    assert facets["states"] == {"current": 4, "superseded": 1, "expired": 1}
+    alone = ok(client.get("/facets", params={"expired": "true"}))
+    assert (alone["tags"], alone["states"]["expired"]) == ([{"tag": "office", "count": 1}], 1)
+    assert ok(client.get("/facets", params={"q": "Ulm"}))["states"]["expired"] == 0
+
+    def listed(**params):
+        return [
+            one["id"] for one in ok(client.get("/memories", params={"expired": "true", **params}))["memories"]
+        ]
+
+    assert listed() == [over]
+    assert listed(include_superseded="true") == [gone, over]
+    for mode in ("hybrid", "semantic", "keyword"):
+        assert found(client, "the office", expired=True, mode=mode) == [over]
+    exported = client.get("/export", params={"format": "csv", "expired": "true"}).text
+    assert ("Bonn" in exported, "Jena" in exported, "Ulm" in exported) == (True, True, False)
+    ok(client.request("PATCH", f"/memory/{over}", {"forever": True}))
+    assert (listed(), found(client, "the office", expired=True)) == ([], [])
 
 
 def test_memories_that_their_files_say_no_more_are_stale(make_service, client_of, tmp_path):

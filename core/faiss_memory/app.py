@@ -28,7 +28,7 @@ from faiss_memory.engine.models import ModelOpening
 from faiss_memory.http import docs_page, pages
 from faiss_memory.http.access import AccessControl, Proofs, address_of
 from faiss_memory.http.metrics import Requests, metrics_route
-from faiss_memory.http.responders import mounted, responder, taken
+from faiss_memory.http.responders import mounted, responder
 from faiss_memory.http.routes import core_routes
 from faiss_memory.http.sessions import Sessions, session_routes
 from faiss_memory.http.uploads import Uploads
@@ -254,7 +254,7 @@ def _check_rights(route: Route) -> None:
         )
     given = [message for message in (route.params, route.body, route.upload) if message]
     try:
-        inspect.signature(route.handler).bind(*given, **dict.fromkeys(taken(route)))
+        inspect.signature(route.handler).bind(*given, **dict.fromkeys(route.wanted))
     except TypeError:
         raise errors.PluginError(
             f"{route.method} {route.path} is public or open, so its handler must take `rights` and hand it on"

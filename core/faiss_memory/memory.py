@@ -158,6 +158,8 @@ class Filter:
     after: datetime | None = None
     before: datetime | None = None
     include_superseded: bool = False
+    expired_by: datetime | None = None
+    """Only memories that had stopped being true by then, `valid_until` itself included."""
     without_cues: bool = False
     """Only memories that have no cues yet."""
     by: tuple[str, ...] = ()
@@ -174,6 +176,7 @@ class Filter:
             or self.metadata
             or self.after
             or self.before
+            or self.expired_by
             or self.without_cues
             or self.by
             or self.actors

@@ -99,6 +99,8 @@ def _operation(
         "summary": route.summary,
         "responses": responses,
     }
+    if not route.for_members:
+        operation["x-owner-only"] = True  # whatever a member of the team may do elsewhere
     if route.group:
         operation["tags"] = [route.group]
     parameters = _parameters(route, references, components)

@@ -128,6 +128,20 @@ def test_no_id_is_given_twice(home: Home) -> None:
     assert given == sorted(set(given))
 
 
+def test_what_was_over_by_a_time_is_found_alone(home: Home) -> None:
+    ends = EPOCH + timedelta(days=1)
+    over, _, _ = home.add(
+        Draft(text="the office is in Bonn", valid_until=ends),
+        Draft(text="the office is in Ulm", valid_until=ends + timedelta(days=1)),
+        "the office is in Kiel",
+    )
+    for by, ids in ((ends, [over]), (ends - timedelta(seconds=1), [])):
+        where = replace(ANYWHERE, expired_by=by)
+        assert home.store.matching_ids(where) == ids
+        assert home.store.facets(where).current == len(ids)
+        assert home.by_words("office", where, 10) == ids
+
+
 # Cues.
 
 

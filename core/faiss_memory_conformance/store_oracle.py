@@ -101,6 +101,7 @@ def _some_filter(chance: random.Random) -> Filter:
         after=chance.choice([None, EPOCH + timedelta(hours=hours[0])]),
         before=chance.choice([None, EPOCH + timedelta(hours=hours[1])]),
         include_superseded=chance.random() < 0.5,
+        expired_by=chance.choice([None, None, None, EPOCH + timedelta(hours=hours[1])]),
         without_cues=chance.random() < 0.2,
         by=chance.choice([(), (), ("cli",), ("mcp:*", "unknown"), ("[h-m]*",)]),
         actors=chance.choice([(), (), (), ("ana",), ("owner", "ben")]),
@@ -118,6 +119,7 @@ def _passes(memory: Memory, where: Filter) -> bool:
         and (where.after is None or memory.timestamp >= where.after)
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or memory.superseded_by is None)
+        and (where.expired_by is None or bool(memory.valid_until and memory.valid_until <= where.expired_by))
         and not (where.without_cues and memory.cues)
         and (not where.actors or (memory.actor or "owner") in where.actors)
         and (not where.by or any(fnmatchcase(memory.by or "unknown", way) for way in where.by))

@@ -597,6 +597,7 @@ def passes(memory: Memory, where: Filter) -> bool:
         and (where.after is None or memory.timestamp >= where.after)
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or memory.superseded_by is None)
+        and (where.expired_by is None or bool(memory.valid_until and memory.valid_until <= where.expired_by))
         and not (where.without_cues and memory.cues)
         and (not where.actors or (memory.actor or "owner") in where.actors)
         and (not where.by or any(fnmatchcase(memory.by or "unknown", way) for way in where.by))

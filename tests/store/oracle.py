@@ -177,6 +177,7 @@ def some_filter(chance: random.Random) -> Filter:
         after=maybe(EPOCH + timedelta(hours=hours[0])),
         before=maybe(EPOCH + timedelta(hours=hours[1])),
         include_superseded=chance.random() < 0.3,
+        expired_by=maybe(EPOCH + timedelta(hours=hours[0])) if chance.random() < 0.3 else None,
         without_cues=chance.random() < 0.1,
         by=maybe(chance.choice([("cli",), ("mcp:*", "unknown"), ("*",)]), ()),
     )
@@ -296,6 +297,7 @@ def _passes(memory: Memory, where: Filter, is_superseded: bool) -> bool:
         and (where.after is None or memory.timestamp >= where.after)
         and (where.before is None or memory.timestamp < where.before)
         and (where.include_superseded or not is_superseded)
+        and (where.expired_by is None or bool(memory.valid_until and memory.valid_until <= where.expired_by))
         and not (where.without_cues and memory.cues)
         and (not where.actors or (memory.actor or "owner") in where.actors)
         and (not where.by or any(_globs(way, memory.by or "unknown") for way in where.by))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import re
 from collections.abc import Callable
@@ -27,24 +26,9 @@ def _guard(response: falcon.Response) -> None:
     response.set_header("Cross-Origin-Opener-Policy", "same-origin")
 
 
-def taken(route: Route) -> set[str]:
-    """Name what a handler is given beside the messages: what it asks for, and who asks where that may be anybody."""
-    asked = _parameters(route.handler) & {"rights", "http_request", "http_response"}
-    return asked | ({"rights"} if route.public or route.open else set())
-
-
-def _parameters(handler: Callable[..., object]) -> set[str]:
-    """Name what a handler takes. A function's code says so in a hundredth of the time that its signature takes."""
-    code = getattr(handler, "__code__", None)
-    if code is None or hasattr(handler, "__wrapped__"):
-        return set(inspect.signature(handler).parameters)
-    return set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-
-
 def responder(route: Route, service: MemoryService) -> Callable[..., None]:
     """Make what answers a call: it reads the messages, asks the handler, and writes the answer."""
-    wanted, settings = taken(route), service.settings
-    for_members = "rights" in wanted or route.static
+    wanted, for_members, settings = route.wanted, route.for_members, service.settings
 
     def respond(request: falcon.Request, response: falcon.Response, **in_path: str) -> None:
         messages = []

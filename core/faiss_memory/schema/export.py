@@ -7,7 +7,17 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from faiss_memory.schema.fields import Actors, GivenTime, Message, Properties, Scopes, Tags, TagsMode, Ways
+from faiss_memory.schema.fields import (
+    Actors,
+    Expired,
+    GivenTime,
+    Message,
+    Properties,
+    Scopes,
+    Tags,
+    TagsMode,
+    Ways,
+)
 
 Format: TypeAlias = Annotated[
     Literal["jsonl", "json", "csv", "markdown"],
@@ -33,3 +43,4 @@ class ExportRequest(Message):
     include_superseded: Annotated[
         bool, Meta(description="Whether what a newer memory replaces comes along.")
     ] = True
+    expired: Expired = False

@@ -60,6 +60,9 @@ TagsMode: TypeAlias = Annotated[
     Literal["any", "all"], Meta(description="Whether a memory must bear any of the tags, or all of them.")
 ]
 Superseded: TypeAlias = Annotated[bool, Meta(description="Whether to show what a newer memory replaces.")]
+Expired: TypeAlias = Annotated[
+    bool, Meta(description="Only memories that have stopped being true: those whose `valid_until` is past.")
+]
 Properties: TypeAlias = Annotated[
     dict[str, Any],
     Meta(description="Properties of your own.", extra_json_schema={"x-limit": "metadata_bytes"}),

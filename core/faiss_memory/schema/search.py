@@ -14,6 +14,7 @@ from faiss_memory.schema.fields import (
     Actors,
     Answer,
     Chance,
+    Expired,
     GivenTime,
     Hint,
     Message,
@@ -74,6 +75,7 @@ class SearchRequest(Message):
         ),
     ] = False
     include_superseded: Superseded = False
+    expired: Expired = False
     explain: Annotated[
         bool,
         Meta(description="Whether each result says why it is there, and what its relevance is judged by."),

@@ -11,6 +11,7 @@ from faiss_memory.schema.fields import (
     Actors,
     Answer,
     Choice,
+    Expired,
     GivenTime,
     Id,
     Message,
@@ -40,6 +41,7 @@ class FacetsRequest(Message):
     before: GivenTime | None = None
     q: Annotated[str, Meta(description="Words the text must contain, in this order.")] | None = None
     include_superseded: Superseded = False
+    expired: Expired = False
     without_cues: Annotated[bool, Meta(description="Only memories that have no cues.")] = False
     limit: Annotated[int, Meta(ge=1, le=1000, description="How many of each kind, the most frequent.")] = 100
 
@@ -70,6 +72,7 @@ class StateCounts(Answer):
 
     current: int
     superseded: int
+    expired: Annotated[int, Meta(description="How many of the current ones have stopped being true.")]
 
 
 class FacetsAnswer(Answer):

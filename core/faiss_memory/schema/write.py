@@ -14,6 +14,7 @@ from faiss_memory.schema.fields import (
     Answer,
     Choice,
     Cues,
+    Expired,
     GivenTime,
     Hint,
     Id,
@@ -177,6 +178,7 @@ class ListRequest(Message):
         Annotated[str, Meta(pattern=CURSOR_PATTERN, description="`next_cursor` of the page before.")] | None
     ) = None
     include_superseded: Superseded = False
+    expired: Expired = False
     without_cues: Annotated[bool, Meta(description="Only memories that have no cues.")] = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -70,6 +71,7 @@ def search_filter(
         after=check_time(request.after, "after"),
         before=check_time(request.before, "before"),
         include_superseded=request.include_superseded,
+        expired_by=_now(request.expired),
     )
 
 
@@ -88,8 +90,14 @@ def list_filter(
         after=check_time(request.after, "after"),
         before=check_time(request.before, "before"),
         include_superseded=request.include_superseded,
+        expired_by=_now(request.expired),
         without_cues=request.without_cues,
     )
+
+
+def _now(expired: bool) -> datetime | None:
+    """Return by when memories have to be expired, if they have to."""
+    return datetime.now(UTC) if expired else None
 
 
 def named_alone(request: schema.ForgetRequest) -> bool:

@@ -45,9 +45,13 @@ def condition(run: Transaction, where: Filter) -> Condition:
         sql, given = _source(run, where.source, projects)
         parts.append(sql)
         values |= given
-    for name, sign, time in (("after", ">=", where.after), ("before", "<", where.before)):
+    for name, compared, time in (
+        ("after", "m.learnt >=", where.after),
+        ("before", "m.learnt <", where.before),
+        ("expired_by", "m.valid_until <=", where.expired_by),
+    ):
         if time is not None:
-            parts.append(f"m.learnt {sign} %({name})s")
+            parts.append(f"{compared} %({name})s")
             values[name] = time
     if where.tags:
         parts.append(f"m.tags {'@>' if where.tags_mode == 'all' else '&&'} %(tags)s::text[]")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from faiss_memory.engine.engine import MemoryEngine
@@ -30,12 +32,17 @@ class Exploring:
         """Count the memories of each kind."""
         where = list_filter(request, rights, self._vocabulary)
         found, most = self._engine.store.facets(where, request.q), request.limit
+        over = replace(where, expired_by=datetime.now(UTC))
         return tending.FacetsAnswer(
             projects=[tending.NameCount(name=key, count=n) for key, n in _most(found.projects, most)],
             tags=[TagCount(tag=key, count=n) for key, n in _most(found.tags, most)],
             sources=[tending.SourceCount(source=key, count=n) for key, n in _most(found.sources, most)],
             by=[tending.ByCount(by=key, count=n) for key, n in _most(found.by, most)],
-            states=tending.StateCounts(current=found.current, superseded=found.superseded),
+            states=tending.StateCounts(
+                current=found.current,
+                superseded=found.superseded,
+                expired=self._engine.store.facets(over, request.q).current,
+            ),
             project=messages.format_projects(where.projects, request.project),
         )
 

@@ -22,7 +22,7 @@ from faiss_memory.analyzer import Terms, analyze_query
 from faiss_memory.memory import Facets, Filter, Memory
 from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.digests import digest_of, digest_path, matches_digest
-from faiss_memory.store.index.facets import facets_of
+from faiss_memory.store.index.facets import counting, facets_of
 from faiss_memory.store.index.filters import condition, fits
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING, Postings
 from faiss_memory.store.index.readers import Readers, Row
@@ -353,11 +353,10 @@ class Catalogue:
         if after is not None:
             clause += f" AND (timestamp, id) {'<' if down else '>'} (?, ?)"
             values += [to_microseconds(after[0]), after[1]]
-        direction = "DESC" if down else "ASC"
-        rows = self._read(
-            f"SELECT {_COLUMNS} FROM memories WHERE {clause} ORDER BY timestamp {direction}, id {direction} LIMIT ?",
-            [*values, limit],
-        )
+        ordered = "ORDER BY timestamp {0}, id {0}".format("DESC" if down else "ASC")
+        # Of several projects all have to be sorted: their ids alone, and not what they say.
+        page = f"SELECT id FROM memories WHERE {clause} {ordered} LIMIT ?"
+        rows = self._read(f"SELECT {_COLUMNS} FROM memories WHERE id IN ({page}) {ordered}", [*values, limit])
         return [_memory(row) for row in rows]
 
     def tags(self, where: Filter) -> dict[str, int]:
@@ -376,11 +375,7 @@ class Catalogue:
         if contains:
             clause += " AND holds(text, ?)"
             values.append(contains.casefold())
-        rows = self._read(
-            f"SELECT id, project, source, written_by, superseded_by FROM memories WHERE {clause}", values
-        )
-        tags = self._read("SELECT tag, memory FROM tags") if rows else []
-        return facets_of(rows, tags, include_superseded=where.include_superseded)
+        return facets_of(self._read(counting(clause), [*values, where.include_superseded]))
 
     def counts(self) -> dict[str, int]:
         """Count memories by project, superseded ones included."""

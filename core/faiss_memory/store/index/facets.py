@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from faiss_memory.memory import Facets
 
 
-def facets_of(
-    rows: Sequence[Sequence[Any]], tags: Sequence[Sequence[Any]], *, include_superseded: bool
-) -> Facets:
-    """Count rows (id, project, source, way, what supersedes it) and the pairs (tag, id) of those that count."""
-    counted = [row for row in rows if include_superseded or row[4] is None]
-    ids = {row[0] for row in counted}
-    superseded = sum(row[4] is not None for row in rows)
+def counting(condition: str) -> str:
+    """Return the query that counts the memories that meet a condition by kind.
+
+    Its last value is whether superseded ones count. SQLite does all of it: nothing becomes an object of Python's but
+    the numbers.
+    """
+    return f"""
+        WITH every AS (
+            SELECT id, project, source, written_by, superseded_by IS NOT NULL AS superseded FROM memories
+            WHERE {condition}
+        ), counted AS (SELECT * FROM every WHERE ? OR NOT superseded)
+        SELECT 'project', project, count(*) FROM counted GROUP BY project
+        UNION ALL SELECT 'source', source, count(*) FROM counted GROUP BY source
+        UNION ALL SELECT 'by', written_by, count(*) FROM counted GROUP BY written_by
+        UNION ALL SELECT 'tag', tag, count(*) FROM counted JOIN tags ON tags.memory = counted.id GROUP BY tag
+        UNION ALL SELECT 'state', superseded, count(*) FROM every GROUP BY superseded
+    """
+
+
+def facets_of(rows: Iterable[tuple[str, Any, int]]) -> Facets:
+    """Return what such a query has counted: rows of kind, value and how many."""
+    counted: dict[str, Counter[Any]] = {
+        kind: Counter() for kind in ("project", "source", "by", "tag", "state")
+    }
+    for kind, value, count in rows:
+        counted[kind][value] = count
     return Facets(
-        projects=Counter(row[1] for row in counted),
-        tags=Counter(tag for tag, memory in tags if memory in ids),
-        sources=Counter(row[2] for row in counted),
-        by=Counter(row[3] for row in counted),
-        current=len(rows) - superseded,
-        superseded=superseded,
+        projects=counted["project"],
+        tags=counted["tag"],
+        sources=counted["source"],
+        by=counted["by"],
+        current=counted["state"][0],
+        superseded=counted["state"][1],
     )

@@ -29,10 +29,13 @@ def _conditions(where: Filter) -> Iterator[tuple[str, Sequence[Any]]]:
     yield from _writer_conditions(where)
     if where.source is not None:
         yield from _source_conditions(where.source)
-    if where.after is not None:
-        yield "timestamp >= ?", (to_microseconds(where.after),)
-    if where.before is not None:
-        yield "timestamp < ?", (to_microseconds(where.before),)
+    for compared, time in (
+        ("timestamp >=", where.after),
+        ("timestamp <", where.before),
+        ("valid_until <=", where.expired_by),
+    ):
+        if time is not None:
+            yield f"{compared} ?", (to_microseconds(time),)
     if where.tags:
         chosen = f"SELECT memory FROM tags WHERE tag IN ({','.join('?' * len(where.tags))})"
         if where.tags_mode == "all":

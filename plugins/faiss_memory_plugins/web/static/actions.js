@@ -5,7 +5,7 @@ import { counted } from "./words.js";
 
 /** @typedef {import("./api.js").Memory} Memory */
 
-/** Correct one. @param {number} id @param {Partial<Memory>} change */
+/** Correct one. @param {number} id @param {Partial<Memory> & {forever?: boolean}} change @returns {Promise<Memory>} as it is now */
 export const correct = (id, change) => ask("PATCH", `/memory/${id}`, { body: change });
 
 /** Bring a forgotten memory back. @param {Memory} memory @returns {Promise<number>} its id */
@@ -14,23 +14,23 @@ async function bringBack(memory) {
     await post(`/memory/${memory.id}/restore`, {});
     return memory.id;
   }
-  const { text, source, project, tags, cues, metadata, timestamp } = memory;
-  return (await post("/memory/add", { text, source, project, tags, cues, metadata, timestamp })).id;
+  const { text, source, project, tags, cues, metadata, timestamp, valid_until } = memory;
+  return (await post("/memory/add", { text, source, project, tags, cues, metadata, timestamp, valid_until })).id;
 }
 
 /**
  * Forget memories, and offer to undo it.
  * @param {Memory[]} memories
- * @param {() => void} [after] is also called after an undo
+ * @param {() => void} [after] is also called after an undo, unless `undone` is
  */
-export async function forget(memories, after) {
+export async function forget(memories, after, undone = after) {
   await post("/memory/forget", { ids: memories.map((memory) => memory.id) });
   const what = memories.length === 1 ? `Memory ${memories[0].id} is forgotten.` : `${counted(memories.length, "memory", "memories")} are forgotten.`;
   after?.();
   say(what, async () => {
     const back = [];
     for (const memory of memories) back.push(await bringBack(memory));
-    after?.();
+    undone?.();
     const isSame = back.every((id, place) => id === memories[place].id);
     say(isSame ? "Back again." : `Back again, as number ${back.join(", ")}.`);
   });
@@ -53,6 +53,16 @@ export async function changeEach(memories, change, before, done, after) {
   });
 }
 
+/** Let one stand for another that says the same. @param {Memory} kept @param {Memory} other @param {() => void} undone */
+export async function join(kept, other, undone) {
+  await post("/memory/merge", { keep: kept.id, ids: [other.id] });
+  say(`Memory ${kept.id} stands for ${other.id} as well, with its tags.`, async () => {
+    await post("/memory/unmerge", { keep: kept.id, ids: [other.id] });
+    undone();
+    say("As it was before.");
+  });
+}
+
 /** Move memories to another project. @param {Memory[]} memories @param {string} project @param {() => void} after */
 export async function move(memories, project, after) {
   const ids = memories.map((memory) => memory.id);
@@ -70,10 +80,11 @@ export async function pin(memory, pinned) {
   say(pinned ? "Pinned: shown whenever a session of its project begins." : "No longer pinned.", () => post("/recall/pin", { id: memory.id, pinned: !pinned }));
 }
 
-/** Do not show a memory for prompts like this one. @param {number} id @param {string} prompt */
-export async function never(id, prompt) {
-  await post("/recall/never", { id, prompt });
-  say(`Memory ${id} is not shown any more for prompts like this.`, () => post("/recall/never", { id, prompt, forget: true }));
+/** Whether a memory may be shown for prompts like this one. @param {number} id @param {string} prompt @param {boolean} may */
+export async function allow(id, prompt, may) {
+  const tell = (/** @type {boolean} */ forget) => post("/recall/never", { id, prompt, forget });
+  await tell(may);
+  say(may ? `Memory ${id} may be shown again for prompts like this.` : `Memory ${id} is not shown any more for prompts like this.`, () => tell(!may));
 }
 
 /** Read one; null if it is gone. @param {number | string} id @param {AbortSignal} [signal] @returns {Promise<Memory | null>} */

@@ -11,6 +11,7 @@
  * @property {string[]} cues
  * @property {Record<string, unknown>} metadata
  * @property {string | null} [by]
+ * @property {string | null} [actor] who of the team wrote it; null for the owner
  * @property {string} [uid]
  * @property {number | null} [supersedes]
  * @property {number | null} [superseded_by]
@@ -101,6 +102,16 @@ export const get = (path, query, signal) => ask("GET", path, { query, signal });
 /** @param {string} path @param {any} body @param {AbortSignal} [signal] */
 export const post = (path, body, signal) => ask("POST", path, { body, signal });
 
+/**
+ * @typedef {object} Who
+ * @property {string | null} name the member of the team who asks; null for the owner
+ * @property {boolean} isOwner
+ * @property {boolean} hasTeam whether there is a team, which who asks may see
+ */
+
+/** Who asks, as it was learnt. @type {Who} */
+export let who = { name: null, isOwner: true, hasTeam: false };
+
 /** @type {Record<string, Record<string, any>>} */
 let paths = {};
 /** @type {Record<string, any>} */
@@ -108,13 +119,17 @@ let schemas = {};
 
 /** Learn which calls this service has, so that what needs another one is not shown. */
 export async function learn() {
-  const document = await get("/openapi.json");
+  const [document, { name, admin }] = await Promise.all([get("/openapi.json"), get("/me")]);
   paths = document.paths;
   schemas = document.components.schemas;
+  who = { name, isOwner: name === null, hasTeam: admin === "*" && (await get("/team")).count > 0 };
 }
 
-/** @param {string} method @param {string} path as OpenAPI has it, such as `/memory/{id}/restore` */
-export const can = (method, path) => Boolean(paths[path]?.[method.toLowerCase()]);
+/** Whether the service has a call that who asks may make. @param {string} method @param {string} path as OpenAPI has it, such as `/memory/{id}/restore` */
+export function can(method, path) {
+  const call = paths[path]?.[method.toLowerCase()];
+  return Boolean(call && (who.isOwner || !call["x-owner-only"]));
+}
 
 /** Whether a call takes a parameter, or its body a field. @param {string} method @param {string} path @param {string} name */
 export function takes(method, path, name) {

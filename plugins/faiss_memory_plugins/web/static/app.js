@@ -1,6 +1,6 @@
 // The frame: where one can go, and what is there.
 import { go, href, usePlace } from "./address.js";
-import { get, learn, Refused, state, told, watchState } from "./api.js";
+import { get, learn, Refused, state, told, watchState, who } from "./api.js";
 import { useWhileSeen } from "./fresh.js";
 import { shortcuts, useKeys } from "./keys.js";
 import { html, render, useEffect, useRef, useState } from "./lib.js";
@@ -20,8 +20,9 @@ import { Recall } from "./screens/recall.js";
 import { Review } from "./screens/review.js";
 import { Settings } from "./screens/settings.js";
 import { Start } from "./screens/start.js";
+import { Team } from "./screens/team.js";
 
-/** @type {Record<string, {title: string, part: any, isHidden?: boolean}>} */
+/** @type {Record<string, {title: string, part: any, isHidden?: boolean, isFor?: (who: import("./api.js").Who) => boolean}>} */
 const SCREENS = {
   memories: { title: "Memories", part: Memories },
   recall: { title: "Recall", part: Recall },
@@ -29,13 +30,14 @@ const SCREENS = {
   projects: { title: "Projects and tags", part: Projects },
   analytics: { title: "Analytics", part: Analytics },
   assistants: { title: "Assistants", part: Assistants },
-  backups: { title: "Backups", part: Backups },
+  backups: { title: "Backups", part: Backups, isFor: (who) => who.isOwner },
   inout: { title: "In and out", part: InOut },
+  team: { title: "Team", part: Team, isFor: (who) => who.hasTeam },
   settings: { title: "Settings", part: Settings },
   add: { title: "Add a memory", part: Add, isHidden: true },
   start: { title: "Begin", part: Start, isHidden: true },
 };
-const SHOWN = Object.entries(SCREENS).filter(([, one]) => !one.isHidden);
+const shown = () => Object.entries(SCREENS).filter(([, one]) => !one.isHidden && (!one.isFor || one.isFor(who)));
 
 const KEYS_OF_ALL = [["Tab", "Next part"], ["Ctrl Enter", "Save, in a form"]];
 
@@ -88,13 +90,13 @@ function Frame({ screen }) {
       <a class="brand" href=${href("memories")}><img src="/ui/icon.svg" alt="" width="24" height="24" /> FAISS Memory</a>
       <button type="button" class="menu-button" aria-expanded=${isMenuOpen} aria-controls="menu" onClick=${() => setMenu(!isMenuOpen)}>Menu</button>
       <nav id="menu" class=${isMenuOpen ? "open" : ""} aria-label="Screens"><ul role="list">
-        ${SHOWN.map(([name, one]) => html`<li><a href=${href(name)} aria-current=${name === screen ? "page" : undefined}>${one.title}</a></li>`)}
+        ${shown().map(([name, one]) => html`<li><a href=${href(name)} aria-current=${name === screen ? "page" : undefined}>${one.title}</a></li>`)}
       </ul>
       <div class="tools">
         <button type="button" class="plain" onClick=${() => setAsking("palette")}>Go to… <kbd>Ctrl K</kbd></button>
         <button type="button" class="plain" aria-pressed=${theme === "dark"} onClick=${turnTheme}>Dark</button>
         <button type="button" class="plain" onClick=${() => setAsking("help")}>Keys <kbd>?</kbd></button>
-        ${hasCome() && html`<button type="button" class="plain" onClick=${() => attempt(leave)}>Log out</button>`}
+        ${hasCome() && html`<button type="button" class="plain" onClick=${() => attempt(leave)}>Log out ${who.name && html`<span class="quiet">${who.name}</span>`}</button>`}
       </div></nav>
     </header>
     <main id="main" tabindex="-1" ref=${main} class=${`main-${screen}`}>
@@ -103,7 +105,7 @@ function Frame({ screen }) {
     </main>
     <${Toast} />
     ${asking === "help" && html`<${Help} close=${() => setAsking("")} />`}
-    ${asking === "palette" && html`<${Palette} screens=${SHOWN.map(([name, one]) => ({ name, title: one.title }))} turnTheme=${turnTheme} close=${() => setAsking("")} />`}`;
+    ${asking === "palette" && html`<${Palette} screens=${shown().map(([name, one]) => ({ name, title: one.title }))} turnTheme=${turnTheme} close=${() => setAsking("")} />`}`;
 }
 
 function App() {
@@ -113,8 +115,7 @@ function App() {
   const begin = async () => {
     setError("");
     try {
-      await learn();
-      const { total_memories: total } = await get("/stats");
+      const [{ total_memories: total }] = await Promise.all([get("/stats"), learn()]);
       if (!total && !location.hash) go(href("start"), true);
       setBegun("ready");
     } catch (failure) {

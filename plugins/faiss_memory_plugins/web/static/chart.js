@@ -46,7 +46,7 @@ function Chart({ days, series, bars }) {
           axes: [axis, { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] }],
           series: [{}, ...order.map((one) => ({
             label: one.label, stroke: colour(one.colour, box), width: bars ? 0 : 2, spanGaps: true,
-            ...(bars ? { fill: colour(one.colour, box), paths: uPlot.paths.bars({ size: [0.7, 24] }), points: { show: false } } : { points: { size: 5 } }),
+            ...(bars ? { fill: colour(one.colour, box), paths: uPlot.paths.bars({ size: [0.7, 24] }), points: { show: false } } : { points: { show: true, size: 6, fill: colour(one.colour, box) } }),
           }))],
         },
         [days.map((day) => Date.parse(day) / 1000), ...drawn], box,

@@ -19,7 +19,7 @@ async function search(params, signal) {
   const asked = {
     query: q, k: MOST_FOUND, project: project || "*", explain: true, after: since(days),
     tags: tag ? [tag] : undefined, source: source || undefined, include_superseded: state === "all" || undefined,
-    by: by ? [by] : undefined,
+    by: by ? [by] : undefined, expired: state === "expired" || undefined,
   };
   const answer = await post("/search", asked, signal);
   return { items: answer.results, next: null, took: answer.took_ms, hint: answer.hint || "", degraded: answer.degraded || [] };
@@ -31,7 +31,7 @@ async function list(params, signal, cursor) {
   const asked = {
     project: project || "*", tag, source, after: since(days), limit: PAGE, cursor,
     include_superseded: state === "all" ? true : undefined,
-    by: by || undefined,
+    by: by || undefined, expired: state === "expired" || undefined,
   };
   const answer = await get("/memories", asked, signal);
   return { items: answer.memories, next: answer.next_cursor, took: null, hint: answer.hint || "", degraded: [] };

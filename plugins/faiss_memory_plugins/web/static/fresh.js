@@ -11,10 +11,12 @@ const EVERY_MS = 4000;
  * @property {string} error
  * @property {boolean} loading
  * @property {() => void} again
+ * @property {(data: T) => void} put
  */
 
 /**
- * Load something now, and again when `on` changes, when the service is back, and when `again` is called.
+ * Load something now, and again when `on` changes, when the service is back, and when `again` is called; `put` shows
+ * what an answer has brought by itself, until then.
  * @template T
  * @param {(signal: AbortSignal) => Promise<T>} load
  * @param {unknown[]} on
@@ -37,7 +39,11 @@ export function useLoaded(load, on) {
     const off = watchState(again);
     return () => void off();
   }, []);
-  return { ...found, again };
+  const put = (/** @type {T} */ data) => {
+    setFound({ data, error: "", loading: false });
+    again();
+  };
+  return { ...found, again, put };
 }
 
 /** Run something every few seconds while the page is seen, and at once when it is seen again. @param {() => void} run */

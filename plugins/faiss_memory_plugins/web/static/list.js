@@ -4,7 +4,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
 const BEYOND = 6;
 
 /**
- * @template T
+ * @template {{id: number}} T
  * @param {{items: T[], height: number, current: number, row: (item: T, place: number) => any, more?: () => void, label: string}} props
  * `height` of a row in pixels; `more` is called when the end comes near
  */
@@ -39,7 +39,7 @@ export function VirtualList({ items, height, current, row, more, label }) {
   return html`<div class="virtual" ref=${held} onScroll=${onScroll}>
     <ul role="list" aria-label=${label} style=${{ height: `${items.length * height}px` }}>
       ${places.map(
-        (place) => html`<li key=${place} aria-setsize=${items.length} aria-posinset=${place + 1}
+        (place) => html`<li key=${items[place].id} aria-setsize=${items.length} aria-posinset=${place + 1}
           style=${{ transform: `translateY(${place * height}px)`, height: `${height}px` }}>${row(items[place], place)}</li>`,
       )}
     </ul>

@@ -52,7 +52,7 @@ function inline(text, marks) {
 /** A text in short, without the signs of Markdown. @param {string} text */
 export const gist = (text, longest = 400) => text.slice(0, longest).replace(/^\s{0,3}(#{1,6} +|[-*+] +|> ?|```.*$)/gm, "").replace(/\*\*|`/g, "").trim();
 
-/** @typedef {{kind: "code" | "heading" | "list" | "ordered" | "quote" | "text", lines: string[], level?: number}} Block */
+/** @typedef {{kind: "code" | "heading" | "list" | "ordered" | "quote" | "text", lines: string[], level?: number, first?: number}} Block */
 
 /** @param {string} text @returns {Block[]} */
 function blocks(text) {
@@ -65,9 +65,10 @@ function blocks(text) {
     found.push(block);
     open = block;
   };
-  const join = (/** @type {Block["kind"]} */ kind, /** @type {string} */ line) => {
+  const join = (/** @type {Block["kind"]} */ kind, /** @type {string} */ line, first = 1) => {
     if (open?.kind === kind) open.lines.push(line);
-    else begin({ kind, lines: [line] });
+    // (With empty lines between them, each step begins a list: it keeps its number.)
+    else begin({ kind, lines: [line], first });
   };
   for (const line of text.split(/\r?\n/)) {
     const edge = /^\s{0,3}(```|~~~)/.exec(line);
@@ -78,7 +79,7 @@ function blocks(text) {
     }
     const heading = /^(#{1,6}) +(.+)$/.exec(line);
     const item = /^\s*[-*+] +(.*)$/.exec(line);
-    const step = /^\s*\d{1,9}[.)] +(.*)$/.exec(line);
+    const step = /^\s*(\d{1,9})[.)] +(.*)$/.exec(line);
     if (edge) {
       fence = edge[1];
       begin({ kind: "code", lines: [] });
@@ -87,7 +88,7 @@ function blocks(text) {
       begin({ kind: "heading", lines: [heading[2]], level: heading[1].length });
       open = null;
     } else if (item) join("list", item[1]);
-    else if (step) join("ordered", step[1]);
+    else if (step) join("ordered", step[2], Number(step[1]));
     else if (line.startsWith(">")) join("quote", line.replace(/^> ?/, ""));
     else join("text", line);
   }
@@ -100,7 +101,7 @@ function drawn(block, marks) {
   if (kind === "code") return html`<pre tabindex="0"><code>${lines.join("\n")}</code></pre>`;
   if (kind === "heading") return html`<p class="md-heading" data-level=${block.level}>${inline(lines[0], marks)}</p>`;
   if (kind === "list") return html`<ul>${lines.map((line) => html`<li>${inline(line, marks)}</li>`)}</ul>`;
-  if (kind === "ordered") return html`<ol>${lines.map((line) => html`<li>${inline(line, marks)}</li>`)}</ol>`;
+  if (kind === "ordered") return html`<ol start=${block.first}>${lines.map((line) => html`<li>${inline(line, marks)}</li>`)}</ol>`;
   const body = lines.flatMap((line, place) => (place ? ["\n", ...inline(line, marks)] : inline(line, marks)));
   return kind === "quote" ? html`<blockquote>${body}</blockquote>` : html`<p>${body}</p>`;
 }

@@ -1,6 +1,6 @@
 // Small parts that every screen is made of.
 import { html, useEffect, useId, useRef, useState } from "./lib.js";
-import { ago, exactly } from "./words.js";
+import { ago, exactly, sentence } from "./words.js";
 
 /** @param {{time: string}} props */
 export const When = ({ time }) => html`<time datetime=${time} title=${exactly(time)}>${ago(time)}</time>`;
@@ -9,7 +9,7 @@ export const When = ({ time }) => html`<time datetime=${time} title=${exactly(ti
 export function Problem({ error, again }) {
   if (!error) return null;
   return html`<div class="problem" role="alert">
-    <p><strong>That did not work.</strong> ${error}</p>
+    <p><strong>That did not work.</strong> ${sentence(error)}</p>
     ${again && html`<button type="button" onClick=${again}>Try again</button>`}
   </div>`;
 }

@@ -5,6 +5,9 @@ const days = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const full = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
 const short = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
 
+/** What the service says in the midst of a line, as a sentence. @param {string} text */
+export const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
+
 /** @param {number} number */
 export const count = (number) => whole.format(number);
 
@@ -23,6 +26,25 @@ export function ago(time) {
   if (seconds < 86_400) return days.format(-Math.round(seconds / 3600), "hour");
   if (seconds < 30 * 86_400) return days.format(-Math.round(seconds / 86_400), "day");
   return short.format(new Date(time));
+}
+
+/** The end of a time, said as people say it: of what ends at midnight, the day before is the last. @param {string} time */
+export function until(time) {
+  const end = new Date(time);
+  return end.getHours() || end.getMinutes() ? `until ${full.format(end)}` : `to the end of ${short.format(new Date(end.getTime() - 1))}`;
+}
+
+/** The last day of what ends at a time, as a field for dates has it. @param {string | undefined} time */
+export function lastDay(time) {
+  if (!time) return "";
+  const last = new Date(new Date(time).getTime() - 1);
+  return [last.getFullYear(), last.getMonth() + 1, last.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+}
+
+/** The time at which a day ends, here. @param {string} day `2026-04-30` */
+export function endOf(day) {
+  const [year, month, date] = day.split("-").map(Number);
+  return new Date(year, month - 1, date + 1).toISOString();
 }
 
 /** @param {number} bytes */
@@ -55,7 +77,7 @@ export function brief(source, longest = 48) {
   const parts = source.split("/");
   let kept = parts.pop() || "";
   while (parts.length && kept.length + parts[parts.length - 1].length < longest) kept = `${parts.pop()}/${kept}`;
-  return `…/${kept.slice(-longest)}`;
+  return kept.length > longest ? `…${kept.slice(-longest)}` : `…/${kept}`;
 }
 
 /** The words of a question that are worth marking where they are found. @param {string} query */

@@ -6,11 +6,13 @@ import { useLoaded } from "../fresh.js";
 import { html } from "../lib.js";
 import { gist, Plain } from "../markdown.js";
 import { When } from "../parts.js";
-import { count } from "../words.js";
+import { count, counted } from "../words.js";
 
 /** @typedef {import("../api.js").Memory} Memory */
 
 const LIKE = 5;
+/** From here on two memories are so near that what tells them apart says something. */
+const NEAR = 0.6;
 const LONGEST_QUERY = 2000;
 
 /** @param {Memory} memory @param {AbortSignal} signal @returns {Promise<any[]>} */
@@ -41,7 +43,7 @@ function Similar({ memory }) {
   return html`<section aria-label="Similar ones"><h3>Similar ones</h3>
     <ul class="similar">${data.map((one) => html`<li><a href=${href("memories", { id: one.id, project: one.project === memory.project ? one.project : undefined })}>
       <span class="two-lines"><${Plain} text=${gist(one.text, 240)} /></span></a>
-      ${one.differs_in?.length > 0 && html`<span class="quiet">Differs in ${one.differs_in.slice(0, 3).join("; ")}.</span> `}<span class="quiet">${one.similarity === null ? "" : `${one.similarity.toFixed(2)} of 1 · `}${one.project} · <${When} time=${one.timestamp} /></span></li>`)}</ul>
+      ${one.similarity >= NEAR && one.differs_in?.length > 0 && html`<span class="quiet">What tells them apart: ${one.differs_in.slice(0, 3).join("; ")}.</span> `}<span class="quiet">${one.similarity === null ? "" : `${one.similarity.toFixed(2)} of 1 in meaning · `}${one.project} · <${When} time=${one.timestamp} /></span></li>`)}</ul>
   </section>`;
 }
 
@@ -49,11 +51,15 @@ function Similar({ memory }) {
 function Uses({ memory }) {
   const { data } = useLoaded((signal) => get(`/memory/${memory.id}/uses`, {}, signal), [memory.id]);
   if (!data) return null;
-  const events = (/** @type {any} */ row) => Object.entries(row.events).map(([name, times]) => `${name} ${times}`).join(", ");
+  // (That it was added is no use of it.)
+  const used = (/** @type {any} */ row) => Object.entries(row.events).filter(([name]) => name !== "added");
+  const events = (/** @type {any} */ row) => used(row).map(([name, times]) => `${name} ${counted(times, "time")}`).join(", ");
+  const rows = data.rows.filter((/** @type {any} */ row) => used(row).length);
   return html`<section aria-label="Use"><h3>Use</h3>
-    <p>${data.rows.length ? `Since ${data.since}: ${events(data.total)}.` : "Not recalled in the last 90 days."}</p>
-    ${data.rows.length > 0 && html`<table><thead><tr><th scope="col">Day</th><th scope="col">What</th><th scope="col" class="num">Tokens</th></tr></thead>
-      <tbody>${data.rows.slice(-30).map((/** @type {any} */ row) => html`<tr><td>${row.key}</td><td>${events(row)}</td><td class="num">${count(row.tokens)}</td></tr>`)}</tbody></table>`}
+    <p>${rows.length ? `Since ${data.since}: ${events(data.total)}.` : "Not recalled in the last 90 days."}</p>
+    ${rows.length > 0 && html`<table><thead><tr><th scope="col">Day</th><th scope="col">What</th><th scope="col" class="num">Tokens</th></tr></thead>
+      <tbody>${rows.slice(-30).map((/** @type {any} */ row) => html`<tr><td>${row.key}</td><td>${events(row)}</td><td class="num">${count(row.tokens)}</td></tr>`)}</tbody></table>`}
+    ${can("POST", "/recall/preview") && html`<p><a href=${href("recall", { project: memory.project })}>Why did it not come? Try a prompt</a></p>`}
   </section>`;
 }
 

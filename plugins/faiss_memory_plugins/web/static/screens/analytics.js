@@ -1,14 +1,16 @@
 // Numbers from the ledger only. Looking at this page counts for nothing.
+import { read } from "../actions.js";
 import { change, href } from "../address.js";
 import { can, get } from "../api.js";
 import { Bars, Lines } from "../chart.js";
 import { useLoaded } from "../fresh.js";
 import { html } from "../lib.js";
-import { Plain } from "../markdown.js";
+import { gist, Plain } from "../markdown.js";
 import { Empty, Problem, Screen, When } from "../parts.js";
-import { count, counted, size } from "../words.js";
+import { count, counted, size, writer } from "../words.js";
 
 const LOGGED = 1000;
+const MOST = 10;
 const DAY_MS = 86_400_000;
 
 /** @param {number[]} sorted @param {number} share */
@@ -56,7 +58,9 @@ export function Analytics({ params }) {
     const [stats, log] = await Promise.all([get("/stats", {}, signal), can("GET", "/recall/log") ? get("/recall/log", { limit: LOGGED }, signal) : { recalls: [] }]);
     const uses = can("GET", "/uses") ? await get("/uses", { days, by: "day" }, signal) : null;
     const memories = can("GET", "/uses") ? await get("/uses", { days, by: "memory" }, signal) : null;
-    return { stats, log: log.recalls, uses, memories };
+    const shown = (memories?.rows || []).filter((/** @type {any} */ row) => row.events.shown).slice(0, MOST);
+    const most = await Promise.all(shown.map(async (/** @type {any} */ row) => ({ ...row, text: (await read(row.key, signal))?.text })));
+    return { stats, log: log.recalls, uses, most };
   }, [days]);
   if (error) return html`<${Screen} title="Analytics"><${Problem} error=${error} again=${again} /><//>`;
   if (!data) return html`<${Screen} title="Analytics"><p class="quiet">${loading ? "Loading…" : ""}</p><//>`;
@@ -66,7 +70,6 @@ export function Analytics({ params }) {
   const known = byDay(prompts, every);
   const ledger = new Map((data.uses?.rows || []).map((/** @type {any} */ row) => [row.key, row]));
   const ofDays = (/** @type {string} */ event) => every.map((day) => ledger.get(day)?.events[event] || 0);
-  const most = (data.memories?.rows || []).filter((/** @type {any} */ row) => row.events.shown).slice(0, 10);
   const rows = byAssistant(stats.plugins?.recall || {});
   const total = (/** @type {string} */ name) => rows.reduce((sum, row) => sum + row[name], 0);
   const missed = data.log.filter((/** @type {any} */ one) => one.event === "search" && !one.shown.length);
@@ -102,8 +105,8 @@ export function Analytics({ params }) {
           { label: "withheld", values: ofDays("withheld"), colour: "--chart-2" },
           { label: "added", values: ofDays("added"), colour: "--chart-3" },
         ]} /></section>
-      <section class="card table-card"><h2>Shown most</h2>${most.length ? html`<table><thead><tr><th scope="col">Memory</th><th scope="col" class="num">Times</th><th scope="col" class="num">Tokens</th></tr></thead>
-        <tbody>${most.map((/** @type {any} */ row) => html`<tr><td><a href=${href("memories", { id: row.key })}>Memory ${row.key}</a></td><td class="num">${count(row.events.shown)}</td><td class="num">${count(row.tokens)}</td></tr>`)}</tbody></table>` : html`<p class="quiet">None yet.</p>`}
+      <section class="card table-card"><h2>Shown most</h2>${data.most.length ? html`<table><thead><tr><th scope="col">Memory</th><th scope="col" class="num">Times</th><th scope="col" class="num">Tokens</th></tr></thead>
+        <tbody>${data.most.map((/** @type {any} */ row) => html`<tr><td><a class="two-lines" href=${href("memories", { id: row.key })}>${row.text ? html`<${Plain} text=${gist(row.text, 160)} />` : `Memory ${row.key}, forgotten`}</a></td><td class="num">${count(row.events.shown)}</td><td class="num">${count(row.tokens)}</td></tr>`)}</tbody></table>` : html`<p class="quiet">None yet.</p>`}
         ${can("GET", "/review/stale") && html`<p><a href=${href("review", { queue: "stale" })}>Those that nothing finds</a></p>`}</section>
     </div>`}
     ${rows.length > 0 && html`<section class="card table-card" tabindex="0" aria-label="By assistant and project"><h2>By assistant and project</h2><table>
@@ -111,7 +114,7 @@ export function Analytics({ params }) {
       <tbody>${rows.map((row) => html`<tr><td>${row.assistant}</td><td>${row.project}</td><td class="num">${count(row.fired)}</td><td class="num">${count(row.injected)}</td><td class="num">${count(row.nothing)}</td><td class="num">${count(row.late)}</td><td class="num">${count(row.tokens)}</td><td><${When} time=${row.last} /></td></tr>`)}</tbody></table></section>`}
     <div class="columns">
       <section class="card"><h2>Searches that found nothing</h2>
-        ${missed.length ? html`<ul class="plain-list">${missed.slice(0, 20).map((/** @type {any} */ one) => html`<li><a href=${href("memories", { q: one.prompt })}><${Plain} text=${one.prompt} /></a> <span class="quiet">${one.assistant || "somebody"}, <${When} time=${one.at} /></span></li>`)}</ul>` : html`<p class="quiet">None in the log.</p>`}</section>
+        ${missed.length ? html`<ul class="plain-list">${missed.slice(0, 20).map((/** @type {any} */ one) => html`<li><a href=${href("memories", { q: one.prompt })}><${Plain} text=${one.prompt} /></a> <span class="quiet">by ${writer(one.assistant)}, <${When} time=${one.at} /></span></li>`)}</ul>` : html`<p class="quiet">None in the log.</p>`}</section>
       <section class="card table-card"><h2>Size by project</h2><table><thead><tr><th scope="col">Project</th><th scope="col" class="num">Memories</th><th scope="col" class="num">Index</th></tr></thead>
         <tbody>${stats.projects.map((/** @type {any} */ one) => html`<tr><td><a href=${href("memories", { project: one.name })}>${one.name}</a></td><td class="num">${count(one.memories)}</td><td class="num">${size(one.index_size_bytes)}</td></tr>`)}</tbody></table></section>
     </div>

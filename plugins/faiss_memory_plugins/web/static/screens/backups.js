@@ -71,11 +71,11 @@ export function Backups() {
     </div>
     ${!backups.length && !loading && html`<${Empty} title="No backup yet."><p>The first write makes one.</p><//>`}
     ${backups.length > 0 && html`<div class="card table-card"><table>
-      <thead><tr><th scope="col">When</th><th scope="col">Name</th><th scope="col" class="num">Memories</th><th scope="col" class="num">Size</th><th scope="col"><span class="unseen">What to do</span></th></tr></thead>
+      <thead><tr><th scope="col">When</th><th scope="col" class="minor">Name</th><th scope="col" class="num">Memories</th><th scope="col" class="num minor">Size</th><th scope="col"><span class="unseen">What to do</span></th></tr></thead>
       <tbody>${shown.map((one) => html`<tr key=${one.name}>
-        <td><${When} time=${one.created_at} /></td>
-        <td><code>${one.name}</code>${one.label && html`<br /><span class="quiet">${one.label}</span>`}</td>
-        <td class="num">${count(one.memories)}</td><td class="num">${size(one.size_bytes)}</td>
+        <td class="any"><${When} time=${one.created_at} />${one.label && html`<br /><span class="quiet">${one.label}</span>`}</td>
+        <td class="minor"><code>${one.name}</code></td>
+        <td class="num">${count(one.memories)}</td><td class="num minor">${size(one.size_bytes)}</td>
         <td class="row end"><a class="button small" href=${`/archive?backup=${encodeURIComponent(one.name)}`} download aria-label=${`Download ${one.name}`}>Download</a>
           <button type="button" class="small" aria-label=${`Restore ${one.name}`} onClick=${() => setAsking({ kind: "restore", ...one })}>Restore…</button></td>
       </tr>`)}</tbody></table>

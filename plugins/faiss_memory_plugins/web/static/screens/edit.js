@@ -6,7 +6,7 @@ import { useLoaded } from "../fresh.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { Field, Problem, Screen } from "../parts.js";
 import { say } from "../toast.js";
-import { listed } from "../words.js";
+import { endOf, lastDay, listed } from "../words.js";
 
 /** @typedef {import("../api.js").Memory} Memory */
 
@@ -20,6 +20,7 @@ const LEADS = {
 const written = (memory) => ({
   text: memory.text || "", tags: (memory.tags || []).join(", "), source: memory.source || "", cues: (memory.cues || []).join("\n"),
   metadata: memory.metadata && Object.keys(memory.metadata).length ? JSON.stringify(memory.metadata, null, 2) : "",
+  last_day: lastDay(memory.valid_until),
 });
 
 /** @param {ReturnType<typeof written>} form */
@@ -30,23 +31,39 @@ function meant(form) {
   } catch {
     throw new Refused(400, { description: "The properties are not JSON, such as {\"ticket\": \"A-12\"}.", field: "metadata" });
   }
-  return { text: form.text, tags: listed(form.tags), source: form.source.trim(), cues: listed(form.cues, /\n/), metadata };
+  return { text: form.text, tags: listed(form.tags), source: form.source.trim(), cues: listed(form.cues, /\n/), metadata, last_day: form.last_day };
 }
 
-/** What of a form differs from what was there. @param {ReturnType<typeof meant>} now @param {Memory} before */
+const FIELDS = /** @type {const} */ (["text", "tags", "source", "cues", "metadata"]);
+
+/** What a new memory is made of. @param {ReturnType<typeof meant>} form */
+const fresh = ({ last_day: day, ...form }) => ({ ...form, ...(day ? { valid_until: endOf(day) } : {}) });
+
+/** How the end of its validity is given; with none, it is taken away. @param {string | undefined} time */
+const ending = (time) => (time ? { valid_until: time } : { forever: true });
+
+/** What of a form differs from what was there. @param {ReturnType<typeof meant>} now @param {Memory} before @returns {Record<string, any>} */
 function differing(now, before) {
-  const names = /** @type {(keyof typeof now)[]} */ (Object.keys(now));
-  return Object.fromEntries(names.filter((name) => JSON.stringify(now[name]) !== JSON.stringify(before[name])).map((name) => [name, now[name]]));
+  const change = Object.fromEntries(FIELDS.filter((name) => !isSame(now[name], before[name])).map((name) => [name, now[name]]));
+  return now.last_day === lastDay(before.valid_until) ? change : { ...change, ...ending(now.last_day && endOf(now.last_day)) };
 }
+
+/** What undoes a change. @param {Record<string, any>} change @param {Memory} before */
+function undoing(change, before) {
+  const back = Object.fromEntries(FIELDS.filter((name) => name in change).map((name) => [name, before[name]]));
+  return "valid_until" in change || "forever" in change ? { ...back, ...ending(before.valid_until) } : back;
+}
+
+const isSame = (/** @type {unknown} */ one, /** @type {unknown} */ other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** What another has done to it, since it was opened. @param {Memory} opened @param {Memory | null} now */
 function meanwhile(opened, now) {
   if (!now) return "It was forgotten meanwhile.";
-  const differs = ["text", "tags", "source", "cues", "metadata"].some((name) => JSON.stringify(/** @type {any} */ (opened)[name]) !== JSON.stringify(/** @type {any} */ (now)[name]));
+  const differs = [...FIELDS, /** @type {const} */ ("valid_until")].some((name) => !isSame(opened[name], now[name]));
   return differs ? "Somebody else has changed it since you opened it. Save once more to replace that, or cancel to see it." : "";
 }
 
-/** @param {{memory: Memory, kind: string, close: () => void, done: () => void, changed: () => void}} props */
+/** @param {{memory: Memory, kind: string, close: () => void, done: (saved?: Memory) => void, changed: () => void}} props */
 export function Edit({ memory, kind, close, done, changed }) {
   const [opened, setOpened] = useState(memory);
   const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
@@ -57,28 +74,27 @@ export function Edit({ memory, kind, close, done, changed }) {
       throw new Error(warning);
     }
     if (kind === "supersede") {
-      const { id } = await post("/memory/add", { ...now, project: opened.project, supersedes: opened.id });
+      const { id } = await post("/memory/add", { ...fresh(now), project: opened.project, supersedes: opened.id });
       changed();
       go(href("memories", { id }), true);
       say(`Memory ${id} replaces ${opened.id}.`);
       return;
     }
     const change = differing(now, opened);
-    if (Object.keys(change).length) {
-      const back = differing(meant(written(opened)), { ...opened, ...change });
-      await correct(opened.id, change);
-      say("Corrected.", async () => {
-        await correct(opened.id, { ...back });
-        done();
-        say("As it was before.");
-      });
-    }
-    done();
+    if (!Object.keys(change).length) return done();
+    const saved = await correct(opened.id, change);
+    say("Corrected.", async () => {
+      done(await correct(opened.id, undoing(change, opened)));
+      say("As it was before.");
+    });
+    done(saved);
   };
-  return html`<${Form} memory=${memory} lead=${LEADS[/** @type {keyof typeof LEADS} */ (kind)]} action=${kind === "supersede" ? "Replace it" : "Save"} save=${save} close=${close} />`;
+  // What replaces something that is over is not over itself.
+  const begun = kind === "supersede" && memory.state === "expired" ? { ...memory, valid_until: undefined } : memory;
+  return html`<${Form} memory=${begun} lead=${LEADS[/** @type {keyof typeof LEADS} */ (kind)]} action=${kind === "supersede" ? "Replace it" : "Save"} save=${save} close=${close} />`;
 }
 
-/** @param {{memory: Partial<Memory>, lead: string, action: string, save: (now: ReturnType<typeof meant>) => Promise<unknown>, close: () => void, children?: any}} props */
+/** @param {{memory: Partial<Memory>, lead: string, action: string, save: (now: ReturnType<typeof meant>) => Promise<unknown> | void, close: () => void, children?: any}} props */
 function Form({ memory, lead, action, save, close, children }) {
   const [form, setForm] = useState(() => written(memory));
   const [failed, setFailed] = useState({ field: "", text: "" });
@@ -99,16 +115,19 @@ function Form({ memory, lead, action, save, close, children }) {
     setBusy(false);
   };
   const of = (/** @type {string} */ name) => (failed.field === name ? failed.text : "");
-  const isElsewhere = failed.text && !["text", "tags", "source", "cues", "metadata"].includes(failed.field);
+  const isElsewhere = failed.text && ![...FIELDS, "valid_until"].includes(failed.field);
   return html`<form class="edit" onSubmit=${submit} onKeyDown=${(/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
     }}>
     ${lead && html`<p class="lead">${lead}</p>`}
     ${children}
-    <${Field} label="Text" error=${of("text")}>${(/** @type {any} */ given) => html`<textarea ...${given} ref=${box} rows="8" required dir="auto" value=${form.text} onInput=${set("text")} />`}<//>
-    <${Field} label="Tags" hint="With commas between them." error=${of("tags")}>${(/** @type {any} */ given) => html`<input ...${given} value=${form.tags} onInput=${set("tags")} autocomplete="off" />`}<//>
+    <${Field} label="Text" error=${of("text")}>${(/** @type {any} */ given) => html`<textarea ...${given} ref=${box} rows="5" required dir="auto" value=${form.text} onInput=${set("text")} />`}<//>
+    <div class="two-fields">
+      <${Field} label="Tags" hint="With commas between them." error=${of("tags")}>${(/** @type {any} */ given) => html`<input ...${given} value=${form.tags} onInput=${set("tags")} autocomplete="off" />`}<//>
+      <${Field} label="True to the end of" hint="A day, if it ends. Afterwards assistants are not shown it unasked." error=${of("valid_until")}>${(/** @type {any} */ given) => html`<input ...${given} type="date" value=${form.last_day} onInput=${set("last_day")} />`}<//>
+    </div>
     <${Field} label="Source" hint="Where it comes from, such as a file." error=${of("source")}>${(/** @type {any} */ given) => html`<input ...${given} value=${form.source} onInput=${set("source")} autocomplete="off" />`}<//>
-    <${Field} label="Comes up for" hint="Cues: tasks, symptoms or questions, one a line." error=${of("cues")}>${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${form.cues} onInput=${set("cues")} />`}<//>
+    <${Field} label="Comes up for" hint="Cues: tasks, symptoms or questions, one a line." error=${of("cues")}>${(/** @type {any} */ given) => html`<textarea ...${given} rows="2" value=${form.cues} onInput=${set("cues")} />`}<//>
     <details open=${Boolean(form.metadata)}><summary>Properties</summary>
       <${Field} label="Properties, as JSON" error=${of("metadata")}>${(/** @type {any} */ given) => html`<textarea ...${given} class="mono" rows="3" value=${form.metadata} onInput=${set("metadata")} />`}<//></details>
     ${isElsewhere && html`<${Problem} error=${failed.text} />`}
@@ -122,7 +141,7 @@ export function Add({ params }) {
   const [project, setProject] = useState(params.project || "default");
   const { data } = useLoaded((signal) => get("/projects", {}, signal), []);
   const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
-    const { id } = await post("/memory/add", { ...now, project });
+    const { id } = await post("/memory/add", { ...fresh(now), project });
     go(href("memories", { id }), true);
     say(`Memory ${id} is kept.`);
   };

@@ -1,5 +1,5 @@
 // What the list can be narrowed by, with how many there are of each.
-import { change } from "../address.js";
+import { change, href } from "../address.js";
 import { can, get } from "../api.js";
 import { useLoaded } from "../fresh.js";
 import { html, useState } from "../lib.js";
@@ -23,11 +23,18 @@ async function counts(params, signal) {
       tags: told.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })),
       sources: told.sources.filter((/** @type {any} */ one) => one.source).map((/** @type {any} */ one) => ({ value: one.source, label: brief(one.source, 26), count: one.count })),
       by: told.by.map((/** @type {any} */ one) => ({ value: one.by || "unknown", label: writer(one.by), count: one.count })),
+      states: told.states,
     };
   }
   const { tags } = await get("/tags", { project }, signal);
-  return { projects: all, tags: tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })), sources: [], by: [] };
+  return { projects: all, tags: tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })), sources: [], by: [], states: {} };
 }
+
+/** How memories stand: those that hold, and what is not shown without being asked for. @param {{superseded?: number, expired?: number}} states @returns {Choice[]} */
+const standings = ({ superseded, expired }) => [
+  { value: "all", label: "Replaced ones too", count: superseded },
+  ...(can("GET", "/facets") ? [{ value: "expired", label: "Only what is over", count: expired }] : []),
+];
 
 /** @param {{title: string, name: string, chosen: string, choices: Choice[], any?: string}} props */
 function Facet({ title, name, chosen, choices, any }) {
@@ -55,7 +62,7 @@ function Facet({ title, name, chosen, choices, any }) {
 /** @param {{params: Record<string, string>, round: number}} props */
 export function Facets({ params, round }) {
   const { data } = useLoaded((signal) => counts(params, signal), [params.project, round]);
-  const { projects = [], tags = [], sources = [], by = [] } = data || {};
+  const { projects = [], tags = [], sources = [], by = [], states = {} } = data || {};
   return html`<div class="facets">
     <${Facet} title="Project" name="project" chosen=${params.project || ""} choices=${projects} any="All projects" />
     <${Facet} title="Tag" name="tag" chosen=${params.tag || ""} choices=${tags} />
@@ -67,10 +74,7 @@ export function Facets({ params, round }) {
     <${Facet} title="Sources" name="source" chosen=${params.source || ""} choices=${sources} />
     <${Facet} title="Written by" name="by" chosen=${params.by || ""} choices=${by} any=${by.length > 1 ? "Anybody" : undefined} />
     <${Facet} title="Time" name="days" chosen=${params.days || ""} choices=${TIMES.slice(1).map(([value, label]) => ({ value, label }))} any="Any time" />
-    <section class="facet">
-      <h2>State</h2>
-      <label class="check"><input type="checkbox" checked=${params.state === "all"}
-        onChange=${(/** @type {any} */ event) => change({ state: event.target.checked ? "all" : undefined })} /> Replaced ones too</label>
-    </section>
+    <${Facet} title="State" name="state" chosen=${params.state || ""} choices=${standings(states)} any="Current ones" />
+    ${can("GET", "/forgotten") && html`<p class="facet"><a href=${href("backups")}>Forgotten ones</a></p>`}
   </div>`;
 }

@@ -9,7 +9,7 @@ import { VirtualList } from "../list.js";
 import { gist, Plain } from "../markdown.js";
 import { Empty, Meter, Problem, When } from "../parts.js";
 import { attempt } from "../toast.js";
-import { count, counted, likely, terms, writer } from "../words.js";
+import { count, counted, likely, sentence, terms, writer } from "../words.js";
 import { Bulk } from "./bulk.js";
 import { Facets } from "./facets.js";
 import { OneMemory } from "./memory.js";
@@ -17,6 +17,9 @@ import { OneMemory } from "./memory.js";
 /** The height of a row in pixels: it grows with the letters. */
 const ROW = 6.4 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 const FILTERS = ["project", "tag", "source", "by", "days", "state"];
+
+/** What is said of a memory that does not hold any more. @type {Record<string, string>} */
+const OVER = { expired: "over", changed: "file changed", gone: "file gone" };
 
 /** @typedef {import("../api.js").Found} Found */
 
@@ -30,6 +33,7 @@ function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
       <span class="row-facts">
         ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} label=${`${likely(one.relevance)} likely`} />`}
         ${one.superseded_by && html`<span class="badge">replaced</span>`}
+        ${OVER[one.state || ""] && html`<span class="badge">${OVER[one.state || ""]}</span>`}
         ${many && html`<span class="row-project">${one.project}</span>`}
         <${When} time=${one.timestamp} />
         ${one.relevance === undefined && html`<span class="row-by">by ${writer(one.by)}</span>`}
@@ -133,7 +137,7 @@ export function Memories({ params }) {
         <a class="button small" href=${href("add", { project: params.project })}>Add</a>
       </div>
       ${chosen.size > 0 && html`<${Bulk} chosen=${[...chosen.values()]} clear=${() => setChosen(new Map())} forget=${forgetThese} after=${again} />`}
-      ${found.hint && html`<p class="note">${found.hint}</p>`}
+      ${found.hint && html`<p class="note">${sentence(found.hint.replaceAll("`", ""))}</p>`}
       ${found.degraded.length > 0 && html`<p class="note">Only words are searched for now; the model that finds by meaning is not ready.</p>`}
       <${Problem} error=${found.error} again=${found.again} />
       ${!items.length && !found.loading && !found.error && html`<${Empty} title=${isAsked || used.length ? "Nothing fits." : "There is nothing yet."}>

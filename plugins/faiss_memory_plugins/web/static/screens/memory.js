@@ -1,5 +1,5 @@
 // One memory: what it says, where it comes from, and what can be done with it.
-import { forget, pin, read } from "../actions.js";
+import { correct, forget, pin, read } from "../actions.js";
 import { change, href } from "../address.js";
 import { can, post } from "../api.js";
 import { useLoaded } from "../fresh.js";
@@ -8,13 +8,13 @@ import { html, useEffect, useRef, useState } from "../lib.js";
 import { Markdown, Plain, visible } from "../markdown.js";
 import { Confirm, Problem, When } from "../parts.js";
 import { attempt, say } from "../toast.js";
-import { brief, exactly, likely, percent, writer } from "../words.js";
+import { brief, exactly, likely, percent, until, writer } from "../words.js";
 import { About } from "./about.js";
 import { Edit } from "./edit.js";
 
 /** Why a memory does not hold any more. @type {Record<string, (memory: import("../api.js").Memory) => string>} */
 const UNTRUE = {
-  expired: (memory) => `It was true until ${exactly(memory.valid_until || "")}.`,
+  expired: (memory) => `It was true ${until(memory.valid_until || "")}.`,
   changed: () => "The file that it is about says something else now.",
   gone: () => "The file that it is about is gone.",
 };
@@ -46,7 +46,8 @@ function Facts({ memory }) {
   return html`<dl class="facts">
     <dt>Project</dt><dd><a href=${href("memories", { project: memory.project })}>${memory.project}</a></dd>
     <dt>When</dt><dd>${exactly(memory.timestamp)}</dd>
-    <dt>Written by</dt><dd>${writer(memory.by)}</dd>
+    ${memory.valid_until && html`<dt>True</dt><dd>${until(memory.valid_until)}${memory.state === "expired" ? html` <span class="badge">over</span>` : ""}</dd>`}
+    <dt>Written by</dt><dd>${memory.actor ? html`${memory.actor}, by ${writer(memory.by)}` : writer(memory.by)}</dd>
     ${memory.source && html`<dt>Source</dt><dd><a href=${href("memories", { source: memory.source })} title=${visible(memory.source)}>${visible(brief(memory.source, 60))}</a></dd>`}
     ${memory.cues.length > 0 && html`<dt>Comes up for</dt><dd><ul class="cues">${memory.cues.map((cue) => html`<li><${Plain} text=${cue} /></li>`)}</ul></dd>`}
     ${metadata.map(([name, value]) => html`<dt><${Plain} text=${name} /></dt><dd><code><${Plain} text=${typeof value === "string" ? value : JSON.stringify(value)} /></code></dd>`)}
@@ -56,7 +57,7 @@ function Facts({ memory }) {
 
 /** @param {{id: string, found?: Found, marks: string[], query: string, isEditing: string, changed: () => void, gone: (ids: number[]) => void}} props */
 export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
-  const { data, error, loading, again } = useLoaded((signal) => read(id, signal), [id]);
+  const { data, error, loading, again, put } = useLoaded((signal) => read(id, signal), [id]);
   const [purging, setPurging] = useState(false);
   const [isRaw, setRaw] = useState(false);
   const heading = useRef(/** @type {HTMLElement | null} */ (null));
@@ -74,6 +75,14 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
     again();
     changed();
   });
+  const holds = (/** @type {Memory} */ over) => attempt(async () => {
+    put(await correct(over.id, { forever: true }));
+    changed();
+    say("It is true without an end.", async () => {
+      put(await correct(over.id, { valid_until: over.valid_until }));
+      changed();
+    });
+  });
   useKeys([
     { keys: "Enter", does: "Read the memory", run: () => heading.current?.focus() },
     { keys: "e", does: "Correct", run: () => change({ edit: "correct" }) },
@@ -88,10 +97,10 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
   // What is there stays there while the service is away, and with it what somebody types.
   if (error && !memory) return html`<${Problem} error=${error} again=${again} />`;
   if (!memory) return loading ? html`<p class="quiet pad">Loading…</p>` : html`<div class="empty"><p class="empty-title">Memory ${id} is not there.</p><p>It was forgotten, or never existed.</p>
-    <a href=${href("memories")}>All memories</a></div>`;
-  const done = () => {
+    <p><a href=${href("memories")}>All memories</a>${can("GET", "/forgotten") && html` · <a href=${href("backups")}>What was forgotten, and can come back</a>`}</p></div>`;
+  const done = (/** @type {Memory | undefined} */ saved) => {
     change({ edit: undefined }, true);
-    again();
+    if (saved) put(saved);
     changed();
   };
   return html`<article class="memory" aria-labelledby="memory-title">
@@ -99,9 +108,10 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
       <button type="button" class="back" onClick=${() => change({ id: undefined, edit: undefined })}>← List</button>
       <h2 id="memory-title" tabindex="-1" ref=${heading}>Memory ${memory.id}</h2>
       <span class="quiet"><${When} time=${memory.timestamp} /></span>
+      ${!isEditing && html`<button type="button" class="plain danger-text" title="Take it out of every file, for good" onClick=${() => setPurging(true)}>Purge…</button>`}
     </header>
     ${memory.superseded_by && html`<p class="note">A newer one replaces it: <a href=${href("memories", { id: memory.superseded_by, state: "all" })}>memory ${memory.superseded_by}</a>. Searches leave it out.</p>`}
-    ${UNTRUE[memory.state || ""] && html`<p class="note">${UNTRUE[memory.state || ""](memory)} Assistants are not shown it unasked.</p>`}
+    ${UNTRUE[memory.state || ""] && html`<p class="note">${UNTRUE[memory.state || ""](memory)} Assistants are not shown it unasked. ${memory.state === "expired" && html`<button type="button" class="small" onClick=${() => holds(memory)}>It is still true</button>`}</p>`}
     ${isEditing && data
       ? html`<${Edit} key=${isEditing} memory=${data} kind=${isEditing} close=${() => change({ edit: undefined })} done=${done} changed=${changed} />`
       : html`<div class="row actions" role="toolbar" aria-label="What to do with it">
@@ -109,7 +119,6 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
           <button type="button" onClick=${() => change({ edit: "supersede" })} title="Write a new one that replaces it; this one is kept as history">Supersede <kbd>s</kbd></button>
           ${canPin && html`<button type="button" aria-pressed=${Boolean(isPinned)} onClick=${turnPin} title="Show it whenever a session of its project begins">${isPinned ? "Pinned" : "Pin"} <kbd>p</kbd></button>`}
           <button type="button" onClick=${forgetThis}>Forget <kbd>#</kbd></button>
-          <button type="button" class="plain danger-text" onClick=${() => setPurging(true)}>Purge…</button>
         </div>
         ${isRaw ? html`<pre class="raw" dir="auto" tabindex="0">${visible(memory.text)}</pre>` : html`<${Markdown} text=${memory.text} terms=${marks} />`}
         <div class="row"><button type="button" class="plain small" aria-pressed=${isRaw} onClick=${() => setRaw(!isRaw)}>As it is written</button>

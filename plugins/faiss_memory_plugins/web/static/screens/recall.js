@@ -1,5 +1,5 @@
 // What assistants were shown: each prompt that fired, and what a prompt would bring now.
-import { never, pin, read } from "../actions.js";
+import { allow, pin, read } from "../actions.js";
 import { change, href } from "../address.js";
 import { can, get, post } from "../api.js";
 import { useLoaded, useWhileSeen } from "../fresh.js";
@@ -7,7 +7,7 @@ import { html, useEffect, useState } from "../lib.js";
 import { gist, Plain, visible } from "../markdown.js";
 import { Empty, Field, Problem, Screen, When } from "../parts.js";
 import { attempt } from "../toast.js";
-import { count, counted, likely, percent } from "../words.js";
+import { count, counted, likely, percent, sentence, writer } from "../words.js";
 
 const REASONS = {
   relevance: "not relevant enough", "beside a better one": "a better one says it", duplicate: "says the same as another", replaced: "a newer one replaces it",
@@ -17,18 +17,27 @@ const PAUSE_MS = 250;
 /** Where the slider stands before the first answer has said where the bar is. */
 const USUAL_BAR = 0.2;
 const LOGGED = 100;
+const NEAREST = 5;
 
 /** @param {string} why */
 const reason = (why) => REASONS[/** @type {keyof typeof REASONS} */ (why)] || why;
 
 /** @param {{one: any, prompt: string, again: () => void}} props */
 function Candidate({ one, prompt, again }) {
+  const isBarred = one.why === "not for this";
   return html`<li class="candidate">
     <p class="two-lines"><a href=${href("memories", { id: one.id })}><${Plain} text=${gist(one.text, 300)} /></a></p>
     <p class="row-facts"><span>${likely(one.relevance)} likely</span>${one.why && html`<span class="badge">${reason(one.why)}</span>`}<span>${one.project}</span>
-      ${can("POST", "/recall/never") && html`<button type="button" class="plain small" onClick=${() => attempt(() => never(one.id, prompt)).then(again)}>Never for this</button>`}
-      ${can("POST", "/recall/pin") && html`<button type="button" class="plain small" onClick=${() => attempt(() => pin(one, true))}>Pin</button>`}</p>
+      <span class="candidate-acts">${can("POST", "/recall/never") && (isBarred || !one.why) && html`<button type="button" class="plain small" onClick=${() => attempt(() => allow(one.id, prompt, isBarred)).then(again)}>${isBarred ? "Show it again for this" : "Never for this"}</button>`}
+      ${can("POST", "/recall/pin") && html`<button type="button" class="plain small" title="Show it whenever a session of its project begins" onClick=${() => attempt(() => pin(one, true))}>Pin</button>`}</span></p>
   </li>`;
+}
+
+/** What was not shown, the nearest first. @param {{all: any[], part: (one: any) => any}} props */
+function Withheld({ all, part }) {
+  if (!all.length) return null;
+  return html`<h3>Withheld</h3><ul role="list">${all.slice(0, NEAREST).map(part)}</ul>
+    ${all.length > NEAREST && html`<details><summary>${counted(all.length - NEAREST, "more, further away", "more, further away")}</summary><ul role="list">${all.slice(NEAREST).map(part)}</ul></details>`}`;
 }
 
 /** @param {{params: Record<string, string>, projects: string[]}} props */
@@ -54,16 +63,16 @@ function Preview({ params, projects }) {
     <div class="two-fields">
       <${Field} label="Project">${(/** @type {any} */ given) => html`<select ...${given} value=${project} onChange=${(/** @type {any} */ event) => change({ project: event.target.value }, true)}>
         ${projects.map((name) => html`<option value=${name}>${name}</option>`)}</select>`}<//>
-      <${Field} label=${`Bar: ${percent(at)}`} hint=${bar === null ? "As it is set. Move it and see." : html`For this try only. <button type="button" class="plain small" onClick=${() => setBar(null)}>As it is set</button>`}>
+      <${Field} label=${`Bar: ${percent(at)}`} hint=${bar === null ? "The least relevance, as it is set. Move it and see." : html`For this try only. <button type="button" class="plain small" onClick=${() => setBar(null)}>As it is set</button>`}>
         ${(/** @type {any} */ given) => html`<input ...${given} type="range" min="0" max="1" step="0.01" value=${at} onInput=${(/** @type {any} */ event) => setBar(Number(event.target.value))} />`}<//>
     </div>
     <${Problem} error=${error} again=${again} />
-    ${told && html`<div aria-live="polite">
+    ${told && html`<div class="brought" aria-live="polite">
       <h3>${told.shown.length ? `${counted(told.shown.length, "memory", "memories")} would be shown` : "Nothing would be shown"}</h3>
-      ${told.nothing && html`<p>${told.nothing}.</p>`}
+      ${told.nothing && html`<p>${sentence(told.nothing)}</p>`}
       ${told.text && html`<details open><summary>The exact words that the assistant gets</summary><pre class="raw" tabindex="0" aria-label="The exact words">${visible(told.text)}</pre></details>`}
       <ul role="list">${told.shown.map((/** @type {any} */ one) => html`<${Candidate} key=${one.id} one=${one} prompt=${asked} again=${again} />`)}</ul>
-      ${told.withheld.length > 0 && html`<h3>Withheld</h3><ul role="list">${told.withheld.map((/** @type {any} */ one) => html`<${Candidate} key=${one.id} one=${one} prompt=${asked} again=${again} />`)}</ul>`}
+      <${Withheld} all=${told.withheld} part=${(/** @type {any} */ one) => html`<${Candidate} key=${one.id} one=${one} prompt=${asked} again=${again} />`} />
       <p class="quiet">${told.queries.length > 1 ? `Asked as: ${told.queries.join(" · ")}. ` : ""}${told.took_ms.toFixed(0)} ms</p>
     </div>`}
   </section>`;
@@ -84,9 +93,9 @@ function Entry({ entry, again }) {
   return html`<li class="entry"><details onToggle=${(/** @type {any} */ event) => setOpen(event.target.open)}>
     <summary><span class="two-lines"><${Plain} text=${entry.prompt || entry.event} /></span>
       <span class="row-facts"><span class=${`badge${entry.shown.length && !entry.late ? " good" : ""}`}>${outcome}</span>${entry.withheld.length > 0 && html`<span>${entry.withheld.length} withheld</span>`}
-        <span>${entry.assistant}</span><span>${entry.project}</span>${entry.tokens !== undefined && html`<span>${counted(entry.tokens, "token")}</span>`}<span>${entry.took_ms.toFixed(0)} ms</span><${When} time=${entry.at} /></span></summary>
+        <span>${entry.event === "search" ? `search by ${writer(entry.assistant)}` : writer(entry.assistant)}</span><span>${entry.project}</span>${entry.tokens !== undefined && html`<span>${counted(entry.tokens, "token")}</span>`}<span>${entry.took_ms.toFixed(0)} ms</span><${When} time=${entry.at} /></span></summary>
     ${isOpen && html`<div class="entry-body">
-      ${entry.nothing && html`<p>Nothing was shown: ${entry.nothing}.</p>`}
+      ${entry.nothing && html`<p>${sentence(entry.nothing)}</p>`}
       ${entry.late && html`<p>It was found, but too late for the assistant to wait.</p>`}
       ${entry.shown.length > 0 && html`<h3>Shown</h3><ul role="list">${entry.shown.map((/** @type {any} */ one) => html`<${Logged} logged=${one} prompt=${entry.prompt} again=${again} />`)}</ul>`}
       ${entry.withheld.length > 0 && html`<h3>Withheld</h3><ul role="list">${entry.withheld.map((/** @type {any} */ one) => html`<${Logged} logged=${one} prompt=${entry.prompt} again=${again} />`)}</ul>`}
@@ -98,22 +107,23 @@ function Entry({ entry, again }) {
 /** @param {{params: Record<string, string>}} props */
 export function Recall({ params }) {
   const projects = useLoaded((signal) => get("/projects", {}, signal), []);
-  const log = useLoaded((signal) => get("/recall/log", { limit: LOGGED, only: params.only }, signal), [params.only]);
-  useWhileSeen(log.again, 8000);
+  const hasLog = can("GET", "/recall/log");
+  const log = useLoaded(async (signal) => (hasLog ? get("/recall/log", { limit: LOGGED, only: params.only }, signal) : null), [params.only]);
+  useWhileSeen(() => hasLog && log.again(), 8000);
   const names = (projects.data?.projects || []).map((/** @type {any} */ one) => one.name);
   const entries = log.data?.recalls || [];
-  if (!can("GET", "/recall/log")) return html`<${Screen} title="Recall"><${Empty} title="Recall is switched off."><p>The plugin <code>recall</code> is disabled in the settings.</p><//><//>`;
+  if (!can("POST", "/recall/preview")) return html`<${Screen} title="Recall"><${Empty} title="Recall is switched off."><p>The plugin <code>recall</code> is disabled in the settings.</p><//><//>`;
   return html`<${Screen} title="Recall" lead="What assistants were shown, what not, and why.">
     <div class="columns">
       <${Preview} params=${params} projects=${names.length ? names : ["default"]} />
-      <section class="card" aria-labelledby="log-title"><div class="row spread"><h2 id="log-title">The last prompts</h2>
+      ${hasLog && html`<section class="card" aria-labelledby="log-title"><div class="row spread"><h2 id="log-title">The last prompts</h2>
         <label class="inline">Only <select value=${params.only || ""} onChange=${(/** @type {any} */ event) => change({ only: event.target.value || undefined })}>
           <option value="">all</option><option value="shown">something shown</option><option value="nothing">nothing shown</option></select></label></div>
         <${Problem} error=${log.error} again=${log.again} />
         <p class="quiet" role="status">${entries.length ? `${count(entries.length)}, newest first` : ""}</p>
         ${!entries.length && !log.loading && html`<${Empty} title="No prompt has fired yet."><p>Connect an assistant with hooks, and each prompt appears here.</p><a href=${href("assistants")}>Assistants</a><//>`}
         <ul role="list" class="log">${entries.map((/** @type {any} */ entry) => html`<${Entry} key=${entry.at + entry.prompt} entry=${entry} again=${log.again} />`)}</ul>
-      </section>
+      </section>`}
     </div>
   <//>`;
 }

@@ -14,7 +14,7 @@ const DONE = {
   changed: { title: "Changed since", does: "will be as it was" },
   forgotten: { title: "Forgotten since", does: "will be back" },
 };
-const FIELDS = ["project", "source", "tags", "cues", "metadata", "timestamp", "supersedes"];
+const FIELDS = ["project", "source", "tags", "cues", "metadata", "timestamp", "valid_until", "supersedes"];
 
 /** @typedef {{kind: keyof typeof DONE, now: any, then: any}} Changed */
 

@@ -1,5 +1,5 @@
 // What is worth a look: decided one by one, each of it with a way back.
-import { forget } from "../actions.js";
+import { forget, join } from "../actions.js";
 import { href } from "../address.js";
 import { can, get } from "../api.js";
 import { WordDiff } from "../diff.js";
@@ -9,7 +9,7 @@ import { html, useState } from "../lib.js";
 import { Markdown } from "../markdown.js";
 import { Empty, Problem, Screen, When } from "../parts.js";
 import { attempt } from "../toast.js";
-import { count, writer } from "../words.js";
+import { count, until, writer } from "../words.js";
 
 /** @typedef {import("../api.js").Memory} Memory */
 /** @typedef {{key: string, why: string, memories: Memory[]}} Matter */
@@ -48,7 +48,7 @@ const QUEUES = {
       } while (cursor && pairs.length < 100);
       return pairs.map((/** @type {any} */ pair) => ({
         key: `${pair.one.id}-${pair.other.id}`, memories: [pair.one, pair.other],
-        why: pair.class === "identical" ? "They say the same" : pair.differs_in?.length ? `They differ in ${[pair.differs_in].flat().join("; ")}` : "They are similar",
+        why: pair.class === "identical" ? "They say the same" : pair.differs_in?.length ? `What tells them apart: ${[pair.differs_in].flat().join("; ")}` : "They are similar",
       }));
     },
   },
@@ -60,11 +60,12 @@ const QUEUES = {
   stale: {
     title: "Stale", lead: "From files that are gone or say something else by now, what is over, and what nothing has found in 90 days. A build brings files up to date.", isThere: () => can("GET", "/review/stale"),
     load: async (signal) => {
-      const told = await get("/review/stale", {}, signal);
+      const told = await get("/review/stale", { project: "*" }, signal);
+      const over = new Set((told.expired || []).map((/** @type {Memory} */ one) => one.id));
       return [
         ...told.files.map((/** @type {any} */ one) => ({ key: `file-${one.memory.id}`, memories: [one.memory], why: `${one.why[0].toUpperCase()}${one.why.slice(1)}: ${one.file}` })),
-        ...(told.expired || []).map((/** @type {Memory} */ one) => ({ key: `over-${one.id}`, memories: [one], why: `No longer valid since ${one.valid_until?.slice(0, 10)}` })),
-        ...told.never_recalled.map((/** @type {Memory} */ one) => ({ key: `never-${one.id}`, memories: [one], why: "Nothing has found it in 90 days" })),
+        ...(told.expired || []).map((/** @type {Memory} */ one) => ({ key: `over-${one.id}`, memories: [one], why: `It was true ${until(one.valid_until || "")}` })),
+        ...told.never_recalled.filter((/** @type {Memory} */ one) => !over.has(one.id)).map((/** @type {Memory} */ one) => ({ key: `never-${one.id}`, memories: [one], why: "Nothing has found it in 90 days" })),
       ];
     },
   },
@@ -81,21 +82,27 @@ export function Review({ params }) {
   const queue = QUEUES[name];
   const { data, error, loading, again } = useLoaded((signal) => queue.load(signal), [name]);
   const [settled, setSettled] = useState(/** @type {string[]} */ ([]));
-  const left = (data || []).filter((one) => !settled.includes(`${name} ${one.key}`));
+  const [gone, setGone] = useState(/** @type {number[]} */ ([]));
+  // (A memory may belong to several matters: with it, all of them are done.)
+  const left = (data || []).filter((one) => !settled.includes(`${name} ${one.key}`) && !one.memories.some((memory) => gone.includes(memory.id)));
   const matter = left[0];
   const settle = () => matter && setSettled((before) => [...before, `${name} ${matter.key}`]);
-  const drop = (/** @type {number} */ which) => {
-    const memory = matter?.memories[which];
+  /** Take one out of what is left, until that is undone. @param {Memory | undefined} memory @param {(memory: Memory, undone: () => void) => Promise<void>} run */
+  const without = (memory, run) => {
     if (!memory) return;
-    const key = `${name} ${matter.key}`;
-    settle();
-    attempt(() => forget([memory])).then((isDone) => isDone || setSettled((before) => before.filter((one) => one !== key)));
+    const back = () => setGone((before) => before.filter((one) => one !== memory.id));
+    setGone((before) => [...before, memory.id]);
+    attempt(() => run(memory, back)).then((isDone) => isDone || back());
   };
+  const drop = (/** @type {number} */ which) => without(matter?.memories[which], (memory, undone) => forget([memory], undefined, undone));
+  const keepOne = (/** @type {number} */ which) => without(matter?.memories[1 - which], (other, undone) => join(matter.memories[which], other, undone));
+  const canJoin = can("POST", "/memory/merge");
   const isPair = matter?.memories.length === 2;
   useKeys([
     { keys: "y", does: "Keep, and go on", run: settle },
     { keys: isPair ? "1" : "#", does: isPair ? "Forget the first" : "Forget, and go on", run: () => drop(0) },
     ...(isPair ? [{ keys: "2", does: "Forget the second", run: () => drop(1) }] : []),
+    ...(isPair && canJoin ? [{ keys: "m", does: "Let the newer one stand for both", run: () => keepOne(0) }] : []),
     { keys: "b", does: "Back to the one before", run: () => setSettled((before) => before.slice(0, -1)) },
   ]);
   return html`<${Screen} title="Review" lead="One by one: keep it, correct it, or forget it. Every step can be undone.">
@@ -110,7 +117,8 @@ export function Review({ params }) {
       <div class=${isPair ? "pair" : ""}>${matter.memories.map((one, which) => html`<section aria-label=${`Memory ${one.id}`}>
         <p class="quiet"><a href=${href("memories", { id: one.id, state: "all" })}>Memory ${one.id}</a> · ${one.project} · <${When} time=${one.timestamp} /> · by ${writer(one.by)}</p>
         <${Markdown} text=${one.text} />
-        <div class="row"><button type="button" onClick=${() => drop(which)}>Forget <kbd>${isPair ? which + 1 : "#"}</kbd></button>
+        <div class="row">${isPair && canJoin && html`<button type="button" title="The other one stays as history, and its tags come along" onClick=${() => keepOne(which)}>Let it stand for both${which ? "" : html` <kbd>m</kbd>`}</button>`}
+          <button type="button" onClick=${() => drop(which)}>Forget <kbd>${isPair ? which + 1 : "#"}</kbd></button>
           <a class="button" href=${href("memories", { id: one.id, edit: "correct", state: "all" })}>Correct</a></div>
       </section>`)}</div>
       ${isPair && html`<h3>What differs</h3><${WordDiff} before=${matter.memories[0].text} after=${matter.memories[1].text} />`}

@@ -2,7 +2,7 @@
 import { can, get } from "../api.js";
 import { useLoaded, useWhileSeen } from "../fresh.js";
 import { html } from "../lib.js";
-import { Copy, Problem, Screen, When } from "../parts.js";
+import { Problem, Screen, When } from "../parts.js";
 import { count, percent, size } from "../words.js";
 
 /** What to do about a part that has a problem. */
@@ -31,6 +31,10 @@ function Health({ data }) {
     </dl></section>`;
 }
 
+/** @param {{all: any[], label: string}} props */
+const Values = ({ all, label }) => html`<div class="table-card" tabindex="0" role="group" aria-label=${label}><table class="settings"><thead><tr><th scope="col">Setting</th><th scope="col">Value</th><th scope="col">Where from</th></tr></thead>
+  <tbody>${all.map((one) => html`<tr key=${one.key}><td><code>${one.key}</code></td><td class="any">${typeof one.value === "string" ? one.value || html`<span class="quiet">not set</span>` : JSON.stringify(one.value)}</td><td>${one.origin}</td></tr>`)}</tbody></table></div>`;
+
 export function Settings() {
   const { data, error, again } = useLoaded(async (signal) => {
     const [health, diagnosis, stats] = await Promise.all([get("/health", {}, signal), can("GET", "/diagnosis") ? get("/diagnosis", {}, signal) : null, get("/stats", {}, signal)]);
@@ -39,14 +43,15 @@ export function Settings() {
   }, []);
   useWhileSeen(again, 10_000);
   const settings = data?.overview?.settings || [];
+  const set = settings.filter((/** @type {any} */ one) => one.origin !== "default");
   const plugins = data?.overview?.plugins || [];
   return html`<${Screen} title="Settings" lead="They are changed in the configuration file or the environment, and hold from the next start.">
     <${Problem} error=${error} again=${again} />
-    ${data && html`<div class="columns"><${Health} data=${data} />
-      <section class="card"><h2>What is in force</h2>
-        ${settings.length > 0 ? html`<div class="table-card" tabindex="0" role="group" aria-label="Settings in force"><table><thead><tr><th scope="col">Setting</th><th scope="col">Value</th><th scope="col">Where from</th></tr></thead>
-          <tbody>${settings.map((/** @type {any} */ one) => html`<tr><td><code>${one.key}</code></td><td class="any">${typeof one.value === "string" ? one.value : JSON.stringify(one.value)}</td><td>${one.origin}</td></tr>`)}</tbody></table></div>` : html`<p>The command line says what is in force, and where each comes from.</p><${Copy} text="faiss-memory config" />`}
-        ${plugins.length > 0 ? html`<h3>Plugins</h3><ul>${plugins.map((/** @type {any} */ one) => html`<li>${one.name} <span class="quiet">${one.kind}</span></li>`)}${data.overview.disabled.map((/** @type {string} */ name) => html`<li>${name} <span class="quiet">switched off</span></li>`)}</ul>` : html`<${Copy} text="faiss-memory plugins" />`}
-        <p><a href="/docs">The API, as a page</a> · <a href="/openapi.json">as OpenAPI</a></p></section></div>`}
+    ${data && html`<${Health} data=${data} />`}
+    ${data?.overview && html`<section class="card"><h2>What is in force</h2>
+        ${set.length ? html`<${Values} all=${set} label="What you have set" />` : html`<p>Everything is as it comes.</p>`}
+        <details><summary>All ${count(settings.length)} settings, with the defaults</summary><${Values} all=${settings} label="Settings in force" /></details>
+        <details><summary>Plugins and adapters (${count(plugins.length)})</summary><ul class="plain-list">${plugins.map((/** @type {any} */ one) => html`<li>${one.name} <span class="quiet">${one.kind}</span></li>`)}${data.overview.disabled.map((/** @type {string} */ name) => html`<li>${name} <span class="quiet">switched off</span></li>`)}</ul></details></section>`}
+    <p><a href="/docs">The API, as a page</a> · <a href="/openapi.json">as OpenAPI</a></p>
   <//>`;
 }

@@ -1,4 +1,5 @@
 // Taking memories away as a file, of a format and a choice of one's own: a link, so that the browser writes the file.
+import { can } from "../api.js";
 import { html, useState } from "../lib.js";
 import { Field } from "../parts.js";
 import { listed } from "../words.js";
@@ -32,7 +33,7 @@ export function TakeOut({ projects }) {
       <label class="check"><input type="checkbox" checked=${form.superseded} onChange=${(/** @type {any} */ event) => setForm((old) => ({ ...old, superseded: event.target.checked }))} /> Also what a newer one replaces</label>
     </details>
     <p><a class="button main" href=${`/export?${query}`} download>Export</a></p>
-    <h3>All of it, with every backup</h3>
+    ${can("GET", "/archive") && html`<h3>All of it, with every backup</h3>
     <p>One file that takes the place of a whole store elsewhere; it is brought in under Backups.</p>
-    <p><a class="button" href="/archive" download>Download the archive</a></p></section>`;
+    <p><a class="button" href="/archive" download>Download the archive</a></p>`}</section>`;
 }
