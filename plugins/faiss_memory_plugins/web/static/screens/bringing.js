@@ -71,7 +71,7 @@ export function BringIn() {
       ${at.step === "elsewhere" && html`<p>${at.name} is no bundle that a page can merge. The command line reads JSON, CSV, Markdown, large bundles and what other programs keep, and asks as well before it stores:</p>
         <${Copy} text=${`faiss-memory import ${at.name.includes(" ") ? `"${at.name}"` : at.name}`} />`}
       ${at.step === "asking" && html`<h3>What would be done with ${at.name}</h3><${Counts} report=${at.report} />
-        ${!at.writes && html`<p>Nothing of it is to be done here.</p>`}`}
+        ${!at.writes && html`<p>${at.report.counts.refused ? "You may write nothing of what is new" : "All of it is here already"}: nothing is to be done.</p>`}`}
       ${at.step === "done" && html`<h3>Done with ${at.name}</h3><${Counts} report=${at.report} />`}
     </div>
     ${at.step === "asking" && html`<div class="row end"><button type="button" onClick=${() => setAt({ step: "choose" })}>Cancel</button>
