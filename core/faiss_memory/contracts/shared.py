@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 
@@ -31,4 +32,12 @@ class Shared(ABC):
         """Call `tell` with what other services write from now on, in order of commit, each of it once.
 
         It is called in a thread of the store's, one call at a time, until the store is closed.
+        """
+
+    @abstractmethod
+    def lease(self, *names: Sequence[str]) -> AbstractContextManager[bool]:
+        """Hold some names that one of the services has at a time, or none of them; says whether they are held.
+
+        A name has parts, as a path has: who holds one keeps the others from what it lies in, and from what lies in it.
+        It is let go of at the end, and when the service ends or loses the database. Raises NotReady and StoreError.
         """

@@ -26,7 +26,7 @@ from faiss_memory.schema.write import KeepSecrets, Masked
 
 Outcome: TypeAlias = Literal[
     "new", "known", "changed", "kept", "conflict", "forgotten", "purged", "forget", "purge", "back", "noted",
-    "superseded",
+    "superseded", "refused",
 ]  # fmt: skip
 
 
@@ -93,7 +93,7 @@ class ImportedMemory(Message):
 
 
 class ImportRequest(Message):
-    """Take over memories from elsewhere: all of those that count, or none."""
+    """Take over memories from elsewhere: all of those that count and may be, or none."""
 
     memories: Annotated[list[ImportedMemory], Meta(min_length=1, extra_json_schema={"x-limit": "batch"})]
     dry_run: Annotated[bool, Meta(description="Only say what would become of each.")] = False
@@ -110,6 +110,15 @@ class ImportResult(Answer):
     """Why it is not here as it was there; empty if it is."""
 
 
+class Lacking(Answer):
+    """A right that memories were refused for, and how many."""
+
+    project: str
+    """`*` for every project."""
+    can: Literal["write", "admin"]
+    memories: int
+
+
 class ImportAnswer(Answer):
     """What became of each memory, and how many there are of each kind."""
 
@@ -117,4 +126,6 @@ class ImportAnswer(Answer):
     results: list[ImportResult]
     counts: dict[str, int]
     dry_run: bool
+    refused: list[Lacking] | UnsetType = UNSET
+    """Which rights in which projects were lacking; left out if none."""
     masked: Masked | UnsetType = UNSET

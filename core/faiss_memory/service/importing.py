@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,20 @@ from faiss_memory.memory import DEFAULT_PROJECT, Draft, Origin
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import PERSON, Rights, everything_seen
 from faiss_memory.schema import NewMemory
-from faiss_memory.schema.importing import ImportAnswer, ImportedMemory, ImportRequest, ImportResult, Outcome
+from faiss_memory.schema.importing import (
+    ImportAnswer,
+    ImportedMemory,
+    ImportRequest,
+    ImportResult,
+    Lacking,
+    Outcome,
+)
 from faiss_memory.schema.limits import check_time
 from faiss_memory.service.before_writing import BeforeWriting, wish_of
 from faiss_memory.service.drafts import draft_of
 from faiss_memory.service.export_formats import hash_of
 from faiss_memory.service.forgetting import Forgetting
-from faiss_memory.service.met_before import MetBefore
+from faiss_memory.service.met_before import MetBefore, Refusal
 from faiss_memory.settings import Limits
 from faiss_memory.team.team import Note
 from faiss_memory.uids import is_uid
@@ -64,7 +71,7 @@ class Importing:
     def take_over(self, request: ImportRequest, rights: Rights = PERSON) -> ImportAnswer:
         """Merge memories with what is here, in one transaction; what was purged there is purged here after it.
 
-        Raises NotAllowed, and stores nothing, where something would be written, forgotten or purged that may not be.
+        What would be written, forgotten or purged and may not be is left out, and the answer says which right it lacks.
         """
         memories = request.memories
         if len(memories) > self._limits.batch:
@@ -75,51 +82,67 @@ class Importing:
         for place, one in enumerate(memories):
             _check(one, _prefix(place))
         met = MetBefore(self._engine.store, rights, _named(memories))
-        arrivals, masked = self._arrivals(request, met, rights)
-        waiting = _without_successor(memories, met)
-        _check_waiting(memories, waiting)
-        chosen = [place for place, one in enumerate(memories) if one.uid not in waiting]
-        merged = dict(zip(chosen, self._merged(request, arrivals, chosen, met, rights), strict=True))
-        done = [merged.get(place) for place in range(len(memories))]
-        if not request.dry_run:
-            self._follow(memories, arrivals, done, met, rights)
-        return _answer(request, done, masked, _lost(memories, arrivals, met))
-
-    def _merged(
-        self,
-        request: ImportRequest,
-        arrivals: Sequence[Arrival],
-        chosen: Sequence[int],
-        met: MetBefore,
-        rights: Rights,
-    ) -> list[Merged]:
-        """Take over what is chosen, by its places, if all that it comes to is within the rights."""
-        wanted = [arrivals[place] for place in chosen]
+        refused = _refused(memories, met)
+        arrivals, masked = self._arrivals(request, met, rights, refused)
         try:
             with everything_seen():
-                if not rights.writes_everywhere:
-                    for place, one in zip(chosen, merge(self._engine, wanted, dry_run=True), strict=True):
-                        met.check(request.memories[place], one.outcome, _prefix(place))
-                return merge(self._engine, wanted, dry_run=request.dry_run)
+                waiting = self._chosen(memories, arrivals, refused, met, rights)
+                _check_expected(memories, waiting, refused)
+                wanted = {
+                    place: arrivals[place] for place in arrivals if place not in waiting | refused.keys()
+                }
+                told = merge(self._engine, list(wanted.values()), dry_run=request.dry_run)
         except Conflict as error:
             raise Conflict(met.in_their_words(str(error)), error.field) from None
+        done = dict(zip(wanted, told, strict=True))
+        if not request.dry_run:
+            self._follow(memories, arrivals, done, met, rights)
+        return _answer(request, done, refused, masked, _lost(memories, wanted, met))
+
+    def _chosen(
+        self,
+        memories: Sequence[ImportedMemory],
+        arrivals: Mapping[int, Arrival],
+        refused: dict[int, Refusal],
+        met: MetBefore,
+        rights: Rights,
+    ) -> set[int]:
+        """Add to `refused`, by their places, those whose outcome is not within the rights.
+
+        Returns the places of those whose successor lacks, be it because that is refused.
+        """
+        while True:
+            waiting = _without_successor(memories, refused, met)
+            if rights.writes_everywhere:
+                return waiting
+            wanted = {
+                place: replace(arrival, expected=None)
+                for place, arrival in arrivals.items()
+                if place not in waiting | refused.keys()
+            }
+            told = zip(wanted, merge(self._engine, list(wanted.values()), dry_run=True), strict=True)
+            found = {place: met.refusal(memories[place], one.outcome) for place, one in told}
+            more = {place: refusal for place, refusal in found.items() if refusal is not None}
+            if not more:
+                return waiting
+            refused |= more  # what hung on those is looked at again
 
     def _follow(
         self,
         memories: Sequence[ImportedMemory],
-        arrivals: Sequence[Arrival],
-        done: Sequence[Merged | None],
+        arrivals: Mapping[int, Arrival],
+        done: Mapping[int, Merged],
         met: MetBefore,
         rights: Rights,
     ) -> None:
         """Purge what was purged there, note what was done, and tell the plugins of it."""
         ids: dict[str, list[int]] = {}
         projects: dict[str, set[str]] = {}
-        for one, arrival, merged in zip(memories, arrivals, done, strict=True):
-            if merged is not None:
-                number = met.number(one) if merged.outcome == "forget" else merged.memory_id
-                ids.setdefault(merged.outcome, []).extend(() if number is None else (number,))
-                projects.setdefault(merged.outcome, set()).update(met.touched(one, arrival))
+        for place, merged in done.items():
+            one = memories[place]
+            number = met.number(one) if merged.outcome == "forget" else merged.memory_id
+            ids.setdefault(merged.outcome, []).extend(() if number is None else (number,))
+            projects.setdefault(merged.outcome, set()).update(met.touched(one, arrivals[place]))
         for action, outcomes in (
             ("imported", ("new", "changed", "back")), ("forgotten", ("forget",)), ("tombstones noted", ("noted",)),
         ):  # fmt: skip
@@ -133,22 +156,20 @@ class Importing:
             self._forgetting.purge_by_id(sorted(set(purged)), rights)
 
     def _arrivals(
-        self, request: ImportRequest, met: MetBefore, rights: Rights
-    ) -> tuple[list[Arrival], list[str]]:
-        """Return the memories as they may be written, and the kinds of secrets that were masked in them."""
-        drafts: list[Draft] = []
-        prefixes: list[str] = []
-        for place, one in enumerate(request.memories):
-            if one.state not in GONE:
-                drafts.append(self._draft(one, _prefix(place), met, rights))
-                prefixes.append(_prefix(place))
-        masked = self._before.add(drafts, wish_of(request.secrets, rights), prefixes)
-        said = iter(drafts)
-        arrivals = []
-        for place, one in enumerate(request.memories):
-            draft = None if one.state in GONE else next(said)
-            project = met.place_of(one, _prefix(place)) if one.state == "forgotten" else one.project or ""
-            arrivals.append(_arrival(one, draft, project, met))
+        self, request: ImportRequest, met: MetBefore, rights: Rights, refused: Collection[int]
+    ) -> tuple[dict[int, Arrival], list[str]]:
+        """Return the memories that are not refused as they may be written, by their places.
+
+        And the kinds of secrets that were masked in them.
+        """
+        wanted = {place: one for place, one in enumerate(request.memories) if place not in refused}
+        prefixes = {place: _prefix(place) for place, one in wanted.items() if one.state not in GONE}
+        drafts = [self._draft(wanted[place], prefix, met, rights) for place, prefix in prefixes.items()]
+        masked = self._before.add(drafts, wish_of(request.secrets, rights), list(prefixes.values()))
+        said = dict(zip(prefixes, drafts, strict=True))
+        arrivals = {
+            place: _arrival(one, said.get(place), met.place_of(one), met) for place, one in wanted.items()
+        }
         return arrivals, masked
 
     def _draft(self, one: ImportedMemory, prefix: str, met: MetBefore, rights: Rights) -> Draft:
@@ -173,20 +194,36 @@ class Importing:
 
 
 def _answer(
-    request: ImportRequest, done: Sequence[Merged | None], masked: Sequence[str], lost: Collection[str]
+    request: ImportRequest,
+    done: Mapping[int, Merged],
+    refused: Mapping[int, Refusal],
+    masked: Sequence[str],
+    lost: Collection[str],
 ) -> ImportAnswer:
     results = []
-    for one, merged in zip(request.memories, done, strict=True):
+    for place, one in enumerate(request.memories):
+        if place in refused:
+            results.append(
+                ImportResult(uid=one.uid, outcome="refused", id=None, reason=refused[place].reason)
+            )
+            continue
+        merged = done.get(place)
         outcome: Outcome = "superseded" if merged is None else merged.outcome
         is_there = merged is not None and outcome not in ("purge", "forget")
         number = merged.memory_id if merged is not None and (is_there or request.dry_run) else None
         reason = LOST if outcome == "new" and one.uid in lost else _REASONS.get(outcome, "")
         results.append(ImportResult(uid=one.uid, outcome=outcome, id=number, reason=reason))
+    lacking = Counter((one.project, one.can) for one in refused.values())
     return ImportAnswer(
         success=True,
         results=results,
         counts=dict(Counter(one.outcome for one in results)),
         dry_run=request.dry_run,
+        refused=[
+            Lacking(project=project, can=can, memories=count)
+            for (project, can), count in sorted(lacking.items())
+        ]
+        or UNSET,
         masked=list(masked) or UNSET,
     )
 
@@ -201,32 +238,48 @@ def _named(memories: Sequence[ImportedMemory]) -> set[str]:
     }
 
 
-def _lost(memories: Sequence[ImportedMemory], arrivals: Sequence[Arrival], met: MetBefore) -> set[str]:
+def _lost(memories: Sequence[ImportedMemory], arrivals: Mapping[int, Arrival], met: MetBefore) -> set[str]:
     """Return those of other programs whose older one is not in their project, and does not arrive with them."""
     arriving = {
-        one.uid: one.project or DEFAULT_PROJECT if arrival.draft is None else arrival.draft.project
-        for one, arrival in zip(memories, arrivals, strict=True)
+        memories[place].uid: (memories[place].project or DEFAULT_PROJECT)
+        if arrival.draft is None
+        else arrival.draft.project
+        for place, arrival in arrivals.items()
     }
     return {
         one.uid
-        for one in memories
+        for one in (memories[place] for place in arrivals)
         if one.supersedes is not None
         and one.revision is None
         and (arriving.get(one.supersedes) or met.project_of(one.supersedes)) != arriving[one.uid]
     }
 
 
-def _without_successor(memories: Sequence[ImportedMemory], met: MetBefore) -> set[str]:
-    """Return those that something replaces which is neither here nor arrives with them.
+def _refused(memories: Sequence[ImportedMemory], met: MetBefore) -> dict[int, Refusal]:
+    """Return which may not be written to the project that they arrive with, by their places."""
+    found = {place: met.refusal(one) for place, one in enumerate(memories)}
+    return {place: refusal for place, refusal in found.items() if refusal is not None}
+
+
+def _without_successor(
+    memories: Sequence[ImportedMemory], refused: Collection[int], met: MetBefore
+) -> set[int]:
+    """Return the places of those that something replaces which is neither here nor arrives with them.
 
     In a bundle of some of the memories it may lack; alone they would count again.
     """
-    here = {one.uid for one in memories} | met.known.keys()
-    return {
+    here = {one.uid for place, one in enumerate(memories) if place not in refused} | met.known.keys()
+    waiting: set[str] = set()
+    while more := {
         one.uid
         for one in memories
-        if one.superseded_by is not None and one.superseded_by not in here and one.uid not in met.known
-    }
+        if one.superseded_by is not None
+        and one.superseded_by not in here
+        and one.uid not in met.known.keys() | waiting
+    }:
+        waiting |= more
+        here -= more  # what they replace waits with them
+    return {place for place, one in enumerate(memories) if one.uid in waiting}
 
 
 def _check(one: ImportedMemory, prefix: str) -> None:
@@ -254,6 +307,7 @@ def _check(one: ImportedMemory, prefix: str) -> None:
 
 def _arrival(one: ImportedMemory, draft: Draft | None, project: str, met: MetBefore) -> Arrival:
     changed = check_time(one.changed_at, "changed_at") or (draft.timestamp if draft else None) or LONG_AGO
+    expected = one.expected
     return Arrival(
         uid=met.uid(one.uid),
         draft=draft,
@@ -262,16 +316,29 @@ def _arrival(one: ImportedMemory, draft: Draft | None, project: str, met: MetBef
         supersedes=None if draft is None or one.supersedes is None else met.uid(one.supersedes),
         purged=one.state == "purged",
         project=project,
-        expected=None if one.expected == "superseded" else one.expected,
+        expected=None if expected == "superseded" or expected == "refused" else expected,
     )
 
 
-def _check_waiting(memories: Sequence[ImportedMemory], waiting: Collection[str]) -> None:
-    for one in memories:
-        if one.expected is not None and (one.expected == "superseded") != (one.uid in waiting):
+def _check_expected(
+    memories: Sequence[ImportedMemory], waiting: Collection[int], refused: Collection[int]
+) -> None:
+    """Refuse what the store does not judge, where it is not as expected. Raises Conflict."""
+    for place, one in enumerate(memories):
+        is_refused = place in refused
+        what = ""
+        if one.expected is not None and (one.expected == "refused") != is_refused:
+            what = "what you may do was changed"
+        elif (
+            one.expected is not None
+            and not is_refused
+            and (one.expected == "superseded") != (place in waiting)
+        ):
+            what = "what replaces it came or went"
+        if what:
             raise Conflict(
-                f"memory {one.uid} is not any more as the preview had it: what replaces it came or went; nothing was "
-                "stored: look at a new preview"
+                f"memory {one.uid} is not any more as the preview had it: {what}; nothing was stored: look at a new "
+                "preview"
             )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from faiss_memory import schema
 from faiss_memory.contracts.jobs import Job
 from faiss_memory.contracts.ledger import Use
 from faiss_memory.contracts.service import Assistant, Rewriting, Service
-from faiss_memory.contracts.shared import News
+from faiss_memory.contracts.shared import News, Shared
 from faiss_memory.contracts.store import Added, Retry, Rewritten
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest
@@ -103,6 +104,11 @@ class MemoryService(Service):
     def jobs(self) -> Sequence[Job]:
         """What can be done at set times."""
         return all_jobs(self.engine, self.plugins.ask("register_jobs", service=self))
+
+    def lease(self, *names: Sequence[str]) -> AbstractContextManager[bool]:
+        """Hold names that only one of the services over the same store has at a time."""
+        store = self.engine.store
+        return store.lease(*names) if isinstance(store, Shared) else nullcontext(True)
 
     def prompt(self, request: schema.PromptRequest) -> schema.PromptAnswer:
         """Return what an assistant is told of the memory, for a project. Raises MemoryNotFound."""

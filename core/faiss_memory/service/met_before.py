@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Literal, NamedTuple
 
 from faiss_memory.contracts.merging import WRITTEN, Arrival, Outcome
 from faiss_memory.contracts.store import Store
-from faiss_memory.errors import NotAllowed
+from faiss_memory.errors import MemoryNotFound, NotAllowed
 from faiss_memory.memory import Standing
 from faiss_memory.rights import EVERY_PROJECT, Rights, everything_seen
 from faiss_memory.schema.importing import ImportedMemory
 from faiss_memory.uids import named_uid
+
+
+class Refusal(NamedTuple):
+    """Why a memory is not taken over from who brings it."""
+
+    project: str
+    can: Literal["write", "admin"]
+    """The right that is lacking there."""
+    reason: str
 
 
 class MetBefore:
@@ -60,28 +70,31 @@ class MetBefore:
             return one.actor
         return self._actors.get(self._uids[one.uid], self._rights.actor or None)
 
-    def place_of(self, one: ImportedMemory, prefix: str) -> str:
-        """Return in which project it was that was forgotten; empty if nobody says. Raises NotAllowed."""
-        if one.project is None and (self._rights.writes is None or one.uid in self.known):
+    def place_of(self, one: ImportedMemory) -> str:
+        """Return the project that a memory arrives with; empty if nobody says where it was that is gone."""
+        is_gone = one.state in ("forgotten", "purged")
+        says_nothing = one.project is None and (self._rights.writes is None or one.uid in self.known)
+        if one.state == "purged" or (is_gone and says_nothing):
             return ""
-        return self._rights.to_write(one.project, f"{prefix}project")
+        return one.project or self._rights.usual_write
 
-    def check(self, one: ImportedMemory, outcome: Outcome, prefix: str) -> None:
-        """Refuse what may not be done to a memory that is here. Raises NotAllowed."""
+    def refusal(self, one: ImportedMemory, outcome: Outcome | None = None) -> Refusal | None:
+        """Return why a memory may not be written to the project that it arrives with; None if it may be.
+
+        With the `outcome` that it would have: why that may not be done to what is here.
+        """
+        if outcome is None:
+            place = self.place_of(one)
+            return _refusal(self._rights.to_write, place, "write") if place else None
         if outcome not in WRITTEN:
-            return
+            return None
         standing = self.known.get(one.uid)
         project = standing.project if standing is not None else ""
-        if one.state == "purged" and not project and self._rights.admins is not None:
-            raise NotAllowed(
-                f"`{prefix}state`: only who looks after every project may purge what is in none here; leave it out (a "
-                "bundle of named projects, `export --project`, has nothing of what was purged)",
-                f"{prefix}state",
-            )
-        if one.state == "purged" and project:
-            self._rights.to_arrange(project, f"{prefix}state")
-        elif project:
-            self._rights.to_write(project, f"{prefix}uid")
+        if one.state != "purged":
+            return _refusal(self._rights.to_write, project, "write") if project else None
+        if project:
+            return _refusal(self._rights.to_arrange, project, "admin")
+        return None if self._rights.admins is None else _OF_NONE
 
     def touched(self, one: ImportedMemory, arrival: Arrival) -> set[str]:
         """Return the projects that a memory is in or was in, for the log."""
@@ -95,3 +108,19 @@ class MetBefore:
         for uid, own in self._uids.items():
             text = text.replace(own, uid)
         return text
+
+
+_OF_NONE = Refusal(
+    EVERY_PROJECT,
+    "admin",
+    "only who looks after every project may purge what is in none here; leave it out (a bundle of named projects, "
+    "`export --project`, has nothing of what was purged)",
+)
+
+
+def _refusal(check: Callable[[str], str], project: str, can: Literal["write", "admin"]) -> Refusal | None:
+    try:
+        check(project)
+    except (NotAllowed, MemoryNotFound) as error:
+        return Refusal(project, can, str(error))
+    return None

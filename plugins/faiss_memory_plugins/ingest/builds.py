@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from pathlib import Path
 from threading import Lock
 
 from faiss_memory import Conflict, Service
@@ -31,11 +33,17 @@ class Builds:
         parsed = [self.source(given, f"sources[{n}]") for n, given in enumerate(request.sources)]
         build = Build(self._service, request, parsed, self.roots, self.rules)
         self._enter(build)
+        lease = ExitStack()
         try:
+            names = [("build", build.report.project, *Path(source.root).parts) for source in parsed]
+            if not lease.enter_context(self._service.lease(*names)):
+                raise Conflict(
+                    "another service over the same store is building this; try again later", "sources"
+                )
             build.collect()
-            build.start(lambda: self._leave(build, keep=True))
+            build.start(lambda: self._leave(build, lease, keep=True))
         except BaseException:
-            self._leave(build, keep=False)
+            self._leave(build, lease, keep=False)
             raise
         if request.wait:
             return 200, build.result()
@@ -80,7 +88,8 @@ class Builds:
                     )
             self._running.append(build)
 
-    def _leave(self, build: Build, *, keep: bool) -> None:
+    def _leave(self, build: Build, lease: ExitStack, *, keep: bool) -> None:
+        lease.close()
         with self._lock:
             self._running.remove(build)
             if keep:

@@ -7,16 +7,29 @@ of the database's history and a number of a transaction.
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 
 from faiss_memory import Feed
-from faiss_memory_plugins.postgres.database import Transaction
+from faiss_memory_plugins.postgres.database import Database, Transaction
 
+LONGEST_WAIT = 1.0
+"""Seconds that are waited for a transaction which holds back what was written after it."""
 _WRITTEN = (
     "(select id as memory, xid, true as there, born, writer from $.memory union all"
     " select memory, xid, false, xid, writer from $.removed) w"
 )
+
+
+def awaited(database: Database, after: str | None, limit: int) -> Feed:
+    """Return what was written after a position; what an older transaction holds back is waited for a little."""
+    end = time.monotonic() + LONGEST_WAIT
+    while True:
+        told, held_back = database.read(lambda run: (read(run, after, limit), is_held_back(run)))
+        if not held_back or told.more or time.monotonic() >= end:
+            return told
+        time.sleep(0.01)
 
 
 def read(run: Transaction, after: str | None, limit: int) -> Feed:

@@ -1,10 +1,18 @@
-"""What writers keep each other out of, by the database's advisory locks; they end with the transaction."""
+"""What writers and services keep each other out of, by the database's advisory locks.
+
+Those of writers end with the transaction; the leases of services are of a connection of their own, and end with that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-from faiss_memory_plugins.postgres.database import Transaction
+import psycopg
+
+from faiss_memory_plugins.postgres.database import Database, Row, Transaction
+from faiss_memory_plugins.postgres.errors import in_our_words
 
 
 def lock(run: Transaction, kind: str, names: Iterable[object], *, shared: bool = False) -> None:
@@ -41,3 +49,32 @@ def lock_projects(run: Transaction, names: Collection[str], alone: Collection[st
 def _numbers(run: Transaction, names: Collection[str]) -> dict[str, int]:
     rows = run.run("select name, id from $.project where name = any(%(names)s)", {"names": list(names)})
     return {name: number for name, number in rows}
+
+
+@contextmanager
+def leased(database: Database, schema: str, names: Sequence[Sequence[str]]) -> Iterator[bool]:
+    """Hold all of some names, or none of them; says whether. Raises NotReady and StoreError."""
+    try:
+        connection = database.alone()
+        is_held = all(_hold(connection, schema, name) for name in names)
+    except psycopg.Error as error:
+        raise in_our_words(error) from error
+    try:
+        yield is_held
+    finally:
+        with suppress(psycopg.Error):
+            connection.close()
+
+
+def _hold(connection: psycopg.Connection[Row], schema: str, name: Sequence[str]) -> bool:
+    """Lock a name for oneself, and what it lies in together with others."""
+    for end in range(1, len(name) + 1):
+        shared = "" if end == len(name) else "_shared"
+        key = f"faiss-memory lease {schema} {json.dumps(name[:end])}"
+        row = connection.execute(
+            f"select pg_try_advisory_lock{shared}(hashtextextended(%s, 0))",  # type: ignore[arg-type, unused-ignore]
+            (key,),
+        ).fetchone()
+        if row != (True,):
+            return False
+    return True

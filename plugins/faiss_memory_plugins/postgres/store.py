@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from threading import Event
 from typing import Literal, TypeVar
@@ -62,6 +62,7 @@ from faiss_memory_plugins.postgres import (
 )
 from faiss_memory_plugins.postgres.database import Database, Transaction
 from faiss_memory_plugins.postgres.filters import condition
+from faiss_memory_plugins.postgres.locks import leased
 from faiss_memory_plugins.postgres.members.team import DatabaseTables
 from faiss_memory_plugins.postgres.schema import migrate
 from faiss_memory_plugins.postgres.settings import PostgresSettings
@@ -69,8 +70,6 @@ from faiss_memory_plugins.postgres.worker import Bell, Follower, IndexKeeper
 from faiss_memory_plugins.postgres.writing import Writer
 
 T = TypeVar("T")
-LONGEST_WAIT = 1.0
-"""Seconds that `changes` waits for older transactions."""
 
 
 class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
@@ -279,18 +278,8 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         return self._database.read(lambda run: searching.allowed(run, ids, condition(run, where)))
 
     def changes(self, after: str | None = None, limit: int = 1000) -> Feed:
-        """Return what was written since a position, in order of commit.
-
-        What an older transaction holds back is waited for, but not for long.
-        """
-        end = time.monotonic() + LONGEST_WAIT
-        while True:
-            told, is_held_back = self._database.read(
-                lambda run: (feed.read(run, after, limit), feed.is_held_back(run))
-            )
-            if not is_held_back or told.more or time.monotonic() >= end:
-                return told
-            time.sleep(0.01)
+        """Return what was written since a position, in order of commit."""
+        return feed.awaited(self._database, after, limit)
 
     def lacking(self, ids: Collection[int], model: str) -> list[int]:
         """Return which of some memories a model has not embedded."""
@@ -301,6 +290,10 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         self._followers.append(
             Follower(self._database, self._service, self._channel, tell, self._migrate, self._problems)
         )
+
+    def lease(self, *names: Sequence[str]) -> AbstractContextManager[bool]:
+        """Hold names that one of the services has at a time."""
+        return leased(self._database, self._settings.schema, names)
 
     def search(self, asked: Search, choose: Choose) -> Found:
         """Find memories by meaning and by words, and read those that are chosen, in one state."""

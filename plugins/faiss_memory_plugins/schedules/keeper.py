@@ -45,6 +45,7 @@ LONGEST_WAIT = 30.0
 STOP_SECONDS = 2.0
 PATIENCE = 600.0
 """Seconds that a job may wait for what it needs, such as a model that is still being loaded."""
+ELSEWHERE = "another service over the same store was doing it"
 CUT_SHORT = "it was cut short: the service ended meanwhile"
 
 
@@ -248,7 +249,10 @@ class Keeper:
         while True:
             try:
                 job = self._job(entry.job)
-                return "done", job.run(self._options(job, entry.options))
+                options = self._options(job, entry.options)
+                asked = msgspec.json.encode(entry.options, order="sorted").decode()
+                with self._service.lease(("job", entry.job, asked)) as is_mine:
+                    return "done", job.run(options) if is_mine else ELSEWHERE
             except NotReady as error:
                 with self._changed:
                     if self._is_stopping or time.monotonic() > end:

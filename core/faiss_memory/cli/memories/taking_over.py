@@ -23,6 +23,8 @@ AT_ONCE = 100
 """Memories that are sent at once."""
 MOST_NAMED = 20
 """So many of those that are left out are named."""
+LEFT_OUT = ""
+"""The outcome of what cannot be stored as it is."""
 LONGEST_NAME = 120
 """Characters of a key that are shown."""
 REFUSED_FOR_WHAT_IT_SAYS = (400, 413, 422)
@@ -39,6 +41,7 @@ _WORDS = {
     "forgotten": "forgotten here",
     "purged": "purged here",
     "superseded": "replaced by what is not there",
+    "refused": "refused",
     "left out": "left out",
 }
 """What is said of outcomes, those first by which something is done."""
@@ -52,6 +55,8 @@ class Report:
 
     outcomes: Counter[str] = field(default_factory=Counter)
     masked: set[str] = field(default_factory=set)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many lack which right in which project."""
     left_out: list[tuple[str, str]] = field(default_factory=list)
     """What is not taken over as it is, and why."""
 
@@ -102,6 +107,8 @@ class TakingOver:
         for batch in self._batches():
             for (number, memory), outcome in zip(batch, self._send(batch, report, dry_run=True), strict=True):
                 plan.update(f"{memory['uid']} {outcome}\n".encode())
+                if outcome in ("refused", "superseded", LEFT_OUT):
+                    self._met.discard(hash(memory["uid"]))  # it replaces nothing here
                 if number in repeated:
                     outcome = ""  # what it comes to hangs on what was stored of it just before
                 if outcome != "new":
@@ -208,6 +215,8 @@ class TakingOver:
             return self._send_less(batch, report, str(refused), dry_run=dry_run)
         report.outcomes.update(answer["counts"])
         report.masked.update(answer.get("masked", ()))
+        for one in answer.get("refused", ()):
+            report.refused[one["project"], one["can"]] += one["memories"]
         report.left_out += [
             (self._names.get(one["uid"], one["uid"]), one["reason"])
             for one in answer["results"]
@@ -223,7 +232,7 @@ class TakingOver:
             uid: str = batch[0][1]["uid"]
             report.left_out.append((self._names.get(uid, uid), reason.replace("memories[0].", "")))
             report.outcomes["left out"] += 1
-            return [""]
+            return [LEFT_OUT]
         half = len(batch) // 2
         parts = (batch[:half], batch[half:])
         return [outcome for part in parts for outcome in self._send(part, report, dry_run=dry_run)]
@@ -245,6 +254,10 @@ class TakingOver:
             "from": self._importer.name,
             "counts": dict(report.outcomes),
             "masked": sorted(report.masked),
+            "refused": [
+                {"project": project, "can": can, "memories": count}
+                for (project, can), count in sorted(report.refused.items())
+            ],
             "left_out": [{"key": key, "reason": reason} for key, reason in report.left_out],
             "fingerprint": fingerprint,
             "dry_run": dry_run,
@@ -253,12 +266,18 @@ class TakingOver:
             return
         out = self._session.out
         out.say(self.in_words(report), "yellow" if dry_run else "green")
+        for (project, can), count in sorted(report.refused.items()):
+            out.remark(f"{count:,} refused: you need the right `{can}` in {_named(project)}")
         for key, reason in report.left_out[:MOST_NAMED]:
             out.remark(f"{key}: {reason}")
         if len(report.left_out) > MOST_NAMED:
             out.remark(f"… and {len(report.left_out) - MOST_NAMED:,} more; --json names them all")
         if dry_run:
             out.remark(f"Nothing was stored. To take over just this: --fingerprint {fingerprint}")
+
+
+def _named(project: str) -> str:
+    return "every project" if project == "*" else f"project `{project}`"
 
 
 def _in_turn(memories: Sequence[Numbered]) -> Iterator[list[Numbered]]:

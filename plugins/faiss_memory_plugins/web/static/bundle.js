@@ -2,7 +2,7 @@
 import { post, Refused } from "./api.js";
 
 /** @typedef {{uid: string, state?: string, superseded_by?: string | null, [field: string]: any}} Line */
-/** @typedef {{counts: Record<string, number>, left: {name: string, reason: string}[], masked: string[]}} Report */
+/** @typedef {{counts: Record<string, number>, refused: Record<string, number>, left: {name: string, reason: string}[], masked: string[]}} Report */
 /** @typedef {{line: Line, outcome?: string}} Step what would become of a line; without an outcome whatever comes of it */
 /** @typedef {(done: number, total: number) => void} Tell */
 
@@ -13,6 +13,8 @@ export const MOST_BYTES = 200 * 1024 * 1024;
 const FOR_WHAT_IT_SAYS = [400, 413, 422];
 /** Outcomes by which something is written. */
 const WRITTEN = ["new", "changed", "back", "forget", "purge", "noted"];
+/** Outcomes of what does not arrive, so that it replaces nothing. */
+const STAYS_AWAY = ["refused", "superseded"];
 
 /** @param {string} text @returns {any} undefined where it is no JSON */
 function parsed(text) {
@@ -47,7 +49,7 @@ export async function readBundle(file) {
 }
 
 /** @returns {Report} */
-const empty = () => ({ counts: {}, left: [], masked: [] });
+const empty = () => ({ counts: {}, refused: {}, left: [], masked: [] });
 
 /** @param {Report} report @param {string} name @param {string} reason */
 function leave(report, name, reason) {
@@ -62,7 +64,6 @@ function leave(report, name, reason) {
  */
 function inTurn(lines) {
   const gone = lines.filter((line) => line.state === "purged");
-  const there = new Set(lines.map((line) => line.uid));
   const sorted = [];
   let waiting = lines.filter((line) => line.state !== "purged");
   while (waiting.length) {
@@ -73,19 +74,26 @@ function inTurn(lines) {
     sorted.push(...ready);
     waiting = waiting.filter((line) => !sent.has(line));
   }
-  // What replaces a memory is looked for there only where it is not on its way.
-  return [...sorted, ...gone].map((line) => (line.superseded_by && there.has(line.superseded_by) ? { ...line, superseded_by: null } : line));
+  return [...sorted, ...gone];
 }
 
 /** Hear what would become of each line; nothing is stored. @param {Line[]} lines @param {Report} before @param {Tell} tell */
 export async function previewed(lines, before, tell) {
-  const report = { ...before, counts: { ...before.counts }, left: [...before.left], masked: [] };
+  const report = { ...before, counts: { ...before.counts }, refused: {}, left: [...before.left], masked: [] };
   const met = new Set();
+  const coming = new Set(lines.map((line) => line.uid));
   /** @type {Step[]} */
   const plan = [];
   for (let start = 0; start < lines.length; start += AT_ONCE) {
-    const steps = lines.slice(start, start + AT_ONCE).map((line) => ({ line }));
-    for (const { line, outcome } of await send(steps, report, true)) {
+    const batch = lines.slice(start, start + AT_ONCE);
+    const together = new Set(batch.map((line) => line.uid));
+    // What replaces a memory is looked for there only where it is not on its way.
+    const isComing = (/** @type {Line} */ { superseded_by: newer }) => newer && coming.has(newer) && !together.has(newer);
+    const steps = batch.map((line) => ({ line: isComing(line) ? { ...line, superseded_by: null } : line }));
+    const told = await send(steps, report, true);
+    const taken = new Set(told.filter(({ outcome }) => !STAYS_AWAY.includes(outcome || "")).map(({ line }) => line.uid));
+    for (const uid of together) if (!taken.has(uid)) coming.delete(uid);
+    for (const { line, outcome } of told) {
       // What a line comes to whose memory was met before hangs on what is stored of it then.
       plan.push({ line, outcome: met.has(line.uid) ? undefined : outcome });
       met.add(line.uid);
@@ -123,6 +131,10 @@ async function send(steps, report, dryRun) {
     return [...await send(steps.slice(0, half), report, dryRun), ...await send(steps.slice(half), report, dryRun)];
   }
   for (const [outcome, number] of Object.entries(answer.counts)) report.counts[outcome] = (report.counts[outcome] || 0) + Number(number);
+  for (const { project, can, memories } of answer.refused || []) {
+    const lacking = `Refused: the right “${can}” is lacking in ${project === "*" ? "every project" : project}`;
+    report.refused[lacking] = (report.refused[lacking] || 0) + memories;
+  }
   report.masked = [...new Set([...report.masked, ...(answer.masked || [])])];
   for (const { uid, reason, outcome } of answer.results) {
     if (reason && !(dryRun && outcome === "new")) report.left.push({ name: uid, reason });

@@ -17,9 +17,10 @@ const NAMED = 50;
 
 /** @param {{report: import("../bundle.js").Report}} props */
 function Counts({ report }) {
-  const { counts, left, masked } = report;
+  const { counts, refused, left, masked } = report;
   const rows = Object.keys(OUTCOMES).filter((one) => counts[one]);
   return html`<dl class="facts">${rows.map((one) => html`<dt>${OUTCOMES[one]}</dt><dd>${count(counts[one])}</dd>`)}
+      ${Object.entries(refused).map(([lacking, number]) => html`<dt>${lacking}</dt><dd>${count(number)}</dd>`)}
       ${masked.length > 0 && html`<dt>Masked secrets</dt><dd>${masked.join(", ")}</dd>`}</dl>
     ${!rows.length && html`<p>There is nothing in it.</p>`}
     ${left.length > 0 && html`<details><summary>What is not taken as it is there, and why (${count(left.length)})</summary>
@@ -70,7 +71,7 @@ export function BringIn() {
       ${at.step === "elsewhere" && html`<p>${at.name} is no bundle that a page can merge. The command line reads JSON, CSV, Markdown, large bundles and what other programs keep, and asks as well before it stores:</p>
         <${Copy} text=${`faiss-memory import ${at.name.includes(" ") ? `"${at.name}"` : at.name}`} />`}
       ${at.step === "asking" && html`<h3>What would be done with ${at.name}</h3><${Counts} report=${at.report} />
-        ${!at.writes && html`<p>All of it is here already: nothing is to be done.</p>`}`}
+        ${!at.writes && html`<p>${at.report.counts.refused ? "You may write nothing of what is new" : "All of it is here already"}: nothing is to be done.</p>`}`}
       ${at.step === "done" && html`<h3>Done with ${at.name}</h3><${Counts} report=${at.report} />`}
     </div>
     ${at.step === "asking" && html`<div class="row end"><button type="button" onClick=${() => setAt({ step: "choose" })}>Cancel</button>
