@@ -118,3 +118,12 @@ class ImportAnswer(Answer):
     counts: dict[str, int]
     dry_run: bool
     masked: Masked | UnsetType = UNSET
+    masked_counts: (
+        Annotated[
+            dict[str, int],
+            Meta(
+                description="How many secrets of each kind were masked in what is written; left out if none."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import UNSET
 
-from faiss_memory.contracts.merging import LONG_AGO, Arrival, Merged
+from faiss_memory.contracts.merging import LONG_AGO, WRITTEN, Arrival, Merged
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.whole_memories import merge
 from faiss_memory.errors import Conflict, InvalidRequest
@@ -19,7 +19,7 @@ from faiss_memory.rights import PERSON, Rights, everything_seen
 from faiss_memory.schema import NewMemory
 from faiss_memory.schema.importing import ImportAnswer, ImportedMemory, ImportRequest, ImportResult, Outcome
 from faiss_memory.schema.limits import check_time
-from faiss_memory.service.before_writing import BeforeWriting, wish_of
+from faiss_memory.service.before_writing import BeforeWriting, Masked, wish_of
 from faiss_memory.service.drafts import draft_of
 from faiss_memory.service.export_formats import hash_of
 from faiss_memory.service.forgetting import Forgetting
@@ -83,7 +83,7 @@ class Importing:
         done = [merged.get(place) for place in range(len(memories))]
         if not request.dry_run:
             self._follow(memories, arrivals, done, met, rights)
-        return _answer(request, done, masked, _lost(memories, arrivals, met))
+        return _answer(request, done, _counted(masked, done), _lost(memories, arrivals, met))
 
     def _merged(
         self,
@@ -134,19 +134,19 @@ class Importing:
 
     def _arrivals(
         self, request: ImportRequest, met: MetBefore, rights: Rights
-    ) -> tuple[list[Arrival], list[str]]:
-        """Return the memories as they may be written, and the kinds of secrets that were masked in them."""
+    ) -> tuple[list[Arrival], list[Masked]]:
+        """Return the memories as they may be written, and how many secrets were masked in each."""
         drafts: list[Draft] = []
         prefixes: list[str] = []
         for place, one in enumerate(request.memories):
             if one.state not in GONE:
                 drafts.append(self._draft(one, _prefix(place), met, rights))
                 prefixes.append(_prefix(place))
-        masked = self._before.add(drafts, wish_of(request.secrets, rights), prefixes)
-        said = iter(drafts)
-        arrivals = []
+        said = zip(self._before.add(drafts, wish_of(request.secrets, rights), prefixes), drafts, strict=True)
+        arrivals, masked = [], []
         for place, one in enumerate(request.memories):
-            draft = None if one.state in GONE else next(said)
+            found, draft = (Counter(), None) if one.state in GONE else next(said)
+            masked.append(found)
             project = met.place_of(one, _prefix(place)) if one.state == "forgotten" else one.project or ""
             arrivals.append(_arrival(one, draft, project, met))
         return arrivals, masked
@@ -173,7 +173,7 @@ class Importing:
 
 
 def _answer(
-    request: ImportRequest, done: Sequence[Merged | None], masked: Sequence[str], lost: Collection[str]
+    request: ImportRequest, done: Sequence[Merged | None], masked: Masked, lost: Collection[str]
 ) -> ImportAnswer:
     results = []
     for one, merged in zip(request.memories, done, strict=True):
@@ -187,8 +187,15 @@ def _answer(
         results=results,
         counts=dict(Counter(one.outcome for one in results)),
         dry_run=request.dry_run,
-        masked=list(masked) or UNSET,
+        masked=sorted(masked) or UNSET,
+        masked_counts=dict(masked) or UNSET,
     )
+
+
+def _counted(masked: Sequence[Masked], done: Sequence[Merged | None]) -> Masked:
+    """Return how many secrets were masked in those that are written."""
+    written = [found for found, one in zip(masked, done, strict=True) if one and one.outcome in WRITTEN]
+    return sum(written, Counter())
 
 
 def _prefix(place: int) -> str:

@@ -51,7 +51,7 @@ class Ours(Importer):
         with open_file(located(path)) as file:
             first = file.readline()
             head = as_json(first.decode("utf-8", "replace"), {})
-            if head.get("format") == FORMAT:
+            if head.get("format") == FORMAT and "memories" not in head:
                 _check(head)
                 found = lines_of(file)
             else:

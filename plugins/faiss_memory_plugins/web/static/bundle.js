@@ -2,7 +2,7 @@
 import { post, Refused } from "./api.js";
 
 /** @typedef {{uid: string, state?: string, superseded_by?: string | null, [field: string]: any}} Line */
-/** @typedef {{counts: Record<string, number>, left: {name: string, reason: string}[], masked: string[]}} Report */
+/** @typedef {{counts: Record<string, number>, left: {name: string, reason: string}[], masked: Record<string, number>}} Report */
 /** @typedef {{line: Line, outcome?: string}} Step what would become of a line; without an outcome whatever comes of it */
 /** @typedef {(done: number, total: number) => void} Tell */
 
@@ -47,7 +47,7 @@ export async function readBundle(file) {
 }
 
 /** @returns {Report} */
-const empty = () => ({ counts: {}, left: [], masked: [] });
+const empty = () => ({ counts: {}, left: [], masked: {} });
 
 /** @param {Report} report @param {string} name @param {string} reason */
 function leave(report, name, reason) {
@@ -79,7 +79,7 @@ function inTurn(lines) {
 
 /** Hear what would become of each line; nothing is stored. @param {Line[]} lines @param {Report} before @param {Tell} tell */
 export async function previewed(lines, before, tell) {
-  const report = { ...before, counts: { ...before.counts }, left: [...before.left], masked: [] };
+  const report = { ...before, counts: { ...before.counts }, left: [...before.left], masked: {} };
   const met = new Set();
   /** @type {Step[]} */
   const plan = [];
@@ -123,7 +123,7 @@ async function send(steps, report, dryRun) {
     return [...await send(steps.slice(0, half), report, dryRun), ...await send(steps.slice(half), report, dryRun)];
   }
   for (const [outcome, number] of Object.entries(answer.counts)) report.counts[outcome] = (report.counts[outcome] || 0) + Number(number);
-  report.masked = [...new Set([...report.masked, ...(answer.masked || [])])];
+  for (const [kind, number] of Object.entries(answer.masked_counts || {})) report.masked[kind] = (report.masked[kind] || 0) + Number(number);
   for (const { uid, reason, outcome } of answer.results) {
     if (reason && !(dryRun && outcome === "new")) report.left.push({ name: uid, reason });
   }
