@@ -16,6 +16,11 @@ GIVE_UP = 60
 """Seconds after which a call is taken for one that never ends."""
 
 
+def repeated(part: str) -> Callable[[int], str]:
+    """Make texts of a part, again and again."""
+    return lambda size: part * (size // len(part) + 1)
+
+
 def assert_linear(
     call: Callable[[Any], object], make: Callable[[int], Any], *, most: int = 400_000, least: int = 16
 ) -> None:

@@ -23,11 +23,7 @@ from faiss_memory.schema.names import fitted
 from faiss_memory.tokens import within_tokens
 from faiss_memory_plugins.ingest.documents import read_document
 from faiss_memory_plugins.recall.summaries import news_of
-from tests.growth import assert_linear
-
-
-def repeated(part):
-    return lambda size: part * (size // len(part) + 1)
+from tests.growth import assert_linear, repeated
 
 
 def lines(line):

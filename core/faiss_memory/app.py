@@ -36,6 +36,7 @@ from faiss_memory.memory import Query, Ranking, SearchResult
 from faiss_memory.plugin_host import PluginHost, our_packages
 from faiss_memory.proving import PATH
 from faiss_memory.rights import STRANGER
+from faiss_memory.secrets.masking import masked
 from faiss_memory.service.assistant_files import AssistantFiles
 from faiss_memory.service.backups import Backups
 from faiss_memory.service.memories import MemoryService
@@ -347,4 +348,6 @@ class _RequestLog:
         # Whatever watches over the service asks every few seconds: only an answer that is not "ok" is news.
         level = logging.DEBUG if (request.path, response.status_code) == ("/health", 200) else logging.INFO
         # Quoted again: a decoded path may hold line breaks, and forge lines of the log.
-        log.log(level, "%s %s %s %.1f ms", request.method, quote(request.path), response.status_code, took)
+        log.log(
+            level, "%s %s %s %.1f ms", request.method, quote(masked(request.path)), response.status_code, took
+        )

@@ -129,3 +129,12 @@ class ImportAnswer(Answer):
     refused: list[Lacking] | UnsetType = UNSET
     """Which rights in which projects were lacking; left out if none."""
     masked: Masked | UnsetType = UNSET
+    masked_counts: (
+        Annotated[
+            dict[str, int],
+            Meta(
+                description="How many secrets of each kind were masked in what is written; left out if none."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET

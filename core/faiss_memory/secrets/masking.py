@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -26,12 +27,13 @@ def without_private(text: str) -> str:
 
 
 class Masker:
-    """Masks the secrets of one memory, and remembers of which kinds they were."""
+    """Masks the secrets of one memory, and counts them by kind."""
 
     def __init__(self, own: Collection[str] = ()) -> None:
         """`own` are the service's own tokens, which have no shape."""
         self._own = [token for token in own if token]
-        self.kinds: set[str] = set()
+        self.kinds: Counter[str] = Counter()
+        """How many of each kind were masked."""
 
     def found(self, text: str) -> list[FoundSecret]:
         """Return the secrets in a text."""
@@ -49,7 +51,7 @@ class Masker:
         for secret in self.found(text):
             if secret.start < end:
                 continue
-            self.kinds.add(secret.kind)
+            self.kinds[secret.kind] += 1
             parts += [text[end : secret.start], f"[masked: {secret.kind}]"]
             end = secret.end
         return "".join(parts) + text[end:] if parts else text

@@ -14,6 +14,7 @@ from faiss_memory.contracts.http import Download
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.schema.limits import check_time
+from faiss_memory.secrets.masking import masked
 from faiss_memory.service import messages
 
 
@@ -25,7 +26,7 @@ class Backups:
 
     def backup(self, request: schema.BackupRequest) -> schema.BackupAnswer:
         """Make a consistent copy that can be restored."""
-        made = self._engine.backups.backup(request.label)
+        made = self._engine.backups.backup(request.label and masked(request.label))
         return schema.BackupAnswer(
             success=True,
             backup=made.name,
@@ -78,7 +79,7 @@ class Backups:
 
     def archive(self, request: schema.ArchiveRequest) -> Download:
         """Open a backup, or the present, as one file to take away. Raises MemoryNotFound for one that is not there."""
-        return self._engine.backups.archive(request.backup, request.label)
+        return self._engine.backups.archive(request.backup, request.label and masked(request.label))
 
     def restore_archive(self, archive: BinaryIO) -> schema.RestoreAnswer:
         """Go to the state in an archive, of this store or another."""

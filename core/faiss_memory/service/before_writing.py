@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Change, Draft
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import Rights
 from faiss_memory.service.guarding import Guard, Wish
+
+Masked: TypeAlias = Counter[str]
+"""How many secrets of each kind were masked in one memory."""
 
 
 class BeforeWriting:
@@ -18,31 +23,33 @@ class BeforeWriting:
         self._plugins = plugins
         self._guard = guard
 
-    def add(self, drafts: list[Draft], wish: Wish = None, prefixes: Sequence[str] = ()) -> list[str]:
-        """Change drafts in place, or refuse them; returns the kinds of secrets that were masked in them."""
+    def add(self, drafts: list[Draft], wish: Wish = None, prefixes: Sequence[str] = ()) -> list[Masked]:
+        """Change drafts in place, or refuse them; returns how many secrets of which kinds were masked in each."""
         given = len(drafts)
         self._plugins.hook.before_add(drafts=drafts)
         if len(drafts) != given:
             raise InvalidRequest("a plugin changed the number of memories in before_add; nothing was stored")
-        masked: set[str] = set()
+        masked = []
         for place, draft in enumerate(drafts):
             drafts[place], kinds = self._guard(draft, wish, prefixes[place] if prefixes else "")
-            masked.update(kinds)
-        return sorted(masked)
+            masked.append(kinds)
+        return masked
 
-    def change(self, changes: Mapping[int, Change], wish: Wish = None) -> tuple[dict[int, Change], list[str]]:
-        """Return corrections as they may be written, by id, and the kinds of secrets that were masked in them."""
+    def change(
+        self, changes: Mapping[int, Change], wish: Wish = None
+    ) -> tuple[dict[int, Change], list[Masked]]:
+        """Return corrections as they may be written, by id, and how many secrets of which kinds were masked in each."""
         asked = dict(changes)
         self._plugins.hook.before_change(changes=asked)
         if asked.keys() != changes.keys():
             raise InvalidRequest(
                 "a plugin changed which memories are changed in before_change; nothing was stored"
             )
-        masked: set[str] = set()
+        masked = []
         for memory_id, change in asked.items():
             asked[memory_id], kinds = self._guard(change, wish)
-            masked.update(kinds)
-        return asked, sorted(masked)
+            masked.append(kinds)
+        return asked, masked
 
 
 def wish_of(secrets: Wish, rights: Rights) -> Wish:
@@ -52,3 +59,8 @@ def wish_of(secrets: Wish, rights: Rights) -> Wish:
             '"secrets": "keep" is for the person on this machine alone; leave it out', "secrets"
         )
     return secrets
+
+
+def kinds_of(masked: Sequence[Masked]) -> list[str]:
+    """Return the kinds of secrets that were masked in any of some memories."""
+    return sorted({kind for one in masked for kind in one})

@@ -25,6 +25,7 @@ VERSION = 1
 HEADER = {"format": "faiss-memory", "version": VERSION}
 COLUMNS = (
     "uid", "project", "timestamp", "text", "source", "tags", "cues", "metadata", "by", "actor", "state", "supersedes",
+    "valid_until",
 )  # fmt: skip
 LONGEST_NAME = 60
 """Characters of a file's name before its uid."""
@@ -130,7 +131,7 @@ def _csv(memories: Iterable[Exported], _: Iterable[Tombstone]) -> Pieces:
     writer.writerow(COLUMNS)
     for one in memories:
         fields = fields_of(one)
-        writer.writerow([_cell(fields[name]) for name in COLUMNS])
+        writer.writerow([_cell(fields.get(name)) for name in COLUMNS])
         yield _taken(buffer)
     yield _taken(buffer)
 
@@ -182,6 +183,8 @@ def markdown_of(exported: Exported) -> str:
         "status": "stable" if fields["state"] == "active" else "deprecated",
         "generated": {"by": memory.by, "at": fields["timestamp"]} if memory.by else None,
         "sources": [memory.source] if memory.source else None,
+        "stale_after": fields.get("valid_until"),
+        "actor": memory.actor,
         "supersedes": fields["supersedes"],
         "cues": fields["cues"],
         "metadata": fields["metadata"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Literal, TypeVar
 
@@ -28,22 +29,35 @@ class Guard:
         self._mode = settings.secrets
         self._own = (settings.token, settings.public_token)
 
-    def __call__(self, part: P, wish: Wish, prefix: str = "") -> tuple[P, list[str]]:
-        """Return a draft or a change as it may be written, and the kinds of secrets that were masked in it.
+    def __call__(self, part: P, wish: Wish, prefix: str = "") -> tuple[P, Counter[str]]:
+        """Return a draft or a change as it may be written, and how many secrets of which kinds were masked in it.
 
         Raises InvalidRequest, with the field's name, for a secret where these are refused, and for a text of which
         nothing is left.
         """
         part = self._without_private(part, prefix)
         if self._mode == "off" or wish == "keep":
-            return part, []
+            return part, Counter()
+        if part.project is not None:
+            self.check_name(part.project, f"{prefix}project")
         masker = Masker(self._own)
+        if part.origin is not None:
+            self.check_name(part.origin.file, f"{prefix}origin")
+            part = replace(part, origin=replace(part.origin, place=masker.text(part.origin.place)))
         fields = {name: masker.value(getattr(part, name)) for name in FIELDS}
         if not masker.kinds:
-            return part, []
+            return part, Counter()
         if self._mode == "reject":
             self._refuse(part, prefix)
-        return replace(part, **fields), sorted(masker.kinds)
+        return replace(part, **fields), masker.kinds
+
+    def check_name(self, name: str, field: str) -> None:
+        """Raise InvalidRequest for a name that looks like a secret: masked it would be another name."""
+        if self._mode != "off" and (found := Masker(self._own).found(name)):
+            kinds = ", ".join(sorted({one.kind for one in found}))
+            raise InvalidRequest(
+                f"`{field}` is what looks like a secret ({kinds}); give it another name", field
+            )
 
     def _without_private(self, part: P, prefix: str) -> P:
         if part.text is None or "<" not in part.text:
@@ -87,7 +101,7 @@ class Guard:
             masker = Masker(self._own)
             masker.value(getattr(memory, name))
             if masker.kinds:
-                kinds |= masker.kinds
+                kinds.update(masker.kinds)
                 fields.append(name)
         if not fields:
             return None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import UNSET
 
-from faiss_memory.contracts.merging import LONG_AGO, Arrival, Merged
+from faiss_memory.contracts.merging import LONG_AGO, WRITTEN, Arrival, Merged
 from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.whole_memories import merge
 from faiss_memory.errors import Conflict, InvalidRequest
@@ -26,7 +26,7 @@ from faiss_memory.schema.importing import (
     Outcome,
 )
 from faiss_memory.schema.limits import check_time
-from faiss_memory.service.before_writing import BeforeWriting, wish_of
+from faiss_memory.service.before_writing import BeforeWriting, Masked, wish_of
 from faiss_memory.service.drafts import draft_of
 from faiss_memory.service.export_formats import hash_of
 from faiss_memory.service.forgetting import Forgetting
@@ -97,7 +97,7 @@ class Importing:
         done = dict(zip(wanted, told, strict=True))
         if not request.dry_run:
             self._follow(memories, arrivals, done, met, rights)
-        return _answer(request, done, refused, masked, _lost(memories, wanted, met))
+        return _answer(request, done, refused, _counted(masked, done), _lost(memories, wanted, met))
 
     def _chosen(
         self,
@@ -157,15 +157,16 @@ class Importing:
 
     def _arrivals(
         self, request: ImportRequest, met: MetBefore, rights: Rights, refused: Collection[int]
-    ) -> tuple[dict[int, Arrival], list[str]]:
+    ) -> tuple[dict[int, Arrival], dict[int, Masked]]:
         """Return the memories that are not refused as they may be written, by their places.
 
-        And the kinds of secrets that were masked in them.
+        And how many secrets were masked in each.
         """
         wanted = {place: one for place, one in enumerate(request.memories) if place not in refused}
         prefixes = {place: _prefix(place) for place, one in wanted.items() if one.state not in GONE}
         drafts = [self._draft(wanted[place], prefix, met, rights) for place, prefix in prefixes.items()]
-        masked = self._before.add(drafts, wish_of(request.secrets, rights), list(prefixes.values()))
+        found = self._before.add(drafts, wish_of(request.secrets, rights), list(prefixes.values()))
+        masked = dict(zip(prefixes, found, strict=True))
         said = dict(zip(prefixes, drafts, strict=True))
         arrivals = {
             place: _arrival(one, said.get(place), met.place_of(one), met) for place, one in wanted.items()
@@ -197,7 +198,7 @@ def _answer(
     request: ImportRequest,
     done: Mapping[int, Merged],
     refused: Mapping[int, Refusal],
-    masked: Sequence[str],
+    masked: Masked,
     lost: Collection[str],
 ) -> ImportAnswer:
     results = []
@@ -224,8 +225,15 @@ def _answer(
             for (project, can), count in sorted(lacking.items())
         ]
         or UNSET,
-        masked=list(masked) or UNSET,
+        masked=sorted(masked) or UNSET,
+        masked_counts=dict(masked) or UNSET,
     )
+
+
+def _counted(masked: Mapping[int, Masked], done: Mapping[int, Merged]) -> Masked:
+    """Return how many secrets were masked in those that are written."""
+    written = [masked[place] for place, one in done.items() if place in masked and one.outcome in WRITTEN]
+    return sum(written, Counter())
 
 
 def _prefix(place: int) -> str:

@@ -27,7 +27,7 @@ from faiss_memory.plugin_host import PluginHost
 from faiss_memory.rights import LOOKING, PERSON, Rights
 from faiss_memory.schema.limits import check_size, check_text
 from faiss_memory.service import messages
-from faiss_memory.service.before_writing import BeforeWriting, wish_of
+from faiss_memory.service.before_writing import BeforeWriting, kinds_of, wish_of
 from faiss_memory.service.claims import Claims
 from faiss_memory.service.drafts import change_of, check_limits, draft_of, in_whole_letters
 from faiss_memory.service.exporting import Exporting
@@ -308,7 +308,7 @@ class MemoryService(Service):
             rights,
         )
         self._notify_of("memories_added", stored)
-        return added, drafts, masked
+        return added, drafts, kinds_of(masked)
 
     def _notify_of(self, hook: str, ids: Sequence[int]) -> None:
         """Tell the plugins of memories, if there are any, as they are now; read only if one wants to know."""
@@ -346,7 +346,9 @@ class MemoryService(Service):
         asked, _ = self._before.change(changes)
         done, passages = self.engine.rewrite(drafts, asked, gone)
         self._tell(News(done.added, done.changed, done.removed))
-        return done, Rewriting(len(done.added), len(done.changed), len(done.removed), passages, masked)
+        return done, Rewriting(
+            len(done.added), len(done.changed), len(done.removed), passages, kinds_of(masked)
+        )
 
     def _change_many(self, changes: Mapping[int, Change]) -> int:
         return self._rewrite([], changes, [])[1].changed
@@ -375,7 +377,7 @@ class MemoryService(Service):
         self.team.note(rights, "changed", [memory.project], [memory_id])
         self.plugins.notify("memories_changed", memories=[memory])
         answer = schema.PatchAnswer(**msgspec.structs.asdict(messages.memory(memory)))
-        return messages.with_masked(answer, masked)
+        return messages.with_masked(answer, kinds_of(masked))
 
     def scan(self, request: schema.ScanRequest, rights: Rights = PERSON) -> schema.ScanAnswer:
         """Look for secrets in what is stored."""

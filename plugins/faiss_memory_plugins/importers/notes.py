@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record, is_uid
+from faiss_memory_plugins.importers.ours import text_or_none
 from faiss_memory_plugins.importers.reading.folders import files_in, is_markdown, read_each
 from faiss_memory_plugins.importers.reading.front import apart, time_of
-from faiss_memory_plugins.importers.reading.values import as_json, words
+from faiss_memory_plugins.importers.reading.values import as_json, when, words
 from faiss_memory_plugins.importers.reading.zips import folder_of, names_in_zip
 from faiss_memory_plugins.importers.rules import in_rule_folder, is_rule, rules_of
 
-_READ = ("tags", "timestamp", "sources", "supersedes", "cues", "metadata", "project", "uid")
-_DERIVED = ("type", "title", "status", "generated")
+_READ = ("tags", "timestamp", "sources", "supersedes", "cues", "metadata", "project", "uid", "stale_after")
+_DERIVED = ("type", "title", "status", "generated", "actor")
 """What an export of ours says besides, made from the memory itself."""
 
 
@@ -75,4 +76,7 @@ def _record(name: str, front: Mapping[str, Any], text: str) -> Record | LeftOut:
         },
         timestamp=time_of(front),
         supersedes=older if is_uid(older) else None,
+        valid_until=when(front.get("stale_after")),
+        by=text_or_none(as_json(front.get("generated"), {}).get("by")) if uid else None,
+        actor=text_or_none(front.get("actor")) if uid else None,
     )

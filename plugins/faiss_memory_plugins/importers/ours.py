@@ -51,7 +51,7 @@ class Ours(Importer):
         with open_file(located(path)) as file:
             first = file.readline()
             head = as_json(first.decode("utf-8", "replace"), {})
-            if head.get("format") == FORMAT:
+            if head.get("format") == FORMAT and "memories" not in head:
                 _check(head)
                 found = lines_of(file)
             else:
@@ -100,9 +100,6 @@ def read_line(fields: Any, place: str) -> Record | Tombstone | LeftOut:
         revision=revision,
         changed=changed,
         superseded_by=newer if is_uid(newer) else None,
-        valid_until=when(fields.get("valid_until")),
-        by=fields["by"] if isinstance(fields.get("by"), str) else None,
-        actor=fields["actor"] if isinstance(fields.get("actor"), str) else None,
         origin=_origin(fields.get("origin")),
     )
 
@@ -137,4 +134,12 @@ def record_of(fields: Any, place: str) -> Record | LeftOut:
         metadata=as_json(fields.get("metadata") or {}, {}),
         timestamp=when(fields.get("timestamp")),
         supersedes=older if is_uid(older) else None,
+        valid_until=when(fields.get("valid_until")),
+        by=text_or_none(fields.get("by")),
+        actor=text_or_none(fields.get("actor")),
     )
+
+
+def text_or_none(value: Any) -> str | None:
+    """Return a text as it is, and nothing of what is none."""
+    return value if isinstance(value, str) and value else None

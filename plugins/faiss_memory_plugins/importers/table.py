@@ -24,6 +24,8 @@ KNOWN = (
     "cues",
     "metadata",
     "by",
+    "actor",
+    "valid_until",
     "state",
     "supersedes",
     "hash",
@@ -87,4 +89,5 @@ def _record(cells: Mapping[str, str | list[str]], number: int) -> Record | LeftO
         cues=tuple(str(cue) for cue in fields["cues"]),
         metadata=metadata,
         timestamp=when(row.get("timestamp")),
+        valid_until=when(row.get("valid_until")),
     )

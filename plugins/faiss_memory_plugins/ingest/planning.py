@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
-from faiss_memory import Change, Draft, MemoryAnswer, Origin, Standing, is_blank
+from faiss_memory import Change, Draft, MemoryAnswer, Origin, Standing, is_blank, masked
 from faiss_memory_plugins.ingest.parts import Document, Part
 
 Known = Mapping[int, Origin]
@@ -161,7 +161,10 @@ def plan_file(
             continue
         plan.known[found[0]] = found[1]
         plan.kept += 1
-        if found[1] != origin:
+        if found[1] not in (
+            origin,
+            replace(origin, place=masked(origin.place)),
+        ):  # (as it may have been kept)
             plan.changes[found[0]] = _change(part, document, found[1], origin)
     plan.fresh = len(plan.drafts)
     plan.gone = sorted(memory_id for left in by_text.values() for memory_id, _ in left)

@@ -14,6 +14,7 @@ from faiss_memory import (
     MOST_CHARACTERS,
     TRIAL_SESSION,
     HookDialect,
+    InvalidRequest,
     MemoryNotFound,
     Note,
     NotReady,
@@ -25,6 +26,7 @@ from faiss_memory import (
     bucket_of,
     count_tokens,
     framed,
+    masked,
 )
 from faiss_memory_plugins.recall.choosing import digest_of, project_for
 from faiss_memory_plugins.recall.database import Database
@@ -109,6 +111,8 @@ class Recall:
             return {}
         try:
             project = project_for(self._service, params.project, event.folder, rights)
+            if masked(project) != project and self._service.settings.secrets != "off":
+                raise InvalidRequest("`project` is what looks like a secret; give another one", "project")
             # (Nobody has a part in another one's session.)
             session = f"{event.session} {rights.actor}" if event.session and rights.actor else event.session
             event = replace(event, session=session, rights=rights)

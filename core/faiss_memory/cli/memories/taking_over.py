@@ -54,9 +54,10 @@ class Report:
     """What became of what was read, or would."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    masked: set[str] = field(default_factory=set)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many lack which right in which project."""
+    masked: Counter[str] = field(default_factory=Counter)
+    """How many secrets of each kind are masked in what is written."""
     left_out: list[tuple[str, str]] = field(default_factory=list)
     """What is not taken over as it is, and why."""
 
@@ -214,7 +215,7 @@ class TakingOver:
                 raise
             return self._send_less(batch, report, str(refused), dry_run=dry_run)
         report.outcomes.update(answer["counts"])
-        report.masked.update(answer.get("masked", ()))
+        report.masked.update(answer.get("masked_counts", {}))
         for one in answer.get("refused", ()):
             report.refused[one["project"], one["can"]] += one["memories"]
         report.left_out += [
@@ -244,7 +245,8 @@ class TakingOver:
             for outcome, said in _WORDS.items()
             if report.outcomes[outcome]
         )
-        secrets = f"; masked: {', '.join(sorted(report.masked))}" if report.masked else ""
+        kinds = ", ".join(f"{kind} ({count:,})" for kind, count in sorted(report.masked.items()))
+        secrets = f"; masked: {kinds}" if kinds else ""
         return f"{self._importer.title}: {counts or 'nothing in it'}{secrets}"
 
     def tell(self, report: Report, fingerprint: str, *, dry_run: bool) -> None:
@@ -254,6 +256,7 @@ class TakingOver:
             "from": self._importer.name,
             "counts": dict(report.outcomes),
             "masked": sorted(report.masked),
+            "masked_counts": dict(report.masked),
             "refused": [
                 {"project": project, "can": can, "memories": count}
                 for (project, can), count in sorted(report.refused.items())

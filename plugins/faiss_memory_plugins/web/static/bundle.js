@@ -2,7 +2,7 @@
 import { post, Refused } from "./api.js";
 
 /** @typedef {{uid: string, state?: string, superseded_by?: string | null, [field: string]: any}} Line */
-/** @typedef {{counts: Record<string, number>, refused: Record<string, number>, left: {name: string, reason: string}[], masked: string[]}} Report */
+/** @typedef {{counts: Record<string, number>, refused: Record<string, number>, left: {name: string, reason: string}[], masked: Record<string, number>}} Report */
 /** @typedef {{line: Line, outcome?: string}} Step what would become of a line; without an outcome whatever comes of it */
 /** @typedef {(done: number, total: number) => void} Tell */
 
@@ -49,7 +49,7 @@ export async function readBundle(file) {
 }
 
 /** @returns {Report} */
-const empty = () => ({ counts: {}, refused: {}, left: [], masked: [] });
+const empty = () => ({ counts: {}, refused: {}, left: [], masked: {} });
 
 /** @param {Report} report @param {string} name @param {string} reason */
 function leave(report, name, reason) {
@@ -79,7 +79,7 @@ function inTurn(lines) {
 
 /** Hear what would become of each line; nothing is stored. @param {Line[]} lines @param {Report} before @param {Tell} tell */
 export async function previewed(lines, before, tell) {
-  const report = { ...before, counts: { ...before.counts }, refused: {}, left: [...before.left], masked: [] };
+  const report = { ...before, counts: { ...before.counts }, refused: {}, left: [...before.left], masked: {} };
   const met = new Set();
   const coming = new Set(lines.map((line) => line.uid));
   /** @type {Step[]} */
@@ -135,7 +135,7 @@ async function send(steps, report, dryRun) {
     const lacking = `Refused: the right “${can}” is lacking in ${project === "*" ? "every project" : project}`;
     report.refused[lacking] = (report.refused[lacking] || 0) + memories;
   }
-  report.masked = [...new Set([...report.masked, ...(answer.masked || [])])];
+  for (const [kind, number] of Object.entries(answer.masked_counts || {})) report.masked[kind] = (report.masked[kind] || 0) + Number(number);
   for (const { uid, reason, outcome } of answer.results) {
     if (reason && !(dryRun && outcome === "new")) report.left.push({ name: uid, reason });
   }

@@ -18,10 +18,11 @@ const NAMED = 50;
 /** @param {{report: import("../bundle.js").Report}} props */
 function Counts({ report }) {
   const { counts, refused, left, masked } = report;
+  const secrets = Object.entries(masked).map(([kind, number]) => `${kind} (${count(number)})`);
   const rows = Object.keys(OUTCOMES).filter((one) => counts[one]);
   return html`<dl class="facts">${rows.map((one) => html`<dt>${OUTCOMES[one]}</dt><dd>${count(counts[one])}</dd>`)}
       ${Object.entries(refused).map(([lacking, number]) => html`<dt>${lacking}</dt><dd>${count(number)}</dd>`)}
-      ${masked.length > 0 && html`<dt>Masked secrets</dt><dd>${masked.join(", ")}</dd>`}</dl>
+      ${secrets.length > 0 && html`<dt>Masked secrets</dt><dd>${secrets.sort().join(", ")}</dd>`}</dl>
     ${!rows.length && html`<p>There is nothing in it.</p>`}
     ${left.length > 0 && html`<details><summary>What is not taken as it is there, and why (${count(left.length)})</summary>
       <ul>${left.slice(0, NAMED).map((one) => html`<li><code>${one.name}</code>: <${Plain} text=${one.reason} /></li>`)}</ul>
