@@ -76,7 +76,7 @@ def opened(path: Path, **tables: tuple[str, ...]) -> Iterator[sqlite3.Connection
 
 
 def _allowed(action: int, _: str | None, __: str | None, ___: str | None, view: str | None) -> int:
-    """Tell SQLite what may be done: anything but what calculates, and what a view or a trigger asks for."""
+    """Return what SQLite may do: anything but what calculates, and what a view or a trigger asks for."""
     return sqlite3.SQLITE_DENY if view is not None or action == _CALCULATES else sqlite3.SQLITE_OK
 
 
