@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 import sqlite3
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from faiss_memory_plugins.importers.reading.values import as_json, plain
 
 _MOST_BYTES = 1 << 30
 _BROKEN = (pickle.UnpicklingError, ValueError, EOFError, TypeError, AttributeError, KeyError, IndexError, MemoryError,
-           OverflowError, RecursionError)  # fmt: skip
+           OverflowError, RecursionError, AssertionError, struct.error)  # fmt: skip
 
 
 class _Inert:
