@@ -713,3 +713,54 @@ def test_a_large_body_of_who_is_let_in_is_read(guarded, token):
     assert guarded.call("POST", "/memory/add-batch", {"memories": texts}, bearing)[0] == 201
     status, answer = guarded.call("POST", "/restore/archive", {"no": "archive"}, bearing)
     assert status not in (401, 403, 421), answer
+
+
+@pytest.fixture(scope="module")
+def member_token(guarded):
+    """The token of a member who may write to `default`."""
+    owner = {"Via": "1.1 x", "Authorization": "Bearer t0ken"}
+    assert guarded.call("POST", "/team", {"name": "ana"}, owner)[0] == 201
+    assert guarded.call("POST", "/team/ana/grant", {"project": "default", "can": "write"}, owner)[0] == 200
+    return guarded.call("POST", "/team/ana/token", {}, owner)[1]["token"]
+
+
+def test_a_large_body_of_a_member_is_read_but_no_file_that_only_the_owner_sends(guarded, member_token):
+    bearing = {"Via": "1.1 x", "Authorization": f"Bearer {member_token}"}
+    texts = [{"text": "kept " * 10_000}] * 20
+    assert guarded.call("POST", "/memory/add-batch", {"memories": texts}, bearing)[0] == 201
+    heads = {
+        (member_token, b"/restore/archive"): 403,
+        ("fmt_" + "x" * 43, b"/memory/add"): 401,
+        ("fmt_" + "x" * 43, b"/restore/archive"): 401,
+    }
+    for (token, path), status in heads.items():
+        says = LOCAL + b"Via: 1.1 x\r\nAuthorization: Bearer " + token.encode() + b"\r\n"
+        head = HEAD.replace(b"/memory/add", path) + says + b"Content-Length: 60000000\r\n\r\n"
+        assert raw(guarded.port, head)[0] == status, (token, path)
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_a_members_requests_in_one_go_and_with_an_expected_continue_are_answered(
+    guarded, member_token, pieces
+):
+    """Whether the body is read has to be asked of the team's tables, which the connection waits for."""
+    says = LOCAL + b"Via: 1.1 x\r\nAuthorization: Bearer " + member_token.encode() + b"\r\n"
+    body = b'{"text": "one after the other"}'
+    one = HEAD + says + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    with socket.create_connection(("127.0.0.1", guarded.port), timeout=30) as connection:
+        sent = one * 3
+        for start in range(0, len(sent), -(-len(sent) // pieces)):
+            connection.sendall(sent[start : start - (-len(sent) // pieces)])
+        _read_until(connection, lambda said: said.count(b"HTTP/1.1 201 ") == 3)
+        connection.sendall(HEAD + says + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        _read_until(connection, lambda said: said.endswith(b"HTTP/1.1 100 Continue\r\n\r\n"))
+        connection.sendall(body)
+        _read_until(connection, lambda said: b"HTTP/1.1 201 " in said)
+
+
+def _read_until(connection, is_there):
+    said = b""
+    while not is_there(said):
+        more = connection.recv(65536)
+        assert more, said
+        said += more

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import jwt
@@ -18,6 +18,7 @@ from faiss_memory.errors import ConfigError
 from faiss_memory.http import oauth
 from faiss_memory.settings import load
 from tests.mcp.conftest import ACCEPT
+from tests.running import RunningService
 
 URL = "https://memory.example.com"
 HOST = {"Host": "memory.example.com"}
@@ -36,11 +37,17 @@ class Issuer:
             "two": ec.generate_private_key(ec.SECP256R1()),
         }
         self.served, self.asked, self.moved = ["one", "two"], 0, False
+        self.instead: bytes | None = None
+        """What is sent in place of an answer; empty for nothing at all, until `goes_on` is set."""
+        self.goes_on = Event()
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked += 1
+                if issuer.instead is not None:
+                    self.wfile.write(issuer.instead)
+                    return None if issuer.instead else issuer.goes_on.wait(30) and None
                 self.send_response(302 if issuer.moved else 200)
                 if issuer.moved:
                     self.send_header("Location", f"{issuer.jwks}/elsewhere")
@@ -77,7 +84,7 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture
 def client(make_service, client_of, issuer):
-    issuer.asked, issuer.served, issuer.moved = 0, ["one", "two"], False
+    issuer.asked, issuer.served, issuer.moved, issuer.instead = 0, ["one", "two"], False, None
     service = make_service(
         public_url=URL,
         public_token="pub-77b2e0",
@@ -181,6 +188,68 @@ def test_keys_that_cannot_be_fetched_let_nobody_in_and_no_redirect_is_followed(c
     issuer.moved = True
     assert asked(client, issuer.token()).status_code == 503
     assert issuer.asked == 1
+
+
+OK = b"HTTP/1.0 200 OK\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"\0\1nonsense\r\n\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n{}", OK, OK + b"[" * 200_000,
+     OK + b'{"keys": [' + b"{}," * 400_000, OK + b'{"keys": 5}', OK + b'{"keys": [{"kty": "RSA", "kid": ["one"]}]}',
+     b"HTTP/1.0 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n"],
+    ids=["no http", "cut short", "nothing", "deep", "large", "no list", "no name", "long header"],
+)  # fmt: skip
+def test_an_issuer_that_answers_anything_is_one_that_cannot_be_asked(client, issuer, said):
+    issuer.instead = said
+    refused = asked(client, issuer.token())
+    assert (refused.status_code, refused.json["title"]) == (503, "Service Unavailable")
+
+
+def test_nobody_waits_for_another_who_asks_the_issuer(client, issuer, monkeypatch):
+    monkeypatch.setattr(oauth, "SECONDS_TO_FETCH", 10.0)
+    issuer.instead = b""
+    first = Thread(target=asked, args=(client, issuer.token()))
+    first.start()
+    try:
+        while not issuer.asked:
+            time.sleep(0.001)
+        assert asked(client, issuer.token()).status_code == 503
+        assert issuer.asked == 1
+    finally:
+        issuer.goes_on.set()
+        first.join()
+        issuer.goes_on.clear()
+
+
+@pytest.mark.parametrize("sub", ["\ud800", "a\0b", "x" * 50_000, ""])
+def test_a_subject_that_nobody_has_lets_nobody_in(client, issuer, sub):
+    assert asked(client, issuer.token(sub=sub)).status_code in (401, 403)
+
+
+def test_a_service_answers_others_while_the_issuer_keeps_one_waiting(tmp_path, issuer):
+    """The server looks at who asks before it reads a body: that is nothing that its loop may wait for."""
+    issuer.instead, issuer.asked = b"", 0
+    settings = {
+        "public_url": URL, "public_token": "pub-77b2e0", "token": "tok-3f9a1c",
+        "oauth_issuer": ISSUER, "oauth_jwks": issuer.jwks,
+    }  # fmt: skip
+    with RunningService(tmp_path / "data", fake=True, **settings) as running:
+        bears = {"Authorization": f"Bearer {issuer.token()}", **HOST, **ACCEPT}
+        answers: list[Any] = []
+        waiting = Thread(target=lambda: answers.append(running.call("POST", "/mcp", LIST, bears)))
+        waiting.start()
+        while not issuer.asked:
+            time.sleep(0.001)
+        began = time.monotonic()
+        assert running.call("GET", "/health")[0] == 200
+        assert running.call("POST", "/search", {"query": "x"}, OWNER)[0] == 200
+        assert time.monotonic() - began < 3
+        assert not answers
+        issuer.goes_on.set()
+        waiting.join()
+        issuer.goes_on.clear()
+        assert answers[0][0] == 503
 
 
 def test_without_an_issuer_there_is_nothing_of_it(make_service, client_of, issuer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from collections import deque
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -86,7 +87,7 @@ def connected(tmp_path):
             ours.setblocking(False)
             uploads = Uploads(settings, {"/restore/archive"}, AccessControl(settings, ()))
             channel = _Channel(
-                uploads, lambda: False, listener, ours, ("127.0.0.1", 1), listener.adj, map=watched
+                uploads, lambda: False, deque(), listener, ours, ("127.0.0.1", 1), listener.adj, map=watched
             )
             stack.callback(channel.handle_close)
             return channel, client

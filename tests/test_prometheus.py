@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.test_team import OWNER, PEER, Member
 
 LINE = re.compile(r'(faiss_memory_\w+)(\{(?:\w+="(?:[^"\\\n]|\\.)*",?)+\})? (-?[0-9.e+-]+)')
@@ -39,6 +41,16 @@ def test_it_tells_how_the_service_is(make_service, client_of):
     assert buckets == sorted(buckets)
     types = re.findall(r"# TYPE (\S+) (gauge|counter|histogram)", answer.text)
     assert len(types) == len({name for name, _ in types}) == answer.text.count("# HELP")
+
+
+@pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
+def test_methods_that_are_made_up_fill_nothing(make_service, client_of):
+    client = client_of(make_service())
+    for number in range(20):
+        assert client.request(f"BREW{number}", "/memory/1").status_code in (400, 405)
+    told = client.get("/metrics").text
+    assert "BREW" not in told
+    assert 'faiss_memory_requests_total{method="ANY",path="/memory/{id}",status="400"} 20' in told
 
 
 def test_it_is_for_the_owner_alone(make_service, client_of):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import pickle
 import sqlite3
+import zipfile
 from contextlib import closing
 
 import pytest
@@ -11,6 +15,7 @@ from hypothesis import given, strategies as st
 
 from faiss_memory import InvalidRequest, LeftOut
 from faiss_memory_plugins.importers.plugin import register_importers
+from faiss_memory_plugins.importers.reading import texts
 from faiss_memory_plugins.importers.reading.json_items import items_of
 from tests.importing_stores import ENGRAM, database, read, rival_database, rival_text
 
@@ -147,3 +152,116 @@ def test_what_is_of_nobody_fits_nobody_but_by_its_name(tmp_path, one):
         path.write_bytes(raw)
         assert not one.fits(path), name
     assert not one.fits(tmp_path / "nothing")
+
+
+# Files that were made to hurt.
+
+FOR_EVER = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
+OPEN_MEMORY = (
+    "CREATE TABLE memories (id, app_id, content, state); INSERT INTO memories VALUES ('1', 'a', 'kept', 'active');"
+    "CREATE TABLE categories (id, name); CREATE TABLE memory_categories (memory_id, category_id);"
+)
+CHROMA = (
+    "CREATE TABLE embedding_metadata (id, key, string_value, int_value, float_value, bool_value);"
+    "CREATE TABLE embeddings (id, segment_id, embedding_id); INSERT INTO embeddings VALUES (1, 's', 'e');"
+    "CREATE TABLE collections (id, name); INSERT INTO collections VALUES ('c', 'mem0');"
+)
+
+
+def test_a_database_that_would_calculate_for_ever_is_refused(tmp_path):
+    apps = f"{OPEN_MEMORY} CREATE VIEW apps AS {FOR_EVER} SELECT x AS id, 'n' AS name FROM c;"
+    with pytest.raises(InvalidRequest, match="cannot be read as a database"):
+        read(database(tmp_path / "openmemory.db", apps))
+    segments = (
+        f"CREATE VIEW segments AS {FOR_EVER} SELECT 's' AS id, 'c' AS collection, 'METADATA' AS scope FROM c;"
+    )
+    _, records, left = read(database(tmp_path / "chroma.sqlite3", CHROMA + segments), "mem0")
+    assert (records, list(left)) == ([], ["Chroma's documents"])
+
+
+def test_a_value_longer_than_any_memory_is_not_made(tmp_path):
+    sql = OPEN_MEMORY.replace("content,", "content AS (hex(zeroblob(100000000))),").replace("'kept', ", "")
+    sql = sql.replace("VALUES", "(id, app_id, state) VALUES", 1) + "CREATE TABLE apps (id, name);"
+    _, records, left = read(database(tmp_path / "openmemory.db", sql))
+    assert records == []
+    assert "too big" in left["table memories"]
+
+
+def pickled_point(payload, key="1"):
+    """Return a point as Qdrant pickles it, an object of a class with a state."""
+    state = pickle.dumps({"__dict__": {"id": key, "payload": payload}}, 2)
+    return b"\x80\x02cqdrant\nPoint\n)\x81" + state[2:-1] + b"b."
+
+
+def _doubled(value, kind, times=60):
+    for _ in range(times):
+        value = kind((value, value))
+    return value
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pickled_point({"data": "x", "more": _doubled("y", list)}),
+        pickled_point({"data": "x", "more": _doubled("y", tuple)}),
+        pickled_point({"data": _doubled("y", tuple)}),
+        pickled_point({"data": "x", "number": 1 << 100_000}),
+        b"\x80\x02}(" + b")" + b"2\x86" * 60 + b"K\x01u.",  # a tuple with very many parts as a key
+        b"\x80\x02Nr\xff\xff\xff\x7f.",  # kept under a number for which the memory would not do
+        b"\x80\x05\x96" + b"\xff" * 7 + b"\x7fabc.",  # a value that says to be longer than any memory
+        b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b".",
+    ],
+    ids=["lists", "tuples", "text", "number", "key", "memo", "long", "deep"],
+)
+def test_a_pickle_that_makes_much_out_of_little_is_left_out(tmp_path, raw):
+    path = database(tmp_path / "storage.sqlite", "CREATE TABLE points (id, point);")
+    with closing(sqlite3.connect(path)) as connection:
+        values = [("1", raw), ("2", pickled_point({"data": "kept", "tags": ("a",), 5: {"b": b"c"}}, "2"))]
+        connection.executemany("INSERT INTO points VALUES (?, ?)", values)
+        connection.commit()
+    _, records, left = read(path)
+    assert [one.text for one in records] == ["kept"]
+    assert len(left) == 1
+
+
+ODD_YAML = [
+    "a: " + "1:" * 100_000 + "1", "a: " + "1:" * 300 + "1.5", "a: !!int ''", "a: !!float ''", "a: !!bool x",
+    "a: !!timestamp x", "a: 0x" + "f" * 5000, 'a: "\\UFFFFFFFF"', "a: " + "[" * 900, "a: &b [*b]",
+    "a: &a [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1 or ''}, *a{n - 1 or ''}]\n" for n in range(1, 40)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("front", ODD_YAML, ids=range(len(ODD_YAML)))
+def test_front_matter_that_nobody_can_read_keeps_no_text_back(tmp_path, front):
+    path = tmp_path / "note.md"
+    path.write_text(f"---\n{front}\n---\nkept\n")
+    _, records, left = read(path)
+    assert (len(records), left) == (1, {})
+    assert "kept" in records[0].text
+    json.dumps(dict(records[0].metadata))
+
+
+def test_a_pipe_is_no_store(tmp_path):
+    for name in ("a", "a.db", "a.json", "a.zip", "a.jsonl.gz", "a.csv", "storage.sqlite"):
+        os.mkfifo(tmp_path / name)
+        for one in register_importers():
+            assert not one.fits(tmp_path / name), (one.name, name)
+
+
+def test_what_is_packed_is_read_up_to_a_line_that_is_too_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(texts, "MOST_OF_A_LINE", 1000)
+    path = tmp_path / "memories.jsonl.gz"
+    good = json.dumps({"id": "1", "content": "kept", "state": "active"})
+    path.write_bytes(gzip.compress(f"{good}\n{' ' * 5000}\n{good}\n".encode()))
+    _, records, left = read(path)
+    assert [one.text for one in records] == ["kept"]
+    assert "longer than 1,000" in left["line 2"]
+
+
+def test_a_zip_that_cannot_be_unpacked_is_named(tmp_path):
+    for names in (["a", "a/b.md"], ["n" * 300 + ".md"]):
+        with zipfile.ZipFile(tmp_path / "notes.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, "text")
+        with pytest.raises(InvalidRequest, match="cannot be unpacked"):
+            read(tmp_path / "notes.zip", "markdown")

@@ -17,6 +17,8 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, the upper ends of what answers are sorted into."""
 NOWHERE = "(none)"
 """What a path that nothing answers at is counted under: paths are made up, and would fill the memory."""
+ANY = "ANY"
+"""What methods that are made up are counted under."""
 Sample = tuple[str, dict[str, str], float]
 
 
@@ -38,7 +40,7 @@ class Requests:
     ) -> None:
         """Count it."""
         path = request.uri_template or NOWHERE
-        method = request.method if path != NOWHERE else "ANY"
+        method = request.method if path != NOWHERE and request.method in falcon.HTTP_METHODS else ANY
         took = time.perf_counter() - getattr(request.context, "measured_from", time.perf_counter())
         place = next((place for place, end in enumerate(BUCKETS) if took <= end), len(BUCKETS))
         with self._lock:

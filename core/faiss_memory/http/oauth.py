@@ -11,9 +11,9 @@ import json
 import logging
 import time
 import urllib.request
+from http.client import HTTPException
 from threading import Lock
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlsplit
 
 import jwt
@@ -54,27 +54,54 @@ class Keys:
         self._fetched = self._tried = float("-inf")
 
     def of(self, key_id: str) -> jwt.PyJWK | None:
-        """Return a key; None if the issuer has none of that name. Raises NotReady if it cannot be asked."""
-        with self._lock:
-            now = time.monotonic()
-            stale = now - self._fetched > SECONDS_KEPT
-            if (stale or key_id not in self._keys) and now - self._tried > SECONDS_BETWEEN_FETCHES:
-                self._tried = now
-                self._fetch(now)
-            if self._fetched == float("-inf"):
-                raise NotReady("the keys of the OAuth issuer could not be fetched just now")
-            return self._keys.get(key_id)
+        """Return a key; None if the issuer has none of that name. Raises NotReady if it cannot be asked.
 
-    def _fetch(self, now: float) -> None:
+        One asks at a time, and no one waits for another who does.
+        """
+        now = time.monotonic()
+        stale = now - self._fetched > SECONDS_KEPT
+        if (stale or key_id not in self._keys) and now - self._tried > SECONDS_BETWEEN_FETCHES:
+            if self._lock.acquire(blocking=False):
+                try:
+                    self._fetch()
+                finally:
+                    self._tried = time.monotonic()
+                    self._lock.release()
+            elif key_id not in self._keys:
+                raise NotReady("the keys of the OAuth issuer are being fetched; send it again in a moment")
+        if self._fetched == float("-inf"):
+            raise NotReady("the keys of the OAuth issuer could not be fetched just now")
+        return self._keys.get(key_id)
+
+    def _fetch(self) -> None:
         try:
-            with self._opener.open(self._address, timeout=SECONDS_TO_FETCH) as answer:
-                told = json.loads(answer.read(MOST_BYTES))
-            keys = jwt.PyJWKSet.from_dict(told).keys
-        except (URLError, OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+            found = jwt.PyJWKSet.from_dict(json.loads(self._answer())).keys
+            keys = {str(key.key_id): key for key in found if key.key_id}
+        except (
+            OSError,
+            HTTPException,
+            ValueError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            jwt.PyJWTError,
+        ) as error:
             log.warning("the keys of the OAuth issuer cannot be fetched from %s: %s", self._address, error)
             return
-        self._keys = {key.key_id: key for key in keys if key.key_id}
-        self._fetched = now
+        self._keys, self._fetched = keys, time.monotonic()
+
+    def _answer(self) -> bytes:
+        """Return what the issuer says. Raises OSError, also if it takes its time: a little at a time counts as well."""
+        until = time.monotonic() + SECONDS_TO_FETCH
+        said = b""
+        with self._opener.open(self._address, timeout=SECONDS_TO_FETCH) as answer:
+            while piece := answer.read1(MOST_BYTES):
+                said += piece
+                if len(said) > MOST_BYTES or time.monotonic() > until:
+                    raise OSError(
+                        f"they are more than {MOST_BYTES:,} bytes, or take more than {SECONDS_TO_FETCH:.0f} s"
+                    )
+        return said
 
 
 class SignIn:
@@ -105,10 +132,12 @@ class SignIn:
                 token, key.key, algorithms=[head["alg"]], audience=self._audience, issuer=self._issuer, leeway=LEEWAY,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )  # fmt: skip
-        except (jwt.PyJWTError, TypeError, ValueError) as error:
+            subject = str(claims["sub"])
+            subject.encode()  # (with half a surrogate pair it cannot be looked up)
+        except (jwt.PyJWTError, TypeError, ValueError, RecursionError) as error:
             log.info("a token of the OAuth issuer is refused: %s", error)
             return None
-        return str(claims["sub"])
+        return subject
 
     def routes(self) -> list[Route]:
         """Return the calls that say where tokens are to be had (RFC 9728), which need none."""

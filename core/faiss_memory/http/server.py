@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -33,6 +34,7 @@ log = logging.getLogger("faiss_memory.http")
 
 DRAIN_SECONDS = 6.0
 HEALTH_THREADS = 2
+DECIDING_THREADS = 4
 
 
 class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
@@ -50,13 +52,17 @@ class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
 
 
 class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
-    """The threads that answer, and more for /health alone, which can be asked whatever keeps the others busy."""
+    """The threads that answer, more for /health alone, which can be asked whatever keeps the others busy, and some that
+    find out who is let in before a body is read.
+    """
 
     def __init__(self, threads: int) -> None:
         super().__init__()
         self._for_health = ThreadedTaskDispatcher()
+        self._for_deciding = ThreadedTaskDispatcher()
         self.set_thread_count(threads)
         self._for_health.set_thread_count(HEALTH_THREADS)
+        self._for_deciding.set_thread_count(DECIDING_THREADS)
 
     def add_task(self, task: PatientChannel) -> None:
         """Queue the first of a connection's requests."""
@@ -66,10 +72,30 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
         else:
             super().add_task(task)
 
+    def decide(self, question: _Question) -> None:
+        """Queue what a body waits for."""
+        self._for_deciding.add_task(question)
+
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
         """End the threads."""
         self._for_health.shutdown(cancel_pending, timeout)
+        self._for_deciding.shutdown(cancel_pending, timeout)
         return bool(super().shutdown(cancel_pending, timeout))
+
+
+class _Question:
+    """Whether the body of a request is to be read, asked by a thread; a task of waitress'."""
+
+    def __init__(self, request: Parser, answered: Callable[[], None]) -> None:
+        self._request, self._answered = request, answered
+
+    def service(self) -> None:
+        """Find out, and say that it is known."""
+        self._request.decide()
+        self._answered()
+
+    def cancel(self) -> None:
+        """Do nothing: the server stops."""
 
 
 class _Task(WSGITask):  # type: ignore[misc]
@@ -96,6 +122,7 @@ class _Channel(PatientChannel):
         self,
         uploads: Uploads,
         is_last: Callable[[], bool],
+        decided: deque[_Channel],
         server: Any,
         connection: Any,
         address: Any,
@@ -105,7 +132,40 @@ class _Channel(PatientChannel):
         asked = connection.getsockname
         self.parser_class = lambda adjustments: Parser(adjustments, uploads, address, asked)
         self.is_last = is_last
+        self._decided = decided
+        self._waits = False
         super().__init__(server, connection, address, *more, **named)
+
+    def readable(self) -> bool:
+        """Return whether more is read: not while it is being found out whether the body is to be read."""
+        return not self._waits and bool(super().readable())
+
+    def received(self, data: bytes) -> bool:
+        """Read what has come."""
+        taken: bool = super().received(data)
+        request = self.request
+        if request is not None and request.undecided is not None:
+            self._waits = True
+            self.server.task_dispatcher.decide(_Question(request, self._is_decided))
+        return taken
+
+    def _is_decided(self) -> None:
+        self._decided.append(self)
+        self.server.pull_trigger()
+
+    def go_on(self) -> None:
+        """Read on, or answer why not, now that it is decided. For the server's loop."""
+        self._waits = False
+        request = self.request
+        if request is None or not self.connected or self.will_close or self.close_when_flushed:
+            return
+        held = request.settle()
+        if held or request.completed:
+            self.received(held or b"\n")  # (what was refused takes anything, and so comes to its end)
+            return
+        with self.requests_lock:  # (where others are being answered, it is said after the last of them)
+            if request.expect_continue and not self.requests and not self.sent_continue:
+                self.send_continue()
 
 
 class Server:
@@ -117,6 +177,8 @@ class Server:
         self.port: int = self._sockets[0].getsockname()[1]
         self.exit_code = 0
         self._map: dict[int, Any] = {}
+        self._decided: deque[_Channel] = deque()
+        """Connections that have waited to hear whether a body is to be read, and now know."""
         self._stopping = False
         self._on_stop: Callable[[], None] = lambda: None
 
@@ -166,7 +228,7 @@ class Server:
             channel_timeout=120,
         )
         for listener in self._listeners():
-            listener.channel_class = partial(_Channel, uploads, lambda: self._stopping)
+            listener.channel_class = partial(_Channel, uploads, lambda: self._stopping, self._decided)
         patience = Patience()
         while not self._stopping:
             self._turn(1.0)
@@ -190,6 +252,8 @@ class Server:
 
     def _turn(self, timeout: float) -> None:
         wasyncore.loop(timeout=timeout, map=self._map, use_poll=True, count=1)
+        while self._decided:
+            self._decided.popleft().go_on()
 
     def _listeners(self) -> list[TcpWSGIServer]:
         return [part for part in self._map.values() if isinstance(part, TcpWSGIServer)]

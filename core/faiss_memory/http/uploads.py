@@ -2,12 +2,14 @@
 
 The server reads a body before it lets the application see the request. So it is decided here, as soon as the request's
 head is there and by the same rules, whether it will be let in; what will not is refused before it is sent, but for a
-small body, which is read and forgotten so that the client gets to read why.
+small body, which is read and forgotten so that the client gets to read why. Where a database or an issuer has to be
+asked for that, a thread asks (`Parser.decide`), and the connection alone waits: the server's loop never does.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import shutil
 import sys
 import tempfile
@@ -23,10 +25,12 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.receiver import ChunkedReceiver, FixedStreamReceiver
 from waitress.utilities import BadRequest, Error
 
-from faiss_memory.errors import NotAllowed
+from faiss_memory.errors import MemoryServiceError, NotAllowed
 from faiss_memory.http.access import AccessControl, check_owner, rights_of
 from faiss_memory.rights import set_seen
 from faiss_memory.settings import Settings
+
+log = logging.getLogger("faiss_memory.http")
 
 MOST_OF_A_CHUNK_HEAD = 16 * 1024
 """Bytes of the line that says how long a chunk is, and of what may follow the last chunk."""
@@ -63,17 +67,30 @@ class Uploads:
         """Return whether a request is to bring a file."""
         return method == "POST" and path in self._paths
 
+    def decides_at_once(self, environment: Mapping[str, Any]) -> bool:
+        """Return whether `not_let_in` asks nobody who may keep it waiting."""
+        return self._access.decides_at_once(falcon.Request(dict(environment)))
+
     def not_let_in(self, environment: Mapping[str, Any]) -> Refusal | None:
-        """Return why a request will be refused, if it will, whatever its body is."""
+        """Return why a request will be refused, if it will, whatever its body is. Never raises."""
         try:
             request = falcon.Request(dict(environment))
             self._access.process_request(request, falcon.Response())
-            check_owner(rights_of(request))
+            if self.meant(request.method, request.path):
+                check_owner(rights_of(request))
         except falcon.HTTPError as error:
             status = falcon.code_to_http_status(error.status)
             return Refusal(status, error.description or "", dict(error.headers or {}))
         except NotAllowed as error:
             return Refusal(falcon.HTTP_403, str(error))
+        except Exception as error:
+            if not isinstance(error, MemoryServiceError):
+                log.exception("whether a request is let in could not be told")
+            return Refusal(
+                falcon.HTTP_503,
+                "the service cannot tell just now whether you are let in; send it again in a moment",
+                {"Retry-After": "1"},
+            )
         finally:
             set_seen(None)
         return None
@@ -129,6 +146,21 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         self.head_at: float | None = None
         """When the head was there."""
         self._uploads, self._client, self._asked = uploads, client, asked
+        self.undecided: Mapping[str, Any] | None = None
+        """The head's environment, until `decide` and `settle` have said whether the body is to be read."""
+        self._refusal: Refusal | None = None
+        self._held = b""
+        """What came of the body meanwhile."""
+
+    def received(self, data: bytes) -> int:
+        """Read a piece; gives how many bytes of it are this request's."""
+        if self.undecided is not None:
+            self._held += data
+            return len(data)
+        if self._refusal is not None:
+            return len(data)  # nobody reads on where a body was refused
+        consumed: int = super().received(data)
+        return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the request's head. Raises what waitress raises, and ParsingError for one that has two ends.
@@ -149,18 +181,38 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             if self._uploads.meant(self.command, self.path):
                 self.expect_continue = False  # waitress would wait for the body for ever
             return
-        refusal = self._uploads.not_let_in(self._environment())
+        environment = self._environment()
+        if self._uploads.meant(self.command, self.path):
+            self.adj = _Limited(self.adj, sys.maxsize)  # another limit is kept to
+        self._continues, self.expect_continue = self.expect_continue, False
+        self.undecided = environment
+        if self._uploads.decides_at_once(environment):
+            self.decide()
+            self.settle()
+
+    def decide(self) -> None:
+        """Find out whether the body is to be read. May wait, so it is for a thread where it does not decide at once."""
+        if self.undecided is not None:
+            self._refusal = self._uploads.not_let_in(self.undecided)
+
+    def settle(self) -> bytes:
+        """Keep to what was decided; returns what came of the body meanwhile, which is to be read now."""
+        refusal, self.undecided = self._refusal, None
         if self._uploads.meant(self.command, self.path):
             refusal = refusal or self._uploads.refusal(None if self.chunked else self.content_length)
-            self.adj = _Limited(self.adj, sys.maxsize)  # another limit has been kept to already
             if refusal is None:
                 self.body_rcv.getbuf().close()
                 self.body_rcv = self._uploads.receiver(self.content_length)
         elif refusal is not None and self.content_length <= MOST_OF_WHO_IS_NOT_LET_IN:
             self.adj = _Limited(self.adj, MOST_OF_WHO_IS_NOT_LET_IN + 1)  # also of a body in chunks
             refusal = None
+        self._refusal = refusal
         if refusal is not None:
-            self.error, self.completed, self.expect_continue = refusal, True, False
+            self.error, self.completed = refusal, True
+        else:
+            self.expect_continue = self._continues
+        held, self._held = self._held, b""
+        return held
 
     def _environment(self) -> dict[str, Any]:
         """Return as much of the WSGI environment as is needed to decide who is let in."""

@@ -15,6 +15,7 @@ from faiss_memory_plugins.importers.reading.databases import has_table, opened, 
 from faiss_memory_plugins.importers.reading.json_items import first_item, items_of
 from faiss_memory_plugins.importers.reading.texts import json_lines
 from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, when, words
+from faiss_memory_plugins.importers.reading.zips import is_zip
 
 _FIELDS = {"id", "content", "state"}
 _MEMBER = "memories.jsonl.gz"
@@ -29,7 +30,7 @@ class OpenMemory(Importer):
 
     def fits(self, path: Path) -> bool:
         """Return whether it has OpenMemory's table, or is called and made as its exports are."""
-        if zipfile.is_zipfile(path):
+        if is_zip(path):
             return _member(path) is not None
         if path.suffix.lower() == ".json":
             return first_item(path, "memories").keys() >= _FIELDS
@@ -39,7 +40,7 @@ class OpenMemory(Importer):
 
     def read(self, path: Path) -> Iterator[Record | LeftOut]:
         """Read the memories with their categories as tags."""
-        if zipfile.is_zipfile(path):
+        if is_zip(path):
             name = _member(path) or _MEMBER
             with (
                 open_file(located(path)) as file,

@@ -25,6 +25,17 @@ from faiss_memory import (
 
 INDEX = "index.md"
 _IGNORED = f"/{INDEX}\n"
+_RAISED_BY_YAML = (
+    yaml.YAMLError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+)
+"""What makes values of what is written raises whatever it comes upon."""
+_MOST_CHARACTERS = 1 << 16
 _FRONT = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
 
 
@@ -115,8 +126,8 @@ def folder_here() -> SharedFolder:
 def _told(name: str, content: str) -> SharedFile:
     found = _FRONT.match(content)
     try:
-        front = yaml.safe_load(found[1]) if found else None
-    except (yaml.YAMLError, ValueError, RecursionError):
+        front = yaml.safe_load(found[1]) if found and len(found[1]) <= _MOST_CHARACTERS else None
+    except _RAISED_BY_YAML:
         front = None
     said: Mapping[str, Any] = front if isinstance(front, dict) else {}
     uid, tags = said.get("uid"), said.get("tags")

@@ -3,6 +3,9 @@
 To read a database with a write-ahead log, SQLite writes a file beside it, and it repairs what a crash has left. So a
 database that has such a file beside it is copied first, and so is one that was cut short; any other is opened as one
 that nobody changes.
+
+Who made a database may have put into it what makes a reader calculate for ever, such as a view that stands for a table.
+So nothing is read but what is stored in tables, and no value that is longer than any memory.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ _MAGIC = b"SQLite format 3\x00"
 _HEAD, _LARGEST_PAGE, _MOST_FILLED = 100, 1 << 16, 1 << 38
 _BESIDE = ("-wal", "-journal")
 _TRIES = 5
+_LIMITS = {sqlite3.SQLITE_LIMIT_LENGTH: 1 << 26, sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000}
+_CALCULATES = sqlite3.SQLITE_RECURSIVE
 _State: TypeAlias = tuple[tuple[int, int] | None, ...]
 
 
@@ -58,6 +63,9 @@ def opened(path: Path, **tables: tuple[str, ...]) -> Iterator[sqlite3.Connection
             connection.row_factory = sqlite3.Row
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             connection.execute("PRAGMA query_only = ON")
+            connection.set_authorizer(_allowed)
+            for limit, most in _LIMITS.items():
+                connection.setlimit(limit, most)
             for table, columns in tables.items():
                 _check(connection, path, table, columns)
             yield connection
@@ -65,6 +73,11 @@ def opened(path: Path, **tables: tuple[str, ...]) -> Iterator[sqlite3.Connection
                 raise InvalidRequest(f"{path} was changed while it was read; do it again", "path")
     except sqlite3.Error as error:
         raise InvalidRequest(f"{path} cannot be read as a database ({error})", "path") from None
+
+
+def _allowed(action: int, _: str | None, __: str | None, ___: str | None, view: str | None) -> int:
+    """Return what SQLite may do: anything but what calculates, and what a view or a trigger asks for."""
+    return sqlite3.SQLITE_DENY if view is not None or action == _CALCULATES else sqlite3.SQLITE_OK
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:

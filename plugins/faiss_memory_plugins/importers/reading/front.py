@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import yaml
 
-from faiss_memory_plugins.importers.reading.values import when
+from faiss_memory_plugins.importers.reading.values import plain, when
 
 _FRONT = re.compile(r"---[ \t]*\n(.*?\n)??---[ \t]*(?:\n|\Z)", re.DOTALL)
+_RAISED_BY_YAML = (
+    yaml.YAMLError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+)
+"""What makes values of what is written raises whatever it comes upon."""
 _LINE = re.compile(r"([A-Za-z_][\w-]*):[ \t]*(.*)")
 _TIMES = ("timestamp", "created", "created_at", "date")
-_MOST_VALUES = 10_000
-"""Where there are more, references inside it have made many out of few."""
+_MOST_CHARACTERS = 1 << 16
+"""No memory has so many properties; and YAML takes the longer for each line the more there are."""
 
 
 def apart(whole: str) -> tuple[Mapping[str, Any], str]:
     """Return front matter, as JSON can hold it, and text; one that cannot be read is text as the rest."""
     found = _FRONT.match(whole)
-    front = None if found is None else _read(found[1] or "")
+    front = None if found is None or len(found[1] or "") > _MOST_CHARACTERS else _read(found[1] or "")
     return ({}, whole) if found is None or front is None else (front, whole[found.end() :])
 
 
@@ -33,10 +43,10 @@ def time_of(front: Mapping[str, Any]) -> datetime | None:
 def _read(text: str) -> dict[str, Any] | None:
     try:
         read = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except _RAISED_BY_YAML:
         return _by_line(text)
     try:
-        return _plain(read, iter(range(_MOST_VALUES))) if isinstance(read, dict) else None
+        return plain(read) if isinstance(read, dict) else None
     except ValueError:
         return None
 
@@ -46,15 +56,3 @@ def _by_line(text: str) -> dict[str, Any] | None:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     found = [_LINE.fullmatch(line) for line in lines]
     return {one[1]: one[2].strip("'\"") for one in found if one} if lines and all(found) else None
-
-
-def _plain(value: Any, left: Iterator[int]) -> Any:
-    if next(left, None) is None:
-        raise ValueError("it holds too much")
-    if isinstance(value, dict):
-        return {str(key): _plain(inner, left) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner, left) for inner in value]
-    if isinstance(value, date):
-        return value.isoformat()
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

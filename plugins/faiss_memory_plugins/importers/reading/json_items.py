@@ -12,7 +12,8 @@ from faiss_memory import LeftOut, located, open_file
 from faiss_memory_plugins.importers.reading.texts import NOT_UTF8, is_garbled, opened_text
 
 _PIECE = 1 << 16
-_MOST = 1 << 28
+MOST = 1 << 26
+"""Characters of one value."""
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LONGEST_WORD = 16
@@ -139,8 +140,8 @@ class _Text:
     def _more(self) -> bool:
         """Read on, twice as much as is held: however long a value is, it is tried few times."""
         self._held, self._at = self._held[self._at :], 0
-        if len(self._held) > _MOST:
-            raise ValueError(f"a value is longer than {_MOST:,} characters")
+        if len(self._held) > MOST:
+            raise ValueError(f"a value is longer than {MOST:,} characters")
         piece = self._file.read(max(_PIECE, len(self._held)))
         self._held += piece
         return bool(piece)

@@ -1,21 +1,26 @@
-"""Vector stores whose documents Python has pickled. Nothing in them is run: what is no plain value is held inert."""
+"""Vector stores whose documents Python has pickled. Nothing in them is run: what is no plain value is held inert.
+
+The unpickler is Python's own in Python: the other takes memory by numbers that are written in the file. Tuples become
+lists, since a few references make one with very many parts, which would have to be counted to be a key.
+"""
 
 from __future__ import annotations
 
 import io
 import pickle
 import sqlite3
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from faiss_memory import LeftOut, located, open_file, read_file
 from faiss_memory_plugins.importers.reading.json_items import items_of
-from faiss_memory_plugins.importers.reading.values import as_json
+from faiss_memory_plugins.importers.reading.values import as_json, plain
 
 _MOST_BYTES = 1 << 30
 _BROKEN = (pickle.UnpicklingError, ValueError, EOFError, TypeError, AttributeError, KeyError, IndexError, MemoryError,
-           OverflowError, RecursionError)  # fmt: skip
+           OverflowError, RecursionError, AssertionError, struct.error)  # fmt: skip
 
 
 class _Inert:
@@ -36,16 +41,35 @@ class _Inert:
     append = add = extend
 
 
-class _Reader(pickle.Unpickler):
+_Unpickler: Any = pickle._Unpickler
+
+
+class _Reader(_Unpickler):  # type: ignore[misc]
     def find_class(self, _: str, __: str) -> Any:
         return _Inert
 
     def persistent_load(self, _: Any) -> Any:
         return _Inert()
 
+    def _listed(self, count: int) -> None:
+        at = len(self.stack) - count
+        self.stack[at:] = [self.stack[at:]]
 
-def plain(raw: bytes) -> Any:
-    """Return a pickled value. Raises ValueError."""
+    def _listed_from_mark(self) -> None:
+        self.append(self.pop_mark())
+
+    dispatch = {  # noqa: RUF012 - as the class above has it
+        **_Unpickler.dispatch,
+        pickle.TUPLE[0]: _listed_from_mark,
+        pickle.EMPTY_TUPLE[0]: lambda self: self._listed(0),
+        pickle.TUPLE1[0]: lambda self: self._listed(1),
+        pickle.TUPLE2[0]: lambda self: self._listed(2),
+        pickle.TUPLE3[0]: lambda self: self._listed(3),
+    }
+
+
+def unpickled(raw: bytes) -> Any:
+    """Return a pickled value, with lists for tuples. Raises ValueError."""
     try:
         return _Reader(io.BytesIO(raw)).load()
     except _BROKEN as error:
@@ -63,14 +87,14 @@ def qdrant_points(connection: sqlite3.Connection) -> Iterator[Mapping[str, Any] 
 
 def _point(place: str, raw: Any) -> Mapping[str, Any] | LeftOut:
     try:
-        point = plain(raw if isinstance(raw, bytes) else b"")
+        point = unpickled(raw if isinstance(raw, bytes) else b"")
     except ValueError as error:
         return LeftOut(place, str(error))
     state = as_json(point.state, {}) if isinstance(point, _Inert) else {}
     fields = as_json(state.get("__dict__"), {})
     if not isinstance(fields.get("payload"), dict):
         return LeftOut(place, "it is no point with a payload")
-    return _identified(fields.get("id") or place, fields["payload"])
+    return _identified(fields.get("id") or place, fields["payload"], place)
 
 
 def faiss_documents(file: Path) -> Iterator[Mapping[str, Any] | LeftOut]:
@@ -80,16 +104,24 @@ def faiss_documents(file: Path) -> Iterator[Mapping[str, Any] | LeftOut]:
             documents = as_json(next(items_of(opened), None), {}).get("docstore")
     else:
         try:
-            pair = plain(read_file(located(file), _MOST_BYTES))
+            pair = unpickled(read_file(located(file), _MOST_BYTES))
         except ValueError:
             pair = None
-        documents = pair[0] if isinstance(pair, tuple) and pair else None
+        documents = pair[0] if isinstance(pair, list) and pair else None
     if not isinstance(documents, dict):
         yield LeftOut(file.name, "it is cut short, or no documents of a FAISS store")
         return
     for key, payload in documents.items():
-        yield _identified(key, payload) if isinstance(payload, dict) else LeftOut(str(key), "it has no text")
+        place = str(key)[:100]
+        yield (
+            _identified(key, payload, place)
+            if isinstance(payload, dict)
+            else LeftOut(place, "it has no text")
+        )
 
 
-def _identified(key: Any, payload: Mapping[Any, Any]) -> Mapping[str, Any]:
-    return {**{str(name): value for name, value in payload.items()}, "id": str(key)}
+def _identified(key: Any, payload: Mapping[Any, Any], place: str) -> Mapping[str, Any] | LeftOut:
+    try:
+        return {**plain(payload), "id": str(plain(key, 1))}
+    except ValueError as error:
+        return LeftOut(place, str(error))

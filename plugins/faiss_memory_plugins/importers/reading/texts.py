@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, TextIO
 
 from faiss_memory import LeftOut, located, read_file
 
+MOST_OF_A_LINE = 1 << 26
 NOT_UTF8 = "it is not UTF-8; save the file as UTF-8"
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -58,9 +59,15 @@ def is_garbled(text: str) -> bool:
 
 
 def json_lines(file: BinaryIO) -> Iterator[tuple[int, Any]]:
-    """Read JSON from each line of a file that is not empty, with its number; a LeftOut for what is no JSON."""
+    """Read JSON from each line of a file that is not empty, with its number; a LeftOut for what is no JSON.
+
+    What is packed may hold a line of any length: one that is too long ends it.
+    """
     with opened_text(file) as text:
-        for number, line in enumerate(text, 1):
+        for number, line in enumerate(iter(lambda: text.readline(MOST_OF_A_LINE + 1), ""), 1):
+            if len(line) > MOST_OF_A_LINE:
+                yield number, LeftOut(f"line {number}", f"it is longer than {MOST_OF_A_LINE:,} characters")
+                return
             if line.strip():
                 yield number, _parsed(line, f"line {number}")
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 1e11
 """Numbers from here on are milliseconds: as seconds they would be thousands of years away."""
+
+
+MOST_VALUES = 10_000
+_MOST_BITS = 1024
 
 
 def text_of(value: Any) -> str:
@@ -36,6 +40,39 @@ def as_json(text: Any, otherwise: Any) -> Any:
     except (ValueError, RecursionError):
         return otherwise
     return value if isinstance(value, type(otherwise)) else otherwise
+
+
+def plain(value: Any, most: int = MOST_VALUES) -> Any:
+    """Return a value as JSON can hold it. Raises ValueError where it has more parts than `most`, or too long a number.
+
+    References inside a value can make very many parts out of few.
+    """
+    try:
+        return _plain(value, iter(range(most)))
+    except RecursionError:
+        raise ValueError("it holds itself, or is too deep") from None
+
+
+def _plain(value: Any, left: Iterator[int]) -> Any:
+    if next(left, None) is None:
+        raise ValueError("it holds too much")
+    if isinstance(value, dict):
+        return {_name(key): _plain(inner, left) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner, left) for inner in value]
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise ValueError("it holds a number that is too long")
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).decode("utf-8", "replace")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float | bool | None) else type(value).__name__
+
+
+def _name(key: Any) -> str:
+    if isinstance(key, tuple):  # (what is in it may have very many parts)
+        raise ValueError("it holds a name that is no text")
+    return str(_plain(key, iter(range(1))))
 
 
 def when(value: Any, zone: tzinfo | None = UTC) -> datetime | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,27 @@ from pathlib import Path
 from faiss_memory import InvalidRequest, located, open_file
 
 _MOST_BYTES = 1 << 30
+_MOST_FILES = 100_000
+_UNPACKED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+)
+"""What unpacking raises: besides, a name may be too long, or that of a file and a folder at once."""
+
+
+def is_zip(path: Path) -> bool:
+    """Return whether a file is a zip, whatever it is called. Never raises."""
+    try:
+        with open_file(located(path)) as file:
+            return zipfile.is_zipfile(file)
+    except OSError:
+        return False
 
 
 def names_in_zip(path: Path) -> list[str]:
@@ -20,7 +43,7 @@ def names_in_zip(path: Path) -> list[str]:
     try:
         with open_file(located(path)) as file, zipfile.ZipFile(file) as archive:
             return archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except _UNPACKED:
         return []
 
 
@@ -33,9 +56,13 @@ def folder_of(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="faiss-memory-") as folder:
         try:
             with open_file(located(path)) as file, zipfile.ZipFile(file) as archive:
-                if sum(member.file_size for member in archive.infolist()) > _MOST_BYTES:
-                    raise InvalidRequest(f"{path} holds more than {_MOST_BYTES:,} bytes; unpack it", "path")
+                members = archive.infolist()
+                if sum(one.file_size for one in members) > _MOST_BYTES or len(members) > _MOST_FILES:
+                    raise InvalidRequest(
+                        f"{path} holds more than {_MOST_BYTES:,} bytes or {_MOST_FILES:,} files; unpack it",
+                        "path",
+                    )
                 archive.extractall(folder)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        except _UNPACKED as error:
             raise InvalidRequest(f"{path} cannot be unpacked ({error})", "path") from None
         yield Path(folder)

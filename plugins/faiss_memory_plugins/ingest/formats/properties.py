@@ -14,6 +14,18 @@ _KEY = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s:#\-\[\]{},&*!|>%@`"'?](?:[^:]|:(?!
 """How a line of YAML begins that gives a property."""
 _TOML_KEY = re.compile(r"""\s*("[^"]*"|'[^']*'|[\w.-]+)[ \t]*=""")
 _TOML_LINE = re.compile(r"at line (\d+)")
+_RAISED_BY_YAML = (
+    yaml.YAMLError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+)
+"""What makes values of what is written raises whatever it comes upon."""
+_LONGEST_NUMBER = 100
+_MOST_BRACKETS = 50
 _MOST_DOTS = 64
 _TOO_MANY_DOTS = f"it has more than {_MOST_DOTS} dots"
 _MOST_REPAIRS = 8
@@ -49,7 +61,15 @@ class NoProperties(NotUnderstood):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses aliases, with which a few lines can say more than any memory holds, and keys that are given twice."""
+    """Refuses aliases, with which a few lines can say more than any memory holds, and keys that are given twice.
+
+    What is longer than any number stays text: digits with colons between are read in time that grows with their square.
+    """
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        if self.flow_level >= _MOST_BRACKETS:
+            raise yaml.YAMLError(f"more than {_MOST_BRACKETS} brackets are open")
+        super().fetch_flow_collection_start(TokenClass)
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -63,6 +83,16 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.YAMLError(f"`{key.value}` is given twice")
             seen.add((key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None)
         return super().construct_mapping(node, deep)
+
+
+def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    if len(node.value) > _LONGEST_NUMBER:
+        return node.value
+    return (loader.construct_yaml_int if node.tag.endswith(":int") else loader.construct_yaml_float)(node)
+
+
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _number)
 
 
 def is_property(line: str) -> bool:
@@ -155,7 +185,7 @@ def _toml_name(line: str) -> str | None:
 def _load(text: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except _RAISED_BY_YAML as error:
         raise NotUnderstood(_one_line(error)) from None
 
 
