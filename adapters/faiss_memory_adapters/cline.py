@@ -25,7 +25,7 @@ from faiss_memory_adapters.texts import RULES, skill_files
 NAME = "cline"
 PROMPT = PromptTemplate(NAME, RULES)
 SECONDS = 30
-"""How long Cline waits for an answer; its own 3 are too few for a start on a busy machine, and it goes on without us."""
+"""How long Cline waits for an answer; its own 3 are too few on a busy machine, and it goes on then."""
 # Its hooks bring nothing to a prompt: what UserPromptSubmit and TaskStart answer is passed over.
 
 

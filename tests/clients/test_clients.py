@@ -25,7 +25,7 @@ FIX = "ModuleNotFoundError No module named zebrafish: run make vendor first"
 MISSING = "No module named 'zebrafish'"
 QUERY = {"query": "amounts of money"}
 NOTICE = "FAISS Memory is not running"
-FAILURE = re.compile(r"ECONNREFUSED|hook[^\n]{0,40}(failed|error)|Traceback", re.IGNORECASE)
+FAILURE = re.compile(r"ECONNREFUSED|hook[^\n]{0,40}(failed|error)", re.IGNORECASE)
 SECONDS = 180
 SEEN: list[tuple[str, str, str]] = []
 """Which client, what was looked at, and how it went."""
