@@ -52,7 +52,8 @@ The project's name is made of the remote `origin`, or else of the first remote: 
 that name, a short ending tells them apart, and `faiss-memory status` says so. A folder without git belongs to the
 nearest one, upwards, that holds an assistant's own files, such as `CLAUDE.md`. Anything else, your home folder, `/`
 and folders for temporary files are `default`, which the first command in such a folder says. `faiss-memory projects`
-says which project a folder belongs to.
+says which project a folder belongs to. `install` asks for the name in the same way; where the service does not answer,
+what it has noted on this machine counts.
 
 `--project` overrides it. `search` and `is-novel` take it several times; `'*'` stands for all projects.
 

@@ -24,6 +24,8 @@ from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "cline"
 PROMPT = PromptTemplate(NAME, RULES)
+SECONDS = 30
+"""How long Cline waits for an answer; its own 3 are too few on a busy machine, and it goes on then."""
 # Its hooks bring nothing to a prompt: what UserPromptSubmit and TaskStart answer is passed over.
 
 
@@ -40,9 +42,10 @@ def _servers(context: InstallContext) -> str:
 def _server(context: InstallContext, token: str) -> dict[str, Any]:
     """Return the entry; an address without a type would be taken for an older kind of server."""
     if starts_us(context):
-        return {"command": context.command, "args": arguments(context), "disabled": False}
+        started = {"command": context.command, "args": arguments(context)}
+        return {**started, "timeout": SECONDS, "disabled": False}
     named = {"type": "streamableHttp", "url": endpoint_address(context, "/mcp"), **headers(context, token)}
-    return {**named, "disabled": False}
+    return {**named, "timeout": SECONDS, "disabled": False}
 
 
 def _files(context: InstallContext) -> Sequence[ConfigFile]:

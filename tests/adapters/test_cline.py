@@ -23,13 +23,14 @@ def entry(**given):
 def test_the_entry_is_for_all_projects_and_names_none():
     found = entry(command="/bin/faiss-memory")
     assert found.keys == ("mcpServers", "faiss-memory")
-    assert found.value == {"command": "/bin/faiss-memory", "args": ["mcp"], "disabled": False}
+    assert found.value == {"command": "/bin/faiss-memory", "args": ["mcp"], "timeout": 30, "disabled": False}
     assert adapter.scopes == ("user",)
 
 
 def test_beside_a_container_it_is_an_address_with_its_type():
     found = entry(command="").value
-    assert found == {"type": "streamableHttp", "url": "http://127.0.0.1:8900/mcp", "disabled": False}
+    named = {"type": "streamableHttp", "url": "http://127.0.0.1:8900/mcp"}
+    assert found == {**named, "timeout": 30, "disabled": False}
 
 
 def test_a_token_is_never_written():

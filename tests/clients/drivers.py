@@ -23,6 +23,19 @@ class Client:
     """What it does before it uses our tool, where its servers start beside the first answer."""
     shows: str = ""
     """What the model has then, where it cannot use a tool at once that it has looked up; else the note."""
+    scopes: Sequence[str] = ("personal", "shared")
+    recalls: bool = True
+    """Whether it gives the model what a hook answers to a prompt."""
+    fails: Call | None = None
+    """How its model runs a command that fails, where its hooks hear of that."""
+    delegates: Sequence[Call] = ()
+    """How its model gives a task to a subagent, and waits, where its hooks hear of that."""
+    ends: Sequence[str] = ()
+    """What ends the programs that it leaves running."""
+
+
+TASK = "Find where amounts of money are rounded"
+_COMMAND = "python3 -c 'import zebrafish'"
 
 
 def _written(path: Path, value: object) -> None:
@@ -83,12 +96,28 @@ def _copilot(home: Path, project: Path, port: int) -> dict[str, str]:
             "COPILOT_MODEL": "stub", "COPILOT_AUTO_UPDATE": "false", "COPILOT_OFFLINE": "true"}  # fmt: skip
 
 
+def _cline(home: Path, project: Path, port: int) -> dict[str, str]:
+    settings = {"provider": "openai-compatible", "apiKey": "none", "model": "stub",
+                "baseUrl": f"http://127.0.0.1:{port}/v1"}  # fmt: skip
+    provider = {"settings": settings, "updatedAt": "2026-11-30T00:00:00.000Z", "tokenSource": "manual"}
+    providers = {"version": 1, "lastUsedProvider": "openai-compatible", "modes": {},
+                 "providers": {"openai-compatible": provider}}  # fmt: skip
+    _written(home / ".cline/data/settings/providers.json", providers)
+    return {}
+
+
 CLIENTS = (
-    Client("claude-code", "@anthropic-ai/claude-code@2.1.332", ("claude", "-p"), _claude),
+    Client(
+        "claude-code", "@anthropic-ai/claude-code@2.1.332", ("claude", "--allowedTools=Bash,Agent", "-p"), _claude,
+        fails=("^Bash$", {"command": _COMMAND, "description": "try"}),
+        delegates=(("^Agent$", {"prompt": TASK, "description": "look", "subagent_type": "general-purpose"}),),
+    ),
     Client(
         "codex", "@openai/codex@0.171.0",
         ("codex", "exec", "--dangerously-bypass-hook-trust", "--skip-git-repo-check"), _codex,
         before=(("^exec_command$", {"cmd": "sleep 5"}),),
+        fails=("^exec_command$", {"cmd": _COMMAND}),
+        delegates=(("^spawn_agent$", {"message": TASK}), ("^exec_command$", {"cmd": "sleep 9"})),
     ),
     Client("gemini", "@google/gemini-cli@0.61.0", ("gemini", "--approval-mode", "yolo", "-p"), _gemini),
     # Its model looks up a tool, and asks for it by another one.
@@ -97,5 +126,9 @@ CLIENTS = (
     Client(
         "copilot", "@github/copilot@1.0.102",
         ("copilot", "--allow-all-tools", "--disable-builtin-mcps", "-p"), _copilot,
+    ),
+    # Another program of its own goes on in the background, for its next run.
+    Client(
+        "cline", "cline@3.0.65", ("cline",), _cline, scopes=("user",), recalls=False, ends=("cline", "hub", "stop"),
     ),
 )  # fmt: skip

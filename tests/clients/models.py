@@ -52,8 +52,9 @@ class StubModel:
         if not lookup or pattern in self._looked_up:
             return None
         self._looked_up.add(pattern)
-        found = re.findall(r"mcp__[\w-]*memory_search", self.requests[-1])
-        query = f"select:{found[0]}" if found else "memory search"
+        name = pattern.strip("^$")
+        found = re.findall(rf"mcp__[\w-]*{name}", self.requests[-1])
+        query = f"select:{found[0]}" if found else name.replace("_", " ")
         return lookup.pop(), "", {"query": query}
 
 

@@ -42,6 +42,8 @@ class Person:
         self._patch, self._capsys = monkeypatch, capsys
         (self.project / ".git").mkdir(parents=True)
         (self.project / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+        # One repository for all tests, as they share a service.
+        (self.project / ".git" / "config").write_text('[remote "origin"]\nurl = git@host:till.git\n')
         for name in [
             name
             for name in os.environ
@@ -598,6 +600,15 @@ def test_a_project_that_has_moved(person):
     assert code == 0, said
     assert person.run("install", "cursor", "--project", str(person.project), "--yes")[0] == 1
     os.chdir(there)
+    assert person.sees_the_doctor() == (0, [])
+
+
+def test_the_name_is_the_one_that_the_service_gives(person, service):
+    (person.project / ".git" / "config").write_text('[remote "origin"]\nurl = git@host:two/shops.git\n')
+    for owner in ("elsewhere/two/shops", "host/two/shops"):
+        claimed = service.call("POST", "/projects/claim", {"name": "two.shops", "owner": owner})[1]["project"]
+    person.installs("cursor")
+    assert f"--project {claimed} " in (person.project / CURSOR).read_text()
     assert person.sees_the_doctor() == (0, [])
 
 

@@ -302,3 +302,27 @@ def test_what_an_uninstall_keeps_is_shown_and_stays(cli):
     assert [row[3:] for row in cli("status").rows] == [["kept", str(notes)]]
     assert cli("uninstall", "generic", "--force").code == 0
     assert not notes.exists()
+
+
+def noted(cli, **names):
+    """What a service of this person has noted, before it was stopped."""
+    data = Path(cli.environment["HOME"], ".local/share/faiss-memory")
+    data.mkdir(parents=True)
+    (data / "projects.json").write_text(json.dumps(names))
+    (data / "projects.json").chmod(0o600)
+
+
+def test_with_the_service_away_a_folder_has_the_name_that_it_gave(cli):
+    (cli.folder / ".git/config").write_text('[remote "origin"]\n\turl = git@github.com:Acme/Website.git\n')
+    noted(cli, **{"github.com/acme/website": "shop", "gitlab.com/acme/website": "acme.website"})
+    assert '"project": ["shop", "default"]' in cli("install", "generic", "--print").out
+    assert cli("install", "generic", "--yes").code == 0
+    assert '"project": ["shop", "default"]' in (cli.folder / "AGENTS.md").read_text()
+    assert cli("status").rows[0][2] == "shop"
+
+
+def test_with_the_service_away_a_name_that_another_owns_gets_its_ending(cli):
+    (cli.folder / ".git/config").write_text('[remote "origin"]\n\turl = git@github.com:Acme/Website.git\n')
+    noted(cli, **{"gitlab.com/acme/website": "acme.website"})
+    assert cli("install", "generic", "--yes").code == 0
+    assert re.search(r'"project": \["acme.website-[0-9a-f]{4}"', (cli.folder / "AGENTS.md").read_text())

@@ -2,50 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from faiss_memory.address import service_address
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.failures import CommandFailed
 from faiss_memory.errors import MemoryServiceError
+from faiss_memory.peers import is_loopback
 from faiss_memory.project_name import DEFAULT, Place, find_repository, is_gone, may_be_a_project, place_of
+from faiss_memory.project_name.owners import Claimed, Owners, read_owners
 from faiss_memory.safe_files import located, read_file, write_file
+from faiss_memory.settings import Settings, load_settings
 from faiss_memory.settings.environment import state_folder
 
 _TOLD = "told-folders.txt"
 _MOST_TOLD = 1000
 
 
-class Here(NamedTuple):
-    """A folder's project; `owned_by` has the name that it would have had."""
-
-    project: str
-    owned_by: str = ""
+PATIENCE = 3.0
+"""Seconds to wait for the service's word on a name; without it there is one as well."""
 
 
-def project_here(client: Client, folder: Path, *, is_root: bool = False) -> Here:
+def project_here(client: Client, folder: Path, *, is_root: bool = False) -> Claimed:
     """Return the project of a folder; with `is_root` an assistant says that it works there.
 
-    Where the service cannot be asked, the name that the folder has by itself.
+    Where a service of this machine cannot be asked, by what it has noted; else the name that the folder has by itself.
     """
     try:
         folder = folder.resolve()
     except (OSError, RuntimeError, ValueError):
-        return Here(DEFAULT)
+        return Claimed(DEFAULT)
     place = place_of(folder)
     if find_repository(folder) is None and may_be_a_project(folder):
         place = place_of(folder, _marks(), is_root=is_root)
     if not place.owner:
-        return Here(place.name)
+        return Claimed(place.name)
     try:
         claimed = _claimed(client, place)
         if claimed.owned_by and is_gone(claimed.owned_by):
             claimed = _claimed(client, place, claimed.owned_by)
     except (CommandFailed, MemoryServiceError):
-        return Here(place.name)
+        return _noted(client).claim(place, lambda: ())
     return claimed
+
+
+def namer(settings: Settings) -> Callable[[Path], str]:
+    """Return what names the project of a folder that an assistant is to work in."""
+
+    @cache
+    def named(folder: Path) -> str:
+        return project_here(Client(service_address(settings), PATIENCE), folder, is_root=True).project
+
+    return named
+
+
+def _noted(client: Client) -> Owners:
+    """Return who owns which name, as the service of this machine has last noted it."""
+    host = urlsplit(client.address.url).hostname or ""
+    if host != "localhost" and not is_loopback(host):
+        return Owners()
+    try:
+        return read_owners(load_settings().data_folder)
+    except (OSError, ValueError, MemoryServiceError):
+        return Owners()
 
 
 def is_first_time(folder: Path) -> bool:
@@ -64,7 +87,7 @@ def is_first_time(folder: Path) -> bool:
     return True
 
 
-def _claimed(client: Client, place: Place, instead_of: str = "") -> Here:
+def _claimed(client: Client, place: Place, instead_of: str = "") -> Claimed:
     asked = {
         "name": place.name,
         "owner": place.owner,
@@ -72,14 +95,13 @@ def _claimed(client: Client, place: Place, instead_of: str = "") -> Here:
         "instead_of": instead_of,
     }
     answer = client.call("POST", "/projects/claim", asked, patient=False)
-    return Here(str(answer.get("project") or place.name), answer.get("owned_by") or "")
+    return Claimed(str(answer.get("project") or place.name), answer.get("owned_by") or "")
 
 
 @cache
 def _marks() -> list[str]:
     """Return the assistants' own files and folders, by which a folder without git is known for a project."""
     from faiss_memory.plugin_host import PluginHost
-    from faiss_memory.settings import load_settings
 
     try:
         adapters = PluginHost(load_settings().plugins.disabled).adapters

@@ -23,11 +23,13 @@ from faiss_memory.install.formats import Part
 from faiss_memory.install.inspect import holds, starts
 from faiss_memory.install.moves import followed, locate
 from faiss_memory.install.places import (
+    Namer,
     by_path,
     check_folder,
     context_of,
     folder_for,
     name_project,
+    own_name,
     project_in,
 )
 from faiss_memory.install.plan import Plan, Refusal
@@ -47,10 +49,12 @@ class Installer:
         scope: Scope,
         folder: Path | None = None,
         records: RecordFile | None = None,
+        named: Namer = own_name,
     ) -> None:
         self._settings = settings
         self._assistants = assistants
         self._records = records or RecordFile()
+        self._named = named
         self.scope = scope
         # A project that was deleted or moved can still be uninstalled.
         known = {owner.folder for owner in self._records.load().owners()} if folder is not None else ()
@@ -76,7 +80,7 @@ class Installer:
         """Work out what would change. Raises InstallError before anything is done."""
         check_folder(self.folder)
         plan = Plan(self._recorded())
-        project = name_project(plan.later, self.scope, self.folder, name)
+        project = name_project(plan.later, self.scope, self.folder, name, self._named)
         context = self.context(project)
         packaged = self._assistants.packaged(context)
         for assistant in assistants:
@@ -105,7 +109,7 @@ class Installer:
         for assistant in assistants:
             owner = self.owner(assistant)
             recorded = plan.later.of(owner)
-            context = self.context(project_in(plan.later, self.folder))
+            context = self.context(self._project(plan.later))
             files = (
                 {}
                 if recorded
@@ -122,7 +126,7 @@ class Installer:
 
     def content(self, assistant: str, name: str | None = None) -> dict[str, list[Part]]:
         """Return an assistant's files, by declared path, without looking at what is there."""
-        project = name or project_in(self._recorded(), self.folder)
+        project = name or self._project(self._recorded())
         return by_path(self._assistants.files(assistant, self.context(project)))
 
     def to_be_filled(self, plan: Plan, assistant: str) -> Iterator[tuple[Path, str]]:
@@ -139,13 +143,13 @@ class Installer:
 
     def snippets(self, assistant: str, name: str | None = None) -> list[Snippet]:
         """Return what an assistant's adapter has for the person to paste."""
-        project = name or project_in(self._recorded(), self.folder)
+        project = name or self._project(self._recorded())
         declared = self._assistants.declared(assistant, self.context(project))
         return [part for part in declared if isinstance(part, Snippet)]
 
     def steps(self, assistant: str, plan: Plan | None = None) -> Sequence[str]:
         """Return what the person still has to do after a plan was carried out, if one was."""
-        steps = self._assistants.steps(assistant, self.context(project_in(self._recorded(), self.folder)))
+        steps = self._assistants.steps(assistant, self.context(self._project(self._recorded())))
         pasting = f"`faiss-memory install {assistant} --print` shows what there is to paste besides."
         has_changed = plan is not None and bool(plan.changed_of(self.owner(assistant)))
         reload = self._assistants.reload(assistant) if has_changed else ""
@@ -161,7 +165,7 @@ class Installer:
 
     def found(self) -> dict[str, str]:
         """Return the assistants that are found on this machine, by name, with what people call them."""
-        names = self._assistants.detected(self.context(project_in(self._recorded(), self.folder)))
+        names = self._assistants.detected(self.context(self._project(self._recorded())))
         return {name: self._assistants.title(name) for name in names}
 
     def known(self) -> list[str]:
@@ -183,6 +187,9 @@ class Installer:
         files = self.content(assistant)
         used = [command for command in self._commands if _starts(files, command)]
         return [trouble for command in used if (trouble := trouble_with(command))]
+
+    def _project(self, installed: Installed) -> str:
+        return project_in(installed, self.folder, self._named)
 
     def _recorded(self) -> Installed:
         return followed(self._records.load())

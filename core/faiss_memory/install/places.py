@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -69,15 +69,26 @@ def stands_alone(folder: str) -> bool:
     return top == folder and os.path.realpath(repository.shared) == os.path.join(top, ".git")
 
 
-def project_in(installed: Installed, folder: str) -> str:
-    """Name the project of a folder: as it was installed, else as the command line names it."""
+Namer = Callable[[Path], str]
+"""What names the project of a folder that an assistant is to work in."""
+
+
+def own_name(folder: Path) -> str:
+    """Return the name that a folder has by itself, whoever else may have it."""
+    return place_of(folder, is_root=True).name
+
+
+def project_in(installed: Installed, folder: str, named: Namer = own_name) -> str:
+    """Name the project of a folder: as it was installed, else by `named`."""
     if not folder:
         return DEFAULT
     known = installed.projects.get(folder)
-    return known.name if known else place_of(Path(folder), is_root=True).name
+    return known.name if known else named(Path(folder))
 
 
-def name_project(installed: Installed, scope: Scope, folder: str, given: str | None) -> str:
+def name_project(
+    installed: Installed, scope: Scope, folder: str, given: str | None, named: Namer = own_name
+) -> str:
     """Choose the project's name, and record it: what another folder has already gets a short ending.
 
     Raises InstallError for a name that no project can have.
@@ -86,7 +97,7 @@ def name_project(installed: Installed, scope: Scope, folder: str, given: str | N
         raise InstallError(f"--name {given}: a project has {PROJECT_NAME_IN_WORDS}")
     if not folder:
         return given or DEFAULT
-    name = given or project_in(installed, folder)
+    name = given or project_in(installed, folder, named)
     identity = _identity(folder)
     others = [
         other

@@ -16,6 +16,7 @@ from faiss_memory.cli.options import complete_assistant
 
 if TYPE_CHECKING:
     from faiss_memory.cli.output import Output
+    from faiss_memory.contracts.config_files import Scope
     from faiss_memory.install import Installer, Plan
 
 PATIENCE = 3.0
@@ -174,12 +175,14 @@ def _check_choice(assistant: Sequence[str], everything: bool) -> None:
 
 def _open(folder: Path | None, shared: bool, user: bool) -> Installer:
     from faiss_memory.cli.assistants.status import load_assistants
+    from faiss_memory.cli.here import namer
     from faiss_memory.install import Installer
 
     if user and (shared or folder is not None):
         raise click.UsageError("--user is for all projects: give it without --project and --shared.")
     settings, assistants = load_assistants()
-    return Installer(settings, assistants, "user" if user else "shared" if shared else "personal", folder)
+    scope: Scope = "user" if user else "shared" if shared else "personal"
+    return Installer(settings, assistants, scope, folder, named=namer(settings))
 
 
 def _conclude(installer: Installer, plan: Plan, assistant: str, out: Output) -> None:

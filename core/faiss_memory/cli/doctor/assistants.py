@@ -26,10 +26,9 @@ from faiss_memory.cli.doctor.trial import (
     try_hook,
 )
 from faiss_memory.cli.failures import CommandFailed
+from faiss_memory.cli.here import PATIENCE, project_here
 from faiss_memory.contracts.config_files import InstallContext
 from faiss_memory.install import InstalledAssistant
-from faiss_memory.project_name import place_of
-from faiss_memory.schema.names import suffixed
 
 TRIES = 3
 """Of a hook: it gives up after a quarter of a second, which a busy machine may need once, and should not need often."""
@@ -109,9 +108,10 @@ class Patient:
 
     def _check_project(self) -> None:
         folder, name = self.one.owner.folder, self.one.project
-        place = place_of(Path(folder or "/"), is_root=True)
-        here = place.name
-        if folder and name not in (here, suffixed(here, place.owner)):
+        if not folder:
+            return
+        here = project_here(Client(self._found, PATIENCE), Path(folder), is_root=True).project
+        if name != here:
             self.findings.note(
                 "project",
                 f"its files name `{name}`, and the command line calls this folder `{here}`",

@@ -132,6 +132,7 @@ def _assistants(given: Sequence[str], where: str | None, asks: bool) -> tuple[li
     """Find out which assistants are meant, and where they are connected."""
     from faiss_memory.cli.assistants.install import chosen
     from faiss_memory.cli.assistants.status import load_assistants
+    from faiss_memory.cli.here import namer
     from faiss_memory.install import Installer
 
     settings, known = load_assistants()
@@ -145,7 +146,9 @@ def _assistants(given: Sequence[str], where: str | None, asks: bool) -> tuple[li
     if where is None and asks:
         for_all = click.confirm("For all your projects? (n: for this folder alone)", default=True, err=True)
         where = _ALL if for_all else _THIS
-    return names, everywhere if where != _THIS else Installer(settings, known, "personal")
+    return names, everywhere if where != _THIS else Installer(
+        settings, known, "personal", named=namer(settings)
+    )
 
 
 def _connect(installer: Installer, names: Sequence[str], done: SetUp, out: Output, asks: bool) -> int:
