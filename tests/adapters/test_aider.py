@@ -309,7 +309,7 @@ def test_refreshing_alone_starts_nothing_and_fails_where_it_cannot(shop):
 
 
 def test_what_is_installed_has_the_newest_memories_at_once_and_nothing_twice(shop):
-    shop("add", "invoices are numbered without gaps", "--project", "shop")
+    shop("add", "invoices are numbered without gaps")
     shop("install", "aider", "--yes", FAISS_MEMORY_URL="http://127.0.0.1:1")
     assert "Nothing was searched for yet" in context_of(shop)
     shop("uninstall", "aider")
