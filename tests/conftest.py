@@ -45,7 +45,7 @@ hypothesis.settings.load_profile("tests")
 
 
 LONGEST = [
-    "test_answers", "test_prepared", "test_reopening", "test_cache", "test_knowing_the_service", "test_short",
+    "test_prepared", "test_knowing_the_service", "test_short",
     "test_kill", "test_growth", "test_guides", "test_conformance", "test_shell_examples", "test_patience",
     "test_strangers", "test_at_terminals", "test_examples", "test_stores", "test_model", "test_installing",
     "test_others", "test_damage", "test_brief", "test_rights", "test_troubleshooting", "test_purge", "test_network",

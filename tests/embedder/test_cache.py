@@ -20,6 +20,8 @@ from faiss_memory.embedder.model_source import MODEL_PACKAGES
 from faiss_memory.errors import EmbedderError
 from tests.sampling import matrix
 
+pytestmark = pytest.mark.long  # torch takes half a minute to be imported and to compile these models
+
 REAL = "all-MiniLM-L6-v2"
 
 
@@ -78,7 +80,6 @@ def test_a_damaged_entry_is_compiled_again(
     assert len(compiles) == 2
 
 
-@pytest.mark.long
 def test_an_entry_of_an_older_format_is_compiled_again(model: Path, cache: Path, compiles: list[str]) -> None:
     open_embedder(str(model), cache)
     facts = entry(cache) / "compiled.json"
@@ -87,7 +88,6 @@ def test_an_entry_of_an_older_format_is_compiled_again(model: Path, cache: Path,
     assert len(compiles) == 2
 
 
-@pytest.mark.long
 def test_changed_weights_are_noticed(model: Path, build: Any, cache: Path, compiles: list[str]) -> None:
     before = open_embedder(str(model), cache)
     build(model, seed=1)

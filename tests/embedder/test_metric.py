@@ -17,6 +17,8 @@ from faiss_memory.memory import METRICS, Metric
 from faiss_memory.store.index.vector_index import VectorIndex
 from faiss_memory.store.records.reader import to_keys
 
+pytestmark = pytest.mark.long  # torch takes half a minute to be imported and to compile these models
+
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "service", "keeps", "data", "home"]
 QUERY = "where does the dog keep memories"
 
@@ -47,7 +49,6 @@ def by_numpy(metric: Metric, every: Any, query: Any) -> list[int]:
     return np.argsort(-found, kind="stable")[:10].tolist()
 
 
-@pytest.mark.long
 def test_the_first_ten_of_a_model_that_does_not_normalise_differ_by_metric(
     plain: Path, compiles: list[str], tmp_path: Path
 ) -> None:
@@ -78,7 +79,6 @@ def test_the_first_ten_of_a_model_that_does_not_normalise_differ_by_metric(
     assert len(compiles) == 1
 
 
-@pytest.mark.long
 def test_the_metric_is_that_of_the_models_files_unless_another_is_wanted(
     build: Any, compiles: list[str], tmp_path: Path
 ) -> None:
@@ -100,7 +100,6 @@ def test_the_metric_is_that_of_the_models_files_unless_another_is_wanted(
     assert open_embedder(str(folder), cache, metric="cosine").metric == "cosine"  # type: ignore[attr-defined]
 
 
-@pytest.mark.long
 def test_what_was_compiled_to_normalise_is_compiled_anew_for_another_metric(
     plain: Path, compiles: list[str], tmp_path: Path
 ) -> None:
