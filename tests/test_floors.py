@@ -33,6 +33,7 @@ HOUSES = {
             "schema",
             "tokens",
             "uids",
+            "yaml_errors",
         },
         {
             "analyzer",

@@ -245,6 +245,12 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
     assert str(path) in refusal(path, {}, {})
 
 
+@pytest.mark.parametrize("value", ["!!int ''", "!!timestamp x", "2026-13-45", "!!bool x"])
+def test_a_value_that_yaml_cannot_make_is_refused_with_the_file_s_name(tmp_path, value):
+    path = config(tmp_path, f"port: {value}\n")
+    assert f"{path}: is not valid YAML" in refusal(path, {}, {})
+
+
 # Which file.
 
 

@@ -31,12 +31,11 @@ from faiss_memory import (
     nested_context,
 )
 from faiss_memory_adapters.client_files import items, place_of, read_json, table, trouble_with
-from faiss_memory_adapters.hindrances import matching, proxied
-from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us
+from faiss_memory_adapters.hindrances import SERVER, denied, hooks_off, matching, not_trusted, proxied
+from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us, token_steps
 from faiss_memory_adapters.texts import RULES, is_set, skill_files, template
 
 NAME = "claude-code"
-SERVER = "faiss-memory"
 SEARCH_TOOL = f"mcp__{SERVER}__memory_search"
 MANAGED = Path(
     {
@@ -178,13 +177,11 @@ def _json(value: dict[str, Any]) -> str:
 
 
 def _steps(context: InstallContext) -> Sequence[str]:
-    steps = []
+    steps = [*token_steps(context, "Claude Code")]
     if context.scope != "user" and not (
         context.folder and _is_trusted(_state(context), Path(context.folder))
     ):
         steps.append("Start Claude Code in the project's folder and trust it.")
-    if context.has_token and context.token_variable not in context.environment:
-        steps.insert(0, f"Set {context.token_variable} in the environment that Claude Code is started from.")
     return steps
 
 
@@ -204,7 +201,7 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
     if SERVER in items(table(state, "projects", context.folder), "disabledMcpServers"):
         found.append(f"The server `{SERVER}` is switched off for {context.folder}: switch it on in /mcp.")
     if context.folder and not _is_trusted(state, Path(context.folder)):
-        found.append(f"Claude Code does not trust {context.folder} yet: start it there and trust the folder.")
+        found.append(not_trusted(context, "Claude Code"))
     return found
 
 
@@ -214,14 +211,10 @@ def _state(context: InstallContext) -> dict[str, Any]:
 
 def _switched_off(path: Path, context: InstallContext) -> Iterator[str]:
     settings = read_json(path)
-    for name in ("disableAllHooks", "allowManagedHooksOnly"):
-        if settings.get(name) is True:
-            yield f"{path} switches all hooks off (`{name}`)."
+    yield from hooks_off(path, settings, "disableAllHooks", "allowManagedHooksOnly")
     if SERVER in items(settings, "disabledMcpjsonServers"):
         yield f"{path} switches the server `{SERVER}` off (`disabledMcpjsonServers`)."
-    denied = items(table(settings, "permissions"), "deny")
-    if pattern := matching(denied, SEARCH_TOOL, f"mcp__{SERVER}"):
-        yield f"{path} denies our tools (`{pattern}` in `permissions.deny`)."
+    yield from denied(path, settings, SEARCH_TOOL, f"mcp__{SERVER}")
     if any(_means_us(entry, context) for entry in items(settings, "deniedMcpServers")):
         yield f"{path} denies the server `{SERVER}` (`deniedMcpServers`)."
     allowed = settings.get("allowedMcpServers")

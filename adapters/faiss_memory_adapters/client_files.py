@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from faiss_memory import located, read_file
+from faiss_memory import YAML_ERRORS, located, read_file
 
-_ERRORS = (OSError, ValueError, RecursionError, yaml.YAMLError)
+_ERRORS = (OSError, *YAML_ERRORS)
 
 
 def read_json(path: Path, *, comments: bool = False) -> dict[str, Any]:

@@ -24,12 +24,11 @@ from faiss_memory import (
     nested_context,
 )
 from faiss_memory_adapters.client_files import items, place_of, read_json, read_toml, table, trouble_with
-from faiss_memory_adapters.hindrances import TOOL
-from faiss_memory_adapters.mcp_entry import arguments, starts_us
+from faiss_memory_adapters.hindrances import SERVER, TOOL, not_trusted
+from faiss_memory_adapters.mcp_entry import arguments, starts_us, token_steps
 from faiss_memory_adapters.texts import RULES, is_set, skill_files
 
 NAME = "codex"
-SERVER = "faiss-memory"
 REQUIREMENTS = Path("/etc/codex/requirements.toml")
 """An administrator's, which stand above all settings."""
 EVENTS: dict[str, dict[str, Any]] = {
@@ -100,9 +99,7 @@ def _steps(context: InstallContext) -> Sequence[str]:
         steps.append("Start Codex and review the hooks in /hooks: until then it leaves them out.")
     if context.scope != "user" and not (context.folder and _is_trusted(state, Path(context.folder))):
         steps.insert(0, "Start Codex in the project's folder and trust it: until then it leaves out .codex/.")
-    if context.has_token and context.token_variable not in context.environment:
-        steps.insert(0, f"Set {context.token_variable} in the environment that Codex is started from.")
-    return steps
+    return [*token_steps(context, "Codex"), *steps]
 
 
 def _obstacles(context: InstallContext) -> Sequence[str]:
@@ -120,7 +117,7 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
         if said.get(name) is False
     ]
     if context.folder and not _is_trusted(state, Path(context.folder)):
-        found.append(f"Codex does not trust {context.folder} yet: start it there and trust the folder.")
+        found.append(not_trusted(context, "Codex"))
     for path in (*files, REQUIREMENTS):
         found += _refused(path, read_toml(path))
     file = _hooks_file(context)

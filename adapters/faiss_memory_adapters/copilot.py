@@ -21,7 +21,7 @@ from faiss_memory import (
     hook_line,
 )
 from faiss_memory_adapters.client_files import items, place_of, read_json
-from faiss_memory_adapters.hindrances import SERVER
+from faiss_memory_adapters.hindrances import SERVER, hooks_off, not_trusted
 from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us, token_steps
 from faiss_memory_adapters.texts import INSTRUCTIONS, RULES, skill_files
 
@@ -75,16 +75,15 @@ def _steps(context: InstallContext) -> Sequence[str]:
 
 def _obstacles(context: InstallContext) -> Sequence[str]:
     """Look whether it trusts the folder, and whether the server or all hooks are switched off."""
-    found = []
+    found: list[str] = []
     for name in ("config.json", "settings.json"):
         path = place_of(f"{_home(context)}/{name}")
         settings = read_json(path, comments=True)
         if SERVER in items(settings, "disabledMcpServers"):
             found.append(f"{path} switches the server `{SERVER}` off (`disabledMcpServers`).")
-        if settings.get("disableAllHooks") is True:
-            found.append(f"{path} switches all hooks off (`disableAllHooks`).")
+        found += hooks_off(path, settings, "disableAllHooks")
     if context.folder and not _is_trusted(context):
-        found.append(f"Copilot CLI does not trust {context.folder} yet: start it there and trust the folder.")
+        found.append(not_trusted(context, "Copilot CLI"))
     return found
 
 

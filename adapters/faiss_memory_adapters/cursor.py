@@ -22,12 +22,11 @@ from faiss_memory import (
     hook_line,
 )
 from faiss_memory_adapters.client_files import items, read_json, table
-from faiss_memory_adapters.hindrances import TOOL, matching
-from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us
+from faiss_memory_adapters.hindrances import SERVER, TOOL, denied
+from faiss_memory_adapters.mcp_entry import arguments, headers, starts_us, token_steps
 from faiss_memory_adapters.texts import RULES, skill_files
 
 NAME = "cursor"
-SERVER = "faiss-memory"
 EVENTS = ("sessionStart", "beforeSubmitPrompt")
 PROMPT = PromptTemplate(NAME, RULES)
 HOOK = HookDialect(
@@ -72,22 +71,18 @@ def _files(context: InstallContext) -> Sequence[ConfigFile]:
 
 
 def _steps(context: InstallContext) -> Sequence[str]:
-    steps = [
+    return (
+        *token_steps(context, "Cursor"),
         "Turn on the server `faiss-memory` in Cursor's settings, under MCP, if it is not on.",
-    ]
-    if context.has_token and context.token_variable not in context.environment:
-        steps.insert(0, f"Set {context.token_variable} in the environment that Cursor is started from.")
-    return steps
+    )
 
 
 def _obstacles(context: InstallContext) -> Sequence[str]:
     """Look through what Cursor's agent is denied, and whether the server is switched off."""
     folders = [Path.home() / ".cursor", *([Path(context.folder, ".cursor")] if context.folder else [])]
-    found = []
+    found: list[str] = []
     for path in (folder / name for folder in folders for name in ("cli-config.json", "cli.json")):
-        denied = items(table(read_json(path), "permissions"), "deny")
-        if pattern := matching(denied, f"Mcp({SERVER}:{TOOL})"):
-            found.append(f"{path} denies our tools (`{pattern}` in `permissions.deny`).")
+        found += denied(path, read_json(path), f"Mcp({SERVER}:{TOOL})")
     for path in (folder / "mcp.json" for folder in folders):
         entry = table(read_json(path), "mcpServers", SERVER)
         if entry.get("disabled") is True:

@@ -21,7 +21,7 @@ from faiss_memory import (
     nested_context,
 )
 from faiss_memory_adapters.client_files import items, place_of, read_json, table
-from faiss_memory_adapters.hindrances import SERVER, unlisted
+from faiss_memory_adapters.hindrances import SERVER, not_trusted, unlisted
 from faiss_memory_adapters.mcp_entry import gemini_server, token_steps
 from faiss_memory_adapters.texts import RULES, skill_files
 
@@ -108,7 +108,7 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
     """Look through its lists of servers, hooks and skills, at every level, and at the folders that it trusts."""
     found = [said for path in _settings(context) for said in _switched_off(path)]
     if context.folder and not _is_trusted(context):
-        found.append(f"Gemini CLI does not trust {context.folder} yet: start it there and trust the folder.")
+        found.append(not_trusted(context, "Gemini CLI"))
     return found
 
 

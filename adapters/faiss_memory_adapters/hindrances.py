@@ -43,6 +43,24 @@ def unlisted(path: Path, settings: Mapping[str, Any]) -> Iterator[str]:
         yield f"{path} leaves out the tool `{TOOL}` (`excludeTools` of `{SERVER}`)."
 
 
+def denied(path: Path, settings: Mapping[str, Any], *names: str) -> Iterator[str]:
+    """Yield that settings, at a path, deny a tool of one of these names."""
+    if pattern := matching(items(table(settings, "permissions"), "deny"), *names):
+        yield f"{path} denies our tools (`{pattern}` in `permissions.deny`)."
+
+
+def hooks_off(path: Path, settings: Mapping[str, Any], *switches: str) -> Iterator[str]:
+    """Yield which of these switches, in settings at a path, turns all hooks off."""
+    for name in switches:
+        if settings.get(name) is True:
+            yield f"{path} switches all hooks off (`{name}`)."
+
+
+def not_trusted(context: InstallContext, title: str) -> str:
+    """Return that an assistant leaves our files out until the folder is trusted."""
+    return f"{title} does not trust {context.folder} yet: start it there and trust the folder."
+
+
 def proxied(context: InstallContext, given: Mapping[str, Any], where: str) -> Iterator[str]:
     """Yield that an assistant's own settings send requests to us through a proxy; `given` are its variables."""
     address = urlsplit(context.url)

@@ -21,7 +21,7 @@ from faiss_memory import (
     nested_context,
 )
 from faiss_memory_adapters.client_files import place_of, read_json
-from faiss_memory_adapters.hindrances import SERVER, unlisted
+from faiss_memory_adapters.hindrances import SERVER, hooks_off, unlisted
 from faiss_memory_adapters.mcp_entry import gemini_server, token_steps
 from faiss_memory_adapters.texts import RULES, skill_files
 
@@ -83,8 +83,7 @@ def _obstacles(context: InstallContext) -> Sequence[str]:
     for path in (*own, *folder):
         settings = read_json(path, comments=True)
         found += unlisted(path, settings)
-        if settings.get("disableAllHooks") is True:
-            found.append(f"{path} switches all hooks off (`disableAllHooks`).")
+        found += hooks_off(path, settings, "disableAllHooks")
     return found
 
 

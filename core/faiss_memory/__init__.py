@@ -323,6 +323,7 @@ if TYPE_CHECKING:
     from faiss_memory.tokens import count_tokens as count_tokens
     from faiss_memory.tools import INSTRUCTIONS as INSTRUCTIONS, TOOLS as TOOLS, Tool as Tool
     from faiss_memory.uids import is_uid as is_uid, named_uid as named_uid, new_uid as new_uid
+    from faiss_memory.yaml_errors import YAML_ERRORS as YAML_ERRORS
 
 
 # Nothing here talks to anybody. Libraries that would are told before any of them is imported; so it stands in the front

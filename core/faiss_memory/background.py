@@ -91,7 +91,7 @@ class BackgroundThread:
 
 
 def described(error: BaseException) -> str:
-    """Describe an error nobody foresaw, with its type, since its words alone may be a mere key."""
+    """Describe an unforeseen error with its type: the message of a KeyError is nothing but the key."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

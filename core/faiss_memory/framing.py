@@ -72,12 +72,13 @@ class Note:
 def framed(
     notes: Sequence[Note], why: str, tokens: int, most_characters: int = MOST_CHARACTERS, here: str = ""
 ) -> tuple[str, list[Note]]:
-    """Return as many notes as fit into so many tokens, the first ones first, as one text; and those that it holds.
+    """Return one text of as many notes as fit into so many tokens, the first ones first, and the notes that it holds.
 
-    Where some are one's own, what others have written takes no more than half of the room before these have theirs.
+    Where some notes are the reader's own and some are by other members, the latter get more than half of the room only
+    if the reader's own leave it.
 
     `why` says what the notes are, within a sentence. A note may be cut: the first one always, others if most of it
-    fits. Without any the text is empty. The project that is `here` goes without saying.
+    fits. Without any the text is empty. A note of the project `here` does not name it.
     """
     empty = frame(why, [])
     room = _Room(tokens - count_tokens(f"{empty}\n"), most_characters - len(empty) - 1)
@@ -100,7 +101,7 @@ class _Room(NamedTuple):
 
 
 def _own_half_first(notes: Sequence[Note], tokens: int, characters: int) -> list[int]:
-    """Return in which order notes get their room: as they stand, but that others' beyond the half wait."""
+    """Return the places of notes in the order in which they get room; other members' beyond one half come last."""
     if not any(note.by for note in notes) or all(note.by for note in notes):
         return [*range(len(notes))]
     others, waiting, first = _Room(tokens // 2, characters // 2), [], []

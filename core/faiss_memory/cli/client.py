@@ -76,9 +76,9 @@ class Client:
         """
         target, sent, waited = self._target(path, params), _encoded(body), 0.0
         while True:
-            with self._asked(method, endless) as connection:
-                connection.request(method, target, sent, self._headers(None if sent is None else _JSON))
-                status, headers, raw = self._answered(connection)
+            status, headers, raw = self._exchange(
+                method, target, sent, self._headers(None if sent is None else _JSON), endless=endless
+            )
             answer = self._read(status, headers, raw)
             if status < 300:
                 return answer
@@ -100,9 +100,8 @@ class Client:
 
         Raises NobodyThere if nothing was sent, and Unreachable where there is no answer of FAISS Memory.
         """
-        with self._asked("POST", endless=False) as connection:
-            connection.request("POST", self._target(path, None), body, self._headers(_JSON) | dict(headers))
-            status, _, raw = self._answered(connection)
+        sent = self._headers(_JSON) | dict(headers)
+        status, _, raw = self._exchange("POST", self._target(path, None), body, sent)
         return status, raw
 
     def download(self, path: str, params: Mapping[str, Any], write: Callable[[bytes, int], object]) -> None:
@@ -147,12 +146,24 @@ class Client:
 
     def text(self, path: str, params: Mapping[str, Any] | None = None) -> str:
         """Get a page, which is not JSON; raises as `call` does, and tries once."""
-        with self._asked("GET", endless=False) as connection:
-            connection.request("GET", self._target(path, params), headers=self._headers())
-            status, headers, raw = self._answered(connection)
+        status, headers, raw = self._exchange("GET", self._target(path, params), None, self._headers())
         if status >= 300:
             raise Refused(self.words(status, self._read(status, headers, raw)), status)
         return raw.decode("utf-8", "replace")
+
+    def _exchange(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        headers: Mapping[str, str | bytes],
+        *,
+        endless: bool = False,
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """Send one request, once; return the answer's status, headers and body, whatever they say."""
+        with self._asked(method, endless) as connection:
+            connection.request(method, target, body, headers)
+            return self._answered(connection)
 
     def _target(self, path: str, params: Mapping[str, Any] | None) -> str:
         query = urlencode({key: value for key, value in (params or {}).items() if value is not None})

@@ -39,7 +39,7 @@ class Embedder(Protocol):
         """How many tokens of a text one vector can stand for, special tokens not counted."""
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Embed questions, with the model's query prompt where it has one; longer texts are cut at the window.
+        """Embed queries, with the model's query prompt where it has one; longer texts are cut at the window.
 
         Raises EmbedderError.
         """

@@ -36,8 +36,9 @@ class Shared(ABC):
 
     @abstractmethod
     def lease(self, *names: Sequence[str]) -> AbstractContextManager[bool]:
-        """Hold some names that one of the services has at a time, or none of them; says whether they are held.
+        """Hold all of some names or none while the block runs; it is given whether they are held.
 
-        A name has parts, as a path has: who holds one keeps the others from what it lies in, and from what lies in it.
+        One service holds a name at a time. Names have parts, as paths have: who holds one keeps the others from every
+        name that begins with it, and from every beginning of it.
         It is let go of at the end, and when the service ends or loses the database. Raises NotReady and StoreError.
         """

@@ -100,7 +100,7 @@ LetGo = Callable[[Sequence[int], Collection[str]], None]
 
 
 def keeps_nothing(ids: Sequence[int], texts: Collection[str]) -> None:
-    """Nobody else keeps anything of memories."""
+    """Do nothing: the `LetGo` of a store beside which nobody keeps anything of memories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """All the memories that a filter lets through, and how they lie to a query: what a score is to be measured by."""
+    """How many memories a filter lets through, and how similar these are to the query; scores are measured by it."""
 
     memories: int = 0
     mean: float = 0.0
@@ -135,7 +135,7 @@ class Scope:
     coverage: float = 0.0
     """The largest share of the query's words, weighted by their idf, that one memory holds, in [0, 1]."""
     unit: float = 1.0
-    """How much similarity by the model's metric is worth as much as 1 of the cosine; see `comparing.unit_of`."""
+    """The difference in similarity, by the model's metric, that weighs as much as 1 of the cosine; see `unit_of`."""
 
 
 @dataclass(frozen=True, slots=True)

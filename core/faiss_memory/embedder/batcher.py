@@ -46,7 +46,7 @@ class ReleasesMemory(Protocol):
     """An embedder that can give back the working memory of large batches."""
 
     def release_memory(self) -> None:
-        """Give it back."""
+        """Return working memory that is not in use to the system."""
 
 
 @dataclass(eq=False, slots=True)
@@ -133,7 +133,7 @@ class EmbeddingLanes:
         self._cache.clear()
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Embed questions, at once or with the next batch: vectors, shape (len(texts), dimension).
+        """Embed queries, at once or with the next batch: vectors, shape (len(texts), dimension).
 
         Waits for the running batch and those ahead in the queue. Raises EmbedderError, also if another
         caller's text in the same batch is what failed.

@@ -72,7 +72,7 @@ class ChildEmbedder:
         return self._child.process.pid if self._child is not None else None
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Embed questions: vectors, shape (len(texts), dimension). Raises EmbedderError."""
+        """Embed queries: vectors, shape (len(texts), dimension). Raises EmbedderError."""
         return self._embed("queries", texts)
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:

@@ -66,7 +66,7 @@ class OnnxEmbedder:
         return self._shape.window
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Embed questions: vectors, shape (len(texts), dimension). Raises EmbedderError."""
+        """Embed queries: vectors, shape (len(texts), dimension). Raises EmbedderError."""
         return self._embed(texts, self._shape.query_prompt)
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:

@@ -23,7 +23,7 @@ _RESULT = 2_000
 
 
 class Answers:
-    """Safe to use from several threads at once."""
+    """Keeps the answers of one state of the store. Safe to use from several threads at once."""
 
     def __init__(self, state: Callable[[], Hashable | None]) -> None:
         """`state` returns the number of the present state; None where that cannot be known, and nothing is kept."""

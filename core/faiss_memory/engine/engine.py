@@ -51,7 +51,11 @@ class MemoryEngine:
         problems: Problems | None = None,
         guests_rank: Callable[[], bool] = _nobody,
     ) -> None:
-        """`guests_rank` tells whether plugins have a say in rankings: by what, only they know."""
+        """Join a store and a model, without starting either.
+
+        `guests_rank` returns whether a plugin ranks memories: then no answer is kept for the next time, because nobody
+        here knows what its ranking depends on.
+        """
         self._store = store
         self._answers, self._guests_rank = Answers(self._state), guests_rank
         self.problems = problems or Problems()

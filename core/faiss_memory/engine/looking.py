@@ -39,7 +39,7 @@ def _as_they_are(query: Query, results: list[SearchResult]) -> list[SearchResult
 
 
 class Looking:
-    """Looks for wordings, and asks plugins on the way."""
+    """Searches by each wording of a query; plugins rank with it, and reorder the results."""
 
     def __init__(
         self,

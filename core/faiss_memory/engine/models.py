@@ -263,7 +263,7 @@ class Models:
         return judge
 
     def prepare_judge(self) -> None:
-        """Have what a search needs to judge by ready before the first one."""
+        """Load what relevance is judged by, so that the first search need not wait for it."""
         if (models := self.in_use) is not None:
             try:
                 self.judge_of(models.answering).prepare()

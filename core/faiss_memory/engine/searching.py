@@ -173,7 +173,7 @@ def results_of(asked: Question, kept: Ranking, found: Found) -> list[SearchResul
 def evidence_of(
     asked: Question, memory: Memory, match: Match | None, memories: int, held: Collection[str] | None = None
 ) -> Evidence:
-    """Gather what speaks for a memory that was found among so many, and against it.
+    """Return the evidence by which the relevance of a found memory is judged; `memories` is how many were searched.
 
     `held` are the terms of the query that it holds as a whole, where they are known.
     """

@@ -1,4 +1,4 @@
-"""What is asked for memories as they are stored: which others are like them, to have one back, to merge them."""
+"""What is done with whole stored memories: finding others like them, bringing back a forgotten one, merging."""
 
 from __future__ import annotations
 

@@ -37,10 +37,10 @@ LEEWAY = 30
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Keys come from the address that was named, and from no other."""
+    """Refuses redirects: keys come from the address that the settings name, and from no other."""
 
     def redirect_request(self, *args: Any, **named: Any) -> None:
-        """Follow nowhere."""
+        """Return None, by which urllib refuses the redirect."""
 
 
 class Keys:

@@ -17,14 +17,15 @@ MOST_CONNECTIONS = 200
 """More than any one person's tools open. A further one takes the place of the one that has done nothing longest."""
 SECONDS_FOR_A_HEAD = 15.0
 SECONDS_OF_GRACE = 30.0
-"""For a request's body and for reading an answer; beyond, so many bytes for each second:"""
+"""For a request's body, and for reading an answer; afterwards LEAST_BYTES_A_SECOND have to pass."""
 LEAST_BYTES_A_SECOND = 1000
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_LINGER = 5.0
 BYTES_TO_LINGER = 256 * 2**20
-"""Who was refused may still be sending, and finds the answer only afterwards: so long and so much of it is read away.
+"""How long a client that was refused may go on sending, and how much, before its connection is closed.
 
-A connection that is closed before is reset, and what the client has not read by then is lost (RFC 9112, 9.6).
+It reads the answer only after it has sent. A connection that is closed before is reset, and what the client has not
+read by then is lost (RFC 9112, 9.6).
 """
 
 

@@ -53,7 +53,7 @@ def _telling(team: Teaming) -> Sequence[Route]:
     return (
         Route(
             method="GET", path="/team/log", summary="Tell who did what, without any text",
-            params=messages.LogRequest, answer=messages.TeamLogAnswer, handler=team.log,
+            params=messages.TeamLogRequest, answer=messages.TeamLogAnswer, handler=team.log,
         ),
         Route(
             method="GET", path="/me", summary="Tell who asks, and what may be done",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
-from typing import Any
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from faiss_memory.contracts.config_files import (
     JsonDefault,
@@ -26,10 +25,24 @@ from faiss_memory.install.data import ABSENT, Keyed, Presence, member, with_part
 from faiss_memory.install.marked_text import IgnoredPaths
 from faiss_memory.install.words import is_older_form, says_the_same
 
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+
 Part = Written | IgnoredPaths
 """What is written into a file for an assistant."""
 
-_SYNTAX: dict[type[Any], ModuleType] = {
+
+class _Syntax(Protocol):
+    """What the module of each syntax has; each takes the kinds of parts that are written in it."""
+
+    def state(self, text: str, part: Any, /) -> Presence: ...
+    def put(self, text: str, part: Any, /) -> str: ...
+    def take_out(self, text: str, part: Any, original: str, /) -> str: ...
+    def is_blank(self, text: str, /) -> bool: ...
+    def snippet(self, part: Any, /) -> str: ...
+
+
+_SYNTAX: dict[type[Any], _Syntax] = {
     MarkdownBlock: marked_text,
     IgnoredPaths: marked_text,
     JsonMember: json_text,
@@ -86,8 +99,7 @@ def state(content: Content, part: Part) -> Presence:
             return "other"
     if content.raw is None:
         return "absent"
-    found: Presence = _asked("state", content.text()[1], part)
-    return found
+    return _asked(_SYNTAX[type(part)].state, content.text()[1], part)
 
 
 def put(content: Content, part: Part) -> Content:
@@ -95,7 +107,7 @@ def put(content: Content, part: Part) -> Content:
     if isinstance(part, OwnFile):
         return content if state(content, part) == "same" else Content(part.text.encode())
     mark, text = content.text()
-    return Content((mark + _asked("put", text, part)).encode())
+    return Content((mark + _asked(_SYNTAX[type(part)].put, text, part)).encode())
 
 
 def take_out(content: Content, part: Part, original: Content) -> Content:
@@ -108,7 +120,7 @@ def take_out(content: Content, part: Part, original: Content) -> Content:
     if isinstance(part, OwnFile):
         return original
     mark, text = content.text()
-    written: str = _asked("take_out", text, part, original.text()[1])
+    written = _asked(_SYNTAX[type(part)].take_out, text, part, original.text()[1])
     if written == text:
         return content
     if original.raw is None and _SYNTAX[type(part)].is_blank(written):
@@ -141,15 +153,15 @@ def marked_items(content: Content, part: Part) -> list[Part]:
         return []
     if isinstance(part, IgnoredPaths):
         return [replace(part, patterns=(line,)) for line in marked_text.patterns(content.text()[1])]
-    items = _asked("marked", content.text()[1], part)
+    text = content.text()[1]
     if isinstance(part, JsonItems):
-        return [replace(part, items=(item,)) for item in items]
-    return [replace(part, item=item) for item in items]
+        return [replace(part, items=(item,)) for item in _asked(json_text.marked, text, part)]
+    return [replace(part, item=item) for item in _asked(yaml_text.marked, text, part)]
 
 
 def snippet(part: Part | Snippet) -> str:
     """Write a part in its file's own syntax, to be pasted."""
-    return part.text if isinstance(part, OwnFile | Snippet) else str(_SYNTAX[type(part)].snippet(part))
+    return part.text if isinstance(part, OwnFile | Snippet) else _SYNTAX[type(part)].snippet(part)
 
 
 def to_paste(content: Content, parts: Sequence[Part]) -> str:
@@ -164,8 +176,10 @@ def to_paste(content: Content, parts: Sequence[Part]) -> str:
     except CannotMerge:
         return whole_file(parts)
     tops = {part.keys[0]: data[part.keys[0]] for part in keyed}
-    syntax = _SYNTAX[type(keyed[0])]
-    return str(syntax.written(tops))
+    if isinstance(keyed[0], TomlTable):
+        return toml_text.written(tops)
+    is_json = isinstance(keyed[0], JsonMember | JsonItems | JsonDefault)
+    return json_text.written(tops) if is_json else yaml_text.written(tops)
 
 
 def whole_file(parts: Sequence[Part]) -> str:
@@ -191,10 +205,10 @@ def _data(text: str, part: Keyed) -> Any:
     return toml_text.read(text) if isinstance(part, TomlTable) else yaml_text.read(text)
 
 
-def _asked(question: str, text: str, part: Part, *more: str) -> Any:
-    """Ask a part's syntax about a text. Raises CannotMerge."""
+def _asked(call: Callable[P, Answer], *given: P.args, **named: P.kwargs) -> Answer:
+    """Call a function of a syntax. Raises CannotMerge, also for a text that is nested too deeply."""
     try:
-        return getattr(_SYNTAX[type(part)], question)(text, part, *more)
+        return call(*given, **named)
     except RecursionError:
         raise CannotMerge("it is nested too deeply") from None
 

@@ -29,6 +29,7 @@ from faiss_memory.install.data import (
     with_part,
     without_member,
 )
+from faiss_memory.yaml_errors import YAML_ERRORS
 
 YamlPart = YamlItem | YamlMember | YamlDefault
 
@@ -151,7 +152,7 @@ def read(text: str) -> Any:
     """Read a text as data. Raises CannotMerge."""
     try:
         data = yaml.load(text, Loader=_Data)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except YAML_ERRORS as error:
         raise CannotMerge(f"it is not valid YAML: {' '.join(str(error).split())}") from None
     if data is not None and not isinstance(data, dict):
         raise CannotMerge("it holds something else than YAML members")

@@ -66,7 +66,7 @@ class SubjectRequest(Message):
     unlink: Annotated[bool, Meta(description="Undo it.")] = False
 
 
-class LogRequest(Message):
+class TeamLogRequest(Message):
     """Choose entries of the log."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
@@ -134,7 +134,7 @@ class RevokedAnswer(DoneAnswer):
     revoked: Annotated[int, Meta(description="How many.")]
 
 
-class LogEntry(Answer):
+class TeamLogEntry(Answer):
     """Something that was done."""
 
     id: str
@@ -150,7 +150,7 @@ class LogEntry(Answer):
 class TeamLogAnswer(Answer):
     """What was done, the newest first."""
 
-    entries: list[LogEntry]
+    entries: list[TeamLogEntry]
     count: int
 
 

@@ -51,7 +51,7 @@ class MetBefore:
         return standing is not None and standing.project != "" and not self._rights.may_read(standing.project)
 
     def uid(self, uid: str) -> str:
-        """Return by which uid it is known here what has this one elsewhere."""
+        """Return the uid that a memory has here, for the uid that the request gives it."""
         return self._uids[uid]
 
     def project_of(self, uid: str) -> str | None:
@@ -65,13 +65,13 @@ class MetBefore:
         return None if standing is None else standing.memory_id
 
     def actor_of(self, one: ImportedMemory) -> str | None:
-        """Return who has written a memory first. Only the owner's word is taken for it that it was another."""
+        """Return who first wrote a memory. Only the owner may say that it was somebody else than who brings it."""
         if self._rights.is_person:
             return one.actor
         return self._actors.get(self._uids[one.uid], self._rights.actor or None)
 
     def place_of(self, one: ImportedMemory) -> str:
-        """Return the project that a memory arrives with; empty if nobody says where it was that is gone."""
+        """Return the project that a memory arrives with; empty for one that is gone and whose project nobody names."""
         is_gone = one.state in ("forgotten", "purged")
         says_nothing = one.project is None and (self._rights.writes is None or one.uid in self.known)
         if one.state == "purged" or (is_gone and says_nothing):

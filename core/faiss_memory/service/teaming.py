@@ -86,11 +86,11 @@ class Teaming:
         (self._team.unlink if body.unlink else self._team.link)(params.name, body.subject, rights)
         return messages.DoneAnswer(success=True, name=params.name)
 
-    def log(self, params: messages.LogRequest, rights: Rights) -> messages.TeamLogAnswer:
+    def log(self, params: messages.TeamLogRequest, rights: Rights) -> messages.TeamLogAnswer:
         """Return what was done."""
         _check_owner(rights)
         found = [
-            messages.LogEntry(
+            messages.TeamLogEntry(
                 id=one.id, time=time_text(one.time), actor=one.actor, action=one.action,
                 projects=list(one.projects), ids=list(one.ids), count=one.count, about=one.about,
             )

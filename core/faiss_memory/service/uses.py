@@ -1,4 +1,4 @@
-"""Noting of what use memories are, where the store keeps a ledger of it. It keeps no answer from being given."""
+"""Counts how memories are used, where the store keeps a ledger of it. What cannot be counted fails no answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Uses:
         self._engine = engine
 
     def note(self, *uses: Use) -> None:
-        """Count uses. What a store keeps no ledger of is not kept."""
+        """Count uses; a store without a ledger counts nothing."""
         if self._engine.store_opened and isinstance(self._engine.store, Ledger):
             self._engine.store.note_uses(uses)
 

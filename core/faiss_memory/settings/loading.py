@@ -28,6 +28,7 @@ from faiss_memory.memory import PROJECT_NAME_IN_WORDS
 from faiss_memory.safe_files import is_file, located, read_file
 from faiss_memory.settings.environment import NOT_SETTINGS, user_config_file, variables
 from faiss_memory.settings.sections import Settings
+from faiss_memory.yaml_errors import YAML_ERRORS
 
 PREFIX = "FAISS_MEMORY_"
 SHORT_NAMES = {
@@ -208,7 +209,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.load(read_file(located(path)).decode(), Loader=_Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
+    except YAML_ERRORS as error:
         raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
     if content is None:
         return {}

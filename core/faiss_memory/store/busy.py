@@ -1,4 +1,4 @@
-"""What a store is at that takes its time, for whoever waits for it."""
+"""Which long work a store is doing at present, and how far it is, for whoever waits for it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from faiss_memory.contracts.store import Progress
 
 
 class Busy:
-    """One thing at a time; read from any thread."""
+    """The present work, or none; `now` may be read from any thread."""
 
     def __init__(self) -> None:
         self.now: Progress | None = None
 
     @contextmanager
     def at(self, what: str) -> Iterator[None]:
-        """Be at something as long as the block."""
+        """Note that work is being done while the block runs; `what` names it for people."""
         before, self.now = self.now, Progress("*", what, 0.0)
         try:
             yield
@@ -24,6 +24,6 @@ class Busy:
             self.now = before
 
     def step(self, progress: float) -> None:
-        """Say how far it is."""
+        """Note how far the work is, in [0, 1]."""
         if self.now is not None:
             self.now = Progress("*", self.now.what, progress)

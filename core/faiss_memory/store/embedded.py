@@ -1,4 +1,4 @@
-"""The embedded store: memory.db is the truth, the indexes follow it, and one keeper thread looks after the files."""
+"""The embedded store: memory.db is the truth, the indexes follow it, and one thread looks after the files."""
 
 from __future__ import annotations
 

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record
-from faiss_memory_plugins.importers.reading.exports import conversations_left, items_in, looks_like
+from faiss_memory_plugins.importers.reading.exports import (
+    WrittenInConversations,
+    conversations_left,
+    items_in,
+    looks_like,
+)
 from faiss_memory_plugins.importers.reading.values import as_json, filled, paragraphs, text_of, when
 
 _MEMORY_TOOL = "bio"
@@ -48,36 +53,19 @@ class ChatGpt(Importer):
         yield from conversations_left(conversations, ChatGptConversations.name)
 
 
-class ChatGptConversations(Importer):
-    """What the person wrote in conversations, each message a memory; it has to be asked for by name."""
+class ChatGptConversations(WrittenInConversations):
+    """Each conversation as it was at last, without what was edited away."""
 
     name = "chatgpt-conversations"
     title = "ChatGPT's export: what you wrote in conversations"
+    title_field = "title"
 
-    def fits(self, path: Path) -> bool:
-        """Return False: whole conversations are nobody's memories unless they say so."""
-        return False
-
-    def read(self, path: Path) -> Iterator[Record | LeftOut]:
-        """Read the messages of each conversation as it was at last, without those that were edited away."""
-        for document, item in items_in(path):
-            if isinstance(item, LeftOut):
-                yield LeftOut(f"{document}, {item.key}", item.reason)
-                continue
-            title = text_of(as_json(item, {}).get("title"))
-            for message in _messages(as_json(item, {}), last_only=True):
-                if _role(message) == "user" and not as_json(message.get("metadata"), {}).get(
-                    "is_visually_hidden_from_conversation"
-                ):
-                    text = _text(message)
-                    if text:
-                        yield Record(
-                            key=text_of(message.get("id")) or json.dumps([title, text]),
-                            text=text,
-                            source=title,
-                            tags=("conversation",),
-                            timestamp=when(message.get("create_time")),
-                        )
+    def written(self, conversation: Mapping[str, Any]) -> Iterator[tuple[Any, str, Any]]:
+        """Yield the person's messages; without those that ChatGPT hides."""
+        for message in _messages(conversation, last_only=True):
+            hidden = as_json(message.get("metadata"), {}).get("is_visually_hidden_from_conversation")
+            if _role(message) == "user" and not hidden:
+                yield message.get("id"), _text(message), message.get("create_time")
 
 
 def _saved(fields: Mapping[str, Any], document: str) -> Iterator[Record | LeftOut]:

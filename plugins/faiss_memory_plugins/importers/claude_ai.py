@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record
-from faiss_memory_plugins.importers.reading.exports import conversations_left, items_in, looks_like
+from faiss_memory_plugins.importers.reading.exports import (
+    WrittenInConversations,
+    conversations_left,
+    items_in,
+    looks_like,
+)
 from faiss_memory_plugins.importers.reading.sections import sections_of
 from faiss_memory_plugins.importers.reading.values import as_json, paragraphs, text_of, when
 
@@ -47,35 +52,24 @@ class ClaudeAi(Importer):
         yield from conversations_left(conversations, ClaudeAiConversations.name)
 
 
-class ClaudeAiConversations(Importer):
-    """What the person wrote in conversations, each message a memory; it has to be asked for by name."""
+class ClaudeAiConversations(WrittenInConversations):
+    """Each message as it was sent."""
 
     name = "claude-ai-conversations"
     title = "Claude's export: what you wrote in conversations"
+    title_field = "name"
 
-    def fits(self, path: Path) -> bool:
-        """Return False: whole conversations are nobody's memories unless they say so."""
-        return False
-
-    def read(self, path: Path) -> Iterator[Record | LeftOut]:
-        """Read the messages, without what was attached to them."""
-        for document, item in items_in(path):
-            if isinstance(item, LeftOut):
-                yield LeftOut(f"{document}, {item.key}", item.reason)
-                continue
-            title = text_of(as_json(item, {}).get("name"))
-            for message in as_json(as_json(item, {}).get("chat_messages"), []):
-                fields = as_json(message, {})
-                parts = [as_json(part, {}).get("text") for part in as_json(fields.get("content"), [])]
-                text = paragraphs(*parts) or text_of(fields.get("text"))
-                if fields.get("sender") == "human" and text:
-                    yield Record(
-                        key=text_of(fields.get("uuid")) or json.dumps([title, text]),
-                        text=text,
-                        source=title,
-                        tags=("conversation",),
-                        timestamp=when(fields.get("created_at")),
-                    )
+    def written(self, conversation: Mapping[str, Any]) -> Iterator[tuple[Any, str, Any]]:
+        """Yield the person's messages."""
+        for message in as_json(conversation.get("chat_messages"), []):
+            fields = as_json(message, {})
+            parts = [as_json(part, {}).get("text") for part in as_json(fields.get("content"), [])]
+            if fields.get("sender") == "human":
+                yield (
+                    fields.get("uuid"),
+                    paragraphs(*parts) or text_of(fields.get("text")),
+                    fields.get("created_at"),
+                )
 
 
 def _remembered(item: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Record]:

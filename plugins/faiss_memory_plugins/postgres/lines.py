@@ -1,4 +1,4 @@
-"""What memories are to each other: each is there once, and of those that replace each other the line has an end."""
+"""Rules over several memories: no uid is there twice, and memories that replace each other never form a circle."""
 
 from __future__ import annotations
 

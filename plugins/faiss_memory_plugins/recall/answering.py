@@ -33,7 +33,12 @@ from faiss_memory_plugins.recall.database import Database
 from faiss_memory_plugins.recall.events import Event, HookParams, HookRequest, read_event
 from faiss_memory_plugins.recall.finding import Brought, brought_by
 from faiss_memory_plugins.recall.log import RecallLog
-from faiss_memory_plugins.recall.messages import LogAnswer, LogEntry, LoggedMemory, LogRequest
+from faiss_memory_plugins.recall.messages import (
+    LoggedMemory,
+    RecallLogAnswer,
+    RecallLogEntry,
+    RecallLogRequest,
+)
 from faiss_memory_plugins.recall.sessions import COUNTS, Sessions
 from faiss_memory_plugins.recall.settings import RecallSettings
 from faiss_memory_plugins.recall.suggesting import settled_in
@@ -278,21 +283,21 @@ class Recall:
             with self._kept.database.lock:
                 self._kept.log.purge(ids, texts)
 
-    def log(self, request: LogRequest) -> LogAnswer:
+    def log(self, request: RecallLogRequest) -> RecallLogAnswer:
         """Show the last recalls, and searches that found nothing."""
-        found: list[LogEntry] = []
+        found: list[RecallLogEntry] = []
         if self._exists():
             with self._kept.database.lock:
                 found = self._kept.log.entries(
                     request.limit, request.project, request.assistant, request.only
                 )
-        return LogAnswer(recalls=found, count=len(found))
+        return RecallLogAnswer(recalls=found, count=len(found))
 
     def note_search(self, request: SearchRequest, answer: SearchAnswer, by: str) -> None:
         """Keep a search that has found nothing."""
         if answer.count or not self._settings.log:
             return
-        entry = LogEntry(
+        entry = RecallLogEntry(
             assistant=by,
             project=answer.project if isinstance(answer.project, str) else next(iter(answer.project), "*"),
             event="search",
@@ -357,10 +362,10 @@ def _entry(
     shown: Sequence[Note],
     seconds: float,
     late: bool,
-) -> LogEntry:
+) -> RecallLogEntry:
     """Return what the log keeps of an answered hook."""
     withheld = [one for one in brought.found.values() if one.id in brought.withheld]
-    return LogEntry(
+    return RecallLogEntry(
         assistant=assistant,
         project=project,
         event=event.name,

@@ -10,7 +10,7 @@ from typing import Literal
 
 from faiss_memory import PART, masked, parts_of
 from faiss_memory_plugins.recall.database import Database
-from faiss_memory_plugins.recall.messages import LogEntry, LoggedMemory
+from faiss_memory_plugins.recall.messages import LoggedMemory, RecallLogEntry
 
 LONGEST_PROMPT = 500
 """Characters of a prompt that are kept."""
@@ -28,7 +28,7 @@ class RecallLog:
         self._most = most
         self._cut()
 
-    def note(self, entry: LogEntry) -> None:
+    def note(self, entry: RecallLogEntry) -> None:
         """Keep a row; the oldest goes that is too many."""
         if not self._most:
             return
@@ -44,7 +44,7 @@ class RecallLog:
 
     def entries(
         self, limit: int, project: str | None = None, assistant: str | None = None, only: Only | None = None
-    ) -> list[LogEntry]:
+    ) -> list[RecallLogEntry]:
         """Return the rows that meet each condition given, newest first."""
         rows = self._database.read(
             'SELECT at, assistant, project, event, prompt, shown, withheld, "nothing", took_ms, late FROM log'
@@ -53,7 +53,7 @@ class RecallLog:
             (project, assistant, only, limit),
         )
         return [
-            LogEntry(
+            RecallLogEntry(
                 at=datetime.fromtimestamp(at, UTC).isoformat(),
                 assistant=by,
                 project=where,

@@ -69,7 +69,7 @@ class PreviewAnswer(Answer):
     took_ms: float
 
 
-class LogRequest(Message):
+class RecallLogRequest(Message):
     """Choose from the log."""
 
     limit: Annotated[int, Meta(ge=1, le=1000, description="How many rows at most.")] = 50
@@ -91,7 +91,7 @@ class LoggedMemory(Answer):
     why: Why | None = None
 
 
-class LogEntry(Answer):
+class RecallLogEntry(Answer):
     """What was shown for a prompt, or that a search found nothing; `nothing` says why nothing was shown."""
 
     assistant: str
@@ -106,10 +106,10 @@ class LogEntry(Answer):
     at: Time = "1970-01-01T00:00:00+00:00"
 
 
-class LogAnswer(Answer):
+class RecallLogAnswer(Answer):
     """The last recalls, and searches that found nothing, newest first."""
 
-    recalls: list[LogEntry]
+    recalls: list[RecallLogEntry]
     count: int
 
 

@@ -23,8 +23,6 @@ from faiss_memory import (
 from faiss_memory_plugins.recall.answering import Recall
 from faiss_memory_plugins.recall.events import HookParams, HookRequest
 from faiss_memory_plugins.recall.messages import (
-    LogAnswer,
-    LogRequest,
     NeverAnswer,
     NeverFor,
     NeverRequest,
@@ -33,6 +31,8 @@ from faiss_memory_plugins.recall.messages import (
     PinRequest,
     PreviewAnswer,
     PreviewRequest,
+    RecallLogAnswer,
+    RecallLogRequest,
 )
 from faiss_memory_plugins.recall.preview import preview
 from faiss_memory_plugins.recall.settings import RecallSettings
@@ -133,7 +133,7 @@ def _of_prompts(service: Service, recall: Recall) -> list[Route]:
         ),
         Route(
             method="GET", path="/recall/log", summary="Show the last recalls, and searches that found nothing",
-            params=LogRequest, answer=LogAnswer, handler=recall.log,
+            params=RecallLogRequest, answer=RecallLogAnswer, handler=recall.log,
         ),
         Route(
             method="POST", path="/recall/pin", summary="Show a memory whenever a session begins, or no more",

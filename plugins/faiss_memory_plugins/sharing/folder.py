@@ -12,6 +12,7 @@ import yaml
 
 from faiss_memory import (
     SHARED_FOLDER,
+    YAML_ERRORS,
     CommandFailed,
     NotAFile,
     clean_line,
@@ -25,16 +26,6 @@ from faiss_memory import (
 
 INDEX = "index.md"
 _IGNORED = f"/{INDEX}\n"
-_RAISED_BY_YAML = (
-    yaml.YAMLError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    RecursionError,
-)
-"""What makes values of what is written raises whatever it comes upon."""
 _MOST_CHARACTERS = 1 << 16
 _FRONT = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
 
@@ -127,7 +118,7 @@ def _told(name: str, content: str) -> SharedFile:
     found = _FRONT.match(content)
     try:
         front = yaml.safe_load(found[1]) if found and len(found[1]) <= _MOST_CHARACTERS else None
-    except _RAISED_BY_YAML:
+    except YAML_ERRORS:
         front = None
     said: Mapping[str, Any] = front if isinstance(front, dict) else {}
     uid, tags = said.get("uid"), said.get("tags")

@@ -186,7 +186,7 @@ class Patient:
 
 
 def _latest(by_project: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Of every event the last time it fired in any project."""
+    """Return the counts of each hook event from the project in which it fired last."""
     found: dict[str, Any] = {}
     for events in by_project.values():
         for event, counts in events.items():

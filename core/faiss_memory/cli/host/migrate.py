@@ -84,7 +84,7 @@ def _stores(settings: Settings, wanted: str) -> Iterator[tuple[Store, Store]]:
     from faiss_memory.store import EmbeddedStore
 
     def failed(error: Exception) -> None:
-        """Whoever works with the store is told as well."""
+        """Do nothing: the call that met the error raises it, too."""
 
     plugins = PluginHost(settings.plugins.disabled)
 

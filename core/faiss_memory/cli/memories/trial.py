@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPMessage
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING
 
 from faiss_memory.address import ServiceAddress
-from faiss_memory.cli.client import TIMEOUT, Client
-from faiss_memory.cli.failures import CommandFailed, Refused
+from faiss_memory.cli.client import Client
+from faiss_memory.cli.failures import CommandFailed
 from faiss_memory.cli.memories.importing import importer_for, read_errors
 from faiss_memory.cli.memories.taking_over import TakingOver
 from faiss_memory.cli.session import Session
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 IN_MEMORY = Path("/dev/shm")
 NOT_NEEDED = ("ingest", "schedules", "web", "mcp", "activity")
 """Plugins that would do work of their own, or that nothing asks here."""
+_MODEL_SECONDS = 120.0
+"""How long the model may take to load."""
 _PAUSE = 0.1
 
 
@@ -39,51 +40,25 @@ class _TrialClient(Client):
         from faiss_memory.app import create_app
 
         super().__init__(ServiceAddress("http://127.0.0.1:1", "a trial"))
-        self._service = service
         self._app = TestClient(create_app(service))
 
-    def call(
+    def _exchange(
         self,
         method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        params: Mapping[str, Any] | None = None,
+        target: str,
+        body: bytes | None,
+        headers: Mapping[str, str | bytes],
         *,
-        patient: bool = True,
         endless: bool = False,
-    ) -> dict[str, Any]:
-        """Send one request; gives the parsed answer. Raises Refused, and CommandFailed where there is no model."""
-        query = {key: value for key, value in (params or {}).items() if value is not None}
-        sent = None if body is None else json.dumps(body).encode()
-        ends = time.monotonic() + TIMEOUT
-        while True:
-            status, raw = self._exchange(method, path, sent, {}, urlencode(query))
-            answer: dict[str, Any] = json.loads(raw)
-            if status < 300:
-                return answer
-            if (error := self._service.engine.model_error) is not None:
-                raise CommandFailed(str(error))
-            if status != 503 or not patient or time.monotonic() > ends:
-                raise Refused(self.words(status, answer), status)
-            time.sleep(_PAUSE)
-
-    def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        """Post a body as it is; gives the answer's status and body, whatever they are."""
-        return self._exchange("POST", path, body, headers, "")
-
-    def _exchange(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], query: str
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, HTTPMessage, bytes]:
+        """Ask the application, without a connection; nothing is waited for longer or shorter than it takes."""
         answer = self._app.simulate_request(
-            method,
-            path,
-            body=body,
-            headers={"Content-Type": "application/json", **headers},
-            query_string=query,
-            host="localhost",
-            remote_addr="127.0.0.1",
+            method, target, body=body, headers=headers, host="localhost", remote_addr="127.0.0.1"
         )
-        return answer.status_code, answer.content
+        received = HTTPMessage()
+        for name, value in answer.headers.items():
+            received[name] = value
+        return answer.status_code, received, answer.content
 
 
 @contextmanager
@@ -110,7 +85,7 @@ def trial_of(path: Path, out: Output, *, as_json: bool) -> Iterator[Session]:
         try:
             service.start()
             session = Session(_TrialClient(service), out, as_json)
-            session.call("POST", "/memory/is-novel", {"text": "whether the model is ready"})
+            _wait_for_model(service)
             with read_errors(path):
                 taking = TakingOver(
                     session, importer, path, None, None, keep_secrets=True, here=DEFAULT_PROJECT
@@ -120,3 +95,13 @@ def trial_of(path: Path, out: Output, *, as_json: bool) -> Iterator[Session]:
             yield session
         finally:
             service.stop()
+
+
+def _wait_for_model(service: MemoryService) -> None:
+    """Return once search by meaning answers. Raises CommandFailed where it will not."""
+    ends = time.monotonic() + _MODEL_SECONDS
+    while not service.model_ready:
+        error = service.engine.store_error or service.engine.model_error
+        if error is not None or time.monotonic() > ends:
+            raise CommandFailed(str(error or f"the model is not ready after {_MODEL_SECONDS:g} s"))
+        time.sleep(_PAUSE)

@@ -199,9 +199,9 @@ class Backups:
     # Manual ones.
 
     def make(self, chain: Chain, seq: int, memories: int, label: str | None) -> Callable[[], Backup]:
-        """Decide on a manual backup of this moment; gives what copies it, while writes go on.
+        """Open the files of a manual backup of this moment, and return the function that copies them, in any thread.
 
-        The copying raises DiskFull or StoreError when it cannot be done; that says nothing about the truth.
+        Writes go on meanwhile. What cannot be copied raises DiskFull or StoreError there; memory.db is not at fault.
         """
         now = clock.now()
         with self._lock:
@@ -230,7 +230,7 @@ class Backups:
     def present(
         self, chain: Chain, seq: int, memories: int, label: str | None
     ) -> tuple[Manifest, list[Opened]]:
-        """Describe this moment as a manual backup of which nothing is kept here, and open its files."""
+        """Return the manifest of this moment and its opened files, for an archive; nothing is added to the folder."""
         now = clock.now()
         manifest = _manifest(f"{MANUAL}_{now:%Y%m%d_%H%M%S}", chain, now, seq, memories, label)
         return manifest, open_files(chain.base_path, chain.stretches)

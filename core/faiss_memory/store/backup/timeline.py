@@ -126,7 +126,7 @@ class History:
         return self._backups.listed()
 
     def backup(self, truth: Truth, label: str | None) -> Callable[[], Backup]:
-        """Decide on a manual backup of the present; gives what copies it, in any thread. Raises StoreError."""
+        """Open the files of a manual backup, and return the function that copies them. Raises StoreError."""
         try:
             self._begin_again(truth)
             return self._backups.make(self._chain, truth.seq, truth.content[0], label)

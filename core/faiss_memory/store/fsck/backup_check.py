@@ -126,7 +126,7 @@ class _Digests:
 
 
 def _check_backup(folder: Path, into: Path, digest_of: Callable[[Path], str], *, replay: bool) -> None:
-    """Restore a backup beside. Raises StoreCorrupt."""
+    """Check a backup by restoring it into the folder `into`. Raises StoreCorrupt."""
     try:
         manifest = msgspec.json.decode(read_own(folder / "manifest.json"), type=Manifest)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:

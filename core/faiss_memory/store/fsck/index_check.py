@@ -35,7 +35,7 @@ class Sound(NamedTuple):
     damaged: frozenset[int]
 
     def only(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        """Leave the rows of damaged memories out."""
+        """Return an iterator over the rows, by memory in their first column, without those of damaged memories."""
         return (row for row in rows if row[0] not in self.damaged)
 
 

@@ -1,4 +1,4 @@
-"""Trying, while the service runs, whether what is kept can be restored: each copy is taken, and restored beside."""
+"""Trying, while the service runs, if backups can be restored: a copy of each is restored in a folder of its own."""
 
 from __future__ import annotations
 

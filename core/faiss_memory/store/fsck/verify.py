@@ -34,7 +34,7 @@ class Verified:
 
 @contextmanager
 def owned(data: Path) -> Iterator[None]:
-    """Own a data folder that is there. Raises StoreError, StoreLocked when a service runs on it."""
+    """Hold the lock of an existing data folder while the block runs. Raises StoreError, StoreLocked if it is held."""
     if not data.is_dir():
         raise StoreError(f"there is no data folder {data}; name the right one with --data-dir")
     try:

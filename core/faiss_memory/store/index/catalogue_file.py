@@ -135,9 +135,9 @@ def difference(catalogue: Catalogue, truth: Truth) -> Difference:
 
 
 def bring_in_line(catalogue: Catalogue, truth: Truth, found: Difference) -> list[int]:
-    """Make a catalogue that of another truth; gives the memories that are not as they were.
+    """Bring a catalogue of another state to that of `truth`; return the ids of the memories that differed.
 
-    The terms of what is put in are still to be found. A kill in between leaves one that belongs to no store.
+    What is put in still lacks its terms. A kill in between leaves a catalogue that no store takes for its own.
     """
     catalogue.set_state("store", "")
     catalogue.set_state(KEYWORDS, None)

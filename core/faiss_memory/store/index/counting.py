@@ -20,7 +20,7 @@ NO_IDS: Ids = np.zeros(0, np.int64)
 
 
 class Counting:
-    """Safe to use from several threads at once."""
+    """Keeps which memories count, by filter. Safe to use from several threads at once."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -37,8 +37,10 @@ class OneSearch:
         *,
         lacking: Collection[Progress] = (),
     ) -> None:
-        """`counting` gives the ids that alone count in a project (None: all), and those that do not; `lacking` are the
-        indexes that do not know every memory of their projects.
+        """Prepare a search.
+
+        `counting` returns, for a project, the ids that alone count (None: all) and those that do not. `lacking` names
+        the indexes that do not know every memory of their projects.
         """
         self._is_analyzed = not any(part.what == "keyword" for part in lacking)
         wanted = asked.where.projects

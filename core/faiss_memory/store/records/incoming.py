@@ -1,7 +1,7 @@
 """What a restore brings is looked at before it takes the place of the records, as a request is before it is stored.
 
-Of this folder's own history only that is asked without which the store could not live. What comes from elsewhere is a
-stranger's: it is held to all that a request is held to, and its rows are copied into tables of our own.
+A backup of this folder needs only the tables and counters without which the store cannot work. One from elsewhere is a
+stranger's: it has to keep all the rules of a request, and its rows are copied into tables of our own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Storing drafts, those aside that say nothing new and were to be stored only if they do."""
+"""Storing drafts; one that is to be stored only if it is novel is left out if it is not."""
 
 from __future__ import annotations
 

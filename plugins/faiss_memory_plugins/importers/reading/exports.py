@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from faiss_memory import LeftOut, located, open_file
+from faiss_memory import Importer, LeftOut, Record, located, open_file
 from faiss_memory_plugins.importers.reading.json_items import items_of
+from faiss_memory_plugins.importers.reading.values import as_json, text_of, when
 
 _DEPTHS = ("*.json", "*/*.json", "*.zip")
 _DOCUMENT = re.compile(
@@ -32,6 +35,39 @@ def looks_like(path: Path, *names: str) -> bool:
         return False
     first = _each(path, lambda file: (item for _, item in zip(range(1), items_of(file), strict=False)))
     return any(isinstance(item, dict) and not item.keys().isdisjoint(names) for _, item in first)
+
+
+class WrittenInConversations(Importer):
+    """What the person wrote in conversations, each message a memory; it has to be asked for by name."""
+
+    title_field: str
+    """The field of a conversation that has its title."""
+
+    def fits(self, path: Path) -> bool:
+        """Return False: whole conversations are nobody's memories unless they say so."""
+        return False
+
+    def read(self, path: Path) -> Iterator[Record | LeftOut]:
+        """Read the messages of each conversation, without what was attached to them."""
+        for document, item in items_in(path):
+            if isinstance(item, LeftOut):
+                yield LeftOut(f"{document}, {item.key}", item.reason)
+                continue
+            conversation = as_json(item, {})
+            title = text_of(conversation.get(self.title_field))
+            for key, text, time in self.written(conversation):
+                if text:
+                    yield Record(
+                        key=text_of(key) or json.dumps([title, text]),
+                        text=text,
+                        source=title,
+                        tags=("conversation",),
+                        timestamp=when(time),
+                    )
+
+    @abstractmethod
+    def written(self, conversation: Mapping[str, Any]) -> Iterator[tuple[Any, str, Any]]:
+        """Yield what the person wrote in a conversation: each message's key, text and time, as they stand there."""
 
 
 def _each(path: Path, read: Callable[[BinaryIO], Iterator[Any]]) -> Iterator[tuple[str, Any]]:

@@ -9,19 +9,10 @@ from typing import Any
 
 import yaml
 
+from faiss_memory import YAML_ERRORS
 from faiss_memory_plugins.importers.reading.values import plain, when
 
 _FRONT = re.compile(r"---[ \t]*\n(.*?\n)??---[ \t]*(?:\n|\Z)", re.DOTALL)
-_RAISED_BY_YAML = (
-    yaml.YAMLError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    RecursionError,
-)
-"""What makes values of what is written raises whatever it comes upon."""
 _LINE = re.compile(r"([A-Za-z_][\w-]*):[ \t]*(.*)")
 _TIMES = ("timestamp", "created", "created_at", "date")
 _MOST_CHARACTERS = 1 << 16
@@ -43,7 +34,7 @@ def time_of(front: Mapping[str, Any]) -> datetime | None:
 def _read(text: str) -> dict[str, Any] | None:
     try:
         read = yaml.safe_load(text)
-    except _RAISED_BY_YAML:
+    except YAML_ERRORS:
         return _by_line(text)
     try:
         return plain(read) if isinstance(read, dict) else None

@@ -10,20 +10,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from faiss_memory import YAML_ERRORS
+
 _KEY = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s:#\-\[\]{},&*!|>%@`"'?](?:[^:]|:(?!\s|$))*):(?=\s|$)""")
 """How a line of YAML begins that gives a property."""
 _TOML_KEY = re.compile(r"""\s*("[^"]*"|'[^']*'|[\w.-]+)[ \t]*=""")
 _TOML_LINE = re.compile(r"at line (\d+)")
-_RAISED_BY_YAML = (
-    yaml.YAMLError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    RecursionError,
-)
-"""What makes values of what is written raises whatever it comes upon."""
 _LONGEST_NUMBER = 100
 _MOST_BRACKETS = 50
 _MOST_DOTS = 64
@@ -185,7 +177,7 @@ def _toml_name(line: str) -> str | None:
 def _load(text: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
-    except _RAISED_BY_YAML as error:
+    except YAML_ERRORS as error:
         raise NotUnderstood(_one_line(error)) from None
 
 
