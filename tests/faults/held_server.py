@@ -17,7 +17,7 @@ from faiss_memory.http import server
 from faiss_memory.plugin_host import section_types
 from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
-from faiss_memory.store import embedded
+from faiss_memory.store import embedded, opening as store_opening
 from faiss_memory.store.backup import restore
 from faiss_memory.store.backup.snapshots import Chain
 from faiss_memory.store.backup.timeline import History
@@ -52,7 +52,7 @@ def _compile(log: str) -> None:
 
 
 PLACES: dict[str, list[tuple[Any, str]]] = {
-    "start": [(embedded, "open_truth")],
+    "start": [(store_opening, "open_truth")],
     "migration": [(database, "configure")],
     "load": [(FakeModel, "open_embedder")],
     "settling": [(Models, "_settle_for")],
