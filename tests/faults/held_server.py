@@ -23,6 +23,7 @@ from faiss_memory.store.backup.snapshots import Chain
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.purge import purge
 from faiss_memory.store.records import database
+from faiss_memory.store.swapping import Swapping
 from faiss_memory_plugins.ingest.build import Build
 from tests.fakes import FakeEmbedder, FakeModel
 
@@ -60,7 +61,7 @@ PLACES: dict[str, list[tuple[Any, str]]] = {
     "long batch": [(FakeEmbedder, "embed_documents")],
     "build": [(Build, "_plans")],
     "restore": [(restore, "build")],
-    "restore, put in place": [(embedded.EmbeddedStore, "_swap")],
+    "restore, put in place": [(Swapping, "_swap")],
     "purge": [(purge, "rewrite_store")],
     "purge, put in place": [(purge.Purging, "_renew")],
     "roll": [(Chain, "roll")],
