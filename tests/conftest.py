@@ -135,10 +135,10 @@ class Client:
             options["json"] = body
         return self._client.simulate_request(method, path, **options)
 
-    def raw(self, path: str, body: bytes) -> Result:
-        """Post a body of JSON as it is."""
+    def raw(self, path: str, body: bytes, content_type: str = "application/json") -> Result:
+        """Post a body as it is."""
         return self._client.simulate_post(
-            path, body=body, content_type="application/json", host="localhost", remote_addr="127.0.0.1"
+            path, body=body, content_type=content_type, host="localhost", remote_addr="127.0.0.1"
         )
 
     def get(self, path: str, **options: Any) -> Result:

@@ -19,7 +19,7 @@ from faiss_memory.http.server import RunningFile
 from faiss_memory.install import RecordFile
 from faiss_memory.log_tail import LogTail
 from faiss_memory.logs import LogFile
-from faiss_memory.store.backup.backups import read_manifests
+from faiss_memory.store.backup.manifests import read_manifests
 from faiss_memory.store.lock import FolderLock
 from faiss_memory.store.purge.purge import read_intent
 from faiss_memory_adapters.client_files import read_json, read_toml, read_yaml, trouble_with

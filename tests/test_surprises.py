@@ -15,7 +15,7 @@ from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.engine.models import Models
 from faiss_memory.plugin_host import section_types
 from faiss_memory.settings import load
-from faiss_memory.store import embedded
+from faiss_memory.store import opening
 from faiss_memory.store.backup.snapshots import Chain
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
@@ -103,7 +103,7 @@ def problems(client):
 STARTS = [
     (MemoryEngine, "_start"),
     (EmbeddedStore, "_open"),
-    (embedded, "sweep"),
+    (opening, "sweep"),
     (History, "__init__"),
     (Derived, "__init__"),
     (Committer, "__init__"),

@@ -17,6 +17,7 @@ import msgspec
 
 from faiss_memory import errors, openapi, schema
 from faiss_memory.background import Problems
+from faiss_memory.contracts.backups import Companion
 from faiss_memory.contracts.comparing import metric_in
 from faiss_memory.contracts.embedder import Embedder
 from faiss_memory.contracts.http import Mount, Page, Route
@@ -34,6 +35,7 @@ from faiss_memory.http.sessions import Sessions, session_routes
 from faiss_memory.http.uploads import Uploads
 from faiss_memory.memory import Query, Ranking, SearchResult
 from faiss_memory.plugin_host import PluginHost, our_packages
+from faiss_memory.project_name.owners import OwnersFile
 from faiss_memory.proving import PATH
 from faiss_memory.rights import STRANGER
 from faiss_memory.secrets.masking import masked
@@ -76,7 +78,8 @@ def build_service(
         engine.stop_writing(error)
         on_failure(error)
 
-    store = choose_store(settings, plugins, stop_writing, problems)
+    owners = OwnersFile(settings.data_folder)
+    store = choose_store(settings, plugins, stop_writing, problems, [owners])
 
     def rank_memories(query: Query, k: int) -> Mapping[str, Ranking]:
         return dict(plugins.ask_each("rank_memories", query=query, k=k))
@@ -97,7 +100,7 @@ def build_service(
     )
     tables = store.team if isinstance(store, KeepsTeam) else FolderTables(settings.data_folder)
     team = Team(tables, RevokedTokens(settings.data_folder))
-    return MemoryService(settings, engine, plugins, team)
+    return MemoryService(settings, engine, plugins, team, owners)
 
 
 def choose_store(
@@ -105,9 +108,11 @@ def choose_store(
     plugins: PluginHost,
     stop_writing: Callable[[errors.StoreError], None],
     problems: Problems,
+    companions: Sequence[Companion] = (),
 ) -> Store:
-    """Return the store that a plugin brings, or else the embedded one; it is not open yet.
+    """Return the store that a plugin brings, or else the embedded one, with files that go along with its backups.
 
+    It is not open yet.
     Raises StoreLocked when another process owns the data folder, PluginError and ConfigError.
     """
     store: Store | None = plugins.open_part(
@@ -126,15 +131,23 @@ def choose_store(
             f"`store`: no plugin opens a store at `{scheme}://…`; there is `postgresql://…` (pip install "
             "'faiss-memory[postgres]'), and what other plugins bring. Leave it empty for the store in `data_dir`"
         )
-    return embedded_store(settings, stop_writing, problems)
+    return embedded_store(settings, stop_writing, problems, companions)
 
 
 def embedded_store(
-    settings: Settings, stop_writing: Callable[[errors.StoreError], None], problems: Problems
+    settings: Settings,
+    stop_writing: Callable[[errors.StoreError], None],
+    problems: Problems,
+    companions: Sequence[Companion] = (),
 ) -> EmbeddedStore:
     """Return the store in the data folder, whatever plugins bring; it is not open yet. Raises StoreLocked."""
     return EmbeddedStore(
-        settings.data_folder, stop_writing, settings.max_backups, problems, limits=settings.limits
+        settings.data_folder,
+        stop_writing,
+        settings.max_backups,
+        problems,
+        limits=settings.limits,
+        companions=companions,
     )
 
 

@@ -17,12 +17,13 @@ from faiss_memory.http import server
 from faiss_memory.plugin_host import section_types
 from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
-from faiss_memory.store import embedded
+from faiss_memory.store import embedded, opening as store_opening
 from faiss_memory.store.backup import restore
 from faiss_memory.store.backup.snapshots import Chain
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.purge import purge
 from faiss_memory.store.records import database
+from faiss_memory.store.swapping import Swapping
 from faiss_memory_plugins.ingest.build import Build
 from tests.fakes import FakeEmbedder, FakeModel
 
@@ -52,7 +53,7 @@ def _compile(log: str) -> None:
 
 
 PLACES: dict[str, list[tuple[Any, str]]] = {
-    "start": [(embedded, "open_truth")],
+    "start": [(store_opening, "open_truth")],
     "migration": [(database, "configure")],
     "load": [(FakeModel, "open_embedder")],
     "settling": [(Models, "_settle_for")],
@@ -60,7 +61,7 @@ PLACES: dict[str, list[tuple[Any, str]]] = {
     "long batch": [(FakeEmbedder, "embed_documents")],
     "build": [(Build, "_plans")],
     "restore": [(restore, "build")],
-    "restore, put in place": [(embedded.EmbeddedStore, "_swap")],
+    "restore, put in place": [(Swapping, "_swap")],
     "purge": [(purge, "rewrite_store")],
     "purge, put in place": [(purge.Purging, "_renew")],
     "roll": [(Chain, "roll")],

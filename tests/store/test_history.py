@@ -20,7 +20,8 @@ from faiss_memory.errors import Conflict, InvalidRequest, MemoryNotFound, StoreC
 from faiss_memory.memory import Change, Draft, Filter, Origin
 from faiss_memory.store import EmbeddedStore
 from faiss_memory.store.backup import log, restore, snapshots
-from faiss_memory.store.backup.backups import Manifest, _kept_by_time
+from faiss_memory.store.backup.backups import _kept_by_time
+from faiss_memory.store.backup.manifests import Manifest
 from faiss_memory.store.records import clock as clock_module
 from tests.fakes import DIMENSION
 from tests.store.asking import nearest

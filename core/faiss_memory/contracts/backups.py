@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.http import Download
@@ -83,6 +83,26 @@ class Forgotten:
     memory: Memory
     forgotten_at: datetime | None
     origin: Origin | None = None
+
+
+class Companion(Protocol):
+    """A small file of the data folder that is no record and goes along with every backup, kept by who hands it in.
+
+    It is only ever replaced as a whole, by a rename.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in the data folder."""
+
+    def check(self, content: bytes) -> None:
+        """Raise ValueError for what `take_over` could do nothing with."""
+
+    def take_over(self, content: bytes, *, is_own: bool) -> None:
+        """Go on with what a restored backup holds; `is_own` says that it was written in this data folder.
+
+        What goes wrong is logged: the records are restored already.
+        """
 
 
 class Backups(ABC):

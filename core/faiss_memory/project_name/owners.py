@@ -5,16 +5,23 @@ The service keeps it. Where that does not answer, the command line reads it, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from pathlib import Path
-from typing import NamedTuple
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from threading import Lock
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from faiss_memory.private import write_private
 from faiss_memory.project_name.folders import DEFAULT, Place
 from faiss_memory.safe_files import read_own
+from faiss_memory.schema.fields import ProjectName
 from faiss_memory.schema.names import suffixed
+
+log = logging.getLogger("faiss_memory")
 
 FILE = "projects.json"
 MOST = 10_000
@@ -61,6 +68,17 @@ class Owners:
         self._names.update(dict.fromkeys(owners, new))
         self.unsaved |= bool(owners)
 
+    def take_over(self, names: dict[str, str], *, with_folders: bool) -> None:
+        """Let the owners of a restored state have their names again; those of since keep theirs where these are free.
+
+        Without `with_folders` only remotes count: the folders are those of another machine.
+        """
+        restored = {owner: name for owner, name in names.items() if with_folders or not _is_folder(owner)}
+        taken = set(restored.values()) - {DEFAULT}
+        since = {owner: name for owner, name in self._names.items() if name not in taken}
+        self._names = dict([*({**since, **restored}).items()][-MOST:])
+        self.unsaved = True
+
     def _free(self, place: Place, there: Callable[[], Collection[str]]) -> str:
         """Choose the name of a place that has none: that of its memories, or the wished one, or that with a suffix."""
         if place.name == DEFAULT:
@@ -81,6 +99,57 @@ class Owners:
         """Write the file in a data folder. Raises OSError."""
         write_private(folder / FILE, msgspec.json.encode(self._names).decode())
         self.unsaved = False
+
+
+class OwnersFile:
+    """The owners as one service keeps them, in its data folder. Their file goes along with the backups."""
+
+    name = FILE
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = Lock()
+        self._owners: Owners | None = None
+
+    @contextmanager
+    def changing(self) -> Iterator[Owners]:
+        """Yield the owners, to one caller at a time, and write what it has changed; what cannot be is logged."""
+        with self._lock:
+            if self._owners is None:
+                self._owners = self._read()
+            yield self._owners
+            try:
+                if self._owners.unsaved:
+                    self._owners.save(self._folder)
+            except OSError as error:
+                log.warning("%s cannot be written (%s)", self._folder / FILE, error)
+
+    def _read(self) -> Owners:
+        try:
+            return read_owners(self._folder)
+        except (OSError, ValueError) as error:
+            # Nobody's memories are lost with it: names are given anew, to whoever asks first.
+            path = self._folder / FILE
+            log.warning("%s cannot be read (%s): who owns which project is asked anew", path, error)
+            return Owners()
+
+    def check(self, content: bytes) -> None:
+        """Raise ValueError for what are no owners and their projects."""
+        msgspec.json.decode(content, type=_Names)
+
+    def take_over(self, content: bytes, *, is_own: bool) -> None:
+        """Let the owners of a restored backup have their names again; its folders only if it is of this data folder."""
+        names = msgspec.json.decode(content, type=_Names)
+        with self.changing() as owners:
+            owners.take_over(names, with_folders=is_own)
+
+
+_Names = Annotated[dict[Annotated[str, Meta(max_length=4096)], ProjectName], Meta(max_length=MOST)]
+
+
+def _is_folder(owner: str) -> bool:
+    """Return whether an owner is a folder, of whichever system."""
+    return PurePosixPath(owner).is_absolute() or PureWindowsPath(owner).is_absolute()
 
 
 def read_owners(folder: Path) -> Owners:

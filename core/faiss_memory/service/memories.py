@@ -24,6 +24,7 @@ from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.memory import Change, Draft, Filter, Origin, Query, Standing
 from faiss_memory.plugin_host import PluginHost
+from faiss_memory.project_name.owners import OwnersFile
 from faiss_memory.rights import LOOKING, PERSON, Rights
 from faiss_memory.schema.limits import check_size, check_text
 from faiss_memory.service import messages
@@ -55,7 +56,9 @@ class MemoryService(Service):
     EmbedderError when that cannot answer.
     """
 
-    def __init__(self, settings: Settings, engine: MemoryEngine, plugins: PluginHost, team: Team) -> None:
+    def __init__(
+        self, settings: Settings, engine: MemoryEngine, plugins: PluginHost, team: Team, owners: OwnersFile
+    ) -> None:
         self._settings = settings
         self.engine = engine
         self.plugins = plugins
@@ -64,7 +67,7 @@ class MemoryService(Service):
         self.uses = Uses(engine)
         self._guard = Guard(settings)
         self._before = BeforeWriting(plugins, self._guard)
-        self.claims = Claims(settings.data_folder, lambda: [one.name for one in engine.store.projects()])
+        self.claims = Claims(owners, lambda: [one.name for one in engine.store.projects()])
         self.vocabulary = Vocabulary(lambda: engine.store)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
         self.tending = Tending(
@@ -236,11 +239,7 @@ class MemoryService(Service):
         """Read a memory and what it superseded, which is in the same project. Raises MemoryNotFound."""
         chain = self.engine.store.history(memory_id)
         rights.seen(memory_id, chain)
-        return schema.HistoryAnswer(
-            memories=[messages.memory(messages.seen(memory, rights)) for memory in chain],
-            count=len(chain),
-            project=chain[0].project,
-        )
+        return messages.history_answer(chain, rights)
 
     def list_memories(self, request: schema.ListRequest, rights: Rights = PERSON) -> schema.ListAnswer:
         """List memories by time, a page at a time."""

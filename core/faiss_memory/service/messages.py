@@ -251,6 +251,12 @@ def add_batch_answer(added: Sequence[Added], drafts: Sequence[Draft]) -> schema.
     )
 
 
+def history_answer(chain: Sequence[Memory], rights: Rights) -> schema.HistoryAnswer:
+    """Describe a memory and what it superseded, the newest first, as one with such rights sees them."""
+    shown = [memory(seen(one, rights)) for one in chain]
+    return schema.HistoryAnswer(memories=shown, count=len(shown), project=chain[0].project)
+
+
 def purge_answer(done: Purged, missing: list[int], where: Filter, dry_run: bool) -> schema.PurgeAnswer:
     """Write what was purged."""
     proof = done.proof

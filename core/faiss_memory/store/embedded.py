@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 from faiss_memory.background import Problems
+from faiss_memory.contracts.backups import Companion
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.contracts.ledger import Ledger, Use, WaitingUses
 from faiss_memory.contracts.merging import Arrival, Merged, Merging, Tombstone
@@ -31,7 +32,8 @@ from faiss_memory.errors import Conflict, MemoryNotFound, StoreError
 from faiss_memory.memory import Change, Draft, Memory, Origin, Standing, StoreStats
 from faiss_memory.private import make_tree_private
 from faiss_memory.settings import Limits
-from faiss_memory.store.backup import redact, restore
+from faiss_memory.store.backup import redact
+from faiss_memory.store.backup.companions import Companions
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.busy import Busy
 from faiss_memory.store.committer import Committer
@@ -41,7 +43,7 @@ from faiss_memory.store.index.follower import Derived, Model
 from faiss_memory.store.index.reads import IndexReads
 from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.lock import FolderLock
-from faiss_memory.store.opening import open_truth, remove_special_files, sweep
+from faiss_memory.store.opening import remove_special_files, restored_or_present
 from faiss_memory.store.purge import purge
 from faiss_memory.store.records import feed, merging, origins, retries, tombstones, uses
 from faiss_memory.store.records.changes import Changes
@@ -74,8 +76,8 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging, Numbered):
     """A data folder, owned by this process. Implements `faiss_memory.Store`.
 
     Making one takes the folder, `open` makes it ready. `on_failure` is called once when an I/O error makes further
-    writing unsafe; what goes wrong in the background is noted among the `problems`. Raises StoreLocked when another
-    process owns the folder.
+    writing unsafe; what goes wrong in the background is noted among the `problems`. The `companions` are files that go
+    along with its backups. Raises StoreLocked when another process owns the folder.
     """
 
     _opened: _Opened
@@ -88,10 +90,12 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging, Numbered):
         problems: Problems | None = None,
         *,
         limits: Limits | None = None,
+        companions: Sequence[Companion] = (),
     ) -> None:
         self.folder = folder
         self._problems = problems or Problems()
         self._limits = limits or Limits()
+        self._companions = Companions(folder, companions)
         self._max_backups = max_backups
         self._on_failure = on_failure
         try:
@@ -124,14 +128,9 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging, Numbered):
         remove_special_files(self.folder)
         redact.temporary_files_in(self.folder)
         purge.resume(self.folder)
-        with self._busy.at("a backup is being restored"):
-            restored = restore.restore_if_asked(self.folder, self._busy.step, Rules(self._limits))
-        if restored is not None:
-            log.warning("restored from backup %s; the database before was set aside", restored)
-        sweep(self.folder)
-        truth = open_truth(self.folder, self._busy.step, restored=restored is not None)
+        truth = restored_or_present(self.folder, self._busy, Rules(self._limits), self._companions)
         try:
-            history = History(self.folder, self._max_backups, truth)
+            history = History(self.folder, self._max_backups, truth, self._companions)
             derived = Derived(self.folder, truth, self._repair_catalogue)
             tombstones.keep(self.folder, truth.connection)
         except BaseException:
@@ -156,7 +155,8 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging, Numbered):
                 self.folder, committer, history, derived, self._files, self._on_failure, self._problems
             ),
             Swapping(
-                self.folder, committer, history, derived, self._limits, self._busy, self._building, self._restoring
+                self.folder, committer, history, derived, self._companions, self._limits, self._busy, self._building,
+                self._restoring,
             ),
         )  # fmt: skip
 

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.store.backup import migration, restore, snapshots
+from faiss_memory.store.backup.companions import Companions
+from faiss_memory.store.busy import Busy
 from faiss_memory.store.records.database import Truth
+from faiss_memory.store.records.incoming import Rules
 from faiss_memory.store.records.version import NewerSchema
 
 log = logging.getLogger("faiss_memory.store")
@@ -44,6 +47,16 @@ def sweep(data: Path) -> None:
         else:
             with suppress(OSError):
                 path.unlink()
+
+
+def restored_or_present(data: Path, busy: Busy, rules: Rules, companions: Companions) -> Truth:
+    """Restore the backup whose files lie in a data folder, if they do, and open memory.db; raises as `open_truth`."""
+    with busy.at("a backup is being restored"):
+        restored = restore.restore_if_asked(data, busy.step, rules, companions)
+    if restored is not None:
+        log.warning("restored from backup %s; the database before was set aside", restored)
+    sweep(data)
+    return open_truth(data, busy.step, restored=restored is not None)
 
 
 def open_truth(

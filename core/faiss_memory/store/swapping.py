@@ -12,8 +12,10 @@ from typing import BinaryIO
 
 from faiss_memory.contracts.backups import Difference, Restored
 from faiss_memory.errors import BackupCorrupt, Conflict, DiskFull, InvalidRequest, StoreCorrupt, StoreError
+from faiss_memory.safe_files import read_own
 from faiss_memory.settings import Limits
 from faiss_memory.store.backup import archives, difference, restore
+from faiss_memory.store.backup.companions import Companions
 from faiss_memory.store.backup.restore import Built, Moment
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.busy import Busy
@@ -40,6 +42,7 @@ class Swapping:
         committer: Committer,
         history: History,
         derived: Derived,
+        companions: Companions,
         limits: Limits,
         busy: Busy,
         building: Busy,
@@ -49,6 +52,7 @@ class Swapping:
         self._committer = committer
         self._history = history
         self._derived = derived
+        self._companions = companions
         self._limits = limits
         self._busy = busy
         self._building = building
@@ -80,6 +84,7 @@ class Swapping:
         with self._restoring_alone("the archive"):
             moment = archives.moment_in(archive, self._data)
             try:
+                self._check_companions(moment)
                 built = self._build(moment, is_archive=True)
             except StoreCorrupt as error:
                 problem = str(error).rstrip(".")
@@ -87,6 +92,14 @@ class Swapping:
                     f"the archive does not restore: {problem}. Nothing was changed"
                 ) from error
             return self._put_in_place(moment, built)
+
+    def _check_companions(self, moment: Moment) -> None:
+        """Raise StoreCorrupt for what could not be taken over; what is not known here does no harm."""
+        for entry, path in moment.companions:
+            try:
+                self._companions.check(entry.name, read_own(path))
+            except ValueError as error:
+                raise StoreCorrupt(f"its {entry.name} cannot be taken over ({error})") from None
 
     @contextmanager
     def _restoring_alone(self, what: str, patience: float = 0) -> Iterator[None]:
@@ -116,9 +129,11 @@ class Swapping:
             return restore.build(moment, self._data / restore.MAKING, self._building.step, known, rules)
 
     def _put_in_place(self, moment: Moment, built: Built) -> Restored:
-        made = self._data / restore.MAKING
+        made, companions = self._data / restore.MAKING, self._companions.read(moment.companions)
         with self._busy.at("a restored state is being put in place"):
-            return self._committer.read(lambda truth: self._swap(truth, made, moment.name, built))
+            done = self._committer.read(lambda truth: self._swap(truth, made, moment.name, built))
+        self._companions.take_over(companions, is_own=built.is_own)
+        return done
 
     def _swap(self, truth: Truth, made: Path, name: str, built: Built) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""

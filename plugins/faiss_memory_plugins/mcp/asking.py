@@ -1,4 +1,7 @@
-"""Asking the person, by way of the client, before many memories are forgotten at once (MCP's elicitation)."""
+"""Asking the person, by way of a client of the older revisions: in the middle of a call (MCP's `elicitation/create`).
+
+By the newest revision the service itself asks, in its answer; see `server`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from faiss_memory_plugins.mcp import confirming
+
 Message = dict[str, Any]
 
-MANY = 5
-"""So many ids in one call are asked about."""
 PATIENCE = 300.0
 """Seconds to wait for the person."""
-REFUSED = "The person was asked whether {count} memories are to be forgotten, and did not agree: nothing was forgotten."
 _ID = "faiss-memory-ask"
 
 
@@ -32,13 +34,16 @@ class Asking:
 
     def refusal(self, message: Message) -> str:
         """Ask about a call that has to be asked about; gives what the model is told if the person does not agree."""
-        count = _to_forget(message)
-        if not self._is_able or count < MANY:
+        params = message.get("params")
+        if not self._is_able or message.get("method") != "tools/call" or not isinstance(params, dict):
             return ""
-        answer = self._answered(f"Forget {count} memories? An assistant wants to.")
+        count = len(confirming.asked_about(params.get("name"), params.get("arguments")))
+        if not count:
+            return ""
+        answer = self._answered(confirming.question(count))
         # A client that promises it and cannot do it asks about calls in its own way.
         agreed = "error" in answer or answer.get("result", {}).get("action") == "accept"
-        return "" if agreed else REFUSED.format(count=count)
+        return "" if agreed else confirming.refusal(count)
 
     def take(self, message: Message) -> None:
         """Take what may be the answer to a question."""
@@ -51,20 +56,8 @@ class Asking:
         with self._changed:
             self._asked += 1
             number = f"{_ID}-{self._asked}"
-        params = {"message": question, "requestedSchema": {"type": "object", "properties": {}}}
+        params = {"message": question, "requestedSchema": confirming.NO_FIELDS}
         self._say({"id": number, "method": "elicitation/create", "params": params})
         with self._changed:
             self._changed.wait_for(lambda: number in self._answers, PATIENCE)
             return self._answers.pop(number, {})
-
-
-def _to_forget(message: Message) -> int:
-    """Return how many memories a call would forget."""
-    params = message.get("params")
-    if message.get("method") != "tools/call" or not isinstance(params, dict):
-        return 0
-    given = params.get("arguments")
-    if params.get("name") != "memory_forget" or not isinstance(given, dict) or given.get("dry_run") is True:
-        return 0
-    ids = given.get("ids")
-    return len(ids) if isinstance(ids, list) else 0

@@ -174,9 +174,9 @@ class Relay:
 
     def _agreed(self, message: Message) -> Message:
         """Answer a call, unless the person was asked about it and did not agree."""
-        if refusal := self._asking.refusal(message):
-            modern = bool(_modern_version(message))
-            return {"result": failed_call(refusal, modern=modern), "id": message["id"]}
+        # By the newest revision the service asks, and its question is passed on as any other answer.
+        if not _modern_version(message) and (refusal := self._asking.refusal(message)):
+            return {"result": failed_call(refusal, modern=False), "id": message["id"]}
         return self._asked(message)
 
     def _asked(self, message: Message) -> Message:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 import mcp_types as types
@@ -12,6 +13,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import is_version_at_least
 
 from faiss_memory import (
     INSTRUCTIONS,
@@ -24,6 +26,7 @@ from faiss_memory import (
     title_of,
     whole_notes,
 )
+from faiss_memory_plugins.mcp import confirming
 from faiss_memory_plugins.mcp.bridge import Application, Event
 from faiss_memory_plugins.mcp.caller import Caller
 from faiss_memory_plugins.mcp.calls import Call, Calls
@@ -37,6 +40,8 @@ logging.getLogger("mcp").setLevel(logging.WARNING)
 Context = ServerRequestContext[Any, Any]
 Page = types.PaginatedRequestParams | None
 
+ANSWERS_ASK = "2026-07-28"
+"""The first revision in which a call can be answered by a question to the person."""
 AN_HOUR = CacheHint(ttl_ms=60 * 60 * 1000, scope="private")
 """Tools and prompts change with a release, and with who asks."""
 
@@ -109,13 +114,47 @@ class _Tools:
     async def list(self, context: Context, params: Page) -> types.ListToolsResult:
         return types.ListToolsResult(tools=self._described)
 
-    async def call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        ids = confirming.asked_about(params.name, params.arguments or {})
+        if ids and params.name in self._calls.by_name and _can_be_asked(context):
+            question = _question(ids)
+            (key,) = question
+            answer = (params.input_responses or {}).get(key)
+            if not isinstance(answer, types.ElicitResult):
+                return types.InputRequiredResult(input_requests=question)
+            if answer.action != "accept":
+                said = types.TextContent(type="text", text=confirming.refusal(len(ids)))
+                return types.CallToolResult(content=[said], is_error=True)
         outcome = self._calls.call(params.name, params.arguments or {})
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=outcome.text)],
             structured_content=outcome.structure if self._with_structure else None,
             is_error=outcome.is_error,
         )
+
+
+def _can_be_asked(context: Context) -> bool:
+    """Return whether the client speaks the revision in which an answer can be a question, and shows forms to a person.
+
+    One that names no kind of elicitation means forms.
+    """
+    if not is_version_at_least(context.protocol_version, ANSWERS_ASK):
+        return False
+    can = context.session.client_capabilities
+    elicitation = can.elicitation if can is not None else None
+    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+
+def _question(ids: Collection[int]) -> types.InputRequests:
+    """Return the question whether to forget memories. Its key names them: an answer is to this question alone."""
+    named = " ".join(str(one) for one in sorted(ids))
+    form = types.ElicitRequestFormParams(
+        message=confirming.question(len(ids)), requested_schema=confirming.NO_FIELDS
+    )
+    key = f"forget-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
+    return {key: types.ElicitRequest(params=form)}
 
 
 def _described(call: Call, limits: Limits, with_structure: bool) -> types.Tool:

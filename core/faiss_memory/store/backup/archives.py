@@ -21,7 +21,8 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from faiss_memory.errors import InvalidRequest, StoreCorrupt
-from faiss_memory.store.backup.backups import Manifest, Opened, manifest_content
+from faiss_memory.store.backup.companions import Opened
+from faiss_memory.store.backup.manifests import Manifest, manifest_content
 from faiss_memory.store.backup.restore import Moment, moment_of_backup
 from faiss_memory.store.filesystem import sync_file
 
@@ -31,7 +32,8 @@ UNPACKED = ".archive.restoring"
 PIECE = 1 << 20
 LARGEST_MANIFEST = 1 << 20
 _NAME = re.compile(r"(auto|manual)_\w{1,60}")
-_FILE = re.compile(r"base\.db|seg-\d+-[0-9a-f]{1,8}\.jsonl")
+LARGEST_COMPANION = 1 << 26
+_FILE = re.compile(r"base\.db|seg-\d+-[0-9a-f]{1,8}\.jsonl|companion-[0-9a-f]{8}-\w[\w.-]{0,63}")
 _END = bytes(2 * tarfile.BLOCKSIZE)
 
 
@@ -98,19 +100,28 @@ def unpack(archive: BinaryIO, into: Path) -> Manifest:
     into.mkdir(mode=0o700)
     manifest = _read_manifest(archive)
     awaited: dict[str, int | None] = {segment.name: segment.bytes for segment in manifest.segments}
+    digests = {companion.file: companion.sha256 for companion in manifest.companions}
+    awaited |= {companion.file: companion.bytes for companion in manifest.companions}
     awaited["base.db"] = None
-    if len(awaited) != len(manifest.segments) + 1 or not all(map(_FILE.fullmatch, awaited)):
+    count = len(manifest.segments) + len(manifest.companions) + 1
+    if len(awaited) != count or not all(map(_FILE.fullmatch, awaited)):
         raise _broken("its manifest names files that no backup has")
+    if any(companion.bytes > LARGEST_COMPANION for companion in manifest.companions):
+        raise _broken("its manifest names files that are larger than those of a backup")
     while (info := _next(archive)) is not None:
         name = info.name.removeprefix(f"{manifest.name}/")
         if name not in awaited or awaited[name] not in (None, info.size):
             raise _broken(f"it holds {info.name!r}, of which its manifest says nothing or otherwise")
         del awaited[name]
+        digest = hashlib.sha256()
         with (into / name).open("xb") as file:
             for piece in _read_all(archive, info.size):
                 file.write(piece)
+                digest.update(piece)
             file.flush()
             sync_file(file.fileno())
+        if digest.hexdigest() != digests.get(name, digest.hexdigest()):
+            raise _broken(f"{name} is damaged")
     if awaited:
         raise _broken(f"it lacks {', '.join(sorted(awaited))}")
     return manifest

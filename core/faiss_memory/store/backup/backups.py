@@ -7,7 +7,6 @@ a length. Manual ones are real copies. To restore one, its files are copied into
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 import shutil
@@ -16,62 +15,40 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
-import msgspec
-from msgspec import Struct
+from msgspec import structs
 
 from faiss_memory.contracts.backups import Backup
 from faiss_memory.errors import DiskFull, StoreError
-from faiss_memory.safe_files import open_own, read_own
+from faiss_memory.safe_files import open_own
+from faiss_memory.store.backup.companions import Companions, Opened
+from faiss_memory.store.backup.manifests import (
+    AUTO,
+    MANUAL,
+    Manifest,
+    SegmentEntry,
+    read_manifests,
+    write_manifest,
+)
 from faiss_memory.store.backup.replay import Stretch
 from faiss_memory.store.backup.snapshots import Base, Chain
-from faiss_memory.store.filesystem import replace_file, sync_file, sync_folder
+from faiss_memory.store.filesystem import sync_file, sync_folder
 from faiss_memory.store.records import clock
 
 log = logging.getLogger("faiss_memory.store")
 
 HOURS, DAYS = 24, 7
 """Besides the latest ones, the last of each of so many hours and days is kept."""
-AUTO, MANUAL = "auto", "manual"
-Opened: TypeAlias = tuple[BinaryIO, str, int | None]
-"""A file of a backup, what it is called there, and how many of its bytes count; None means all."""
-
-
-class SegmentEntry(Struct, frozen=True):
-    """A segment of the log, and how many of its bytes count."""
-
-    name: str
-    bytes: int
-
-
-class Manifest(Struct, frozen=True):
-    """What a backup holds. `base` is the base's name in `.store`; here its file is called `base.db`."""
-
-    name: str
-    created_at: datetime
-    store: str
-    seq: int
-    memories: int
-    size_bytes: int
-    sha256: str
-    """Of `base.db`."""
-    label: str | None = None
-    base: str = ""
-    segments: list[SegmentEntry] = []
-
-    @property
-    def is_auto(self) -> bool:
-        """Whether it was made by a write, and goes by itself."""
-        return self.name.startswith(AUTO)
 
 
 class Backups:
     """The folder of backups. `keep` automatic ones stay, and those that are kept by hour and day."""
 
-    def __init__(self, folder: Path, keep: int) -> None:
+    def __init__(self, folder: Path, keep: int, companions: Companions) -> None:
         self._folder = folder
         self._keep = keep
+        self._companions = companions
         self._lock = Lock()  # publishing and copying come from different threads
         sweep(folder)
         self._manifests = {manifest.name: manifest for manifest in read_manifests(folder)}
@@ -137,21 +114,28 @@ class Backups:
             if shared and last is not None:
                 fresh = manifest.segments[len(last.segments) :]
                 self._link(self._folder / name, chain, [segment.name for segment in fresh])
-                write_manifest(self._folder / name, manifest)
+                manifest = self._completed(manifest, self._folder / name)
             else:
-                self._make(chain, manifest)
+                manifest = self._make(chain, manifest)
             self._last_auto = self._manifests[name] = manifest
             return not shared and self._prune(now)
 
-    def _make(self, chain: Chain, manifest: Manifest) -> None:
+    def _make(self, chain: Chain, manifest: Manifest) -> Manifest:
         making = self._folder / f".{manifest.name}.new"
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir(mode=0o700)
         if self.links:
             os.link(chain.base_path, making / "base.db")
         self._link(making, chain, [segment.name for segment in manifest.segments])
-        write_manifest(making, manifest)
+        manifest = self._completed(manifest, making)
         making.rename(self._folder / manifest.name)
+        return manifest
+
+    def _completed(self, manifest: Manifest, folder: Path) -> Manifest:
+        """Put the companions into a backup's folder, and then the manifest that names them, which is returned."""
+        manifest = structs.replace(manifest, companions=self._companions.put_into(folder, links=self.links))
+        write_manifest(folder, manifest)
+        return manifest
 
     def _link(self, folder: Path, chain: Chain, segments: Iterable[str]) -> None:
         for name in segments if self.links else ():
@@ -208,8 +192,7 @@ class Backups:
             name = free_name(self._folder, f"{MANUAL}_{now:%Y%m%d_%H%M%S}")
             making = self._folder / f".{name}.new"
             making.mkdir(parents=True, mode=0o700)
-        manifest = _manifest(name, chain, now, seq, memories, label)
-        opened = open_files(chain.base_path, chain.stretches)
+        manifest, opened = self._with_files(chain, _manifest(name, chain, now, seq, memories, label))
 
         def copy() -> Backup:
             try:
@@ -232,8 +215,14 @@ class Backups:
     ) -> tuple[Manifest, list[Opened]]:
         """Return the manifest of this moment and its opened files, for an archive; nothing is added to the folder."""
         now = clock.now()
-        manifest = _manifest(f"{MANUAL}_{now:%Y%m%d_%H%M%S}", chain, now, seq, memories, label)
-        return manifest, open_files(chain.base_path, chain.stretches)
+        name = f"{MANUAL}_{now:%Y%m%d_%H%M%S}"
+        return self._with_files(chain, _manifest(name, chain, now, seq, memories, label))
+
+    def _with_files(self, chain: Chain, manifest: Manifest) -> tuple[Manifest, list[Opened]]:
+        """Open the files of this moment; the manifest is returned with the companions among them."""
+        opened = open_files(chain.base_path, chain.stretches)
+        named, more = self._companions.open()
+        return structs.replace(manifest, companions=named), [*opened, *more]
 
     def _copy(self, opened: Sequence[Opened], making: Path, manifest: Manifest) -> None:
         for source, name, size in opened:
@@ -268,23 +257,6 @@ def sweep(folder: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def read_manifest(path: Path) -> Manifest | None:
-    """Read a manifest; None if it cannot be used, which is logged."""
-    try:
-        manifest = msgspec.json.decode(read_own(path), type=Manifest)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        log.warning("%s cannot be read: %s", path, error)
-        return None
-    names = [manifest.name, *(segment.name for segment in manifest.segments)]
-    return manifest if all(name and Path(name).name == name for name in names) else None
-
-
-def read_manifests(folder: Path) -> list[Manifest]:
-    """Read the manifests of the backups in a folder, but for those that cannot be used, which is logged."""
-    found = (read_manifest(path) for path in sorted(folder.glob("[!.]*/manifest.json")))
-    return [manifest for manifest in found if manifest is not None and (folder / manifest.name).is_dir()]
-
-
 def _manifest(name: str, chain: Chain, now: datetime, seq: int, memories: int, label: str | None) -> Manifest:
     base: Base = chain.base
     stretches: Sequence[Stretch] = chain.stretches
@@ -300,23 +272,6 @@ def _manifest(name: str, chain: Chain, now: datetime, seq: int, memories: int, l
         base=base.name,
         segments=[SegmentEntry(stretch.path.name, stretch.bytes or 0) for stretch in stretches],
     )
-
-
-def manifest_content(manifest: Manifest) -> bytes:
-    """Write a manifest out, as `manifest.json` holds it."""
-    return json.dumps(msgspec.to_builtins(manifest), indent=1).encode()
-
-
-def write_manifest(folder: Path, manifest: Manifest, *, sync: bool = False) -> None:
-    """Write a backup's manifest into its folder. Raises OSError."""
-    written = manifest_content(manifest)
-    if sync:
-        replace_file(folder / "manifest.json", lambda file: file.write(written))
-        return
-    # Not synced: the log is, and a manifest that a power cut has spoilt is passed over.
-    fresh = folder / ".manifest.json.new"
-    fresh.write_bytes(written)
-    fresh.replace(folder / "manifest.json")
 
 
 def _link_again(folder: Path, store: Path, manifest: Manifest) -> None:

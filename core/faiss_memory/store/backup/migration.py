@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 from faiss_memory.safe_files import open_own
-from faiss_memory.store.backup.backups import MANUAL, Manifest, free_name, read_manifests, write_manifest
+from faiss_memory.store.backup.backups import free_name
+from faiss_memory.store.backup.manifests import MANUAL, Manifest, read_manifests, write_manifest
 from faiss_memory.store.filesystem import sync_file, sync_folder
 from faiss_memory.store.records import clock
 from faiss_memory.store.records.connection import PATIENCE

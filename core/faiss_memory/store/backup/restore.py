@@ -19,8 +19,9 @@ from faiss_memory.contracts.backups import LeftOut
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt
 from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup import snapshots
-from faiss_memory.store.backup.backups import Manifest, read_manifest
+from faiss_memory.store.backup.companions import PATTERN, Companions, Kept
 from faiss_memory.store.backup.log import read_records
+from faiss_memory.store.backup.manifests import Manifest, read_manifest
 from faiss_memory.store.backup.redact import leave_out
 from faiss_memory.store.backup.replay import Stretch, replay
 from faiss_memory.store.backup.snapshots import Base
@@ -49,14 +50,19 @@ class Moment:
     """Of the base, where it is known."""
     memories: int | None = None
     """How many there are, where it is known."""
+    companions: Sequence[Kept] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A database that was built beside the present one: its seq, and what was or will be left out of its answers."""
+    """A database that was built beside the present one: its seq, and what was or will be left out of its answers.
+
+    It `is_own` if it was written in this data folder, or this one has no past and goes on with that one's.
+    """
 
     seq: int
     left_out: tuple[LeftOut, ...]
+    is_own: bool
 
 
 def moment_of_backup(folder: Path, manifest: Manifest) -> Moment:
@@ -75,7 +81,15 @@ def moment_of_backup(folder: Path, manifest: Manifest) -> Moment:
     for path in (base, *(stretch.path for stretch in stretches)):
         if not path.is_file():
             raise StoreCorrupt(f"{path} is missing, and backup {manifest.name} needs it")
-    return Moment(manifest.name, base, stretches, manifest.seq, None, manifest.sha256, manifest.memories)
+    companions = companions_of_backup(folder, manifest)
+    return Moment(
+        manifest.name, base, stretches, manifest.seq, None, manifest.sha256, manifest.memories, companions
+    )
+
+
+def companions_of_backup(folder: Path, manifest: Manifest) -> list[Kept]:
+    """Return what goes along with a backup, given its folder."""
+    return [Kept(entry, folder / entry.file) for entry in manifest.companions]
 
 
 def moment_at(store: Path, time: datetime) -> Moment:
@@ -134,17 +148,18 @@ def build(
             raise
         # (Whatever damage, or somebody else's database, may look like.)
         raise StoreCorrupt(f"{moment.base} and its log cannot be read ({error})") from None
-    damaged = [] if rules is None else _admitted(moment, into, known, rules)
+    with closing(sqlite3.connect(into)) as connection:
+        line = tombstones.line_of(connection)
+    damaged = [] if rules is None else _admitted(moment, into, line == known.line, rules)
     gone = leave_out(into, known)
     if gone:
         log.warning("%d memories of %s are left out: they were purged", len(gone), moment.name)
-    return Built(seq, (*gone, *damaged))
+    return Built(seq, (*gone, *damaged), known.line in (None, line))
 
 
-def _admitted(moment: Moment, made: Path, known: tombstones.Known, rules: Rules) -> list[LeftOut]:
+def _admitted(moment: Moment, made: Path, is_own: bool, rules: Rules) -> list[LeftOut]:
     """Look through what was built; returns the memories that are damaged. Raises StoreCorrupt and sqlite3.Error."""
     with closing(sqlite3.connect(made)) as connection:
-        is_own = tombstones.line_of(connection) == known.line
         count = operations.content(connection)[0]
     if is_own and not rules.is_archive:
         return admit(made, rules._replace(limits=None))
@@ -257,15 +272,19 @@ def put_in_place(data: Path, made: Path, name: str) -> Path | None:
 
 
 def restore_if_asked(
-    data: Path, progress: Callable[[float], None] = lambda _: None, rules: Rules | None = None
+    data: Path,
+    progress: Callable[[float], None] = lambda _: None,
+    rules: Rules | None = None,
+    companions: Companions | None = None,
 ) -> str | None:
-    """Restore the backup whose files lie in the data folder, if they do; gives its name.
+    """Restore the backup whose files lie in the data folder, if they do, with its companions; gives its name.
 
     One that does not come to what its manifest says, or holds what the `rules` refuse, is set aside instead, and the
     present database stays.
     """
     manifest_path, base = data / "manifest.json", data / "base.db"
-    files = [path for path in (manifest_path, base, *sorted(data.glob("seg-*.jsonl"))) if path.exists()]
+    parts = (manifest_path, base, *sorted(data.glob("seg-*.jsonl")), *sorted(data.glob(PATTERN)))
+    files = [path for path in parts if path.exists()]
     if not files:
         return None
     known = known_in(data)
@@ -274,7 +293,7 @@ def restore_if_asked(
         if manifest is None:
             raise StoreCorrupt(f"{manifest_path} is missing, or cannot be read")
         moment = moment_of_backup(data if base.exists() else data / "backups" / manifest.name, manifest)
-        build(moment, data / MAKING, progress, known, rules or Rules())
+        built = build(moment, data / MAKING, progress, known, rules or Rules())
     except (StoreCorrupt, OSError, sqlite3.Error, UnicodeDecodeError) as error:
         log.error("the backup in %s is set aside, and nothing was restored: %s", data, error)
         for path in files:
@@ -282,6 +301,8 @@ def restore_if_asked(
         return None
     become_another_store(data / MAKING, _counted_in(data), known.line or new_uid())
     put_in_place(data, data / MAKING, manifest.name)
+    if companions is not None:
+        companions.take_over(companions.read(moment.companions), is_own=built.is_own)
     for path in reversed(files):  # the manifest last: without it nothing is restored again
         path.unlink(missing_ok=True)
     return manifest.name

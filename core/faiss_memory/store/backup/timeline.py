@@ -6,15 +6,20 @@ import logging
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
+
+from msgspec import structs
 
 from faiss_memory.contracts.backups import Backup
 from faiss_memory.errors import MemoryNotFound, StoreCorrupt, StoreError
 from faiss_memory.store.backup import restore
 from faiss_memory.store.backup.archives import Archive
-from faiss_memory.store.backup.backups import Backups, Manifest, open_files
+from faiss_memory.store.backup.backups import Backups, open_files
+from faiss_memory.store.backup.companions import Companions, Kept, open_kept
+from faiss_memory.store.backup.manifests import Manifest
 from faiss_memory.store.backup.replay import Stretch
 from faiss_memory.store.backup.restore import Moment
 from faiss_memory.store.backup.snapshots import Chain, open_chain
@@ -41,10 +46,10 @@ class History:
     Opening it raises OSError, sqlite3.Error and StoreError.
     """
 
-    def __init__(self, data: Path, keep: int, truth: Truth) -> None:
+    def __init__(self, data: Path, keep: int, truth: Truth, companions: Companions | None = None) -> None:
         self._folder = data / "backups"
         self._chain: Chain = open_chain(self._folder / ".store", truth)
-        self._backups = Backups(self._folder, keep)
+        self._backups = Backups(self._folder, keep, companions or Companions(data))
         self._needed: set[str] = set()
         self._sweep()
 
@@ -144,7 +149,9 @@ class History:
             return Archive(*self._backups.present(self._chain, truth.seq, truth.content[0], label))
         manifest = self._manifest(wanted)
         moment = restore.moment_of_backup(self._folder / wanted, manifest)
-        return Archive(manifest, open_files(moment.base, moment.stretches))
+        named, more = open_kept(moment.companions)
+        manifest = structs.replace(manifest, companions=named)
+        return Archive(manifest, [*open_files(moment.base, moment.stretches), *more])
 
     def _manifest(self, wanted: str) -> Manifest:
         manifest = next((one for one in self._backups.manifests() if one.name == wanted), None)
@@ -159,11 +166,21 @@ class History:
         """
         if isinstance(wanted, datetime):
             found = restore.moment_at(self._folder / ".store", wanted)
+            found = replace(found, companions=self._companions_at(wanted))
         else:
             found = restore.moment_of_backup(self._folder / wanted, self._manifest(wanted))
             self._backups.held = wanted
         self._needed = {found.base.name, *(stretch.path.name for stretch in found.stretches)}
         return found
+
+    def _companions_at(self, time: datetime) -> list[Kept]:
+        """Return what goes along with the last backup that was made by a time."""
+        earlier = (one for one in self._backups.manifests() if one.created_at <= time)
+        last = max(earlier, key=lambda one: one.created_at, default=None)
+        if last is None:
+            return []
+        self._backups.held = last.name
+        return restore.companions_of_backup(self._folder / last.name, last)
 
     def let_go(self) -> None:
         """Keep no files any longer for a moment that was asked for."""

@@ -14,8 +14,8 @@ import msgspec
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.safe_files import open_own, read_own
 from faiss_memory.store.backup import restore, snapshots
-from faiss_memory.store.backup.backups import Manifest
 from faiss_memory.store.backup.log import read_records
+from faiss_memory.store.backup.manifests import Manifest
 from faiss_memory.store.backup.snapshots import Base
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.records import operations

@@ -17,7 +17,7 @@ from typing import Any
 
 from faiss_memory.errors import StoreCorrupt, StoreError
 from faiss_memory.store.backup import restore, snapshots
-from faiss_memory.store.backup.backups import read_manifest
+from faiss_memory.store.backup.manifests import read_manifest
 from faiss_memory.store.backup.restore import Moment
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.filesystem import replace_file, sync_data, sync_folder

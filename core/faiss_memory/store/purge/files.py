@@ -20,7 +20,7 @@ import msgspec
 from msgspec import structs
 
 from faiss_memory.safe_files import open_own, read_own
-from faiss_memory.store.backup.backups import Manifest, SegmentEntry, read_manifest
+from faiss_memory.store.backup.manifests import Manifest, SegmentEntry, read_manifest
 from faiss_memory.store.backup.redact import (
     FRESH,
     Gone,

@@ -21,7 +21,7 @@ from faiss_memory.background import Problems
 from faiss_memory.contracts.store import LetGo, Proof, Purged
 from faiss_memory.errors import DiskFull, StoreError
 from faiss_memory.safe_files import read_own
-from faiss_memory.store.backup.backups import Manifest
+from faiss_memory.store.backup.manifests import Manifest
 from faiss_memory.store.backup.redact import FRESH, Gone, look_into
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
