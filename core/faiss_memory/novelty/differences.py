@@ -92,7 +92,18 @@ def differences(new: str, old: str) -> list[str]:
     """
     if _normal(new) == _normal(old):
         return []
+    return _told_apart(_telling(new), _telling(old))
+
+
+def either_differs(new: str, old: str) -> list[str]:
+    """Return what a text says that another does not, or else what the other says that it does not."""
+    if _normal(new) == _normal(old):
+        return []
     one, other = _telling(new), _telling(old)
+    return _told_apart(one, other) or _told_apart(other, one)
+
+
+def _told_apart(one: _Telling, other: _Telling) -> list[str]:
     found = chain(
         _changed_members(one, other),
         _other_numbers(one, other),
