@@ -51,6 +51,18 @@ CORRECTIONS = [
     ("the region is eu-west-1", "the region is eu-west-2"),
     ("temperature is 0.2", "temperature is 0.7"),
     ("the color is teal", "the color is mauve"),
+    ("The limit is one hour", "The limit is two hours"),
+    ("At 3 pm the backup starts", "The backup starts at 3 am"),
+    ("On 2026-05-03 the certificate expires", "The certificate expires on 2026-03-05"),
+    ("March 5 is when it expires", "It expires on May 3"),
+    ("Use yarn to install the app", "The app is installed with bun"),
+    ("Start it with --strict", "Use --fast to start it"),
+    ("Oslo is where the team sits", "The team sits in Lisbon"),
+    ("The app used to keep its data in Kafka", "The app keeps its data in Kafka"),
+    ("Retrying is disabled in the app", "The app is retrying"),
+    ("In development we run the staging cluster", "The staging cluster runs in staging"),
+    ("The shipping tracker was released in May", "The checkout form was released in May"),
+    ("Carla approves releases", "Releases are approved by nobody"),
 ]
 """What a person writes who corrects a memory, and the memory."""
 PARAPHRASES = [
@@ -100,6 +112,14 @@ PARAPHRASES = [
         "The on-call engineer has to approve each deployment",
     ),
     ("Use environment variables for configuration", "Configuration comes from environment variables"),
+    ("At 8pm the backup starts", "The backup starts at 20:00"),
+    ("Sessions last forty-two minutes", "A session lasts 42 min"),
+    ("It expires on 2026-03-05", "It expires on the fifth of March 2026"),
+    ("It alerts at 72 %", "It alerts at 72 percent"),
+    ("The limit is 16GB", "The limit is 16 GB"),
+    ("The flag is off", "The flag is disabled"),
+    ("Redis is used to cache sessions", "We use Redis to cache sessions"),
+    ("Ask Carla before you deploy", "Before you deploy, ask Carla"),
 ]
 
 SENTENCES = [

@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from faiss_memory.memory import Change, Filter
+from faiss_memory.store.fsck import repair, verify
 from faiss_memory.store.index import follower
 from tests.store.asking import matching
 from tests.store.oracle import EmbeddedHome, Oracle, add, assert_same, embed, grow
@@ -90,6 +91,27 @@ def test_one_that_does_not_fit_is_made_anew(home, grown, read_anew, caplog, harm
     home.close()
     assert_same(home.open(), grown)
     assert read_anew == [1]
+
+
+@pytest.mark.parametrize("harm", ["flipped", "noise", "a folder"])
+def test_a_damaged_one_is_named_by_verify_and_made_anew_by_repair(home, grown, read_anew, harm):
+    path = home.folder / "keywords.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    if harm == "a folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_bytes(content if harm == "flipped" else b"noise")
+    with verify.owned(home.folder):
+        found = verify.verify(home.folder).findings
+        assert [finding.file for finding in found] == ["keywords.npz"]
+        repair.repair(home.folder, found, 10)
+        assert path.is_file()
+        assert verify.verify(home.folder).findings == []
+    read_anew.clear()
+    assert_same(home.open(), grown)
+    assert not read_anew
 
 
 def test_one_of_another_search_db_is_not_used(home, grown, read_anew):

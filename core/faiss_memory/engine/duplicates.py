@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from faiss_memory.engine.relevance import NEUTRAL, QueryWords, known_terms, relevance_of
 from faiss_memory.memory import Evidence, Memory, SearchResult
-from faiss_memory.novelty.differences import differences
+from faiss_memory.novelty.differences import either_differs
 
 ALIKE = 0.6
 """The share of words that two memories must have in common, of all that either holds, to be about the same thing."""
@@ -110,11 +110,13 @@ def compared(newer: Memory, older: Memory, similarity: float, known_share: float
     of their letters that the model can tell apart.
     """
     near = NEUTRAL + known_share * (similarity - NEUTRAL)
-    relevance = min(_relevance(newer.text, older.text, near), _relevance(older.text, newer.text, near))
     same = is_same_text(newer.text, older.text)
-    if not same and relevance < SURE:
-        return None
-    differs_in = differences(newer.text, older.text) or differences(older.text, newer.text)
+    relevance = 1.0
+    for text, other in ((newer.text, older.text), (older.text, newer.text)):
+        relevance = min(relevance, _relevance(text, other, near))
+        if not same and relevance < SURE:
+            return None  # most pairs end here, half compared
+    differs_in = either_differs(newer.text, older.text)
     kind: Literal["identical", "similar"] = "identical" if same else "similar"
     return Verdict("differs" if differs_in else kind, relevance, differs_in)
 

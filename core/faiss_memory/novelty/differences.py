@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -18,14 +18,15 @@ from faiss_memory.analyzer import stem
 from faiss_memory.novelty.telling_words import (
     ALSO_WRITTEN,
     EMPHASIZED,
+    FRAME_WORDS,
     MONTHS,
     NEGATIONS,
-    NUMBERS,
     OPPOSITES,
     SMALL_WORDS,
-    UNITS,
+    SWITCHED_OFF,
     groups,
 )
+from faiss_memory.novelty.written_out import in_digits
 
 MOST_NAMED = 5
 """So many differences are named, at most."""
@@ -42,8 +43,7 @@ _NUMBER = re.compile(
 )
 _DIGITS = re.compile(r"\d+(?:[.:]\d+)*")
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_ISO_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:T.*)?")
-_UNIT = re.compile(r"\d(ms|s|sec|m|min|h|d|kb|mb|gb|tb|kib|mib|gib)$", re.IGNORECASE)
+_ISO_DATE = re.compile(r"(\d{4})-(0?[1-9]|1[0-2])(?:-(\d{1,2})(?:T(.*))?)?")
 _IDENTIFIER = re.compile(
     r"[A-Za-z]-?\d|\d[A-Za-z]|[a-z][A-Z]|^[A-Z]{2,}s?$|[A-Z]{2,}[-_.]|\w[_/\\.:@#=]+\w|^[-@#/~.]+\w|\+\+$|\w#$"
 )
@@ -52,7 +52,11 @@ _LATIN = re.compile(r"[A-Za-z\u00aa-\u024f\u1e00-\u1eff]+")
 _OPERATORS = re.compile(
     r"(?<![^\s(\[`])(?:[&|?!<>=+*/%^~]{1,3})(?![^\s)\]`])|<=|>=|==|!=|&&|\|\||[<>\u2264\u2265\u2260]"
 )
-_SHORT_MONTHS = {month[:3]: number for month, number in MONTHS.items()}
+_USED_TO = re.compile(
+    r"(?<!is )(?<!are )(?<!was )(?<!were )(?<!be )(?<!been )(?<!being )\bused to\b", re.IGNORECASE
+)
+"""What was once, and is not any more; not what something is used to do."""
+_SHORT_MONTHS = {month[:3]: month for month in MONTHS}
 _MARKS = frozenset({"*", "**", ">", "+", "~", "?", "!", "/", "??", "!!"})
 """Markdown's and prose's own, which say nothing when they stand alone."""
 
@@ -71,7 +75,10 @@ class _Telling(NamedTuple):
     """Words with a capital letter inside a sentence, in small letters."""
     members: dict[int, dict[str, str]]
     """By group of words that exclude each other, the stems that occur, as they are written."""
-    negations: int
+    negations: Counter[str]
+    """How often it says "not" in any way, and "off" for such ways as have an opposite."""
+    beginnings: set[str]
+    """Stems of words with a capital letter at the begin of a sentence: perhaps names."""
     symbols: set[str]
     foreign: set[str]
     """Runs of letters of another script than Latin."""
@@ -85,20 +92,33 @@ def differences(new: str, old: str) -> list[str]:
     """
     if _normal(new) == _normal(old):
         return []
+    return _told_apart(_telling(new), _telling(old))
+
+
+def either_differs(new: str, old: str) -> list[str]:
+    """Return what a text says that another does not, or else what the other says that it does not."""
+    if _normal(new) == _normal(old):
+        return []
     one, other = _telling(new), _telling(old)
+    return _told_apart(one, other) or _told_apart(other, one)
+
+
+def _told_apart(one: _Telling, other: _Telling) -> list[str]:
     found = chain(
         _changed_members(one, other),
-        _news(one.numbers - other.numbers, other.numbers - one.numbers),
+        _other_numbers(one, other),
         _other_identifiers(one, other),
         _other_names(one, other),
         _news(one.symbols - other.symbols, other.symbols - one.symbols),
         (run for run in one.foreign if run not in other.foreign),
-        ["not"] if one.negations != other.negations else [],
+        ["not"] if one.negations["not"] != other.negations["not"] else [],
     )
     named = list(dict.fromkeys(islice(found, MOST_NAMED)))
+    if not named and one.negations.total() != other.negations.total():
+        named = ["not"]
     if not named and Counter(one.words) == Counter(other.words):
         named = _other_order(one, other)
-    return named or _one_word(one, other)
+    return named or _replaced(one, other)
 
 
 def _news(new: Iterable[str], gone: Iterable[str]) -> list[str]:
@@ -111,12 +131,11 @@ def _news(new: Iterable[str], gone: Iterable[str]) -> list[str]:
 
 def _changed_members(one: _Telling, other: _Telling) -> Iterator[str]:
     """Name words that exclude what the other text says."""
+    new, gone = Counter(one.words) - Counter(other.words), Counter(other.words) - Counter(one.words)
     for group, written in one.members.items():
-        before = other.members.get(group, {})
-        for key in sorted(written.keys() - before.keys()):
-            rivals = sorted(before[rival] for rival in before.keys() - written.keys())
-            if rivals:
-                yield f"{written[key]}, not {rivals[0]}"
+        rivals = sorted(said for key, said in other.members.get(group, {}).items() if key in gone)
+        if rivals:
+            yield from (f"{written[key]}, not {rivals[0]}" for key in sorted(written) if key in new)
     known = set(other.words)
     for word in one.words:
         for prefix in OPPOSITES:
@@ -125,6 +144,17 @@ def _changed_members(one: _Telling, other: _Telling) -> Iterator[str]:
                 word not in known and prefix + word in known and len(word) >= SAME_START
             ):
                 yield word
+
+
+def _other_numbers(one: _Telling, other: _Telling) -> list[str]:
+    new, gone = one.numbers - other.numbers, other.numbers - one.numbers
+    if "one" in one.words:
+        gone -= Counter("1")
+        if gone and not new and "one" not in other.words:  # alone it may be nobody in particular
+            new = Counter(["one"])
+    if "one" in other.words:
+        new -= Counter("1")
+    return _news(new, gone)
 
 
 def _other_identifiers(one: _Telling, other: _Telling) -> Iterator[str]:
@@ -162,36 +192,75 @@ def _is_known_otherwise(word: str, other: _Telling) -> bool:
 
 
 def _other_order(one: _Telling, other: _Telling) -> list[str]:
-    """Name what has changed places: "from staging to production" is not "from production to staging"."""
-    telling = one.spellings.keys() | one.names | one.numbers.keys()
-    telling |= {word for written in one.members.values() for word in written}
-    before = [word for word in other.words if word in telling or word in {stem(name) for name in telling}]
-    after = [word for word in one.words if word in before]
-    return [f"the order: {', '.join(after)}"] if after != before else []
+    """Name what has changed places: "from staging to production" is not "from production to staging".
+
+    Only things of one kind do: a name may come before a date or behind it.
+    """
+    names = {stem(name) for told in (one, other) for name in (*told.names, *told.spellings)}
+    numbers = {word for word in one.words if word[0].isdigit()}
+    for kind in (names, numbers, *map(set, one.members.values())):
+        before, after = ([word for word in told.words if word in kind] for told in (other, one))
+        if before != after:
+            return [f"the order: {', '.join(after)}"]
+    return []
 
 
-def _one_word(one: _Telling, other: _Telling) -> list[str]:
-    """Name the only word in which two texts differ that are the same otherwise."""
-    if len(one.words) != len(other.words) or len(one.words) < LEAST_WORDS:
+def _replaced(one: _Telling, other: _Telling) -> list[str]:
+    """Name what stands in the place of something else, in texts that are the same otherwise, or of a name."""
+    if len(one.words) < LEAST_WORDS:
         return []
-    changed = [(new, old) for new, old in zip(one.words, other.words, strict=True) if new != old]
-    if len(changed) != 1:
-        return []
-    ((new, old),) = changed
-    if new in SMALL_WORDS and old in SMALL_WORDS:
-        return []
-    alike = min(len(new), len(old), SAME_START + 1)
-    if ALSO_WRITTEN.get(new, new) == ALSO_WRITTEN.get(old, old) or (
-        alike > SAME_START and new[:alike] == old[:alike]
+    new, gone = _middles(one.words, other.words)
+    if len(new) == len(gone) == 1 and not SMALL_WORDS.issuperset((*new, *gone)):
+        is_same = set(_forms(new[0])) & set(_forms(gone[0]))
+        return [] if is_same else [f"{new[0]}, not {gone[0]}"]
+    fresh, before = _only_in(one, other), _only_in(other, one)
+    few = 2 * len(new) < len(one.words) and 2 * len(gone) < len(other.words)
+    if few and fresh.intersection(new) and before.intersection(gone):
+        return [f"{' '.join(new)}, not {' '.join(gone)}"]
+    names = {stem(name) for name in other.names | other.spellings.keys()} & before
+    may_be = fresh & one.beginnings
+    if (
+        fresh
+        and before
+        and (len(fresh) == len(before) == 1 or names or (may_be and before & other.beginnings))
     ):
-        return []
-    return [f"{new}, not {old}"]
+        return [f"{min(may_be or fresh)}, not {min(names or before)}"]
+    return []
+
+
+def _middles(one: Sequence[str], other: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return what is left of two lists without what they begin and end with alike."""
+    start, most = 0, min(len(one), len(other))
+    while start < most and one[start] == other[start]:
+        start += 1
+    end = 0
+    while end < most - start and one[-1 - end] == other[-1 - end]:
+        end += 1
+    return one[start : len(one) - end], other[start : len(other) - end]
+
+
+def _only_in(one: _Telling, other: _Telling) -> set[str]:
+    """Return the words of a text that no word of another one is, however it is written."""
+    known = {form for word in other.words for form in _forms(word)}
+    return {
+        word
+        for word in set(one.words).difference(FRAME_WORDS, ("not",))
+        if not word[0].isdigit() and known.isdisjoint(_forms(word))
+    }
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    """Return what a word is known by, however it is written: two that have one in common are taken for the same."""
+    whole = ALSO_WRITTEN.get(word, word)
+    return (whole, f"{word[: SAME_START + 1]}-") if len(word) > SAME_START else (whole,)
 
 
 def _telling(text: str) -> _Telling:
-    told = _Telling([], Counter(), {}, {}, set(), {}, 0, set(), set())
-    negations, begins = 0, True
-    for chunk in _CHUNK.findall(unicodedata.normalize("NFKC", text)):
+    told = _Telling([], Counter(), {}, {}, set(), {}, Counter(), set(), set(), set())
+    begins = True
+    text = in_digits(unicodedata.normalize("NFKC", text))
+    told.negations["not"] += len(_USED_TO.findall(text))
+    for chunk in _CHUNK.findall(text):
         core = (
             chunk.strip(_AROUND)
             if not chunk.startswith(("-", "@", "#", "/", "~", "."))
@@ -200,39 +269,39 @@ def _telling(text: str) -> _Telling:
         told.symbols.update(found for found in _OPERATORS.findall(chunk) if found not in _MARKS)
         told.symbols.update(sign for sign in chunk if unicodedata.category(sign) == "So")
         if core:
-            negations += _note(told, core, begins=begins)
+            _note(told, core, begins=begins)
         begins = bool(_SENTENCE_END.search(chunk)) or (begins and not core)
     told.foreign.update(_foreign(text))
-    return told._replace(negations=negations)
+    return told
 
 
-def _note(told: _Telling, core: str, *, begins: bool) -> int:
-    """Take down one word; returns 1 for one that negates."""
+def _note(told: _Telling, core: str, *, begins: bool) -> None:
+    """Take down what stands between two spaces."""
     if _NUMBER.fullmatch(core) or _ISO_DATE.fullmatch(core):
         _note_number(told, core)
-        return 0
-    if _IDENTIFIER.search(core) and not _PLAIN_WORD.fullmatch(core.replace("-", "")):
+        return
+    if _IDENTIFIER.search(core) and not _PLAIN_WORD.fullmatch(core[:1] + core[1:].replace("-", "")):
         _note_word(told, core, is_identifier=True)
-        return 0
-    negations = 0
+        return
     for word in _PLAIN_WORD.findall(core):
         small = word.casefold().replace("\u2019", "'")
         if small.replace("'", "") in NEGATIONS or small.endswith("n't"):
-            negations += 1
+            told.negations["not"] += 1
             told.words.append("not")
             continue
-        if small in NUMBERS:
-            told.numbers[NUMBERS[small]] += 1
-            continue
         if word[0].isupper() and (small in MONTHS or small in _SHORT_MONTHS):
-            told.numbers[str(_SHORT_MONTHS[small[:3]])] += 1
+            told.numbers[_SHORT_MONTHS[small[:3]]] += 1
             continue
+        if small in SWITCHED_OFF:
+            told.negations["off"] += 1
         has_form = bool(_IDENTIFIER.search(word)) and small not in EMPHASIZED and small not in NEGATIONS
         _note_word(told, word, is_identifier=has_form)
-        if word[:1].isupper() and not begins and len(word) > 1:
-            told.names.add(small)
+        if word[:1].isupper() and len(word) > 1:
+            if begins:
+                told.beginnings.add(stem(small))
+            else:
+                told.names.add(small)
         begins = False
-    return negations
 
 
 def _note_word(told: _Telling, word: str, *, is_identifier: bool) -> None:
@@ -250,17 +319,12 @@ def _note_number(told: _Telling, core: str) -> None:
     told.words.append(core.casefold())
     date = _ISO_DATE.fullmatch(core)
     if date:
-        told.numbers.update(str(int(part)) for part in date.groups())
-        return
+        told.numbers[MONTHS[int(date[2]) - 1]] += 1
+        core = " ".join(part for part in (date[1], date[3], date[4]) if part)
     for run in _DIGITS.findall(_GROUPED.sub("", core)):
         told.numbers[
             "".join(str(int(part)) if part.isdigit() else part for part in re.split(r"([.:])", run))
         ] += 1
-    unit = _UNIT.search(core)
-    if unit:
-        word = UNITS.get(unit[1].casefold(), unit[1].casefold())
-        for group in groups().get(stem(word), ()):
-            told.members.setdefault(group, {})[stem(word)] = word
 
 
 def _is_member(word: str) -> bool:

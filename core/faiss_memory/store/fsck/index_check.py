@@ -1,9 +1,10 @@
-"""Checking what is derived against memory.db: search.db row by row and word by word, and the saved vector indexes."""
+"""Checking what is derived against memory.db: search.db row by row and word by word, and the saved indexes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ from faiss_memory.store.fsck.records_check import EVERY, read_only
 from faiss_memory.store.index.catalogue import FORMAT
 from faiss_memory.store.index.digests import digest_path
 from faiss_memory.store.index.inverted_index import LENGTH, POSTING
+from faiss_memory.store.index.keyword_file import KEYWORD_FILE, KEYWORDS, KeywordFile
 from faiss_memory.store.index.vector_files import sidecar_path
 from faiss_memory.store.records.rows import MEMORY_COLUMNS, comparable, from_row
 
@@ -42,17 +44,26 @@ class Sound(NamedTuple):
 def check_catalogue(
     data: Path, truth: Sound, present: Present, scratch: Path, step: Step, *, words: bool
 ) -> Iterator[Finding]:
-    """Yield how search.db differs from memory.db; with `words` the terms of each text are found again."""
+    """Yield how search.db differs from memory.db; with `words` the terms of each text are found again.
+
+    And whether the saved keyword indexes are those that search.db takes note of.
+    """
     path = data / CATALOGUE
     if not path.exists():
         return  # it is made at the next start
+    unfit = None
     try:
         with read_only(path, scratch) as connection:
             problem = _misfit(path, connection, truth, present, step, words=words)
+            if problem is None:
+                step("the saved keyword indexes", 0)
+                unfit = _unfit_keywords(data, connection)
     except (sqlite3.Error, UnicodeDecodeError, ValueError, TypeError, KeyError) as error:
         problem = f"it cannot be read ({error})"
     if problem is not None:
         yield Finding(CATALOGUE, problem, Repair.MAKE_ANEW)
+    if unfit is not None:
+        yield Finding(KEYWORD_FILE, unfit, Repair.MAKE_ANEW)
 
 
 def _misfit(
@@ -80,6 +91,17 @@ def _misfit(
     if state["seq"] < present.seq:
         return None  # what it lacks is brought to it at the next start
     return _difference(connection, truth, step, words=words)
+
+
+def _unfit_keywords(data: Path, connection: sqlite3.Connection) -> str | None:
+    noted = connection.execute("SELECT value FROM state WHERE key = ?", (KEYWORDS,)).fetchone()
+    if noted is None or noted[0] is None or not os.path.lexists(data / KEYWORD_FILE):
+        return None  # what is not noted is not read, and what is not there is made anew
+    try:
+        KeywordFile(data).load(json.loads(noted[0])[1])
+    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        return str(error)
+    return None
 
 
 def _difference(connection: sqlite3.Connection, truth: Sound, step: Step, *, words: bool) -> str | None:

@@ -21,6 +21,7 @@ from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.digests import digest_of
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+KEYWORD_FILE = "keywords.npz"
 KEYWORDS = "keywords"
 """The key of a catalogue's state that says which saved keyword indexes number their terms as it does."""
 LEAST = 5_000
@@ -31,7 +32,7 @@ class KeywordFile:
     """The saved keyword indexes of one data folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "keywords.npz"
+        self._path = folder / KEYWORD_FILE
 
     def save(self, projects: Mapping[str, Arrays]) -> str:
         """Write the arrays of each project's index; gives the digest of the file. Raises OSError."""
