@@ -90,6 +90,7 @@ def test_what_was_corrected_is_what_is_edited_next_however_quick_one_is(visit):
     visit.said("Corrected.")
     visit.press("s")
     assert visit.page.get_by_label("Text", exact=True).input_value() == "as it is"
+    visit.page.unroute_all(behavior="wait")
 
 
 def _late(visit, route):
