@@ -21,6 +21,7 @@ WALLED = {
     "project": "id",
     "passage": "project",
     "words": "project",
+    "posting": "project",
     "removed": "project",
 }
 """The tables that hold what is in projects, each with the column that says in which."""
