@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from math import log
 from typing import NamedTuple
@@ -167,7 +168,8 @@ with asked as materialized (
     select p.project, p.memory, coalesce(sum(q.idf) filter (where p.often > 0), 0) as says,
            sum(q.idf * abs(p.often) * {BM25_K1 + 1} / (abs(p.often) + {BM25_K1} *
                ({1 - BM25_B} + {BM25_B} * p.length / q.average)))::real as score
-    from asked q join $.posting p on p.project = q.project and p.term = q.term
+    from asked q cross join lateral (
+        select * from $.posting p where p.project = q.project and p.term = q.term offset 0) p
     group by p.project, p.memory
 ), counting as materialized (
     select s.project, s.memory, s.score, s.says / w.wanted as share
@@ -189,7 +191,12 @@ from counting c
 where c.memory in (select memory from best union select unnest(%(also)s::bigint[]) union select memory from full_ones)
 order by c.score desc, c.memory
 """
-"""How each memory ranks that a term leads to. What a term says is known before: so a posting is all that is read."""
+"""How each memory ranks that a term leads to. What a term says is known before: so a posting is all that is read.
+
+(`offset 0` lets postings be read term by term, whatever the planner may expect of them.)
+"""
+ONE_BY_ONE = 8
+"""If terms lead to fewer than one in so many memories, each is looked up; else all that a filter lets through are."""
 
 
 class _Asked(NamedTuple):
@@ -228,18 +235,19 @@ def _rows_by_words(
     if not asked:
         return []
     columns = zip(_Asked._fields, zip(*asked, strict=True), strict=True)
-    return run.run(
-        _BY_WORDS.format(where=where.sql),
-        {
-            **where.values,
-            **{name: list(column) for name, column in columns},
-            "sized": list(wanted),
-            "wanted": list(wanted.values()),
-            "depth": depth,
-            "also": list(also),
-            "most_holders": MOST_HOLDERS if phrases else 0,
-        },
-    )
+    values = {
+        **where.values,
+        **{name: list(column) for name, column in columns},
+        "sized": list(wanted),
+        "wanted": list(wanted.values()),
+        "depth": depth,
+        "also": list(also),
+        "most_holders": MOST_HOLDERS if phrases else 0,
+    }
+    # How many memories the terms lead to is known here, and the planner guesses far too few.
+    are_many = sum(holders.values()) * ONE_BY_ONE > sum(memories for memories, _ in sizes.values())
+    with run.without("nestloop") if are_many else nullcontext():
+        return run.run(_BY_WORDS.format(where=where.sql), values)
 
 
 def _idf(memories: int, holders: int) -> float:
