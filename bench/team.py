@@ -63,7 +63,7 @@ def main() -> None:
         add_people(store, people, len(sizes))
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute(f'set search_path = "{SCHEMA}", public')
-            for table in ("memory", "passage", "words"):
+            for table in ("memory", "passage", "words", "posting"):
                 connection.execute(f"vacuum analyze {table}")  # type: ignore[arg-type, unused-ignore]
             rooms = room_of(connection)
         print(

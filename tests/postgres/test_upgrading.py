@@ -6,15 +6,79 @@ from datetime import UTC, datetime
 
 import pytest
 
-from faiss_memory import Change, Draft, Filter
+from faiss_memory import Change, Draft, Filter, Search
 
 EVERYTHING = Filter(projects=None, include_superseded=True)
 STATES = ("valid_until", "revision", "changed", "older")
 
 
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+
+
 def _without_team(schema):
     tables = ("member", "token", "grant", "subject", "log")
     return [f"drop table {schema}.team_{name} cascade" for name in tables]
+
+
+def _short(number):
+    digits = ""
+    while number:
+        number, digit = divmod(number, len(DIGITS))
+        digits = DIGITS[digit] + digits
+    return digits
+
+
+def _before_postings(server, schema):
+    """Make what memories are found by what it was before: their terms and weights in one row each, or in two."""
+    postings = server.run(f"select project, term, memory, often, length from {schema}.posting order by 3, 2")
+    server.run(
+        f"drop table {schema}.posting, {schema}.words cascade",
+        f"drop index {schema}.memory_current",
+        f"create table {schema}.words (project int not null, memory bigint not null, part int not null, length real"
+        " not null, terms tsvector not null, counts sparsevec(1000000000) not null, primary key (memory, part))",
+        f"create index words_length on {schema}.words (project) include (memory, length) where part = 0",
+        f"create index words_terms on {schema}.words using gin (terms)",
+    )
+    for memory in {row[2] for row in postings}:
+        rows = [row for row in postings if row[2] == memory]
+        for part, some in enumerate((rows[:3], rows[3:])):
+            terms = " ".join(
+                f"''{_short(project)}.{_short(term)}'':1{'A' if often > 0 else ''}"
+                for project, term, _, often, _ in some
+            )
+            counts = ",".join(f"{term}:{abs(often)}" for _, term, _, often, _ in some)
+            server.run(
+                f"insert into {schema}.words values ({rows[0][0]}, {memory}, {part}, {rows[0][4]}, '{terms}',"
+                f" '{{{counts}}}/1000000000')"
+            )
+
+
+def _found_by_words(store):
+    return [
+        store.search(
+            Search(where=EVERYTHING, depth=10, text=text), lambda legs: [key for key, _ in legs.words]
+        )
+        for text in ("redis", "cache queue", "tokens", "nobody")
+    ]
+
+
+def test_memories_are_found_by_the_same_words(make_store, schema, server):
+    store = make_store()
+    store.open()
+    texts = ["redis and its cache", "a queue of tokens", "a queue, and no redis: 東京 v2.1.0", "cache"]
+    drafts = [Draft(text=text, source=f"notes/a.md#{number}") for number, text in enumerate(texts)]
+    store.add([*drafts, Draft(text="another cache", project="else"), Draft(text="!")], [None] * 6)
+    before, postings = _found_by_words(store), server.run(f"select * from {schema}.posting order by 3, 2")
+    sizes = server.run(f"select * from {schema}.words order by 1")
+    store.close()
+    _before_postings(server, schema)
+    server.run(f"update {schema}.state set version = 4")
+    store = make_store()
+    store.open()
+    assert server.run(f"select * from {schema}.posting order by 3, 2") == postings
+    assert server.run(f"select * from {schema}.words order by 1") == sizes
+    assert _found_by_words(store) == before
+    assert [len(found.legs.words) for found in before] == [4, 5, 3, 0]
 
 
 @pytest.fixture
@@ -27,6 +91,7 @@ def older(make_store, schema, server):
     store.forget([third])
     store.close()
     columns = ", ".join(f"drop column {name}" for name in (*STATES, "actor"))
+    _before_postings(server, schema)
     server.run(
         f"alter table {schema}.memory {columns}",
         f"alter table {schema}.removed drop column revision, drop column changed, drop column place cascade",
@@ -58,6 +123,7 @@ def test_memories_of_before_the_team_are_the_owners(make_store, schema, server):
     (first,) = (one.id for one in store.add([Draft(text="a")], [None]))
     store.change(first, Change(tags=("x",)), None)
     store.close()
+    _before_postings(server, schema)
     server.run(
         f"alter table {schema}.memory drop column actor",
         *_without_team(schema),

@@ -105,6 +105,8 @@ class Database:
         milliseconds = int(self._settings.statement_seconds * 1000)
         connection.execute(
             f"set timezone = 'UTC'; set statement_timeout = {milliseconds}; set plan_cache_mode = force_custom_plan;"
+            # Compiling a statement takes longer than any search should.
+            "set jit = off;"
             # A service that hangs must hold no locks for others.
             f"set idle_in_transaction_session_timeout = {2 * milliseconds}"
         )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from math import log
+from typing import NamedTuple
 
 from faiss_memory import (
     BM25_B,
@@ -24,8 +27,7 @@ from faiss_memory_plugins.postgres.database import Row, Transaction
 from faiss_memory_plugins.postgres.filters import Condition
 from faiss_memory_plugins.postgres.large import EXACT_BELOW, candidates, place_of, spread
 from faiss_memory_plugins.postgres.rows import to_vector
-from faiss_memory_plugins.postgres.schema import DIMENSIONS
-from faiss_memory_plugins.postgres.words import lexeme, number_of
+from faiss_memory_plugins.postgres.words import number_of
 
 MOST_HOLDERS = 12
 """How many texts are looked into for what a query quotes."""
@@ -148,93 +150,109 @@ class ByWords:
     """Those that hold as much of it as any; none where they are too many."""
 
 
+_SIZES = """
+select project, count(*), greatest(avg(length), 1)::float8 from $.words
+where project = any(%(projects)s) group by project
+"""
+_ASKED = "unnest(%(project)s::int[], %(term)s::int[]) as q(project, term)"
+_HOLDERS = f"""
+select (select count(*) from $.posting p where p.project = q.project and p.term = q.term and p.often > 0)
+from {_ASKED}
+"""
 _BY_WORDS = f"""
 with asked as materialized (
     select * from unnest(
-        %(term)s::int[], %(project)s::int[], %(times)s::int[], %(memories)s::int[], %(average)s::float8[],
-        %(query)s::text[]::tsquery[], %(own)s::text[]::tsquery[], %(unit)s::text[]::sparsevec[]
-    ) as q(term, project, times, memories, average, query, own, unit)
-), hit as materialized (
-    select q.term, q.project, q.times, q.memories, q.average, w.memory, w.length, -(w.counts <#> q.unit) as often,
-           w.terms @@ q.own as held
-    from asked q join $.words w on w.terms @@ q.query
-), counted as (
-    select *, count(*) filter (where held) over one as holders, row_number() over one = 1 as is_first
-    from hit window one as (partition by project, term)
-), weighed as (
-    select *, times * ln(1 + (memories - holders + 0.5::float8) / (holders + 0.5::float8)) as idf,
-           sum(times) filter (where is_first) over (partition by project) as known
-    from counted
-), chosen as (
-    select * from weighed {{rarest}}
-), compared as (
-    select *, sum(idf) filter (where is_first) over (partition by project)
-           + (%(asked)s - known) * ln(1 + (memories + 0.5::float8) / 0.5) as wanted
-    from chosen
-), scored as (
-    select h.project, h.memory, array_agg(h.term) filter (where h.held) as held,
-           sum(h.idf * h.often * {BM25_K1 + 1} / (h.often + {BM25_K1} *
-               ({1 - BM25_B} + {BM25_B} * h.length / h.average)))::real as score,
-           coalesce(sum(h.idf) filter (where h.held), 0) / greatest(min(h.wanted), 1e-9) as share
-    from compared h join $.memory m on m.id = h.memory and {{where}}
-    group by h.project, h.memory
-), placed as (
-    select *, row_number() over (order by score desc, memory) as place,
-           max(share) over (partition by project) as most, max(share) over () as coverage
-    from scored
-), told as (
-    select *, share >= most - 1e-5 as is_full,
-           count(*) filter (where share >= most - 1e-5) over (partition by project) as full_ones
-    from placed
+        %(project)s::int[], %(term)s::int[], %(place)s::int[], %(idf)s::float8[], %(average)s::float8[]
+    ) as q(project, term, place, idf, average)
+), scored as materialized (
+    select p.project, p.memory, coalesce(sum(q.idf) filter (where p.often > 0), 0) as says,
+           sum(q.idf * abs(p.often) * {BM25_K1 + 1} / (abs(p.often) + {BM25_K1} *
+               ({1 - BM25_B} + {BM25_B} * p.length / q.average)))::real as score
+    from asked q cross join lateral (
+        select * from $.posting p where p.project = q.project and p.term = q.term offset 0) p
+    group by p.project, p.memory
+), counting as materialized (
+    select s.project, s.memory, s.score, s.says / w.wanted as share
+    from scored s join unnest(%(sized)s::int[], %(wanted)s::float8[]) as w(project, wanted) on w.project = s.project
+    join $.memory m on m.id = s.memory and {{where}}
+), best as (
+    select memory from counting order by score desc, memory limit %(depth)s
+), most as (
+    select project, max(share) as share from counting group by project
+), full_ones as (
+    select unnest(array_agg(c.memory)) as memory from counting c join most s on s.project = c.project
+    where c.share >= s.share - 1e-5 group by c.project having count(*) <= %(most_holders)s
 )
-select memory, score, held, coverage, place, is_full and full_ones <= %(most_holders)s
-from told
-where place <= %(depth)s or memory = any(%(also)s) or (is_full and full_ones <= %(most_holders)s)
-order by place
+select c.memory, c.score,
+       (select array_agg(q.place) from asked q join $.posting p on p.project = q.project and p.term = q.term
+        where p.memory = c.memory and p.often > 0) as held,
+       (select max(share) from most), c.memory in (select memory from best), c.memory in (select memory from full_ones)
+from counting c
+where c.memory in (select memory from best union select unnest(%(also)s::bigint[]) union select memory from full_ones)
+order by c.score desc, c.memory
 """
-"""How many hold a term, what it is worth, and how each memory ranks, in one pass over what the terms lead to.
+"""How each memory ranks that a term leads to. What a term says is known before: so a posting is all that is read.
 
-(By windows and not by joins: how many rows terms lead to the database cannot guess, and it would compare all with all.)
+(`offset 0` lets postings be read term by term, whatever the planner may expect of them.)
 """
-_RAREST = f"""
-    where term in (select term from (
-        select project, term, row_number() over (partition by project order by holders, term) as place
-        from weighed where is_first) ranked
-    where ranked.project = weighed.project and place <= {MOST_QUERY_TERMS})
-"""
-_SIZES = """
-select project, count(*), greatest(avg(length), 1)::float8 from $.words
-where part = 0 and project = any(%(projects)s) group by project
-"""
+ONE_BY_ONE = 8
+"""If terms lead to fewer than one in so many memories, each is looked up; else all that a filter lets through are."""
+
+
+class _Asked(NamedTuple):
+    """A term of a query in one project."""
+
+    project: int
+    term: int
+    place: int
+    """Which of the query's terms it is."""
+    idf: float
+    average: float
+    """How long the project's memories are on average, in words."""
 
 
 def _rows_by_words(
     run: Transaction, names: Sequence[str], terms: Counter[str], where: Condition, depth: int,
     also: Collection[int], *, phrases: bool,
 ) -> list[Row]:  # fmt: skip
-    sizes = {row[0]: row[1:] for row in run.run(_SIZES, where.values)}
-    pairs = [(place, project) for project in sizes for place in range(len(names))]
-    if not pairs:
-        return []
+    sizes = {row[0]: (int(row[1]), float(row[2])) for row in run.run(_SIZES, where.values)}
+    pairs = [(project, place) for project in sizes for place in range(len(names))]
     numbers = [number_of(name) for name in names]
-    return run.run(
-        _BY_WORDS.format(where=where.sql, rarest=_RAREST if len(names) > MOST_QUERY_TERMS else ""),
-        {
-            **where.values,
-            "term": [place for place, _ in pairs],
-            "project": [project for _, project in pairs],
-            "times": [terms[names[place]] for place, _ in pairs],
-            "asked": terms.total(),
-            "memories": [sizes[project][0] for _, project in pairs],
-            "average": [sizes[project][1] for _, project in pairs],
-            "query": [lexeme(project, numbers[place]) for place, project in pairs],
-            "own": [f"{lexeme(project, numbers[place])}:A" for place, project in pairs],
-            "unit": [f"{{{numbers[place]}:1}}/{DIMENSIONS}" for place, _ in pairs],
-            "depth": depth,
-            "also": list(also),
-            "most_holders": MOST_HOLDERS if phrases else 0,
-        },
-    )
+    looked_up = {"project": [pair[0] for pair in pairs], "term": [numbers[place] for _, place in pairs]}
+    holders = {pair: row[0] for pair, row in zip(pairs, run.run(_HOLDERS, looked_up), strict=True)}
+    asked, wanted = list[_Asked](), dict[int, float]()
+    for project, (memories, average) in sizes.items():
+        held = sorted(
+            (holders[project, place], place) for place in range(len(names)) if holders[project, place]
+        )
+        lacking = terms.total() - sum(terms[names[place]] for _, place in held)
+        some = [
+            _Asked(project, numbers[place], place, terms[names[place]] * _idf(memories, count), average)
+            for count, place in held[:MOST_QUERY_TERMS]
+        ]
+        asked += some
+        wanted[project] = max(lacking * _idf(memories, 0) + sum(one.idf for one in some), 1e-9)
+    if not asked:
+        return []
+    columns = zip(_Asked._fields, zip(*asked, strict=True), strict=True)
+    values = {
+        **where.values,
+        **{name: list(column) for name, column in columns},
+        "sized": list(wanted),
+        "wanted": list(wanted.values()),
+        "depth": depth,
+        "also": list(also),
+        "most_holders": MOST_HOLDERS if phrases else 0,
+    }
+    # How many memories the terms lead to is known here, and the planner guesses far too few.
+    are_many = sum(holders.values()) * ONE_BY_ONE > sum(memories for memories, _ in sizes.values())
+    with run.without("nestloop") if are_many else nullcontext():
+        return run.run(_BY_WORDS.format(where=where.sql), values)
+
+
+def _idf(memories: int, holders: int) -> float:
+    """Return how much a term says that so many of the memories hold."""
+    return log(1 + (memories - holders + 0.5) / (holders + 0.5))
 
 
 def by_words(
@@ -248,7 +266,7 @@ def by_words(
     if not rows:
         return ByWords()
     wanted = set(also)
-    ranked = [row for row in rows if row[4] <= depth or row[0] in wanted]
+    ranked = [row for row in rows if row[4] or row[0] in wanted]
     return ByWords(
         ranking=[(row[0], row[1]) for row in ranked],
         held={row[0]: frozenset(names[place] for place in row[2] or ()) for row in ranked},

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from faiss_memory import Proof
 from faiss_memory_plugins.postgres.database import Database, Transaction
 
-TABLES = ("memory", "removed", "passage", "words", "origin", "retry", "used")
+TABLES = ("memory", "removed", "passage", "words", "posting", "origin", "retry", "used")
 STRETCH = 24
 """Characters: so much of a text that a memory which stays has in common with it is told."""
 NOT_COVERED = (

@@ -170,10 +170,12 @@ def stats(run: Transaction) -> StoreStats:
     """Return sizes and states. What the indexes take is shared out by the number of memories."""
     (created,) = run.one("select created from $.state")
     counts = projects(run)
-    (size,) = run.one("select pg_total_relation_size('$.passage') + pg_total_relation_size('$.words')")
+    (size,) = run.one(
+        "select sum(pg_total_relation_size('$.' || name)) from unnest(array['passage', 'words', 'posting']) name"
+    )
     every = max(1, sum(one.memories for one in counts))
     return StoreStats(
         created_at=created.astimezone(UTC),
         last_updated=max([created.astimezone(UTC), *(one.last_updated for one in counts)]),
-        index_size_bytes={one.name: size * one.memories // every for one in counts},
+        index_size_bytes={one.name: int(size) * one.memories // every for one in counts},
     )

@@ -14,8 +14,8 @@ from faiss_memory import TEAM_TABLES, StoreError
 from faiss_memory_plugins.postgres.database import Database, Row, Transaction
 from faiss_memory_plugins.postgres.members.wall import build_wall
 
-DIMENSIONS = 1_000_000_000
-"""How many numbers a term can have; pgvector's sparse vectors have no more dimensions."""
+TERMS = 1_000_000_000
+"""How many numbers a term can have."""
 OLDEST_SERVER, OLDEST_PGVECTOR = 150000, (0, 7)
 AFTER_A_RESTORE = 10_000_000
 """So many ids are left out when the database turns out to have been restored: some of those that it knows nothing of
@@ -98,7 +98,7 @@ create table $.words (
     part int not null,              -- of a memory of very many terms
     length real not null,
     terms tsvector not null,
-    counts sparsevec({DIMENSIONS}) not null,
+    counts sparsevec({TERMS}) not null,
     primary key (memory, part)
 );
 create index words_length on $.words (project) include (memory, length) where part = 0;
@@ -154,7 +154,50 @@ alter table $.memory add column actor text;
 {TEAM_TABLES}
 """
 
-MIGRATIONS = (_FIRST, _BY_UID, _STATES, _TEAM)
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+_POSTINGS = f"""
+set local work_mem = '64MB';
+set local maintenance_work_mem = '256MB';
+-- What a search by words reads of a term is one stretch of one index.
+create table $.posting (
+    project int not null,
+    term int not null,
+    memory bigint not null,
+    often real not null,            -- how often the term counts; below 0 where only neighbours hold it
+    length real not null            -- the memory's, as in `words`
+) with (autovacuum_vacuum_insert_scale_factor = 0.05);
+-- Of a term were kept its project and its number, written in these digits; D are those that only neighbours hold.
+insert into $.posting
+with borrowed as (
+    select w.memory, (
+        select sum((strpos('{_DIGITS}', substr(written, place, 1)) - 1) * 64::bigint ^ (length(written) - place))
+        from generate_series(1, length(written)) place)::int as term
+    from $.words w, unnest(ts_filter(w.terms, '{{d}}')) t, split_part(t.lexeme, '.', 2) written
+), counted as (
+    select w.project, w.memory, w.length, split_part(pair, ':', 1)::int as term, split_part(pair, ':', 2)::real as often
+    from $.words w, string_to_table(substr(split_part(w.counts::text, '}}', 1), 2), ',') pair where pair <> ''
+)
+select c.project, c.term, c.memory, case when b.term is null then c.often else -c.often end, c.length
+from counted c left join borrowed b on b.memory = c.memory and b.term = c.term;
+alter table $.posting add primary key (project, term, memory) include (often, length);
+create index posting_memory on $.posting (memory);
+-- A column that is dropped keeps its room: so the table is made anew.
+alter table $.words rename to former_words;
+create table $.words (
+    memory bigint primary key,
+    project int not null,
+    length real not null
+);
+insert into $.words select memory, project, length from $.former_words where part = 0 order by 1;
+drop table $.former_words;
+create index words_length on $.words (project) include (length);
+-- Most searches ask for what nothing has replaced: an index alone says which these are.
+create index memory_current on $.memory (project, id) where superseded_by is null;
+analyze $.posting;
+analyze $.words;
+"""
+
+MIGRATIONS = (_FIRST, _BY_UID, _STATES, _TEAM, _POSTINGS)
 """By version, from 1 on."""
 
 

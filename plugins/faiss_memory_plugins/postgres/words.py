@@ -1,4 +1,4 @@
-"""What memories can be found by, as the database keeps it: terms to look up, and how often each counts.
+"""What memories can be found by, as the database keeps it: postings, each a term of a memory and how often it counts.
 
 A term is a number. It is looked up together with its project, so that a word that is frequent elsewhere costs nothing
 here. Kept is how often it counts and how long the memory is, and not a weight made of both: a weight would go by the
@@ -11,39 +11,29 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import NamedTuple
 
 from faiss_memory import NO_SEQUENCE, Memory, Terms, analyze, borrowed_share, words_of
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory
-from faiss_memory_plugins.postgres.schema import DIMENSIONS
+from faiss_memory_plugins.postgres.schema import TERMS
 
-MOST_TERMS = 16_000
-"""The most numbers that one of pgvector's sparse vectors holds; a memory of more terms has several."""
 MOST_COUNTED = 65_535
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
 
 
 @lru_cache(maxsize=100_000)
 def number_of(term: str) -> int:
     """Return a term's number, from 1 on."""
     digest = blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest) % DIMENSIONS + 1
+    return int.from_bytes(digest) % TERMS + 1
 
 
-def lexeme(project: int, number: int) -> str:
-    """Return what a term is looked up by, as tsquery and tsvector write it."""
-    return f"'{_short(project)}.{_short(number)}'"
-
-
-@lru_cache(maxsize=100_000)
-def _short(number: int) -> str:
-    """Write a number in few characters: most of what is kept of a memory are the names of its terms."""
-    digits = ""
-    while number or not digits:
-        number, digit = divmod(number, len(_DIGITS))
-        digits = _DIGITS[digit] + digits
-    return digits
+class _Posting(NamedTuple):
+    project: int
+    term: int
+    memory: int
+    often: float
+    length: float
 
 
 def weigh(run: Transaction, fresh: Mapping[int, tuple[int, int]], gone: Collection[int] = ()) -> None:
@@ -56,19 +46,28 @@ def weigh(run: Transaction, fresh: Mapping[int, tuple[int, int]], gone: Collecti
     beside = _beside(run, wanted)
     memories = _read(run, wanted | {key for pair in beside.values() for key in pair if key is not None})
     terms = {key: _capped(analyze(*words_of(memory))) for key, (_, memory) in memories.items()}
-    rows = [
-        row
-        for key in sorted(wanted & memories.keys())
-        for row in _rows(
-            key, memories[key][0], terms[key], [terms[one] for one in beside.get(key, ()) if one]
+    postings, lengths = list[_Posting](), list[dict[str, object]]()
+    for key in sorted(wanted & memories.keys()):
+        project, length, counts = (
+            memories[key][0],
+            *_counted(terms[key], [terms[one] for one in beside.get(key, ()) if one]),
         )
-    ]
-    run.run("delete from $.words where memory = any(%(ids)s)", {"ids": list(wanted)})
-    run.each(
-        "insert into $.words values (%(project)s, %(memory)s, %(part)s, %(length)s, %(terms)s::tsvector,"
-        f" %(counts)s::sparsevec({DIMENSIONS}))",
-        rows,
+        lengths.append({"memory": key, "project": project, "length": length})
+        postings += [_Posting(project, term, key, often, length) for term, often in counts.items()]
+    drop_words(run, wanted)
+    run.each("insert into $.words values (%(memory)s, %(project)s, %(length)s)", lengths)
+    columns = zip(*sorted(postings), strict=True) if postings else [()] * 5
+    run.run(
+        "insert into $.posting select * from unnest(%(project)s::int[], %(term)s::int[], %(memory)s::bigint[],"
+        " %(often)s::real[], %(length)s::real[])",
+        {name: list(column) for name, column in zip(_Posting._fields, columns, strict=True)},
     )
+
+
+def drop_words(run: Transaction, ids: Collection[int]) -> None:
+    """Let memories be found by no word."""
+    for table in ("posting", "words"):
+        run.run(f"delete from $.{table} where memory = any(%(ids)s)", {"ids": list(ids)})
 
 
 def neighbours(run: Transaction, ids: Collection[int]) -> set[int]:
@@ -98,27 +97,17 @@ def _capped(terms: Terms) -> Terms:
     return Terms(counts, min(terms.length, MOST_COUNTED))
 
 
-def _rows(memory: int, project: int, own: Terms, beside: Iterable[Terms]) -> Iterable[dict[str, Any]]:
+def _counted(own: Terms, beside: Iterable[Terms]) -> tuple[float, dict[int, float]]:
+    """Return how long a memory is beside its neighbours, and how often each term counts: below 0 if only theirs."""
     share = borrowed_share(float(own.length))
     length = own.length + share * sum(terms.length for terms in beside)
-    mine = _by_number(own.counts)
-    counts: dict[int, float] = dict(mine)
+    borrowed: dict[int, float] = {}
     for terms in beside:
         for number, count in _by_number(terms.counts).items():
-            counts[number] = counts.get(number, 0) + share * count
-    pairs = sorted(counts.items())
-    for part in range(max(1, -(-len(pairs) // MOST_TERMS))):
-        some = pairs[part * MOST_TERMS : (part + 1) * MOST_TERMS]
-        yield {
-            "memory": memory,
-            "project": project,
-            "part": part,
-            "length": length,
-            "terms": " ".join(
-                f"{lexeme(project, number)}:1{'A' if number in mine else ''}" for number, _ in some
-            ),
-            "counts": "{" + ",".join(f"{number}:{count:.9g}" for number, count in some) + f"}}/{DIMENSIONS}",
-        }
+            borrowed[number] = borrowed.get(number, 0) + share * count
+    mine = _by_number(own.counts)
+    counts = {number: -count for number, count in borrowed.items()}
+    return length, counts | {number: float(count + borrowed.get(number, 0)) for number, count in mine.items()}
 
 
 def _by_number(counts: Mapping[str, int]) -> dict[int, int]:

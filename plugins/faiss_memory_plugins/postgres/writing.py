@@ -42,7 +42,7 @@ from faiss_memory_plugins.postgres.locks import lock, lock_projects
 from faiss_memory_plugins.postgres.models import put_embeddings
 from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory, to_values
 from faiss_memory_plugins.postgres.searching import closest
-from faiss_memory_plugins.postgres.words import neighbours, weigh
+from faiss_memory_plugins.postgres.words import drop_words, neighbours, weigh
 
 RETRIES_KEPT = "24 hours"
 _CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project", "valid_until")
@@ -271,8 +271,8 @@ class Writer:
             gone,
         )
         _drop_passages(run, there)
-        for table in ("words", "origin"):
-            run.run(f"delete from $.{table} where memory = any(%(ids)s)", gone)
+        drop_words(run, there)
+        run.run("delete from $.origin where memory = any(%(ids)s)", gone)
         _forget_uses(run, gone)
         weigh(run, {}, left)
         self.relink(run, [])

@@ -21,14 +21,15 @@ WALLED = {
     "project": "id",
     "passage": "project",
     "words": "project",
+    "posting": "project",
     "removed": "project",
 }
 """The tables that hold what is in projects, each with the column that says in which."""
 BESIDE = ("origin", "model", "state", "used")
 """Further tables that a search or a list reads; `origin` has its own rule."""
-_SEEN = "any (string_to_array(current_setting('faiss_memory.projects', true), ',')::int[])"
-
-_NAMED = "any (string_to_array(current_setting('faiss_memory.names', true), ','))"
+# (As a query of its own each is worked out once for a statement, and not again for every row.)
+_SEEN = "any ((select string_to_array(current_setting('faiss_memory.projects', true), ',')::int[])::int[])"
+_NAMED = "any ((select string_to_array(current_setting('faiss_memory.names', true), ','))::text[])"
 
 
 def build_wall(run: Transaction, schema: str) -> bool:
