@@ -125,7 +125,11 @@ def test_a_power_cut_loses_nothing_acknowledged(nursery, tmp_path, tally, cycles
             if machine.chance.random() < 0.7:  # otherwise the writers go on with what nobody has looked at
                 machine.check()
         machine.check()
-        assert min(machine.acknowledged.counts.values()) > (cycles - 4) / 2
+        written = machine.acknowledged.counts.values()
+        assert sum(written) >= cycles
+        assert (
+            min(written) >= (cycles - 4) / 2
+        )  # on a slow disk the first few cuts come before anything is changed
     tally("power cut: the block image of an ext4 under 8 writers, copied at a random moment", cycles)
     tally("backup restored after a power cut", machine.backups)
 
