@@ -118,7 +118,7 @@ class OneSize:
             (
                 f"{WRITERS} threads adding",
                 f"{len(rest) / seconds:,.0f} adds/s, p99 {percentile(took, 0.99):.0f} ms",
-                "≥ 2,000 adds/s",
+                "≥ 2,500 adds/s",
             ),
         ]
 
@@ -195,9 +195,9 @@ class OneSize:
             (
                 "start to the first answer by words / by meaning",
                 f"{words:.1f} / {meaning:.1f} s",
-                "≤ 30 s with 1,000,000",
+                "≤ 3 / 12 s with 1,000,000",
             ),
-            ("resident memory of such a process", f"{memory:,.0f} MB", "≤ 2 GB with 1,000,000"),
+            ("resident memory of such a process", f"{memory:,.0f} MB", "≤ 1.5 GB with 1,000,000"),
         ]
 
     def restoring(self) -> list[Row]:
