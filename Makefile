@@ -31,7 +31,7 @@ serve: $(VENV)/.ready $(if $(MODELS),$(VENV)/.ready-for-models)    ## Set up and
 	@exec $(BIN)/faiss-memory serve $(ARGS)
 
 # Linters and types take one core for a minute where they have no cache: the tests have the other meanwhile.
-test: $(VENV)/.ready-for-tests     ## Everything that CI runs (about ten minutes once it is set up)
+test: $(VENV)/.ready-for-tests     ## Everything that CI runs (about ten minutes on two cores once it is set up)
 	@$(MAKE) --no-print-directory -j2 -k check tests
 
 tests: $(VENV)/.ready-for-tests    ## The tests alone

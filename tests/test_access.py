@@ -739,6 +739,7 @@ def test_a_large_body_of_a_member_is_read_but_no_file_that_only_the_owner_sends(
         assert raw(guarded.port, head)[0] == status, (token, path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pieces", [1, 7])
 def test_a_members_requests_in_one_go_and_with_an_expected_continue_are_answered(
     guarded, member_token, pieces

@@ -322,6 +322,7 @@ def refused_before_it_is_sent(service, size, **headers):
     return int(head.split()[1]), json.loads(body)["description"]
 
 
+@pytest.mark.long
 def test_what_will_not_be_taken_need_not_be_sent(tmp_path):
     settings = {"token": "secret", "limits.archive_bytes": "5000"}
     bearing = {"Authorization": "Bearer secret"}

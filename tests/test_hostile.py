@@ -471,6 +471,7 @@ def test_a_request_cannot_write_a_line_of_the_log(client, caplog):
     assert all(record.getMessage().isprintable() for record in caplog.records)
 
 
+@pytest.mark.long
 def test_a_connection_that_stops_in_the_middle_disturbs_nobody(running):
     for sent in (
         b"",

@@ -473,6 +473,7 @@ def test_what_was_purged_here_stays_purged_whatever_is_restored(tmp_path):
     second.close()
 
 
+@pytest.mark.long
 def test_a_purge_takes_nothing_that_has_the_same_id_elsewhere(tmp_path):
     """The older backups of a folder hold memories of ids that an archive's memories have now."""
     first, second = EmbeddedHome(tmp_path / "first"), EmbeddedHome(tmp_path / "second")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
 from bench import team
 
 
+@pytest.mark.postgres
 def test_a_team_is_simulated_and_what_it_takes_is_told(server, monkeypatch, capsys):
     monkeypatch.setattr(team, "PROJECTS", 3_000_000)
     monkeypatch.setattr(sys, "argv", ["team", "--scale", "1000000", "--to", server.database()])
