@@ -119,7 +119,7 @@ TOKENS = [
     ("PostHog key", ("phx_",), r"phx_[A-Za-z0-9]{43,50}"),
     ("Resend key", ("re_",), r"re_[A-Za-z0-9]{8}_[A-Za-z0-9]{24}"),
     ("Netlify token", ("nfp_",), r"nfp_[A-Za-z0-9]{36,40}"),
-    ("Asana token", ("/",), r"[12]/[0-9]{16}(?:/[0-9]{16})?:[a-f0-9]{32}"),
+    ("Asana token", ("1/", "2/"), r"[12]/[0-9]{16}(?:/[0-9]{16})?:[a-f0-9]{32}"),
     ("Dropbox token", ("sl.",), r"sl\.(?:u\.)?[A-Za-z0-9_-]{120,1200}"),
     ("Facebook token", ("eaac", "eaam"), r"EAA[MC][A-Za-z0-9]{100,300}"),
     ("Twitter token", ("aaaaaaaaaaaaaaaaaaaa",), r"A{20,22}(?=[A-Za-z0-9%]{0,100}%)[A-Za-z0-9%]{60,100}"),
