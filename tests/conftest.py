@@ -21,11 +21,12 @@ from faiss_memory.plugin_host import PluginHost
 from faiss_memory.service.memories import MemoryService
 from faiss_memory.settings import load, prepare_process
 from faiss_memory.store import reserve
-from tests import forking
+from tests import forking, routing
 from tests.fakes import FakeModel
 from tests.running import RunningService, closed_port as closed_port_while
 
 prepare_process()
+routing.share()
 
 # What was started in the background of a shell ignores Ctrl-C, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock, Timer, current_thread, enumerate as enumerate_threads
 from typing import NoReturn, TextIO
 
@@ -197,17 +198,22 @@ def _imported() -> None:
 
 
 def _settled() -> None:
-    """Have done once what each service does anew and what comes out the same."""
-    from falcon import App  # noqa: PLC0415
-
+    """Have done once what each service does anew and what comes out the same: one is built, and not started."""
+    from faiss_memory.app import build_service, create_app  # noqa: PLC0415
     from faiss_memory.plugin_host import PluginHost, our_packages  # noqa: PLC0415
     from faiss_memory.settings import load  # noqa: PLC0415
     from faiss_memory_plugins.ingest.ignoring import Rules  # noqa: PLC0415
+    from tests import routing  # noqa: PLC0415
 
-    App()  # reads the types of files
+    routing.share()
     our_packages()
     host = PluginHost()
-    Rules.of(load(None, {}, {}, lambda _: host.section_types()).settings)
+    with TemporaryDirectory() as folder:
+        settings = load(None, {"data_dir": folder}, {}, lambda _: host.section_types()).settings
+        Rules.of(settings)
+        service = build_service(settings, lambda _: None)
+        create_app(service)._router.find("/")
+        service.stop()
 
 
 def _forked(control: socket.socket, silenced: Mapping[str, str]) -> None:
