@@ -168,6 +168,15 @@ def run(
     return code, said, complained
 
 
+def completed(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run our command with these arguments, as `python -m faiss_memory`, and give what `subprocess.run` would."""
+    words = [sys.executable, "-m", "faiss_memory", *arguments]
+    code, said, complained = run(words, folder, {**LOCALE, **environment}, None, 60)
+    return subprocess.CompletedProcess(words, code, said.decode(), complained.decode())
+
+
 def _feed(descriptor: int, given: bytes) -> None:
     with suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as pipe:
         pipe.write(given)

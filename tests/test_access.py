@@ -7,8 +7,6 @@ import json
 import logging
 import re
 import socket
-import subprocess
-import sys
 from contextlib import suppress
 
 import hypothesis
@@ -16,6 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 from faiss_memory.contracts.store import Progress
+from tests import forking
 from tests.running import ROOT, RunningService
 
 TOKEN, PUBLIC_TOKEN = "tok-3f9a1c", "pub-77b2e0"
@@ -297,10 +296,7 @@ def test_in_a_container_published_elsewhere_the_token_is_asked(client_with):
 def run(*arguments, **environment):
     """Run the command line with nothing of ours in its environment."""
     clean = {"PATH": "/usr/bin:/bin", "HOME": environment.pop("home")}
-    return subprocess.run(
-        [sys.executable, "-m", "faiss_memory", *arguments],
-        cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    return forking.completed(arguments, ROOT, {**clean, **environment})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from faiss_memory import hookimpl
 from faiss_memory.errors import ConfigError, PluginError
 from faiss_memory.plugin_host import PluginHost, section_types
 from faiss_memory.settings import Positive, Secret, environment_name, known_keys, load
+from tests import forking
 from tests.running import ROOT, RunningService
 
 
@@ -282,10 +282,7 @@ def test_the_file_on_the_command_line_wins_over_the_named_one_and_that_over_the_
 def command(*arguments, folder=ROOT, **environment):
     """Run the command line; gives the ended process."""
     kept = {name: os.environ[name] for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
-    return subprocess.run(
-        [sys.executable, "-m", "faiss_memory", *arguments],
-        cwd=folder, env={"PATH": os.defpath, **kept, **environment}, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    return forking.completed(arguments, folder, {"PATH": os.defpath, **kept, **environment})
 
 
 def test_the_settings_are_shown_with_their_origin(tmp_path):
