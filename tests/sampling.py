@@ -1,4 +1,4 @@
-"""Large matrices of cases, of which `make test` runs a sample and `make long` the rest."""
+"""Seeds and large matrices of cases, of which `make test` runs a sample and `make long` the rest."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def matrix(*dimensions: Sequence[Any]) -> list[Any]:
             product(*(range(len(values)) for values in dimensions)), product(*dimensions), strict=True
         )
     ]
+
+
+def seeds(most: int) -> list[Any]:
+    """Return the seeds of random runs, for `parametrize`; the first runs every time, the others are long."""
+    return [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, most))]

@@ -14,6 +14,7 @@ from faiss_memory.contracts.comparing import cosines, similarities, unit, with_m
 from faiss_memory.contracts.embedder import Embedding
 from faiss_memory.memory import Draft, Filter, Passage
 from faiss_memory.store.index import vector_index, vector_kinds, vector_segment
+from tests.sampling import matrix
 from tests.store.asking import nearest
 from tests.store.oracle import EmbeddedHome
 
@@ -215,7 +216,7 @@ def share_found(store, vectors, metric, where=EVERYTHING, kept=slice(None), k=10
     return found / (k * len(queries))
 
 
-@pytest.mark.parametrize(("metric", "kind"), [*product(("cosine", "dot", "euclidean"), KINDS)])
+@pytest.mark.parametrize(("metric", "kind"), matrix(("cosine", "dot", "euclidean"), list(KINDS)))
 def test_every_kind_serves_every_metric(home, metric, kind):
     count, kinds, least = KINDS[kind]
     model, vectors = with_metric(MODEL[0], metric), of_lengths(count, 1, metric)

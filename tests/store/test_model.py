@@ -189,7 +189,7 @@ class StoreIsADict(RuleBasedStateMachine):
 
 
 StoreIsADict.TestCase.settings = settings(
-    stateful_step_count=20, deadline=None, database=None,
+    max_examples=settings.default.max_examples // 2, stateful_step_count=20, deadline=None, database=None,
     suppress_health_check=list(HealthCheck), print_blob=False,
 )  # fmt: skip
 test_a_store_is_a_dict = StoreIsADict.TestCase

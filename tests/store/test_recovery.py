@@ -21,7 +21,7 @@ from faiss_memory.store import filesystem
 from faiss_memory.store.backup import restore
 from faiss_memory.store.index import catalogue_file
 from faiss_memory.store.records.schema import SCHEMA_VERSION
-from tests.sampling import matrix
+from tests.sampling import matrix, seeds
 from tests.store.asking import matching, nearest
 from tests.store.oracle import (
     EPOCH,
@@ -161,7 +161,7 @@ def test_a_flipped_bit_anywhere_in_a_small_derived_file_changes_no_answer(copy, 
         copy.close()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_a_flipped_bit_anywhere_in_the_catalogue_changes_no_answer(copy, kept, seed):
     chance, path = random.Random(seed), copy.folder / "search.db"
     for _ in range(8):
@@ -197,8 +197,9 @@ def test_a_catalogue_damaged_after_a_kill_gives_no_wrong_text_and_keeps_nobody_o
         killed.close()
 
 
-@pytest.mark.parametrize("part", ["-wal", "-shm"])
-@pytest.mark.parametrize("source", ["another store", "the same store", "noise"])
+@pytest.mark.parametrize(
+    ("source", "part"), matrix(["another store", "the same store", "noise"], ["-wal", "-shm"])
+)
 def test_a_left_over_log_of_the_catalogue_changes_no_answer(copy, kept, other, tmp_path, part, source):
     left_over = random.Random(0).randbytes(50_000)
     if source != "noise":
@@ -307,8 +308,7 @@ def damage(folder, table, column, where="1"):
     return key, at
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x80])
-@pytest.mark.parametrize("derived", ["kept", "lost"])
+@pytest.mark.parametrize(("mask", "derived"), matrix([0x01, 0x80], ["kept", "lost"]))
 def test_a_flipped_byte_in_a_text_is_never_shown(tmp_path, caplog, mask, derived):
     home, oracle = EmbeddedHome(tmp_path / "data"), Oracle()
     drafts = [Draft(text=f"{number} " + "ledger " * 5, timestamp=EPOCH) for number in range(12)]

@@ -20,6 +20,7 @@ from faiss_memory.contracts.weighing import words_of
 from faiss_memory.errors import Conflict, DiskFull, InvalidRequest, MemoryNotFound
 from faiss_memory.memory import Change, Draft, Filter
 from faiss_memory.store.index import inverted_index, vector_index, vector_segment
+from tests.sampling import seeds
 from tests.store.asking import ANYWHERE, matching, nearest, similarities
 from tests.store.oracle import (
     EPOCH,
@@ -303,7 +304,7 @@ def test_vectors_that_come_late_do_not_outlive_a_change_of_the_same_group(store)
     assert match[0].similarity == pytest.approx(1)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_racing_writers_leave_what_the_records_say(home, seed):
     store = home.open()
     add(store, *[Draft(text=f"start {n}", timestamp=EPOCH) for n in range(10)])
@@ -341,7 +342,7 @@ def test_racing_writers_leave_what_the_records_say(home, seed):
 # Finding by meaning.
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 6))])
+@pytest.mark.parametrize("seed", seeds(6))
 def test_any_filter_finds_exactly_what_matches(store, seed):
     oracle, chance = Oracle(), random.Random(seed)
     fill(store, oracle, 150, seed=seed)
@@ -461,7 +462,7 @@ def test_words_rank_as_bm25_says_through_removals_edits_and_merges(home, monkeyp
     assert_same(home.reopen(), oracle)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_of_what_is_chosen_the_store_says_which_words_of_the_query_it_holds(store, seed):
     chance = random.Random(seed)
     ids = add(store, *[some_draft(chance, project=f"p{n % 2}") for n in range(60)])
