@@ -7,13 +7,16 @@ from typing import Any
 
 
 def every(
-    values: Iterable[Any], name: Callable[[Any], object] = str
+    values: Iterable[Any] | Callable[[], Iterable[Any]], name: Callable[[Any], object] = str
 ) -> Callable[[Callable[[Any], None]], Any]:
-    """Make a test of a function that looks at one value: it is called with each, and all that are wrong are named."""
-    looked_at = list(values)
+    """Make a test of a function that looks at one value: it is called with each, and all that are wrong are named.
+
+    `values` may be what finds them, which is then asked in the test: every worker collects all tests.
+    """
 
     def made(look: Callable[[Any], None]) -> Callable[[], None]:
         def test() -> None:
+            looked_at = list(values() if callable(values) else values)
             assert looked_at
             wrong = []
             for value in looked_at:

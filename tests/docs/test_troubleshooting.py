@@ -139,7 +139,7 @@ def _letters(text: str) -> str:
 # What it quotes.
 
 
-@every(dict.fromkeys([*quotations(), *_quoted(section("README.md", "## Troubleshooting"))]))
+@every(lambda: dict.fromkeys([*quotations(), *_quoted(section("README.md", "## Troubleshooting"))]))
 def test_what_is_quoted_is_what_the_program_says(quoted):
     assert len(_letters(quoted)) >= FEWEST, "too short to be found in one place"
     assert _is_said(quoted)
@@ -150,7 +150,7 @@ def test_quotations_are_found():
     assert "port … is taken, perhaps by another FAISS Memory" in quotations()
 
 
-@every(errors(), lambda text: text.replace(HOLE, "…"))
+@every(errors, lambda text: text.replace(HOLE, "…"))
 def test_every_error_has_an_entry(text):
     explained = any(_pattern(quoted).search(text) for quoted in quotations())
     assert explained != (text in WITHOUT_ENTRY), "explain it, or say in WITHOUT_ENTRY why not"
