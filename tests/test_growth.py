@@ -141,7 +141,7 @@ ENTRIES = {
 def test_time_grows_no_faster_than_the_text(entry):
     for name, make in TEXTS.items():
         try:
-            assert_linear(ENTRIES[entry], make, most=16_000 if entry != "tokens" else 8_000)
+            assert_linear(ENTRIES[entry], make, most=6_000)
         except Exception as error:
             raise AssertionError(f"{name}: {error}") from error
 

@@ -100,7 +100,7 @@ def is_unset(field):
 
 
 @pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: kind.__name__)
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_canonical_and_lenient_spellings_are_read_alike(kind, data):
     canonical, nearly = data.draw(message(inspect.type_info(kind)))

@@ -224,7 +224,7 @@ def test_no_way_in_leaves_a_secret_in_any_file(running, cli, home):
     held = {}
     for path in home.rglob("*"):
         if path.is_file() and path.parent.name != ".git":
-            content = path.read_bytes()
+            content = path.read_bytes().strip(b"\0")  # what is kept free for a full disk is all zeros
             if names := [name for name, value in VALUES.items() if value.encode() in content]:
                 held[str(path.relative_to(home))] = names
     assert held == {}

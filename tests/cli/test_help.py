@@ -209,8 +209,9 @@ def test_every_example_runs_as_it_is_written(prepared, example):
     elif example.startswith("faiss-memory verify 1"):
         ended = prepared.shell(example)
     elif " verify" in example or " migrate" in example:
-        with RunningService(prepared.folder / "memories", fake=True) as service:
-            service.stop()
+        if not (prepared.folder / "memories").exists():
+            with RunningService(prepared.folder / "memories", fake=True) as service:
+                service.stop()
         given = {**prepared.environment, "FAISS_MEMORY_DATA_DIR": str(prepared.folder / "memories")}
         ended = CommandLine(prepared.folder, given).shell(example)
     elif example == "faiss-memory edit 1":

@@ -25,7 +25,7 @@ from tests.cli.terminals import SCRIPT, CommandLine, plain_words
 from tests.docs.documents import ROOT, anchors, blocks, read
 from tests.running import RunningService
 
-FIRST = {"claude-code", "cursor", "codex", "continue", "generic"}
+FIRST = {"claude-code", "codex", "continue"}
 """Those whose guides are followed in every run; `make long` follows the others as well."""
 NAMES = [
     "claude-code",

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.web.browsing import SCREENS
 
 
@@ -87,8 +89,11 @@ def test_letters_that_cannot_be_seen_are_shown(visit):
     visit.page.locator(".md", has_text="a⟨202E⟩b⟨200B⟩c").wait_for()
 
 
-def test_every_screen_is_there_without_an_error_on_a_narrow_display_too(visit):
+@pytest.mark.parametrize(
+    "screens", [SCREENS[:3], pytest.param(SCREENS[3:], marks=pytest.mark.web)], ids=["some", "the others"]
+)
+def test_every_screen_is_there_without_an_error_on_a_narrow_display_too(visit, screens):
     visit.page.set_viewport_size({"width": 390, "height": 844})
-    for screen in SCREENS:
+    for screen in screens:
         visit.go(screen)
         assert not visit.is_wide(), screen
