@@ -190,6 +190,25 @@ def test_keys_that_cannot_be_fetched_let_nobody_in_and_no_redirect_is_followed(c
     assert issuer.asked == 1
 
 
+ODD = [[], ["one"], {}, {"a": 1}, 5, -1, None, True, "", "odd", "\ud800", "A" * 5_000]
+
+
+@pytest.mark.parametrize(
+    "name", ["kid", "kty", "alg", "use", "crv", "n", "e", "x", "y", "key_ops", "x5c", "d"]
+)
+def test_an_odd_key_costs_that_key_alone(client, issuer, caplog, name):
+    """Also before and after the good one, and under its name."""
+    good = {key: issuer._public(key) for key in ("one", "two")}
+    odd = [{**key, "kid": "another", name: value} for key in good.values() for value in ODD]
+    odd += [*ODD, {**good["one"], "crv": [], "kty": "EC"}, {"kid": "one"}]
+    said = json.dumps({"keys": [*odd, *good.values(), *odd]}).encode()
+    issuer.instead = OK + said
+    for key in good:
+        assert asked(client, issuer.token(key)).status_code == 200
+    assert "is left out" in caplog.text
+    assert "more keys of the OAuth issuer are left out" in caplog.text
+
+
 OK = b"HTTP/1.0 200 OK\r\n\r\n"
 
 
