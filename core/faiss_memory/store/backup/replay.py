@@ -15,7 +15,7 @@ from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup.log import read_records
 from faiss_memory.store.filesystem import sync_file
 from faiss_memory.store.records import operations
-from faiss_memory.store.records.schema import strangeness
+from faiss_memory.store.records.schema import LONGEST_VALUE, acting, strangeness
 from faiss_memory.store.records.version import upgrade
 
 RECORDS_AT_ONCE = 500
@@ -49,8 +49,17 @@ def replay(
     shutil.copyfile(base, into)
     with closing(sqlite3.connect(into, isolation_level=None)) as connection:
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=MEMORY", "synchronous=OFF", "foreign_keys=ON"):
+        for pragma in (
+            "locking_mode=EXCLUSIVE",
+            "journal_mode=MEMORY",
+            "synchronous=OFF",
+            "foreign_keys=ON",
+            "ignore_check_constraints=ON",
+        ):
             connection.execute(f"PRAGMA {pragma}")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+        if (strange := acting(connection)) is not None:
+            raise StoreCorrupt(f"{base} is not as this program makes it: {strange}")
         upgrade(connection, base)  # the log may go on after the tables have changed
         if (strange := strangeness(connection)) is not None:
             raise StoreCorrupt(f"{base} is not as this program makes it: {strange}")
