@@ -19,6 +19,7 @@ from faiss_memory.http import oauth
 from faiss_memory.settings import load
 from tests.mcp.conftest import ACCEPT
 from tests.running import RunningService
+from tests.store.oracle import until
 
 URL = "https://memory.example.com"
 HOST = {"Host": "memory.example.com"}
@@ -231,8 +232,7 @@ def test_nobody_waits_for_another_who_asks_the_issuer(client, issuer, monkeypatc
     first = Thread(target=asked, args=(client, issuer.token()))
     first.start()
     try:
-        while not issuer.asked:
-            time.sleep(0.001)
+        until(lambda: issuer.asked, "the issuer is asked")
         assert asked(client, issuer.token()).status_code == 503
         assert issuer.asked == 1
     finally:
@@ -258,15 +258,14 @@ def test_a_service_answers_others_while_the_issuer_keeps_one_waiting(tmp_path, i
         answers: list[Any] = []
         waiting = Thread(target=lambda: answers.append(running.call("POST", "/mcp", LIST, bears)))
         waiting.start()
-        while not issuer.asked:
-            time.sleep(0.001)
+        until(lambda: issuer.asked, "the issuer is asked")
         began = time.monotonic()
         assert running.call("GET", "/health")[0] == 200
         assert running.call("POST", "/search", {"query": "x"}, OWNER)[0] == 200
         assert time.monotonic() - began < 3
         assert not answers
         issuer.goes_on.set()
-        waiting.join()
+        waiting.join(60)
         issuer.goes_on.clear()
         assert answers[0][0] == 503
 
