@@ -236,6 +236,9 @@ def test_an_absurd_length_is_refused_before_it_is_sent(running, length):
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 300_000 + b"\r\n\r\n", 431),
         (b"GET /" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 60_000 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 300 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b\r\n" + b" \r\n" * 300 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", 431),
     ],
 )  # fmt: skip
 def test_what_is_not_http_is_refused_in_our_form(running, sent, status):

@@ -19,6 +19,7 @@ from faiss_memory.http import oauth
 from faiss_memory.settings import load
 from tests.mcp.conftest import ACCEPT
 from tests.running import RunningService
+from tests.store.oracle import until
 
 URL = "https://memory.example.com"
 HOST = {"Host": "memory.example.com"}
@@ -190,6 +191,25 @@ def test_keys_that_cannot_be_fetched_let_nobody_in_and_no_redirect_is_followed(c
     assert issuer.asked == 1
 
 
+ODD = [[], ["one"], {}, {"a": 1}, 5, -1, None, True, "", "odd", "\ud800", "A" * 5_000]
+
+
+@pytest.mark.parametrize(
+    "name", ["kid", "kty", "alg", "use", "crv", "n", "e", "x", "y", "key_ops", "x5c", "d"]
+)
+def test_an_odd_key_costs_that_key_alone(client, issuer, caplog, name):
+    """Also before and after the good one, and under its name."""
+    good = {key: issuer._public(key) for key in ("one", "two")}
+    odd = [{**key, "kid": "another", name: value} for key in good.values() for value in ODD]
+    odd += [*ODD, {**good["one"], "crv": [], "kty": "EC"}, {"kid": "one"}]
+    said = json.dumps({"keys": [*odd, *good.values(), *odd]}).encode()
+    issuer.instead = OK + said
+    for key in good:
+        assert asked(client, issuer.token(key)).status_code == 200
+    assert "is left out" in caplog.text
+    assert "more keys of the OAuth issuer are left out" in caplog.text
+
+
 OK = b"HTTP/1.0 200 OK\r\n\r\n"
 
 
@@ -212,8 +232,7 @@ def test_nobody_waits_for_another_who_asks_the_issuer(client, issuer, monkeypatc
     first = Thread(target=asked, args=(client, issuer.token()))
     first.start()
     try:
-        while not issuer.asked:
-            time.sleep(0.001)
+        until(lambda: issuer.asked, "the issuer is asked")
         assert asked(client, issuer.token()).status_code == 503
         assert issuer.asked == 1
     finally:
@@ -239,15 +258,14 @@ def test_a_service_answers_others_while_the_issuer_keeps_one_waiting(tmp_path, i
         answers: list[Any] = []
         waiting = Thread(target=lambda: answers.append(running.call("POST", "/mcp", LIST, bears)))
         waiting.start()
-        while not issuer.asked:
-            time.sleep(0.001)
+        until(lambda: issuer.asked, "the issuer is asked")
         began = time.monotonic()
         assert running.call("GET", "/health")[0] == 200
         assert running.call("POST", "/search", {"query": "x"}, OWNER)[0] == 200
         assert time.monotonic() - began < 3
         assert not answers
         issuer.goes_on.set()
-        waiting.join()
+        waiting.join(60)
         issuer.goes_on.clear()
         assert answers[0][0] == 503
 

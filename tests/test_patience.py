@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import sys
 from collections import deque
 from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer, create_server
 
-from faiss_memory.http import patience
+from faiss_memory.http import patience, turns
 from faiss_memory.http.access import AccessControl
 from faiss_memory.http.patience import MOST_CONNECTIONS, Patience
 from faiss_memory.http.server import _Channel
@@ -61,6 +66,38 @@ def test_clients_that_do_not_read_their_answers_keep_nobody_out(running):
         assert running.call("GET", "/health")[0] == 200
 
 
+CHUNKED = b"POST /search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+SENT_FOR_READING = {
+    "heads of many lines": b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 30_000 + b"\r\n",
+    "folded lines": b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b\r\n" + b" \r\n" * 60_000 + b"\r\n",
+    "blank lines": b"\r\n\r\n" * 40_000,
+    "small chunks": CHUNKED + b"1\r\nx\r\n" * 30_000,
+}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what a thread has cost from /proc")
+@pytest.mark.parametrize("sent", SENT_FOR_READING.values(), ids=SENT_FOR_READING)
+def test_what_many_send_costs_the_loop_little_before_another_is_answered(running, sent):
+    """The loop's thread is the process' first. Measured in its CPU time, so that load beside it does not count."""
+
+    def spent():
+        thread = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/schedstat")
+        return int(thread.read_text().split()[0]) / 1e9
+
+    with ExitStack() as stack:
+        for _ in range(60):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=60))
+            client.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )  # nothing is left to read
+            client.setblocking(False)
+            with suppress(ConnectionError, BlockingIOError):
+                client.send(sent)
+        before = spent()
+        assert running.call("GET", "/health")[0] == 200
+        assert spent() - before < 0.5
+
+
 class Listener:
     """What a channel needs of its server."""
 
@@ -101,6 +138,48 @@ def begin(channel, sent):
     return channel.request.began
 
 
+def test_who_was_heard_longest_ago_is_heard_first_and_nobody_for_long(connected, monkeypatch):
+    monkeypatch.setattr(turns, "SECONDS_TO_HEAR", 0.0)  # (so that each turn hears one)
+    channels = [connected()[0] for _ in range(3)]
+    heard = []
+    for channel in channels:
+        monkeypatch.setattr(channel, "readable", lambda: False)
+        monkeypatch.setattr(channel, "writable", lambda: True)
+        monkeypatch.setattr(channel, "handle_write", partial(heard.append, channel))
+    for _ in range(4):
+        turns.turn(connected.watched, 0)
+    newest = connected()[0]
+    newest.will_close = True
+    monkeypatch.setattr(newest, "handle_write", partial(heard.append, newest))
+    turns.turn(connected.watched, 0)
+    assert heard == [*channels, channels[0], newest]
+
+
+def test_all_who_wait_are_taken_in_one_turn(running_listener):
+    listener, watched, port = running_listener
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+        turns.turn(watched, 1)
+        assert len(listener.active_channels) == 20
+        for channel in list(listener.active_channels.values()):
+            channel.handle_close()
+
+
+@pytest.fixture
+def running_listener():
+    """A server whose loop is not run; gives its listener, what it watches, and its port."""
+    watched = {}
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        server = create_server(Mock(), map=watched, sockets=[listening], _dispatcher=Mock())
+        (listener,) = [part for part in watched.values() if isinstance(part, TcpWSGIServer)]
+        turns.accept_all(listener)
+        yield listener, watched, listening.getsockname()[1]
+        server.close()
+
+
 def test_a_connection_that_says_nothing_goes(connected):
     channel, _ = connected()
     assert not channel.is_too_slow(channel._free_since + 14)
@@ -127,9 +206,6 @@ def test_a_body_is_waited_for_as_long_as_it_comes_at_a_pace(connected, kind):
     channel.received(b"x" * 50_000)
     assert not channel.is_too_slow(head_at + 75)
     assert channel.is_too_slow(head_at + 85)
-
-
-CHUNKED = b"POST /search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.mark.parametrize("begun", [b"", b"1;a=", b"1\r\n{\r\n", b"0\r\n", b"0\r\na: b\r\n"])

@@ -351,6 +351,26 @@ def test_nothing_but_rows_comes_with_an_archive(service, archive, tmp_path):
     assert service.call("POST", "/restore", {"backup": earlier})[0] == 200
 
 
+SLOW = "printf('%.*c', 10000000, 'x')"
+CALCULATING = {
+    "a column": f"ALTER TABLE memories ADD COLUMN more AS ({SLOW})",
+    "a column of another table": f"CREATE TABLE more (a, b AS ({SLOW}))",
+    "a default": f"CREATE TABLE more (a, b DEFAULT ({SLOW}))",
+    "an index": f"CREATE INDEX more ON memories (text || {SLOW})",
+    "an index of some rows": f"CREATE INDEX more ON memories (text) WHERE length({SLOW}) = id",
+    "a table that a module makes": "CREATE VIRTUAL TABLE more USING fts5(a)",
+    "a view": "CREATE VIEW more AS SELECT 1",
+}
+
+
+@pytest.mark.parametrize("what", CALCULATING)
+def test_an_archive_whose_tables_calculate_is_refused_before_they_do(service, archive, tmp_path, what):
+    before = texts(service)
+    status, answer = send(service, spoilt(archive, tmp_path, run(CALCULATING[what])))
+    assert (status, "it holds the " in answer["description"]) == (400, True), answer
+    assert texts(service) == before
+
+
 # A backup and a data folder.
 
 

@@ -117,15 +117,20 @@ class Watched:
         return len(self.descriptors()) <= descriptors + READERS and self.threads() <= threads
 
 
+SECONDS_TO_SETTLE = 120
+
+
 def settled(watched):
     """Wait until what the rounds have begun has ended; gives what is left."""
     last = None
+    deadline = time.monotonic() + SECONDS_TO_SETTLE
     while (now := (len(watched.descriptors()), watched.threads())) != last:
+        assert time.monotonic() < deadline, f"it never settles: {last}, then {now} descriptors and threads"
         last = now
         health = watched.call("GET", "/health")
         assert health["problems"] == []
         until(lambda: not watched.call("GET", "/health")["rebuilding"], "all is rebuilt")
-        time.sleep(0.2)
+        time.sleep(0.2)  # (two looks that far apart are the same once nothing is under way)
     return now
 
 

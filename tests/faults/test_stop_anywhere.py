@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -143,6 +144,12 @@ def is_alive(pid):
     return True
 
 
+def _spent(pid):
+    """Return the seconds of CPU that a process has taken, in all of its threads."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.faults
 def test_sigterm_in_the_middle_of_a_long_batch_of_the_real_model(tmp_path, model_cache, tally):
     """The threads of the model's library abort the process, if the interpreter is taken apart beneath them."""
@@ -154,7 +161,8 @@ def test_sigterm_in_the_middle_of_a_long_batch_of_the_real_model(tmp_path, model
         with ThreadPoolExecutor(4) as pool:
             for part in range(4):
                 pool.submit(_try, service, {"memories": long[part::4]})
-            time.sleep(2)  # so that the model is in the middle of it
+            begun = _spent(service.process.pid)
+            until(lambda: _spent(service.process.pid) > begun + 2, "the model is in the middle of it")
             service.process.send_signal(signal.SIGTERM)
             code = service.process.wait(timeout=WAITED)
         said = service.log.read_text()

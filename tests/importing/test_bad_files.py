@@ -16,7 +16,9 @@ from hypothesis import given, strategies as st
 from faiss_memory import InvalidRequest, LeftOut
 from faiss_memory_plugins.importers.plugin import register_importers
 from faiss_memory_plugins.importers.reading import texts
+from faiss_memory_plugins.importers.reading.databases import opened, rows
 from faiss_memory_plugins.importers.reading.json_items import items_of
+from tests.growth import assert_linear
 from tests.importing_stores import ENGRAM, database, read, rival_database, rival_text
 
 
@@ -179,12 +181,82 @@ def test_a_database_that_would_calculate_for_ever_is_refused(tmp_path):
     assert (records, list(left)) == ([], ["Chroma's documents"])
 
 
-def test_a_value_longer_than_any_memory_is_not_made(tmp_path):
-    sql = OPEN_MEMORY.replace("content,", "content AS (hex(zeroblob(100000000))),").replace("'kept', ", "")
-    sql = sql.replace("VALUES", "(id, app_id, state) VALUES", 1) + "CREATE TABLE apps (id, name);"
-    _, records, left = read(database(tmp_path / "openmemory.db", sql))
-    assert records == []
-    assert "too big" in left["table memories"]
+EXPENSIVE = "AS (printf('%.*c', 1000000, 'x'))"
+
+
+def test_a_column_that_is_calculated_is_not_read(tmp_path):
+    needed = OPEN_MEMORY.replace("content,", f"content {EXPENSIVE},").replace("'kept', ", "")
+    needed = needed.replace("VALUES", "(id, app_id, state) VALUES", 1) + "CREATE TABLE apps (id, name);"
+    with pytest.raises(InvalidRequest, match="no stored columns content"):
+        read(database(tmp_path / "openmemory.db", needed))
+
+
+def test_a_calculated_column_that_is_not_needed_keeps_nothing_back(tmp_path):
+    more = OPEN_MEMORY + f"ALTER TABLE memories ADD COLUMN more {EXPENSIVE};"
+    more += "CREATE TABLE apps (id, name);"
+    _, records, left = read(database(tmp_path / "openmemory.db", more))
+    assert ([one.text for one in records], left) == (["kept"], {})
+
+
+def test_no_reader_of_a_database_reads_what_is_calculated(tmp_path):
+    with closing(sqlite3.connect(database(tmp_path / "d.db", f"CREATE TABLE t (a, b {EXPENSIVE});"))) as made:
+        made.execute("INSERT INTO t VALUES (1)")
+        made.execute("CREATE VIRTUAL TABLE v USING fts5(a)")
+        made.commit()
+    with opened(tmp_path / "d.db") as connection:
+        assert list(map(dict, rows(connection, "t", "rowid"))) == [{"a": 1}]
+        for asked in (
+            "SELECT b FROM t",
+            "SELECT * FROM T",
+            "SELECT a FROM t ORDER BY B",
+            "SELECT count(*) FROM v",
+        ):
+            with pytest.raises(sqlite3.DatabaseError, match=r"prohibited|not authorized"):
+                connection.execute(asked).fetchall()
+
+
+def _alike(size):
+    """Make databases in which all rows have the same key: a join would have the square or the cube of them."""
+    many = f"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {size})"
+    chroma = f"""{CHROMA} CREATE TABLE segments (id, collection, scope); CREATE TABLE max_seq_id (segment_id, seq_id);
+        CREATE TABLE embeddings_queue (seq_id INTEGER, operation, topic, id, metadata);
+        INSERT INTO segments {many} SELECT 's', 'c', 'METADATA' FROM c;
+        INSERT INTO collections {many} SELECT 'c', 'mem0' FROM c;
+        INSERT INTO embeddings {many} SELECT 1, 's', 'e' FROM c;
+        INSERT INTO embedding_metadata {many} SELECT 1, x, 'v', NULL, NULL, NULL FROM c;
+        INSERT INTO max_seq_id {many} SELECT 's', 0 FROM c;
+        INSERT INTO embeddings_queue {many} SELECT x, 0, 't/c', 'q' || x, '{{"data": "d"}}' FROM c;"""
+    openmemory = f"""CREATE TABLE memories (id, app_id, content, state); CREATE TABLE apps (id, name);
+        CREATE TABLE categories (id, name); CREATE TABLE memory_categories (memory_id, category_id);
+        INSERT INTO memories {many} SELECT 1, 1, 'x', 'active' FROM c;
+        INSERT INTO categories {many} SELECT 1, x FROM c;
+        INSERT INTO memory_categories {many} SELECT 1, 1 FROM c;"""
+    return {"chroma.sqlite3": chroma, "openmemory.db": openmemory}
+
+
+@pytest.mark.parametrize("name", _alike(1))
+def test_rows_of_the_same_key_are_read_in_time_that_grows_with_them(tmp_path, name):
+    def make(size):
+        path = tmp_path / str(size) / name
+        path.parent.mkdir(exist_ok=True)
+        return path if path.exists() else database(path, _alike(size)[name])
+
+    kind = {"chroma.sqlite3": "mem0", "openmemory.db": "openmemory"}[name]
+    (importer,) = [one for one in register_importers() if one.name == kind]
+    assert_linear(lambda path: list(importer.read(path)), make, most=2_000)
+
+
+def test_a_long_name_is_not_repeated_in_all_that_name_it(tmp_path):
+    path = tmp_path / "memory.jsonl"
+    observations = list(map(str, range(1000)))
+    lines = [
+        {"type": "entity", "name": name, "entityType": "t", "observations": observations}
+        for name in ("n" * 100_000, "n")
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    _, records, left = read(path)
+    assert (len(records), list(left)) == (1000, ["line 1"])
+    assert "1,000 characters" in left["line 1"]
 
 
 def pickled_point(payload, key="1"):

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from faiss_memory.contracts.http import Page, Route
 from faiss_memory.errors import NotReady
@@ -32,8 +33,14 @@ SECONDS_KEPT = 3600.0
 SECONDS_BETWEEN_FETCHES = 10.0
 SECONDS_TO_FETCH = 5.0
 MOST_BYTES = 1024 * 1024
+MOST_TOLD = 5
+"""Keys whose fault is told in the log."""
 LEEWAY = 30
 """Seconds that clocks may differ."""
+
+_ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, jwt.PyJWTError,
+        UnsupportedAlgorithm)  # fmt: skip
+"""What reading a key that a stranger wrote raises."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -75,19 +82,14 @@ class Keys:
 
     def _fetch(self) -> None:
         try:
-            found = jwt.PyJWKSet.from_dict(json.loads(self._answer())).keys
-            keys = {str(key.key_id): key for key in found if key.key_id}
-        except (
-            OSError,
-            HTTPException,
-            ValueError,
-            TypeError,
-            AttributeError,
-            RecursionError,
-            jwt.PyJWTError,
-        ) as error:
+            keys, left_out = _usable(json.loads(self._answer()))
+        except (OSError, HTTPException, ValueError, RecursionError) as error:
             log.warning("the keys of the OAuth issuer cannot be fetched from %s: %s", self._address, error)
             return
+        for place, reason in left_out[:MOST_TOLD]:
+            log.warning("key %d of the OAuth issuer at %s is left out: %s", place, self._address, reason)
+        if len(left_out) > MOST_TOLD:
+            log.warning("%d more keys of the OAuth issuer are left out", len(left_out) - MOST_TOLD)
         self._keys, self._fetched = keys, time.monotonic()
 
     def _answer(self) -> bytes:
@@ -102,6 +104,46 @@ class Keys:
                         f"they are more than {MOST_BYTES:,} bytes, or take more than {SECONDS_TO_FETCH:.0f} s"
                     )
         return said
+
+
+def _usable(said: Any) -> tuple[dict[str, jwt.PyJWK], list[tuple[int, str]]]:
+    """Return those keys of a set that a token can be checked with, by their ids, and why which others are left out.
+
+    A set holds keys for other uses and of kinds yet unknown (RFC 7517, 5): each is looked at by itself. Raises
+    ValueError if none can be used.
+    """
+    entries = said.get("keys") if isinstance(said, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError("what it answers is no set of keys (RFC 7517)")
+    keys: dict[str, jwt.PyJWK] = {}
+    left_out: list[tuple[int, str]] = []
+    for place, entry in enumerate(entries, 1):
+        try:
+            key = _key(entry)
+        except _ODD as error:
+            left_out.append((place, str(error)[:200] or type(error).__name__))
+        else:
+            keys[key.key_id or ""] = key
+    if not keys:
+        reasons = "; ".join(f"key {place}: {reason}" for place, reason in left_out[:MOST_TOLD])
+        raise ValueError(f"none of its {len(entries):,} keys can be used ({reasons})")
+    return keys, left_out
+
+
+def _key(entry: Any) -> jwt.PyJWK:
+    if not isinstance(entry, dict):
+        raise ValueError("it is no object")
+    for name in ("kid", "kty", "alg", "crv", "use"):
+        if name in entry and not isinstance(entry[name], str):
+            raise ValueError(f"its `{name}` is no text")
+    if not entry.get("kid"):
+        raise ValueError("it has no `kid`, by which a token would name it")
+    if entry.get("use", "sig") != "sig":
+        raise ValueError("it is not for signatures")
+    key = jwt.PyJWK(entry)
+    if key.algorithm_name not in ALGORITHMS:
+        raise ValueError(f"its algorithm {key.algorithm_name} is not one of {', '.join(ALGORITHMS)}")
+    return key
 
 
 class SignIn:

@@ -40,6 +40,8 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
         self._is_refused = False
         self._lingering_since: float | None = None
         self._read_away = 0
+        self.heard_at = 0.0
+        """When the loop last did something for it; see `turns`."""
         super().__init__(*arguments, **named)
 
     def service(self) -> None:

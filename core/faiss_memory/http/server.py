@@ -24,7 +24,8 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from faiss_memory.address import FILE
 from faiss_memory.errors import ConfigError
 from faiss_memory.http.patience import MOST_CONNECTIONS, Patience, PatientChannel
-from faiss_memory.http.uploads import Parser, Uploads
+from faiss_memory.http.turns import accept_all, turn
+from faiss_memory.http.uploads import MOST_OF_A_HEAD, Parser, Uploads
 from faiss_memory.private import make_private, write_private
 from faiss_memory.safe_files import read_own
 from faiss_memory.schema import ErrorAnswer
@@ -141,7 +142,9 @@ class _Channel(PatientChannel):
         return not self._waits and bool(super().readable())
 
     def received(self, data: bytes) -> bool:
-        """Read what has come."""
+        """Read what has come. Blank lines before a request are skipped at once (RFC 9112, 2.2), not one by one."""
+        if self.request is None:
+            data = data.lstrip(b"\r\n")
         taken: bool = super().received(data)
         request = self.request
         if request is not None and request.undecided is not None:
@@ -220,15 +223,16 @@ class Server:
             ident="faiss-memory",
             # We decide by these headers who came through a proxy, so they must not be taken away.
             clear_untrusted_proxy_headers=False,
-            # Read whole up to this size, so that a client that sends a little too much gets to read our 413.
-            max_request_body_size=max(64 * 1024 * 1024, 2 * self._settings.limits.body_bytes),
+            max_request_body_size=self._settings.limits.body_bytes + 1,
             # Met only if so many are being answered at once that none can go: then the rest waits in the backlog.
             connection_limit=2 * MOST_CONNECTIONS,
+            max_request_header_size=MOST_OF_A_HEAD,
             # An idle assistant keeps its connection so long; for other waiting see `patience`.
             channel_timeout=120,
         )
         for listener in self._listeners():
             listener.channel_class = partial(_Channel, uploads, lambda: self._stopping, self._decided)
+            accept_all(listener)
         patience = Patience()
         while not self._stopping:
             self._turn(1.0)
@@ -251,7 +255,7 @@ class Server:
         return any(channel.requests or channel.request or channel.total_outbufs_len for channel in channels)
 
     def _turn(self, timeout: float) -> None:
-        wasyncore.loop(timeout=timeout, map=self._map, use_poll=True, count=1)
+        turn(self._map, timeout)
         while self._decided:
             self._decided.popleft().go_on()
 

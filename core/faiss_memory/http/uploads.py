@@ -23,7 +23,7 @@ import falcon
 from waitress.buffers import FileBasedBuffer
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.receiver import ChunkedReceiver, FixedStreamReceiver
-from waitress.utilities import BadRequest, Error
+from waitress.utilities import BadRequest, Error, RequestEntityTooLarge, RequestHeaderFieldsTooLarge
 
 from faiss_memory.errors import MemoryServiceError, NotAllowed
 from faiss_memory.http.access import AccessControl, check_owner, rights_of
@@ -32,6 +32,10 @@ from faiss_memory.settings import Settings
 
 log = logging.getLogger("faiss_memory.http")
 
+MOST_OF_A_HEAD = 64 * 1024
+"""Bytes of a request's head."""
+MOST_LINES_OF_A_HEAD = 200
+"""Each is read by the server's loop, while everybody waits; a browser behind two proxies sends some 40."""
 MOST_OF_A_CHUNK_HEAD = 16 * 1024
 """Bytes of the line that says how long a chunk is, and of what may follow the last chunk."""
 
@@ -57,6 +61,16 @@ class Uploads:
         self._limit = settings.limits.archive_bytes
         self._settings = settings
         self._access = access
+
+        self.most_of_a_body = settings.limits.body_bytes
+        """Of a body that is no file."""
+
+    def too_large(self) -> Refusal:
+        """Return how a body that is no file is refused where it is too large to be read."""
+        return Refusal(
+            falcon.HTTP_413,
+            f"the body is larger than {self.most_of_a_body:,} bytes (setting limits.body_bytes); send less at once",
+        )
 
     @property
     def _folder(self) -> Path:
@@ -137,6 +151,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
     adj: Any
     body_rcv: Any
+    error: Error | None
 
     def __init__(
         self, adjustments: Any, uploads: Uploads, client: tuple[Any, ...], asked: Callable[[], Any]
@@ -160,6 +175,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         if self._refusal is not None:
             return len(data)  # nobody reads on where a body was refused
         consumed: int = super().received(data)
+        if isinstance(self.error, RequestEntityTooLarge):
+            self.error = self._uploads.too_large()
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
@@ -167,6 +184,13 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
         By which of the two a proxy goes is not known: what it takes for a body, another may take for a request.
         """
+        if header_plus.count(b"\r\n") > MOST_LINES_OF_A_HEAD:
+            super().parse_header(b"GET / HTTP/1.0\r\n")
+            self.error = RequestHeaderFieldsTooLarge(
+                f"a request's head has at most {MOST_LINES_OF_A_HEAD} lines"
+            )
+            self.completed = True
+            return
         names = {line.partition(b":")[0].strip().lower() for line in header_plus.split(b"\r\n")[1:]}
         coded = b"transfer-encoding" in names
         if coded and b"content-length" in names:
@@ -182,8 +206,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
                 self.expect_continue = False  # waitress would wait for the body for ever
             return
         environment = self._environment()
-        if self._uploads.meant(self.command, self.path):
-            self.adj = _Limited(self.adj, sys.maxsize)  # another limit is kept to
+        if not self.chunked:
+            self.adj = _Limited(self.adj, sys.maxsize)  # `settle` looks at how long it says to be
         self._continues, self.expect_continue = self.expect_continue, False
         self.undecided = environment
         if self._uploads.decides_at_once(environment):
@@ -206,6 +230,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         elif refusal is not None and self.content_length <= MOST_OF_WHO_IS_NOT_LET_IN:
             self.adj = _Limited(self.adj, MOST_OF_WHO_IS_NOT_LET_IN + 1)  # also of a body in chunks
             refusal = None
+        elif refusal is None and self.content_length > self._uploads.most_of_a_body:
+            refusal = self._uploads.too_large()
         self._refusal = refusal
         if refusal is not None:
             self.error, self.completed = refusal, True

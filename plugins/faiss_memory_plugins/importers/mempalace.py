@@ -13,7 +13,15 @@ from faiss_memory import Importer, LeftOut, Record
 from faiss_memory_plugins.importers.mempalace_export import exported, is_export
 from faiss_memory_plugins.importers.reading.chroma import FILE as CHROMA, Document, documents, is_chroma
 from faiss_memory_plugins.importers.reading.databases import Row, has_table, opened, records_of, rows
-from faiss_memory_plugins.importers.reading.values import as_json, end_of, filled, text_of, when, words
+from faiss_memory_plugins.importers.reading.values import (
+    as_json,
+    end_of,
+    filled,
+    name_of,
+    text_of,
+    when,
+    words,
+)
 
 _OWN = "sqlite_exact.sqlite3"
 _FACTS = "knowledge_graph.sqlite3"
@@ -122,7 +130,7 @@ def _facts(file: Path) -> Iterator[Record | LeftOut]:
     with opened(
         file, triples=("id", "subject", "predicate", "object"), entities=("id", "name")
     ) as connection:
-        names = {str(row["id"]): text_of(row["name"]) for row in rows(connection, "entities", "rowid")}
+        names = {str(row["id"]): name_of(row["name"]) for row in rows(connection, "entities", "rowid")}
         yield from records_of(rows(connection, "triples", "rowid"), "triples", lambda row: _fact(row, names))
 
 

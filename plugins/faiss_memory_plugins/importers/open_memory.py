@@ -14,7 +14,7 @@ from faiss_memory import Importer, LeftOut, Record, located, open_file
 from faiss_memory_plugins.importers.reading.databases import has_table, opened, records_of, rows
 from faiss_memory_plugins.importers.reading.json_items import first_item, items_of
 from faiss_memory_plugins.importers.reading.texts import json_lines
-from faiss_memory_plugins.importers.reading.values import as_json, filled, text_of, when, words
+from faiss_memory_plugins.importers.reading.values import as_json, filled, name_of, text_of, when, words
 from faiss_memory_plugins.importers.reading.zips import is_zip
 
 _FIELDS = {"id", "content", "state"}
@@ -99,23 +99,24 @@ def _document(path: Path) -> Iterator[Record | LeftOut]:
 
 
 def _names(items: Iterator[Any]) -> dict[str, str]:
-    return {str(one.get("id")): text_of(one.get("name")) for one in items if isinstance(one, dict)}
+    return {str(one.get("id")): name_of(one.get("name")) for one in items if isinstance(one, dict)}
 
 
 def _database(path: Path) -> Iterator[Record | LeftOut]:
     with opened(path, memories=("id", "content", "state")) as connection:
-        apps = {row["id"]: row["name"] for row in connection.execute("SELECT id, name FROM apps")}
+        apps = {row["id"]: name_of(row["name"]) for row in connection.execute("SELECT id, name FROM apps")}
+        categories = {
+            row["id"]: name_of(row["name"]) for row in connection.execute("SELECT id, name FROM categories")
+        }
         named: dict[Any, list[str]] = {}
-        for key, name in connection.execute(
-            "SELECT m.memory_id, c.name FROM memory_categories m JOIN categories c ON c.id = m.category_id "
-            "ORDER BY c.name"
-        ):
-            named.setdefault(key, []).append(name)
+        for key, category in connection.execute("SELECT memory_id, category_id FROM memory_categories"):
+            if category in categories:
+                named.setdefault(key, []).append(categories[category])
         yield from records_of(
             rows(connection, "memories", "rowid"),
             "memories",
             lambda row: _record(
-                {**row, "categories": named.get(row["id"], []), "app": apps.get(row.get("app_id"))},
+                {**row, "categories": sorted(named.pop(row["id"], [])), "app": apps.get(row.get("app_id"))},
                 "a memory",
             ),
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from faiss_memory import Importer, LeftOut, Record, located, open_file
 from faiss_memory_plugins.importers.reading.texts import json_lines, opened_text
-from faiss_memory_plugins.importers.reading.values import as_json, text_of, words
+from faiss_memory_plugins.importers.reading.values import MOST_OF_A_NAME, as_json, name_of, text_of, words
 
 _HEAD = 4096
 _FIRST = re.compile(r'\s*\{\s*"type"\s*:\s*"(entity|relation)"')
@@ -37,19 +37,23 @@ class ServerMemory(Importer):
                 if isinstance(row, LeftOut):
                     yield row
                     continue
-                found = list(_records(row))
+                found = _records(row)
+                first = next(found, None)
+                yield first or LeftOut(
+                    f"line {number}",
+                    "it says nothing: no observation, and no relation, or with a name of more than "
+                    f"{MOST_OF_A_NAME:,} characters",
+                )
                 yield from found
-                if not found:
-                    yield LeftOut(f"line {number}", "it says nothing: no observation, and no relation")
 
 
 def _records(row: Any) -> Iterator[Record]:
     if not isinstance(row, dict):
         return
     if row.get("type") == "entity":
-        name = text_of(row.get("name"))
+        name = name_of(row.get("name"))
         for said in map(text_of, as_json(row.get("observations"), [])):
-            if said:
+            if said and name:
                 yield Record(key=json.dumps([name, said]), text=f"{name}: {said}", tags=words([row.get("entityType")]),
                              metadata={"entity": name})  # fmt: skip
     elif row.get("type") == "relation":

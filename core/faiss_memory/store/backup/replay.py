@@ -15,7 +15,7 @@ from faiss_memory.safe_files import open_own
 from faiss_memory.store.backup.log import read_records
 from faiss_memory.store.filesystem import sync_file
 from faiss_memory.store.records import operations
-from faiss_memory.store.records.schema import strangeness
+from faiss_memory.store.records.schema import LONGEST_VALUE, acting, strangeness
 from faiss_memory.store.records.version import upgrade
 
 RECORDS_AT_ONCE = 500
@@ -48,12 +48,7 @@ def replay(
         Path(f"{into}{leftover}").unlink(missing_ok=True)
     shutil.copyfile(base, into)
     with closing(sqlite3.connect(into, isolation_level=None)) as connection:
-        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=MEMORY", "synchronous=OFF", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        upgrade(connection, base)  # the log may go on after the tables have changed
-        if (strange := strangeness(connection)) is not None:
-            raise StoreCorrupt(f"{base} is not as this program makes it: {strange}")
+        _made_ours(connection, base)
         sizes = [_size(stretch) for stretch in stretches]
         for number, stretch in enumerate(stretches):
             step = partial(_tell, progress, sum(sizes[:number]), max(1, sum(sizes)))
@@ -64,6 +59,21 @@ def replay(
     with open_own(into) as file:
         sync_file(file.fileno())
     return seq
+
+
+def _made_ours(connection: sqlite3.Connection, base: Path) -> None:
+    """Prepare a copy of a base for the log. Raises StoreCorrupt where it is not as this program makes it."""
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=MEMORY", "synchronous=OFF", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA ignore_check_constraints=ON")  # (they may calculate, and stay behind)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+    strange = acting(connection)
+    if strange is None:
+        upgrade(connection, base)  # the log may go on after the tables have changed
+        strange = strangeness(connection)
+    if strange is not None:
+        raise StoreCorrupt(f"{base} is not as this program makes it: {strange}")
 
 
 def _checked(connection: sqlite3.Connection, base: Path, until_seq: int | None) -> int:

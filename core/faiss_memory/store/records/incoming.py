@@ -40,12 +40,10 @@ from faiss_memory.store.records.incoming_rows import (
 )
 from faiss_memory.store.records.reader import are_sound, is_sound_key
 from faiss_memory.store.records.rows import MEMORY_COLUMNS, checksum, from_row, texts_of
-from faiss_memory.store.records.schema import SCHEMA, SCHEMA_VERSION, TABLES
+from faiss_memory.store.records.schema import LONGEST_VALUE, SCHEMA, SCHEMA_VERSION, TABLES
 from faiss_memory.uids import is_uid
 
 VECTORS_AT_ONCE = 1000
-LONGEST_VALUE = 1 << 26
-"""Bytes of one value of a stranger's database."""
 
 
 class Rules(NamedTuple):
@@ -201,15 +199,15 @@ def _check_beside(connection: sqlite3.Connection) -> None:
 def _check_passages(connection: sqlite3.Connection, models: Mapping[int, ModelRow]) -> None:
     vectors: list[bytes] = []
     last = ""
-    sql = (
-        "SELECT p.id, memory, start, end, p.crc, key_crc, model, vector, text, cues FROM passages p"
-        " JOIN memories m ON m.id = memory ORDER BY model"
-    )
-    for *row, text, cues in connection.execute(sql):
+    sql = "SELECT id, memory, start, end, crc, key_crc, model, vector FROM passages ORDER BY model, memory"
+    memory, cues, length = 0, 0, 0
+    for row in connection.execute(sql):
         passage = _converted(row, PassageRow, f"passage {row[0]!r}")
         what = f"passage {passage.id} of memory {passage.memory}"
-        is_cue = -len(texts_of(cues)) <= passage.start == passage.end < 0
-        if not is_cue and not 0 <= passage.start <= passage.end <= len(text):
+        if passage.memory != memory:  # (once for all of its passages: there may be very many)
+            memory, (cues, length) = passage.memory, _room(connection, passage.memory)
+        is_cue = -cues <= passage.start == passage.end < 0
+        if not is_cue and not 0 <= passage.start <= passage.end <= length:
             raise Inadmissible(f"{what} lies outside its text and is no cue")
         if checksum(passage.vector) != passage.crc or not is_sound_key(row, passage.model):
             raise Inadmissible(f"{what}: its checksum does not match its content")
@@ -222,6 +220,14 @@ def _check_passages(connection: sqlite3.Connection, models: Mapping[int, ModelRo
         vectors.append(passage.vector)
         last = model.identity
     _check_vectors(vectors, last)
+
+
+def _room(connection: sqlite3.Connection, memory: int) -> tuple[int, int]:
+    """Return how many cues a memory has, and how long its text is. Raises Inadmissible."""
+    row = connection.execute("SELECT cues, text FROM memories WHERE id = ?", (memory,)).fetchone()
+    if row is None:
+        raise Inadmissible(f"it holds passages of memory {memory}, and no memory {memory}")
+    return len(texts_of(row[0])), len(row[1])
 
 
 def _check_vectors(vectors: list[bytes], model: str) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
 
 from faiss_memory.store.records.rows import checksum
 
 SCHEMA_VERSION = 6
+LONGEST_VALUE = 1 << 26
+"""Bytes of one value of a stranger's database."""
 
 _ORIGINS = """
 CREATE TABLE origins (                      -- of memories that were built from a file
@@ -137,6 +141,12 @@ CREATE INDEX retries_by_age ON retries (made);
 {_ORIGINS}{_PURGED}{_USES}{_STATES_BESIDE}"""
 
 
+_CALCULATED = re.compile(r"\bDEFAULT\s*\(", re.IGNORECASE)
+_ONLY_SOME = re.compile(r"\bWHERE\b", re.IGNORECASE)
+_EXPRESSION = -2
+"""The number of what an index is made of, and is no column."""
+
+
 def _columns() -> dict[str, tuple[str, ...]]:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(SCHEMA)
@@ -156,15 +166,48 @@ TABLES = _columns()
 def strangeness(connection: sqlite3.Connection) -> str | None:
     """Return which table or index a database lacks, or what acts by itself in it, if there is such."""
     found = set(connection.execute("SELECT type, name FROM sqlite_master").fetchall())
-    acting = [f"{kind} {name}" for kind, name in sorted(found) if kind in ("trigger", "view")]
-    missing = [f"{kind} {name}" for kind, name in sorted(_expected() - found)]
-    if acting:
-        return f"it holds the {acting[0]}"
-    return f"it lacks the {missing[0]}" if missing else None
+    missing = [f"{kind} {name}" for kind, name in sorted(_expected().keys() - found)]
+    return acting(connection) or (f"it lacks the {missing[0]}" if missing else None)
+
+
+def acting(connection: sqlite3.Connection) -> str | None:
+    """Return what acts or calculates by itself in a database when it is read or written, if there is such.
+
+    To be asked before anything else is: who made the file may have meant a statement of ours never to end.
+    """
+    parts = connection.execute(
+        "SELECT type, name, rootpage, sql FROM sqlite_master ORDER BY type, name"
+    ).fetchall()
+    for kind, name, root, sql in parts:
+        if kind in ("trigger", "view") or not root:
+            return f"it holds the {kind} {name}"
+        if kind == "table" and (_CALCULATED.search(sql) or _has_generated(connection, name)):
+            return f"it holds the table {name}, in which values are calculated"
+        if (
+            kind == "index"
+            and sql
+            and sql != _expected().get((kind, name))
+            and _calculates(connection, name, sql)
+        ):
+            return f"it holds the index {name}, for which values are calculated"
+    return None
+
+
+def _has_generated(connection: sqlite3.Connection, table: str) -> bool:
+    columns = connection.execute("SELECT hidden FROM pragma_table_xinfo(?)", (table,))
+    return any(hidden for (hidden,) in columns)
+
+
+def _calculates(connection: sqlite3.Connection, index: str, sql: str) -> bool:
+    """Return whether an index is of an expression, or of those rows only for which one holds."""
+    parts = connection.execute("SELECT cid FROM pragma_index_xinfo(?)", (index,))
+    return _ONLY_SOME.search(sql) is not None or any(number == _EXPRESSION for (number,) in parts)
 
 
 @cache
-def _expected() -> frozenset[tuple[str, str]]:
+def _expected() -> Mapping[tuple[str, str], str | None]:
+    """Return how each of our tables and indexes is made, by its kind and its name."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(SCHEMA)
-        return frozenset(connection.execute("SELECT type, name FROM sqlite_master").fetchall())
+        made = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        return {(kind, name): sql for kind, name, sql in made}

@@ -14,22 +14,15 @@ from faiss_memory_plugins.importers.reading.databases import columns_of, has_tab
 from faiss_memory_plugins.importers.reading.values import as_json
 
 FILE = "chroma.sqlite3"
+_NONE: tuple[Any, Any] = (None, ())
 _DOCUMENT = "chroma:document"
 _ADD, _UPDATE, _UPSERT, _DELETE = range(4)
-_STORED = """
-    SELECT c.name AS collection, e.embedding_id AS id, m.key, m.string_value, m.int_value, m.float_value, m.bool_value
-    FROM embeddings e JOIN segments s ON s.id = e.segment_id JOIN collections c ON c.id = s.collection
-    LEFT JOIN embedding_metadata m ON m.id = e.id
-    ORDER BY e.id, m.key
+_EMBEDDINGS = "SELECT id, segment_id, embedding_id FROM embeddings WHERE typeof(id) = 'integer' ORDER BY id"
+_FIELDS = """
+    SELECT id, key, string_value, int_value, float_value, bool_value FROM embedding_metadata
+    WHERE typeof(id) = 'integer' ORDER BY id, key
 """
-_WAITING = """
-    SELECT c.name AS collection, q.id, q.operation, q.metadata FROM embeddings_queue q
-    JOIN collections c ON q.topic LIKE '%/' || c.id
-    JOIN segments s ON s.collection = c.id AND s.scope = 'METADATA'
-    LEFT JOIN max_seq_id m ON m.segment_id = s.id
-    WHERE m.seq_id IS NULL OR q.seq_id > m.seq_id
-    ORDER BY q.seq_id
-"""
+_WAITING = "SELECT seq_id, topic, id, operation, metadata FROM embeddings_queue ORDER BY seq_id"
 
 
 @dataclass
@@ -51,22 +44,17 @@ def is_chroma(path: Path) -> bool:
 
 def documents(connection: sqlite3.Connection) -> Iterator[Document | LeftOut]:
     """Yield the documents of all collections: those that are stored, as what waits in the queue has changed them."""
-    try:
-        waiting = list(connection.execute(_WAITING)) if columns_of(connection, "max_seq_id") else []
-    except sqlite3.Error as error:
-        waiting = []
-        yield LeftOut("what Chroma has not yet stored", f"it cannot be read ({error})")
     queue: dict[tuple[str, str], list[Any]] = {}
-    for row in waiting:
-        queue.setdefault((row["collection"], row["id"]), []).append(row)
     try:
-        for (collection, key), found in groupby(
-            connection.execute(_STORED), lambda row: (row["collection"], row["id"])
-        ):
-            stored = Document(collection, key)
-            for row in found:
-                _set(stored, row["key"], _value(row))
-            changed = _changed(stored, queue.pop((collection, key), ()))
+        if columns_of(connection, "max_seq_id"):
+            for collection, row in _waiting(connection):
+                queue.setdefault((collection, row["id"]), []).append(row)
+    except sqlite3.Error as error:
+        queue = {}
+        yield LeftOut("what Chroma has not yet stored", f"it cannot be read ({error})")
+    try:
+        for stored in _stored(connection):
+            changed = _changed(stored, queue.pop((stored.collection, stored.key), ()))
             if changed is not None:
                 yield changed
     except sqlite3.Error as error:
@@ -75,6 +63,55 @@ def documents(connection: sqlite3.Connection) -> Iterator[Document | LeftOut]:
         added = _changed(None, changes, collection, key)
         if added is not None:
             yield added
+
+
+def _collections(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the names of the collections, by their ids."""
+    return dict(connection.execute("SELECT id, name FROM collections").fetchall())
+
+
+def _stored(connection: sqlite3.Connection) -> Iterator[Document]:
+    """Yield what is stored: documents and their fields lie in two tables, which are gone through side by side."""
+    names = _collections(connection)
+    segments = dict(connection.execute("SELECT id, collection FROM segments").fetchall())
+    fields = groupby(connection.execute(_FIELDS), lambda row: row["id"])
+    number, of_number = next(fields, _NONE)
+    for row in connection.execute(_EMBEDDINGS):
+        collection = names.get(segments.get(row["segment_id"], ""))
+        if collection is None:
+            continue
+        document = Document(collection, row["embedding_id"])
+        while number is not None and number < row["id"]:
+            number, of_number = next(fields, _NONE)
+        if number == row["id"]:
+            for field_row in of_number:
+                _set(document, field_row["key"], _value(field_row))
+        yield document
+
+
+def _waiting(connection: sqlite3.Connection) -> Iterator[tuple[str, sqlite3.Row]]:
+    """Yield what no segment has taken in yet, with its collection; a topic ends with a collection's id."""
+    names = _collections(connection)
+    taken_in = {
+        key: _number(value) for key, value in connection.execute("SELECT segment_id, seq_id FROM max_seq_id")
+    }
+    until = {
+        collection: taken_in.get(segment, 0)
+        for segment, collection in connection.execute(
+            "SELECT id, collection FROM segments WHERE scope = 'METADATA'"
+        )
+    }
+    for row in connection.execute(_WAITING):
+        collection = str(row["topic"]).rsplit("/", 1)[-1]
+        if collection in names and collection in until and _number(row["seq_id"]) > until[collection]:
+            yield names[collection], row
+
+
+def _number(value: Any) -> int:
+    """Return a number in the queue, which older versions have written as bytes."""
+    if isinstance(value, bytes):
+        return int.from_bytes(value[:8], "big")
+    return value if isinstance(value, int) else 0
 
 
 def _changed(document: Document | None, changes: Any, collection: str = "", key: str = "") -> Document | None:

@@ -4,8 +4,10 @@ To read a database with a write-ahead log, SQLite writes a file beside it, and i
 database that has such a file beside it is copied first, and so is one that was cut short; any other is opened as one
 that nobody changes.
 
-Who made a database may have put into it what makes a reader calculate for ever, such as a view that stands for a table.
-So nothing is read but what is stored in tables, and no value that is longer than any memory.
+Who made a database may have put into it what makes a reader calculate for ever, such as a view that stands for a
+table, or a column that is calculated whenever it is read. So nothing is read but what is stored in tables, and no value
+that is longer than any memory. Readers join tables with dictionaries, and not in SQL, which makes the product of what
+many rows of the same key hold.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,6 +30,8 @@ _HEAD, _LARGEST_PAGE, _MOST_FILLED = 100, 1 << 16, 1 << 38
 _BESIDE = ("-wal", "-journal")
 _TRIES = 5
 _LIMITS = {sqlite3.SQLITE_LIMIT_LENGTH: 1 << 26, sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000}
+_VIRTUAL = 2
+"""How SQLite marks a column that is not stored."""
 _CALCULATES = sqlite3.SQLITE_RECURSIVE
 _State: TypeAlias = tuple[tuple[int, int] | None, ...]
 
@@ -63,9 +67,10 @@ def opened(path: Path, **tables: tuple[str, ...]) -> Iterator[sqlite3.Connection
             connection.row_factory = sqlite3.Row
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             connection.execute("PRAGMA query_only = ON")
-            connection.set_authorizer(_allowed)
             for limit, most in _LIMITS.items():
                 connection.setlimit(limit, most)
+            connection.set_authorizer(_allowed)
+            connection.set_authorizer(partial(_stored_only, _calculated(connection)))
             for table, columns in tables.items():
                 _check(connection, path, table, columns)
             yield connection
@@ -80,14 +85,51 @@ def _allowed(action: int, _: str | None, __: str | None, ___: str | None, view: 
     return sqlite3.SQLITE_DENY if view is not None or action == _CALCULATES else sqlite3.SQLITE_OK
 
 
+def _calculated(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    """Return table and column of what is calculated when it is read; no column for a table that a module makes up."""
+    made_up = set()
+    for name, root in connection.execute("SELECT name, rootpage FROM sqlite_master WHERE type = 'table'"):
+        if root:
+            columns = connection.execute(f"PRAGMA table_xinfo({_quoted(name)})")
+            made_up |= {(name.lower(), row["name"].lower()) for row in columns if row["hidden"] == _VIRTUAL}
+        else:
+            made_up.add((name.lower(), ""))
+    return frozenset(made_up)
+
+
+def _stored_only(
+    calculated: Collection[tuple[str, str]],
+    action: int,
+    table: str | None,
+    column: str | None,
+    schema: str | None,
+    view: str | None,
+) -> int:
+    """Return what SQLite may do: as `_allowed`, and it reads nothing that is calculated."""
+    name = (table or "").lower()
+    asked = {(name, ""), (name, (column or "").lower())}
+    if action == sqlite3.SQLITE_READ and not asked.isdisjoint(calculated):
+        return sqlite3.SQLITE_DENY
+    return _allowed(action, table, column, schema, view)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
-    """Return the columns of a table; none if it is not there."""
-    return {row[1] for row in connection.execute(f'PRAGMA table_xinfo("{table}")')}
+    """Return the columns of a table whose values are stored; none if it is not there."""
+    found = connection.execute(f"PRAGMA table_xinfo({_quoted(table)})")
+    return {row["name"] for row in found if row["hidden"] != _VIRTUAL}
 
 
 def rows(connection: sqlite3.Connection, table: str, order: str) -> Iterator[Row]:
-    """Yield the rows of a table, by column; a column that an older version lacks is simply not there."""
-    for row in connection.execute(f'SELECT * FROM "{table}" ORDER BY "{order}"'):
+    """Yield the rows of a table, by column.
+
+    A column that an older version lacks is simply not there, and so is one that is calculated.
+    """
+    columns = ", ".join(map(_quoted, sorted(columns_of(connection, table))))
+    for row in connection.execute(f"SELECT {columns} FROM {_quoted(table)} ORDER BY {_quoted(order)}"):
         yield {name: row[name] for name in row.keys()}  # noqa: SIM118 - a row iterates its values
 
 
@@ -105,7 +147,7 @@ def records_of(
 def _check(connection: sqlite3.Connection, path: Path, table: str, columns: tuple[str, ...]) -> None:
     there = columns_of(connection, table)
     if missing := [name for name in columns if name not in there]:
-        what = f"columns {', '.join(missing)} in its table {table}" if there else f"table {table}"
+        what = f"stored columns {', '.join(missing)} in its table {table}" if there else f"table {table}"
         raise InvalidRequest(
             f"{path} has no {what}: it is of another program, or of a version that is not known here", "path"
         )
@@ -124,7 +166,7 @@ def _tables(place: Path, state: _State) -> Mapping[str, frozenset[str]]:
 
 def _columns_or_none(connection: sqlite3.Connection, table: str) -> set[str]:
     try:
-        return columns_of(connection, table)
+        return {row["name"] for row in connection.execute(f"PRAGMA table_xinfo({_quoted(table)})")}
     except sqlite3.Error:  # a virtual table of a module that is not loaded here
         return set()
 

@@ -12,6 +12,8 @@ _MILLISECONDS_FROM = 1e11
 """Numbers from here on are milliseconds: as seconds they would be thousands of years away."""
 
 
+MOST_OF_A_NAME = 1000
+"""Characters of what many memories are to name; a longer name would be as much again in each of them."""
 MOST_VALUES = 10_000
 _MOST_BITS = 1024
 
@@ -21,6 +23,12 @@ def text_of(value: Any) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     return value.strip() if isinstance(value, str) else ""
+
+
+def name_of(value: Any) -> str:
+    """Return a text that many memories may name, without white space around it; empty for one that is too long."""
+    name = text_of(value)
+    return name if len(name) <= MOST_OF_A_NAME else ""
 
 
 def words(value: Any) -> tuple[str, ...]:
