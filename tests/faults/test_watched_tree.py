@@ -151,6 +151,7 @@ class Watching:
 
     def __init__(self, service: RunningService, fresh: RunningService, tree: Tree) -> None:
         self._service, self._fresh, self._tree = service, fresh, tree
+        self._built = ""
 
     def state(self) -> dict[str, Any]:
         return self._service.call("GET", "/index/watches")[1]["watches"][0]
@@ -165,13 +166,29 @@ class Watching:
         state = self.state()
         return state["state"] == "watching" and not state["message"]
 
+    def follows(self) -> None:
+        """Wait until it was built once more, whatever of the last changes that has seen."""
+        before = self._built
+        until(lambda: self.is_settled() and self._last() != before, "it is built", PATIENCE)
+        self._built = self._last()
+
+    def _last(self) -> str:
+        time.sleep(0.05)
+        built = self.state()["last_build"]
+        return built["ended_at"] if built else ""
+
+    def _is_built_afresh(self) -> bool:
+        time.sleep(0.05)
+        builds = self._fresh.call("GET", "/index/build")[1]
+        return not builds["running"] and builds["last"]["state"] == "done"
+
     def comes_to_a_fresh_build(self) -> None:
-        """Wait until both hold the same; the fresh one starts with nothing each time."""
-        project = f"fresh{time.monotonic_ns()}"
-        request = {"sources": [str(self._tree.folder)], "project": project, "wait": True}
+        """Wait until both hold the same."""
+        request = {"sources": [str(self._tree.folder)], "wait": False}
         status, answer = self._fresh.call("POST", "/index/build", request)
-        assert status == 200, answer
-        expected = held(self._fresh, project)
+        assert status in (200, 202), answer
+        until(self._is_built_afresh, "a fresh build", PATIENCE)
+        expected = held(self._fresh)
         assert max(expected.values()) == 1
 
         def is_same() -> bool:
@@ -186,13 +203,13 @@ class Watching:
             raise AssertionError(told) from error
 
 
-def held(service: RunningService, project: str = "default") -> Counter[tuple[str, ...]]:
+def held(service: RunningService) -> Counter[tuple[str, ...]]:
     """Return what a service's memories say, each with the file and the lines it comes from, and how often."""
     found: Counter[tuple[str, ...]] = Counter()
     cursor = ""
     while cursor is not None:
         more = f"&cursor={cursor}" if cursor else ""
-        _, page = service.call("GET", f"/memories?project={project}&limit=1000{more}")
+        _, page = service.call("GET", f"/memories?limit=1000{more}")
         for each in page["memories"]:
             found[each["source"], each["text"], *sorted(each["tags"]), str(each["metadata"])] += 1
         cursor = page["next_cursor"]
@@ -216,31 +233,30 @@ def test_whatever_befalls_a_watched_tree_it_comes_to_the_state_of_a_fresh_build(
     ):
         both = Watching(service, fresh, tree)
         assert service.call("POST", "/index/watches", {"path": str(tree.folder)})[0] == 200
-        both.comes_to_a_fresh_build()
+        both.follows()
 
         tree.edit(0.05, "edited")
         tree.save_as_editors_do()
         tree.commit()
         tree.git("checkout", "-q", "other")
-        both.comes_to_a_fresh_build()
+        both.follows()
         for _ in range(3):  # quicker than anybody builds
             tree.git("checkout", "-q", "main")
             tree.git("checkout", "-q", "other")
         tree.git("checkout", "-q", "main")
         tree.rename_folders()
-        both.comes_to_a_fresh_build()
+        both.follows()
 
         tree.turn_files_into_folders()
         tree.turn_folders_into_files()
         tree.mirror()
-        both.comes_to_a_fresh_build()
+        both.follows()
 
         count = both.count()
         with tree.empty():
             both.comes_to_be("waiting")
             time.sleep(1)
             assert both.count() == count
-        both.comes_to_a_fresh_build()
 
         tree.edit(0.2, "while it is built")
         until(lambda: both.state()["state"] == "building" or both.is_settled(), "a build")
@@ -263,5 +279,4 @@ def test_whatever_befalls_a_watched_tree_it_comes_to_the_state_of_a_fresh_build(
             time.sleep(IDLE_SECONDS)
             share = (cpu_seconds(service.process.pid) - before) / IDLE_SECONDS
             tally("seconds in which a service only watched", IDLE_SECONDS, f"{share:.2%} of a core")
-            print(f"idle: {share:.2%} of a core")
             assert share < 0.01
