@@ -200,4 +200,4 @@ WRITTEN: dict[str, Callable[[Path, Sequence[str]], Path]] = {
     "mem0": _mem0, "server-memory": _server_memory, "chatgpt": _chatgpt, "claude-ai": _claude_ai,
     "claude-code": _claude_code, "codex": _codex, "copilot": _copilot, "basic-memory": _basic_memory,
 }  # fmt: skip
-"""By the importer, or by the form where it is ours: each writes texts into an empty folder and returns what to import."""
+"""By the importer, or the form where it is ours: each writes texts into an empty folder, and returns what to import."""

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of an import, of the service or of the command: the same import again, and all of it is there once."""
+"""kill -9 in the middle of an import: after the same import again all of it is there, once."""
 
 from __future__ import annotations
 
@@ -147,7 +147,11 @@ def test_batches_that_are_sent_again_after_a_kill_are_stored_once(tmp_path, tall
             sending = Thread(target=send)
             sending.start()
             after = chance.randrange(lines * (number + 1) // kills)
-            until(lambda after=after: answered >= after or not sending.is_alive(), "enough", PATIENCE)
+            until(
+                lambda after=after, sending=sending: answered >= after or not sending.is_alive(),
+                "enough",
+                PATIENCE,
+            )
             service.kill()
             sending.join()
             service.start()

@@ -64,7 +64,9 @@ class Tree:
         self.git("commit", "-qm", "so far")
 
     def some(self, share: float) -> list[Path]:
-        files = sorted(path for path in self.folder.rglob("*.*") if path.suffix in (".md", ".py"))
+        files = sorted(
+            path for path in self.folder.rglob("*.*") if path.is_file() and path.suffix in (".md", ".py")
+        )
         return self._chance.sample(files, max(1, round(share * len(files))))
 
     def edit(self, share: float, word: str) -> None:
