@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from faiss_memory.service.tending import joining
 from tests import pairs
 
 WIDE = {"project": "*"}
@@ -55,7 +56,8 @@ def test_pairs_are_told_by_class_with_what_tells_them_apart(client):
     assert client.get("/duplicates", params={"cursor": "shop"}).status_code == 400
 
 
-def test_pages_meet_each_pair_once(client):
+def test_pages_meet_each_pair_once(client, monkeypatch):
+    monkeypatch.setattr(joining, "AT_ONCE", 100)
     texts = [f"the number of ledger {n} is kept" for n in range(130)] * 2
     ids = []
     for start in (0, 130):

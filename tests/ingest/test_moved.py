@@ -166,3 +166,10 @@ def test_a_submodule_is_a_repository_of_its_own(shelf):
     shelf.write("broken/.git", "gitdir: ../nowhere")
     shelf.write("broken/plan.md", PLAN)
     assert shelf.build()["added"] == 3
+
+
+def test_what_a_file_said_goes_when_a_folder_takes_its_place(built):
+    (built.folder / "plan.md").unlink()
+    built.write("plan.md/inside.md", "# Inside\n\nAnother thing.\n")
+    assert built.build()["memories"] == {"added": 1, "kept": 1, "removed": 3}
+    assert built.sources() == ["deep/other.md#Other", "plan.md/inside.md#Inside"]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from faiss_memory_plugins.ingest import listing
 from faiss_memory_plugins.ingest.watch import listening, mounts
 from tests.ingest.conftest import Shelf
-from tests.running import RunningService
 
 SECONDS = 20
 QUICK = {
@@ -86,90 +83,6 @@ def test_a_watched_folder_follows_its_files(watched):
     assert state["last_build"]["removed"] == 1
 
 
-def git(folder: Path, *arguments: str) -> None:
-    names = {
-        "GIT_AUTHOR_NAME": "a",
-        "GIT_AUTHOR_EMAIL": "a",
-        "GIT_COMMITTER_NAME": "a",
-        "GIT_COMMITTER_EMAIL": "a",
-    }
-    subprocess.run(
-        ["git", *arguments], cwd=folder, check=True, capture_output=True, env={**os.environ, **names}
-    )
-
-
-def test_whatever_happens_to_a_tree_it_comes_to_the_state_of_a_fresh_build(make_watched):
-    shelf = make_watched()
-    for number in range(12):
-        shelf.write(
-            f"part{number % 3}/{number}.md", f"# N{number}\n\nfirst {number}\n\n## More\n\nmore {number}"
-        )
-    git(shelf.folder, "init", "-q", "-b", "main")
-    git(shelf.folder, "add", ".")
-    git(shelf.folder, "commit", "-qm", "1")
-    git(shelf.folder, "checkout", "-qb", "other")
-    shelf.write("part0/0.md", "# N0\n\nother 0")
-    (shelf.folder / "part1/4.md").unlink()
-    shelf.write("new/20.md", "# N20\n\nonly there")
-    git(shelf.folder, "add", "-A")
-    git(shelf.folder, "commit", "-qm", "2")
-    git(shelf.folder, "checkout", "-q", "main")
-    shelf.watch()
-    until(lambda: len(shelf.texts()) == 24, shelf.state)
-    git(shelf.folder, "checkout", "-q", "other")
-    until(lambda: "other 0" in shelf.said())
-    git(shelf.folder, "checkout", "-q", "main")
-    # As editors save: a file beside it takes its place.
-    fresh = shelf.write("part2/.5.md.swp", "# N5\n\nsaved 5")
-    fresh.replace(shelf.folder / "part2/5.md")
-    (shelf.folder / "part2").rename(shelf.folder / "part9")
-    shutil.rmtree(shelf.folder / "part1")
-    shelf.write("part1/1.md", "# N1\n\nagain 1")
-    shelf.write(".gitignore", "part0/3.md\n")
-    kept = shelf.folder.with_name("kept")
-    shelf.folder.rename(kept)
-    until(lambda: shelf.state()["state"] == "waiting", shelf.state)
-    assert "Is it mounted?" in shelf.state()["message"]
-    shutil.copytree(kept, shelf.folder)
-    until(lambda: "again 1" in shelf.said(), shelf.state)
-    shelf.write("part9/late.md", "# Late\n\nlate")
-    until(lambda: "late" in shelf.said(), shelf.state)
-
-    def is_as_fresh():
-        found = sorted((each["source"], each["text"]) for each in shelf.memories())
-        shelf.build(project="fresh")
-        fresh = sorted((each["source"], each["text"]) for each in shelf.memories("fresh"))
-        # What is left out now, and was not before, stays: a build never forgets what is there.
-        return [each for each in found if "part0/3.md" not in each[0]] == fresh
-
-    until(is_as_fresh, shelf.state)
-
-
-@pytest.mark.long
-def test_a_kill_in_the_middle_of_a_build_leaves_nothing_behind(tmp_path):
-    def texts(service):
-        found = service.call("GET", "/memories?limit=1000&project=*")[1]["memories"]
-        return sorted(each["text"].rpartition("\n")[2] for each in found)
-
-    notes = tmp_path / "notes"
-    notes.mkdir()
-    for number in range(400):
-        (notes / f"{number}.md").write_text(f"# N{number}\n\nsaid {number}")
-    quick = {key: str(value) for key, value in QUICK.items()}
-    with RunningService(
-        tmp_path / "data", fake=True, **quick, **{"plugins.ingest.roots": str(tmp_path)}
-    ) as service:
-        assert service.call("POST", "/index/watches", {"path": str(notes)})[0] == 200
-        until(lambda: texts(service))
-        service.kill()
-        for number in range(10):
-            (notes / f"{number}.md").write_text(f"# N{number}\n\nchanged {number}")
-            (notes / f"{number + 10}.md").unlink()
-        service.start()
-        expected = [f"changed {n}" for n in range(10)] + [f"said {n}" for n in range(20, 400)]
-        until(lambda: texts(service) == sorted(expected), lambda: texts(service)[:30])
-
-
 def test_what_is_gone_for_a_moment_keeps_its_memories(make_watched):
     shelf = make_watched(**{"plugins.ingest.watch.gone_seconds": 60})
     shelf.write("a.md", "# A\n\none")
@@ -222,6 +135,28 @@ def test_another_device_at_the_same_place_takes_nothing_with_it(make_watched, tm
     shelf.comes_to("one", "three")
     shelf.watch()  # the person says that it is right
     shelf.comes_to("three")
+
+
+def test_what_is_mounted_inside_and_goes_takes_nothing_with_it(make_watched, tmp_path, monkeypatch):
+    table = tmp_path / "mountinfo"
+    root = "30 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+    monkeypatch.setattr(mounts, "TABLE", table)
+    shelf = make_watched()
+    table.write_text(f"{root}31 30 8:2 / {shelf.folder}/stick rw - ext4 /dev/sdb1 rw\n")
+    shelf.write("a.md", "# A\n\none")
+    shelf.write("stick/b.md", "# B\n\ntwo")
+    shelf.watch()
+    shelf.comes_to("one", "two")
+    table.write_text(root)
+    (shelf.folder / "stick/b.md").unlink()
+    shelf.comes_to_be("refused")
+    assert f"/dev/sdb1 (ext4) at {shelf.folder}/stick is not mounted any more" in shelf.state()["message"]
+    shelf.write("stick/b.md", "# B\n\nthree")
+    shelf.comes_to("one", "three")
+    (shelf.folder / "stick/b.md").unlink()
+    shelf.comes_to_be("refused")
+    shelf.watch()  # the person says that it is right
+    shelf.comes_to("one")
 
 
 def test_most_of_a_folder_is_forgotten_only_if_a_person_says_so(make_watched):

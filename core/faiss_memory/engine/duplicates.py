@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from faiss_memory.engine.relevance import NEUTRAL, QueryWords, known_terms, relevance_of
+from faiss_memory.engine.relevance import NEUTRAL, known_terms, known_words, relevance_of
 from faiss_memory.memory import Evidence, Memory, SearchResult
 from faiss_memory.novelty.differences import either_differs
 
@@ -122,7 +122,7 @@ def compared(newer: Memory, older: Memory, similarity: float, known_share: float
 
 
 def _relevance(text: str, other: str, similarity: float) -> float:
-    words = QueryWords(text)
+    words = known_words(text)
     evidence = Evidence(
         similarity=similarity,
         words=words.share(known_terms(other).counts),

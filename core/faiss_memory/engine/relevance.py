@@ -29,6 +29,7 @@ from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.engine.scripts import KnownScripts
 from faiss_memory.errors import MemoryServiceError
 from faiss_memory.memory import Evidence, Memory, Passage
+from faiss_memory.novelty.differences import forget_told
 from faiss_memory.safe_files import located, read_file, write_file
 
 log = logging.getLogger("faiss_memory.engine")
@@ -152,11 +153,14 @@ def terms_of(memory: Memory, passage: Passage | None) -> Terms:
 
 # The wordings of one prompt find the same memories, and so do the next prompts.
 known_terms = lru_cache(maxsize=2_000)(analyze)
+known_words = lru_cache(maxsize=2_000)(QueryWords)
 
 
 def forget_terms() -> None:
     """Keep nothing of texts that were judged, such as before a purge."""
     known_terms.cache_clear()
+    known_words.cache_clear()
+    forget_told()
     forget_queries()
 
 

@@ -74,6 +74,8 @@ class KnownScripts:
 
         Raises EmbedderError.
         """
+        if text.isascii():
+            return 1.0  # it has Latin letters or none
         counts = scripts_of(text)
         total = counts.total()
         return sum(n for script, n in counts.items() if self._knows(script)) / total if total else 1.0

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -255,6 +256,7 @@ def _forms(word: str) -> tuple[str, ...]:
     return (whole, f"{word[: SAME_START + 1]}-") if len(word) > SAME_START else (whole,)
 
 
+@lru_cache(maxsize=500)  # one text is compared with several others
 def _telling(text: str) -> _Telling:
     told = _Telling([], Counter(), {}, {}, set(), {}, Counter(), set(), set(), set())
     begins = True
@@ -273,6 +275,9 @@ def _telling(text: str) -> _Telling:
         begins = bool(_SENTENCE_END.search(chunk)) or (begins and not core)
     told.foreign.update(_foreign(text))
     return told
+
+
+forget_told = _telling.cache_clear
 
 
 def _note(told: _Telling, core: str, *, begins: bool) -> None:

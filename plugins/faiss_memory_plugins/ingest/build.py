@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -352,11 +353,10 @@ def _is_elsewhere(file: str) -> bool:
 
 
 def is_gone(file: str) -> bool:
-    """Return whether there is no such file any more; one that cannot be seen may still be there."""
+    """Return whether there is no such file any more, or a folder in its place; one that cannot be seen may be there."""
     try:
-        os.lstat(file)
+        return stat.S_ISDIR(os.lstat(file).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
         return False
-    return False

@@ -23,7 +23,7 @@ from faiss_memory.team.team import Note
 
 NEIGHBOURS = 5
 """So many older memories each one is compared with."""
-AT_ONCE = 100
+AT_ONCE = 500
 """Memories that are compared in one go, while nothing is written."""
 MOST_COMPARED = 2_000
 """Memories that one answer is about, at most."""

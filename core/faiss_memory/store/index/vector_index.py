@@ -20,8 +20,9 @@ from faiss_memory.store.index.vector_segment import PAIR, Ids, Mask, Near, Pairs
 PART = 32_768
 """The most passages of a part: 50 MB with 384 dimensions, which are copied and saved in a moment."""
 
-ASKED_AT_ONCE = 64
-"""So many passages are compared with a part at once: 8 MB of cosines."""
+PAIRS_AT_ONCE = 100_000
+"""So many pairs are kept before only the nearest of each memory stay."""
+_NO_VECTORS: Vectors = np.zeros((0, 0), np.float32)
 _PAIRS: Pairs = np.zeros(0, PAIR)
 
 
@@ -210,13 +211,15 @@ class VectorIndex:
         wanted = np.setdiff1d(np.asarray(memory_ids, np.int64), hidden)
         asked = [part.passages(wanted) for part in self._parts]
         memories = np.concatenate([ids for ids, _ in asked]) if asked else wanted[:0]
-        pairs = _PAIRS[:0]
-        for start in range(0, len(memories), ASKED_AT_ONCE):
-            several = slice(start, start + ASKED_AT_ONCE)
-            vectors = np.concatenate([vectors for _, vectors in asked])[several]
-            for part in self._parts:
-                found = part.pairs(memories[several], vectors, hidden, least)
-                pairs = _nearest_pairs(np.concatenate([pairs, found]), depth)
+        vectors = np.concatenate([vectors for _, vectors in asked]) if asked else _NO_VECTORS
+        pairs, found, size = _PAIRS[:0], [], 0
+        for part in self._parts:
+            for some in part.pairs(memories, vectors, hidden, least):
+                found.append(some)
+                size += len(some)
+                if size > PAIRS_AT_ONCE:
+                    pairs, found, size = _nearest_pairs(np.concatenate([pairs, *found]), depth), [], 0
+        pairs = _nearest_pairs(np.concatenate([pairs, *found]), depth)
         alike: dict[int, list[tuple[int, float]]] = {}
         for memory_id, other, similarity in pairs.tolist():
             alike.setdefault(memory_id, []).append((other, min(1.0, similarity)))

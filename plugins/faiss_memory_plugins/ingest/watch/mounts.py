@@ -43,10 +43,19 @@ UNKNOWN = Mount("", "", "")
 
 def mount_of(folder: str) -> Mount:
     """Return what a resolved folder lies on; `UNKNOWN` where the system does not say."""
-    mounts = _linux() if sys.platform == "linux" else _others()
-    around = [mount for mount in mounts if is_below(folder, mount.point)]
+    around = [mount for mount in _mounts() if is_below(folder, mount.point)]
     # Of two at one place, the later one hides the earlier.
     return max(enumerate(around), key=lambda each: (len(each[1].point), each[0]), default=(0, UNKNOWN))[1]
+
+
+def mounted_in(folder: str) -> dict[str, str]:
+    """Return the identity of what is mounted somewhere inside a resolved folder, by the place."""
+    inside = (mount for mount in _mounts() if mount.point != folder and is_below(mount.point, folder))
+    return {mount.point: mount.identity for mount in inside}
+
+
+def _mounts() -> list[Mount]:
+    return _linux() if sys.platform == "linux" else _others()
 
 
 def _linux() -> list[Mount]:

@@ -17,6 +17,9 @@ FILE = "watches.json"
 class Watched(Struct, kw_only=True):
     """A folder, its links resolved, and the project it is built into; null as long as that is not known."""
 
+    inside: dict[str, str] = {}
+    """What was mounted inside it since then, by the place."""
+
     path: str
     project: str | None = None
     by: Literal["add", "settings"] = "add"

@@ -27,10 +27,10 @@ from faiss_memory_plugins.ingest.build import Stopped, is_gone
 from faiss_memory_plugins.ingest.builds import Builds
 from faiss_memory_plugins.ingest.messages import BuildRequest
 from faiss_memory_plugins.ingest.settings import IngestSettings
-from faiss_memory_plugins.ingest.sources import Source
+from faiss_memory_plugins.ingest.sources import Source, is_below
 from faiss_memory_plugins.ingest.watch.looking import Looking
 from faiss_memory_plugins.ingest.watch.messages import State, WatchAnswer
-from faiss_memory_plugins.ingest.watch.mounts import mount_of
+from faiss_memory_plugins.ingest.watch.mounts import mount_of, mounted_in
 from faiss_memory_plugins.ingest.watch.scanning import MOST_FOLDERS, Scan, TooLarge, scan
 from faiss_memory_plugins.ingest.watch.status import Status
 from faiss_memory_plugins.ingest.watch.watched import Watched
@@ -164,6 +164,7 @@ class Watcher:
             self._tell("refused", reason)
         elif self._build(prunes):
             self._status.set("watching")
+            self.watched.inside = mounted_in(self.watched.path) | self.watched.inside
             self._expect_to_forget()
         else:
             self._gone_at = self._gone_since = 0.0
@@ -194,7 +195,7 @@ class Watcher:
         return False
 
     def _expect_to_forget(self) -> None:
-        gone = self._count_gone()
+        gone = len(self._gone_files())
         if not gone:
             self._gone_at = self._gone_since = 0.0
             return
@@ -205,19 +206,29 @@ class Watcher:
         left = max(0, self._gone_at - now)
         self._status.set("watching", f"{files} gone, and what was made of them is forgotten in {left:.0f} s")
 
-    def _count_gone(self) -> int:
+    def _gone_files(self) -> list[str]:
         source = self._source()
         files = {origin.file for origin in self._service.origins(self._project()).values()}
-        return sum(source.covers(file) and is_gone(file) for file in files)
+        return [file for file in files if source.covers(file) and is_gone(file)]
 
     def _other_volume(self) -> str:
         """Return why what is gone may only be out of sight: something else is mounted than was."""
         now, before = mount_of(self.watched.path).identity, self.watched.volume
-        if not before or now == before:
+        inside, gone = mounted_in(self.watched.path), self._gone_files()
+        lost = [
+            identity
+            for place, identity in self.watched.inside.items()
+            if inside.get(place) != identity and any(is_below(file, place) for file in gone)
+        ]
+        if before and now != before:
+            what = f"it lies on {now or 'an unknown device'} now, and lay on {before}"
+        elif lost:
+            what = f"{', '.join(lost)} is not mounted any more"
+        else:
             return ""
         return (
-            f"it lies on {now or 'an unknown device'} now, and lay on {before}, so nothing is forgotten. Mount that "
-            f"again; or, if it has moved for good: faiss-memory watch add {self.watched.path}"
+            f"{what}, so nothing is forgotten. Mount that again; or, if it is gone for good: "
+            f"faiss-memory watch add {self.watched.path}"
         )
 
     def _scan(self) -> Scan:

@@ -16,7 +16,7 @@ from faiss_memory_plugins.ingest.watch.messages import (
     WatchesAnswer,
     WatchRequest,
 )
-from faiss_memory_plugins.ingest.watch.mounts import mount_of
+from faiss_memory_plugins.ingest.watch.mounts import mount_of, mounted_in
 from faiss_memory_plugins.ingest.watch.watched import Watched, WatchedList
 from faiss_memory_plugins.ingest.watch.watcher import Watcher
 
@@ -77,7 +77,12 @@ class Watches:
                 f"`path`: {request.path} is no folder; watch the folder that holds what you mean", "path"
             )
         project = request.project or DEFAULT_PROJECT
-        watched = Watched(path=source.root, project=project, volume=mount_of(source.root).identity)
+        watched = Watched(
+            path=source.root,
+            project=project,
+            volume=mount_of(source.root).identity,
+            inside=mounted_in(source.root),
+        )
         with self._lock:
             if self._problem is not None:
                 raise self._problem
