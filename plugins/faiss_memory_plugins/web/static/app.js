@@ -34,7 +34,7 @@ const SCREENS = {
 const shown = () => Object.entries(SCREENS).filter(([, one]) => !one.isHidden && (!one.isFor || one.isFor(who)));
 
 /** After the first screen, the others are loaded. */
-const SOON_MS = 1000;
+const SOON_MS = 200;
 const KEYS_OF_ALL = [["Tab", "Next part"], ["Ctrl Enter", "Save, in a form"]];
 
 function Help(/** @type {{close: () => void}} */ { close }) {
@@ -123,7 +123,7 @@ function App() {
       setBegun("ready");
       if (seesTeam) learnTeam().then(() => redraw((before) => before + 1), () => {});
       // Whoever goes on waits for nothing, and finds the screens there while the service is away.
-      setTimeout(() => Object.values(SCREENS).forEach((one) => void load(one).catch(() => {})), SOON_MS);
+      setTimeout(() => document.visibilityState === "visible" && Object.values(SCREENS).forEach((one) => void load(one).catch(() => {})), SOON_MS);
     } catch (failure) {
       if (failure instanceof Refused && failure.status === 401) setBegun("login");
       else setError(told(failure));
