@@ -52,6 +52,59 @@ def test_a_memory_is_as_stale_as_the_files_that_it_speaks_of(shelf):
     assert client.get("/review/stale").json["files"] == []
 
 
+def test_a_person_says_that_it_holds_until_its_file_changes_again(shelf):
+    client = shelf.client
+    code, notes = shelf.write("src/a.py", "one"), shelf.write("notes.txt", "one")
+    memory_id = add(client, [str(code), str(notes)])
+    before = client.get(f"/memory/{memory_id}").json["metadata"]
+    code.write_text("two")
+    notes.unlink()
+    answer = client.post(f"/memory/{memory_id}/confirm", {})
+    assert (answer.status_code, answer.json["state"]) == (200, "fresh")
+    digest = hashlib.sha256(b"two").hexdigest()
+    assert answer.json["metadata"] == {"n": 1, "anchors": [{"path": str(code), "sha256": digest}]}
+    assert client.get("/review/stale").json["files"] == []
+    assert preview(client) == ([memory_id], {})
+    code.write_text("three")
+    assert state_of(client, memory_id) == "changed"
+    # What undoes it is a correction.
+    undone = client.request("PATCH", f"/memory/{memory_id}", {"metadata": before})
+    assert undone.json["metadata"] == before
+    assert state_of(client, memory_id) == "gone"
+    for file in (code, notes):
+        file.unlink(missing_ok=True)
+    assert client.post(f"/memory/{memory_id}/confirm", {}).json["metadata"] == {"n": 1}
+
+
+def test_what_is_over_is_true_again_without_an_end_or_until_a_time(shelf):
+    memory_id = add(shelf.client, [], valid_until="2020-01-01T00:00:00Z")
+    confirm = f"/memory/{memory_id}/confirm"
+    assert "valid_until" not in shelf.client.post(confirm, {}).json
+    given = {"valid_until": "2199-01-01T00:00:00Z"}
+    assert shelf.client.post(confirm, given).json["valid_until"][:10] == "2199-01-01"
+    assert shelf.client.post(confirm, {}).json["valid_until"][:10] == "2199-01-01"  # (one to come stays)
+    refused = shelf.client.post(confirm, {"valid_until": "soon"})
+    assert (refused.status_code, refused.json["field"]) == (400, "valid_until")
+    assert shelf.client.post("/memory/99/confirm", {}).status_code == 404
+
+
+def test_what_was_built_follows_its_file_whatever_is_said(shelf):
+    file = shelf.write("a.md", f"{TEXT}\n")
+    shelf.build(wait=True)
+    (memory,) = shelf.memories()
+    confirm = f"/memory/{memory['id']}/confirm"
+    assert shelf.client.post(confirm, {}).json["state"] == "fresh"
+    for change, words in (
+        (lambda: file.write_text("else\n"), "says something else now"),
+        (file.unlink, "is gone"),
+    ):
+        change()
+        refused = shelf.client.post(confirm, {})
+        assert refused.status_code == 409
+        assert words in refused.json["description"]
+        assert "build that again" in refused.json["description"]
+
+
 def test_what_is_built_and_speaks_of_no_file_is_as_before(shelf):
     shelf.write("a.md", f"---\nanchors: [chapter]\n---\n{TEXT}\n")
     shelf.build(wait=True)

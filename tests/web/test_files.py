@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import posixpath
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -97,6 +98,19 @@ def test_the_document_holds_no_script_and_no_style_of_its_own():
     assert not re.search(r"\sstyle\s*=|\son\w+\s*=|<style|javascript:", html)
     assert re.findall(r"<script([^>]*)>(.*?)</script>", html) == [(' type="module" src="/ui/app.js"', "")]
     assert all(address.startswith("/ui/") for address in re.findall(r'(?:src|href)="([^"]*)"', html))
+
+
+def test_all_modules_of_the_first_screen_are_named_in_the_page_and_no_others():
+    """Else each level of imports would wait for the one before, and a screen that nobody has gone to for the first."""
+    imported = ["app.js"]
+    for name in imported:
+        text = (STATIC / name).read_text()
+        for there in re.findall(r"""^(?:import|export)\b[^;"']*["'](\.[^"']+)["']""", text, re.MULTILINE):
+            found = posixpath.normpath(posixpath.join(posixpath.dirname(name), there))
+            if found not in imported:
+                imported.append(found)
+    named = re.findall(r'<link rel="modulepreload" href="/ui/([^"]+)">', (STATIC / "index.html").read_text())
+    assert sorted(named) == sorted(imported)
 
 
 def test_nothing_is_made_of_a_text_but_text():

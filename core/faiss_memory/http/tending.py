@@ -58,6 +58,12 @@ def _arranging(service: MemoryService) -> Sequence[Route]:
             params=tending.OneMemory, answer=MemoryAnswer,
             handler=lambda params: arranging.bring_back(params.id),
         ),
+        Route(
+            method="POST", path="/memory/{id}/confirm",
+            summary="Say that a memory still holds: its files are taken as they are now",
+            params=tending.OneMemory, body=tending.ConfirmRequest, answer=MemoryAnswer,
+            handler=lambda params, body: service.tending.confirming.confirm(params.id, body),
+        ),
     )  # fmt: skip
 
 

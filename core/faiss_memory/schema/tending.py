@@ -178,6 +178,18 @@ class OneMemory(Message):
     id: Id
 
 
+class ConfirmRequest(Message):
+    """Say until when a memory still holds."""
+
+    valid_until: (
+        Annotated[
+            GivenTime,
+            Meta(description="When it stops being true; without it, what is over has no end any more."),
+        ]
+        | None
+    ) = None
+
+
 class ForgottenRequest(Message):
     """Choose from what can come back."""
 

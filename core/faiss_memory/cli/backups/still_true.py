@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,32 +32,12 @@ def tell_whether_true(ids: Sequence[int], *, wants_json: bool) -> None:
 
 
 def say_still_true(ids: Sequence[int], until: str | None, *, wants_json: bool) -> None:
-    """Let a person say that memories hold: until a time, or for good if they were over; then tell of them.
-
-    The files that they speak of are taken as they are now, and those that are gone are named no more. A memory that was
-    built follows its file, whatever is said here.
-    """
-    from faiss_memory.cli.memories.anchoring import with_anchors
-    from faiss_memory.contracts.anchors import anchors_of
-
+    """Let a person say that memories hold: until a time, or for good if they were over; then tell of them."""
     session = opened(url=None, timeout=None, wants_json=wants_json)
-    memories = []
-    for one in ids:
-        memory = session.call("GET", f"/memory/{one}")
-        change: dict[str, Any] = {}
-        if until is not None:
-            change["valid_until"] = until
-        elif memory.get("state") == "expired":
-            change["forever"] = True
-        if anchors := anchors_of(memory["metadata"]):
-            there = [one.file for one in anchors if os.path.isfile(one.file)]
-            metadata = with_anchors(memory["metadata"], there or [""])
-            change |= {} if metadata == memory["metadata"] else {"metadata": metadata}
-        if change:
-            session.call("PATCH", f"/memory/{one}", change)
-            memory = session.call("GET", f"/memory/{one}")
-        memories.append(memory)
-    _tell(session, memories, wants_json=wants_json)
+    given = {} if until is None else {"valid_until": until}
+    _tell(
+        session, [session.call("POST", f"/memory/{one}/confirm", given) for one in ids], wants_json=wants_json
+    )
 
 
 def _tell(session: Session, memories: Sequence[dict[str, Any]], *, wants_json: bool) -> None:

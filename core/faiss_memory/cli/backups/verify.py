@@ -55,7 +55,7 @@ def verify(
     It ends with 1 if one does not hold.
 
     --still-true is how you say that one holds all the same: it has no end any more, or the one that --until gives, and
-    the files that it speaks of are taken as they are now.
+    the files that it speaks of are taken as they are now. One that was built of a file follows that: it is refused.
 
     Piped, each finding is a line: file, what is wrong, what --repair does; each memory: id, state, project, source,
     text.

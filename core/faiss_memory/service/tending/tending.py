@@ -7,6 +7,7 @@ from faiss_memory.plugin_host import PluginHost
 from faiss_memory.service.claims import Claims
 from faiss_memory.service.tending.arranging import Arranging, Rewrite
 from faiss_memory.service.tending.built_files import BuiltFiles, Outdated
+from faiss_memory.service.tending.confirming import Confirming
 from faiss_memory.service.tending.exploring import Exploring
 from faiss_memory.service.tending.freshness import Freshness
 from faiss_memory.service.tending.joining import Joining
@@ -18,7 +19,7 @@ from faiss_memory.team.team import Note
 
 
 class Tending:
-    """The six parts; each raises what the service raises."""
+    """The seven parts; each raises what the service raises."""
 
     def __init__(
         self,
@@ -36,4 +37,5 @@ class Tending:
         self.use_report = UseReport(engine)
         self.freshness = Freshness(engine, outdated)
         self.review = Review(engine, self.use_report, BuiltFiles(engine, outdated), self.freshness)
+        self.confirming = Confirming(engine, rewrite, note, self.freshness)
         self.joining = Joining(settings.limits, engine, rewrite, note)

@@ -5,6 +5,9 @@ import { counted } from "./words.js";
 
 /** @typedef {import("./api.js").Memory} Memory */
 
+/** What to say of secrets that were masked in what was just kept. @param {{masked?: string[]}} answer */
+export const maskedIn = ({ masked = [] }) => (masked.length ? ` Masked, and kept nowhere: ${masked.join(", ")}.` : "");
+
 /** Correct one. @param {number} id @param {Partial<Memory> & {forever?: boolean}} change @returns {Promise<Memory>} as it is now */
 export const correct = (id, change) => ask("PATCH", `/memory/${id}`, { body: change });
 
@@ -18,6 +21,12 @@ async function bringBack(memory) {
   return (await post("/memory/add", { text, source, project, tags, cues, metadata, timestamp, valid_until })).id;
 }
 
+/** What to say of the memory that one has replaced, once that one is forgotten. @param {Memory} memory */
+async function holdingAgain({ supersedes }) {
+  const before = supersedes && (await read(supersedes));
+  return before && !before.superseded_by ? ` Memory ${before.id}, which it had replaced, holds again.` : "";
+}
+
 /**
  * Forget memories, and offer to undo it.
  * @param {Memory[]} memories
@@ -25,7 +34,7 @@ async function bringBack(memory) {
  */
 export async function forget(memories, after, undone = after) {
   await post("/memory/forget", { ids: memories.map((memory) => memory.id) });
-  const what = memories.length === 1 ? `Memory ${memories[0].id} is forgotten.` : `${counted(memories.length, "memory", "memories")} are forgotten.`;
+  const what = memories.length === 1 ? `Memory ${memories[0].id} is forgotten.${await holdingAgain(memories[0])}` : `${counted(memories.length, "memory", "memories")} are forgotten.`;
   after?.();
   say(what, async () => {
     const back = [];
@@ -49,6 +58,27 @@ export async function changeEach(memories, change, before, done, after) {
   say(done, async () => {
     for (const memory of memories) await correct(memory.id, before(memory));
     after();
+    say("As it was before.");
+  });
+}
+
+const CONFIRM = "/memory/{id}/confirm";
+const speaksOfFiles = (/** @type {Memory} */ { metadata }) => Array.isArray(metadata.anchors) && metadata.anchors.length > 0;
+
+/** Whether a person can say that one holds all the same: what was built follows its file. @param {Memory} memory */
+export const canStayTrue = (memory) => memory.state === "expired" || ((memory.state === "changed" || memory.state === "gone") && speaksOfFiles(memory) && can("POST", CONFIRM));
+
+/**
+ * Say that a memory is still true: the files that it speaks of are taken as they are now, and it is over no more.
+ * @param {Memory} memory @param {(now: Memory) => void} after @param {(now: Memory) => void} [undone]
+ */
+export async function stayTrue(memory, after, undone = after) {
+  const hasFiles = speaksOfFiles(memory) && can("POST", CONFIRM);
+  after(hasFiles ? await post(`/memory/${memory.id}/confirm`, {}) : await correct(memory.id, { forever: true }));
+  const words = hasFiles ? `Memory ${memory.id} is still true, until a file that it speaks of changes again.` : "It is true without an end.";
+  say(words, async () => {
+    const before = { ...(hasFiles ? { metadata: memory.metadata } : {}), ...(memory.valid_until ? { valid_until: memory.valid_until } : {}) };
+    undone(await correct(memory.id, before));
     say("As it was before.");
   });
 }

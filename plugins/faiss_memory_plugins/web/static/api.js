@@ -17,6 +17,7 @@
  * @property {number | null} [superseded_by]
  * @property {string} [valid_until]
  * @property {"fresh" | "changed" | "gone" | "expired"} [state]
+ * @property {string[]} [masked] the kinds of secrets that were masked in it just now
  */
 
 /**
@@ -97,8 +98,27 @@ export async function ask(method, path, { query, body, signal, file } = {}) {
   return told;
 }
 
-/** @param {string} path @param {Record<string, any>} [query] @param {AbortSignal} [signal] */
-export const get = (path, query, signal) => ask("GET", path, { query, signal });
+/** So long an early answer is kept for whoever is to use it. */
+const EARLY_MS = 1000;
+/** What was asked before anybody was there to use the answer, by the question. @type {Map<string, Promise<any>>} */
+const early = new Map();
+const question = (/** @type {string} */ path, /** @type {Record<string, any> | undefined} */ query) => JSON.stringify([path, query || {}]);
+
+/** Ask now what a part of the page will ask when it is drawn: the next who gets the same has this answer. @param {string} path @param {Record<string, any>} [query] */
+export function askEarly(path, query) {
+  const answer = ask("GET", path, { query });
+  const asked = question(path, query);
+  early.set(asked, answer);
+  const drop = () => void (early.get(asked) === answer && early.delete(asked));
+  answer.then(() => setTimeout(drop, EARLY_MS), drop); // (a refusal is told to whoever asks again)
+}
+
+/** @param {string} path @param {Record<string, any>} [query] @param {AbortSignal} [signal] @returns {Promise<any>} */
+export function get(path, query, signal) {
+  const answer = early.size ? early.get(question(path, query)) : undefined;
+  if (answer) early.delete(question(path, query));
+  return answer || ask("GET", path, { query, signal });
+}
 /** @param {string} path @param {any} body @param {AbortSignal} [signal] */
 export const post = (path, body, signal) => ask("POST", path, { body, signal });
 
@@ -122,7 +142,14 @@ export async function learn() {
   const [document, { name, admin }] = await Promise.all([get("/openapi.json"), get("/me")]);
   paths = document.paths;
   schemas = document.components.schemas;
-  who = { name, isOwner: name === null, hasTeam: admin === "*" && (await get("/team")).count > 0 };
+  who = { name, isOwner: name === null, hasTeam: false };
+  return { seesTeam: admin === "*" };
+}
+
+/** Learn whether there is a team, for those who may see it. */
+export async function learnTeam() {
+  const { count } = await get("/team");
+  who = { ...who, hasTeam: count > 0 };
 }
 
 /** Whether the service has a call that who asks may make. @param {string} method @param {string} path as OpenAPI has it, such as `/memory/{id}/restore` */

@@ -1,7 +1,8 @@
 // The frame: where one can go, and what is there.
-import { go, href, usePlace } from "./address.js";
-import { get, learn, Refused, state, told, watchState, who } from "./api.js";
-import { useWhileSeen } from "./fresh.js";
+import { go, here, href, usePlace } from "./address.js";
+import { askEarly, get, learn, learnTeam, Refused, state, told, watchState, who } from "./api.js";
+import { findEarly } from "./finding.js";
+import { useLoaded, useWhileSeen } from "./fresh.js";
 import { shortcuts, useKeys } from "./keys.js";
 import { html, render, useEffect, useRef, useState } from "./lib.js";
 import { Dialog, Problem } from "./parts.js";
@@ -10,35 +11,30 @@ import { Palette } from "./palette.js";
 import { useTheme } from "./theme.js";
 import { attempt, Toast } from "./toast.js";
 import { Add } from "./screens/edit.js";
-import { Analytics } from "./screens/analytics.js";
-import { Assistants } from "./screens/assistants.js";
-import { Backups } from "./screens/backups.js";
-import { InOut } from "./screens/inout.js";
 import { Memories } from "./screens/memories.js";
-import { Projects } from "./screens/projects.js";
-import { Recall } from "./screens/recall.js";
-import { Review } from "./screens/review.js";
-import { Settings } from "./screens/settings.js";
-import { Start } from "./screens/start.js";
-import { Team } from "./screens/team.js";
 
-/** @type {Record<string, {title: string, part: any, isHidden?: boolean, isFor?: (who: import("./api.js").Who) => boolean}>} */
+/**
+ * The first screen comes with the page; the others are loaded as soon as it is there.
+ * @type {Record<string, {title: string, part?: any, load?: () => Promise<any>, isHidden?: boolean, isFor?: (who: import("./api.js").Who) => boolean}>}
+ */
 const SCREENS = {
   memories: { title: "Memories", part: Memories },
-  recall: { title: "Recall", part: Recall },
-  review: { title: "Review", part: Review },
-  projects: { title: "Projects and tags", part: Projects },
-  analytics: { title: "Analytics", part: Analytics },
-  assistants: { title: "Assistants", part: Assistants },
-  backups: { title: "Backups", part: Backups, isFor: (who) => who.isOwner },
-  inout: { title: "In and out", part: InOut },
-  team: { title: "Team", part: Team, isFor: (who) => who.hasTeam },
-  settings: { title: "Settings", part: Settings },
+  recall: { title: "Recall", load: async () => (await import("./screens/recall.js")).Recall },
+  review: { title: "Review", load: async () => (await import("./screens/review.js")).Review },
+  projects: { title: "Projects and tags", load: async () => (await import("./screens/projects.js")).Projects },
+  analytics: { title: "Analytics", load: async () => (await import("./screens/analytics.js")).Analytics },
+  assistants: { title: "Assistants", load: async () => (await import("./screens/assistants.js")).Assistants },
+  backups: { title: "Backups", load: async () => (await import("./screens/backups.js")).Backups, isFor: (who) => who.isOwner },
+  inout: { title: "In and out", load: async () => (await import("./screens/inout.js")).InOut },
+  team: { title: "Team", load: async () => (await import("./screens/team.js")).Team, isFor: (who) => who.hasTeam },
+  settings: { title: "Settings", load: async () => (await import("./screens/settings.js")).Settings },
   add: { title: "Add a memory", part: Add, isHidden: true },
-  start: { title: "Begin", part: Start, isHidden: true },
+  start: { title: "Begin", load: async () => (await import("./screens/start.js")).Start, isHidden: true },
 };
 const shown = () => Object.entries(SCREENS).filter(([, one]) => !one.isHidden && (!one.isFor || one.isFor(who)));
 
+/** After the first screen, the others are loaded. */
+const SOON_MS = 200;
 const KEYS_OF_ALL = [["Tab", "Next part"], ["Ctrl Enter", "Save, in a form"]];
 
 function Help(/** @type {{close: () => void}} */ { close }) {
@@ -60,6 +56,9 @@ function Away() {
   return state.away ? html`<p class="away" role="alert">The service does not answer. It is asked again every few seconds; nothing you typed is lost. To start it: <code>faiss-memory serve</code></p>` : null;
 }
 
+/** Load what is drawn of a screen, once. @param {typeof SCREENS[string]} one */
+const load = async (one) => void (one.part ||= await one.load?.());
+
 /** @param {{screen: string}} props */
 function Frame({ screen }) {
   const { params } = usePlace();
@@ -68,16 +67,19 @@ function Frame({ screen }) {
   const [theme, setTheme] = useTheme();
   const main = useRef(/** @type {HTMLElement | null} */ (null));
   const isFirst = useRef(true);
-  const { title, part } = SCREENS[screen] || SCREENS.memories;
+  const shownNow = SCREENS[screen] || SCREENS.memories;
+  const { error, again } = useLoaded(() => load(shownNow), [screen]);
+  const { title, part } = shownNow;
   useEffect(() => {
     document.title = `${title} · FAISS Memory`;
     setMenu(false);
+    if (!part) return;
     if (!isFirst.current) {
       const heading = main.current?.querySelector("h1");
       if (heading instanceof HTMLElement && !main.current?.contains(document.activeElement)) heading.focus();
     }
     isFirst.current = false;
-  }, [screen]);
+  }, [screen, Boolean(part)]);
   useKeys([
     { keys: "Mod+k", does: "Go to, or do", run: () => setAsking(asking === "palette" ? "" : "palette") },
     { keys: "?", does: "Show the keys", run: () => setAsking("help") },
@@ -101,7 +103,7 @@ function Frame({ screen }) {
     </header>
     <main id="main" tabindex="-1" ref=${main} class=${`main-${screen}`}>
       <${Away} />
-      <${part} params=${params} />
+      ${part ? html`<${part} params=${params} />` : error ? html`<${Problem} error=${error} again=${again} />` : html`<p class="quiet pad" role="status">Loading…</p>`}
     </main>
     <${Toast} />
     ${asking === "help" && html`<${Help} close=${() => setAsking("")} />`}
@@ -110,14 +112,18 @@ function Frame({ screen }) {
 
 function App() {
   const { screen } = usePlace();
+  const [, redraw] = useState(0);
   const [begun, setBegun] = useState("");
   const [error, setError] = useState("");
   const begin = async () => {
     setError("");
     try {
-      const [{ total_memories: total }] = await Promise.all([get("/stats"), learn()]);
+      const [{ total_memories: total }, { seesTeam }] = await Promise.all([get("/stats"), learn()]);
       if (!total && !location.hash) go(href("start"), true);
       setBegun("ready");
+      if (seesTeam) learnTeam().then(() => redraw((before) => before + 1), () => {});
+      // Whoever goes on waits for nothing, and finds the screens there while the service is away.
+      setTimeout(() => document.visibilityState === "visible" && Object.values(SCREENS).forEach((one) => void load(one).catch(() => {})), SOON_MS);
     } catch (failure) {
       if (failure instanceof Refused && failure.status === 401) setBegun("login");
       else setError(told(failure));
@@ -147,4 +153,7 @@ function App() {
   return html`<main class="alone"><h1 class="unseen">FAISS Memory</h1><p class="quiet">Loading…</p></main>`;
 }
 
+const first = here();
+if (first.screen === "memories") findEarly(first.params);
+["/stats", "/openapi.json", "/me"].forEach((path) => askEarly(path));
 render(html`<${App} />`, /** @type {Element} */ (document.getElementById("page")));

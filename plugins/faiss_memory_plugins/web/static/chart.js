@@ -4,6 +4,7 @@ import { html, useEffect, useRef, useState } from "./lib.js";
 /** @typedef {{label: string, values: (number | null)[], colour: string}} Series */
 
 const HEIGHT = 200;
+const STYLE = "/ui/vendor/uplot.css";
 
 /** What a colour of the style sheet is now. @param {string} name @param {HTMLElement} where */
 function colour(name, where) {
@@ -16,6 +17,15 @@ function colour(name, where) {
 
 /** Values on top of each other: the first series is drawn last. @param {(number | null)[][]} all */
 const stacked = (all) => all.map((_, place) => all[0].map((_, day) => all.slice(0, place + 1).reduce((sum, values) => sum + (values[day] || 0), 0)));
+
+/** Load the style sheet of the charts, once. @returns {Promise<unknown>} */
+function dressed() {
+  if (document.querySelector(`link[href="${STYLE}"]`)) return Promise.resolve();
+  const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: STYLE });
+  const there = new Promise((done) => (link.onload = link.onerror = done));
+  document.head.append(link);
+  return there;
+}
 
 /** @param {{days: string[], series: Series[], bars: boolean}} props */
 function Chart({ days, series, bars }) {
@@ -33,7 +43,7 @@ function Chart({ days, series, bars }) {
     let isGone = false;
     const sizes = new ResizeObserver(() => box && plot?.setSize({ width: box.clientWidth, height: HEIGHT }));
     const draw = async () => {
-      const { default: uPlot } = await import("./vendor/uplot.js");
+      const [{ default: uPlot }] = await Promise.all([import("./vendor/uplot.js"), dressed()]);
       if (isGone || !box) return;
       const font = "12px system-ui, sans-serif";
       const axis = { stroke: colour("--quiet", box), grid: { stroke: colour("--line", box), width: 1 }, ticks: { show: false }, font };

@@ -1,10 +1,12 @@
 // What the list shows: all memories by time, or what a question finds, as it is typed.
-import { get, post, told } from "./api.js";
+import { askEarly, get, post, told } from "./api.js";
 import { useEffect, useRef, useState } from "./lib.js";
 
 /** @typedef {import("./api.js").Found} Found */
 
 const PAUSE_MS = 120;
+/** So many come first, which fill any screen; what follows comes in larger pages. */
+const FIRST_PAGE = 60;
 const PAGE = 200;
 const MOST_FOUND = 50;
 
@@ -25,15 +27,25 @@ async function search(params, signal) {
   return { items: answer.results, next: null, took: answer.took_ms, hint: answer.hint || "", degraded: answer.degraded || [] };
 }
 
-/** @param {Record<string, string>} params @param {AbortSignal} signal @param {string} [cursor] */
-async function list(params, signal, cursor) {
+/** What is asked for a page of the list. @param {Record<string, string>} params @param {string} [cursor] */
+function asking(params, cursor) {
   const { project, tag, source, days, state, by } = params;
-  const asked = {
-    project: project || "*", tag, source, after: since(days), limit: PAGE, cursor,
+  return {
+    project: project || "*", tag, source, after: since(days), limit: cursor ? PAGE : FIRST_PAGE, cursor,
     include_superseded: state === "all" ? true : undefined,
     by: by || undefined, expired: state === "expired" || undefined,
   };
-  const answer = await get("/memories", asked, signal);
+}
+
+/** Ask for what the list begins with, before it is drawn. @param {Record<string, string>} params of the address */
+export function findEarly(params) {
+  // (A time that is counted from now is another one by then.)
+  if (!params.q?.trim() && !params.days) askEarly("/memories", asking(params));
+}
+
+/** @param {Record<string, string>} params @param {AbortSignal} signal @param {string} [cursor] */
+async function list(params, signal, cursor) {
+  const answer = await get("/memories", asking(params, cursor), signal);
   return { items: answer.memories, next: answer.next_cursor, took: null, hint: answer.hint || "", degraded: [] };
 }
 
@@ -65,7 +77,7 @@ export function useFound(params) {
       }
       setLoading(false);
     };
-    const timer = setTimeout(load, isTyped ? PAUSE_MS : 0);
+    const timer = isTyped ? setTimeout(load, PAUSE_MS) : void load();
     return () => {
       clearTimeout(timer);
       aborting.abort();
@@ -83,5 +95,7 @@ export function useFound(params) {
     }
     asked.current.loadingMore = false;
   };
+  // What the first page leaves is asked for at once, so that the count says more than what is seen.
+  useEffect(() => void (found.items.length === FIRST_PAGE && more()), [found]);
   return { ...found, error, loading, more, again: () => setRound((before) => before + 1) };
 }

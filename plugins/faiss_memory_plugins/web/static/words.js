@@ -1,7 +1,9 @@
 // How times, numbers and names are said.
 
 const whole = new Intl.NumberFormat("en");
-const days = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const spoken = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+/** As there is room for in a list. */
+export const narrow = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "narrow" });
 const full = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
 const short = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
 
@@ -18,7 +20,7 @@ export const counted = (number, one, many = `${one}s`) => `${count(number)} ${nu
 export const exactly = (time) => full.format(new Date(time));
 
 /** A time as it is said: "today", "3 days ago", and a date for what is longer ago. @param {string} time */
-export function ago(time) {
+export function ago(time, days = spoken) {
   const seconds = (Date.now() - new Date(time).getTime()) / 1000;
   if (Number.isNaN(seconds)) return "";
   if (seconds < 60) return "just now";

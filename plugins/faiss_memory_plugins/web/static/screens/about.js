@@ -59,7 +59,7 @@ function Uses({ memory }) {
     <p>${rows.length ? `Since ${data.since}: ${events(data.total)}.` : "Not recalled in the last 90 days."}</p>
     ${rows.length > 0 && html`<table><thead><tr><th scope="col">Day</th><th scope="col">What</th><th scope="col" class="num">Tokens</th></tr></thead>
       <tbody>${rows.slice(-30).map((/** @type {any} */ row) => html`<tr><td>${row.key}</td><td>${events(row)}</td><td class="num">${count(row.tokens)}</td></tr>`)}</tbody></table>`}
-    ${can("POST", "/recall/preview") && html`<p><a href=${href("recall", { project: memory.project })}>Why did it not come? Try a prompt</a></p>`}
+    ${can("POST", "/recall/preview") && html`<p><a href=${href("recall", { project: memory.project, id: memory.id })}>Why did it not come? Try a prompt</a></p>`}
   </section>`;
 }
 

@@ -1,7 +1,7 @@
 // Points in time: making one, going back to one, taking one away and bringing one in.
 import { ask, can, get, post } from "../api.js";
 import { useLoaded } from "../fresh.js";
-import { html, useState } from "../lib.js";
+import { html, useEffect, useRef, useState } from "../lib.js";
 import { gist, Plain } from "../markdown.js";
 import { Confirm, Dialog, Empty, Field, Problem, Screen, When } from "../parts.js";
 import { attempt, say } from "../toast.js";
@@ -34,7 +34,8 @@ function MakeOne({ close, done }) {
     <div class="row end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="main">Make it</button></div></form><//>`;
 }
 
-export function Backups() {
+/** @param {{params: Record<string, string>}} props */
+export function Backups({ params }) {
   const { data, error, loading, again } = useLoaded((signal) => get("/backups", {}, signal), []);
   const stats = useLoaded((signal) => get("/stats", {}, signal), []);
   const [asking, setAsking] = useState(/** @type {any} */ (null));
@@ -80,7 +81,7 @@ export function Backups() {
           <button type="button" class="small" aria-label=${`Restore ${one.name}`} onClick=${() => setAsking({ kind: "restore", ...one })}>Restore…</button></td>
       </tr>`)}</tbody></table>
       ${backups.length > shown.length && html`<p><button type="button" class="plain" onClick=${() => setAll(true)}>All ${count(backups.length)}</button></p>`}</div>`}
-    ${can("GET", "/forgotten") && html`<${Forgotten} />`}
+    ${can("GET", "/forgotten") && html`<${Forgotten} isMeant=${params.part === "forgotten" && !loading} />`}
     ${asking?.kind === "make" && html`<${MakeOne} close=${() => setAsking(null)} done=${after} />`}
     ${asking?.kind === "restore" && html`<${AskRestore} to=${asking} close=${() => setAsking(null)} run=${restore} />`}
     ${asking?.kind === "archive" && html`<${Confirm} title=${`Go to the state in ${asking.file.name}?`} action="Restore" close=${() => setAsking(null)} run=${bringIn}>
@@ -89,15 +90,18 @@ export function Backups() {
   <//>`;
 }
 
-/** What was forgotten and can come back, one by one. */
-function Forgotten() {
+/** What was forgotten and can come back, one by one. @param {{isMeant: boolean}} props whether the address leads here */
+function Forgotten({ isMeant }) {
   const { data, error, again } = useLoaded((signal) => get("/forgotten", { limit: 50 }, signal), []);
+  const heading = useRef(/** @type {HTMLElement | null} */ (null));
+  const isThere = isMeant && Boolean(data);
+  useEffect(() => void (isThere && heading.current?.focus()), [isThere]);
   const back = (/** @type {any} */ one) => attempt(async () => {
     await post(`/memory/${one.id}/restore`, {});
     say(`Memory ${one.id} is back.`);
     again();
   });
-  return html`<section class="card" aria-labelledby="forgotten-title"><h2 id="forgotten-title">Forgotten, and can come back</h2>
+  return html`<section class="card" aria-labelledby="forgotten-title"><h2 id="forgotten-title" tabindex="-1" ref=${heading}>Forgotten, and can come back</h2>
     <${Problem} error=${error} again=${again} />
     ${data && !data.count && html`<p class="quiet">Nothing.</p>`}
     <ul role="list">${data?.memories.map((/** @type {any} */ one) => html`<li class="candidate" key=${one.id}><p class="two-lines"><${Plain} text=${gist(one.text, 300)} /></p>

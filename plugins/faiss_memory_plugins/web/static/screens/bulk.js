@@ -4,7 +4,7 @@ import { can } from "../api.js";
 import { html, useState } from "../lib.js";
 import { Dialog, Field } from "../parts.js";
 import { attempt } from "../toast.js";
-import { counted, listed } from "../words.js";
+import { count, counted, listed } from "../words.js";
 
 /** @typedef {import("../api.js").Memory} Memory */
 
@@ -21,8 +21,8 @@ function AskFor({ title, label, action, close, run }) {
   </form><//>`;
 }
 
-/** @param {{chosen: Memory[], clear: () => void, forget: () => void, after: () => void}} props */
-export function Bulk({ chosen, clear, forget, after }) {
+/** @param {{chosen: Memory[], all: number, chooseAll: () => void, clear: () => void, forget: () => void, after: () => void}} props */
+export function Bulk({ chosen, all, chooseAll, clear, forget, after }) {
   const [asking, setAsking] = useState("");
   const what = counted(chosen.length, "memory", "memories");
   const done = () => {
@@ -43,6 +43,7 @@ export function Bulk({ chosen, clear, forget, after }) {
     <button type="button" class="small" onClick=${() => setAsking("untag")}>Untag…</button>
     ${can("POST", "/memory/move") && html`<button type="button" class="small" onClick=${() => setAsking("move")}>Move…</button>`}
     <button type="button" class="small" onClick=${forget}>Forget</button>
+    ${chosen.length < all && html`<button type="button" class="plain small" onClick=${chooseAll}>Select all ${count(all)}</button>`}
     <button type="button" class="plain small" onClick=${clear}>Clear</button>
     ${asking === "tag" && html`<${AskFor} title=${`Tag ${what}`} label="Tags to add, with commas" action="Tag" close=${() => setAsking("")} run=${addTags} />`}
     ${asking === "untag" && html`<${AskFor} title=${`Take tags from ${what}`} label="Tags to take away" action="Untag" close=${() => setAsking("")} run=${dropTags} />`}

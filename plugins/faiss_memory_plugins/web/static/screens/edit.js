@@ -1,6 +1,6 @@
 // The form for a memory: to correct one, to write one that replaces it, or to add one.
-import { correct, read } from "../actions.js";
-import { go, href } from "../address.js";
+import { correct, maskedIn, read } from "../actions.js";
+import { change as changeAddress, go, href } from "../address.js";
 import { get, post, Refused, told } from "../api.js";
 import { useLoaded } from "../fresh.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
@@ -74,16 +74,21 @@ export function Edit({ memory, kind, close, done, changed }) {
       throw new Error(warning);
     }
     if (kind === "supersede") {
-      const { id } = await post("/memory/add", { ...fresh(now), project: opened.project, supersedes: opened.id });
+      const added = await post("/memory/add", { ...fresh(now), project: opened.project, supersedes: opened.id });
       changed();
-      go(href("memories", { id }), true);
-      say(`Memory ${id} replaces ${opened.id}.`);
+      changeAddress({ id: added.id, edit: undefined }, true);
+      say(`Memory ${added.id} replaces ${opened.id}.${maskedIn(added)}`, async () => {
+        await post("/memory/forget", { ids: [added.id] });
+        changeAddress({ id: opened.id }, true);
+        changed();
+        say(`Memory ${opened.id} holds again.`);
+      });
       return;
     }
     const change = differing(now, opened);
     if (!Object.keys(change).length) return done();
     const saved = await correct(opened.id, change);
-    say("Corrected.", async () => {
+    say(`Corrected.${maskedIn(saved)}`, async () => {
       done(await correct(opened.id, undoing(change, opened)));
       say("As it was before.");
     });
@@ -141,9 +146,9 @@ export function Add({ params }) {
   const [project, setProject] = useState(params.project || "default");
   const { data } = useLoaded((signal) => get("/projects", {}, signal), []);
   const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
-    const { id } = await post("/memory/add", { ...fresh(now), project });
-    go(href("memories", { id }), true);
-    say(`Memory ${id} is kept.`);
+    const added = await post("/memory/add", { ...fresh(now), project });
+    go(href("memories", { id: added.id }), true);
+    say(`Memory ${added.id} is kept in ${project}.${maskedIn(added)}`);
   };
   return html`<${Screen} title="Add a memory" lead="What should assistants know? One thing, in a sentence or two, with its reason.">
     <div class="card narrow"><${Form} memory=${{}} lead="" action="Keep it" save=${save} close=${() => history.back()}>

@@ -14,10 +14,10 @@ const SOME = 12;
 /** @param {Record<string, string>} params @param {AbortSignal} signal */
 async function counts(params, signal) {
   const project = params.project || "*";
-  const { projects } = await get("/projects", {}, signal);
+  const hasFacets = can("GET", "/facets");
+  const [{ projects }, told] = await Promise.all([get("/projects", {}, signal), get(hasFacets ? "/facets" : "/tags", { project }, signal)]);
   const all = projects.map((/** @type {any} */ one) => ({ value: one.name, label: one.name, count: one.memories }));
-  if (can("GET", "/facets")) {
-    const told = await get("/facets", { project }, signal);
+  if (hasFacets) {
     return {
       projects: all,
       tags: told.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })),
@@ -26,8 +26,7 @@ async function counts(params, signal) {
       states: told.states,
     };
   }
-  const { tags } = await get("/tags", { project }, signal);
-  return { projects: all, tags: tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })), sources: [], by: [], states: {} };
+  return { projects: all, tags: told.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })), sources: [], by: [], states: {} };
 }
 
 /** How memories stand: those that hold, and what is not shown without being asked for. @param {{superseded?: number, expired?: number}} states @returns {Choice[]} */
@@ -75,6 +74,6 @@ export function Facets({ params, round }) {
     <${Facet} title="Written by" name="by" chosen=${params.by || ""} choices=${by} any=${by.length > 1 ? "Anybody" : undefined} />
     <${Facet} title="Time" name="days" chosen=${params.days || ""} choices=${TIMES.slice(1).map(([value, label]) => ({ value, label }))} any="Any time" />
     <${Facet} title="State" name="state" chosen=${params.state || ""} choices=${standings(states)} any="Current ones" />
-    ${can("GET", "/forgotten") && html`<p class="facet"><a href=${href("backups")}>Forgotten ones</a></p>`}
+    ${can("GET", "/forgotten") && html`<p class="facet"><a href=${href("backups", { part: "forgotten" })}>Forgotten ones</a></p>`}
   </div>`;
 }

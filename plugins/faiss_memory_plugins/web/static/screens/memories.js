@@ -23,11 +23,11 @@ const OVER = { expired: "over", changed: "file changed", gone: "file gone" };
 
 /** @typedef {import("../api.js").Found} Found */
 
-/** @param {{one: Found, isHere: boolean, isStop: boolean, isChosen: boolean, marks: string[], select: (one: Found) => void, many: boolean}} props */
+/** @param {{one: Found, isHere: boolean, isStop: boolean, isChosen: boolean, marks: string[], select: (one: Found, upTo?: boolean) => void, many: boolean}} props */
 function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
   const { params } = here();
   return html`<div class=${`memory-row${isHere ? " here" : ""}`}>
-    <input type="checkbox" tabindex=${isStop ? 0 : -1} aria-label=${`Select memory ${one.id}`} checked=${isChosen} onChange=${() => select(one)} />
+    <input type="checkbox" tabindex=${isStop ? 0 : -1} title="With Shift: all from the one before up to this" aria-label=${`Select memory ${one.id}`} checked=${isChosen} onClick=${(/** @type {MouseEvent} */ event) => select(one, event.shiftKey)} />
     <a href=${href("memories", { ...params, id: one.id })} data-row=${one.id} tabindex=${isStop ? 0 : -1} aria-current=${isHere ? "true" : undefined}>
       <span class="row-text"><${Plain} text=${gist(one.text)} terms=${marks} /></span>
       <span class="row-facts">
@@ -35,7 +35,7 @@ function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
         ${one.superseded_by && html`<span class="badge">replaced</span>`}
         ${OVER[one.state || ""] && html`<span class="badge">${OVER[one.state || ""]}</span>`}
         ${many && html`<span class="row-project">${one.project}</span>`}
-        <${When} time=${one.timestamp} />
+        <${When} time=${one.timestamp} isNarrow />
         ${one.relevance === undefined && html`<span class="row-by">by ${writer(one.by)}</span>`}
         ${one.tags.length > 0 && html`<span class="row-tags"><span class="unseen">tags: </span><${Plain} text=${one.tags.map((tag) => `#${tag}`).join(" ")} /></span>`}
       </span>
@@ -76,12 +76,20 @@ export function Memories({ params }) {
     if (String(one.id) === params.id) focusRow();
     change({ id: one.id, edit: undefined }, true);
   };
-  const select = (/** @type {Found} */ one) =>
+  const lastChosen = useRef(/** @type {number | null} */ (null));
+  /** Select one, or no more; or all from the one before up to it. @param {Found} one */
+  const select = (one, upTo = false) => {
+    const from = upTo ? items.findIndex((other) => other.id === lastChosen.current) : -1;
+    const to = items.indexOf(one);
+    const these = from < 0 ? [] : items.slice(Math.min(from, to), Math.max(from, to) + 1);
+    lastChosen.current = one.id;
     setChosen((before) => {
       const after = new Map(before);
-      if (!after.delete(one.id)) after.set(one.id, one);
+      if (these.length) these.forEach((other) => after.set(other.id, other));
+      else if (!after.delete(one.id)) after.set(one.id, one);
       return after;
     });
+  };
   /** After one is gone, the next takes its place. @param {number[]} ids */
   const leave = (ids) => {
     setChosen(new Map());
@@ -136,7 +144,7 @@ export function Memories({ params }) {
         ${used.length > 0 && html`<button type="button" class="plain" onClick=${() => go(href("memories", { q: params.q }))}>Clear filters</button>`}
         <a class="button small" href=${href("add", { project: params.project })}>Add</a>
       </div>
-      ${chosen.size > 0 && html`<${Bulk} chosen=${[...chosen.values()]} clear=${() => setChosen(new Map())} forget=${forgetThese} after=${again} />`}
+      ${chosen.size > 0 && html`<${Bulk} chosen=${[...chosen.values()]} all=${items.length} chooseAll=${() => setChosen(new Map(items.map((one) => [one.id, one])))} clear=${() => setChosen(new Map())} forget=${forgetThese} after=${again} />`}
       ${found.hint && html`<p class="note">${sentence(found.hint.replaceAll("`", ""))}</p>`}
       ${found.degraded.length > 0 && html`<p class="note">Only words are searched for now; the model that finds by meaning is not ready.</p>`}
       <${Problem} error=${found.error} again=${found.again} />

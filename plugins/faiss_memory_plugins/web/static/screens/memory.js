@@ -1,5 +1,5 @@
 // One memory: what it says, where it comes from, and what can be done with it.
-import { correct, forget, pin, read } from "../actions.js";
+import { canStayTrue, forget, pin, read, stayTrue } from "../actions.js";
 import { change, href } from "../address.js";
 import { can, post } from "../api.js";
 import { useLoaded } from "../fresh.js";
@@ -75,14 +75,10 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
     again();
     changed();
   });
-  const holds = (/** @type {Memory} */ over) => attempt(async () => {
-    put(await correct(over.id, { forever: true }));
+  const holds = () => memory && attempt(() => stayTrue(memory, (now) => {
+    put(now);
     changed();
-    say("It is true without an end.", async () => {
-      put(await correct(over.id, { valid_until: over.valid_until }));
-      changed();
-    });
-  });
+  }));
   useKeys([
     { keys: "Enter", does: "Read the memory", run: () => heading.current?.focus() },
     { keys: "e", does: "Correct", run: () => change({ edit: "correct" }) },
@@ -97,7 +93,7 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
   // What is there stays there while the service is away, and with it what somebody types.
   if (error && !memory) return html`<${Problem} error=${error} again=${again} />`;
   if (!memory) return loading ? html`<p class="quiet pad">Loading…</p>` : html`<div class="empty"><p class="empty-title">Memory ${id} is not there.</p><p>It was forgotten, or never existed.</p>
-    <p><a href=${href("memories")}>All memories</a>${can("GET", "/forgotten") && html` · <a href=${href("backups")}>What was forgotten, and can come back</a>`}</p></div>`;
+    <p><a href=${href("memories")}>All memories</a>${can("GET", "/forgotten") && html` · <a href=${href("backups", { part: "forgotten" })}>What was forgotten, and can come back</a>`}</p></div>`;
   const done = (/** @type {Memory | undefined} */ saved) => {
     change({ edit: undefined }, true);
     if (saved) put(saved);
@@ -106,12 +102,12 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
   return html`<article class="memory" aria-labelledby="memory-title">
     <header class="memory-head">
       <button type="button" class="back" onClick=${() => change({ id: undefined, edit: undefined })}>← List</button>
-      <h2 id="memory-title" tabindex="-1" ref=${heading}>Memory ${memory.id}</h2>
+      <h2 id="memory-title" tabindex="-1" ref=${heading}>${isEditing === "supersede" ? "Supersede memory" : isEditing ? "Correct memory" : "Memory"} ${memory.id}</h2>
       <span class="quiet"><${When} time=${memory.timestamp} /></span>
       ${!isEditing && html`<button type="button" class="plain danger-text" title="Take it out of every file, for good" onClick=${() => setPurging(true)}>Purge…</button>`}
     </header>
     ${memory.superseded_by && html`<p class="note">A newer one replaces it: <a href=${href("memories", { id: memory.superseded_by, state: "all" })}>memory ${memory.superseded_by}</a>. Searches leave it out.</p>`}
-    ${UNTRUE[memory.state || ""] && html`<p class="note">${UNTRUE[memory.state || ""](memory)} Assistants are not shown it unasked. ${memory.state === "expired" && html`<button type="button" class="small" onClick=${() => holds(memory)}>It is still true</button>`}</p>`}
+    ${UNTRUE[memory.state || ""] && html`<p class="note">${UNTRUE[memory.state || ""](memory)} Assistants are not shown it unasked. ${canStayTrue(memory) && html`<button type="button" class="small" onClick=${holds}>It is still true</button>`}</p>`}
     ${isEditing && data
       ? html`<${Edit} key=${isEditing} memory=${data} kind=${isEditing} close=${() => change({ edit: undefined })} done=${done} changed=${changed} />`
       : html`<div class="row actions" role="toolbar" aria-label="What to do with it">

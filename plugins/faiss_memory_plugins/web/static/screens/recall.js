@@ -40,6 +40,13 @@ function Withheld({ all, part }) {
     ${all.length > NEAREST && html`<details><summary>${counted(all.length - NEAREST, "more, further away", "more, further away")}</summary><ul role="list">${all.slice(NEAREST).map(part)}</ul></details>`}`;
 }
 
+/** What becomes of the memory that one has come to ask about. @param {any} told @param {number} id */
+function outcome(told, id) {
+  if (told.shown.some((/** @type {any} */ one) => one.id === id)) return "is among those that would be shown.";
+  const near = told.withheld.find((/** @type {any} */ one) => one.id === id);
+  return near ? `would be withheld: ${reason(near.why)}, ${likely(near.relevance)} likely.` : "is not among the nearest: other words, or a cue (“Comes up for”), bring it nearer.";
+}
+
 /** @param {{params: Record<string, string>, projects: string[]}} props */
 function Preview({ params, projects }) {
   const [prompt, setPrompt] = useState(params.prompt || "");
@@ -59,6 +66,7 @@ function Preview({ params, projects }) {
   const at = bar ?? told?.bar ?? USUAL_BAR;
   return html`<section class="card" aria-labelledby="preview-title"><h2 id="preview-title">Try a prompt</h2>
     <p class="quiet">It is shown to nobody, and counted nowhere.</p>
+    ${params.id && !told && html`<p class="note">Write a prompt that <a href=${href("memories", { id: params.id })}>memory ${params.id}</a> should have come for.</p>`}
     <${Field} label="What somebody would write to an assistant">${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${prompt} onInput=${(/** @type {any} */ event) => setPrompt(event.target.value)} />`}<//>
     <div class="two-fields">
       <${Field} label="Project">${(/** @type {any} */ given) => html`<select ...${given} value=${project} onChange=${(/** @type {any} */ event) => change({ project: event.target.value }, true)}>
@@ -69,6 +77,7 @@ function Preview({ params, projects }) {
     <${Problem} error=${error} again=${again} />
     ${told && html`<div class="brought" aria-live="polite">
       <h3>${told.shown.length ? `${counted(told.shown.length, "memory", "memories")} would be shown` : "Nothing would be shown"}</h3>
+      ${params.id && html`<p class="note"><a href=${href("memories", { id: params.id })}>Memory ${params.id}</a> ${outcome(told, Number(params.id))}</p>`}
       ${told.nothing && html`<p>${sentence(told.nothing)}</p>`}
       ${told.text && html`<details open><summary>The exact words that the assistant gets</summary><pre class="raw" tabindex="0" aria-label="The exact words">${visible(told.text)}</pre></details>`}
       <ul role="list">${told.shown.map((/** @type {any} */ one) => html`<${Candidate} key=${one.id} one=${one} prompt=${asked} again=${again} />`)}</ul>

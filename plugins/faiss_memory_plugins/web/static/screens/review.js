@@ -1,5 +1,5 @@
 // What is worth a look: decided one by one, each of it with a way back.
-import { forget, join } from "../actions.js";
+import { canStayTrue, forget, join, stayTrue } from "../actions.js";
 import { href } from "../address.js";
 import { can, get } from "../api.js";
 import { WordDiff } from "../diff.js";
@@ -63,8 +63,8 @@ const QUEUES = {
       const told = await get("/review/stale", { project: "*" }, signal);
       const over = new Set((told.expired || []).map((/** @type {Memory} */ one) => one.id));
       return [
-        ...told.files.map((/** @type {any} */ one) => ({ key: `file-${one.memory.id}`, memories: [one.memory], why: `${one.why[0].toUpperCase()}${one.why.slice(1)}: ${one.file}` })),
-        ...(told.expired || []).map((/** @type {Memory} */ one) => ({ key: `over-${one.id}`, memories: [one], why: `It was true ${until(one.valid_until || "")}` })),
+        ...told.files.map((/** @type {any} */ one) => ({ key: `file-${one.memory.id}`, memories: [{ ...one.memory, state: one.reason }], why: `${one.why[0].toUpperCase()}${one.why.slice(1)}: ${one.file}` })),
+        ...(told.expired || []).map((/** @type {Memory} */ one) => ({ key: `over-${one.id}`, memories: [{ ...one, state: "expired" }], why: `It was true ${until(one.valid_until || "")}` })),
         ...told.never_recalled.filter((/** @type {Memory} */ one) => !over.has(one.id)).map((/** @type {Memory} */ one) => ({ key: `never-${one.id}`, memories: [one], why: "Nothing has found it in 90 days" })),
       ];
     },
@@ -96,6 +96,8 @@ export function Review({ params }) {
   };
   const drop = (/** @type {number} */ which) => without(matter?.memories[which], (memory, undone) => forget([memory], undefined, undone));
   const keepOne = (/** @type {number} */ which) => without(matter?.memories[1 - which], (other, undone) => join(matter.memories[which], other, undone));
+  const isStillTrue = () => without(matter?.memories[0], (memory, undone) => stayTrue(memory, () => {}, undone));
+  const asksWhether = matter?.memories.length === 1 && canStayTrue(matter.memories[0]);
   const canJoin = can("POST", "/memory/merge");
   const isPair = matter?.memories.length === 2;
   useKeys([
@@ -103,6 +105,7 @@ export function Review({ params }) {
     { keys: isPair ? "1" : "#", does: isPair ? "Forget the first" : "Forget, and go on", run: () => drop(0) },
     ...(isPair ? [{ keys: "2", does: "Forget the second", run: () => drop(1) }] : []),
     ...(isPair && canJoin ? [{ keys: "m", does: "Let the newer one stand for both", run: () => keepOne(0) }] : []),
+    ...(asksWhether ? [{ keys: "t", does: "Still true, and go on", run: isStillTrue }] : []),
     { keys: "b", does: "Back to the one before", run: () => setSettled((before) => before.slice(0, -1)) },
   ]);
   return html`<${Screen} title="Review" lead="One by one: keep it, correct it, or forget it. Every step can be undone.">
@@ -123,7 +126,8 @@ export function Review({ params }) {
       </section>`)}</div>
       ${isPair && html`<h3>What differs</h3><${WordDiff} before=${matter.memories[0].text} after=${matter.memories[1].text} />`}
       <div class="row end"><button type="button" onClick=${() => setSettled((before) => before.slice(0, -1))} disabled=${!settled.length}>Back <kbd>b</kbd></button>
-        <button type="button" class="main" onClick=${settle}>Keep ${isPair ? "both" : "it"} <kbd>y</kbd></button></div>
+        ${asksWhether && html`<button type="button" title="It is not asked about again until that changes" onClick=${isStillTrue}>Still true <kbd>t</kbd></button>`}
+        <button type="button" class="main" title=${asksWhether ? "Leave it as it is; it is asked about again" : undefined} onClick=${settle}>${asksWhether ? "Decide later" : isPair ? "Keep both" : "Keep it"} <kbd>y</kbd></button></div>
     </article>`}
   <//>`;
 }

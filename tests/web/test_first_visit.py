@@ -1,0 +1,108 @@
+"""What somebody sees who has never seen the page: what was done is said, and leads on."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.web
+
+
+def test_what_was_masked_is_said_and_of_what_kind(visit):
+    token = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
+    visit.go("add?project=masked")
+    visit.page.get_by_label("Text", exact=True).fill(f"the board's token is {token}")
+    visit.press("Control+Enter")
+    visit.said(re.compile(r"is kept in masked\. Masked, and kept nowhere: GitHub token\."))
+    visit.press("e")
+    visit.page.get_by_label("Text", exact=True).fill(f"it is {token}, as before")
+    visit.press("Control+Enter")
+    visit.said(re.compile("Corrected. Masked, and kept nowhere: GitHub token"))
+
+
+def test_what_supersedes_stays_in_the_search_and_is_undone(visit):
+    old = visit.add("releases happen on mondays", project="superseding")
+    visit.go(f"memories?project=superseding&q=releases&id={old}")
+    visit.press("s")
+    visit.page.get_by_role("heading", name=f"Supersede memory {old}").wait_for()
+    visit.page.get_by_label("Text", exact=True).fill("releases happen on tuesdays")
+    visit.press("Control+Enter")
+    visit.said(re.compile(f"replaces {old}"))
+    assert "project=superseding" in visit.page.url
+    assert "q=releases" in visit.page.url
+    visit.press("z")
+    visit.said(f"Memory {old} holds again.")
+    assert visit.service.call("GET", f"/memory/{old}")[1]["superseded_by"] is None
+
+
+def test_what_held_before_is_named_when_what_replaced_it_is_forgotten(visit):
+    old = visit.add("the door is green", project="doors")
+    new = visit.add("the door is blue", project="doors", supersedes=old)
+    visit.go(f"memories?project=doors&id={new}")
+    visit.page.get_by_role("toolbar").wait_for()
+    visit.press("#")
+    visit.said(f"Memory {new} is forgotten. Memory {old}, which it had replaced, holds again.")
+
+
+def test_those_between_are_selected_with_shift_and_all_of_them_at_once(visit):
+    for number in range(12):
+        visit.add(f"range {number}", project="ranges")
+    visit.go("memories?project=ranges")
+    boxes = visit.page.get_by_role("checkbox")
+    boxes.nth(0).click()
+    boxes.nth(4).click(modifiers=["Shift"])
+    visit.page.get_by_text("5 selected").wait_for()
+    boxes.nth(2).click()
+    visit.page.get_by_text("4 selected").wait_for()
+    visit.page.get_by_role("button", name="Select all 12").click()
+    visit.page.get_by_text("12 selected").wait_for()
+
+
+def test_what_was_forgotten_is_led_to(visit):
+    number = visit.add("a note to come back", project="led")
+    visit.service.call("DELETE", f"/memory/{number}")
+    visit.go("memories?project=led")
+    visit.page.get_by_role("link", name="Forgotten ones").click()
+    visit.page.locator("#forgotten-title:focus").wait_for()
+    visit.page.get_by_role("button", name=f"Bring back memory {number}").click()
+    visit.said(f"Memory {number} is back.")
+
+
+def test_what_became_of_the_memory_that_one_asks_about_is_said(visit):
+    number = visit.add("the ledger lies in postgres", project="asked")
+    visit.go(f"memories?project=asked&id={number}")
+    visit.page.get_by_role("link", name=re.compile("Why did it not come")).click()
+    visit.page.get_by_text(re.compile("Write a prompt that")).wait_for()
+    visit.page.get_by_label("What somebody would write").fill("where do the ledgers of the twins lie")
+    visit.page.locator(".brought .note").get_by_role("link", name=f"Memory {number}").wait_for()
+
+
+def test_more_than_the_first_page_is_listed_at_once(visit):
+    texts = [{"text": f"one of many {number}", "project": "many"} for number in range(90)]
+    visit.service.call("POST", "/memory/add-batch", {"memories": texts})
+    visit.go("memories?project=many")
+    visit.page.get_by_role("status").get_by_text("90 memories, newest first").wait_for()
+
+
+def test_what_speaks_of_a_changed_file_is_still_true_by_a_key_and_not_asked_about_again(visit):
+    file = visit.service.data.parent / "spoken.py"
+    file.write_text("three times")
+    number = visit.add("retries are three", project="spoken", metadata={"anchors": [str(file)]})
+    file.write_text("three times, and more")
+
+    def stale():
+        files = visit.service.call("GET", "/review/stale?project=spoken")[1]["files"]
+        return [one["memory"]["id"] for one in files]
+
+    assert stale() == [number]
+    visit.go("review?queue=stale")
+    visit.page.get_by_role("article").get_by_role("link", name=f"Memory {number}").wait_for()
+    visit.press("t")
+    visit.said(re.compile(f"Memory {number} is still true"))
+    assert stale() == []
+    visit.press("z")
+    visit.said("As it was before.")
+    assert stale() == [number]
+    visit.go(f"memories?project=spoken&id={number}")
+    visit.page.get_by_role("button", name="It is still true").click()
+    visit.said(re.compile(f"Memory {number} is still true"))
+    assert stale() == []
