@@ -11,7 +11,7 @@ from faiss_memory import Change, Draft, Filter, Search
 from faiss_memory.store import EmbeddedStore
 from faiss_memory_conformance.store_home import MODEL, Home, embed
 from faiss_memory_conformance.store_oracle import EPOCH
-from faiss_memory_plugins.postgres import by_words
+from faiss_memory_plugins.postgres.legs import by_words
 from faiss_memory_plugins.postgres.settings import PostgresSettings
 from faiss_memory_plugins.postgres.store import PostgresStore
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from faiss_memory import Choose, Closest, Filter, Found, Legs, Match, Scope, Search, Vectors
-from faiss_memory_plugins.postgres.by_words import MOST_HOLDERS, ByWords, by_words
 from faiss_memory_plugins.postgres.comparing import Model, cosine
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition, condition
-from faiss_memory_plugins.postgres.finding import Near, count_matching, nearest, similarities
+from faiss_memory_plugins.postgres.legs.by_meaning import Near, count_matching, nearest, similarities
+from faiss_memory_plugins.postgres.legs.by_words import MOST_HOLDERS, ByWords, by_words
 from faiss_memory_plugins.postgres.rows import read
 
 
