@@ -157,11 +157,9 @@ def _rows_by_words(
         "most_holders": MOST_HOLDERS if phrases else 0,
     }
     memories = sum(size for size, _ in sizes.values())
-    possible = _possible(run, asked, memories, where, depth)
-    if possible is not None:
-        among = {"among": [*{*possible, *also}]}
-        sql = _BY_WORDS.format(where=where.sql, among="and p.memory = any(%(among)s)")
-        return run.run(sql, values | among)
+    if (possible := _possible(run, asked, memories, where, depth)) is not None:
+        values["among"] = [*{*possible, *also}]
+        return run.run(_BY_WORDS.format(where=where.sql, among="and p.memory = any(%(among)s)"), values)
     with _joining(run, asked, memories):
         return run.run(_BY_WORDS.format(where=where.sql, among=""), values)
 
