@@ -9,8 +9,10 @@ import psycopg
 import pytest
 
 from faiss_memory import Filter, new_uid
+from faiss_memory.rights import set_seen
 from faiss_memory_conformance.store_home import Home, embed
 from faiss_memory_conformance.store_oracle import WORDS
+from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.large import EXACT_BELOW
 from faiss_memory_plugins.postgres.rows import to_vector
 from faiss_memory_plugins.postgres.settings import PostgresSettings
@@ -121,6 +123,45 @@ def test_a_large_project_has_an_index_that_finds_what_is_there(place):
     assert legs.scope.memories == SIZE
 
 
+@pytest.mark.parametrize("seen", [None, ("large", "small")], ids=["the owner", "a member"])
+def test_a_search_goes_by_the_index_whoever_asks(place, seen, monkeypatch):
+    plans, run_it = [], Transaction.run
+
+    def explained(run, sql, values=None):
+        if "::halfvec" in sql:
+            plans.extend(str(row[0]) for row in run_it(run, f"explain {sql}", values))
+        return run_it(run, sql, values)
+
+    monkeypatch.setattr(Transaction, "run", explained)
+    set_seen(seen)
+    try:
+        for where in (LARGE, Filter(projects=("large",), without_cues=True)):
+            plans.clear()
+            assert len(place.home.nearest(place.texts[0], where)) == 10
+            assert any("Index Scan using passage_near_2_1" in line for line in plans), plans
+            assert not any("Sort" in line for line in plans), plans
+    finally:
+        set_seen(None)
+
+
+def test_what_is_indexed_is_told(place):
+    (told,) = place.home.store.indexes()
+    assert (told.project, told.model, told.state, told.phase) == ("large", "words@1", "ready", None)
+    assert told.bytes > SIZE * 100
+    name = f"{SCHEMA}.passage_near_2_1"
+    # A build that was cut short leaves an index that is no good: nobody asks it, and it is built again.
+    mark = f"update pg_index set indisvalid = false where indexrelid = '{name}'::regclass"
+    place.server.run(mark)
+    assert [one.state for one in place.home.store.indexes()] == ["unfinished"]
+    place.home.reopen()
+    before = place.scans()
+    assert place.recall(LARGE, np.arange(SIZE), 2) == 1.0
+    place.home.reopen()
+    assert place.scans() == before
+    assert place.home.store.tend() == ["dropped passage_near_2_1", "built passage_near_2_1"]
+    assert [one.state for one in place.home.store.indexes()] == ["ready"]
+
+
 def test_filters_and_small_projects_are_answered_in_full(place):
     rare, half = np.arange(0, SIZE, 200), np.arange(1, SIZE, 2)
     small = np.arange(SIZE, SIZE + FEW)
@@ -139,3 +180,14 @@ def test_an_index_goes_when_its_project_has_shrunk(place):
     place.server.run(f"delete from {SCHEMA}.passage where project = 2 and memory > 2000")
     assert place.home.store.tend() == ["dropped passage_near_2_1"]
     assert place.home.store.tend() == []
+
+
+def test_an_old_pgvector_has_no_index(place):
+    place.server.run(f"insert into {SCHEMA}.passage select 2, 1, -g, 0, null, 0, 1, 1, vec from"
+                     f" (select vec from {SCHEMA}.passage limit 1) v, generate_series(1, {SIZE}) g")  # fmt: skip
+    ((version,),) = place.server.run("select extversion from pg_extension where extname = 'vector'")
+    place.server.run("update pg_extension set extversion = '0.7.4' where extname = 'vector'")
+    try:
+        assert place.home.store.tend() == []  # (though it is large enough again)
+    finally:
+        place.server.run(f"update pg_extension set extversion = '{version}' where extname = 'vector'")

@@ -11,6 +11,7 @@ from faiss_memory import Change, Draft, Filter, Search
 from faiss_memory.store import EmbeddedStore
 from faiss_memory_conformance.store_home import MODEL, Home, embed
 from faiss_memory_conformance.store_oracle import EPOCH
+from faiss_memory_plugins.postgres.legs import by_words
 from faiss_memory_plugins.postgres.settings import PostgresSettings
 from faiss_memory_plugins.postgres.store import PostgresStore
 
@@ -155,3 +156,71 @@ def test_of_an_overlong_query_the_rarest_terms_count(homes):
     (here, coverage), (embedded, wanted) = found
     assert here == pytest.approx(embedded, rel=1e-4)
     assert coverage == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def frequent(server, tmp_path_factory):
+    """Homes whose words are as frequent as words are: some are in most memories, most in a few."""
+    folder = tmp_path_factory.mktemp("frequent")
+    both = [
+        Home(lambda: EmbeddedStore(folder, lambda _: None)),
+        Home(lambda: PostgresStore(server.uri, PostgresSettings(schema="frequent"))),
+    ]
+    chance = random.Random(3)
+    shares = [1 / (number + 1) for number in range(200)]
+    drafts = [
+        Draft(
+            text=" ".join(
+                f"w{number}" for number in chance.choices(range(200), shares, k=chance.randint(6, 20))
+            ),
+            project=chance.choice(["alpha", "alpha", "beta"]),
+            source=chance.choice(["", "notes", f"docs/a.md#{number % 40}"]),
+            tags=("red",) if number % 2 else (),
+            timestamp=EPOCH,
+        )
+        for number in range(500)
+    ]
+    for home in both:
+        home.add(*drafts)
+    yield both
+    for home in both:
+        home.close()
+
+
+@pytest.mark.parametrize("names", [("alpha",), ("alpha", "beta")], ids=["one project", "two"])
+@pytest.mark.parametrize("tags", [(), ("red",)], ids=["all", "by tag"])
+def test_frequent_words_that_cannot_matter_are_looked_for_only_where_they_can(
+    frequent, monkeypatch, names, tags
+):
+    spared, chosen = [], by_words._possible
+
+    def possible(*args):
+        spared.append(chosen(*args))
+        return spared[-1]
+
+    monkeypatch.setattr(by_words, "_possible", possible)
+    monkeypatch.setattr(by_words, "COMMON", 1)
+    monkeypatch.setattr(by_words, "SPARED", 1)
+    chance, where = random.Random(5), Filter(projects=names, tags=tags)
+    for _ in range(25):
+        rare = [f"w{chance.randrange(10, 200)}" for _ in range(chance.randint(0, 3))]
+        query = " ".join([*rare, *(f"w{chance.randrange(4)}" for _ in range(3)), "unknown"])
+        # (What is near by meaning is ranked as well, however low.)
+        asked = Search(
+            where=where,
+            depth=5,
+            text=query,
+            phrases=[query],
+            vector=embed(chance.choice(["w3 w90", "w1"])).vectors[0],
+            model=MODEL,
+        )
+        embedded, here = (
+            home.store.search(asked, lambda legs: [key for key, _ in legs.words]) for home in frequent
+        )
+        assert [key for key, _ in here.legs.words] == [key for key, _ in embedded.legs.words]
+        assert [score for _, score in here.legs.words] == pytest.approx(
+            [score for _, score in embedded.legs.words], rel=1e-5
+        )
+        assert here.legs.scope.coverage == pytest.approx(embedded.legs.scope.coverage, abs=1e-5)
+        assert here.held == embedded.held
+    assert any(ids is not None for ids in spared), "rare terms first were never enough"

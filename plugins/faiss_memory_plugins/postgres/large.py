@@ -7,7 +7,9 @@ wanted, its answers are compared exactly, and where it brings too few the search
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import psycopg
 
@@ -21,10 +23,16 @@ MOST_INDEXES = 50
 """Each is looked at whenever a statement about vectors is planned: so it is the largest projects that have one."""
 EXACT_BELOW = 10_000
 """Of so few memories that a filter lets through every one is compared."""
+LEAST_ASKED = 200
+"""So many passages at least are asked for."""
+MOST_EF = 1000
+"""pgvector's highest `hnsw.ef_search`."""
 MOST_DIMENSIONS = 4000
 """pgvector's, for an index of half-width numbers, which an index has: what it brings is compared in full width."""
 SAMPLE = 512
-"""How many passages tell about how a query's similarity is spread over all."""
+"""How many memories tell about how a query's similarity is spread over all, or up to twice as many."""
+OLDEST_PGVECTOR = (0, 8)
+"""Older ones do not go on looking where a filter leaves too little."""
 _NAME = "passage_near"
 
 log = logging.getLogger("faiss_memory.postgres")
@@ -37,6 +45,8 @@ class Place(NamedTuple):
     model: int
     dimension: int
     metric: Metric
+    size: int = EXACT_BELOW
+    """About how many passages it holds."""
 
     @property
     def name(self) -> str:
@@ -52,21 +62,39 @@ class Place(NamedTuple):
 def place_of(run: Transaction, project: int, model: Model) -> Place | None:
     """Return the index of a project by a model that can be asked; None if there is none."""
     rows = run.run(
-        "select m.dimension from pg_class c join pg_index i on i.indexrelid = c.oid"
+        "select m.dimension, greatest(c.reltuples, %(least)s)::bigint from pg_class c"
+        " join pg_index i on i.indexrelid = c.oid"
         " join $.model m on m.id = %(model)s"
         " where c.oid = to_regclass('$.' || %(name)s) and i.indisvalid",
-        {"name": f"{_NAME}_{project}_{model.number}", "model": model.number},
+        {"name": f"{_NAME}_{project}_{model.number}", "model": model.number, "least": EXACT_BELOW},
     )
-    return Place(project, model.number, rows[0][0], model.metric) if rows else None
+    return Place(project, model.number, rows[0][0], model.metric, rows[0][1]) if rows else None
+
+
+def counted(run: Transaction, place: Place, where: Condition) -> tuple[int, list[int]]:
+    """Return how many memories a condition lets through, and `SAMPLE` of them or up to twice as many, if there are."""
+    size = place.size
+    while True:
+        count, some = run.one(
+            "select count(*), coalesce(array_agg(m.id) filter (where hashint8(m.id) & %(mask)s = 0), '{}')"
+            f" from $.memory m where {where.sql}",
+            {**where.values, "mask": (1 << (size // (2 * SAMPLE)).bit_length() >> 1) - 1},
+        )
+        if len(some) >= SAMPLE // 2 or size <= count:
+            return count, some[:: max(1, len(some) // SAMPLE)]
+        size = count  # fewer are let through than there are: the next sample is of these
 
 
 def candidates(
     run: Transaction, place: Place, vector: Vectors, where: Condition, depth: int, *, cues: bool
 ) -> list[int] | None:
     """Return the memories that an index finds near, at least `depth` of them; None if it does not find as many."""
-    wanted = max(400, 4 * depth)
+    wanted = max(LEAST_ASKED, 2 * depth)
+    # (In what order they come does not matter: they are compared exactly.)
     run.run(
-        "select set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '200', true)"
+        "select set_config('hnsw.iterative_scan', 'relaxed_order', true),"
+        " set_config('hnsw.ef_search', %(ef)s::text, true)",
+        {"ef": min(wanted, MOST_EF)},
     )
     query = f"%(vector)s::halfvec({place.dimension})"
     with run.without("seqscan", "sort"):
@@ -81,9 +109,9 @@ def candidates(
 
 
 def spread(
-    run: Transaction, place: Place, vector: Vectors, where: Condition, memories: int
+    run: Transaction, place: Place, vector: Vectors, some: Collection[int]
 ) -> tuple[float, float, float]:
-    """Return the mean and the standard deviation of a query's similarity with some of what a filter lets through.
+    """Return the mean and the standard deviation of a query's similarity with some memories.
 
     And how much of it is worth 1 of the cosine.
     """
@@ -91,17 +119,45 @@ def spread(
     angle = cosine(place.metric, "p.vec", "%(vector)s::vector")
     mean, deviation, of_cosines = run.one(
         "select coalesce(avg(near), 0), coalesce(stddev_pop(near), 0), coalesce(stddev_pop(angle), 0)"
-        f" from (select {near} as near, {angle} as angle"
-        " from $.memory m join $.passage p on p.project = m.project and p.memory = m.id and p.model = %(model)s"
-        f" where mod(abs(hashint8(m.id)), %(step)s) = 0 and {where.sql}) cosines",
+        f" from (select {near} as near, {angle} as angle from $.passage p where p.project = %(project)s"
+        " and p.model = %(model)s and p.memory = any(%(some)s)) cosines",
         {
-            **where.values,
             "vector": to_vector(vector),
+            "project": place.project,
             "model": place.model,
-            "step": max(1, memories // SAMPLE),
+            "some": list(some),
         },
     )
     return float(mean), float(deviation), unit_of(float(deviation), float(of_cosines))
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An approximate index, and how far it is."""
+
+    project: str
+    model: str
+    """The model's identity."""
+    state: Literal["ready", "building", "unfinished"]
+    """An `unfinished` one is not asked; it is dropped and built again."""
+    bytes: int
+    phase: str | None
+    """What PostgreSQL is doing at it while it is being built."""
+
+
+def indexes(run: Transaction) -> list[Index]:
+    """Return the approximate indexes of all projects, by the project's name."""
+    rows = run.run(
+        "select j.name, m.identity, case when i.indisvalid then 'ready' when b.pid is not null then 'building'"
+        " else 'unfinished' end, pg_relation_size(c.oid), b.phase"
+        " from pg_index i join pg_class c on c.oid = i.indexrelid"
+        " join $.project j on starts_with(c.relname, %(name)s || '_' || j.id || '_')"
+        " join $.model m on c.relname = %(name)s || '_' || j.id || '_' || m.id"
+        " left join pg_stat_progress_create_index b on b.index_relid = c.oid"
+        " where i.indrelid = '$.passage'::regclass order by 1, 2",
+        {"name": _NAME},
+    )
+    return [Index(*row) for row in rows]
 
 
 def tend(database: Database, schema: str, above: int) -> list[str]:
@@ -119,16 +175,20 @@ def tend(database: Database, schema: str, above: int) -> list[str]:
 
 
 def _tend(connection: psycopg.Connection[Row], schema: str, above: int) -> list[str]:
-    sizes = {
-        Place(row[0], row[1], row[2], metric_in(row[3])[1]): int(row[4])
-        for row in connection.execute(
-            f'select p.project, p.model, m.dimension, m.identity, count(*) from "{schema}".passage p'
-            f' join "{schema}".model m on m.id = p.model where m.in_use group by 1, 2, 3, 4 having count(*) >= %s'
-            " order by 5 desc",
-            (above // 2,),
-        )
-        if row[2] <= MOST_DIMENSIONS
-    }
+    sizes = (
+        {}
+        if _version(connection) < OLDEST_PGVECTOR
+        else {
+            Place(row[0], row[1], row[2], metric_in(row[3])[1]): int(row[4])
+            for row in connection.execute(
+                f'select p.project, p.model, m.dimension, m.identity, count(*) from "{schema}".passage p'
+                f' join "{schema}".model m on m.id = p.model where m.in_use group by 1, 2, 3, 4 having count(*) >= %s'
+                " order by 5 desc",
+                (above // 2,),
+            )
+            if row[2] <= MOST_DIMENSIONS
+        }
+    )
     there = {
         str(name): bool(valid)
         for name, valid in connection.execute(
@@ -154,6 +214,12 @@ def _tend(connection: psycopg.Connection[Row], schema: str, above: int) -> list[
             )
             done.append(f"built {place.name}")
     return done
+
+
+def _version(connection: psycopg.Connection[Row]) -> tuple[int, ...]:
+    """Return which pgvector this is."""
+    (written,) = _one(connection, "select extversion from pg_extension where extname = %s", "vector")
+    return tuple(int(part) for part in written.split(".")[:2])
 
 
 def _one(connection: psycopg.Connection[Row], sql: str, value: str) -> Row:

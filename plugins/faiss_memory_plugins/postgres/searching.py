@@ -8,15 +8,8 @@ from faiss_memory import Choose, Closest, Filter, Found, Legs, Match, Scope, Sea
 from faiss_memory_plugins.postgres.comparing import Model, cosine
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition, condition
-from faiss_memory_plugins.postgres.finding import (
-    MOST_HOLDERS,
-    ByWords,
-    Near,
-    by_words,
-    count_matching,
-    nearest,
-    similarities,
-)
+from faiss_memory_plugins.postgres.legs.by_meaning import Near, count_matching, nearest, similarities
+from faiss_memory_plugins.postgres.legs.by_words import MOST_HOLDERS, ByWords, by_words
 from faiss_memory_plugins.postgres.rows import read
 
 
@@ -36,12 +29,13 @@ def search(run: Transaction, asked: Search, choose: Choose) -> Found:
     if vector is not None and model is not None:
         unknown = ({memory_id for memory_id, _ in words.ranking} | named) - matches.keys()
         matches |= similarities(run, vector, model, unknown)
+    memories = near.memories if near.memories is not None else count_matching(run, where)
     legs = Legs(
         nearest=near.matches,
         words=words.ranking,
         matches=matches,
         named=named,
-        scope=Scope(count_matching(run, where), near.mean, near.spread, words.coverage, near.unit),
+        scope=Scope(memories, near.mean, near.spread, words.coverage, near.unit),
         verbatim=_verbatim(run, asked.phrases, words.holders),
     )
     chosen = choose(legs)

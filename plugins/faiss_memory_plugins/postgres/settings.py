@@ -24,5 +24,5 @@ class PostgresSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """How long a statement may take."""
     start_seconds: Annotated[float, Meta(ge=0, le=3600)] = 30.0
     """How long a start waits for the database to be there."""
-    index_above: Positive = 50_000
+    index_above: Positive = 20_000
     """From so many passages of one project on, an approximate index answers by meaning."""

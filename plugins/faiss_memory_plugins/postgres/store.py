@@ -335,6 +335,10 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         """Build and drop the indexes of large projects, as their sizes are now; returns what was done."""
         return large.tend(self._database, self._settings.schema, self._settings.index_above)
 
+    def indexes(self) -> list[large.Index]:
+        """Return the approximate indexes of large projects."""
+        return self._database.read(large.indexes)
+
     # Models.
 
     def use_model(self, identity: str, name: str, dimension: int) -> None:

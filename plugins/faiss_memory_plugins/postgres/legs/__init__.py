@@ -1,0 +1,1 @@
+"""The two legs of a search."""
