@@ -11,7 +11,8 @@ import numpy as np
 from bench.measure import percentile, timed
 from bench.texts import sentences
 from faiss_memory.analyzer import analyze, analyze_query
-from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
+from faiss_memory.store.index.inverted_index import KeywordIndex
+from faiss_memory.store.index.postings import POSTING
 
 QUERY_WORDS = 8
 LIMIT = 100

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import pairwise, zip_longest
+from itertools import chain, pairwise, zip_longest
 from threading import local
 from typing import NamedTuple
 
@@ -34,6 +34,8 @@ _LONGEST_WORD = 256
 MOST_PARTS = 24
 """An identifier of more parts is something else, such as encoded data."""
 _CHUNK = re.compile(r"\S{2,256}")
+_LONGEST_CHUNK = 64
+"""Characters; a longer run without white space is looked at anew in each text, since few texts share it."""
 _BESIDE_A_WORD = ".,;:!?()[]{}\"'`*_"
 _GROUPED = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3}){1,6}(?![\d,])")
 """Numbers with their thousands set apart: 12,500 is 12500."""
@@ -73,8 +75,7 @@ def analyze(text: str, beside: str = "") -> Terms:
     # A text without a word is found by its symbols, each a term.
     counts = Counter(_terms(text)) or Counter(_SYMBOL.findall(text))
     length = counts.total()
-    for part in (_extra_terms(text), _terms(beside), _extra_terms(beside)):
-        counts.update(part)
+    counts.update(chain(_extra_terms(text), _terms(beside), _extra_terms(beside)))
     return Terms(counts, length)
 
 
@@ -88,8 +89,8 @@ def _analyzed_query(text: str) -> Counter[str]:
     text = _normalized(text)
     all_terms = Counter(_terms(text))
     terms = Counter({term: count for term, count in all_terms.items() if term not in _function_terms()})
-    for chunk in _identifiers(text):
-        terms |= Counter(chunk.parts)
+    for parts in _identifiers(text):
+        terms |= Counter(parts)
     terms.update(_extra_terms(text))
     return terms or all_terms or Counter(_SYMBOL.findall(text))
 
@@ -103,41 +104,79 @@ def is_identifier(text: str) -> bool:
     return not re.search(r"\s", chunk) and any(True for _ in _identifiers(chunk))
 
 
-class _Identifier(NamedTuple):
-    """A run without white space of several parts, such as `schema.token`; its parts stemmed."""
+class _Beside(NamedTuple):
+    """What a run without white space is found by beside its words."""
 
-    parts: list[str]
+    identifier: tuple[str, ...]
+    """The stemmed parts of an identifier such as `schema.token`; none of anything else."""
+    extra: tuple[str, ...]
+    """What tells near doubles apart: neighbouring parts of the identifier, numbers in one piece, symbols."""
 
 
-def _identifiers(text: str) -> Iterator[_Identifier]:
-    for chunk in _CHUNK.findall(text):
-        word = chunk.strip(_BESIDE_A_WORD)
-        # (A plain word, as most are, has one part.)
-        if not chunk.isascii() or (word.isalpha() and (word.islower() or word[1:].islower())):
-            continue
-        parts = [part for run in _RUN.findall(chunk) for part in _PARTS.findall(run.split("'")[0])]
-        # The same version is written v2.1.0 and 2.1.0.
-        parts = [
-            part
-            for part, following in zip_longest(parts, parts[1:], fillvalue="")
-            if not (part in ("v", "V") and following.isdigit())
-        ]
-        if 2 <= len(parts) <= MOST_PARTS:
-            yield _Identifier([stem(part) for part in parts])
+def _identifiers(text: str) -> Iterator[tuple[str, ...]]:
+    return (beside.identifier for beside in _besides(text) if beside.identifier)
 
 
 def _extra_terms(text: str) -> Iterator[str]:
-    """Yield what tells near doubles apart: neighbouring parts of identifiers, numbers in one piece, symbols."""
-    for identifier in _identifiers(text):
-        for one, other in pairwise(identifier.parts):
-            yield f"{one} {other}"
-    for number in _GROUPED.findall(text):
+    return chain.from_iterable(beside.extra for beside in _besides(text))
+
+
+def _besides(text: str) -> Iterator[_Beside]:
+    """Yield what the runs of a text are found by beside their words, of those that have any."""
+    chunks = text.split()
+    if len(max(chunks, key=len, default="")) > _LONGEST_CHUNK:
+        return (found for chunk in chunks for found in _beside_long(chunk) if found)
+    return filter(None, map(_known_beside, chunks))
+
+
+def _beside_long(chunk: str) -> Iterator[_Beside | None]:
+    if len(chunk) <= _LONGEST_CHUNK:
+        yield _known_beside(chunk)
+        return
+    yield _Beside((), tuple(_symbols(chunk)))
+    for piece in _CHUNK.findall(chunk):
+        identifier = _identifier(piece)
+        yield _Beside(identifier, _neighbours(identifier))
+
+
+def _beside(chunk: str) -> _Beside | None:
+    identifier = _identifier(chunk)
+    extra = (*_neighbours(identifier), *_symbols(chunk))
+    return _Beside(identifier, extra) if extra else None
+
+
+_known_beside = lru_cache(maxsize=100_000)(_beside)
+
+
+def _identifier(chunk: str) -> tuple[str, ...]:
+    """Return the stemmed parts of a run that has several."""
+    word = chunk.strip(_BESIDE_A_WORD)
+    # (A plain word, as most are, has one part.)
+    if len(chunk) < 2 or not chunk.isascii() or (word.isalpha() and (word.islower() or word[1:].islower())):
+        return ()
+    parts = [part for run in _RUN.findall(chunk) for part in _PARTS.findall(run.split("'")[0])]
+    # The same version is written v2.1.0 and 2.1.0.
+    parts = [
+        part
+        for part, following in zip_longest(parts, parts[1:], fillvalue="")
+        if not (part in ("v", "V") and following.isdigit())
+    ]
+    return tuple(map(stem, parts)) if 2 <= len(parts) <= MOST_PARTS else ()
+
+
+def _neighbours(identifier: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{one} {other}" for one, other in pairwise(identifier))
+
+
+def _symbols(chunk: str) -> Iterator[str]:
+    """Yield the numbers that are written in groups, the names with signs and the symbols of a run."""
+    for number in _GROUPED.findall(chunk):
         yield number.replace(",", "")
-    for name in _SIGNED_NAME.findall(text):
+    for name in _SIGNED_NAME.findall(chunk):
         yield name.casefold()
-    yield from _OPERATOR.findall(text)
+    yield from _OPERATOR.findall(chunk)
     yield from (
-        symbol for symbol in _PICTURE.findall(text) if unicodedata.category(symbol) in ("So", "Sk", "Sm")
+        symbol for symbol in _PICTURE.findall(chunk) if unicodedata.category(symbol) in ("So", "Sk", "Sm")
     )
 
 
@@ -154,13 +193,19 @@ def _normalized(text: str) -> str:
 
 
 def _terms(text: str) -> Iterator[str]:
-    for run in _RUN.findall(text):
-        if not run.isascii() and _UNSPACED_START.match(run):
-            yield from _pairs(run)
-        else:
-            for start in range(0, len(run), _LONGEST_WORD):
-                piece = run[start : start + _LONGEST_WORD]
-                yield from _known_word(piece) if len(piece) <= LONGEST_TERM else _word(piece)
+    runs = _RUN.findall(text)
+    if text.isascii() and len(max(runs, key=len, default="")) <= LONGEST_TERM:
+        return chain.from_iterable(map(_known_word, runs))
+    return chain.from_iterable(map(_any_run, runs))
+
+
+def _any_run(run: str) -> Iterator[str]:
+    if not run.isascii() and _UNSPACED_START.match(run):
+        yield from _pairs(run)
+        return
+    for start in range(0, len(run), _LONGEST_WORD):
+        piece = run[start : start + _LONGEST_WORD]
+        yield from _known_word(piece) if len(piece) <= LONGEST_TERM else _word(piece)
 
 
 def _pairs(run: str) -> Iterator[str]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from faiss_memory.store.index import inverted_index
-from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
+from faiss_memory.store.index.inverted_index import KeywordIndex
+from faiss_memory.store.index.postings import POSTING
 
 TERMS = 30
 

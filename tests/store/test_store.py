@@ -442,7 +442,7 @@ def test_only_what_is_novel_is_stored(store):
 
 
 def test_words_rank_as_bm25_says_through_removals_edits_and_merges(home, monkeypatch):
-    monkeypatch.setattr(inverted_index, "TAIL_MEMORIES", 7)
+    monkeypatch.setattr(inverted_index, "TAIL", 50)
     monkeypatch.setattr(inverted_index, "SEGMENT", 300)
     store, oracle, chance = home.open(), Oracle(), random.Random(8)
     for round_ in range(10):

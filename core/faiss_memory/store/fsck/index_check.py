@@ -22,8 +22,8 @@ from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.fsck.records_check import EVERY, read_only
 from faiss_memory.store.index.catalogue import FORMAT
 from faiss_memory.store.index.digests import digest_path
-from faiss_memory.store.index.inverted_index import LENGTH, POSTING
 from faiss_memory.store.index.keyword_file import KEYWORD_FILE, KEYWORDS, KeywordFile
+from faiss_memory.store.index.postings import LENGTH, POSTING
 from faiss_memory.store.index.vector_files import sidecar_path
 from faiss_memory.store.records.rows import MEMORY_COLUMNS, comparable, from_row
 

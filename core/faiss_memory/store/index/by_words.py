@@ -88,10 +88,3 @@ def held(postings: Sequence[TermPostings], slots: npt.NDArray[np.int64]) -> list
 def idf_of(memories: int, holders: int) -> float:
     """Return how much a term says that so many of the memories hold."""
     return math.log(1 + (memories - holders + 0.5) / (holders + 0.5))
-
-
-def stable_order(terms: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """Return what sorts terms, equal ones as they stand: half a number at a time, which numpy sorts in linear time."""
-    order = np.argsort((terms & 0xFFFF).astype(np.uint16), kind="stable")
-    high = (terms >> 16).astype(np.uint16)
-    return order[np.argsort(high[order], kind="stable")] if high.any() else order

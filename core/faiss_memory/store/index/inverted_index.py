@@ -12,31 +12,29 @@ and a small mutable tail.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from faiss_memory.contracts.weighing import BM25_B, BM25_K1, MOST_QUERY_TERMS, NO_SEQUENCE
-from faiss_memory.store.index.by_words import ByWords, TermPostings, held, idf_of, ranked, stable_order
+from faiss_memory.store.index.by_words import ByWords, TermPostings, held, idf_of, ranked
+from faiss_memory.store.index.postings import LENGTH, Postings, Segment, Tail
 from faiss_memory.store.index.sequences import Mask, Sequences
 
-TAIL_MEMORIES = 1000
+COMPACT_ABOVE = 1000
+"""So many dead slots are kept at least."""
 COMMON = 20_000
 """A term in so many memories or more is looked for only in some of them, where that finds the same."""
 SPARED = 4
 """How many times fewer these must be."""
+TAIL = 16_384
+"""So many postings the tail has when it is sealed."""
 SLACK = 1e-3
 """More than what single precision loses of a score."""
 SEGMENT = 1_000_000
 """The most postings of a segment that was merged of others."""
-
-POSTING = np.dtype([("term", "<u4"), ("count", "<u2")])
-"""One term of a memory with how often it occurs; the term LENGTH counts the words of its text."""
-LENGTH = 0
-
-Postings = npt.NDArray[np.void]
 
 
 class _Wanted(NamedTuple):
@@ -47,53 +45,12 @@ class _Wanted(NamedTuple):
     also: npt.NDArray[np.int64] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """Sealed postings, sorted by term: `slots[starts[i]:starts[i + 1]]` hold `terms[i]`."""
-
-    terms: npt.NDArray[np.uint32]
-    starts: npt.NDArray[np.int64]
-    slots: npt.NDArray[np.int32]
-    counts: npt.NDArray[np.uint16]
-
-    @staticmethod
-    def seal(
-        terms: npt.NDArray[np.uint32], slots: npt.NDArray[np.int32], counts: npt.NDArray[np.uint16]
-    ) -> _Segment:
-        """Sort postings by term; the arrays run side by side."""
-        order = stable_order(terms)
-        ordered = terms[order]
-        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
-        return _Segment(ordered[starts], np.append(starts, len(order)), slots[order], counts[order])
-
-    def merged(self, other: _Segment) -> _Segment:
-        """Join two segments."""
-        return _Segment.seal(
-            np.concatenate([self.spread(), other.spread()]),
-            np.concatenate([self.slots, other.slots]),
-            np.concatenate([self.counts, other.counts]),
-        )
-
-    def spread(self) -> npt.NDArray[np.uint32]:
-        """Return the term of every posting."""
-        return np.repeat(self.terms, np.diff(self.starts))
-
-    def postings(self, term: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]:
-        """Return the slots that hold a term, with its counts."""
-        at = int(np.searchsorted(self.terms, term))
-        if at == len(self.terms) or self.terms[at] != term:
-            return self.slots[:0], self.counts[:0]
-        part = slice(self.starts[at], self.starts[at + 1])
-        return self.slots[part], self.counts[part]
-
-
 class KeywordIndex:
     """Not thread-safe: readers may share it, a writer needs it alone."""
 
     def __init__(self) -> None:
-        self._segments: list[_Segment] = []
-        self._tail: dict[int, list[tuple[int, int]]] = {}
-        self._tail_start = 0
+        self._segments: list[Segment] = []
+        self._tail = Tail()
         self._size = 0
         self._memories: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._lengths: npt.NDArray[np.float32] = np.zeros(0, np.float32)
@@ -118,9 +75,8 @@ class KeywordIndex:
             np.array([memory_id]), np.array([postings["count"][is_length].sum()], np.float32)
         )
         self._sequences.append(slot, sequence, self._memories, self._alive)
-        for term, count in postings[~is_length].tolist():
-            self._tail.setdefault(term, []).append((slot, count))
-        if self._size - self._tail_start >= TAIL_MEMORIES:
+        self._tail.append(slot, postings[~is_length])
+        if len(self._tail) >= TAIL:
             self._seal_tail()
 
     def load(
@@ -155,16 +111,15 @@ class KeywordIndex:
         self._sequences.extend(first, sequences)
         slots = (first + of_memory[~is_length]).astype(np.int32)
         terms = joined[~is_length]
-        self._append(_Segment.seal(terms["term"], slots, terms["count"]))
-        self._tail_start = self._size
+        self._append(Segment.seal(terms["term"], slots, terms["count"]))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return all it knows as arrays that do not change any more, for `restored`."""
-        tail = [] if (sealed := self._sealed_tail()) is None else [sealed]
+        tail = [self._tail.sealed()] if len(self._tail) else []
         segments = {
             f"segment-{number}-{part.name}": getattr(segment, part.name)
             for number, segment in enumerate([*self._segments, *tail])
-            for part in fields(_Segment)
+            for part in fields(Segment)
         }
         slots: dict[str, npt.NDArray[Any]] = {
             "memories": self._memories,
@@ -183,13 +138,13 @@ class KeywordIndex:
         """Return what `arrays` was asked of. Raises KeyError where some are missing."""
         made = cls()
         made._segments = [
-            _Segment(*(arrays[f"segment-{number}-{part.name}"] for part in fields(_Segment)))
+            Segment(*(arrays[f"segment-{number}-{part.name}"] for part in fields(Segment)))
             for number in range(int(arrays["segments"][0]))
         ]
         made._memories, made._lengths, made._alive = (
             arrays[name] for name in ("memories", "lengths", "alive")
         )
-        made._size = made._tail_start = len(made._memories)
+        made._size = len(made._memories)
         made._living = int(made._alive.sum())
         made._highest = int(made._memories.max(initial=0))
         made._sequences = Sequences.restored(arrays)
@@ -205,7 +160,7 @@ class KeywordIndex:
         self._alive[: self._size][gone] = False
         self._living -= int(gone.sum())
         self._sequences.remove(np.flatnonzero(gone).tolist())
-        if self._size - len(self) > max(TAIL_MEMORIES, len(self)):
+        if self._size - len(self) > max(COMPACT_ABOVE, len(self)):
             self._compact()
 
     def search(
@@ -332,11 +287,8 @@ class KeywordIndex:
 
     def _postings(self, term: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16]]:
         parts = [segment.postings(term) for segment in self._segments]
-        if term in self._tail:
-            slots, counts = zip(*self._tail[term], strict=True)
-            parts.append((np.array(slots, np.int32), np.array(counts, np.uint16)))
-        if not parts:
-            return np.zeros(0, np.int32), np.zeros(0, np.uint16)
+        if len(self._tail) or not parts:
+            parts.append(self._tail.postings(term))
         if len(parts) == 1:
             return parts[0]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
@@ -357,19 +309,9 @@ class KeywordIndex:
         return first
 
     def _seal_tail(self) -> None:
-        if (sealed := self._sealed_tail()) is not None:
-            self._append(sealed)
-            self._tail = {}
-            self._tail_start = self._size
-
-    def _sealed_tail(self) -> _Segment | None:
-        if not self._tail:
-            return None
-        terms = np.repeat(
-            np.fromiter(self._tail, np.uint32, len(self._tail)), [len(part) for part in self._tail.values()]
-        )
-        pairs = np.array([pair for part in self._tail.values() for pair in part], np.int64)
-        return _Segment.seal(terms, pairs[:, 0].astype(np.int32), pairs[:, 1].astype(np.uint16))
+        if len(self._tail):
+            self._append(self._tail.sealed())
+            self._tail = Tail()
 
     def _compact(self) -> None:
         """Give the slots of removed memories back, so that a store that forgets much does not grow for ever."""
@@ -381,14 +323,14 @@ class KeywordIndex:
         for segment in segments:
             keep = alive[segment.slots]
             slots = fresh[segment.slots[keep]].astype(np.int32)
-            self._append(_Segment.seal(segment.spread()[keep], slots, segment.counts[keep]))
+            self._append(Segment.seal(segment.spread()[keep], slots, segment.counts[keep]))
         self._sequences.renumber(alive)
         self._memories = self.memory_ids[alive]
         self._lengths = self._lengths[: self._size][alive]
         self._alive = np.ones(len(self._memories), np.bool_)
-        self._size = self._tail_start = len(self._memories)
+        self._size = len(self._memories)
 
-    def _append(self, segment: _Segment) -> None:
+    def _append(self, segment: Segment) -> None:
         self._segments.append(segment)
         while len(self._segments) > 1:
             before, last = len(self._segments[-2].slots), len(self._segments[-1].slots)

@@ -25,10 +25,11 @@ from faiss_memory.errors import StoreCorrupt, StoreError
 from faiss_memory.memory import Filter, Memory
 from faiss_memory.store.index.catalogue import Catalogue
 from faiss_memory.store.index.counting import Counting
-from faiss_memory.store.index.inverted_index import POSTING, KeywordIndex
+from faiss_memory.store.index.inverted_index import KeywordIndex
 from faiss_memory.store.index.keyword_file import KEYWORDS, Arrays
 from faiss_memory.store.index.model_vectors import ModelVectors
 from faiss_memory.store.index.one_search import OneSearch
+from faiss_memory.store.index.postings import POSTING
 from faiss_memory.store.index.rwlock import ReadersWriterLock
 from faiss_memory.store.index.vector_index import Snapshot, VectorIndex
 from faiss_memory.store.records.changes import Changes

@@ -140,8 +140,9 @@ class Truth(TruthReader):
         changes.seq = self.advance()
         now = clock.now()
         ids = []
+        for project in dict.fromkeys(draft.project for draft in drafts):
+            self.touch(project, now, changes)
         for draft, embedding in zip(drafts, embeddings, strict=True):
-            self.touch(draft.project, now, changes)
             if draft.uid is not None:
                 lines.check_unknown(draft.uid, self.known([draft.uid]))
             if draft.supersedes is not None:

@@ -21,6 +21,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROJECT = re.compile(PROJECT_PATTERN)
 _TEXTS = msgspec.json.Decoder(list[str])
 _METADATA = msgspec.json.Decoder(dict[str, Any])
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_sorted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 NO_CUES = "[]"
 MEMORY_COLUMNS = (
     "id, project, text, source, tags, metadata, timestamp, supersedes, crc, uid, written_by, uid_crc, cues,"
@@ -177,12 +179,12 @@ def from_microseconds(value: int) -> datetime:
 
 def to_json(value: Any) -> str:
     """Write a JSON value compactly, keeping every character."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _compact(value)
 
 
 def comparable(value: Any) -> str:
     """Write a JSON value so that equal values are equal texts: keys sorted, 1.0 as 1."""
-    return json.dumps(_plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _sorted(_plain(value))
 
 
 def _plain(value: Any) -> Any:
@@ -197,8 +199,7 @@ def _plain(value: Any) -> Any:
 
 def checksum(*parts: str | bytes | int | None) -> int:
     """Return a crc32 over the parts of a row; SQLite's own check does not see a flipped byte inside a value."""
-    crc = 0
-    for part in parts:
-        crc = zlib.crc32(part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass"), crc)
-        crc = zlib.crc32(b"\0", crc)
-    return crc
+    joined = b"\0".join(
+        part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass") for part in parts
+    )
+    return zlib.crc32(joined + b"\0")
