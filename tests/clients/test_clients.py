@@ -26,7 +26,7 @@ MISSING = "No module named 'zebrafish'"
 QUERY = {"query": "amounts of money"}
 NOTICE = "FAISS Memory is not running"
 FAILURE = re.compile(r"ECONNREFUSED|hook[^\n]{0,40}(failed|error)", re.IGNORECASE)
-SECONDS = 180
+SECONDS = 600
 MOST_ASKED = 4
 """How often a client is asked: where the machine has much else to do, it goes on without us, as it should."""
 SEEN: list[tuple[str, str, str]] = []
