@@ -1,7 +1,7 @@
 """The hook program: hands an assistant's event to the running service, and its answer back to the assistant.
 
-    faiss-memory-hook NAME [--project PROJECT] [--context PLACE] [--notice EVENT:FIELD] [--inside VARIABLE:NAME]
-                      [--url URL] [--verbose]
+    faiss-memory-hook NAME [--project PROJECT] [--context PLACE] [--print text] [--notice EVENT:FIELD]
+                      [--inside VARIABLE:NAME] [--url URL] [--verbose]
 
 Reads the event from standard input, and writes what the service answers, which the assistant adds to its context. An
 assistant waits for it at every prompt. So it imports nothing of ours, gives up after 250 ms, and whatever goes wrong it
@@ -9,9 +9,9 @@ ends with 0 and without a word; only when a session begins it says that the serv
 standard error what went wrong.
 
 How the assistant speaks is said by its adapter, in the arguments that it writes: `--context` where in an answer the
-context stands, its keys joined by dots (empty: anywhere), `--notice` in which event's answer the person is told
-something, and in which field, `--inside` which variable shows that another assistant fires these hooks, and which
-adapter answers then.
+context stands, its keys joined by dots (empty: anywhere), `--print text` that the context is printed and not the answer
+around it, `--notice` in which event's answer the person is told something, and in which field, `--inside` which
+variable shows that another assistant fires these hooks, and which adapter answers then.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def _answer(arguments: list[str], until: float) -> None:
         answer = _notice(options, event)
         if not answer:
             raise
-    sys.stdout.buffer.write(json.dumps(answer).encode())
+    is_text = options.get("--print") == "text"
+    said = str(_at(options["--context"], answer)) if is_text else json.dumps(answer)
+    sys.stdout.buffer.write(said.encode())
     sys.stdout.buffer.flush()
 
 

@@ -31,8 +31,9 @@ as $data to that user (sudo chown -R $(id -u):$(id -g) FOLDER; sudo chmod -R u+r
 user who owns it (\`user:\` in compose.yaml). If it is mounted read-only, mount it writable."
 }
 
-# As people write it behind the image's name, which is that of the program.
-[ "${1-}" != setup ] || set -- faiss-memory "$@"
+# As people write it behind the image's name, which is that of the program. It writes into a home folder that is mounted,
+# as the user that `--user` says, root too, and nothing into /data.
+[ "${1-}" != setup ] || exec faiss-memory "$@"
 
 if [ "$(id -u)" = 0 ]; then
     take_over

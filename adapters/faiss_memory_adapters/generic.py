@@ -178,7 +178,6 @@ adapter = Adapter(
     marks=(
         "AGENTS.md",
         ".windsurf",
-        ".kiro",
         ".kilo",
         ".roo",
         ".junie",

@@ -43,8 +43,6 @@ def _entries(context: InstallContext) -> Iterator[tuple[str, str, tuple[str, ...
     )
     # zed.dev/docs/ai/mcp: also in `.zed/settings.json`.
     yield "Zed", "settings.json", ("context_servers",), {"source": "custom", **begun} if is_ours else named
-    # kiro.dev/docs/mcp/configuration.
-    yield "Kiro", f"{home}.kiro/settings/mcp.json", mcp, {**plain, "disabled": False, "autoApprove": [TOOL]}
     # jetbrains.com/help/junie: MCP settings.
     yield "Junie", f"{home}.junie/mcp/mcp.json", mcp, plain
     # ampcode.com/manual: a key with a dot in it.

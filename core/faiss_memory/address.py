@@ -102,7 +102,7 @@ def left_address() -> LeftAddress | None:
 
 
 def is_ours(pid: int) -> bool:
-    """Return whether a process is there and this user's. On Windows, where asking would interrupt it, always true."""
+    """Return whether a process runs and is this user's. On Windows, where asking would interrupt it, always true."""
     if sys.platform == "win32":
         return True
     try:
@@ -112,7 +112,9 @@ def is_ours(pid: int) -> bool:
     if sys.platform != "linux":
         return True
     with suppress(OSError):
-        return os.stat(f"/proc/{pid}").st_uid == os.geteuid()
+        # One that has ended stays a zombie where nobody waits for it, as under a container's first process.
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1]
+        return state not in (b"Z", b"X") and os.stat(f"/proc/{pid}").st_uid == os.geteuid()
     return False
 
 

@@ -23,6 +23,7 @@ from faiss_memory_adapters.codex import adapter as codex
 from faiss_memory_adapters.copilot import adapter as copilot
 from faiss_memory_adapters.cursor import adapter as cursor
 from faiss_memory_adapters.gemini import adapter as gemini
+from faiss_memory_adapters.kiro import adapter as kiro
 from faiss_memory_adapters.opencode import adapter as opencode
 from faiss_memory_adapters.qwen import adapter as qwen
 from faiss_memory_adapters.vscode import adapter as vscode
@@ -222,7 +223,7 @@ def test_codex_takes_the_server_and_the_hooks(scope, given):
 
 
 @pytest.mark.parametrize(
-    "adapter", [claude_code, cursor, codex, gemini, qwen], ids=lambda adapter: adapter.name
+    "adapter", [claude_code, cursor, codex, gemini, qwen, kiro], ids=lambda adapter: adapter.name
 )
 def test_the_skills_are_in_the_form_that_all_agree_on(adapter):
     skills = {path: text for path, text in files(adapter).items() if path.endswith("SKILL.md")}
@@ -236,7 +237,7 @@ def test_the_skills_are_in_the_form_that_all_agree_on(adapter):
 @pytest.mark.parametrize("scope", ["personal", "shared", "user"])
 @pytest.mark.parametrize(
     "adapter",
-    [claude_code, cursor, codex, gemini, qwen, opencode, copilot, vscode],
+    [claude_code, cursor, codex, gemini, qwen, opencode, copilot, vscode, kiro],
     ids=lambda adapter: adapter.name,
 )
 def test_every_way_follows_the_service_and_with_the_container_alone_has_its_address(adapter, scope):
@@ -425,7 +426,7 @@ def hook_lines(value):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="they are written for sh here")
 @pytest.mark.parametrize(
-    "adapter", [claude_code, cursor, codex, gemini, qwen, copilot], ids=lambda adapter: adapter.name
+    "adapter", [claude_code, cursor, codex, gemini, qwen, copilot, kiro], ids=lambda adapter: adapter.name
 )
 def test_committed_hooks_say_nothing_where_the_program_is_missing(adapter, tmp_path):
     lines = {line for value in files(adapter, "shared").values() for line in hook_lines(value)}

@@ -35,7 +35,6 @@ def test_in_the_home_folder_no_entry_carries_a_project():
 
 CLIENTS = {
     "~/.codeium/windsurf/mcp_config.json": "mcpServers", "settings.json": "context_servers",
-    ".kiro/settings/mcp.json": "mcpServers",
     ".junie/mcp/mcp.json": "mcpServers", ".amp/settings.json": "amp.mcpServers", ".roo/mcp.json": "mcpServers",
     ".kilo/kilo.jsonc": "mcp", "~/.config/goose/config.yaml": "extensions",
 }  # fmt: skip
@@ -49,7 +48,7 @@ def test_the_others_are_shown_and_never_written():
         words = entry.get("command", entry.get("cmd"))
         words = words if isinstance(words, list) else [words, *entry["args"]]
         assert words == ["faiss-memory", "mcp", "--project", "website"]
-    assert shown[".kiro/settings/mcp.json"]["mcpServers"]["faiss-memory"]["autoApprove"] == ["memory_search"]
+    assert shown[".roo/mcp.json"]["mcpServers"]["faiss-memory"]["alwaysAllow"] == ["memory_search"]
     assert all(file.note for file in files() if isinstance(file, Snippet))
 
 

@@ -19,6 +19,7 @@ from faiss_memory_adapters.continue_dev import adapter as continue_dev
 from faiss_memory_adapters.copilot import adapter as copilot
 from faiss_memory_adapters.cursor import adapter as cursor
 from faiss_memory_adapters.gemini import adapter as gemini
+from faiss_memory_adapters.kiro import adapter as kiro
 from faiss_memory_adapters.opencode import adapter as opencode
 from faiss_memory_adapters.qwen import adapter as qwen
 from faiss_memory_adapters.vscode import adapter as vscode
@@ -61,6 +62,8 @@ def written(home, path, content):
         (gemini, "website/.gemini/settings.json", {"hooksConfig": {"disabled": [US]}}, "`hooksConfig.disabled`"),
         (qwen, ".qwen/settings.json", {"mcp": {"excluded": ["faiss-*"]}}, "`mcp.excluded`"),
         (qwen, "website/.qwen/settings.json", {"disableAllHooks": True}, "`disableAllHooks`"),
+        (kiro, ".kiro/settings/mcp.json", {"mcpServers": {US: {"disabled": True}}}, "`disabled`"),
+        (kiro, "website/.kiro/settings/mcp.json", {"mcpServers": {US: {"disabledTools": ["memory_search"]}}}, "Tools`"),
         (opencode, "website/opencode.jsonc", '{"tools": {"faiss-memory*": false,}} // no', "`faiss-memory*`"),
         (opencode, ".config/opencode/opencode.json", {"permission": {"*": "deny"}}, "`*` in `permission`"),
         (opencode, "website/opencode.json", {"mcp": {US: {"enabled": False}}}, "`enabled`"),
@@ -147,6 +150,7 @@ def paths(adapter, given):
         (opencode, "XDG_CONFIG_HOME", "~/.config/opencode/opencode.json", "opencode/opencode.json"),
         (gemini, "GEMINI_CLI_HOME", "~/.gemini/settings.json", ".gemini/settings.json"),
         (qwen, "QWEN_HOME", "~/.qwen/settings.json", "settings.json"),
+        (kiro, "KIRO_HOME", "~/.kiro/hooks/faiss-memory.json", "hooks/faiss-memory.json"),
         (copilot, "COPILOT_HOME", "~/.copilot/mcp-config.json", "mcp-config.json"),
         (continue_dev, "CONTINUE_GLOBAL_DIR", "~/.continue/config.yaml", "config.yaml"),
     ],

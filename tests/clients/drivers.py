@@ -30,6 +30,8 @@ class Client:
     """How its model runs a command that fails, where its hooks hear of that."""
     delegates: Sequence[Call] = ()
     """How its model gives a task to a subagent, and waits, where its hooks hear of that."""
+    logs: str = ""
+    """How it begins the line that repeats what a hook tells the person, where it logs that besides showing it."""
     ends: Sequence[str] = ()
     """What ends the programs that it leaves running."""
 
@@ -119,7 +121,10 @@ CLIENTS = (
         fails=("^exec_command$", {"cmd": _COMMAND}),
         delegates=(("^spawn_agent$", {"message": TASK}), ("^exec_command$", {"cmd": "sleep 9"})),
     ),
-    Client("gemini", "@google/gemini-cli@0.61.0", ("gemini", "--approval-mode", "yolo", "-p"), _gemini),
+    Client(
+        "gemini", "@google/gemini-cli@0.61.0", ("gemini", "--approval-mode", "yolo", "-p"), _gemini,
+        logs="Hook system message: ",
+    ),
     # Its model looks up a tool, and asks for it by another one.
     Client("qwen", "@qwen-code/qwen-code@0.24.4", ("qwen", "--yolo", "-p"), _qwen, shows="Search what is remembered"),
     Client("opencode", "opencode-ai@1.18.33", ("opencode", "run"), _opencode),

@@ -66,23 +66,29 @@ def clone(reachable: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         engine.in_folder(folder, "rm -rf /folder/data /folder/sources")
 
 
+def _build(clone: Path, report: Callable[[str], None], target: str, tag: str) -> None:
+    options = ["--build-arg", f"BASE={engine.base()}", *engine.OPTIONS, "--target", target, "-t", tag]
+    began = time.monotonic()
+    engine.run("docker", "build", *options, ".", folder=clone)
+    report(f"building the image {target}: {time.monotonic() - began:.0f} s")
+
+
 @pytest.fixture(scope="session")
-def images(clone: Path, report: Callable[[str], None]) -> Iterator[None]:
-    """Both images, built; all that they leave behind at the end is the default one."""
+def default_image(clone: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """The default image, built; it stays, and nothing else does."""
     before = set(engine.docker("images", "-q", "-f", "dangling=true").split())
     report(f"the base: {engine.base()}")
-    options = ["--build-arg", f"BASE={engine.base()}", *engine.OPTIONS]
-    for what, tag, target in (
-        ("default", engine.IMAGE, ["--target", "slim"]),
-        ("full", engine.FULL, ["--target", "full"]),
-    ):
-        began = time.monotonic()
-        engine.run("docker", "build", *options, *target, "-t", tag, ".", folder=clone)
-        report(f"building the {what} image: {time.monotonic() - began:.0f} s")
+    _build(clone, report, "slim", engine.IMAGE)
     yield
     engine.remove(*engine.docker("ps", "-aq", "-f", f"label={engine.LABEL}").split())
     after = set(engine.docker("images", "-q", "-f", "dangling=true").split())
     engine.docker("rmi", engine.FULL, *(after - before), check=False)
+
+
+@pytest.fixture(scope="session")
+def images(default_image: None, clone: Path, report: Callable[[str], None]) -> None:
+    """Both images, built."""
+    _build(clone, report, "full", engine.FULL)
 
 
 @pytest.fixture

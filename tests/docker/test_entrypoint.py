@@ -192,3 +192,6 @@ def test_the_line_that_connects_assistants_runs_setup(container):
         ("-e", "FAISS_MEMORY_PUBLISHED_ON=127.0.0.1"),
     }  # fmt: skip
     assert container.run("setup", "--undo").stdout == "ran setup --undo\n"
+    container.stand_in("id", "echo 0")
+    container.stand_in("setpriv", "echo somebody else")
+    assert container.run("setup").stdout == "ran setup\n", "root's home is written as root"

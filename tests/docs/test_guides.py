@@ -37,6 +37,7 @@ NAMES = [
     "copilot",
     "vscode",
     "cline",
+    "kiro",
     "continue",
     "aider",
     "generic",

@@ -170,6 +170,7 @@ def test_a_good_set_up_passes_for_every_assistant(person, service):
         "qwen",
         "opencode",
         "copilot",
+        "kiro",
         "vscode",
         "aider",
         "continue",

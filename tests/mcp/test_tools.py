@@ -21,6 +21,7 @@ from faiss_memory_adapters import (
     copilot,
     cursor,
     gemini,
+    kiro,
     opencode,
     qwen,
     vscode,
@@ -31,7 +32,19 @@ from tests.mcp.conftest import HANDSHAKE, Assistant, text
 
 ADAPTERS = [
     module.adapter
-    for module in (claude_code, cline, codex, continue_dev, copilot, cursor, gemini, opencode, qwen, vscode)
+    for module in (
+        claude_code,
+        cline,
+        codex,
+        continue_dev,
+        copilot,
+        cursor,
+        gemini,
+        kiro,
+        opencode,
+        qwen,
+        vscode,
+    )
 ]
 """Those whose assistants speak MCP."""
 NAMES = ["memory_search", "memory_recent", "memory_add", "memory_update", "memory_forget"]

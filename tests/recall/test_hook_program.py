@@ -201,6 +201,17 @@ def test_where_the_person_is_told_is_said_by_the_arguments(closed_port):
     )
 
 
+def test_where_an_assistant_takes_what_is_printed_it_prints_the_text_alone():
+    form = ("--context", "context", "--print", "text")
+    note = "We keep amounts in cents — « ¢ »\nand not as floats"
+    with answering(http("200 OK", json.dumps({"context": note}).encode())) as (url, _):
+        done = run("kiro", *form, FAISS_MEMORY_URL=url)
+    assert (done.returncode, done.stdout.decode()) == (0, note)
+    for unwanted in ({}, {"decision": "block"}, {"context": note, "decision": "block"}, {"context": 7}):
+        with answering(http("200 OK", json.dumps(unwanted).encode())) as (url, _):
+            assert run("kiro", *form, FAISS_MEMORY_URL=url).stdout == b""
+
+
 def test_inside_another_assistant_it_answers_that_one():
     inside = ("--inside", "CURSOR_VERSION:cursor")
     answer = json.dumps({"additional_context": "x"}).encode()
@@ -213,7 +224,9 @@ def test_inside_another_assistant_it_answers_that_one():
     assert theirs.stdout == answer, "which is in its own form"
 
 
-@pytest.mark.parametrize("name", ["claude-code", "codex", "cursor", "gemini", "qwen", "opencode", "copilot"])
+@pytest.mark.parametrize(
+    "name", ["claude-code", "codex", "cursor", "gemini", "qwen", "opencode", "copilot", "kiro"]
+)
 def test_what_our_adapters_write_is_how_they_speak(name):
     adapter = PluginHost().adapters[name]
     context = InstallContext(project="p", url="http://x", hook_command="hook", scope="personal")

@@ -277,3 +277,14 @@ def test_a_proof_tells_no_secret(own):
     said = json.dumps(own.call("GET", f"/proof?nonce={proving.new_nonce()}"))
     assert TOKEN not in said
     assert left["secret"] not in said
+
+
+@needs_root
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not told apart")
+def test_a_process_that_has_ended_and_that_nobody_waits_for_does_not_run():
+    """As it is under a container's first process; and only root's still seems to be root's own."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert address.is_ours(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not address.is_ours(process.pid)

@@ -44,7 +44,8 @@ def hook_arguments(context: InstallContext, name: str, dialect: HookDialect, eve
     if event and event == dialect.stop:  # a word to the person is all that it brings
         place, notice = dialect.notice, []
     inside = [word for pair in dialect.inside for word in ("--inside", ":".join(pair))]
-    return [name, *project, "--context", place, *notice, *inside]
+    form = ["--print", "text"] if dialect.prints_text else []
+    return [name, *project, "--context", place, *form, *notice, *inside]
 
 
 _TEXT = "\0"

@@ -53,6 +53,8 @@ class HookDialect:
     """The element in which it puts what its hooks have answered into the prompt that it hands to the next one."""
     notice: str = ""
     """The field of an answer in which the person is told something, such as that the service does not run."""
+    prints_text: bool = False
+    """What a hook prints is added to the context as it stands: not an answer with the context somewhere in it."""
     inside: tuple[tuple[str, str], ...] = ()
     """Who else fires its hooks and reads the answer: a variable that shows it, and the adapter that answers then."""
     context: Callable[[str, str], Mapping[str, Any]]

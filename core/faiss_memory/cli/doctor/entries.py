@@ -78,6 +78,8 @@ def _read(value: Any, file: str, event: str) -> Iterator[Entry]:
         if entry is not None:
             yield entry
             return
+        if isinstance(value.get("trigger"), str):
+            event = value["trigger"]  # it stands beside the hook
         for key, inner in value.items():
             # In a file that is wholly ours the event stands above its hooks.
             yield from _read(inner, file, event or (key if isinstance(inner, list) else ""))
