@@ -5,13 +5,38 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from faiss_memory.memory import Ranking
+
+
+class TermPostings(NamedTuple):
+    """The slots that hold a term, ascending, with how often each does."""
+
+    term: int
+    slots: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.uint16]
+
+
+class Place(NamedTuple):
+    """Where a memory stands in the index of its project."""
+
+    slot: int
+    postings: Sequence[TermPostings]
+    """Those of the query's terms in that index."""
+
+    @property
+    def terms(self) -> list[int]:
+        """Which terms of the query it holds itself."""
+        return [posting.term for posting in self.postings if _holds(posting.slots, self.slot)]
+
+
+def _holds(slots: npt.NDArray[np.int32], slot: int) -> bool:
+    at = int(slots.searchsorted(slot))
+    return at < len(slots) and int(slots[at]) == slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +47,8 @@ class ByWords:
     """How many memories there are of those that count."""
     ranking: Ranking = field(default_factory=list)
     """Memory ids with their BM25 scores, best first, ties by id."""
-    held: Sequence[list[int]] = ()
-    """Beside the ranking: which terms of the query each memory holds itself."""
+    places: Sequence[Place] = ()
+    """Beside the ranking: where it is told which terms of the query each memory holds itself."""
     coverage: float = 0.0
     """The largest share of the query that one memory holds, in [0, 1]: by idf, words that nobody holds included."""
     holders: Sequence[int] = ()
@@ -33,25 +58,17 @@ class ByWords:
 def joined(parts: Sequence[ByWords], depth: int, near: Collection[int]) -> ByWords:
     """Join what was found in several projects: the best `depth`, and after them those that are `near` by meaning."""
     rows = sorted(
-        (row for part in parts for row in zip(part.ranking, part.held, strict=True)),
+        (row for part in parts for row in zip(part.ranking, part.places, strict=True)),
         key=lambda row: (-row[0][1], row[0][0]),
     )
     rows = rows[:depth] + [row for row in rows[depth:] if row[0][0] in near]
     return ByWords(
         memories=sum(part.memories for part in parts),
         ranking=[pair for pair, _ in rows],
-        held=[terms for _, terms in rows],
+        places=[place for _, place in rows],
         coverage=max((part.coverage for part in parts), default=0.0),
         holders=[memory_id for part in parts for memory_id in part.holders],
     )
-
-
-class TermPostings(NamedTuple):
-    """The slots that hold a term, ascending, with how often each does."""
-
-    term: int
-    slots: npt.NDArray[np.int32]
-    counts: npt.NDArray[np.uint16]
 
 
 def ranked(
@@ -73,16 +90,6 @@ def ranked(
     is_other[best] = False
     others = np.flatnonzero(is_other)
     return np.concatenate([best, others[np.lexsort((ids[others], -scores[others]))]])
-
-
-def held(postings: Sequence[TermPostings], slots: npt.NDArray[np.int64]) -> list[list[int]]:
-    """Return for each of some slots which terms it holds."""
-    holds = np.zeros((len(slots), len(postings)), np.bool_)
-    for column, posting in enumerate(postings):
-        at = np.minimum(np.searchsorted(posting.slots, slots), len(posting.slots) - 1)
-        holds[:, column] = posting.slots[at] == slots
-    terms = [posting.term for posting in postings]
-    return [list(compress(terms, row)) for row in holds.tolist()]
 
 
 def idf_of(memories: int, holders: int) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faiss_memory.contracts.weighing import BM25_B, BM25_K1, MOST_QUERY_TERMS, NO_SEQUENCE
-from faiss_memory.store.index.by_words import ByWords, TermPostings, held, idf_of, ranked
+from faiss_memory.store.index.by_words import ByWords, Place, TermPostings, idf_of, ranked
 from faiss_memory.store.index.postings import LENGTH, Postings, Segment, Tail
 from faiss_memory.store.index.sequences import Mask, Sequences
 
@@ -197,7 +197,7 @@ class KeywordIndex:
         return ByWords(
             memories,
             ranking=list(zip(self.memory_ids[best].tolist(), scores[best].tolist(), strict=True)),
-            held=held(postings, best),
+            places=[Place(slot, postings) for slot in best.tolist()],
             coverage=min(1.0, float(shares.max())),
             holders=self.memory_ids[full].tolist() if len(full) <= most_holders else [],
         )

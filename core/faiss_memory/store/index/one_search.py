@@ -14,7 +14,7 @@ from faiss_memory.store.index.by_words import ByWords, joined
 from faiss_memory.store.index.catalogue import Catalogue
 from faiss_memory.store.index.inverted_index import KeywordIndex
 from faiss_memory.store.index.vector_index import VectorIndex
-from faiss_memory.store.index.vector_segment import Near
+from faiss_memory.store.index.vector_segment import Near, QueryVector
 
 Ids = npt.NDArray[np.int64]
 SAMPLE = 512
@@ -46,6 +46,7 @@ class OneSearch:
         wanted = asked.where.projects
         self._partial = {part.what for part in lacking if wanted is None or part.project in wanted}
         self._asked = asked
+        self._query = None if asked.vector is None else QueryVector(asked.vector)
         self._catalogue = catalogue
         self._vectors = {name: vectors[name] for name in self._projects(vectors)}
         self._keywords = {name: keywords[name] for name in self._projects(keywords)}
@@ -77,9 +78,13 @@ class OneSearch:
         """Return which terms the chosen memories hold; one that was `looked_at` and stands in no ranking holds none."""
         if self._asked.text is None or not self._is_analyzed:
             return {}
-        held = {memory_id: terms for (memory_id, _), terms in zip(words.ranking, words.held, strict=True)}
+        held = {memory_id: place for (memory_id, _), place in zip(words.ranking, words.places, strict=True)}
         known = held.keys() | looked_at
-        return {key: frozenset(self._terms[n] for n in held.get(key, ())) for key in chosen if key in known}
+        return {
+            key: frozenset(self._terms[number] for number in (held[key].terms if key in held else ()))
+            for key in chosen
+            if key in known
+        }
 
     def by_passages(self) -> list[Match]:
         """Find memories by the angle alone, of their passages and not of their cues."""
@@ -87,20 +92,21 @@ class OneSearch:
 
     def _nearest(self, *, cues: bool, by_angle: bool = False) -> list[Match]:
         asked, found = self._asked, list[Match]()
-        if asked.vector is None:
+        if self._query is None:
             return []
         for project, vectors in self._vectors.items():
             found += vectors.nearest(
-                asked.vector, *self._counting(project), asked.depth, cues=cues, by_angle=by_angle
+                self._query, *self._counting(project), asked.depth, cues=cues, by_angle=by_angle
             )
         return sorted(found, key=lambda match: (-match.similarity, match.memory_id))[: asked.depth]
 
     def _similarities(self, ids: Sequence[int]) -> dict[int, Match]:
         """Compare the query with chosen memories."""
-        vector = self._asked.vector
-        if vector is None or not ids:
+        if self._query is None or not ids:
             return {}
-        matches = [match for index in self._vectors.values() for match in index.similarities(vector, ids)]
+        matches = [
+            match for index in self._vectors.values() for match in index.similarities(self._query, ids)
+        ]
         return {match.memory_id: match for match in matches}
 
     def _words(self, near: Sequence[int]) -> ByWords:
@@ -124,11 +130,11 @@ class OneSearch:
     def _scope(self, words: ByWords) -> Scope:
         """Measure how all that a filter lets through lies to the query."""
         every, vectors_there = list[Near](), 0
-        if self._asked.vector is not None and self._asked.nearest:
+        if self._query is not None and self._asked.nearest:
             count = SAMPLE // max(1, len(self._vectors)) + 1
             for project, vectors in self._vectors.items():
                 allowed, hidden = self._counting(project)
-                every += vectors.sample(self._asked.vector, allowed, hidden, count)
+                every += vectors.sample(self._query, allowed, hidden, count)
                 vectors_there += len(vectors) if allowed is None else len(allowed)
         near = np.concatenate([part.similarities for part in every] or [_NO_NUMBERS])
         cosines = np.concatenate([part.cosines for part in every] or [_NO_NUMBERS])

@@ -15,7 +15,7 @@ import numpy as np
 from faiss_memory.contracts.embedder import Vectors
 from faiss_memory.memory import COSINE, Match, Metric, Passage
 from faiss_memory.store.index.vector_kinds import Kind, kind_for
-from faiss_memory.store.index.vector_segment import PAIR, Ids, Mask, Near, Pairs, VectorPart
+from faiss_memory.store.index.vector_segment import PAIR, Ids, Mask, Near, Pairs, QueryVector, VectorPart
 
 PART = 32_768
 """The most passages of a part: 50 MB with 384 dimensions, which are copied and saved in a moment."""
@@ -124,7 +124,7 @@ class VectorIndex:
 
     def nearest(
         self,
-        vector: Vectors,
+        query: QueryVector,
         allowed: Ids | None,
         hidden: Ids,
         limit: int,
@@ -134,7 +134,7 @@ class VectorIndex:
     ) -> list[Match]:
         """Find the `limit` memories whose best passage is nearest, or all that are allowed if they are fewer.
 
-        `vector` has shape (dimension,). `allowed` are the only memory ids that count, None meaning all but the
+        `allowed` are the only memory ids that count, None meaning all but the
         `hidden` ones; both are sorted. With `cues` these count as passages do. `by_angle` the cosine is the similarity,
         whatever the metric. One long memory can fill the first places with its passages, so the search widens until
         enough different memories are met.
@@ -148,7 +148,7 @@ class VectorIndex:
             return []
         wanted = min(candidates, limit * (1 + int(self._has_several)))
         while True:
-            found = self._search(vector, masks, wanted, by_angle=by_angle)
+            found = self._search(query, masks, wanted, by_angle=by_angle)
             memories, first = np.unique(found.keys[:, 1], return_index=True)
             if len(memories) >= limit or wanted == candidates:
                 break
@@ -156,27 +156,29 @@ class VectorIndex:
         order = np.lexsort((memories, -found.similarities[first]))[:limit]
         return self._matches(found, first[order])
 
-    def _search(self, vector: Vectors, masks: Sequence[Mask | None], count: int, *, by_angle: bool) -> Near:
+    def _search(
+        self, query: QueryVector, masks: Sequence[Mask | None], count: int, *, by_angle: bool
+    ) -> Near:
         """Find the `count` nearest passages over all parts, best first."""
         return _best_first(
             [
-                part.search(vector, mask, count, by_angle=by_angle)
+                part.search(query, mask, count, by_angle=by_angle)
                 for part, mask in zip(self._parts, masks, strict=True)
             ],
             count,
         )
 
-    def sample(self, vector: Vectors, allowed: Ids | None, hidden: Ids, count: int) -> list[Near]:
+    def sample(self, query: QueryVector, allowed: Ids | None, hidden: Ids, count: int) -> list[Near]:
         """Compare a query with about `count` passages of those that count, evenly spaced; see `nearest`."""
         step = max(1, len(self) // max(1, count))
-        return [part.sample(vector, part.mask(allowed, hidden), step) for part in self._parts]
+        return [part.sample(query, part.mask(allowed, hidden), step) for part in self._parts]
 
-    def similarities(self, vector: Vectors, memory_ids: Sequence[int]) -> list[Match]:
-        """Compare a query, shape (dimension,), with every passage and cue of chosen memories."""
+    def similarities(self, query: QueryVector, memory_ids: Sequence[int]) -> list[Match]:
+        """Compare a query with every passage and cue of chosen memories."""
         wanted = np.unique(np.asarray(memory_ids, np.int64))
         if not len(wanted) or not self._parts:
             return []
-        found = _best_first([part.compare(vector, wanted) for part in self._parts], None)
+        found = _best_first([part.compare(query, wanted) for part in self._parts], None)
         _, first = np.unique(found.keys[:, 1], return_index=True)
         return self._matches(found, first)
 

@@ -8,7 +8,7 @@ part, in the background, as the change to another kind does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -38,6 +38,9 @@ Pairs = npt.NDArray[np.void]
 PAIR = np.dtype([("memory", np.int64), ("other", np.int64), ("similarity", np.float32)])
 """Two memories, the other with the lower id, and the cosine of a passage of each."""
 COMPACT_ABOVE = 1000
+WHOLE_FROM = 4
+"""Where one of so many passages counts, or more, an exact part is compared as a whole: by meaning, for the sample and
+for what words have found, all at once."""
 COMPARED_FOR_EACH = 4
 """How many vectors a part in lists compares for each one that is wanted of it, where more than SCANNED are."""
 ASKED_AT_ONCE, COMPARED_AT_ONCE = 128, 8192
@@ -69,6 +72,17 @@ class Near(NamedTuple):
     keys: Ids
     similarities: Similarities
     cosines: Similarities
+
+
+class QueryVector:
+    """A query's vector, shape (dimension,), with its similarities to all passages of the parts that were asked whole.
+
+    Lives no longer than its caller holds the lock of the indexes.
+    """
+
+    def __init__(self, vector: Vectors) -> None:
+        self.vector = np.ascontiguousarray(vector, np.float32)
+        self.whole: dict[VectorPart, Similarities] = {}
 
 
 class VectorPart:
@@ -214,13 +228,14 @@ class VectorPart:
         first, last = np.searchsorted(memory_ids, (self._lowest, self._highest + 1))
         return memory_ids[first:last]
 
-    def search(self, vector: Vectors, mask: Mask | None, count: int, *, by_angle: bool) -> Near:
+    def search(self, query: QueryVector, mask: Mask | None, count: int, *, by_angle: bool) -> Near:
         """Find the `count` nearest passages that count, or all if they are fewer, best first.
 
         They are the nearest by the metric, or `by_angle` by the cosine, which then is their similarity. In lists only
         those are compared that are likely to be near by the metric, several for each that is wanted.
         """
-        count = min(count, self._size if mask is None else int(mask.sum()))
+        counting = self._size if mask is None else int(mask.sum())
+        count, vector = min(count, counting), query.vector
         if not count:
             return Near(self._keys[:0], np.zeros(0, np.float32), np.zeros(0, np.float32))
         if by_angle and self._metric != COSINE:
@@ -228,6 +243,8 @@ class VectorPart:
             keys, angles = self.keys[every], self._cosines(vector, self._vectors(every))
             best = np.argsort(-angles, kind="stable")[:count]
             return Near(keys[best], angles[best], angles[best])
+        if self.kind == Kind.EXACT and WHOLE_FROM * counting >= self._size:
+            return self._best(query, mask, count)
         if self._lists is not None:
             mask = self._lists.nearest(vector, mask, max(SCANNED, COMPARED_FOR_EACH * count))
         parameters = None
@@ -240,24 +257,48 @@ class VectorPart:
         angles = found if self._metric == COSINE else self._cosines(vector, self._vectors(positions))
         return Near(self.keys[positions], found, angles)
 
-    def _near(self, vector: Vectors, which: Ids | slice) -> Near:
+    def _best(self, query: QueryVector, mask: Mask | None, count: int) -> Near:
+        """Find the `count` nearest passages that count by comparing all, ties by position."""
+        every = self._whole(query)
+        counting = np.arange(self._size) if mask is None else np.flatnonzero(mask)
+        known = every if mask is None else every[counting]
+        if count < len(known):
+            counting = counting[np.argpartition(known, len(known) - count)[len(known) - count :]]
+        positions = counting[np.lexsort((counting, -every[counting]))]
+        return self._near(query, positions)
+
+    def _whole(self, query: QueryVector) -> Similarities:
+        """Compare a query with all passages of an exact part, once a search."""
+        if self not in query.whole:
+            name = "fvec_L2sqr_ny" if self._metric == EUCLIDEAN else "fvec_inner_products_ny"
+            compare: Callable[..., None] = getattr(faiss, name)  # (absent from faiss's stubs)
+            found = np.empty(self._size, np.float32)
+            asked, stored = faiss.swig_ptr(query.vector), self._flat.get_xb()
+            compare(faiss.swig_ptr(found), asked, stored, self._dimension, self._size)
+            query.whole[self] = of_squares(found) if self._metric == EUCLIDEAN else found
+        return query.whole[self]
+
+    def _near(self, query: QueryVector, which: Ids | slice) -> Near:
         """Compare a query with the passages at some positions."""
-        vectors = self._vectors(which)
-        found = similarities(self._metric, vectors, vector)
+        if self in query.whole:
+            found = query.whole[self][which]
+        else:
+            found = similarities(self._metric, self._vectors(which), query.vector)
+        is_angle = self._metric == COSINE
         return Near(
-            self.keys[which], found, found if self._metric == COSINE else self._cosines(vector, vectors)
+            self.keys[which], found, found if is_angle else self._cosines(query.vector, self._vectors(which))
         )
 
     def _cosines(self, vector: Vectors, vectors: Vectors) -> Similarities:
         return cosines(self._metric, vectors, vector[np.newaxis])[:, 0]
 
-    def compare(self, vector: Vectors, memory_ids: Ids) -> Near:
-        """Compare a query, shape (dimension,), with every passage of chosen memories, whose ids are sorted."""
+    def compare(self, query: QueryVector, memory_ids: Ids) -> Near:
+        """Compare a query with every passage of chosen memories, whose ids are sorted."""
         known = self._within(memory_ids)
         if not len(known):
-            return self._near(vector, known)
+            return self._near(query, known)
         positions = np.flatnonzero(self._alive[: self._size] & np.isin(self.keys[:, 1], known))
-        return self._near(vector, positions)
+        return self._near(query, positions)
 
     def passages(self, memory_ids: Ids) -> tuple[Ids, Vectors]:
         """Return the passages of some memories, whose ids are sorted: of which each is, and their vectors."""
@@ -282,9 +323,9 @@ class VectorPart:
                 angles = cosines(self._metric, vectors[asked], others)
                 yield _pairs(angles, memory_ids[asked], known, counts, least)
 
-    def sample(self, vector: Vectors, mask: Mask | None, step: int) -> Near:
+    def sample(self, query: QueryVector, mask: Mask | None, step: int) -> Near:
         """Compare a query with every so many-th passage of those that count."""
-        return self._near(vector, slice(None, None, step) if mask is None else np.flatnonzero(mask)[::step])
+        return self._near(query, slice(None, None, step) if mask is None else np.flatnonzero(mask)[::step])
 
     def _vectors(self, which: Ids | slice) -> Vectors:
         return vectors_of(self._flat, self._size, which)
