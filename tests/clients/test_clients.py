@@ -27,7 +27,7 @@ QUERY = {"query": "amounts of money"}
 NOTICE = "FAISS Memory is not running"
 FAILURE = re.compile(r"ECONNREFUSED|hook[^\n]{0,40}(failed|error)", re.IGNORECASE)
 SECONDS = 600
-MOST_ASKED = 4
+MOST_ASKED = 2
 """How often a client is asked: where the machine has much else to do, it goes on without us, as it should."""
 SEEN: list[tuple[str, str, str]] = []
 """Which client, what was looked at, and how it went."""
