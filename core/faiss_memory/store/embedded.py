@@ -368,6 +368,10 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging, Numbered):
         """Return what was written since a position, oldest first."""
         return self._opened.committer.read(lambda truth: feed.read(truth, after, limit))
 
+    def position(self) -> str:
+        """Return the position from which all follows that is written from now on."""
+        return self._opened.committer.read(feed.position)
+
     def rebuilding(self) -> list[Progress]:
         """Return which derived files are being rebuilt, and how far a restore is that is being built beside."""
         building = self._building.now
