@@ -128,3 +128,12 @@ def test_what_a_question_finds_at_most_is_not_taken_for_all_there_is(visit):
     visit.service.call("POST", "/memory/add-batch", {"memories": drafts})
     visit.go("memories?project=parcels&q=parcel")
     visit.page.get_by_role("status").get_by_text("The 50 nearest memories").wait_for()
+
+
+def test_what_is_added_right_after_the_page_was_opened_is_shown_by_itself(visit):
+    visit.add("the first of the arrivals", project="arrivals")
+    visit.go("memories?project=arrivals")
+    visit.page.get_by_text("1 memory, newest first").wait_for()
+    visit.page.wait_for_load_state("networkidle")
+    visit.add("the second of the arrivals", project="arrivals")
+    visit.page.get_by_text("2 memories, newest first").wait_for()
