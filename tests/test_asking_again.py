@@ -171,6 +171,27 @@ def test_what_a_bundle_brings_is_seen_at_once(make_service, client_of, tmp_path)
         assert here == there
 
 
+def test_the_same_counts_are_not_counted_again_until_something_is_written(client, service, monkeypatch):
+    counted, facets = [], service.engine._store.facets
+
+    def counting(where, contains=None):
+        counted.append(where)
+        return facets(where, contains)
+
+    monkeypatch.setattr(service.engine._store, "facets", counting)
+    tags = lambda **asked: [one["tag"] for one in client.get("/facets", params=asked).json["tags"]]  # noqa: E731
+    known = client.post("/memory/add", {"text": "the ledger keeps amounts", "tags": ["red"]}).json["id"]
+    assert tags() == tags() == ["red"]
+    assert [where.expired_by for where in counted].count(None) == 1, "but what is over is counted each time"
+    assert tags(q="nothing") == []
+    assert tags() == ["red"]
+    client.request("PATCH", f"/memory/{known}", {"tags": ["blue"]})
+    assert tags() == ["blue"]
+    client.post("/memory/purge", {"ids": [known]})
+    assert not service.engine._counts._found
+    assert tags() == []
+
+
 def test_what_is_kept_is_bounded(client, service, monkeypatch):
     monkeypatch.setattr(answers, "MOST_ANSWERS", 5)
     monkeypatch.setattr(answers, "MOST_BYTES", 40_000)
@@ -185,20 +206,20 @@ def test_what_is_kept_is_bounded(client, service, monkeypatch):
 
 def test_an_answer_found_while_the_state_changed_is_not_kept():
     states = iter([1, 2, 2, 2, 2])
-    kept = answers.Answers(lambda: next(states))
+    kept = answers.Answers(lambda: next(states), answers.size_of)
     found = [answers.Found([]), answers.Found([])]
-    assert kept.of(Query(text="x"), lambda _: found[0]) is found[0]
-    assert kept.of(Query(text="x"), lambda _: found[1]) is found[1]
-    assert kept.of(Query(text="x"), lambda _: found[0]) is found[1]
+    assert kept.of("x", lambda: found[0]) is found[0]
+    assert kept.of("x", lambda: found[1]) is found[1]
+    assert kept.of("x", lambda: found[0]) is found[1]
 
 
 def test_an_answer_is_given_to_those_alone_who_may_see_the_same():
-    kept = answers.Answers(lambda: 1)
+    kept = answers.Answers(lambda: 1, answers.size_of)
     found = {seen: answers.Found([], withheld=n) for n, seen in enumerate((None, ("a",), ("b",)))}
     try:
         for seen, answer in [*found.items(), *found.items()]:
             set_seen(seen)
-            assert kept.of(Query(text="x"), lambda _, answer=answer: answer) is answer
+            assert kept.of(answers.key_of(Query(text="x")), lambda answer=answer: answer) is answer
     finally:
         set_seen(None)
 
@@ -207,11 +228,12 @@ def test_an_answer_is_given_to_those_alone_who_may_see_the_same():
 @settings(max_examples=20)
 def test_no_answer_is_of_another_state(steps):
     state = [0]
-    kept = answers.Answers(lambda: state[0])
+    kept = answers.Answers(lambda: state[0], answers.size_of)
     made = {}
     for text, tag, writes in steps:
         state[0] += writes
         query = Query(text=str(text), where=Filter(tags=(str(tag),)))
         fresh = answers.Found([], withheld=len(made))
         made[id(fresh)] = (state[0], query), fresh
-        assert made[id(kept.of(query, lambda _, fresh=fresh: fresh))][0] == (state[0], query)
+        given = kept.of(answers.key_of(query), lambda fresh=fresh: fresh)
+        assert made[id(given)][0] == (state[0], query)

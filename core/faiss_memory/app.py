@@ -240,6 +240,10 @@ def _described(service: MemoryService, routes: Sequence[Route], *, has_home: boo
     def document() -> dict[str, Any]:
         return openapi.document(described, service.settings, service.overview.version)
 
+    @cache
+    def written() -> bytes:
+        return msgspec.json.encode(document())
+
     @lru_cache(maxsize=8)
     def described_page(address: str) -> Page:
         return docs_page.docs(document(), described, address)
@@ -248,7 +252,7 @@ def _described(service: MemoryService, routes: Sequence[Route], *, has_home: boo
         *(() if has_home else (home,)),
         Route(
             method="GET", path="/openapi.json", summary="The API as OpenAPI 3.1", group="Pages",
-            handler=lambda rights: Page(msgspec.json.encode(document()), falcon.MEDIA_JSON),
+            handler=lambda rights: Page(written(), falcon.MEDIA_JSON),
         ),
         Route(
             method="GET", path="/docs", summary="The API as a readable page",

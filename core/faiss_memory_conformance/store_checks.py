@@ -530,6 +530,7 @@ def test_what_was_written_can_be_followed(home: Home) -> None:
     feed = home.store.changes()
     assert (sorted(feed.stored), feed.removed, feed.more) == ([one, two], [], False)
     assert home.store.changes(feed.position).stored == []
+    assert home.store.changes(home.store.position()).stored == []
     home.store.forget([one])
     home.store.change(two, Change(tags=("x",)), None)
     (three,) = home.add("three")

@@ -109,3 +109,31 @@ def test_after_one_is_forgotten_the_next_has_the_focus(visit):
     visit.page.get_by_text("3 memories, newest first").wait_for()
     here = re.search(r"id=(\d+)", visit.page.url)[1]
     assert (here != gone, visit.page.evaluate("document.activeElement.dataset.row")) == (True, here)
+
+
+def test_a_project_counts_what_the_list_shows_of_it(visit):
+    old = visit.add("the tariff is seven", project="tariffs")
+    visit.add("the tariff is eight", project="tariffs", supersedes=old)
+    project = visit.page.locator("section.facet").get_by_role("button", name=re.compile("tariffs"))
+    visit.go("memories?project=tariffs")
+    visit.page.get_by_text("1 memory, newest first").wait_for()
+    assert project.locator(".number").inner_text() == "1"
+    visit.page.get_by_role("button", name=re.compile("Replaced ones too")).click()
+    visit.page.get_by_text("2 memories, newest first").wait_for()
+    project.get_by_text("2", exact=True).wait_for()
+
+
+def test_what_a_question_finds_at_most_is_not_taken_for_all_there_is(visit):
+    drafts = [{"text": f"the parcel {n} is on its way", "project": "parcels"} for n in range(51)]
+    visit.service.call("POST", "/memory/add-batch", {"memories": drafts})
+    visit.go("memories?project=parcels&q=parcel")
+    visit.page.get_by_role("status").get_by_text("The 50 nearest memories").wait_for()
+
+
+def test_what_is_added_right_after_the_page_was_opened_is_shown_by_itself(visit):
+    visit.add("the first of the arrivals", project="arrivals")
+    visit.go("memories?project=arrivals")
+    visit.page.get_by_text("1 memory, newest first").wait_for()
+    visit.page.wait_for_load_state("networkidle")
+    visit.add("the second of the arrivals", project="arrivals")
+    visit.page.get_by_text("2 memories, newest first").wait_for()

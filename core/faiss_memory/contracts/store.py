@@ -6,6 +6,7 @@ the store's to know, and each call is answered from one state of it.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -320,6 +321,13 @@ class Records(ABC):
         Any process that can reach the store may follow it, whoever wrote. `limit` is about how many ids are told at
         once; what was written together is told together.
         """
+
+    def position(self) -> str:
+        """Return the position from which all follows that is written from now on.
+
+        A store that can tell it without reading all there is tells it itself.
+        """
+        return self.changes(limit=sys.maxsize).position
 
     @abstractmethod
     def search(self, asked: Search, choose: Choose) -> Found:

@@ -18,13 +18,13 @@ from faiss_memory.contracts.shared import News, Shared
 from faiss_memory.contracts.state import Numbered
 from faiss_memory.contracts.store import Added, LetGo, Progress, Purged, Retry, Rewritten, Store
 from faiss_memory.embedder import EmbeddingLanes
-from faiss_memory.engine.answers import Answers
+from faiss_memory.engine.answers import Answers, key_of, size_of, size_of_counts
 from faiss_memory.engine.found import Found, merged
 from faiss_memory.engine.looking import Looking, RankMemories, RerankResults
 from faiss_memory.engine.models import ModelOpening, Models, ModelsInUse, embed, embedded
 from faiss_memory.engine.searching import Meaning, check_threshold, embed_queries
 from faiss_memory.errors import EmbedderError, MemoryServiceError, NotReady, NotSupported, StoreError
-from faiss_memory.memory import Change, Draft, Filter, Memory, Query
+from faiss_memory.memory import Change, Draft, Facets, Filter, Memory, Query
 from faiss_memory.novelty.known import LOOKED_AT, Known, nearest_known
 
 log = logging.getLogger("faiss_memory.engine")
@@ -57,7 +57,8 @@ class MemoryEngine:
         here knows what its ranking depends on.
         """
         self._store = store
-        self._answers, self._guests_rank = Answers(self._state), guests_rank
+        self._answers, self._guests_rank = Answers(self._state, size_of), guests_rank
+        self._counts = Answers(self._state_of_store, size_of_counts)
         self.problems = problems or Problems()
         self._models = Models(store, opening, self.problems, cache_folder)
         self._wait = startup_wait
@@ -258,6 +259,7 @@ class MemoryEngine:
         done = self.store.purge(ids, dry_run=dry_run, prove=prove, let_go=let_go)
         if not dry_run:
             self._answers.clear()
+            self._counts.clear()
             self._models.clear_caches()
         return done
 
@@ -317,21 +319,26 @@ class MemoryEngine:
 
         Of a query with several wordings, a memory's best match counts, and relevance orders.
         """
-        return self._answers.of(query, self._search_anew)
+        return self._answers.of(key_of(query), lambda: self._search_anew(query))
+
+    def facets(self, where: Filter, contains: str | None = None) -> Facets:
+        """Count the memories of each kind, among those that a filter lets through."""
+        return self._counts.of(repr((where, contains)), lambda: self.store.facets(where, contains))
 
     def _state(self) -> Hashable | None:
         """Return the state that answers are of: that of the store, who answers by meaning and what still lacks
         something; None where that cannot be known.
         """
-        if (
-            self._closing
-            or not self.store_opened
-            or not isinstance(self._store, Numbered)
-            or self._guests_rank()
-        ):
+        state = self._state_of_store()
+        if state is None or self._guests_rank():
             return None
         model = None if self.model is None else self.model.identity
-        return self._store.state(), model, tuple((part.project, part.what) for part in self.rebuilding())
+        return state, model, tuple((part.project, part.what) for part in self.rebuilding())
+
+    def _state_of_store(self) -> Hashable | None:
+        if self._closing or not self.store_opened or not isinstance(self._store, Numbered):
+            return None
+        return self._store.state()
 
     def _search_anew(self, query: Query) -> Found:
         needs_model = query.mode == "semantic" or query.threshold is not None

@@ -5,7 +5,6 @@ Every step looks at what is there already, so it may be cut short anywhere and b
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -68,7 +67,7 @@ def copy(source: Store, target: Store, step: Step) -> Copied:
     check(source, target, step)
     if model is not None:
         target.use_model(model.identity, model.name, model.dimension)
-    position = source.changes(limit=sys.maxsize).position
+    position = source.position()
     done, origins = Copied(), all_origins(source)
     ids = source.matching_ids(EVERYTHING)  # ascending: what was stored first is so there as well
     for page in pages(source, ids, "storing memories", step):

@@ -56,9 +56,6 @@ from faiss_memory.store.worker import Keeper
 
 log = logging.getLogger("faiss_memory.store")
 
-DROPPED_AT_ONCE = 500
-"""Memories whose vectors by models that are not kept are removed in one transaction."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
@@ -192,7 +189,7 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging, Numbered):
         """Remove the vectors of all other models, in pieces, so that nobody waits long behind it."""
         after: int | None = 0
         while after is not None and not self._opened.keeper.closing:
-            after = self._opened.committer.run(partial(_drop_vectors, identities, after))
+            after = self._opened.committer.run(partial(Truth.drop_vectors, keep=identities, after=after))
 
     def _catch_up(self) -> None:
         while self._derived.is_filling and not self._opened.keeper.closing:
@@ -368,6 +365,10 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging, Numbered):
         """Return what was written since a position, oldest first."""
         return self._opened.committer.read(lambda truth: feed.read(truth, after, limit))
 
+    def position(self) -> str:
+        """Return the position from which all follows that is written from now on."""
+        return self._opened.committer.read(feed.position)
+
     def rebuilding(self) -> list[Progress]:
         """Return which derived files are being rebuilt, and how far a restore is that is being built beside."""
         building = self._building.now
@@ -394,7 +395,3 @@ class EmbeddedStore(IndexReads, Copies, Store, Ledger, Merging, Numbered):
         self._derived.close()
         self._opened.history.close()
         self._opened.committer.truth.close()
-
-
-def _drop_vectors(keep: Collection[str], after: int, truth: Truth, changes: Changes) -> int | None:
-    return truth.drop_vectors(keep, after, DROPPED_AT_ONCE, changes)

@@ -31,7 +31,7 @@ class Exploring:
     def facets(self, request: tending.FacetsRequest, rights: Rights = PERSON) -> tending.FacetsAnswer:
         """Count the memories of each kind."""
         where = list_filter(request, rights, self._vocabulary)
-        found, most = self._engine.store.facets(where, request.q), request.limit
+        found, most = self._engine.facets(where, request.q), request.limit
         over = replace(where, expired_by=datetime.now(UTC))
         return tending.FacetsAnswer(
             projects=[tending.NameCount(name=key, count=n) for key, n in _most(found.projects, most)],
@@ -41,6 +41,7 @@ class Exploring:
             states=tending.StateCounts(
                 current=found.current,
                 superseded=found.superseded,
+                # (which changes by itself, so it is counted each time: among the few that have an end)
                 expired=self._engine.store.facets(over, request.q).current,
             ),
             project=messages.format_projects(where.projects, request.project),
@@ -67,11 +68,8 @@ class Exploring:
         """Return what was written since a position; without one, where to go on from."""
         store = self._engine.store
         if request.after is None:
-            position = None
-            while (feed := store.changes(position, 1_000_000)).more:
-                position = feed.position
             return tending.ChangesAnswer(
-                position=feed.position, changed=[], removed=[], anew=False, more=False
+                position=store.position(), changed=[], removed=[], anew=False, more=False
             )
         feed = store.changes(request.after, request.limit)
         return tending.ChangesAnswer(

@@ -39,7 +39,7 @@ from faiss_memory.store.records.rows import (
     uid_columns,
 )
 
-FORMAT = 4
+FORMAT = 5
 """Rises with the tables, and with how terms are found: a file of another format is made anew, terms and all."""
 _COLUMNS = f"{MEMORY_COLUMNS}, superseded_by"
 _SAID = MEMORY_COLUMNS.count(",")
@@ -56,6 +56,8 @@ CREATE TABLE memories (
     postings BLOB                           -- NULL until the text has been analyzed
 );
 CREATE INDEX memories_by_time ON memories (project, timestamp, id);
+CREATE INDEX memories_of_all_by_time ON memories (timestamp, id);
+CREATE INDEX ending ON memories (project, valid_until) WHERE valid_until IS NOT NULL;
 CREATE INDEX memories_by_source ON memories (project, source);
 CREATE INDEX superseding ON memories (supersedes) WHERE supersedes IS NOT NULL;
 CREATE INDEX superseded ON memories (superseded_by) WHERE superseded_by IS NOT NULL;
@@ -353,7 +355,7 @@ class Catalogue:
             clause += f" AND (timestamp, id) {'<' if down else '>'} (?, ?)"
             values += [to_microseconds(after[0]), after[1]]
         ordered = "ORDER BY timestamp {0}, id {0}".format("DESC" if down else "ASC")
-        # Of several projects all have to be sorted: their ids alone, and not what they say.
+        # Where all that fit have to be sorted, such as of several projects: their ids alone, and not what they say.
         page = f"SELECT id FROM memories WHERE {clause} {ordered} LIMIT ?"
         rows = self._read(f"SELECT {_COLUMNS} FROM memories WHERE id IN ({page}) {ordered}", [*values, limit])
         return [_memory(row) for row in rows]
@@ -374,7 +376,7 @@ class Catalogue:
         if contains:
             clause += " AND holds(text, ?)"
             values.append(contains.casefold())
-        return facets_of(self._read(counting(clause), [*values, where.include_superseded]))
+        return facets_of(self._read(counting(clause), values), superseded_count=where.include_superseded)
 
     def counts(self) -> dict[str, int]:
         """Count memories by project, superseded ones included."""

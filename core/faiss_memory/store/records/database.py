@@ -282,8 +282,8 @@ class Truth(TruthReader):
                 if lacking:
                     changes.embed(Stored(memory, self._put_passages(memory_id, lacking, changes)))
 
-    def drop_vectors(self, keep: Collection[str], after: int, limit: int, changes: Changes) -> int | None:
-        """Delete the vectors of all models but some, for the next memories above an id that have any.
+    def drop_vectors(self, changes: Changes, keep: Collection[str], after: int) -> int | None:
+        """Delete the vectors of all models but some, for the next 500 memories above an id that have any.
 
         Gives the id of the last of those; None when there are no more.
         """
@@ -291,8 +291,8 @@ class Truth(TruthReader):
         others = [number for number, identity in rows if identity not in keep]
         marks = ",".join("?" * len(others))
         found = self.connection.execute(
-            f"SELECT DISTINCT memory FROM passages WHERE memory > ? AND model IN ({marks}) ORDER BY memory LIMIT ?",
-            (after, *others, limit),
+            f"SELECT DISTINCT memory FROM passages WHERE memory > ? AND model IN ({marks}) ORDER BY memory LIMIT 500",
+            (after, *others),
         ).fetchall()
         changes.seq = self.advance()
         if not found:

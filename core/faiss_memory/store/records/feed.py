@@ -8,6 +8,11 @@ from faiss_memory.store.records.database import Truth
 _WRITTEN = "SELECT id AS memory, seq, 1 AS there FROM memories UNION ALL SELECT memory, seq, 0 FROM removed"
 
 
+def position(truth: Truth, number: int | None = None) -> str:
+    """Return a position: that of a change's number, or that of the last one."""
+    return f"{truth.uuid}:{truth.seq if number is None else number}"
+
+
 def read(truth: Truth, after: str | None, limit: int) -> Feed:
     """Return what was written after a position, which is the identity of the database and a change's number.
 
@@ -28,7 +33,7 @@ def read(truth: Truth, after: str | None, limit: int) -> Feed:
         (since, until),
     ).fetchall()
     return Feed(
-        position=f"{truth.uuid}:{until}",
+        position=position(truth, until),
         stored=[memory for memory, there in rows if there],
         removed=[memory for memory, there in rows if not there],
         anew=after is not None and not known,

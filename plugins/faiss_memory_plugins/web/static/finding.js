@@ -8,7 +8,8 @@ const PAUSE_MS = 120;
 /** So many come first, which fill any screen; what follows comes in larger pages. */
 const FIRST_PAGE = 60;
 const PAGE = 200;
-const MOST_FOUND = 50;
+/** So many a question finds at most: the nearest, of all that it might. */
+export const MOST_FOUND = 50;
 
 /** The beginning of the time that is meant. @param {string} days */
 function since(days) {

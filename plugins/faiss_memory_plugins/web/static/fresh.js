@@ -71,9 +71,11 @@ async function mark(before) {
 /** Run something when memories were changed, by whomever. @param {() => void} run */
 export function useChanges(run) {
   const known = useRef("");
-  useWhileSeen(async () => {
+  const look = async () => {
     const found = await mark(known.current).catch(() => known.current);
     if (known.current && found !== known.current) run();
     known.current = found;
-  });
+  };
+  useEffect(() => void look(), []); // from when the page is drawn on, and not from the first look after that
+  useWhileSeen(look);
 }

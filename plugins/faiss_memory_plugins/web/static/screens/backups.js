@@ -57,7 +57,7 @@ export function Backups({ params }) {
     after();
   };
   const shown = isAll ? backups : backups.slice(0, FIRST);
-  return html`<${Screen} title="Backups" lead="Each write makes one by itself; those you make stay until you delete them."
+  return html`<${Screen} title="Backups" lead="Each write makes one by itself, and old ones of these go again; those that you make stay."
     actions=${html`<button type="button" class="main" onClick=${() => setAsking({ kind: "make" })}>Make a backup</button>`}>
     <${Problem} error=${error} again=${again} />
     <div class="ways">

@@ -8,24 +8,30 @@ import { brief, count, writer } from "../words.js";
 
 const TIMES = [["", "Any time"], ["1", "Last day"], ["7", "Last 7 days"], ["30", "Last 30 days"], ["365", "Last year"]];
 const SOME = 12;
+/** So many of each kind are counted: all that the service tells. */
+const MOST = 1000;
 
 /** @typedef {{value: string, label: string, count?: number}} Choice */
 
-/** @param {Record<string, string>} params @param {AbortSignal} signal */
-async function counts(params, signal) {
-  const project = params.project || "*";
+/** Count what there is of each kind: replaced ones where the list shows them too. @param {Record<string, string>} params @param {AbortSignal} signal */
+async function counts({ project = "*", state }, signal) {
   const hasFacets = can("GET", "/facets");
-  const [{ projects }, told] = await Promise.all([get("/projects", {}, signal), get(hasFacets ? "/facets" : "/tags", { project }, signal)]);
-  const all = projects.map((/** @type {any} */ one) => ({ value: one.name, label: one.name, count: one.memories }));
+  const ask = (/** @type {string} */ project) => get("/facets", { project, limit: MOST, include_superseded: state === "all" || undefined }, signal);
+  const here = hasFacets ? ask(project) : get("/tags", { project }, signal);
+  const everywhere = hasFacets && project !== "*" ? ask("*") : here;
+  const [{ projects }, told, of] = await Promise.all([get("/projects", {}, signal), here, everywhere]);
   if (hasFacets) {
+    const numbers = new Map(of.projects.map((/** @type {any} */ one) => [one.name, one.count]));
     return {
-      projects: all,
+      // (Those too in which the list has nothing to show now.)
+      projects: projects.map((/** @type {any} */ { name }) => ({ value: name, label: name, count: numbers.get(name) || 0 })),
       tags: told.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })),
       sources: told.sources.filter((/** @type {any} */ one) => one.source).map((/** @type {any} */ one) => ({ value: one.source, label: brief(one.source, 26), count: one.count })),
       by: told.by.map((/** @type {any} */ one) => ({ value: one.by || "unknown", label: writer(one.by), count: one.count })),
       states: told.states,
     };
   }
+  const all = projects.map((/** @type {any} */ one) => ({ value: one.name, label: one.name, count: one.memories }));
   return { projects: all, tags: told.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })), sources: [], by: [], states: {} };
 }
 
@@ -60,7 +66,7 @@ function Facet({ title, name, chosen, choices, any }) {
 
 /** @param {{params: Record<string, string>, round: number}} props */
 export function Facets({ params, round }) {
-  const { data } = useLoaded((signal) => counts(params, signal), [params.project, round]);
+  const { data } = useLoaded((signal) => counts(params, signal), [params.project, params.state, round]);
   const { projects = [], tags = [], sources = [], by = [], states = {} } = data || {};
   return html`<div class="facets">
     <${Facet} title="Project" name="project" chosen=${params.project || ""} choices=${projects} any="All projects" />

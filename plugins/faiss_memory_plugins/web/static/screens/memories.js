@@ -2,7 +2,7 @@
 import { forget } from "../actions.js";
 import { change, go, here, href } from "../address.js";
 import { useChanges } from "../fresh.js";
-import { useFound } from "../finding.js";
+import { MOST_FOUND, useFound } from "../finding.js";
 import { useKeys } from "../keys.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib.js";
 import { VirtualList } from "../list.js";
@@ -126,7 +126,8 @@ export function Memories({ params }) {
   };
   const used = FILTERS.filter((name) => params[name]);
   const isAsked = Boolean(params.q?.trim());
-  const shown = isAsked ? `${counted(items.length, "memory", "memories")} found` : `${count(items.length)}${found.next ? " and more" : ""} ${items.length === 1 ? "memory" : "memories"}, newest first`;
+  const number = items.length < MOST_FOUND ? `${counted(items.length, "memory", "memories")} found` : `The ${count(MOST_FOUND)} nearest memories`;
+  const shown = isAsked ? number : `${count(items.length)}${found.next ? " and more" : ""} ${items.length === 1 ? "memory" : "memories"}, newest first`;
 
   return html`<div class=${`memories${params.id ? " has-memory" : ""}${areFiltersOpen ? " has-filters" : ""}`}>
     <h1 class="unseen" tabindex="-1">Memories</h1>
