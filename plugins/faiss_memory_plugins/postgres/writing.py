@@ -223,6 +223,11 @@ class Writer:
         run.run(_UPDATE, self._values(run, memory, place))
         if memory.supersedes != old.supersedes:
             note_newer(run, [old.supersedes, memory.supersedes])
+        if project != before[0]:  # nothing else tells that the other one has changed
+            run.run(
+                "update $.project set left_by = %(xid)s::text::xid8 where id = %(id)s",
+                {"id": before[0], "xid": run.xid},
+            )
         self._change_vectors(run, old, memory, embedding, before[0], project)
         if place != before or words_of(memory) != words_of(old):
             weigh(run, [Weighed(memory, *place)], left)
