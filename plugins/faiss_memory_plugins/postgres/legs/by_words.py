@@ -12,7 +12,7 @@ from typing import NamedTuple
 from faiss_memory import BM25_B, BM25_K1, MOST_QUERY_TERMS, Ranking, analyze_query
 from faiss_memory_plugins.postgres.database import Row, Transaction
 from faiss_memory_plugins.postgres.filters import Condition
-from faiss_memory_plugins.postgres.legs.counting import Counts
+from faiss_memory_plugins.postgres.legs.counting import Counts, Size
 from faiss_memory_plugins.postgres.words import number_of
 
 MOST_HOLDERS = 12
@@ -120,25 +120,7 @@ def _rows_by_words(
 ) -> list[Row]:  # fmt: skip
     numbers = [number_of(name) for name in names]
     sizes, holders = counts.of(run, where.projects, numbers)
-    asked, wanted = list[_Asked](), dict[int, float]()
-    for project, size in sizes.items():
-        held = sorted(
-            (count, place) for place, term in enumerate(numbers) if (count := holders[project, term])
-        )
-        lacking = terms.total() - sum(terms[names[place]] for _, place in held)
-        some = [
-            _Asked(
-                project,
-                numbers[place],
-                place,
-                terms[names[place]] * _idf(size.memories, count),
-                size.average,
-                count,
-            )
-            for count, place in held[:MOST_QUERY_TERMS]
-        ]
-        asked += some
-        wanted[project] = max(lacking * _idf(size.memories, 0) + sum(one.idf for one in some), 1e-9)
+    asked, wanted = _asked_of(sizes, holders, numbers, [terms[name] for name in names])
     if not asked:
         return []
     values = {
@@ -156,6 +138,27 @@ def _rows_by_words(
         return run.run(_BY_WORDS.format(where=where.sql, among="and p.memory = any(%(among)s)"), values)
     with _joining(run, asked, memories):
         return run.run(_BY_WORDS.format(where=where.sql, among=""), values)
+
+
+def _asked_of(
+    sizes: Mapping[int, Size], holders: Mapping[tuple[int, int], int], numbers: Sequence[int], often: Sequence[int]
+) -> tuple[list[_Asked], dict[int, float]]:  # fmt: skip
+    """Return the terms that are asked for in each project, the rarest first, and how much all say there together."""
+    asked, wanted = list[_Asked](), dict[int, float]()
+    for project, size in sizes.items():
+        held = sorted(
+            (count, place) for place, term in enumerate(numbers) if (count := holders[project, term])
+        )
+        lacking = sum(often) - sum(often[place] for _, place in held)
+        some = [
+            _Asked(
+                project, numbers[place], place, often[place] * _idf(size.memories, count), size.average, count
+            )
+            for count, place in held[:MOST_QUERY_TERMS]
+        ]
+        asked += some
+        wanted[project] = max(lacking * _idf(size.memories, 0) + sum(one.idf for one in some), 1e-9)
+    return asked, wanted
 
 
 def _columns(asked: Sequence[_Asked]) -> dict[str, object]:
