@@ -13,7 +13,7 @@ from faiss_memory.rights import set_seen
 from faiss_memory_conformance.store_home import Home, embed
 from faiss_memory_conformance.store_oracle import WORDS
 from faiss_memory_plugins.postgres.database import Transaction
-from faiss_memory_plugins.postgres.large import EXACT_BELOW
+from faiss_memory_plugins.postgres.large import EXACT_BELOW, _sizes
 from faiss_memory_plugins.postgres.rows import to_vector
 from faiss_memory_plugins.postgres.settings import PostgresSettings
 from faiss_memory_plugins.postgres.store import PostgresStore
@@ -121,6 +121,27 @@ def test_a_large_project_has_an_index_that_finds_what_is_there(place):
         (exact.scope.mean, exact.scope.spread), abs=0.03
     )
     assert legs.scope.memories == SIZE
+
+
+def test_only_projects_are_counted_that_may_be_large(place):
+    """Which these are, the database has estimated: not every passage is gone through each time."""
+    table = f"{SCHEMA}.passage"
+    place.server.run(
+        f"alter table {table} set (autovacuum_enabled = off)",
+        f"analyze {table}",
+        f"insert into {table} select 3, 1, -g, 0, null, 0, 1, 1, vec"
+        f" from (select vec from {table} limit 1) v, generate_series(1, 1000) g",
+    )
+    with psycopg.connect(place.server.uri, autocommit=True) as connection:
+        assert {one.project for one in _sizes(connection, SCHEMA, 900, ())} == {2}
+        assert {one.project for one in _sizes(connection, SCHEMA, 900, ["passage_near_3_1"])} == {2, 3}
+        place.server.run(f"analyze {table}")
+        assert {one.project for one in _sizes(connection, SCHEMA, 900, ())} == {2, 3}
+    place.server.run(
+        f"delete from {table} where project = 3 and memory < 0",
+        f"analyze {table}",
+        f"alter table {table} reset (autovacuum_enabled)",
+    )
 
 
 @pytest.mark.parametrize("seen", [None, ("large", "small")], ids=["the owner", "a member"])

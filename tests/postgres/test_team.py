@@ -91,6 +91,15 @@ def test_the_role_of_members_sees_no_row_of_another_project(two):
             raw.execute("rollback")
 
 
+def test_whether_a_row_is_seen_is_worked_out_once_for_a_statement(two):
+    address, _ = two
+    with psycopg.connect(address) as raw:
+        rules = raw.execute("select tablename, policyname, qual from pg_policies").fetchall()
+        assert {name for name, *_ in rules} >= {"memory", "passage", "posting", "words"}
+        for table, policy, rule in rules:
+            assert "SELECT" in rule, (table, policy)
+
+
 def test_where_the_rights_fail_the_wall_stands(two, monkeypatch):
     """As if a call had forgotten to go by the rights: the database itself shows nothing."""
     _, (one, _) = two

@@ -52,7 +52,11 @@ class Transaction:
 
     def each(self, sql: str, rows: Iterable[Values]) -> None:
         """Run a statement for each of some rows of values."""
-        self._cursor.executemany(self._named(sql), list(rows))  # type: ignore[arg-type, unused-ignore]
+        given = list(rows)
+        if len(given) > 1:
+            self._cursor.executemany(self._named(sql), given)  # type: ignore[arg-type, unused-ignore]
+        elif given:  # (`executemany` asks the server twice more than this)
+            self.run(sql, given[0])
 
     @contextmanager
     def without(self, *ways: str) -> Iterator[None]:

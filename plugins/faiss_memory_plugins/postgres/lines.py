@@ -72,6 +72,8 @@ def note_newer(run: Transaction, older: Sequence[int | None]) -> None:
 
 def uids_of(run: Transaction, ids: Collection[int]) -> dict[int, str]:
     """Return the uids of memories that are there or were, by id."""
+    if not ids:
+        return {}
     wanted = {"ids": [key for key in ids if 0 < key < 2**63]}
     rows = run.run(
         "select memory, uid::text from $.removed where memory = any(%(ids)s)"

@@ -12,7 +12,7 @@ from psycopg import errors
 
 from faiss_memory import TEAM_TABLES, StoreError
 from faiss_memory_plugins.postgres.database import Database, Row, Transaction
-from faiss_memory_plugins.postgres.members.wall import build_wall
+from faiss_memory_plugins.postgres.members.wall import WALLED, build_wall
 
 TERMS = 1_000_000_000
 """How many numbers a term can have."""
@@ -197,7 +197,14 @@ analyze $.posting;
 analyze $.words;
 """
 
-MIGRATIONS = (_FIRST, _BY_UID, _STATES, _TEAM, _POSTINGS)
+_COUNTS = """
+alter table $.project add column if not exists left_by xid8;    -- the transaction that last moved a memory out of it
+create index if not exists memory_news on $.memory (project, xid);
+create index if not exists removed_news on $.removed (project, xid);
+-- The wall that stands is built anew: what it asked about each row it asks once.
+""" + "".join(f"drop policy if exists by_service on $.{table};\n" for table in (*WALLED, "origin"))
+
+MIGRATIONS = (_FIRST, _BY_UID, _STATES, _TEAM, _POSTINGS, _COUNTS)
 """By version, from 1 on."""
 
 
@@ -282,7 +289,7 @@ def _begin_line(run: Transaction, server: str, timeline: int) -> uuid.UUID:
         {"line": line, "server": server, "timeline": timeline},
     )
     # Transactions have other numbers here: everything there is counts as written before the first of them.
-    for table, columns in (("memory", ("xid", "born")), ("removed", ("xid",))):
+    for table, columns in (("memory", ("xid", "born")), ("removed", ("xid",)), ("project", ("left_by",))):
         changed = ", ".join(f"{column} = '3'" for column in columns)
         run.run(f"update $.{table} set {changed}")
     run.run("select setval('$.memory_id', nextval('$.memory_id') + %(left)s)", {"left": AFTER_A_RESTORE})

@@ -62,6 +62,7 @@ from faiss_memory_plugins.postgres import (
 )
 from faiss_memory_plugins.postgres.database import Database, Transaction
 from faiss_memory_plugins.postgres.filters import condition
+from faiss_memory_plugins.postgres.legs.counting import Counts
 from faiss_memory_plugins.postgres.locks import leased
 from faiss_memory_plugins.postgres.members.team import DatabaseTables
 from faiss_memory_plugins.postgres.schema import migrate
@@ -95,6 +96,7 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         self._writer = Writer(self._service)
         self._team = DatabaseTables(self._database)
         self._uses = WaitingUses()
+        self._counts = Counts()
         self._is_open = False
         self._closing = Event()
         self._channel = f"{self._settings.schema}_changes"
@@ -297,7 +299,7 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
 
     def search(self, asked: Search, choose: Choose) -> Found:
         """Find memories by meaning and by words, and read those that are chosen, in one state."""
-        return self._database.read(lambda run: searching.search(run, asked, choose))
+        return self._database.read(lambda run: searching.search(run, asked, choose, self._counts))
 
     def closest(self, embedding: Embedding, where: Filter, depth: int = 1) -> list[list[Closest]]:
         """Find for each passage of a text what it is most like, by passages and not by cues."""

@@ -36,15 +36,27 @@ class _Posting(NamedTuple):
     length: float
 
 
-def weigh(run: Transaction, fresh: Mapping[int, tuple[int, int]], gone: Collection[int] = ()) -> None:
-    """Write the terms of memories that are new or changed, by id with project and sequence, and of their neighbours.
+class Weighed(NamedTuple):
+    """A memory as it is now, with the numbers of its project and of its sequence."""
 
-    `gone` are others that have lost a neighbour.
+    memory: Memory
+    project: int
+    sequence: int
+
+
+def weigh(
+    run: Transaction, written: Collection[Weighed], gone: Collection[int] = (), *, are_new: bool = False
+) -> None:
+    """Write the terms of memories that were just written, and of their neighbours.
+
+    Those that `are_new` had none before. `gone` are others that have lost a neighbour.
     """
+    fresh = {one.memory.id: one for one in written}
     wanted = set(gone) | fresh.keys()
-    wanted |= neighbours(run, [key for key, (_, sequence) in fresh.items() if sequence != NO_SEQUENCE])
-    beside = _beside(run, wanted)
-    memories = _read(run, wanted | {key for pair in beside.values() for key in pair if key is not None})
+    wanted |= neighbours(run, [key for key, one in fresh.items() if one.sequence != NO_SEQUENCE])
+    beside = _beside(run, wanted) if gone or any(one.sequence != NO_SEQUENCE for one in written) else {}
+    others = (wanted | {key for pair in beside.values() for key in pair if key is not None}) - fresh.keys()
+    memories = {key: (one.project, one.memory) for key, one in fresh.items()} | _read(run, others)
     terms = {key: _capped(analyze(*words_of(memory))) for key, (_, memory) in memories.items()}
     postings, lengths = list[_Posting](), list[dict[str, object]]()
     for key in sorted(wanted & memories.keys()):
@@ -54,7 +66,7 @@ def weigh(run: Transaction, fresh: Mapping[int, tuple[int, int]], gone: Collecti
         )
         lengths.append({"memory": key, "project": project, "length": length})
         postings += [_Posting(project, term, key, often, length) for term, often in counts.items()]
-    drop_words(run, wanted)
+    drop_words(run, wanted - fresh.keys() if are_new else wanted)
     run.each("insert into $.words values (%(memory)s, %(project)s, %(length)s)", lengths)
     columns = zip(*sorted(postings), strict=True) if postings else [()] * 5
     run.run(
@@ -66,6 +78,8 @@ def weigh(run: Transaction, fresh: Mapping[int, tuple[int, int]], gone: Collecti
 
 def drop_words(run: Transaction, ids: Collection[int]) -> None:
     """Let memories be found by no word."""
+    if not ids:
+        return
     for table in ("posting", "words"):
         run.run(f"delete from $.{table} where memory = any(%(ids)s)", {"ids": list(ids)})
 
@@ -88,6 +102,8 @@ def _beside(run: Transaction, ids: Collection[int]) -> dict[int, tuple[int | Non
 
 
 def _read(run: Transaction, ids: Collection[int]) -> dict[int, tuple[int, Memory]]:
+    if not ids:
+        return {}
     rows = run.run(f"select {COLUMNS}, m.project from {TABLES} where m.id = any(%(ids)s)", {"ids": list(ids)})
     return {row[0]: (row[-1], to_memory(row)) for row in rows}
 

@@ -42,7 +42,7 @@ from faiss_memory_plugins.postgres.locks import lock, lock_projects
 from faiss_memory_plugins.postgres.models import put_embeddings
 from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory, to_values
 from faiss_memory_plugins.postgres.searching import closest
-from faiss_memory_plugins.postgres.words import drop_words, neighbours, weigh
+from faiss_memory_plugins.postgres.words import Weighed, drop_words, neighbours, weigh
 
 RETRIES_KEPT = "24 hours"
 _CHANGED = ("text", "source", "tags", "cues", "metadata", "timestamp", "project", "valid_until")
@@ -136,7 +136,8 @@ class Writer:
         self.insert(run, memories, embeddings, projects)
         put_origins(run, {key: draft.origin for key, draft in zip(ids, drafts, strict=True)})
         brought = [key for key, draft in zip(ids, drafts, strict=True) if draft.uid is not None]
-        self.relink(run, brought)
+        if brought:  # (nothing can name another by a uid that was just made)
+            self.relink(run, brought)
         return ids
 
     def insert(
@@ -149,16 +150,15 @@ class Writer:
         """Write memories that are not there, under the ids that they have."""
         ids, sequences = [one.id for one in memories], [sequence_of(one.source) for one in memories]
         places = [(projects[one.project], number) for one, number in zip(memories, sequences, strict=True)]
-        # The parts of one file follow each other by id: whoever adds to it waits for whoever does already.
-        lock(run, "sequence", [place for place in places if place[1] != NO_SEQUENCE])
         run.each(
             _INSERT, [self._values(run, one, place) for one, place in zip(memories, places, strict=True)]
         )
-        run.run(
-            "update $.memory o set superseded_by = greatest(coalesce(o.superseded_by, 0), n.id) from $.memory n"
-            " where n.id = any(%(ids)s) and o.id = n.supersedes",
-            {"ids": ids},
-        )
+        if any(one.supersedes is not None for one in memories):
+            run.run(
+                "update $.memory o set superseded_by = greatest(coalesce(o.superseded_by, 0), n.id) from $.memory n"
+                " where n.id = any(%(ids)s) and o.id = n.supersedes",
+                {"ids": ids},
+            )
         put_embeddings(
             run,
             [
@@ -167,7 +167,10 @@ class Writer:
                 for part in (() if embedding is None else embedding.by_each())
             ],
         )
-        weigh(run, dict(zip(ids, places, strict=True)))
+        # The parts of one file follow each other by id: whoever adds to it waits for whoever does already, and only
+        # with what concerns its neighbours.
+        lock(run, "sequence", [place for place in places if place[1] != NO_SEQUENCE])
+        weigh(run, [Weighed(one, *place) for one, place in zip(memories, places, strict=True)], are_new=True)
 
     def _values(self, run: Transaction, memory: Memory, place: tuple[int, int]) -> dict[str, Any]:
         written = {"project": place[0], "sequence": place[1], "xid": run.xid, "writer": self.service}
@@ -220,9 +223,14 @@ class Writer:
         run.run(_UPDATE, self._values(run, memory, place))
         if memory.supersedes != old.supersedes:
             note_newer(run, [old.supersedes, memory.supersedes])
+        if project != before[0]:  # nothing else tells that the other one has changed
+            run.run(
+                "update $.project set left_by = %(xid)s::text::xid8 where id = %(id)s",
+                {"id": before[0], "xid": run.xid},
+            )
         self._change_vectors(run, old, memory, embedding, before[0], project)
         if place != before or words_of(memory) != words_of(old):
-            weigh(run, {memory_id: place}, left)
+            weigh(run, [Weighed(memory, *place)], left)
 
     def relink(self, run: Transaction, ids: Collection[int]) -> None:
         """Let memories supersede those that they name by uid, as far as these are there, now that some were written."""
@@ -274,7 +282,7 @@ class Writer:
         drop_words(run, there)
         run.run("delete from $.origin where memory = any(%(ids)s)", gone)
         _forget_uses(run, gone)
-        weigh(run, {}, left)
+        weigh(run, [], left)
         self.relink(run, [])
         return [key for key in wanted if key in there]
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from faiss_memory import BM25_B, BM25_K1, MOST_QUERY_TERMS, Ranking, analyze_query
 from faiss_memory_plugins.postgres.database import Row, Transaction
 from faiss_memory_plugins.postgres.filters import Condition
+from faiss_memory_plugins.postgres.legs.counting import Counts, Size
 from faiss_memory_plugins.postgres.words import number_of
 
 MOST_HOLDERS = 12
@@ -39,15 +40,6 @@ class ByWords:
     """Those that hold as much of it as any; none where they are too many."""
 
 
-_SIZES = """
-select project, count(*), greatest(avg(length), 1)::float8 from $.words
-where project = any(%(projects)s) group by project
-"""
-_ASKED = "unnest(%(project)s::int[], %(term)s::int[]) as q(project, term)"
-_HOLDERS = f"""
-select (select count(*) from $.posting p where p.project = q.project and p.term = q.term and p.often > 0)
-from {_ASKED}
-"""
 _SCORED = f"""
 with asked as materialized (
     select * from unnest(
@@ -123,28 +115,12 @@ class _Asked(NamedTuple):
 
 
 def _rows_by_words(
-    run: Transaction, names: Sequence[str], terms: Counter[str], where: Condition, depth: int,
+    run: Transaction, counts: Counts, names: Sequence[str], terms: Counter[str], where: Condition, depth: int,
     also: Collection[int], *, phrases: bool,
 ) -> list[Row]:  # fmt: skip
-    sizes = {row[0]: (int(row[1]), float(row[2])) for row in run.run(_SIZES, where.values)}
-    pairs = [(project, place) for project in sizes for place in range(len(names))]
     numbers = [number_of(name) for name in names]
-    looked_up = {"project": [pair[0] for pair in pairs], "term": [numbers[place] for _, place in pairs]}
-    holders = {pair: row[0] for pair, row in zip(pairs, run.run(_HOLDERS, looked_up), strict=True)}
-    asked, wanted = list[_Asked](), dict[int, float]()
-    for project, (memories, average) in sizes.items():
-        held = sorted(
-            (holders[project, place], place) for place in range(len(names)) if holders[project, place]
-        )
-        lacking = terms.total() - sum(terms[names[place]] for _, place in held)
-        some = [
-            _Asked(
-                project, numbers[place], place, terms[names[place]] * _idf(memories, count), average, count
-            )
-            for count, place in held[:MOST_QUERY_TERMS]
-        ]
-        asked += some
-        wanted[project] = max(lacking * _idf(memories, 0) + sum(one.idf for one in some), 1e-9)
+    sizes, holders = counts.of(run, where.projects, numbers)
+    asked, wanted = _asked_of(sizes, holders, numbers, [terms[name] for name in names])
     if not asked:
         return []
     values = {
@@ -156,12 +132,33 @@ def _rows_by_words(
         "also": list(also),
         "most_holders": MOST_HOLDERS if phrases else 0,
     }
-    memories = sum(size for size, _ in sizes.values())
+    memories = sum(size.memories for size in sizes.values())
     if (possible := _possible(run, asked, memories, where, depth)) is not None:
         values["among"] = [*{*possible, *also}]
         return run.run(_BY_WORDS.format(where=where.sql, among="and p.memory = any(%(among)s)"), values)
     with _joining(run, asked, memories):
         return run.run(_BY_WORDS.format(where=where.sql, among=""), values)
+
+
+def _asked_of(
+    sizes: Mapping[int, Size], holders: Mapping[tuple[int, int], int], numbers: Sequence[int], often: Sequence[int]
+) -> tuple[list[_Asked], dict[int, float]]:  # fmt: skip
+    """Return the terms that are asked for in each project, the rarest first, and how much all say there together."""
+    asked, wanted = list[_Asked](), dict[int, float]()
+    for project, size in sizes.items():
+        held = sorted(
+            (count, place) for place, term in enumerate(numbers) if (count := holders[project, term])
+        )
+        lacking = sum(often) - sum(often[place] for _, place in held)
+        some = [
+            _Asked(
+                project, numbers[place], place, often[place] * _idf(size.memories, count), size.average, count
+            )
+            for count, place in held[:MOST_QUERY_TERMS]
+        ]
+        asked += some
+        wanted[project] = max(lacking * _idf(size.memories, 0) + sum(one.idf for one in some), 1e-9)
+    return asked, wanted
 
 
 def _columns(asked: Sequence[_Asked]) -> dict[str, object]:
@@ -221,13 +218,14 @@ def _idf(memories: int, holders: int) -> float:
 
 
 def by_words(
-    run: Transaction, text: str, where: Condition, depth: int, also: Collection[int], *, phrases: bool
-) -> ByWords:
+    run: Transaction, counts: Counts, text: str, where: Condition, depth: int, also: Collection[int],
+    *, phrases: bool,
+) -> ByWords:  # fmt: skip
     """Rank the memories that hold a term of a query, best first, ties by id; those `also` wanted however low."""
     terms = analyze_query(text)
     names = sorted(terms)
     with run.without("seqscan"):
-        rows = _rows_by_words(run, names, terms, where, depth, also, phrases=phrases)
+        rows = _rows_by_words(run, counts, names, terms, where, depth, also, phrases=phrases)
     if not rows:
         return ByWords()
     wanted = set(also)

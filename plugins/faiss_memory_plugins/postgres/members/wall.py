@@ -91,7 +91,7 @@ def _rules(schema: str) -> Sequence[str]:
             f"create policy by_project on $.{table} for select to {MEMBER} using ({rule})",
             # A service need not be the tables' owner, to whom no rule applies.
             f"drop policy if exists by_service on $.{table}",
-            f"create policy by_service on $.{table} using (current_user <> '{MEMBER}')",
+            f"create policy by_service on $.{table} using ((select current_user <> '{MEMBER}'))",
         ]
     return [*made, *(f"grant select on $.{table} to {MEMBER}" for table in (*WALLED, *BESIDE))]
 
