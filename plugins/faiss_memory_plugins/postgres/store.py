@@ -273,6 +273,10 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         """Return the ids that a filter lets through."""
         return self._database.read(lambda run: reading.matching_ids(run, where))
 
+    def count(self, where: Filter) -> int:
+        """Return how many memories a filter lets through."""
+        return self._database.read(lambda run: reading.count(run, where))
+
     def allowed(self, ids: Collection[int], where: Filter) -> set[int]:
         """Return those of some memories that a filter lets through."""
         return self._database.read(lambda run: searching.allowed(run, ids, condition(run, where)))
