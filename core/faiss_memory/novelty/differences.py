@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain, islice
@@ -91,18 +91,18 @@ class _Telling:
         return Counter(self.words)
 
     @cached_property
-    def known(self) -> Set[str]:
-        return set(self.words)
+    def known(self) -> frozenset[str]:
+        return frozenset(self.words)
 
     @cached_property
-    def forms(self) -> Set[str]:
+    def forms(self) -> frozenset[str]:
         """Whatever its words are known by."""
-        return {form for word in self.known for form in _forms(word)}
+        return frozenset(form for word in self.known for form in _forms(word))
 
     @cached_property
-    def plainer(self) -> Set[str]:
+    def plainer(self) -> frozenset[str]:
         """What is left of its words without what makes opposites of them."""
-        return {plain for word in self.known for plain in _plainer(word)}
+        return frozenset(plain for word in self.known for plain in _plainer(word))
 
 
 def differences(new: str, old: str) -> list[str]:
