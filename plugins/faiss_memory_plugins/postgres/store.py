@@ -305,9 +305,8 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
 
     def closest(self, embedding: Embedding, where: Filter, depth: int = 1) -> list[list[Closest]]:
         """Find for each passage of a text what it is most like, by passages and not by cues."""
-        return self._database.read(
-            lambda run: searching.closest(run, embedding.of_passages, embedding.model, where, depth)
-        )
+        vectors, model = embedding.of_passages, embedding.model
+        return self._database.read(lambda run: searching.closest(run, vectors, model, where, depth))
 
     def older_alike(
         self, project: str, ids: Sequence[int], least: float, depth: int
