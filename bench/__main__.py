@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from bench import hook, ingest, mcp, page, store
+from bench import duplicates, hook, ingest, mcp, page, store
 from bench.measure import best_bare_loop, mapped, percentile, resident_mb, timed
 from bench.service import Service
 from bench.texts import sentences
@@ -37,13 +37,16 @@ def main() -> None:
     """Measure everything and print it; with --write also into docs/performance.md."""
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
     options.add_argument("--memories", type=int, default=10_000)
-    options.add_argument("--large", action="store_true", help="also a store of a million memories")
+    options.add_argument(
+        "--large", action="store_true", help="also a million memories, and looking for duplicates"
+    )
     options.add_argument("--write", action="store_true", help="write docs/performance.md")
     given = options.parse_args()
     texts = sentences(given.memories - 1)
     with tempfile.TemporaryDirectory() as folder:
         rows = _measure(Path(folder) / "data", texts)
         rows += store.measure(Path(folder), (*store.SIZES, store.LARGE) if given.large else store.SIZES)
+        rows += duplicates.measure(Path(folder)) if given.large else []
     table = "\n".join(f"| {name} | {value} | {aim} |" for name, value, aim in rows)
     print(f"| | measured | aim |\n|---|---|---|\n{table}")
     if given.write:

@@ -80,29 +80,21 @@ class OneSize:
         """Make its files, and let the store derive the rest."""
         self.data.mkdir()
         make(self.data, self.size)
-        with self.opened():
+        with opened(self.data):
             pass
-
-    @contextmanager
-    def opened(self) -> Iterator[EmbeddedStore]:
-        """Open the store and wait until it is whole."""
-        store = _open(self.data)
-        _until_whole(store)
-        yield store
-        store.close()
 
     def searching(self) -> list[Row]:
         """Search it, and compare with what an exact search finds."""
         if not self.size:
             return []
-        with self.opened() as store:
+        with opened(self.data) as store:
             return searching.measure(store, searching.exact_answers(self.size))
 
     def writing(self) -> list[Row]:
         """Add one by one, in turns with a bare commit and sync, and then from many threads."""
         drafts = iter(self.source.drafts(ALONE + WRITERS * EACH))
         bare, alone, bare_alone = Bare(self.data.with_suffix(".bare")), [], []
-        with self.opened() as store:
+        with opened(self.data) as store:
             for draft, embedding in islice(drafts, ALONE):
                 bare_alone.append(timed(bare))
                 alone.append(timed(lambda d=draft, e=embedding: store.add([d], [e])))
@@ -126,7 +118,7 @@ class OneSize:
         """Add in batches until a new base was made, and one by one meanwhile; then let the older backups go."""
         bases = {path.name for path in self.bases()}
         shares, alone = [], []
-        with self.opened() as store:
+        with opened(self.data) as store:
             enough = max(self.size // 4, 30_000)
             added, began = 0, time.perf_counter()
             making = 0.0
@@ -202,7 +194,7 @@ class OneSize:
 
     def restoring(self) -> list[Row]:
         """Restore the last backup while the store is open, and then by copying its files."""
-        with self.opened() as store:
+        with opened(self.data) as store:
             name = store.backups()[-1].name
             began = time.perf_counter()
             store.restore(name)
@@ -253,6 +245,15 @@ class Bare:
         self._connection.close()
         os.close(self._log)
         shutil.rmtree(self._folder)
+
+
+@contextmanager
+def opened(data: Path) -> Iterator[EmbeddedStore]:
+    """Open a store and wait until it is whole."""
+    store = _open(data)
+    _until_whole(store)
+    yield store
+    store.close()
 
 
 def _open(data: Path) -> EmbeddedStore:

@@ -43,7 +43,7 @@ class Source:
         self._words = _vocabulary(known)
         shares = 1 / np.arange(2.7, 2.7 + VOCABULARY) ** 1.07  # Zipf and Mandelbrot
         self._shares = np.cumsum(shares / shares.sum())
-        self._centres = _unit(known.standard_normal((CLUSTERS, DIMENSION), np.float32))
+        self._centres = unit(known.standard_normal((CLUSTERS, DIMENSION), np.float32))
 
     def texts(self, count: int) -> list[str]:
         """Give texts of about 40 words."""
@@ -55,7 +55,7 @@ class Source:
     def vectors(self, count: int) -> npt.NDArray[np.float32]:
         """Give unit vectors, about 0.7 from their cluster's centre and 0.5 from each other."""
         noise = self._chosen.standard_normal((count, DIMENSION), np.float32) / np.float32(DIMENSION**0.5)
-        return _unit(self._centres[self._chosen.integers(CLUSTERS, size=count)] + noise)
+        return unit(self._centres[self._chosen.integers(CLUSTERS, size=count)] + noise)
 
     def drafts(self, count: int) -> list[tuple[Draft, Embedding]]:
         """Give memories ready to be stored."""
@@ -74,17 +74,18 @@ def _vocabulary(known: np.random.Generator) -> npt.NDArray[np.str_]:
     return np.array(list(found))
 
 
-def _unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Give vectors, one a row, length 1."""
     found: npt.NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return found
 
 
-def make(folder: Path, count: int) -> None:
+def make(folder: Path, count: int, source: Source | None = None) -> None:
     """Write the files of a data folder as if `count` memories had been added, 500 in each call; it is empty so far.
 
     The store itself does the rest when it is opened: the log, the base, the vector indexes.
     """
-    make_truth(folder / "memory.db", count)
+    make_truth(folder / "memory.db", count, source)
     truth = Truth(folder / "memory.db")
     catalogue = Catalogue(folder / "search.db")
     memories = truth.memories()
@@ -96,7 +97,7 @@ def make(folder: Path, count: int) -> None:
     truth.close()
 
 
-def make_truth(path: Path, count: int) -> None:
+def make_truth(path: Path, count: int, source: Source | None = None) -> None:
     """Write memory.db alone.
 
     The rows are written past the committer and the log, which would take four times as long and are measured
@@ -115,7 +116,7 @@ def make_truth(path: Path, count: int) -> None:
             connection.execute(
                 "INSERT INTO projects VALUES ('default', ?, ?)", (FIRST_TIME, FIRST_TIME + count)
             )
-        source = Source(1)
+        source = source or Source(1)
         for first in range(1, count + 1, AT_ONCE):
             part = range(first, min(first + AT_ONCE, count + 1))
             _write(connection, model, part, source)

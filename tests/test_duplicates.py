@@ -69,6 +69,29 @@ def test_pages_meet_each_pair_once(client, monkeypatch):
     assert (first["compared"], first["left"]) == (100, 160)
 
 
+def test_a_page_looks_up_no_memories_of_projects_that_are_not_its_turn(service, client, monkeypatch):
+    monkeypatch.setattr(joining, "AT_ONCE", 2)
+    monkeypatch.setattr(joining, "MOST_COMPARED", 3)
+    for project, count in (("a", 3), ("b", 1), ("c", 4)):
+        for number in range(count):
+            add(client, f"{project} says {number}", project=project)
+    add(client, "c says otherwise", project="c", supersedes=8)
+    asked = []
+    matching_ids = service.engine.store.matching_ids
+    monkeypatch.setattr(
+        service.engine.store,
+        "matching_ids",
+        lambda where: asked.append(where.projects) or matching_ids(where),
+    )
+    pages, cursor = [], {}
+    while cursor is not None:
+        answer = ok(client.get("/duplicates", params={**WIDE, **cursor}))
+        pages.append((answer["compared"], answer["left"], [name for (name,) in asked]))
+        cursor = answer["next_cursor"] and {"cursor": answer["next_cursor"]}
+        asked.clear()
+    assert pages == [(3, 5, ["a", "b"]), (3, 2, ["b", "c"]), (2, 0, ["c"])]
+
+
 def test_one_stands_for_the_others_until_that_is_undone(client):
     oldest = add(client, "orders live in mysql")
     old = add(client, "orders live in Postgres", supersedes=oldest, tags=["db"], metadata={"by": "a", "x": 1})

@@ -138,6 +138,7 @@ def test_what_was_over_by_a_time_is_found_alone(home: Home) -> None:
     for by, ids in ((ends, [over]), (ends - timedelta(seconds=1), [])):
         where = replace(ANYWHERE, expired_by=by)
         assert home.store.matching_ids(where) == ids
+        assert home.store.count(where) == len(ids)
         assert home.store.facets(where).current == len(ids)
         assert home.by_words("office", where, 10) == ids
 

@@ -76,6 +76,7 @@ class Oracle:
             query = " ".join(chance.choices(WORDS, k=3))
             there = self.ids(where)
             assert store.matching_ids(where) == there
+            assert store.count(where) == len(there)
             assert store.allowed(self._memories, where) == set(there)
             near = self._home.nearest(query, where, depth)
             assert len(near) == len(set(near)) == min(depth, len(there))

@@ -66,11 +66,14 @@ class Importing:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            until(
-                lambda: command.poll() is not None or count(self.service) >= max(after, before + 1),
-                "enough is imported",
-                PATIENCE,
-            )
+            stored = before
+            while command.poll() is None and stored < max(after, before + 1):
+                until(
+                    lambda known=stored: command.poll() is not None or count(self.service) > known,
+                    "more is imported",
+                    PATIENCE,
+                )
+                stored = count(self.service)
             if who == "service":
                 self.service.kill()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from faiss_memory_plugins.ingest import listing
-from faiss_memory_plugins.ingest.watch import listening, mounts
+from faiss_memory_plugins.ingest.watch import listening, mounts, watcher
 from tests.ingest.conftest import Shelf
 
 SECONDS = 20
@@ -157,6 +158,63 @@ def test_what_is_mounted_inside_and_goes_takes_nothing_with_it(make_watched, tmp
     shelf.comes_to_be("refused")
     shelf.watch()  # the person says that it is right
     shelf.comes_to("one")
+
+
+def test_what_was_mounted_inside_later_is_known_after_a_kill(make_watched, tmp_path, monkeypatch):
+    table = tmp_path / "mountinfo"
+    root = "30 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+    monkeypatch.setattr(mounts, "TABLE", table)
+    table.write_text(root)
+    shelf = make_watched()
+    shelf.write("a.md", "# A\n\none")
+    shelf.watch()
+    shelf.comes_to("one")
+    stick = f"{shelf.folder}/stick"
+    table.write_text(f"{root}31 30 8:2 / {stick} rw - ext4 /dev/sdb1 rw\n")
+    shelf.write("stick/b.md", "# B\n\ntwo")
+    shelf.comes_to("one", "two")
+    (written,) = json.loads((tmp_path / "data" / "watches.json").read_text())
+    assert written["inside"] == {stick: f"/dev/sdb1 (ext4) at {stick}"}
+
+
+def test_a_list_that_cannot_be_written_is_said_and_what_is_mounted_there_not_built(
+    make_watched, tmp_path, monkeypatch
+):
+    table = tmp_path / "mountinfo"
+    root = "30 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+    monkeypatch.setattr(mounts, "TABLE", table)
+    monkeypatch.setattr(watcher, "RETRY_SECONDS", 0.05)
+    table.write_text(root)
+    shelf = make_watched()
+    shelf.write("a.md", "# A\n\none")
+    shelf.watch()
+    shelf.comes_to("one")
+    file = tmp_path / "data" / "watches.json"
+    file.unlink()
+    file.mkdir()
+    table.write_text(f"{root}31 30 8:2 / {shelf.folder}/stick rw - ext4 /dev/sdb1 rw\n")
+    shelf.write("stick/b.md", "# B\n\ntwo")
+    shelf.comes_to_be("failed")
+    assert "watches.json, the list of watched folders, cannot be written" in shelf.state()["message"]
+    assert shelf.said() == {"one"}
+    file.rmdir()
+    shelf.comes_to("one", "two")
+    assert "/dev/sdb1" in file.read_text()
+
+
+def test_a_gitignore_that_comes_later_holds_from_then_on_and_forgets_nothing(make_watched):
+    shelf = make_watched()
+    for name in ("a", "b"):
+        shelf.write(f"{name}.md", f"# {name}\n\none of {name}")
+    shelf.watch()
+    shelf.comes_to("one of a", "one of b")
+    shelf.write(".gitignore", "b.md\nnew.md\n")
+    shelf.write("b.md", "# b\n\ntwo of b")
+    shelf.write("new.md", "# new\n\none of new")
+    shelf.write("a.md", "# a\n\ntwo of a")
+    shelf.comes_to("two of a", "one of b")
+    (shelf.folder / ".gitignore").unlink()
+    shelf.comes_to("two of a", "two of b", "one of new")
 
 
 def test_most_of_a_folder_is_forgotten_only_if_a_person_says_so(make_watched):

@@ -310,6 +310,10 @@ class Records(ABC):
     def matching_ids(self, where: Filter) -> list[int]:
         """Return the ids of all memories that a filter lets through, ascending."""
 
+    def count(self, where: Filter) -> int:
+        """Return how many memories a filter lets through; a store that need not name them for that should not."""
+        return len(self.matching_ids(where))
+
     @abstractmethod
     def allowed(self, ids: Collection[int], where: Filter) -> set[int]:
         """Return those of some memories that are there and that a filter lets through."""

@@ -11,9 +11,9 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import chain, islice
-from typing import NamedTuple
 
 from faiss_memory.analyzer import stem
 from faiss_memory.novelty.telling_words import (
@@ -62,8 +62,9 @@ _MARKS = frozenset({"*", "**", ">", "+", "~", "?", "!", "/", "??", "!!"})
 """Markdown's and prose's own, which say nothing when they stand alone."""
 
 
-class _Telling(NamedTuple):
-    """What of a text tells it apart."""
+@dataclass
+class _Telling:
+    """What of a text tells it apart; it is compared with several others, and so worked out once."""
 
     words: list[str]
     """Stems of its words, in order; of numbers and identifiers as well."""
@@ -83,6 +84,25 @@ class _Telling(NamedTuple):
     symbols: set[str]
     foreign: set[str]
     """Runs of letters of another script than Latin."""
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How often each word occurs."""
+        return Counter(self.words)
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        return frozenset(self.words)
+
+    @cached_property
+    def forms(self) -> frozenset[str]:
+        """Whatever its words are known by."""
+        return frozenset(form for word in self.known for form in _forms(word))
+
+    @cached_property
+    def plainer(self) -> frozenset[str]:
+        """What is left of its words without what makes opposites of them."""
+        return frozenset(plain for word in self.known for plain in _plainer(word))
 
 
 def differences(new: str, old: str) -> list[str]:
@@ -117,7 +137,7 @@ def _told_apart(one: _Telling, other: _Telling) -> list[str]:
     named = list(dict.fromkeys(islice(found, MOST_NAMED)))
     if not named and one.negations.total() != other.negations.total():
         named = ["not"]
-    if not named and Counter(one.words) == Counter(other.words):
+    if not named and one.counts == other.counts:
         named = _other_order(one, other)
     return named or _replaced(one, other)
 
@@ -132,19 +152,22 @@ def _news(new: Iterable[str], gone: Iterable[str]) -> list[str]:
 
 def _changed_members(one: _Telling, other: _Telling) -> Iterator[str]:
     """Name words that exclude what the other text says."""
-    new, gone = Counter(one.words) - Counter(other.words), Counter(other.words) - Counter(one.words)
+    new, gone = one.counts - other.counts, other.counts - one.counts
     for group, written in one.members.items():
         rivals = sorted(said for key, said in other.members.get(group, {}).items() if key in gone)
         if rivals:
             yield from (f"{written[key]}, not {rivals[0]}" for key in sorted(written) if key in new)
-    known = set(other.words)
     for word in one.words:
-        for prefix in OPPOSITES:
-            plain = word.removeprefix(prefix)
-            if (plain != word and len(plain) >= SAME_START and plain in known and word not in known) or (
-                word not in known and prefix + word in known and len(word) >= SAME_START
-            ):
-                yield word
+        if word not in other.known and (word in other.plainer or not other.known.isdisjoint(_plainer(word))):
+            yield word
+
+
+def _plainer(word: str) -> list[str]:
+    """Return what is left of a word without a prefix that makes an opposite."""
+    if not word.startswith(OPPOSITES):
+        return []
+    left = (word[len(prefix) :] for prefix in OPPOSITES if word.startswith(prefix))
+    return [plain for plain in left if len(plain) >= SAME_START]
 
 
 def _other_numbers(one: _Telling, other: _Telling) -> list[str]:
@@ -242,11 +265,10 @@ def _middles(one: Sequence[str], other: Sequence[str]) -> tuple[Sequence[str], S
 
 def _only_in(one: _Telling, other: _Telling) -> set[str]:
     """Return the words of a text that no word of another one is, however it is written."""
-    known = {form for word in other.words for form in _forms(word)}
     return {
         word
-        for word in set(one.words).difference(FRAME_WORDS, ("not",))
-        if not word[0].isdigit() and known.isdisjoint(_forms(word))
+        for word in one.known.difference(FRAME_WORDS, ("not",), other.known)
+        if not word[0].isdigit() and other.forms.isdisjoint(_forms(word))
     }
 
 

@@ -89,6 +89,13 @@ def matching_ids(run: Transaction, where: Filter) -> list[int]:
     ]
 
 
+def count(run: Transaction, where: Filter) -> int:
+    """Return how many memories a filter lets through."""
+    meant = condition(run, where)
+    ((count,),) = run.run(f"select count(*) from $.memory m where {meant.sql}", meant.values)
+    return int(count)
+
+
 def projects(run: Transaction) -> list[ProjectCount]:
     """Count memories by project, in order of name."""
     rows = run.run(

@@ -275,6 +275,10 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         """Return the ids that a filter lets through."""
         return self._database.read(lambda run: reading.matching_ids(run, where))
 
+    def count(self, where: Filter) -> int:
+        """Return how many memories a filter lets through."""
+        return self._database.read(lambda run: reading.count(run, where))
+
     def allowed(self, ids: Collection[int], where: Filter) -> set[int]:
         """Return those of some memories that a filter lets through."""
         return self._database.read(lambda run: searching.allowed(run, ids, condition(run, where)))
@@ -303,9 +307,8 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
 
     def closest(self, embedding: Embedding, where: Filter, depth: int = 1) -> list[list[Closest]]:
         """Find for each passage of a text what it is most like, by passages and not by cues."""
-        return self._database.read(
-            lambda run: searching.closest(run, embedding.of_passages, embedding.model, where, depth)
-        )
+        vectors, model = embedding.of_passages, embedding.model
+        return self._database.read(lambda run: searching.closest(run, vectors, model, where, depth))
 
     def older_alike(
         self, project: str, ids: Sequence[int], least: float, depth: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -41,6 +42,15 @@ class Part(Struct, frozen=True):
     metadata: tuple[str, ...] = ()
 
 
+class _Place(NamedTuple):
+    """What is still to be compared: some memories of a project, and all of the projects behind it."""
+
+    project: str
+    ids: list[int]
+    """Descending."""
+    later: list[str]
+
+
 class Joining:
     """Finds duplicates and joins them, with work that is bounded; raises what the service raises."""
 
@@ -56,39 +66,44 @@ class Joining:
         """Compare memories with what is most like them in their own project, some at a time."""
         projects = rights.to_read(request.project)
         pairs: list[duplicates.DuplicatePair] = []
-        done, left, following = 0, 0, None
-        for project, ids in self._batches(projects, request.cursor):
-            if done >= MOST_COMPARED or len(pairs) >= request.limit:
-                following = following or f"{project}:{ids[0] + 1}"
-                left += len(ids)
-                continue
-            pairs += [one for one in self._pairs(project, ids) if request.kind in (None, one.kind)]
-            done += len(ids)
+        place = self._place(projects, request.cursor)
+        done = 0
+        while place.ids and done < MOST_COMPARED and len(pairs) < request.limit:
+            batch = place.ids[:AT_ONCE]
+            pairs += [one for one in self._pairs(place.project, batch) if request.kind in (None, one.kind)]
+            done += len(batch)
+            place = self._after(place._replace(ids=place.ids[AT_ONCE:]))
         pairs.sort(key=lambda pair: (_ORDER.index(pair.kind), -pair.similarity, -pair.one.id))
         return duplicates.DuplicatesAnswer(
             pairs=pairs,
             count=len(pairs),
             compared=done,
-            left=left,
-            next_cursor=following,
+            left=len(place.ids) + self._count(place.later),
+            next_cursor=f"{place.project}:{place.ids[0] + 1}" if place.ids else None,
             project=messages.format_projects(projects),
         )
 
-    def _batches(
-        self, projects: tuple[str, ...] | None, cursor: str | None
-    ) -> Iterator[tuple[str, list[int]]]:
-        """Yield the memories that are still to be compared: project by project, ids descending."""
+    def _place(self, projects: tuple[str, ...] | None, cursor: str | None) -> _Place:
+        """Return where to go on: project by project by name, in each with the highest id."""
         name, _, number = (cursor or "").partition(":")
-        for project in sorted(
-            [one.name for one in self._engine.store.projects()] if projects is None else projects
-        ):
-            if project < name:
-                continue
-            ids = self._engine.store.matching_ids(Filter(projects=(project,)))[::-1]
-            if project == name:
-                ids = [one for one in ids if one < int(number)]
-            for start in range(0, len(ids), AT_ONCE):
-                yield project, ids[start : start + AT_ONCE]
+        every = [one.name for one in self._engine.store.projects()] if projects is None else projects
+        later = sorted(project for project in every if project > name)
+        ids = [one for one in self._ids(name) if one < int(number)] if name in every else []
+        return self._after(_Place(name, ids, later))
+
+    def _after(self, place: _Place) -> _Place:
+        """Return a place, or that in the next project that holds something if nothing is left in this one."""
+        while not place.ids and place.later:
+            name, *later = place.later
+            place = _Place(name, self._ids(name), later)
+        return place
+
+    def _ids(self, project: str) -> list[int]:
+        return self._engine.store.matching_ids(Filter(projects=(project,)))[::-1]
+
+    def _count(self, projects: Sequence[str]) -> int:
+        some = (tuple(projects[n : n + AT_ONCE]) for n in range(0, len(projects), AT_ONCE))
+        return sum(self._engine.store.count(Filter(projects=names)) for names in some)
 
     def _pairs(self, project: str, ids: Sequence[int]) -> Iterator[duplicates.DuplicatePair]:
         alike = self._engine.store.older_alike(project, ids, NEAR, NEIGHBOURS)

@@ -317,6 +317,12 @@ class Catalogue:
         clause, values = condition(where)
         return [row[0] for row in self._read(f"SELECT id FROM memories WHERE {clause} ORDER BY id", values)]
 
+    def count(self, where: Filter) -> int:
+        """Return how many memories a filter lets through."""
+        clause, values = condition(where)
+        ((count,),) = self._read(f"SELECT count(*) FROM memories WHERE {clause}", values)
+        return int(count)
+
     def allowed(self, ids: Collection[int], where: Filter) -> set[int]:
         """Return those of some memories that a filter lets through."""
         clause, values = condition(where)

@@ -47,6 +47,10 @@ class IndexReads:
         """Return the ids that a filter lets through."""
         return self._indexes.read(lambda catalogue: catalogue.ids(where))
 
+    def count(self, where: Filter) -> int:
+        """Return how many memories a filter lets through."""
+        return self._indexes.read(lambda catalogue: catalogue.count(where))
+
     def allowed(self, ids: Collection[int], where: Filter) -> set[int]:
         """Return those of some memories that a filter lets through."""
         return self._indexes.read(lambda catalogue: catalogue.allowed(ids, where))

@@ -43,22 +43,21 @@ WHOLE_FROM = 4
 for what words have found, all at once."""
 COMPARED_FOR_EACH = 4
 """How many vectors a part in lists compares for each one that is wanted of it, where more than SCANNED are."""
-ASKED_AT_ONCE, COMPARED_AT_ONCE = 128, 8192
-"""So many passages are compared with so many others at once: 4 MB of cosines."""
+ASKED_AT_ONCE, COMPARED_AT_ONCE = 512, 2048
+"""So many passages are compared with so many others at once: 4 MB of cosines, and as much of vectors. Of flatter blocks
+a product takes longer."""
 _NO_IDS = (2**62, -1)
 KEY = 5
 """The columns of a passage's key: its id, its memory, start and end, and how many passages the memory has; for cues see
 `reader.to_keys`."""
 
 
-def _pairs(angles: Similarities, memory_ids: Ids, others: Ids, counts: Mask | None, least: float) -> Pairs:
-    """Return the pairs of memories, one a row, and others with lower ids that count, one a column."""
+def _pairs(angles: Similarities, memory_ids: Ids, others: Ids, least: float) -> Pairs:
+    """Return the pairs of memories, one a row, and others with lower ids, one a column."""
     # Of a flat array the places are found several times as fast as of one with two dimensions.
     places = np.flatnonzero(angles >= least)
     rows, columns = np.divmod(places, len(others))
     taken = others[columns] < memory_ids[rows]
-    if counts is not None:
-        taken &= counts[columns]
     found = np.zeros(int(taken.sum()), PAIR)
     found["memory"], found["other"] = memory_ids[rows[taken]], others[columns[taken]]
     # (Rounded: the last digits hang on how many are compared at once, and among equals the order must not.)
@@ -311,17 +310,16 @@ class VectorPart:
 
         From the cosine `least` on they are pairs; those of one block after the other, which may be none.
         """
-        lower = np.flatnonzero(self.keys[: self._size, 1] < memory_ids.max(initial=0))
-        size = int(lower[-1]) + 1 if len(lower) else 0
+        counts = self.keys[:, 1] < memory_ids.max(initial=0)
         mask = self.mask(None, hidden, cues=False)
-        for start in range(0, size, COMPARED_AT_ONCE):
-            there = slice(start, min(start + COMPARED_AT_ONCE, size))
+        positions = np.flatnonzero(counts if mask is None else counts & mask)
+        for start in range(0, len(positions), COMPARED_AT_ONCE):
+            there = positions[start : start + COMPARED_AT_ONCE]
             others, known = self._vectors(there), self.keys[there, 1]
-            counts = None if mask is None else mask[there]
             for first in range(0, len(vectors), ASKED_AT_ONCE):
                 asked = slice(first, first + ASKED_AT_ONCE)
                 angles = cosines(self._metric, vectors[asked], others)
-                yield _pairs(angles, memory_ids[asked], known, counts, least)
+                yield _pairs(angles, memory_ids[asked], known, least)
 
     def sample(self, query: QueryVector, mask: Mask | None, step: int) -> Near:
         """Compare a query with every so many-th passage of those that count."""

@@ -10,6 +10,7 @@ import logging
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock
 
@@ -52,8 +53,12 @@ MOST_DELAYS = 10
 class Watcher:
     """Builds one folder whenever it has changed. Of all that share `turn`, one builds at a time."""
 
-    def __init__(self, service: Service, builds: Builds, watched: Watched, turn: Lock) -> None:
+    def __init__(
+        self, service: Service, builds: Builds, watched: Watched, turn: Lock, save: Callable[[], None]
+    ) -> None:
+        """`save` writes down, durably, what is known of all that are watched; it raises StoreError."""
         self._service, self._builds, self._turn, self.watched = service, builds, turn, watched
+        self._save, self._is_saved = save, True
         settings = service.settings.of(IngestSettings).watch
         self._delay, self._poll = settings.gone_seconds, settings.poll_seconds
         self._looking = Looking(watched.path, settings, self._scan)
@@ -120,7 +125,6 @@ class Watcher:
             return
         if root != self._root:
             self._root, self._look_at, self._sweep_at = root, 0.0, 0.0
-            self.watched.volume = self.watched.volume or mount_of(self.watched.path).identity
         if time.monotonic() >= self._next():
             self._settle()
 
@@ -164,7 +168,6 @@ class Watcher:
             self._tell("refused", reason)
         elif self._build(prunes):
             self._status.set("watching")
-            self.watched.inside = mounted_in(self.watched.path) | self.watched.inside
             self._expect_to_forget()
         else:
             self._gone_at = self._gone_since = 0.0
@@ -172,6 +175,7 @@ class Watcher:
 
     def _build(self, prunes: bool) -> bool:
         """Build; return whether it went well. If not, only a change of the folder, or a person, can mend it."""
+        self._note_mounts()
         request = BuildRequest(sources=[self.watched.path], project=self._project(), prune=prunes)
         with self._turn:
             if self._stopping.is_set():
@@ -193,6 +197,17 @@ class Watcher:
                 return True
         self._status.failed(self._status.now[1])
         return False
+
+    def _note_mounts(self) -> None:
+        """Write down what is mounted here for the first time, before anything is built of it."""
+        watched = self.watched
+        volume = watched.volume or mount_of(watched.path).identity
+        inside = mounted_in(watched.path) | watched.inside
+        if (volume, inside) != (watched.volume, watched.inside):
+            watched.volume, watched.inside, self._is_saved = volume, inside, False
+        if not self._is_saved:
+            self._save()
+            self._is_saved = True
 
     def _expect_to_forget(self) -> None:
         gone = len(self._gone_files())

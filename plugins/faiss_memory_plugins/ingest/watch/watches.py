@@ -141,7 +141,12 @@ class Watches:
         return self._service.settings.of(IngestSettings)
 
     def _watcher(self, watched: Watched) -> Watcher:
-        return Watcher(self._service, self._builds, watched, self._turn)
+        return Watcher(self._service, self._builds, watched, self._turn, self._save)
+
+    def _save(self) -> None:
+        with self._lock:
+            if self._problem is None:
+                self._list.save([each.watched for each in self._watchers])
 
 
 def _named(path: str) -> Watched:
