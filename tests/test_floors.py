@@ -106,6 +106,7 @@ LONG_FUNCTIONS = {
     "embedder/compile.py _export": "one model, one export: a class inside needs what is around it"
 }
 BROAD_EXCEPTS = {
+    "store/backup/companions.py take_over": "a guest's fault is in the log and the answer: the records are restored",
     "http/uploads.py not_let_in": "it is logged, and who asks is told to come again: a thread that dies answers nobody",
     "background.py _run": "whoever waits for the thread must be told, whatever has ended it",
     "team/team.py note": "what is noted is done: an answer is not lost by it",

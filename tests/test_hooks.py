@@ -117,6 +117,10 @@ class Everything:
         return []
 
     @hookimpl
+    def register_companions(self, settings):
+        """None of its own."""
+
+    @hookimpl
     def register_jobs(self, service):
         def greet(options):
             return f"hello from {service.version}"

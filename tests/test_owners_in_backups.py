@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from faiss_memory.store.fsck import repair, verify as check
 from faiss_memory.store.records import clock
 
 REMOTE, FOLDER = "github.com/own/rep", "/home/ana/app"
@@ -119,8 +120,10 @@ def test_from_another_machine_remotes_come_and_folders_do_not(home, elsewhere, w
     content = archive(
         client, **({"backup": client.post("/backup").json["backup"]} if way == "manual" else {})
     )
-    assert sent(there, content).status_code == 200
+    restored = sent(there, content)
+    assert restored.status_code == 200
     assert named(data) == {"/srv/app": "app", REMOTE: "own.rep"}
+    assert "another machine" in restored.json["left_behind"][0]
 
 
 def altered(content, change):
@@ -181,8 +184,30 @@ def test_a_backup_whose_owners_are_damaged_still_restores_its_memories(home):
     (kept,) = (data / "backups" / made).glob("companion-*")
     kept.write_text("{}")
     assert b"companion-" not in archive(client, backup=made)
-    assert client.post("/restore", {"backup": made}).status_code == 200
+    restored = client.post("/restore", {"backup": made})
+    assert (restored.status_code, "projects.json" in restored.json["left_behind"][0]) == (200, True)
     assert named(data)[FOLDER] == "app"
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_verify_names_a_damaged_list_of_a_backup_and_mends_it(home, service, is_elsewhere):
+    client, data = home
+    made = client.post("/backup").json["backup"]
+    (kept,) = (data / "backups" / made).glob("companion-*")
+    whole = kept.read_bytes()
+    if not is_elsewhere:
+        lose(client)
+    service.stop()
+    others = [path for path in (data / "backups").glob("*/companion-*") if path != kept]
+    for path in [kept, *([] if is_elsewhere else others)]:
+        path.unlink()
+        path.write_text("{}")
+    found = check.verify(data).findings
+    assert f"backups/{made}/{kept.name}" in {one.file for one in found}
+    repair.repair(data, found, 10)
+    assert check.verify(data).findings == []
+    assert kept.exists() == is_elsewhere
+    assert not is_elsewhere or kept.read_bytes() == whole
 
 
 def test_a_renamed_project_keeps_its_folders_through_a_restore(home):

@@ -27,6 +27,11 @@ def _rows(path: Path, script: str, insert: str, rows: Iterable[tuple[Any, ...]])
     return path
 
 
+def _title(text: str) -> str:
+    """Return the first part of a text: a title that is cut anywhere may end in the middle of a secret."""
+    return text.partition("; ")[0]
+
+
 def _lines(path: Path, values: Iterable[object]) -> Path:
     path.write_text("".join(f"{json.dumps(value)}\n" for value in values))
     return path
@@ -58,13 +63,13 @@ def _json(folder: Path, texts: Sequence[str]) -> Path:
 def _table(folder: Path, texts: Sequence[str]) -> Path:
     path = folder / "table.csv"
     with path.open("w", newline="") as file:
-        csv.writer(file).writerows([["text", "source"], *([text, text[:80]] for text in texts)])
+        csv.writer(file).writerows([["text", "source"], *([text, _title(text)] for text in texts)])
     return path
 
 
 def _notes(folder: Path, texts: Sequence[str]) -> Path:
     for number, text in enumerate(texts):
-        (folder / f"{number}.md").write_text(f"---\ntitle: {json.dumps(text[:80])}\n---\n\n{text}\n")
+        (folder / f"{number}.md").write_text(f"---\ntitle: {json.dumps(_title(text))}\n---\n\n{text}\n")
     return folder
 
 
@@ -79,7 +84,7 @@ def _claude_mem(folder: Path, texts: Sequence[str]) -> Path:
         folder / "claude-mem.db", CLAUDE_MEM,
         "INSERT INTO observations (memory_session_id, project, type, title, narrative, facts, created_at, "
         f"created_at_epoch) VALUES ('s', 'p', 'note', ?, ?, ?, '{NOON}', 1767323045000)",
-        [(text[:80], text, json.dumps([text])) for text in texts],
+        [(_title(text), text, json.dumps([text])) for text in texts],
     )  # fmt: skip
 
 
@@ -97,7 +102,7 @@ def _engram(folder: Path, texts: Sequence[str]) -> Path:
         folder / "engram.db", ENGRAM,
         "INSERT INTO observations (session_id, type, title, content, project, created_at) "
         "VALUES ('s', 'note', ?, ?, 'shop', '2026-01-02 03:04:05')",
-        [(text[:80], text) for text in texts],
+        [(_title(text), text) for text in texts],
     )  # fmt: skip
 
 
@@ -115,7 +120,7 @@ def _mempalace(folder: Path, texts: Sequence[str]) -> Path:
         folder / "sqlite_exact.sqlite3", MEMPALACE_OWN,
         "INSERT INTO documents VALUES (1, ?, ?, ?, x'00', 4, '', '')",
         [
-            (f"drawer_{number}", text, json.dumps({"wing": "shop", "room": "notes", "source_file": text[:80]}))
+            (f"drawer_{number}", text, json.dumps({"wing": "shop", "room": "notes", "source_file": _title(text)}))
             for number, text in enumerate(texts)
         ],
     )  # fmt: skip
@@ -137,7 +142,7 @@ def _mem0(folder: Path, texts: Sequence[str]) -> Path:
 
 def _server_memory(folder: Path, texts: Sequence[str]) -> Path:
     entities = [
-        {"type": "entity", "name": f"{number} {text[:80]}", "entityType": "note", "observations": [text]}
+        {"type": "entity", "name": f"{number} {_title(text)}", "entityType": "note", "observations": [text]}
         for number, text in enumerate(texts)
     ]
     return _lines(folder / "memory.jsonl", entities)
@@ -157,7 +162,7 @@ def _chatgpt(folder: Path, texts: Sequence[str]) -> Path:
 def _claude_ai(folder: Path, texts: Sequence[str]) -> Path:
     path = folder / "claude.zip"
     documents = [
-        {"uuid": str(number), "filename": f"{text[:40]}.md", "content": text}
+        {"uuid": str(number), "filename": f"{_title(text)}.md", "content": text}
         for number, text in enumerate(texts)
     ]
     projects = [
@@ -184,7 +189,7 @@ def _codex(folder: Path, texts: Sequence[str]) -> Path:
 def _copilot(folder: Path, texts: Sequence[str]) -> Path:
     memories = folder / "User/globalStorage/github.copilot-chat/memory-tool/memories"
     memories.mkdir(parents=True)
-    _lines(memories / "facts.jsonl", [{"subject": text[:80], "fact": text} for text in texts])
+    _lines(memories / "facts.jsonl", [{"subject": _title(text), "fact": text} for text in texts])
     return folder / "User"
 
 

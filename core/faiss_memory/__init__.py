@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from faiss_memory.contracts.backups import (
         Backup as Backup,
         Backups as Backups,
+        Companion as Companion,
         Difference as Difference,
         Differing as Differing,
         Forgotten as Forgotten,
@@ -294,6 +295,7 @@ if TYPE_CHECKING:
         whole as whole,
     )
     from faiss_memory.schema.limits import is_blank as is_blank
+    from faiss_memory.schema.strict_json import decode_strictly as decode_strictly
     from faiss_memory.secrets.masking import Masker as Masker, masked as masked
     from faiss_memory.service.export_formats import (
         Exported as Exported,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import import_module
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -79,7 +80,8 @@ def build_service(
         on_failure(error)
 
     owners = OwnersFile(settings.data_folder)
-    store = choose_store(settings, plugins, stop_writing, problems, [owners])
+    brought = chain.from_iterable(plugins.ask("register_companions", settings=settings))
+    store = choose_store(settings, plugins, stop_writing, problems, [owners, *brought])
 
     def rank_memories(query: Query, k: int) -> Mapping[str, Ranking]:
         return dict(plugins.ask_each("rank_memories", query=query, k=k))

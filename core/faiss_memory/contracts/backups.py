@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Literal, NamedTuple, Protocol
@@ -35,12 +35,16 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored, what of it was left out, and under which name the state before was set aside."""
+    """What was restored, what of it was left out, and under which name the state before was set aside.
+
+    `left_behind` says in sentences what of the companions was not taken over.
+    """
 
     name: str
     memories: int
     set_aside: str
     left_out: tuple[LeftOut, ...] = ()
+    left_behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Forgotten:
 class Companion(Protocol):
     """A small file of the data folder that is no record and goes along with every backup, kept by who hands it in.
 
-    It is only ever replaced as a whole, by a rename.
+    It is only ever replaced as a whole, by a rename. What a backup holds of it may be a stranger's.
     """
 
     @property
@@ -98,10 +102,11 @@ class Companion(Protocol):
     def check(self, content: bytes) -> None:
         """Raise ValueError for what `take_over` could do nothing with."""
 
-    def take_over(self, content: bytes, *, is_own: bool) -> None:
+    def take_over(self, content: bytes, *, is_own: bool) -> Sequence[str]:
         """Go on with what a restored backup holds; `is_own` says that it was written in this data folder.
 
-        What goes wrong is logged: the records are restored already.
+        It returns what of it stays behind, a sentence each with the reason. The records are restored already: what goes
+        wrong is one of these sentences.
         """
 
 

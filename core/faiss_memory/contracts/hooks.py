@@ -13,6 +13,7 @@ import pluggy
 from msgspec import Struct
 
 from faiss_memory.background import Problems
+from faiss_memory.contracts.backups import Companion
 from faiss_memory.contracts.config_files import ConfigFile, InstallContext, PromptTemplate
 from faiss_memory.contracts.http import Mount, Route
 from faiss_memory.contracts.importing import Importer
@@ -85,6 +86,14 @@ def register_prompt_templates() -> Sequence[PromptTemplate] | None:
 @hookspec
 def register_jobs(service: Service) -> Sequence[Job] | None:
     """Add what can be done at set times, by whichever plugin keeps the time."""
+
+
+@hookspec
+def register_companions(settings: Settings) -> Sequence[Companion] | None:
+    """Hand in small files of the data folder that go along with backups; asked before the store opens.
+
+    A restore hands over what the backup holds: at a start before `service_started`, and while the service runs.
+    """
 
 
 @hookspec

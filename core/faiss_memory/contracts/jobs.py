@@ -21,3 +21,5 @@ class Job:
     summary: str
     run: Callable[[Any], str]
     options: type[Struct]
+    check: Callable[[Any], None] = lambda options: None
+    """Raises InvalidRequest or NotAllowed for options that lead nowhere here; asked of what comes from elsewhere."""

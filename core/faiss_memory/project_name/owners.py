@@ -6,7 +6,7 @@ The service keeps it. Where that does not answer, the command line reads it, so 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from threading import Lock
@@ -20,11 +20,13 @@ from faiss_memory.project_name.folders import DEFAULT, Place
 from faiss_memory.safe_files import read_own
 from faiss_memory.schema.fields import ProjectName
 from faiss_memory.schema.names import suffixed
+from faiss_memory.schema.strict_json import decode_strictly
 
 log = logging.getLogger("faiss_memory")
 
 FILE = "projects.json"
 MOST = 10_000
+_MOST_BYTES = 1 << 26
 """Owners that are remembered: who asks in ever new folders must not fill the disk."""
 
 
@@ -68,16 +70,18 @@ class Owners:
         self._names.update(dict.fromkeys(owners, new))
         self.unsaved |= bool(owners)
 
-    def take_over(self, names: dict[str, str], *, with_folders: bool) -> None:
+    def take_over(self, names: dict[str, str], *, with_folders: bool) -> int:
         """Let the owners of a restored state have their names again; those of since keep theirs where these are free.
 
-        Without `with_folders` only remotes count: the folders are those of another machine.
+        Without `with_folders` only remotes count: the folders are those of another machine, and how many they are is
+        returned.
         """
         restored = {owner: name for owner, name in names.items() if with_folders or not _is_folder(owner)}
         taken = set(restored.values()) - {DEFAULT}
         since = {owner: name for owner, name in self._names.items() if name not in taken}
         self._names = dict([*({**since, **restored}).items()][-MOST:])
         self.unsaved = True
+        return len(names) - len(restored)
 
     def _free(self, place: Place, there: Callable[[], Collection[str]]) -> str:
         """Choose the name of a place that has none: that of its memories, or the wished one, or that with a suffix."""
@@ -135,13 +139,15 @@ class OwnersFile:
 
     def check(self, content: bytes) -> None:
         """Raise ValueError for what are no owners and their projects."""
-        msgspec.json.decode(content, type=_Names)
+        decode_strictly(content, _Names, _MOST_BYTES)
 
-    def take_over(self, content: bytes, *, is_own: bool) -> None:
+    def take_over(self, content: bytes, *, is_own: bool) -> Sequence[str]:
         """Let the owners of a restored backup have their names again; its folders only if it is of this data folder."""
-        names = msgspec.json.decode(content, type=_Names)
+        names = decode_strictly(content, _Names, _MOST_BYTES)
         with self.changing() as owners:
-            owners.take_over(names, with_folders=is_own)
+            folders = owners.take_over(names, with_folders=is_own)
+        which = "one folder is" if folders == 1 else f"{folders:,} folders are"
+        return [f"which project {which}: the paths are those of another machine"] if folders else []
 
 
 _Names = Annotated[dict[Annotated[str, Meta(max_length=4096)], ProjectName], Meta(max_length=MOST)]

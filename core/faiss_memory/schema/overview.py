@@ -172,6 +172,7 @@ class RestoreAnswer(Answer):
     memories: int
     set_aside: str
     left_out: list[LeftOutMemory]
+    left_behind: list[str]
     message: str
 
 

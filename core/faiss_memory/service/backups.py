@@ -101,11 +101,14 @@ def _restored(done: Restored) -> schema.RestoreAnswer:
     message = f"Restored; the state before was set aside as {done.set_aside} in the data folder"
     if done.left_out:
         message += f". Left out: {messages.left_out(done.left_out)}"
+    if done.left_behind:
+        message += f". Left behind: {'; '.join(done.left_behind)}"
     return schema.RestoreAnswer(
         success=True,
         restored=done.name,
         memories=done.memories,
         set_aside=done.set_aside,
         left_out=_left_out(done.left_out),
+        left_behind=[*done.left_behind],
         message=message,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -132,8 +133,7 @@ class Swapping:
         made, companions = self._data / restore.MAKING, self._companions.read(moment.companions)
         with self._busy.at("a restored state is being put in place"):
             done = self._committer.read(lambda truth: self._swap(truth, made, moment.name, built))
-        self._companions.take_over(companions, is_own=built.is_own)
-        return done
+        return replace(done, left_behind=self._companions.take_over(companions, is_own=built.is_own))
 
     def _swap(self, truth: Truth, made: Path, name: str, built: Built) -> Restored:
         """Go on with another database; in the committer's thread, so that nobody writes meanwhile."""

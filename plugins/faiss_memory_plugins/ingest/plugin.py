@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from faiss_memory import Change, Draft, Job, Origin, Route, Service, hookimpl
+from faiss_memory import Change, Companion, Draft, Job, Origin, Route, Service, Settings, hookimpl
 from faiss_memory_plugins.ingest.anchors import with_digests
 from faiss_memory_plugins.ingest.builds import Builds
 from faiss_memory_plugins.ingest.messages import BuildAnswer, BuildJob, BuildRequest, BuildsAnswer
@@ -17,6 +17,7 @@ from faiss_memory_plugins.ingest.watch.messages import (
     WatchesAnswer,
     WatchRequest,
 )
+from faiss_memory_plugins.ingest.watch.watched import WatchedList
 from faiss_memory_plugins.ingest.watch.watches import Watches
 
 
@@ -25,12 +26,19 @@ class Ingest:
 
     _builds: Builds | None = None
     _watches: Watches | None = None
+    _watched: WatchedList | None = None
     _service: Service | None = None
 
     @hookimpl
     def register_settings(self) -> type[IngestSettings]:
         """Hand in `plugins.ingest`."""
         return IngestSettings
+
+    @hookimpl
+    def register_companions(self, settings: Settings) -> Sequence[Companion]:
+        """Hand in the list of watched folders, so that it goes along with backups."""
+        self._watched = WatchedList(settings)
+        return (self._watched,)
 
     @hookimpl
     def register_routes(self, service: Service) -> Sequence[Route]:
@@ -89,8 +97,12 @@ class Ingest:
             request = BuildRequest(sources=options.sources, project=options.project, prune=options.prune)
             return builds.build(request)[1].message
 
+        def check(options: BuildJob) -> None:
+            for number, given in enumerate(options.sources):
+                builds.source(given, f"options.sources[{number}]")
+
         summary = "Make memories of files and folders, or bring them up to date"
-        return (Job(name="build", summary=summary, run=build, options=BuildJob),)
+        return (Job(name="build", summary=summary, run=build, options=BuildJob, check=check),)
 
     @hookimpl
     def service_started(self, service: Service) -> None:
@@ -109,7 +121,7 @@ class Ingest:
         if self._builds is None or self._watches is None:
             self._service = service
             self._builds = Builds(service)
-            self._watches = Watches(service, self._builds)
+            self._watches = Watches(service, self._builds, self._watched or WatchedList(service.settings))
         return self._builds, self._watches
 
 

@@ -6,7 +6,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Condition
 from typing import Any, Literal
@@ -20,11 +20,12 @@ from faiss_memory import (
     Job,
     MemoryNotFound,
     MemoryServiceError,
+    NotAllowed,
     NotReady,
     Service,
     StoreError,
 )
-from faiss_memory_plugins.schedules.entries import Entry, EntryList
+from faiss_memory_plugins.schedules.entries import MOST, Entry, EntryList, merged
 from faiss_memory_plugins.schedules.messages import (
     JobAnswer,
     LastRun,
@@ -39,7 +40,6 @@ from faiss_memory_plugins.schedules.times import in_words, next_after, zone_name
 
 log = logging.getLogger("faiss_memory.schedules")
 
-MOST = 100
 LONGEST_WAIT = 30.0
 """Seconds after which the clock is looked at again: it may have been set, or the machine have slept."""
 STOP_SECONDS = 2.0
@@ -52,10 +52,10 @@ CUT_SHORT = "it was cut short: the service ended meanwhile"
 class Keeper:
     """The schedules of a running service. Raises InvalidRequest when those of the settings are not understood."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, entries: EntryList) -> None:
         self._service = service
         self._settings = service.settings.of(SchedulesSettings)
-        self._list = EntryList(service.settings.data_folder)
+        self._list = entries
         self._named = _of_settings(self._settings)
         self._changed = Condition()
         self._entries: dict[str, Entry] = {}
@@ -85,13 +85,43 @@ class Keeper:
                 before = known.get(name)
                 kept = before is not None and before.by == "settings" and before.asks_the_same_as(entry)
                 self._entries[name] = before if kept and before is not None else entry
+            for said in self._let_go_of_foreign():
+                log.warning("not restored: %s", said)
             if self._entries != known:
                 self._save()
             for name, entry in self._entries.items():
                 if self._due(entry) <= now:
                     late = random.uniform(0, self._settings.late_seconds)
                     self._not_before[name] = now + timedelta(seconds=late)
+            self._list.keeper = self._take_over
             self._begin()
+
+    def _take_over(self, restored: Sequence[Entry], is_own: bool) -> Sequence[str]:
+        with self._changed:
+            self._check_list()
+            before = self._entries
+            self._entries, left = merged(before, restored, _now(), self._settings.zone, is_own=is_own)
+            left += self._let_go_of_foreign()
+            try:
+                self._list.save([*self._entries.values()])
+            except StoreError:
+                self._entries = before
+                raise
+            self._begin()
+        return left
+
+    def _let_go_of_foreign(self) -> list[str]:
+        """Leave out what came from another machine and cannot be done on this one; returns why."""
+        left = []
+        for entry in [each for each in self._entries.values() if each.is_foreign]:
+            try:
+                job = self._job(entry.job)
+                job.check(self._options(job, entry.options))
+                entry.is_foreign = False
+            except (InvalidRequest, NotAllowed) as error:
+                del self._entries[entry.name]
+                left.append(f"schedule `{entry.name}`: {error}")
+        return left
 
     def stop(self) -> None:
         """Begin nothing more; what runs is waited for a moment."""

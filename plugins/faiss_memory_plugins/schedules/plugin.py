@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faiss_memory import Route, Service, hookimpl
+from faiss_memory import Companion, Route, Service, Settings, hookimpl
+from faiss_memory_plugins.schedules.entries import EntryList
 from faiss_memory_plugins.schedules.keeper import Keeper
 from faiss_memory_plugins.schedules.messages import (
     OneSchedule,
@@ -20,11 +21,18 @@ class Schedules:
     """Joins schedules to a service, which has a plugin of its own."""
 
     _keeper: Keeper | None = None
+    _entries: EntryList | None = None
 
     @hookimpl
     def register_settings(self) -> type[SchedulesSettings]:
         """Hand in `plugins.schedules`."""
         return SchedulesSettings
+
+    @hookimpl
+    def register_companions(self, settings: Settings) -> Sequence[Companion]:
+        """Hand in the list, so that it goes along with backups."""
+        self._entries = EntryList(settings)
+        return (self._entries,)
 
     @hookimpl
     def register_routes(self, service: Service) -> Sequence[Route]:
@@ -62,5 +70,5 @@ class Schedules:
 
     def _kept(self, service: Service) -> Keeper:
         if self._keeper is None:
-            self._keeper = Keeper(service)
+            self._keeper = Keeper(service, self._entries or EntryList(service.settings))
         return self._keeper

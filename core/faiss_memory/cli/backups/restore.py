@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -110,7 +110,6 @@ def restore(session: Session, moment: str | None, memory: int | None, changes: b
     """
     from faiss_memory.cli.backups.archives import brought_back
     from faiss_memory.cli.backups.changes import told_changes
-    from faiss_memory.cli.writing import counted
 
     if (moment is None) == (memory is None):
         raise click.UsageError("Name what to go back to (NAME, TIME or FILE), or one memory: --memory ID.")
@@ -133,12 +132,20 @@ def restore(session: Session, moment: str | None, memory: int | None, changes: b
         answer = brought_back(session, wanted)
     else:
         answer = session.call("POST", "/restore", wanted, endless=True)
-    if session.prints_json(answer):
-        return
+    if not session.prints_json(answer):
+        _tell_restored(session, answer)
+
+
+def _tell_restored(session: Session, answer: dict[str, Any]) -> None:
+    from faiss_memory.cli.writing import counted
+    from faiss_memory.framing import clean_line
+
     count = counted(answer["memories"], "memory", "memories")
     session.out.say(f"Restored {answer['restored']}: {count} of all projects")
     for one in answer["left_out"]:
         session.out.say(f"Left out: memory {one['id']}, which is {one['reason']}")
+    for said in answer["left_behind"]:
+        session.out.say(f"Left behind: {clean_line(said)}")
     session.out.remark(answer["message"])
 
 

@@ -46,12 +46,19 @@ class Kept(NamedTuple):
     path: Path
 
 
+class ReadCompanions(NamedTuple):
+    """What a backup holds of the companions, by name, and what of them stays behind, with the reasons."""
+
+    found: Mapping[str, bytes]
+    left_behind: Sequence[str]
+
+
 class Companions:
     """The companions of a data folder."""
 
     def __init__(self, folder: Path, files: Sequence[Companion] = ()) -> None:
         self._folder = folder
-        self._files = {file.name: file for file in files}
+        self._files = {file.name: file for file in reversed(files)}  # of two of a name the first counts
         self._described: dict[tuple[int, ...], CompanionEntry] = {}
 
     def put_into(self, backup: Path, *, links: bool) -> list[CompanionEntry]:
@@ -96,12 +103,12 @@ class Companions:
         """Open the present files, to be copied; gives their entries as well."""
         return _open((name, self._folder / name) for name in self._files)
 
-    def read(self, kept: Iterable[Kept]) -> dict[str, bytes]:
-        """Read what a backup holds of them, by name. What is damaged, or unknown here, is left out, which is logged."""
-        found = {}
+    def read(self, kept: Iterable[Kept]) -> ReadCompanions:
+        """Read what a backup holds of them. What is damaged, or unknown here, is left behind."""
+        found, left = {}, []
         for entry, path in kept:
             if entry.name not in self._files:
-                log.warning("%s is not restored: nothing here knows a file %s", path, entry.name)
+                left.append(f"{entry.name}: nothing here knows such a file; its plugin may be disabled")
                 continue
             try:
                 content = read_own(path)
@@ -110,18 +117,37 @@ class Companions:
                 self.check(entry.name, content)
                 found[entry.name] = content
             except (OSError, ValueError) as error:
-                log.error("%s is not restored: %s", path, error)
-        return found
+                left.append(f"{entry.name}: {error}")
+        return ReadCompanions(found, left)
 
     def check(self, name: str, content: bytes) -> None:
         """Raise ValueError for a content that could not be taken over; what is unknown here is left alone."""
         if name in self._files:
             self._files[name].check(content)
 
-    def take_over(self, found: Mapping[str, bytes], *, is_own: bool) -> None:
-        """Hand what was read to who keeps it. `is_own` says that it was written in this data folder."""
-        for name, content in found.items():
-            self._files[name].take_over(content, is_own=is_own)
+    def take_over(self, read: ReadCompanions, *, is_own: bool) -> tuple[str, ...]:
+        """Hand what was read to who keeps it; returns what stays behind, which is logged as well.
+
+        `is_own` says that it was written in this data folder.
+        """
+        left = [*read.left_behind]
+        for name, content in read.found.items():
+            try:
+                left += (f"{name}: {said}" for said in self._files[name].take_over(content, is_own=is_own))
+            except Exception as error:  # a guest's: the records are restored already
+                log.exception("%s cannot be taken over", name)
+                left.append(f"{name}: {type(error).__name__}: {error}")
+        for said in left:
+            log.warning("not restored: %s", said)
+        return tuple(left)
+
+
+def is_whole(entry: CompanionEntry, path: Path) -> bool:
+    """Return whether a file holds what a manifest says of a companion."""
+    try:
+        return _entry(entry.name, read_own(path)) == entry
+    except OSError:
+        return False
 
 
 def open_kept(kept: Sequence[Kept]) -> tuple[list[CompanionEntry], list[Opened]]:

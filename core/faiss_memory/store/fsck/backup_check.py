@@ -14,8 +14,9 @@ import msgspec
 from faiss_memory.errors import StoreCorrupt
 from faiss_memory.safe_files import open_own, read_own
 from faiss_memory.store.backup import restore, snapshots
+from faiss_memory.store.backup.companions import CompanionEntry, is_whole
 from faiss_memory.store.backup.log import read_records
-from faiss_memory.store.backup.manifests import Manifest
+from faiss_memory.store.backup.manifests import Manifest, read_manifest
 from faiss_memory.store.backup.snapshots import Base
 from faiss_memory.store.fsck.findings import Finding, Repair, Step
 from faiss_memory.store.records import operations
@@ -109,6 +110,16 @@ def check_backups(data: Path, scratch: Path, step: Step, *, replay: bool) -> Ite
             _check_backup(folder, scratch / "replayed.db", known, replay=replay)
         except StoreCorrupt as error:
             yield Finding(f"backups/{folder.name}", f"it does not restore: {error}", Repair.SET_ASIDE_BACKUP)
+            continue
+        for entry in damaged_companions(folder):
+            problem = "it is missing or damaged; the memories of its backup restore without it"
+            yield Finding(f"backups/{folder.name}/{entry.file}", problem, Repair.MEND_COMPANION)
+
+
+def damaged_companions(folder: Path) -> list[CompanionEntry]:
+    """Return which companions of a backup are not what its manifest says."""
+    manifest = read_manifest(folder / "manifest.json")
+    return [one for one in manifest.companions if not is_whole(one, folder / one.file)] if manifest else []
 
 
 class _Digests:

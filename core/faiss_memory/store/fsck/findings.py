@@ -28,6 +28,9 @@ class Repair(Enum):
         "it is set aside, and the log begins anew with a full copy of memory.db if it was the present base"
     )
     SET_ASIDE_BACKUP = "the backup is set aside, and no longer listed"
+    MEND_COMPANION = (
+        "it is taken from where it is whole; if nowhere, it is set aside, and the backup names it no more"
+    )
     MAKE_ANEW = "it is removed, and made anew from memory.db"
     REMOVE = "it is removed"
 

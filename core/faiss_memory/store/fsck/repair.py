@@ -15,9 +15,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from faiss_memory.errors import StoreCorrupt, StoreError
+from faiss_memory.safe_files import read_own
 from faiss_memory.store.backup import restore, snapshots
-from faiss_memory.store.backup.manifests import read_manifest
+from faiss_memory.store.backup.companions import is_whole
+from faiss_memory.store.backup.manifests import read_manifest, write_manifest
 from faiss_memory.store.backup.restore import Moment
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.filesystem import replace_file, sync_data, sync_folder
@@ -75,6 +79,8 @@ def _take_out_of_the_way(data: Path, findings: Sequence[Finding]) -> None:
         elif finding.repair is Repair.SET_ASIDE_BASE:
             _set_aside_in(data, path)
             _set_aside_in(data, path.with_name(f"{path.name}.json"))
+        elif finding.repair is Repair.MEND_COMPANION:
+            _mend_companion(data, path)
         elif finding.repair is Repair.CUT_LOG:
             shutil.copyfile(path, _free(data / f"{path.name}.broken"))
             with path.open("r+b") as file:
@@ -85,6 +91,25 @@ def _take_out_of_the_way(data: Path, findings: Sequence[Finding]) -> None:
                 _remove(part)
         elif finding.repair is Repair.REMOVE:
             _remove(path)
+
+
+def _mend_companion(data: Path, path: Path) -> None:
+    """Take a backup's companion from the data folder or another backup; or leave the backup without it."""
+    folder = path.parent
+    manifest = read_manifest(folder / "manifest.json")
+    entry = next((one for one in manifest.companions if one.file == path.name), None) if manifest else None
+    if manifest is None or entry is None:
+        return
+    places = [data / entry.name, *(data / "backups").glob(f"*/{path.name}")]
+    whole = next((place for place in places if is_whole(entry, place)), None)
+    content = read_own(whole) if whole is not None else None
+    _set_aside_in(data, path)
+    if content is not None:
+        replace_file(path, lambda file: file.write(content))
+        os.chmod(path, 0o600)
+        return
+    left = [one for one in manifest.companions if one is not entry]
+    write_manifest(folder, structs.replace(manifest, companions=left), sync=True)
 
 
 def _remove(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from threading import Lock
 
 from faiss_memory import DEFAULT_PROJECT, Conflict, InvalidRequest, MemoryNotFound, Service, StoreError
@@ -17,22 +18,19 @@ from faiss_memory_plugins.ingest.watch.messages import (
     WatchRequest,
 )
 from faiss_memory_plugins.ingest.watch.mounts import mount_of, mounted_in
-from faiss_memory_plugins.ingest.watch.watched import Watched, WatchedList
+from faiss_memory_plugins.ingest.watch.watched import MOST, Watched, WatchedList, merged
 from faiss_memory_plugins.ingest.watch.watcher import Watcher
 
 log = logging.getLogger("faiss_memory.ingest")
 
-MOST = 100
-"""Watches; each has a thread."""
 STOP_SECONDS = 2.0
 
 
 class Watches:
     """Begins and ends watches; they run from `start` to `stop`."""
 
-    def __init__(self, service: Service, builds: Builds) -> None:
-        self._service, self._builds = service, builds
-        self._list = WatchedList(service.settings.data_folder)
+    def __init__(self, service: Service, builds: Builds, watched: WatchedList) -> None:
+        self._service, self._builds, self._list = service, builds, watched
         self._turn = Lock()
         self._lock = Lock()
         self._watchers: list[Watcher] = []
@@ -56,6 +54,21 @@ class Watches:
             self._watchers = [self._watcher(each) for each in watched]
             for watcher in self._watchers:
                 watcher.start()
+            self._list.watches = self._take_over
+
+    def _take_over(self, restored: Sequence[Watched], is_own: bool) -> Sequence[str]:
+        with self._lock:
+            if self._problem is not None:
+                raise self._problem
+            present = [each.watched for each in self._watchers]
+            found, left = merged(present, restored, self._builds.roots, is_own=is_own)
+            self._list.save(found)
+            fresh = [self._watcher(each) for each in found[len(present) :]]
+            self._watchers += fresh
+            if not self._is_stopping:
+                for watcher in fresh:
+                    watcher.start()
+        return left
 
     def stop(self) -> None:
         """End all of them; the list stays."""
