@@ -129,6 +129,15 @@ def test_the_examples_file_is_there(running):
     assert (status, answer["files"][0]["kind"]) == (200, "marked block")
 
 
+def test_the_examples_file_goes_along_with_backups(running):
+    greeting = running.data / "example_greeting.txt"
+    greeting.write_text("hello")
+    backup = running.call("POST", "/backup", {"label": "greeted"})[1]["backup"]
+    greeting.write_text("bye")
+    status, answer = running.call("POST", "/restore", {"backup": backup})
+    assert (status, answer["left_behind"], greeting.read_text()) == (200, [], "hello")
+
+
 def test_the_service_stops_cleanly_with_them(running):
     assert running.stop() == 0
     log = running.log.read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from faiss_memory import Choose, Closest, Filter, Found, Legs, Match, Scope, Search, Vectors
+from faiss_memory import Choose, Closest, Embedding, Filter, Found, Legs, Match, Scope, Search
 from faiss_memory_plugins.postgres.comparing import Model, cosine
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition, condition
@@ -71,15 +71,13 @@ def allowed(run: Transaction, ids: Collection[int], where: Condition) -> set[int
     return {row[0] for row in rows}
 
 
-def closest(
-    run: Transaction, vectors: Vectors, model: str | None, where: Filter, depth: int
-) -> list[list[Closest]]:
+def closest(run: Transaction, embedding: Embedding, where: Filter, depth: int) -> list[list[Closest]]:
     """Find for each passage of a text what it is most like, so many memories deep, best first; cues aside."""
-    meant, known = condition(run, where), known_model(run, model)
+    meant, known = condition(run, where), known_model(run, embedding.model)
     if known is None:
-        return [[] for _ in vectors]
+        return [[] for _ in embedding.passages]
     each: list[list[Match]] = [
-        nearest(run, vector, known, meant, depth, by_angle=True).matches for vector in vectors
+        nearest(run, vector, known, meant, depth, by_angle=True).matches for vector in embedding.of_passages
     ]
     memories = {one.id: one for one in read(run, {match.memory_id for found in each for match in found})}
     return [

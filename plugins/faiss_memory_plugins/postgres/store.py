@@ -293,9 +293,8 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
 
     def follow(self, tell: Callable[[News], None]) -> None:
         """Tell of what other services write from now on."""
-        self._followers.append(
-            Follower(self._database, self._service, self._channel, tell, self._migrate, self._problems)
-        )
+        given = self._database, self._service, self._channel, tell, self._migrate, self._problems
+        self._followers.append(Follower(*given))
 
     def lease(self, *names: Sequence[str]) -> AbstractContextManager[bool]:
         """Hold names that one of the services has at a time."""
@@ -307,8 +306,7 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
 
     def closest(self, embedding: Embedding, where: Filter, depth: int = 1) -> list[list[Closest]]:
         """Find for each passage of a text what it is most like, by passages and not by cues."""
-        vectors, model = embedding.of_passages, embedding.model
-        return self._database.read(lambda run: searching.closest(run, vectors, model, where, depth))
+        return self._database.read(lambda run: searching.closest(run, embedding, where, depth))
 
     def older_alike(
         self, project: str, ids: Sequence[int], least: float, depth: int
@@ -333,7 +331,7 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         return self._database.read(reading.stats)
 
     def rebuilding(self) -> list[Progress]:
-        """Return nothing: what is derived is written together with the records."""
+        """Return nothing: what is derived is written with the records."""
         return []
 
     def tend(self) -> list[str]:

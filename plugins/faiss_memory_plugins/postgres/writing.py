@@ -100,7 +100,7 @@ class Writer:
         found = None
         if draft.if_novel is not None and embedding is not None:
             where = Filter(projects=(draft.project,))
-            near = closest(run, embedding.of_passages, embedding.model, where, LOOKED_AT)
+            near = closest(run, embedding, where, LOOKED_AT)
             found = nearest_known(draft.text, embedding.passages, near, draft.if_novel)
         twin = None if found is None else (found.closest.memory.id, found.closest.similarity)
         if draft.if_novel is not None and is_known(found, draft.if_novel):

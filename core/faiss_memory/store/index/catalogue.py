@@ -24,7 +24,7 @@ from faiss_memory.store.filesystem import replace_file
 from faiss_memory.store.index.digests import digest_of, digest_path, matches_digest
 from faiss_memory.store.index.facets import counting, facets_of
 from faiss_memory.store.index.filters import condition, fits
-from faiss_memory.store.index.postings import LENGTH, MOST_COUNTED, POSTING, Postings
+from faiss_memory.store.index.postings import POSTING, Postings, postings_of
 from faiss_memory.store.index.readers import Readers, Row
 from faiss_memory.store.records.rows import (
     MEMORY_COLUMNS,
@@ -221,10 +221,7 @@ class Catalogue:
             numbered = list(zip(fresh, range(first, self._last_term + 1), strict=True))
             self._terms.update(numbered)
             self._writer.executemany("INSERT INTO terms (term, id) VALUES (?, ?)", numbered)
-        postings = np.empty(len(counts) + 1, POSTING)
-        postings["term"] = [LENGTH, *map(self._terms.__getitem__, counts)]
-        postings["count"] = np.minimum([terms.length, *counts.values()], MOST_COUNTED)
-        return postings
+        return postings_of(terms.length, map(self._terms.__getitem__, counts), counts.values())
 
     def query_terms(self, text: str) -> tuple[Counter[str], dict[int, str]]:
         """Analyze a query: how often it has each term, and the numbers of those that some memory holds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,14 @@ Slots = npt.NDArray[np.int32]
 Counts = npt.NDArray[np.uint16]
 _ROOM = 1024
 """Postings that a tail has room for at first."""
+
+
+def postings_of(length: int, terms: Iterable[int], counts: Iterable[int]) -> Postings:
+    """Return the postings of a memory of so many words: its terms, and how often it holds each."""
+    numbers = [LENGTH, *terms]
+    postings = np.empty(len(numbers), POSTING)
+    postings["term"], postings["count"] = numbers, np.minimum([length, *counts], MOST_COUNTED)
+    return postings
 
 
 @dataclass(frozen=True, slots=True)
