@@ -68,3 +68,12 @@ def test_secrets_are_masked_and_limits_hold_for_all_or_nothing(client):
 def test_what_has_a_name_elsewhere_has_one_uid():
     assert named_uid("a") == named_uid("a") != named_uid("b")
     assert named_uid("\ud800")
+
+
+def test_uids_sort_as_they_were_made(monkeypatch):
+    made = []
+    for nanoseconds in range(10**18, 10**18 + 3_000_000, 1_000):
+        monkeypatch.setattr("faiss_memory.uids.time.time_ns", lambda now=nanoseconds: now)
+        made.append(new_uid())
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)

@@ -11,9 +11,12 @@ _LAST_ID = 2**62 - 1
 
 
 def new_uid() -> str:
-    """Return a fresh UUIDv7 in its canonical form: the time in milliseconds, then 74 random bits."""
-    chance = int.from_bytes(os.urandom(10), "big")
-    return _version_7(time.time_ns() // 1_000_000, chance >> 62 & 0xFFF, chance & _LAST_ID)
+    """Return a fresh UUIDv7 in its canonical form: the time in 4096ths of a millisecond, then 62 random bits.
+
+    So those of one machine sort as they were made (RFC 9562, 6.2, method 3).
+    """
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    return _version_7(milliseconds, rest * 4096 // 1_000_000, int.from_bytes(os.urandom(8), "big"))
 
 
 def derived_uid(created: int, memory_id: int) -> str:

@@ -197,6 +197,7 @@ def test_every_example_runs_as_it_is_written(prepared, example):
             "success": True,
             "restored": "then",
             "memories": 1,
+            "left_behind": [],
             "set_aside": "before",
             "left_out": [],
             "message": "Done",
