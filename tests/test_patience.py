@@ -78,7 +78,9 @@ SENT_FOR_READING = {
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what a thread has cost from /proc")
 @pytest.mark.parametrize("sent", SENT_FOR_READING.values(), ids=SENT_FOR_READING)
 def test_what_many_send_costs_the_loop_little_before_another_is_answered(running, sent):
-    """The loop's thread is the process' first. Measured in its CPU time, so that load beside it does not count."""
+    """The loop's thread is the process' first. Measured in its CPU time, so that load beside it does not count: where
+    one connection is read to its end before the next is heard, this takes many times as much.
+    """
 
     def spent():
         thread = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/schedstat")
@@ -95,7 +97,7 @@ def test_what_many_send_costs_the_loop_little_before_another_is_answered(running
                 client.send(sent)
         before = spent()
         assert running.call("GET", "/health")[0] == 200
-        assert spent() - before < 0.5
+        assert spent() - before < 2
 
 
 class Listener:
