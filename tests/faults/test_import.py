@@ -94,7 +94,9 @@ class Importing:
     ("kind", "lines", "kills"),
     [
         ("csv", 250, 1),
-        *(pytest.param(kind, 5_000, 4, marks=pytest.mark.faults) for kind in WRITTEN),
+        pytest.param("csv", 5_000, 4, marks=pytest.mark.faults),
+        # (Each kind is read in its own way; how what was read arrives is the same for all.)
+        *(pytest.param(kind, 1_000, 4, marks=pytest.mark.faults) for kind in WRITTEN),
     ],
 )
 def test_an_import_that_was_killed_is_done_once_by_the_next_one(tmp_path, tally, kind, lines, kills):
