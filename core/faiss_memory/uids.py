@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 import uuid
 
 _LAST_ID = 2**62 - 1
+_CANONICAL = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""(Many times as fast as making a UUID of it: a restore asks for each memory.)"""
 
 
 def new_uid() -> str:
@@ -37,10 +40,7 @@ def named_uid(name: str) -> str:
 
 def is_uid(value: object) -> bool:
     """Return whether a value is a UUIDv7 in its canonical form."""
-    try:
-        return isinstance(value, str) and str(uuid.UUID(value)) == value and uuid.UUID(value).version == 7
-    except ValueError:
-        return False
+    return isinstance(value, str) and _CANONICAL.fullmatch(value) is not None
 
 
 def _version_7(milliseconds: int, middle: int, low: int) -> str:

@@ -158,8 +158,8 @@ def _check_memories(connection: sqlite3.Connection, limits: Limits | None, seq: 
 
 
 def _check_memory(row: MemoryRow, seq: int) -> None:
-    for name, uid in (("uid", row.uid), ("older", row.older or row.uid)):
-        if not is_uid(uid):
+    for name, uid in (("uid", row.uid), ("older", row.older)):
+        if uid is not None and not is_uid(uid):
             raise Inadmissible(f"memory {row.id}: `{name}` is no UUID of version 7")
     if row.seq > seq:
         raise Inadmissible(f"memory {row.id} was written by change {row.seq}, and the last is {seq}")
