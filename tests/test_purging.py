@@ -2,6 +2,8 @@
 
 import pytest
 
+from faiss_memory import analyzer
+from faiss_memory.engine.relevance import forget_terms
 from tests.running import RunningService
 
 
@@ -79,3 +81,13 @@ def test_what_was_restored_is_without_it(service):
     assert (status, service.call("GET", f"/memory/{id}")[0]) == (200, 404)
     listed = service.call("GET", "/backups")[1]["backups"]
     assert answer["memories"] == next(one["memories"] for one in listed if one["name"] == backup)
+
+
+def test_nothing_that_was_analyzed_is_kept_by_what_a_purge_calls():
+    analyzer.analyze("the door opens by zebra_hooves-4711.quagga")
+    analyzer.analyze_query("zebra_hooves-4711.quagga")
+    caches = {name: one for name, one in vars(analyzer).items() if hasattr(one, "cache_info")}
+    del caches["_function_terms"]  # of our own words alone
+    assert all(one.cache_info().currsize for one in caches.values())
+    forget_terms()
+    assert [name for name, one in caches.items() if one.cache_info().currsize] == []

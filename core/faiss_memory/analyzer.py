@@ -95,7 +95,10 @@ def _analyzed_query(text: str) -> Counter[str]:
     return terms or all_terms or Counter(_SYMBOL.findall(text))
 
 
-forget_queries = _analyzed_query.cache_clear
+def forget_texts() -> None:
+    """Keep nothing of what was analyzed: neither queries, nor single words and runs, which may be secrets."""
+    for kept in (_analyzed_query, _known_word, _known_beside):
+        kept.cache_clear()
 
 
 def is_identifier(text: str) -> bool:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from faiss_memory.analyzer import Terms, analyze, analyze_query, forget_queries
+from faiss_memory.analyzer import Terms, analyze, analyze_query, forget_texts
 from faiss_memory.contracts.comparing import cosines, metric_of
 from faiss_memory.contracts.embedder import Embedder, Vectors
 from faiss_memory.engine.scripts import KnownScripts
@@ -161,7 +161,7 @@ def forget_terms() -> None:
     known_terms.cache_clear()
     known_words.cache_clear()
     forget_told()
-    forget_queries()
+    forget_texts()
 
 
 def rarity(term: str) -> float:
