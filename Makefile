@@ -47,8 +47,10 @@ docs: $(VENV)/.ready-for-tests     ## docs/CLI.md, from the commands themselves;
 	$(BIN)/python docker/packages.py light >requirements-light.txt
 	$(BIN)/python docker/packages.py overrides >overrides-light.txt
 
+# They wait for disks and for processes that die more than they compute.
+FAULT_WORKERS ?= 4
 faults: $(VENV)/.ready-for-tests   ## The long fault injection: kills, damage, failing disks
-	$(BIN)/pytest -m "" --record docs/durability.md tests/faults $(ARGS)
+	$(BIN)/pytest -m "" -n $(FAULT_WORKERS) --dist worksteal --record docs/durability.md tests/faults $(ARGS)
 
 long: $(VENV)/.ready-for-tests   ## Generated requests of every kind, whole matrices, compiling several models, other users
 	$(BIN)/pytest -m "(long or hypothesis) and not faults and not installs" --hypothesis-profile=long $(ARGS)

@@ -11,9 +11,7 @@ from tests.faults.control import Control, compiled
 from tests.faults.disks import in_memory
 from tests.faults.journal import Acknowledged, Journal
 from tests.faults.processes import Nursery
-from tests.faults.record import Record
-
-RECORD = pytest.StashKey[Record]()
+from tests.faults.record import INJECTED, Record
 
 
 @pytest.fixture(scope="session")
@@ -59,16 +57,15 @@ def acknowledged() -> Acknowledged:
     return Acknowledged()
 
 
-# The record.
+# The record. What a test notes travels with its report, so that it arrives from other processes as well.
 
 
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Note how often a fault was injected: `tally(fault, count)`, with a result where the oracle's is not meant."""
-    record = request.config.stash[RECORD]
 
     def note(fault: str, count: int = 1, result: str | None = None) -> None:
-        record.note(fault, count, result, request.node.nodeid)
+        request.node.user_properties.append((INJECTED, (fault, count, result)))
 
     return note
 
@@ -80,25 +77,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[RECORD] = Record()
+    target = config.getoption("record")
+    if target and not hasattr(
+        config, "workerinput"
+    ):  # (a process that only runs tests for another hears of few)
+        config.pluginmanager.register(Recording(Path(target)))
 
 
-def pytest_deselected(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "faults" in item.path.parts:
-            item.config.stash[RECORD].is_full = False
+class Recording:
+    """Follows the reports of all processes, and writes the record when nothing was left out."""
 
+    def __init__(self, target: Path) -> None:
+        self._target, self._record = target, Record()
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    report = yield
-    item.config.stash[RECORD].ended(report)
-    return report
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._record.ended(report)
 
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    target = session.config.getoption("record", default=None)
-    record = session.config.stash[RECORD]
-    everything = record.is_full and session.config.args == ["tests/faults"]
-    if target and everything and len(record.ran) == session.testscollected:
-        record.write(Path(target))
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        option = session.config.option
+        chosen = option.keyword or option.markexpr or option.maxfail or option.lf or option.deselect
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if ended and not chosen and session.config.args == ["tests/faults"]:
+            self._record.write(self._target)

@@ -14,6 +14,8 @@ import pytest
 
 MARKER = "<!-- recorded -->"
 NOTHING = "nothing lost, nothing came back, nothing wrong"
+INJECTED = "injected"
+"""The name of a property of a test's report: a fault, how often it was injected, and its result."""
 
 
 @dataclass
@@ -28,15 +30,15 @@ class Record:
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
-        self.is_full = True
-        self.ran: set[str] = set()
         self._failed: set[str] = set()
         self._remarks: dict[str, str] = {}
 
     def ended(self, report: pytest.TestReport) -> None:
         """Follow the tests, so that the table does not claim what did not happen."""
         if report.when == "teardown":
-            self.ran.add(report.nodeid)
+            for name, noted in report.user_properties:
+                if name == INJECTED:
+                    self._note(*noted, report.nodeid)
         if report.failed:
             self._failed.add(report.nodeid)
         if report.skipped and isinstance(report.longrepr, tuple):
@@ -44,7 +46,7 @@ class Record:
         elif report.skipped:
             self._remarks[report.nodeid] = f"known not to hold: {getattr(report, 'wasxfail', '')}"
 
-    def note(self, fault: str, count: int, result: str | None, test: str) -> None:
+    def _note(self, fault: str, count: int, result: str | None, test: str) -> None:
         row = self.rows.setdefault(fault, Row())
         row.count += count
         row.results[result or NOTHING] = None
@@ -52,7 +54,7 @@ class Record:
 
     def table(self) -> str:
         lines = ["| fault | times | result |", "|---|--:|---|"]
-        for fault, row in self.rows.items():
+        for fault, row in sorted(self.rows.items()):  # (several processes report in any order)
             broken = sorted(row.tests & self._failed)
             result = f"FAILED: {', '.join(broken)}" if broken else "; ".join(row.results)
             lines.append(f"| {fault} | {row.count:,} | {result} |")
