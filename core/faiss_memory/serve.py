@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -75,6 +76,8 @@ def _serve(
 
     service = build_service(settings, on_failure, extra_plugins)
     service.in_force.origins = origins
+    gc.freeze()  # all of this stays, and whoever imported it may have let the search for garbage rest meanwhile
+    gc.enable()
     if settings.data_folder.is_dir():
         # Large bodies and answers, and whatever else a library writes down for a while, hold memories too.
         tempfile.tempdir = str(settings.data_folder)
