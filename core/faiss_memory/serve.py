@@ -76,8 +76,6 @@ def _serve(
 
     service = build_service(settings, on_failure, extra_plugins)
     service.in_force.origins = origins
-    gc.freeze()  # all of this stays, and whoever imported it may have let the search for garbage rest meanwhile
-    gc.enable()
     if settings.data_folder.is_dir():
         # Large bodies and answers, and whatever else a library writes down for a while, hold memories too.
         tempfile.tempdir = str(settings.data_folder)
@@ -110,6 +108,8 @@ def _serve(
 
 def _run(server: Server, app: Application, service: MemoryService) -> None:
     """Answer until told to stop; whatever ends it, everything is written and closed."""
+    gc.freeze()  # what was imported stays; who imported it may have let the search for garbage rest meanwhile
+    gc.enable()
     try:
         server.run(app, service.announce_stop, app.uploads)
     except Exception:  # the exit code tells

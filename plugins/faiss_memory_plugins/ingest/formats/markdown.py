@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @cache
 def _parser() -> MarkdownIt:
     """Return a parser of blocks: what stands inside a paragraph does not matter here, and takes most of the time."""
-    from markdown_it import MarkdownIt  # noqa: PLC0415  (a service that builds nothing does without it)
+    from markdown_it import MarkdownIt
 
     return MarkdownIt("commonmark").disable(["inline", "text_join"])
 
