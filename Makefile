@@ -18,6 +18,9 @@ export TEST_MODEL_CACHE ?= $(CURDIR)/$(VENV)/test-models
 # Test files run side by side: much of their time they wait for processes that they have started.
 TEST_WORKERS ?= 3
 
+# Their folders lie in memory where there is enough of it: thousands of data folders are made, and each waits for its disk.
+TEST_ROOT ?= $(shell [ "$$(df -kP /dev/shm 2>/dev/null | awk 'END { print int($$4) }')" -gt 6000000 ] && echo /dev/shm)
+
 .PHONY: help serve test tests check docs faults long installs shelf postgres-check docker-check mcp-check clients-check vendor web-check pictures audit bench bench-quick bench-store model packages-check calibrate clean
 
 help:                    ## Show this list
@@ -35,7 +38,8 @@ test: $(VENV)/.ready-for-tests     ## Everything that CI runs (about ten minutes
 	@$(MAKE) --no-print-directory -j2 -k check tests
 
 tests: $(VENV)/.ready-for-tests    ## The tests alone
-	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(if $(TEST_ROOT),PYTEST_DEBUG_TEMPROOT=$(TEST_ROOT)) $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile \
+	  --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.ready-for-tests    ## Linters and types
 	$(BIN)/ruff check

@@ -98,6 +98,7 @@ INLINE_IMPORTS = {
     "embedder/": "torch and onnxruntime are loaded only where they are needed",
     "__init__.py": "the front door loads a name when it is first used",
     "postgres/plugin.py": "the driver is loaded only where a store is on PostgreSQL",
+    "formats/markdown.py": "a service that builds nothing does without the parser",
     "/command.py": "nor must that of a guest's command pay for what the command uses",
 }
 """By how a file's name begins, or ends."""

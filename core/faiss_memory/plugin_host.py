@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, TypeVar, cast
 
 import pluggy
@@ -139,9 +139,14 @@ class _Manager(pluggy.PluginManager):
     """Looks only at what is marked as a hook: most names of an object are Python's own, and each look costs time."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
-        of_class = getattr(type(plugin), name, None)
-        plain = isinstance(of_class, FunctionType) and not hasattr(of_class, f"{self.project_name}_impl")
-        if name.startswith("__") or plain:
+        mark = f"{self.project_name}_impl"
+        if isinstance(plugin, ModuleType):
+            given = vars(plugin).get(name)
+            unmarked = not (isinstance(given, FunctionType) and hasattr(given, mark))
+        else:
+            of_class = getattr(type(plugin), name, None)
+            unmarked = isinstance(of_class, FunctionType) and not hasattr(of_class, mark)
+        if name.startswith("__") or unmarked:
             return None
         return super().parse_hookimpl_opts(plugin, name)
 

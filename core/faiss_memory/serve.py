@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -107,6 +108,8 @@ def _serve(
 
 def _run(server: Server, app: Application, service: MemoryService) -> None:
     """Answer until told to stop; whatever ends it, everything is written and closed."""
+    gc.freeze()  # what was imported stays; who imported it may have let the search for garbage rest meanwhile
+    gc.enable()
     try:
         server.run(app, service.announce_stop, app.uploads)
     except Exception:  # the exit code tells

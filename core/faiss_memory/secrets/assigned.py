@@ -28,7 +28,7 @@ _FORMS = r"(?=[^\s]{0,300}[0-9!@#$%^*+?~&])"
 """A figure or a sign is among the letters of a password."""
 
 
-class Row(NamedTuple):
+class Shape(NamedTuple):
     """One way to say a secret."""
 
     kind: str
@@ -66,20 +66,20 @@ _NO_PASSWORD = re.compile(
 )
 
 ASSIGNED = [
-    Row(
+    Shape(
         "password",
         ("pass", "pwd", "kennwort"),
         rf"{_SIGN}(?=(?P<quote>{_QUOTE})(?P<secret>{_FORMS}[^\s'\"`]{{4,200}}?)(?P=quote))",
         before=rf"{_PASSWORD}{_GIVEN}",
     ),
-    Row(
+    Shape(
         "password",
         ("pass", "pwd", "kennwort"),
         rf"{_SIGN}(?=(?P<secret>{_FORMS}[^\s'\"`,;&)}}\]<>\\]{{6,200}}))",
         is_password,
         rf"{_PASSWORD}{_GIVEN}",
     ),
-    Row(
+    Shape(
         "password",
         ("passw", "passphrase", "kennwort"),
         rf"(?::|\b(?:is|was|ist|to)\b)[ ]{{1,4}}(?P<quote>{_QUOTE})?"
@@ -87,50 +87,50 @@ ASSIGNED = [
         is_password,
         rf"{_PASSWORD}(?:[ ]{{1,2}}[\w.-]{{1,30}}){{0,4}}[ ]?\Z",
     ),
-    Row(
+    Shape(
         "password",
         ("passw", "passphrase"),
         rf"(?:default|value)\s{{0,4}}=\s{{0,4}}(?P<quote>{_QUOTE})(?P<secret>{_FORMS}[^\s'\"]{{4,200}})(?P=quote)",
         before=rf"{_PASSWORD}['\"]?\s{{0,4}}(?:\{{\s{{0,4}})?\Z",
     ),
-    Row(
+    Shape(
         "password",
         ("passw",),
         rf"<(?:[\w.]{{1,40}}:)?{_PASSWORD}>\s{{0,8}}(?P<secret>{_FORMS}[^\s<>]{{4,200}})\s{{0,8}}</",
         is_password,
     ),
-    Row(
+    Shape(
         "password",
         ("--pass", "requirepass", "masterauth"),
         rf"(?:--pass(?:word|wd|phrase)?|requirepass|masterauth)[ \t]{{1,4}}['\"]?"
         rf"(?P<secret>{_FORMS}[^\s'\"<>]{{4,200}})",
         is_password,
     ),
-    Row(
+    Shape(
         "password",
         ("machine", "default"),
         r"password[ \t]{1,4}(?P<secret>[^\s'\"`<>]{3,200})",
         is_password,
         r"(?:machine[ \t]{1,4}[\w.-]{1,200}\.\w{1,20}|default)[\s#*]{1,12}login[ \t]{1,4}[^\s]{1,200}[\s#*]{1,12}\Z",
     ),
-    Row(
+    Shape(
         "password",
         ("curl", "wget"),
         r"\b(?:curl|wget)\b[^\n]{0,200}?\s(?:-u|--user|--proxy-user)[ =]{0,3}['\"]?(?![0-9]+:[0-9]+\b)"
         r"[^\s:'\"]{1,100}:(?P<secret>[^\s'\"`]{3,200})",
     ),
-    Row(
+    Shape(
         "password",
         ("mysql", "mariadb"),
         r"(?:mysql|mariadb)[\w-]{0,20}\b[^\n|;]{0,120}?\s-p(?P<secret>[^\s'\"`]{4,100})",
     ),
-    Row("password", ("sshpass",), r"sshpass[ ]{1,4}-p[ ]{0,4}['\"]?(?P<secret>[^\s'\"`]{3,100})"),
-    Row(
+    Shape("password", ("sshpass",), r"sshpass[ ]{1,4}-p[ ]{0,4}['\"]?(?P<secret>[^\s'\"`]{3,100})"),
+    Shape(
         "password",
         (":5432:", ":5433:", ":6432:", ":*:"),
         r":(?:5432|5433|6432|\*):[\w.*-]{1,64}:[\w.*-]{1,64}:(?P<secret>[^\s:'\"`]{3,100})",
     ),
-    Row(
+    Shape(
         "key",
         ("key", "secret", "token", "credential", "_auth"),
         # (A sign within would be tried from each sign again.)
@@ -138,21 +138,21 @@ ASSIGNED = [
         is_key,
         rf"{_KEY}{_GIVEN}",
     ),
-    Row(
+    Shape(
         "key",
         ("--token", "--api-key", "--secret", "--access-key", "--auth-token", "--access-token"),
         r"--(?:(?:auth|access)-)?(?:token|api-key|secret|access-key)[ \t]{1,4}['\"]?"
         r"(?P<secret>[A-Za-z0-9_+/=.~-]{16,2000})",
         is_key,
     ),
-    Row(
+    Shape(
         "registry password",
         ('"auth', "_auth"),
         rf"{_SIGN}(?=(?:{_QUOTE})?(?P<secret>[A-Za-z0-9+/]{{12,1000}}={{0,2}})(?![A-Za-z0-9+/]))",
         is_key,
         rf"(?:\"auth|_auth){_GIVEN}",
     ),
-    Row(
+    Shape(
         "session cookie",
         ("cookie",),
         rf"\b(?:[Ss]et-)?[Cc]ookie(?:{_QUOTE})?:[ ]{{0,4}}(?:{_QUOTE})?[\w.-]{{1,60}}="

@@ -8,39 +8,17 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
-from faiss_memory.secrets.assigned import ASSIGNED, Row, is_key
+from faiss_memory.secrets.assigned import ASSIGNED, Shape, is_key
 from faiss_memory.secrets.providers import TOKENS
 
 MOST_BEFORE = 250
 """So many characters before a sign may say what is given after it."""
 LEAST_VARIED = 12
 """A secret of so many characters is no repetition of a few."""
-
-
-class Shape(NamedTuple):
-    """One kind of secret, ready to be looked for."""
-
-    kind: str
-    """What it is called where it stood."""
-    beginnings: tuple[str, ...]
-    pattern: re.Pattern[str]
-    holds: Callable[[str], bool] | None
-    before: re.Pattern[str] | None
-
-    def secrets(self, text: str) -> Iterator[FoundSecret]:
-        """Yield those of a text that holds one of the beginnings."""
-        group = "secret" if "secret" in self.pattern.groupindex else 0
-        for match in self.pattern.finditer(text):
-            start = match.start()
-            if self.before is None or self.before.search(text, max(0, start - MOST_BEFORE), start):
-                value = match[group]
-                if self.kind == "private key" or not (
-                    _is_placeholder(value) or (self.holds and not self.holds(value))
-                ):
-                    yield FoundSecret(self.kind, match.start(group), match.end(group))
 
 
 class FoundSecret(NamedTuple):
@@ -65,26 +43,26 @@ def _is_basic(value: str) -> bool:
 
 
 _OTHERS = [
-    Row(
+    Shape(
         "private key",
         ("-----begin",),
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,20000}+"
         r"(?:-----END [A-Z0-9 ]{0,60}-----)?",
     ),
-    Row(
+    Shape(
         "password",
         ("://",),
         r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,40}://[^\s/:@'\"<>]{0,100}:(?P<secret>[^\s/'\"<>`]{1,200})@[A-Za-z0-9\[_$-]",
     ),
-    Row("Azure key", ("accountkey=",), r"AccountKey=(?P<secret>[A-Za-z0-9+/]{60,100}={0,2})"),
-    Row("Azure key", ("sharedaccesskey=",), r"SharedAccessKey=(?P<secret>[A-Za-z0-9+/]{40,60}={0,2})"),
-    Row(
+    Shape("Azure key", ("accountkey=",), r"AccountKey=(?P<secret>[A-Za-z0-9+/]{60,100}={0,2})"),
+    Shape("Azure key", ("sharedaccesskey=",), r"SharedAccessKey=(?P<secret>[A-Za-z0-9+/]{40,60}={0,2})"),
+    Shape(
         "AWS secret key",
         ("aws", "secret"),
         r"(?i:aws|secret)[A-Za-z_ .-]{0,40}['\"]?\s{0,4}(?:=|:|=>)\s{0,4}['\"]?"
         r"(?P<secret>(?=[A-Za-z0-9/+]{0,39}[G-Zg-z/+])[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
     ),
-    Row(
+    Shape(
         "authorization",
         ("authorization", "bearer"),
         r"(?i:(?:authorization\\?['\"]?\s{0,4}[:=]\s{0,4}\\?['\"]?)?(?:bearer)|"
@@ -92,21 +70,21 @@ _OTHERS = [
         r"(?P<secret>[A-Za-z0-9._~+/-]{20,2000}={0,2})",
         is_key,
     ),
-    Row(
+    Shape(
         "authorization",
         ("basic ",),
         r"(?i:authorization\\?['\"]?\s{0,4}[:=]\s{0,4}\\?['\"]?basic)[ \t]{1,4}"
         r"(?P<secret>[A-Za-z0-9+/]{8,2000}={0,2})",
         _is_basic,
     ),
-    Row("Azure signature", ("sig=",), r"[?&]sig=(?P<secret>[A-Za-z0-9%+/]{40,60}(?:%3D|=){1,2})"),
-    Row(
+    Shape("Azure signature", ("sig=",), r"[?&]sig=(?P<secret>[A-Za-z0-9%+/]{40,60}(?:%3D|=){1,2})"),
+    Shape(
         "password",
         ("@",),
         r"https?://(?P<secret>[A-Za-z0-9_-]{20,100})(?::x-oauth-basic)?@(?!o[0-9]+\.ingest)[A-Za-z0-9-]{1,100}\.",
         is_key,
     ),
-    Row(
+    Shape(
         "private key",
         ("putty-user-key-file-",),
         r"Private-Lines: [0-9]{1,4}\s{1,4}(?P<secret>(?:[A-Za-z0-9+/=]{1,100}+\s{1,4}+){1,200}+)",
@@ -128,18 +106,9 @@ _PUBLISHED = (
 
 
 SHAPES = [
-    Shape(
-        row.kind,
-        row.beginnings,
-        re.compile(row.pattern),
-        row.holds,
-        None if row.before is None else re.compile(row.before),
-    )
-    for row in (
-        *(Row(kind, beginnings, f"{_ALONE}(?:{token}){_ENDS}") for kind, beginnings, token in TOKENS),
-        *_OTHERS,
-        *ASSIGNED,
-    )
+    *(Shape(kind, beginnings, f"{_ALONE}(?:{token}){_ENDS}") for kind, beginnings, token in TOKENS),
+    *_OTHERS,
+    *ASSIGNED,
 ]
 """Those first that say most: of two that begin at one place the first gives the name."""
 
@@ -160,8 +129,29 @@ def _found(text: str, small: str) -> Iterator[FoundSecret]:
     for shape in SHAPES:
         for beginning in shape.beginnings:  # (`any` would cost more, by its generator, than the look-ups)
             if beginning in small:
-                yield from shape.secrets(text)
+                yield from secrets_of(shape, text)
                 break
+
+
+def secrets_of(shape: Shape, text: str) -> Iterator[FoundSecret]:
+    """Yield those of one shape in a text that holds one of its beginnings."""
+    pattern = _compiled(shape.pattern)
+    before = None if shape.before is None else _compiled(shape.before)
+    group = "secret" if "secret" in pattern.groupindex else 0
+    for match in pattern.finditer(text):
+        start = match.start()
+        if before is None or before.search(text, max(0, start - MOST_BEFORE), start):
+            value = match[group]
+            if shape.kind == "private key" or not (
+                _is_placeholder(value) or (shape.holds and not shape.holds(value))
+            ):
+                yield FoundSecret(shape.kind, match.start(group), match.end(group))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern when it is first needed: compiling all of them would take a twentieth of a start."""
+    return re.compile(pattern)
 
 
 def _is_placeholder(value: str) -> bool:

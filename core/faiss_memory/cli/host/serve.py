@@ -23,6 +23,9 @@ def _load(config: Path | None, others: Sequence[str], **given: Any) -> Any:
 @settings_options
 def serve(config: Path | None, others: Sequence[str], **given: Any) -> None:
     """Run the service until it is stopped."""
+    import gc
+
+    gc.disable()  # what is imported stays: to search it for garbage again and again would be a tenth of a start
     from faiss_memory.settings import prepare_process
 
     prepare_process()

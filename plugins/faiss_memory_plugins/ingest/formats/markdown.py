@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
-
-from markdown_it import MarkdownIt
+from typing import TYPE_CHECKING
 
 from faiss_memory_plugins.ingest.cutting import MOST
 from faiss_memory_plugins.ingest.formats.front_matter import FrontMatter, Role, split_front_matter
 from faiss_memory_plugins.ingest.formats.sections import Heading, parts_of, place_of_lines
 from faiss_memory_plugins.ingest.parts import Document, Part
 
-# Only blocks: what stands inside a paragraph does not matter here, and takes most of the time.
-_PARSER = MarkdownIt("commonmark").disable(["inline", "text_join"])
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
+
+@cache
+def _parser() -> MarkdownIt:
+    """Return a parser of blocks: what stands inside a paragraph does not matter here, and takes most of the time."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark").disable(["inline", "text_join"])
 
 
 def read(text: str) -> Document:
@@ -33,7 +41,7 @@ def read(text: str) -> Document:
 
 def headings_of(text: str) -> Iterator[Heading]:
     """Find the headings of a Markdown text, by its lines."""
-    for opening, content in pairwise(_PARSER.parse(text)):
+    for opening, content in pairwise(_parser().parse(text)):
         # One inside a list or a quotation says nothing about what follows it.
         if opening.type == "heading_open" and opening.level == 0 and opening.map is not None:
             title = " ".join(content.content.split())
