@@ -135,7 +135,7 @@ def test_what_has_no_deadline_of_its_own_is_not_waited_for():
         "FAISS_MEMORY_URL": "http://name.test",
     }
     done = subprocess.run(
-        command, input=json.dumps(START).encode(), capture_output=True, env=environment, timeout=15
+        command, input=json.dumps(START).encode(), capture_output=True, env=environment, timeout=120
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
