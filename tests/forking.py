@@ -199,7 +199,14 @@ def _imported() -> None:
 
     for home in COMMANDS.values():
         import_module(home.place.partition(":")[0])
-    for name in ("http.client", "rich.console", "rich.table", "rich.progress", "faiss_memory.app"):
+    for name in (
+        "http.client",
+        "rich.console",
+        "rich.table",
+        "rich.progress",
+        "faiss_memory.serve",
+        "tests.fakes",
+    ):
         import_module(name)
     for point in entry_points(group="faiss_memory"):
         point.load()

@@ -123,11 +123,12 @@ class RunningService:
         return bool(found)
 
     def _wait(self, condition: Any, what: str) -> None:
-        deadline = time.monotonic() + 120
+        deadline, pause = time.monotonic() + 120, 0.02
         while not condition():
             if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the service did not {what}:\n{self.log.read_text()}")
-            time.sleep(0.02)
+            time.sleep(pause)
+            pause = min(0.1, pause * 1.5)  # each look costs the service, which has a start to do
 
     def call(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None

@@ -573,7 +573,7 @@ def running(tmp_path_factory):
 
 def raw(port, request):
     """Send bytes as they are; gives status and answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.connect()
     connection.sock.sendall(request)
     response = http.client.HTTPResponse(connection.sock)
@@ -637,7 +637,7 @@ SECOND = b"0\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 )
 def test_a_request_that_has_two_ends_is_refused_and_nothing_after_it_is_read(running, path, version, lengths):
     head = b"POST " + path + b" HTTP/" + version + b"\r\nHost: localhost\r\n"
-    with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=120) as connection:
         connection.sendall(head + b"Content-Type: application/json\r\n" + lengths + b"\r\n" + SECOND)
         said = b"".join(iter(lambda: connection.recv(65536), b""))
     assert re.match(rb"HTTP/1.[01] 400 ", said), said
@@ -677,7 +677,7 @@ def test_a_large_body_of_who_is_not_let_in_is_refused_before_it_is_sent(guarded,
 
 @pytest.mark.parametrize(("says", "status"), NOT_LET_IN)
 def test_a_large_body_in_chunks_of_who_is_not_let_in_is_read_no_further(guarded, says, status):
-    with socket.create_connection(("127.0.0.1", guarded.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", guarded.port), timeout=120) as connection:
         connection.sendall(
             HEAD + says + b"Transfer-Encoding: chunked\r\n\r\n10000\r\n" + b" " * 65536 + b"\r\n"
         )
@@ -690,7 +690,7 @@ def test_a_large_body_in_chunks_of_who_is_not_let_in_is_read_no_further(guarded,
 @pytest.mark.parametrize(("says", "status"), NOT_LET_IN)
 def test_a_small_body_is_read_so_that_the_refusal_reaches_its_client(guarded, says, status):
     begun = HEAD + says + b"Content-Length: 2\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", guarded.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", guarded.port), timeout=120) as connection:
         connection.sendall(begun + b"{" + b"}" + begun + b"{}")
         said = b""
         while said.count(b"HTTP/1.1 %d " % status) < 2:
@@ -744,7 +744,7 @@ def test_a_members_requests_in_one_go_and_with_an_expected_continue_are_answered
     says = LOCAL + b"Via: 1.1 x\r\nAuthorization: Bearer " + member_token.encode() + b"\r\n"
     body = b'{"text": "one after the other"}'
     one = HEAD + says + b"Content-Length: %d\r\n\r\n" % len(body) + body
-    with socket.create_connection(("127.0.0.1", guarded.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", guarded.port), timeout=120) as connection:
         sent = one * 3
         for start in range(0, len(sent), -(-len(sent) // pieces)):
             connection.sendall(sent[start : start - (-len(sent) // pieces)])

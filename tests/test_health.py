@@ -50,7 +50,7 @@ def starting(tmp_path):
 
 
 def well(client):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while (answer := client.get("/health")).status_code != 200:
         assert time.monotonic() < deadline
     return answer.json

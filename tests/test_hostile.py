@@ -37,7 +37,7 @@ def running(tmp_path_factory):
 
 def answers(port, request, *, close=True):
     """Send bytes as they are and half-close; gives (status, headers, body) of every answer that comes back."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         with suppress(
             OSError
         ):  # it may have been refused, and the connection closed, before all of it was sent
@@ -439,7 +439,7 @@ def test_metacharacters_are_only_characters(probed, text):
 
 
 def get(port, path, **params):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("GET", f"{path}?{urlencode(params)}")
     response = connection.getresponse()
     answer = json.loads(response.read())
@@ -481,6 +481,6 @@ def test_a_connection_that_stops_in_the_middle_disturbs_nobody(running):
         b"POST /sea",
         b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{",
     ):
-        with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", running.port), timeout=120) as connection:
             connection.sendall(sent)
         assert running.call("GET", "/health")[0] == 200

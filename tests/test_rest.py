@@ -862,7 +862,7 @@ def test_a_backup_copied_into_the_data_folder_is_taken_at_the_next_start(
 
 def until(condition):
     """Ask until there is an answer; gives it."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (answer := condition()):
         assert time.monotonic() < deadline
     return answer

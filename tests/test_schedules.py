@@ -81,7 +81,7 @@ def add(client, job, cron="0 3 * * *", **request):
 
 def ended(client, name):
     """Wait until a job has ended, and give how."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         for each in client.get("/schedules").json["schedules"]:
             if each["name"] == name and each["last"] and not each["running"]:

@@ -16,7 +16,7 @@ def test_the_real_service_answers(real_service):
 def test_the_data_folder_holds_what_the_readme_names_while_the_service_runs(tmp_path):
     with RunningService(tmp_path / "data", fake=True) as running:
         running.call("POST", "/memory/add", {"text": "a first memory"})
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         wanted = {"memory.db", "search.db", "index.faiss", "metadata.json"}
         while not wanted <= {path.name for path in running.data.iterdir()}:
             assert time.monotonic() < deadline

@@ -286,5 +286,5 @@ def test_reading_ends_quietly_when_it_is_interrupted(tmp_path, path):
         file.write("two\x1b[31m\n")
     assert reading.stdout.readline() == "two\\x1b[31m\n"
     reading.send_signal(signal.SIGINT)
-    assert reading.communicate(timeout=30) == ("", "\n")
+    assert reading.communicate(timeout=120) == ("", "\n")
     assert reading.returncode == 130

@@ -195,7 +195,7 @@ def test_at_a_terminal_it_is_told_with_colours(tmp_path):
         except OSError:  # the other end is closed
             pass
         os.close(leader)
-        assert asked.wait(timeout=30) == 3
+        assert asked.wait(timeout=120) == 3
     assert b"\x1b[" in said
     assert b"installed" in said
     assert b"\t" not in said

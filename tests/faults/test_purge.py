@@ -27,8 +27,12 @@ PARTS = (b"xyzzy", b"plugh", b"frobnicate")
 
 def traces(folder):
     """The files that hold a word of the secret."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [str(path) for path in files if any(part in path.read_bytes() for part in PARTS)]
+    while True:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        try:
+            return [str(path) for path in files if any(part in path.read_bytes() for part in PARTS)]
+        except FileNotFoundError:  # an index that is being saved has got its name meanwhile
+            continue
 
 
 def written(store, numbers):

@@ -148,4 +148,4 @@ def test_while_it_stops_each_answer_is_the_last_of_its_connection(service):
         assert answer.will_close
         begun.send(body[9:])
         assert begun.getresponse().status == 201
-    assert service.process.wait(timeout=30) == 0
+    assert service.process.wait(timeout=120) == 0

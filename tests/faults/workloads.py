@@ -29,7 +29,7 @@ from tests.store.asking import matching, nearest
 from tests.store.oracle import EVERYTHING, embed
 
 EXIT_FAILED, EXIT_NOT_OPENED = 74, 75
-SECONDS_TO_LIVE = 120
+SECONDS_TO_LIVE = 600
 WRITERS = 8
 SOON = {"SAVE_AFTER": 10, "SECONDS_BETWEEN_SAVES": 0.0, "LEAST_TO_ROLL": 30_000, "TIMES_TO_ROLL": 0}
 """What otherwise happens once in a long while happens in every life."""

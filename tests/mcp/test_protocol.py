@@ -208,7 +208,7 @@ def test_a_mount_is_given_the_whole_body_and_its_headers_are_sent(make_service, 
 
 
 def until(condition):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -28,7 +28,7 @@ def wire(server):
     wire.close()
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=120.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to be"

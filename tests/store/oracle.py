@@ -126,7 +126,7 @@ def add(store: Store, *drafts: Draft | str) -> list[int]:
     ]
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
+def until(condition: Callable[[], Any], what: str, seconds: float = 300) -> None:
     """Wait for something that another thread or process brings about."""
     deadline = time.monotonic() + seconds
     while not condition():

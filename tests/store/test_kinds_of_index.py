@@ -80,7 +80,7 @@ def opened(home, metric="cosine"):
 
 def settled(store, least=1):
     """Wait until every full part is of the kind that fits; gives the parts."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while True:
         index = store._indexes._by_project()["default"]
         if index.to_remake() is None and len(index._parts) >= least:
