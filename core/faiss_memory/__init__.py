@@ -296,6 +296,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.schema.limits import is_blank as is_blank
     from faiss_memory.schema.strict_json import decode_strictly as decode_strictly
+    from faiss_memory.secrets.cutting import beginning as beginning, outside_secrets as outside_secrets
     from faiss_memory.secrets.masking import Masker as Masker, masked as masked
     from faiss_memory.service.export_formats import (
         Exported as Exported,

@@ -17,6 +17,8 @@ from faiss_memory.settings import Settings
 
 P = TypeVar("P", Draft, Change)
 FIELDS = ("text", "source", "tags", "cues", "metadata")
+OF_A_DRAFT = (*FIELDS, "by", "actor")
+"""Who has written it, and which way, are names that others give themselves; no correction changes them."""
 Wish = Literal["keep"] | None
 """What a person may say of the secrets of one memory."""
 SCANNED_AT_ONCE = 500
@@ -27,7 +29,7 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         self._mode = settings.secrets
-        self._own = (settings.token, settings.public_token)
+        self._own = settings.own_tokens
 
     def __call__(self, part: P, wish: Wish, prefix: str = "") -> tuple[P, Counter[str]]:
         """Return a draft or a change as it may be written, and how many secrets of which kinds were masked in it.
@@ -44,7 +46,7 @@ class Guard:
         if part.origin is not None:
             self.check_name(part.origin.file, f"{prefix}origin")
             part = replace(part, origin=replace(part.origin, place=masker.text(part.origin.place)))
-        fields = {name: masker.value(getattr(part, name)) for name in FIELDS}
+        fields = masker.fields({name: getattr(part, name) for name in _fields_of(part)})
         if not masker.kinds:
             return part, Counter()
         if self._mode == "reject":
@@ -73,7 +75,7 @@ class Guard:
         return replace(part, text=text)
 
     def _refuse(self, part: Draft | Change, prefix: str) -> None:
-        for name in FIELDS:
+        for name in _fields_of(part):
             masker = Masker(self._own)
             masker.value(getattr(part, name))
             if masker.kinds:
@@ -95,14 +97,18 @@ class Guard:
         )
 
     def _finding(self, memory: Memory) -> schema.ScanFinding | None:
-        kinds: set[str] = set()
-        fields = []
-        for name in FIELDS:
-            masker = Masker(self._own)
-            masker.value(getattr(memory, name))
-            if masker.kinds:
-                kinds.update(masker.kinds)
-                fields.append(name)
-        if not fields:
+        masker = Masker(self._own)
+        there = {name: getattr(memory, name) for name in FIELDS}
+        masked = masker.fields(there)
+        if not masker.kinds:
             return None
-        return schema.ScanFinding(id=memory.id, project=memory.project, fields=fields, kinds=sorted(kinds))
+        return schema.ScanFinding(
+            id=memory.id,
+            project=memory.project,
+            fields=[name for name in FIELDS if masked[name] != there[name]],
+            kinds=sorted(masker.kinds),
+        )
+
+
+def _fields_of(part: Draft | Change) -> tuple[str, ...]:
+    return OF_A_DRAFT if isinstance(part, Draft) else FIELDS

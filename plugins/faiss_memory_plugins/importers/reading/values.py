@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
+from faiss_memory import beginning
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 1e11
 """Numbers from here on are milliseconds: as seconds they would be thousands of years away."""
@@ -15,6 +17,7 @@ _MILLISECONDS_FROM = 1e11
 MOST_OF_A_NAME = 1000
 """Characters of what many memories are to name; a longer name would be as much again in each of them."""
 MOST_VALUES = 10_000
+_MOST_OF_A_WORD = 128
 _MOST_BITS = 1024
 
 
@@ -37,7 +40,8 @@ def words(value: Any) -> tuple[str, ...]:
         listed = as_json(value, [None])
         value = value if listed == [None] else listed
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
-    found = (str(part).strip()[:128].strip() for part in parts if isinstance(part, str | int | float))
+    texts = (str(part).strip() for part in parts if isinstance(part, str | int | float))
+    found = (beginning(text, _MOST_OF_A_WORD).strip() for text in texts)
     return tuple(dict.fromkeys(part for part in found if part))
 
 
