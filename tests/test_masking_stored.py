@@ -135,3 +135,15 @@ def test_a_build_knows_its_masked_memories_again(make_service, client_of, tmp_pa
     again = client.post("/index/build", body).json
     assert (again["added"], again["kept"]) == (0, 1)
     assert TOKEN not in client.get("/memories").text
+
+
+def test_a_restore_says_how_many_memories_with_secrets_it_has_brought_back(client, add):
+    add(f"the key is {TOKEN}")
+    client.post("/backup", {})
+    name = client.get("/backups").json["backups"][-1]["name"]
+    client.post("/memory/forget", {"project": "default"})
+    restored = client.post("/restore", {"backup": name}).json
+    assert restored["with_secrets"] == 1
+    assert "scan --mask" in restored["message"]
+    client.post("/memory/mask", {})
+    assert client.post("/restore", {"backup": name}).json["with_secrets"] == 0

@@ -44,7 +44,7 @@ def scan(
     proof: bool,
     yes: bool,
 ) -> None:
-    """Look for secrets in what is stored: keys, tokens, private keys, passwords in addresses.
+    """Look for secrets in what is stored, and mask them: keys, tokens, private keys, passwords in addresses.
 
     What they are is not shown. Exits with 5 if there are some. With --mask, what kind each was takes its place, in all
     memories that hold one or in those that are named, and what was there leaves every file, backups too: each memory
