@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -32,6 +33,14 @@ def name_of(value: Any) -> str:
     """Return a text that many memories may name, without white space around it; empty for one that is too long."""
     name = text_of(value)
     return name if len(name) <= MOST_OF_A_NAME else ""
+
+
+def identity_of(value: Any) -> str:
+    """Return by what something is known, in few characters however long it is; empty for what is no text."""
+    text = text_of(value)
+    if len(text) <= MOST_OF_A_NAME:
+        return text
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def words(value: Any) -> tuple[str, ...]:
@@ -99,9 +108,10 @@ def when(value: Any, zone: tzinfo | None = UTC) -> datetime | None:
         if not isinstance(value, str) or not value.strip():
             return None
         time = datetime.fromisoformat(value.strip())
-        if time.tzinfo is not None:
-            return time
-        return time.astimezone() if zone is None else time.replace(tzinfo=zone)
+        if time.tzinfo is None:
+            time = time.astimezone() if zone is None else time.replace(tzinfo=zone)
+        time.astimezone(UTC)  # which the last hours of the year 9999 cannot become
+        return time
     except (ValueError, OverflowError, OSError):
         return None
 
