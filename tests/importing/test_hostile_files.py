@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from datetime import UTC
 
 import pytest
@@ -92,7 +93,15 @@ def test_a_heading_of_a_table_that_is_no_text_is_told(tmp_path):
     assert (records[0].text, records[0].metadata) == ("last", {"a": "b"})
 
 
-def test_folders_far_inside_one_another_are_read(tmp_path):
+@pytest.fixture
+def far_inside(tmp_path):
+    """A folder that Python's own `rmtree` cannot remove."""
+    yield tmp_path
+    subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)
+
+
+def test_folders_far_inside_one_another_are_read(far_inside):
+    tmp_path = far_inside
     place, depth = os.open(tmp_path, os.O_RDONLY), 1200
     for _ in range(depth):
         os.mkdir("d", dir_fd=place)
