@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.contracts.importing import Importer as Importer, LeftOut as LeftOut, Record as Record
     from faiss_memory.contracts.jobs import Job as Job
+    from faiss_memory.contracts.kept_list import KeptList as KeptList
     from faiss_memory.contracts.ledger import (
         USES_KEPT as USES_KEPT,
         Ledger as Ledger,
