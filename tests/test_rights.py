@@ -103,7 +103,7 @@ def requests_of(fields: dict[str, Any], beside: list[Any]) -> list[dict[str, Any
 def rest_calls(service: Any) -> list[tuple[Any, ...]]:
     """Every call of the public address, with what to send."""
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
-    routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
+    routes = [*core_routes(service, Backups(service), AssistantFiles(service, brought)), *brought]
     found = []
     for route in routes:
         if not route.public:

@@ -86,7 +86,13 @@ def test_a_person_may_keep_a_secret_and_find_it_again(client):
     scanned = client.post("/scan", {}).json
     assert scanned["count"] == 1
     assert scanned["findings"] == [
-        {"id": kept["id"], "project": "default", "fields": ["text"], "kinds": ["Stripe key"]}
+        {
+            "id": kept["id"],
+            "project": "default",
+            "fields": ["text"],
+            "kinds": ["Stripe key"],
+            "place": "there",
+        }
     ]
     assert scanned["scanned"] == 2
 

@@ -72,7 +72,7 @@ def pair(make_service, client_of, tmp_path):
 def calls_of(service: Any) -> list[tuple[str, str, Any, dict[str, Any]]]:
     """Every call, with what to send: each field with each value, and each name and id in its path."""
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
-    routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
+    routes = [*core_routes(service, Backups(service), AssistantFiles(service, brought)), *brought]
     found = []
     for route in routes:
         if route.upload or route.open or route.path.startswith(("/adapters/", "/team")):

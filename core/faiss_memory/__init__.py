@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.contracts.importing import Importer as Importer, LeftOut as LeftOut, Record as Record
     from faiss_memory.contracts.jobs import Job as Job
+    from faiss_memory.contracts.kept_list import KeptList as KeptList
     from faiss_memory.contracts.ledger import (
         USES_KEPT as USES_KEPT,
         Ledger as Ledger,
@@ -296,6 +297,7 @@ if TYPE_CHECKING:
     )
     from faiss_memory.schema.limits import is_blank as is_blank
     from faiss_memory.schema.strict_json import decode_strictly as decode_strictly
+    from faiss_memory.secrets.cutting import beginning as beginning, outside_secrets as outside_secrets
     from faiss_memory.secrets.masking import Masker as Masker, masked as masked
     from faiss_memory.service.export_formats import (
         Exported as Exported,

@@ -189,7 +189,7 @@ def create_app(service: MemoryService, secret: str = "") -> Application:
     `secret` is that of this run: who knows it is this user, and needs no token; empty means that there is none.
     """
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
-    routes = [*core_routes(service, Backups(service.engine), AssistantFiles(service, brought)), *brought]
+    routes = [*core_routes(service, Backups(service), AssistantFiles(service, brought)), *brought]
     mounts = [mount for more in service.plugins.hook.register_mounts(service=service) for mount in more]
     requests = Requests()
     routes.append(metrics_route(service, requests))

@@ -7,6 +7,7 @@ import os
 import select
 import stat
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -17,6 +18,7 @@ import platformdirs
 from faiss_memory.errors import ConfigError, MemoryServiceError
 from faiss_memory.private import close_to_others, make_private
 from faiss_memory.safe_files import located, open_to_append
+from faiss_memory.secrets.masking import masked
 
 LOG_BYTES = 5 * 1024 * 1024
 LOG_FILES = 5
@@ -38,6 +40,18 @@ def log_path(log_file: str) -> Path | None:
 def log_files(path: Path) -> list[Path]:
     """Name the files of a log, the newest first, whether they are there or not."""
     return [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, LOG_FILES + 1))]
+
+
+class MaskedLine(logging.Formatter):
+    """A line of the log, and what went wrong below it, without the secrets that a text, a path or an error quotes."""
+
+    def __init__(self, own_tokens: Collection[str] = ()) -> None:
+        super().__init__(LINE)
+        self._own = own_tokens
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, as it may be written."""
+        return masked(super().format(record), self._own)
 
 
 class StandardError(logging.Handler):
@@ -108,7 +122,7 @@ class LogFile(RotatingFileHandler):
         if not os.access(path.parent, os.W_OK | os.X_OK):
             self.close()
             raise _refused(path, "its folder is not writable, so full files could not be set aside")
-        self.setFormatter(logging.Formatter(LINE))
+        self.setFormatter(MaskedLine())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
@@ -149,13 +163,20 @@ class LogFile(RotatingFileHandler):
         return os.fdopen(open_to_append(located(self.baseFilename)), "a", encoding="utf-8")
 
 
-def start_logging(file: Path | None) -> LogFile | None:
-    """Log to standard error, and to a file if one is named. Raises ConfigError if it cannot be written."""
-    logging.basicConfig(handlers=[StandardError()], level=logging.INFO, format=LINE)
+def start_logging(file: Path | None, own_tokens: Collection[str] = ()) -> LogFile | None:
+    """Log to standard error, and to a file if one is named; `own_tokens` are secrets that have no shape.
+
+    Raises ConfigError if it cannot be written.
+    """
+    lines = MaskedLine(own_tokens)
+    here = StandardError()
+    here.setFormatter(lines)
+    logging.basicConfig(handlers=[here], level=logging.INFO)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     if file is None:
         return None
     handler = LogFile(file)
+    handler.setFormatter(lines)
     logging.getLogger().addHandler(handler)
     return handler
 

@@ -43,7 +43,7 @@ def serve(
     The process ends in here if threads are still at work when everything is written and closed.
     """
     keep_files_private()
-    log_file = start_logging(log_path(settings.log_file))
+    log_file = start_logging(log_path(settings.log_file), settings.own_tokens)
     try:
         code = _serve(settings, extra_plugins, origins)
     except Exception as failure:

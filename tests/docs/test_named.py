@@ -39,7 +39,7 @@ GUESTS = {
 @pytest.fixture
 def routes(service):
     brought = [route for more in service.plugins.hook.register_routes(service=service) for route in more]
-    own = core_routes(service, Backups(service.engine), AssistantFiles(service, brought))
+    own = core_routes(service, Backups(service), AssistantFiles(service, brought))
     return [*own, metrics_route(service, Requests()), *session_routes(Sessions([])), *brought]
 
 

@@ -19,7 +19,9 @@ COMMANDS = {
     "purge": Home(
         _PLACE + "memories.purge:purge", "Purge memories by id or by a filter, from every file.", "Memories"
     ),
-    "scan": Home(_PLACE + "memories.scan:scan", "Look for secrets in what is stored.", "Memories"),
+    "scan": Home(
+        _PLACE + "memories.scan:scan", "Look for secrets in what is stored, and mask them.", "Memories"
+    ),
     "dedupe": Home(
         _PLACE + "memories.dedupe:dedupe", "Find memories that say the same, and join them.", "Memories"
     ),

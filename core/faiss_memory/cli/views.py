@@ -96,14 +96,24 @@ def tell_masked(out: Output, answer: Mapping[str, Any]) -> None:
 
 def show_secrets(out: Output, findings: Sequence[Mapping[str, Any]]) -> None:
     """Show which memories hold secrets, and not what these are."""
-    columns = (_ID, _PROJECT, Column("in"), Column("what", wide=True))
+    columns = (
+        _ID,
+        Column("now", right=True),
+        Column("where"),
+        _PROJECT,
+        Column("in"),
+        Column("what", wide=True),
+    )
     out.table(
         columns,
         [
-            (found["id"], found["project"], ", ".join(found["fields"]), ", ".join(found["kinds"]))
+            (
+                found["id"], found.get("new_id") or "", found["place"], found["project"], ", ".join(found["fields"]),
+                ", ".join(found["kinds"]),
+            )
             for found in findings
         ],
-    )
+    )  # fmt: skip
 
 
 def show_pairs(out: Output, answer: Mapping[str, Any], *, more: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Literal, NamedTuple, Protocol
@@ -160,6 +160,13 @@ class Backups(ABC):
         Raises NotSupported where the store cannot, StoreError when the disk does not let it.
         """
         raise NotSupported("this store does not try its copies while it is open")
+
+    def past(self) -> Iterator[Memory]:
+        """Yield each memory in each state that a copy still holds, forgotten ones too, in any order, some repeatedly.
+
+        It reads all copies, so it takes its time; what was purged is in none. Raises NotSupported where it cannot.
+        """
+        raise NotSupported("this store does not look through its copies while it is open")
 
     @abstractmethod
     def forgotten(self, limit: int, ids: Collection[int] | None = None) -> list[Forgotten]:

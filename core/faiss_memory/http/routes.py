@@ -61,7 +61,7 @@ def _finding(service: MemoryService) -> Sequence[Route]:
         ),
         Route(
             method="POST", path="/scan", summary="Look for secrets in what is stored",
-            body=schema.ScanRequest, answer=schema.ScanAnswer, handler=service.scan,
+            body=schema.ScanRequest, answer=schema.ScanAnswer, handler=service.secrets.scan,
         ),
         Route(
             method="GET", path="/export", summary="Take memories away as a file, in a format that others read",
@@ -115,6 +115,10 @@ def _forgetting(service: MemoryService) -> Sequence[Route]:
         Route(
             method="POST", path="/memory/purge", summary="Purge memories: from every file as well",
             body=schema.PurgeRequest, answer=schema.PurgeAnswer, handler=service.purge,
+        ),
+        Route(
+            method="POST", path="/memory/mask", summary="Mask the secrets in what is stored, in every file",
+            body=schema.MaskRequest, answer=schema.MaskAnswer, handler=service.secrets.mask,
         ),
         Route(
             method="POST", path="/projects/claim", summary="Give a folder or a repository a project of its own",

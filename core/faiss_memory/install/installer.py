@@ -200,7 +200,7 @@ class Installer:
 
     @property
     def _secrets(self) -> list[str]:
-        return [secret for secret in (self._settings.token, self._settings.public_token) if secret]
+        return list(self._settings.own_tokens)
 
     def _not_committed(
         self, plan: Plan, assistant: str, files: dict[str, list[Part]]

@@ -81,7 +81,15 @@ from faiss_memory.schema.search import (
     SearchRequest,
     WhyAnswer,
 )
-from faiss_memory.schema.secrets import ScanAnswer, ScanFinding, ScanRequest
+from faiss_memory.schema.secrets import (
+    MaskAnswer,
+    MaskedMemory,
+    MaskRequest,
+    Place,
+    ScanAnswer,
+    ScanFinding,
+    ScanRequest,
+)
 from faiss_memory.schema.write import (
     FORGET_CONDITIONS,
     AddAnswer,
@@ -163,6 +171,9 @@ __all__ = [
     "LegScores",
     "ListAnswer",
     "ListRequest",
+    "MaskAnswer",
+    "MaskRequest",
+    "MaskedMemory",
     "MemoryAnswer",
     "Message",
     "Mode",
@@ -174,6 +185,7 @@ __all__ = [
     "PassageText",
     "PatchAnswer",
     "PatchRequest",
+    "Place",
     "ProblemEntry",
     "ProjectAnswer",
     "ProjectName",

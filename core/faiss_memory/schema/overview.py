@@ -173,6 +173,7 @@ class RestoreAnswer(Answer):
     set_aside: str
     left_out: list[LeftOutMemory]
     left_behind: list[str]
+    with_secrets: int
     message: str
 
 

@@ -22,13 +22,17 @@ LEAST_VARIED = 12
 
 
 class FoundSecret(NamedTuple):
-    """A secret in a text, from `start` to `end`."""
+    """A secret in a text, from `start` to `end`; what it is known by goes from `shape_start` to `shape_end`."""
 
     kind: str
     start: int
     end: int
+    shape_start: int
+    shape_end: int
 
 
+_WORD = re.compile(r"\S{0,300}")
+"""What follows a secret without a space, by which it may be known as well."""
 _ALONE = r"(?<![A-Za-z0-9_])"
 """Nothing that a longer word would go on with stands before."""
 _ENDS = r"(?![A-Za-z0-9_])"
@@ -86,7 +90,7 @@ _OTHERS = [
     ),
     Shape(
         "private key",
-        ("putty-user-key-file-",),
+        ("private-lines:",),
         r"Private-Lines: [0-9]{1,4}\s{1,4}(?P<secret>(?:[A-Za-z0-9+/=]{1,100}+\s{1,4}+){1,200}+)",
     ),
 ]  # fmt: skip
@@ -119,7 +123,12 @@ def find_secrets(text: str) -> list[FoundSecret]:
     apart: list[FoundSecret] = []
     for one in sorted(_found(text, small), key=lambda one: one.start):
         if apart and one.start < apart[-1].end:
-            apart[-1] = apart[-1]._replace(end=max(one.end, apart[-1].end))
+            last = apart[-1]
+            apart[-1] = last._replace(
+                end=max(one.end, last.end),
+                shape_start=min(one.shape_start, last.shape_start),
+                shape_end=max(one.shape_end, last.shape_end),
+            )
         else:
             apart.append(one)
     return apart
@@ -139,13 +148,18 @@ def secrets_of(shape: Shape, text: str) -> Iterator[FoundSecret]:
     before = None if shape.before is None else _compiled(shape.before)
     group = "secret" if "secret" in pattern.groupindex else 0
     for match in pattern.finditer(text):
-        start = match.start()
-        if before is None or before.search(text, max(0, start - MOST_BEFORE), start):
-            value = match[group]
-            if shape.kind == "private key" or not (
-                _is_placeholder(value) or (shape.holds and not shape.holds(value))
-            ):
-                yield FoundSecret(shape.kind, match.start(group), match.end(group))
+        first, end, value = match.start(), match.end(group), match[group]
+        if before is not None:
+            name = before.search(text, max(0, first - MOST_BEFORE), first)
+            if name is None:
+                continue
+            first = name.start()
+        if shape.kind == "private key" or not (
+            _is_placeholder(value) or (shape.holds and not shape.holds(value))
+        ):
+            follows = _WORD.match(text, max(end, match.end()))
+            last = follows.end() if follows else end
+            yield FoundSecret(shape.kind, match.start(group), end, first, last)
 
 
 @cache

@@ -11,18 +11,19 @@ from msgspec import UNSET
 from faiss_memory import schema
 from faiss_memory.contracts.backups import LeftOut, Restored
 from faiss_memory.contracts.http import Download
-from faiss_memory.engine.engine import MemoryEngine
 from faiss_memory.errors import InvalidRequest
 from faiss_memory.schema.limits import check_time
 from faiss_memory.secrets.masking import masked
 from faiss_memory.service import messages
+from faiss_memory.service.memories import MemoryService
 
 
 class Backups:
     """The calls about backups; raises what the service raises."""
 
-    def __init__(self, engine: MemoryEngine) -> None:
-        self._engine = engine
+    def __init__(self, service: MemoryService) -> None:
+        self._engine = service.engine
+        self._secrets = service.secrets
 
     def backup(self, request: schema.BackupRequest) -> schema.BackupAnswer:
         """Make a consistent copy that can be restored."""
@@ -52,7 +53,7 @@ class Backups:
 
     def restore(self, request: schema.RestoreRequest) -> schema.RestoreAnswer:
         """Go back to a backup or a time. Raises MemoryNotFound for one that is not there."""
-        return _restored(self._engine.restore(_wanted(request)))
+        return self._restored(self._engine.restore(_wanted(request)))
 
     def changes(self, request: schema.RestoreChangesRequest) -> schema.RestoreChangesAnswer:
         """Return what a restore would change. Raises what `restore` raises."""
@@ -83,7 +84,30 @@ class Backups:
 
     def restore_archive(self, archive: BinaryIO) -> schema.RestoreAnswer:
         """Go to the state in an archive, of this store or another."""
-        return _restored(self._engine.restore_archive(archive))
+        return self._restored(self._engine.restore_archive(archive))
+
+    def _restored(self, done: Restored) -> schema.RestoreAnswer:
+        with_secrets = self._secrets.count()
+        message = f"Restored; the state before was set aside as {done.set_aside} in the data folder"
+        if done.left_out:
+            message += f". Left out: {messages.left_out(done.left_out)}"
+        if done.left_behind:
+            message += f". Left behind: {'; '.join(done.left_behind)}"
+        if with_secrets:
+            message += (
+                f". Memories that hold what looks like a secret: {with_secrets:,}; `faiss-memory scan` names them, and "
+                "`faiss-memory scan --mask` masks them in every file"
+            )
+        return schema.RestoreAnswer(
+            success=True,
+            restored=done.name,
+            memories=done.memories,
+            set_aside=done.set_aside,
+            left_out=_left_out(done.left_out),
+            left_behind=[*done.left_behind],
+            with_secrets=with_secrets,
+            message=message,
+        )
 
 
 def _wanted(request: schema.RestoreRequest | schema.RestoreChangesRequest) -> str | datetime:
@@ -95,20 +119,3 @@ def _wanted(request: schema.RestoreRequest | schema.RestoreChangesRequest) -> st
 
 def _left_out(memories: Sequence[LeftOut]) -> list[schema.LeftOutMemory]:
     return [schema.LeftOutMemory(id=one.id, uid=one.uid, reason=one.reason) for one in memories]
-
-
-def _restored(done: Restored) -> schema.RestoreAnswer:
-    message = f"Restored; the state before was set aside as {done.set_aside} in the data folder"
-    if done.left_out:
-        message += f". Left out: {messages.left_out(done.left_out)}"
-    if done.left_behind:
-        message += f". Left behind: {'; '.join(done.left_behind)}"
-    return schema.RestoreAnswer(
-        success=True,
-        restored=done.name,
-        memories=done.memories,
-        set_aside=done.set_aside,
-        left_out=_left_out(done.left_out),
-        left_behind=[*done.left_behind],
-        message=message,
-    )

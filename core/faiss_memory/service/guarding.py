@@ -6,20 +6,18 @@ from collections import Counter
 from dataclasses import replace
 from typing import Literal, TypeVar
 
-from faiss_memory import schema
-from faiss_memory.contracts.store import Store
 from faiss_memory.errors import InvalidRequest
-from faiss_memory.memory import Change, Draft, Filter, Memory
+from faiss_memory.memory import Change, Draft, Memory
 from faiss_memory.schema.limits import is_blank
 from faiss_memory.secrets.masking import Masker, without_private
-from faiss_memory.service.messages import format_projects
 from faiss_memory.settings import Settings
 
 P = TypeVar("P", Draft, Change)
 FIELDS = ("text", "source", "tags", "cues", "metadata")
+OF_A_DRAFT = (*FIELDS, "by", "actor")
+"""Who has written it, and which way, are names that others give themselves; no correction changes them."""
 Wish = Literal["keep"] | None
 """What a person may say of the secrets of one memory."""
-SCANNED_AT_ONCE = 500
 
 
 class Guard:
@@ -27,7 +25,7 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         self._mode = settings.secrets
-        self._own = (settings.token, settings.public_token)
+        self._own = settings.own_tokens
 
     def __call__(self, part: P, wish: Wish, prefix: str = "") -> tuple[P, Counter[str]]:
         """Return a draft or a change as it may be written, and how many secrets of which kinds were masked in it.
@@ -40,16 +38,20 @@ class Guard:
             return part, Counter()
         if part.project is not None:
             self.check_name(part.project, f"{prefix}project")
-        masker = Masker(self._own)
         if part.origin is not None:
             self.check_name(part.origin.file, f"{prefix}origin")
-            part = replace(part, origin=replace(part.origin, place=masker.text(part.origin.place)))
-        fields = {name: masker.value(getattr(part, name)) for name in FIELDS}
-        if not masker.kinds:
-            return part, Counter()
-        if self._mode == "reject":
+        masked, kinds = self.masked(part)
+        if kinds and self._mode == "reject":
             self._refuse(part, prefix)
-        return replace(part, **fields), masker.kinds
+        return masked, kinds
+
+    def masked(self, part: P) -> tuple[P, Counter[str]]:
+        """Return a draft or a change with its secrets masked, whatever the setting says, and how many of each kind."""
+        masker = Masker(self._own)
+        if part.origin is not None:
+            part = replace(part, origin=replace(part.origin, place=masker.text(part.origin.place)))
+        fields = masker.fields({name: getattr(part, name) for name in _fields_of(part)})
+        return (replace(part, **fields), masker.kinds) if masker.kinds else (part, Counter())
 
     def check_name(self, name: str, field: str) -> None:
         """Raise InvalidRequest for a name that looks like a secret: masked it would be another name."""
@@ -73,7 +75,7 @@ class Guard:
         return replace(part, text=text)
 
     def _refuse(self, part: Draft | Change, prefix: str) -> None:
-        for name in FIELDS:
+        for name in _fields_of(part):
             masker = Masker(self._own)
             masker.value(getattr(part, name))
             if masker.kinds:
@@ -83,26 +85,13 @@ class Guard:
                     f"{prefix}{name}",
                 )
 
-    def scan(self, store: Store, where: Filter) -> schema.ScanAnswer:
-        """Look through what is stored, and tell which memories hold secrets, the oldest first."""
-        findings, scanned, after = [], 0, None
-        while memories := store.select(where, order="oldest", limit=SCANNED_AT_ONCE, after=after):
-            scanned += len(memories)
-            findings += [finding for memory in memories if (finding := self._finding(memory))]
-            after = (memories[-1].timestamp, memories[-1].id)
-        return schema.ScanAnswer(
-            findings=findings, count=len(findings), scanned=scanned, project=format_projects(where.projects)
-        )
+    def found(self, memory: Memory) -> tuple[list[str], list[str]]:
+        """Return which fields of a memory hold secrets, and of which kinds they are."""
+        masker = Masker(self._own)
+        there = {name: getattr(memory, name) for name in OF_A_DRAFT}
+        masked = masker.fields(there)
+        return [name for name in there if masked[name] != there[name]], sorted(masker.kinds)
 
-    def _finding(self, memory: Memory) -> schema.ScanFinding | None:
-        kinds: set[str] = set()
-        fields = []
-        for name in FIELDS:
-            masker = Masker(self._own)
-            masker.value(getattr(memory, name))
-            if masker.kinds:
-                kinds.update(masker.kinds)
-                fields.append(name)
-        if not fields:
-            return None
-        return schema.ScanFinding(id=memory.id, project=memory.project, fields=fields, kinds=sorted(kinds))
+
+def _fields_of(part: Draft | Change) -> tuple[str, ...]:
+    return OF_A_DRAFT if isinstance(part, Draft) else FIELDS

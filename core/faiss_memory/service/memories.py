@@ -40,6 +40,7 @@ from faiss_memory.service.jobs import all_jobs
 from faiss_memory.service.overview import Overview
 from faiss_memory.service.prompts import filled
 from faiss_memory.service.selection import list_filter, search_filter
+from faiss_memory.service.stored_secrets import StoredSecrets
 from faiss_memory.service.teaming import Teaming
 from faiss_memory.service.tending.tending import Tending
 from faiss_memory.service.uses import Uses
@@ -65,8 +66,8 @@ class MemoryService(Service):
         self.team = team
         self.teaming = Teaming(team)
         self.uses = Uses(engine)
-        self._guard = Guard(settings)
-        self._before = BeforeWriting(plugins, self._guard)
+        guard = Guard(settings)
+        self._before = BeforeWriting(plugins, guard)
         self.claims = Claims(owners, lambda: [one.name for one in engine.store.projects()])
         self.vocabulary = Vocabulary(lambda: engine.store)
         self.overview = Overview(settings, engine, lambda: plugins.ask("register_stats", service=self))
@@ -78,6 +79,9 @@ class MemoryService(Service):
         self._forgetting = Forgetting(settings.limits, engine, plugins, self.vocabulary, team)
         self.importing = Importing(
             settings.limits, engine, plugins, self._before, self._notify_of, self._forgetting, team.note
+        )
+        self.secrets = StoredSecrets(
+            settings.limits, engine, guard, self._forgetting, self._notify_of, team.note
         )
         self.in_force = InForce(settings, engine, plugins, self.overview.version)
         self._stop_announced = False
@@ -377,12 +381,6 @@ class MemoryService(Service):
         self.plugins.notify("memories_changed", memories=[memory])
         answer = schema.PatchAnswer(**msgspec.structs.asdict(messages.memory(memory)))
         return messages.with_masked(answer, kinds_of(masked))
-
-    def scan(self, request: schema.ScanRequest, rights: Rights = PERSON) -> schema.ScanAnswer:
-        """Look for secrets in what is stored."""
-        projects = rights.to_read(request.project)
-        where = Filter(projects=projects, include_superseded=True)
-        return self._guard.scan(self.engine.store, where)
 
     # Forgetting.
 

@@ -97,6 +97,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return next((section for section in self.plugins.sections if type(section) is kind), kind())
 
     @property
+    def own_tokens(self) -> tuple[str, ...]:
+        """The service's own tokens, which have no shape by which they would be known as secrets."""
+        return tuple(token for token in (self.token, self.public_token) if token)
+
+    @property
     def data_folder(self) -> Path:
         """Where the memories live."""
         return (

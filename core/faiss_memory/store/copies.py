@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from faiss_memory.contracts.http import Download
 from faiss_memory.errors import MemoryNotFound, StoreError
 from faiss_memory.memory import Memory
 from faiss_memory.store.backup import archives
-from faiss_memory.store.backup.forgotten import find_forgotten
+from faiss_memory.store.backup.forgotten import every_state, find_forgotten
 from faiss_memory.store.backup.timeline import History
 from faiss_memory.store.committer import Committer
 from faiss_memory.store.fsck.trial import try_copies
@@ -112,6 +112,12 @@ class Copies(Backups):
             wanted, created = self._opened.committer.read(partial(_gone, self.folder, ids))
             found = find_forgotten(self.folder / "backups", wanted, created)
         return [found[memory_id] for memory_id in wanted if memory_id in found][:limit]
+
+    def past(self) -> Iterator[Memory]:
+        """Yield each memory in each state that a copy still holds."""
+        created = self._opened.committer.read(lambda truth: tombstones.created(truth.connection))
+        with self._files.reading():
+            yield from every_state(self.folder, created)
 
     def bring_back(self, forgotten: Forgotten, embedding: Embedding | None) -> Memory:
         """Store a memory that was forgotten, under its id."""

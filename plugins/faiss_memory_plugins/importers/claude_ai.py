@@ -16,7 +16,14 @@ from faiss_memory_plugins.importers.reading.exports import (
     looks_like,
 )
 from faiss_memory_plugins.importers.reading.sections import sections_of
-from faiss_memory_plugins.importers.reading.values import as_json, paragraphs, text_of, when
+from faiss_memory_plugins.importers.reading.values import (
+    as_json,
+    identity_of,
+    name_of,
+    paragraphs,
+    text_of,
+    when,
+)
 
 _BOLD = re.compile(r"^\*\*([^*\n]+)\*\*[ \t]*$", re.MULTILINE)
 
@@ -36,7 +43,7 @@ class ClaudeAi(Importer):
     def read(self, path: Path) -> Iterator[Record | LeftOut]:
         """Read the documents, by their names."""
         names = {
-            text_of(item.get("uuid")): text_of(item.get("name"))
+            text_of(item.get("uuid")): name_of(item.get("name"))
             for _, item in items_in(path)
             if isinstance(item, dict) and "chat_messages" not in item
         }
@@ -73,13 +80,13 @@ class ClaudeAiConversations(WrittenInConversations):
 
 
 def _remembered(item: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Record]:
-    account = text_of(item.get("account_uuid"))
+    account = identity_of(item.get("account_uuid"))
     yield from _sections(text_of(item.get("conversations_memory")), account, None)
     for uuid, text in as_json(item.get("project_memories"), {}).items():
-        yield from _sections(text_of(text), str(uuid), names.get(str(uuid)) or None)
+        yield from _sections(text_of(text), identity_of(uuid), names.get(str(uuid)) or None)
     for number, file in enumerate(as_json(item.get("memory_files"), [])):
         fields = as_json(file, {})
-        name = text_of(fields.get("path")) or text_of(fields.get("name")) or str(number)
+        name = identity_of(fields.get("path")) or identity_of(fields.get("name")) or str(number)
         yield from _sections(text_of(fields.get("content")), f"{account}/{name}", None)
 
 
@@ -90,7 +97,7 @@ def _sections(text: str, key: str, project: str | None) -> Iterator[Record]:
 
 
 def _project(item: Mapping[str, Any]) -> Iterator[Record | LeftOut]:
-    name, uuid = text_of(item.get("name")), text_of(item.get("uuid"))
+    name, uuid = name_of(item.get("name")), identity_of(item.get("uuid"))
     told = text_of(item.get("prompt_template"))
     if told:
         yield Record(
@@ -103,8 +110,8 @@ def _project(item: Mapping[str, Any]) -> Iterator[Record | LeftOut]:
         )
     for number, document in enumerate(as_json(item.get("docs"), [])):
         fields = as_json(document, {})
-        text, title = text_of(fields.get("content")), text_of(fields.get("filename"))
-        key = f"{uuid}/{text_of(fields.get('uuid')) or number}"
+        text, title = text_of(fields.get("content")), name_of(fields.get("filename"))
+        key = f"{uuid}/{identity_of(fields.get('uuid')) or number}"
         yield (
             Record(
                 key=key,

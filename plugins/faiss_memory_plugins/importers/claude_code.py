@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from faiss_memory_plugins.importers.reading.values import text_of, words
 _INDEX = "MEMORY.md"
 _MOST_LINES = 50
 """Lines of a session's log that are looked at for the folder in which it was."""
+_LONGEST_PATH = 4096
+_MOST_OF_A_LINE = 1 << 20
 _LONGEST_CUE = 200
 
 
@@ -89,7 +92,7 @@ def _project(folder: Path) -> str | None:
     for log in sorted(folder.glob("*.jsonl")):
         try:
             with open_file(located(log)) as file:
-                lines = [line for _, line in zip(range(_MOST_LINES), file, strict=False)]
+                lines = [file.readline(_MOST_OF_A_LINE) for _ in range(_MOST_LINES)]
         except OSError:
             continue
         for line in lines:
@@ -98,7 +101,7 @@ def _project(folder: Path) -> str | None:
             except (ValueError, RecursionError):
                 continue
             where = text_of(said.get("cwd")) if isinstance(said, dict) else ""
-            if where:
+            if os.path.isabs(where) and len(where) <= _LONGEST_PATH and where.isprintable():
                 found = project_of(Path(where))
                 return found if found != "default" else None
     return None

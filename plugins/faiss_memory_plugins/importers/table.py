@@ -53,25 +53,29 @@ class Table(Importer):
             lines = (line.replace("\0", "") for line in text)
             head = next(lines, "")
             separator = max(_SEPARATORS, key=head.count)
-            reader = csv.DictReader(chain([head], lines), delimiter=separator)
-            if "text" not in (reader.fieldnames or ()):
-                raise InvalidRequest(f"{path} has no column `text`", "path")
+            reader = csv.reader(chain([head], lines), delimiter=separator)
             number = 0
             try:
-                for number, row in enumerate(reader, 1):
-                    yield _record(row, number)
+                names = next(reader, [])
+                if "text" not in names:
+                    raise InvalidRequest(f"{path} has no column `text`", "path")
+                if any(map(is_garbled, names)):
+                    raise InvalidRequest(
+                        f"the heading of {path} is not UTF-8; save the file as UTF-8", "path"
+                    )
+                for number, cells in enumerate(filter(None, reader), 1):
+                    yield _record(dict(zip(names, cells, strict=False)), number)
             except csv.Error as error:
                 yield LeftOut(f"row {number + 1}", f"from here on it is no table ({error})")
 
 
-def _plain(cell: str | list[str]) -> str:
+def _plain(cell: str) -> str:
     """Take away what keeps a spreadsheet from calculating."""
-    written = cell if isinstance(cell, str) else ", ".join(cell)
-    return written[1:] if _GUARDED.match(written) else written
+    return cell[1:] if _GUARDED.match(cell) else cell
 
 
-def _record(cells: Mapping[str, str | list[str]], number: int) -> Record | LeftOut:
-    if any(is_garbled(str(cell)) for cell in cells.values()):
+def _record(cells: Mapping[str, str], number: int) -> Record | LeftOut:
+    if any(map(is_garbled, cells.values())):
         return LeftOut(f"row {number}", NOT_UTF8)
     row = {name: _plain(cell) for name, cell in cells.items() if name and cell}
     if not row.get("text", "").strip():

@@ -8,8 +8,11 @@ Low-bandwidth Network File System", 2001): the line decides, and not how many ot
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
+
+from faiss_memory import outside_secrets
 
 MOST = 700
 """Characters of a part, its headings not counted: what one passage holds, so that its vector knows the headings too."""
@@ -28,10 +31,22 @@ class Span(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """What is never cut: a line, or a piece of a line that is too long to be kept whole."""
+    """What is never cut: a line, a piece of a line that is too long to be kept whole, or lines with a secret in them.
 
-    line: int
+    (Half a secret has no shape, and would be stored.)
+    """
+
+    first: int
+    last: int
     text: str
+    rank: int
+
+
+class _Start(NamedTuple):
+    """Where a line begins, or a piece of one: its place in the text, the number of its line, and its rank."""
+
+    place: int
+    line: int
     rank: int
 
 
@@ -41,11 +56,7 @@ def cut(lines: Sequence[str], ranks: Sequence[int], first: int) -> list[Span]:
     `ranks` say of each line how well a span may begin there. Blank lines around a span are left out, and spans of
     nothing else with them.
     """
-    units = [
-        unit
-        for number, (line, rank) in enumerate(zip(lines, ranks, strict=True), first)
-        for unit in _units(number, line, rank)
-    ]
+    units = _units(lines, ranks, first)
     spans, at = [], 0
     while at < len(units):
         size = _next_size(units[at : at + MOST + 2])  # a unit is at least a character
@@ -54,20 +65,35 @@ def cut(lines: Sequence[str], ranks: Sequence[int], first: int) -> list[Span]:
     return spans
 
 
-def _units(number: int, line: str, rank: int) -> list[_Unit]:
-    if len(line) <= MOST:
-        return [_Unit(number, line + "\n", rank)]
-    pieces, at = [], 0
-    while len(line) - at > MOST:
-        least, most = at + LEAST, at + MOST
-        # At the end of a sentence, of a word, or wherever there is neither.
-        end = next((place for mark in (". ", " ") if (place := line.rfind(mark, least, most) + 1)), most)
-        pieces.append(line[at:end])
-        at = end
+def _units(lines: Sequence[str], ranks: Sequence[int], first: int) -> list[_Unit]:
+    text = "".join(f"{line}\n" for line in lines)
+    starts = list(_starts(lines, ranks, first))
+    kept: Sequence[int] = range(len(starts))
+    if len(text) > MOST:
+        outside = frozenset(outside_secrets(text, [start.place for start in starts]))
+        kept = [number for number, start in enumerate(starts) if start.place in outside]
     return [
-        _Unit(number, piece, INSIDE_A_LINE if n else rank)
-        for n, piece in enumerate([*pieces, line[at:] + "\n"])
+        _Unit(
+            starts[this].line,
+            starts[following - 1].line,
+            text[starts[this].place : starts[following].place if following < len(starts) else len(text)],
+            starts[this].rank,
+        )
+        for this, following in pairwise([*kept, len(starts)])
     ]
+
+
+def _starts(lines: Sequence[str], ranks: Sequence[int], first: int) -> Iterator[_Start]:
+    begin = 0
+    for number, (line, rank) in enumerate(zip(lines, ranks, strict=True), first):
+        yield _Start(begin, number, rank)
+        at = 0
+        while len(line) - at > MOST:
+            least, most = at + LEAST, at + MOST
+            # At the end of a sentence, of a word, or wherever there is neither.
+            at = next((place for mark in (". ", " ") if (place := line.rfind(mark, least, most) + 1)), most)
+            yield _Start(begin + at, number, INSIDE_A_LINE)
+        begin += len(line) + 1
 
 
 def _next_size(units: Sequence[_Unit]) -> int:
@@ -90,4 +116,4 @@ def _span(units: Sequence[_Unit]) -> list[Span]:
         return []
     first, last = telling[0], telling[-1]
     text = "".join(unit.text for unit in units[first : last + 1])
-    return [Span(units[first].line, units[last].line, text.rstrip())]
+    return [Span(units[first].first, units[last].last, text.rstrip())]

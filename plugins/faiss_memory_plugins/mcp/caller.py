@@ -22,10 +22,13 @@ from faiss_memory import (
     Rights,
     SearchRequest,
     Service,
+    beginning,
     convert,
 )
 
 M = TypeVar("M")
+
+_MOST_OF_A_NAME = 64
 
 TEXT_ALONE = ("claude-code", "codex-mcp-client", "copilot-cli")
 """Clients, as they call themselves, that would hand the structure of an answer to their model, or both of its forms."""
@@ -101,7 +104,7 @@ def client_of(environ: Mapping[str, Any], body: bytes) -> str:
         message = decode(body, type=_Message)
         if message.params and message.params.meta and message.params.meta.client:
             name = message.params.meta.client.name
-    return re.sub(r"[^\w.+ -]", "", name)[:64].strip()
+    return beginning(re.sub(r"[^\w.+ -]", "", name), _MOST_OF_A_NAME).strip()
 
 
 def caller_of(environ: Mapping[str, Any], body: bytes, service: Service) -> Caller:

@@ -100,7 +100,8 @@ class Recall:
         with self._opening:
             if self._opened is None:
                 database = Database(self._service.settings.data_folder / "recall.db")
-                self._opened = _Kept(database, Sessions(database), RecallLog(database, self._settings.log))
+                log = RecallLog(database, self._settings.log, self._service.settings.own_tokens)
+                self._opened = _Kept(database, Sessions(database), log)
             return self._opened
 
     def answer(

@@ -23,9 +23,10 @@ Only = Literal["nothing", "shown"]
 class RecallLog:
     """Reads and writes it; whoever calls holds the lock of the database."""
 
-    def __init__(self, database: Database, most: int) -> None:
+    def __init__(self, database: Database, most: int, own_tokens: Collection[str] = ()) -> None:
         self._database = database
         self._most = most
+        self._own = own_tokens
         self._cut()
 
     def note(self, entry: RecallLogEntry) -> None:
@@ -33,7 +34,7 @@ class RecallLog:
         if not self._most:
             return
         row = (
-            time.time(), entry.assistant, entry.project, entry.event, _kept(entry.prompt), _json(entry.shown),
+            time.time(), entry.assistant, entry.project, entry.event, self._kept(entry.prompt), _json(entry.shown),
             _json(entry.withheld[:MOST_WITHHELD]), entry.nothing, entry.took_ms, entry.late,
         )  # fmt: skip
         self._database.write(f"INSERT INTO log VALUES (NULL, {', '.join('?' * len(row))})", [row])
@@ -86,10 +87,9 @@ class RecallLog:
                 gone.append((row,))
         self._database.write("DELETE FROM log WHERE id = ?", gone)
 
-
-def _kept(prompt: str) -> str:
-    # (What is no text in UTF-8 could not be written.)
-    return masked(prompt)[:LONGEST_PROMPT].encode("utf-8", "replace").decode()
+    def _kept(self, prompt: str) -> str:
+        # (What is no text in UTF-8 could not be written.)
+        return masked(prompt, self._own)[:LONGEST_PROMPT].encode("utf-8", "replace").decode()
 
 
 def _json(memories: Sequence[LoggedMemory]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faiss_memory import InvalidRequest, PatchRequest, Rights, Service
+from faiss_memory import InvalidRequest, PatchRequest, Rights, Service, masked
 from faiss_memory_plugins.recall.choosing import PINNED
 from faiss_memory_plugins.recall.finding import NOT_FOR, phrase_of, phrases_of
 from faiss_memory_plugins.recall.messages import NeverAnswer, NeverRequest, PinAnswer, PinRequest
@@ -24,7 +24,7 @@ def pin(service: Service, request: PinRequest, rights: Rights) -> PinAnswer:
 def never(service: Service, request: NeverRequest, rights: Rights) -> NeverAnswer:
     """Keep a prompt that a memory is not for, or forget it. Raises MemoryNotFound, and InvalidRequest for no prompt."""
     memory = service.get(request.id, rights)
-    phrase = phrase_of(prompt_parts(request.prompt))
+    phrase = phrase_of(prompt_parts(masked(request.prompt, service.settings.own_tokens)))
     if not phrase:
         raise InvalidRequest(f"`prompt` asks nothing: {why_nothing(request.prompt)}", "prompt")
     had = phrases_of(memory.metadata)

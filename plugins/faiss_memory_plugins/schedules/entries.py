@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -11,12 +11,8 @@ from msgspec import Meta, Struct, structs
 
 from faiss_memory import (
     InvalidRequest,
+    KeptList,
     Settings,
-    StoreError,
-    decode_strictly,
-    located,
-    read_file,
-    write_file,
 )
 from faiss_memory_plugins.schedules.messages import LastRun, Name
 from faiss_memory_plugins.schedules.settings import SchedulesSettings
@@ -81,57 +77,24 @@ def merged(
     return found, left
 
 
-class EntryList:
-    """The file that holds them, which goes along with backups.
-
-    Raises StoreError where it cannot be read or written.
-    """
+class EntryList(KeptList[Entry]):
+    """The file that holds them."""
 
     name = FILE
+    called = "the list of schedules"
+    kind = Annotated[list[Entry], Meta(max_length=MOST)]
 
     def __init__(self, settings: Settings) -> None:
-        self._path = settings.data_folder / FILE
+        super().__init__(settings.data_folder)
         self._zone = settings.of(SchedulesSettings).zone
-        self.keeper: Callable[[Sequence[Entry], bool], Sequence[str]] | None = None
-        """Who takes over what is restored, as soon as somebody keeps the time."""
 
-    def check(self, content: bytes) -> None:
-        """Raise ValueError for what is no list of schedules."""
-        self._read(content)
-
-    def take_over(self, content: bytes, *, is_own: bool) -> Sequence[str]:
+    def merged(self, restored: Sequence[Entry], *, is_own: bool) -> tuple[list[Entry], list[str]]:
         """Go on with restored schedules beside those that are there."""
-        restored = self._read(content)
-        if self.keeper is not None:
-            return self.keeper(restored, is_own)
         present = {entry.name: entry for entry in self.load()}
         found, left = merged(present, restored, datetime.now(UTC), self._zone, is_own=is_own)
-        self.save([*found.values()])
-        return left
+        return [*found.values()], left
 
-    @staticmethod
-    def _read(content: bytes) -> list[Entry]:
-        entries: list[Entry] = decode_strictly(content, Annotated[list[Entry], Meta(max_length=MOST)])
-        if len({entry.name for entry in entries}) < len(entries):
+    def check_items(self, items: Sequence[Entry]) -> None:
+        """Raise ValueError for two of one name."""
+        if len({entry.name for entry in items}) < len(items):
             raise ValueError("it gives two schedules one name")
-        return entries
-
-    def load(self) -> list[Entry]:
-        """Return what is scheduled."""
-        try:
-            return self._read(read_file(located(self._path)))
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{self._path}, the list of schedules, cannot be read ({error}). Remove it and add them again"
-            ) from error
-
-    def save(self, entries: Sequence[Entry]) -> None:
-        """Write what is scheduled, durably."""
-        try:
-            write_file(located(self._path), msgspec.json.format(msgspec.json.encode(entries)), private=True)
-        except OSError as error:
-            raise StoreError(
-                f"{self._path}, the list of schedules, cannot be written ({error.strerror or error})"
-            ) from error

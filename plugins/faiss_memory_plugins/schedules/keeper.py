@@ -93,7 +93,7 @@ class Keeper:
                 if self._due(entry) <= now:
                     late = random.uniform(0, self._settings.late_seconds)
                     self._not_before[name] = now + timedelta(seconds=late)
-            self._list.keeper = self._take_over
+            self._list.in_use = self._take_over
             self._begin()
 
     def _take_over(self, restored: Sequence[Entry], is_own: bool) -> Sequence[str]:

@@ -126,10 +126,9 @@ def _below(source: str, top: Path) -> str | None:
 
 def _secrets(memory: Memory) -> str:
     """Return of which kinds the secrets in a memory are, and where they stand; an empty text if there are none."""
-    settings = load_settings()
-    told = []
+    own, told = load_settings().own_tokens, []
     for name in _FIELDS:
-        masker = Masker((settings.token, settings.public_token))
+        masker = Masker(own)
         masker.value(getattr(memory, name))
         if masker.kinds:
             told.append(f"{' and '.join(sorted(masker.kinds))} in its {name}")

@@ -23,6 +23,9 @@ from faiss_memory.settings import Settings
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 MOST_CLOCK_SECONDS = 60
 
+MOST_SCANNED = 20_000
+"""Memories that are looked through for secrets: about a second's work."""
+
 
 def check_service(client: Client, settings: Settings) -> tuple[Findings, Mapping[str, Any] | None]:
     """Look at everything that all assistants need; gives the stats too, None if the service is of no use."""
@@ -38,6 +41,7 @@ def check_service(client: Client, settings: Settings) -> tuple[Findings, Mapping
         found.ok("token", "is accepted" if settings.token else "none is asked for on this machine")
         _check_model(found, stats)
         _check_surroundings(found, client, stats)
+        _check_stored_secrets(found, Client(asking), stats)
     _check_port(found, client, settings)
     _check_proxy(found, client)
     _check_others(found, settings)
@@ -205,6 +209,25 @@ def _check_secrets(found: Findings, settings: Settings) -> None:
             "what looks like a key or a password is stored as it is (secrets: off)",
             "Set secrets: mask, and start the service again; `faiss-memory scan` says what is stored already",
         )
+
+
+def _check_stored_secrets(found: Findings, client: Client, stats: Mapping[str, Any]) -> None:
+    """Say how many memories hold secrets, where looking does not take long."""
+    if stats["total_memories"] > MOST_SCANNED:
+        return
+    try:
+        count = client.call("POST", "/scan", {}, patient=False)["count"]
+    except CommandFailed as error:
+        found.note("stored secrets", error.message)
+        return
+    if count:
+        found.note(
+            "stored secrets",
+            f"memories that hold what looks like a key or a password: {count:,}",
+            "Look which: faiss-memory scan; and mask them in every file: faiss-memory scan --mask",
+        )
+    else:
+        found.ok("stored secrets", "no memory holds what looks like a key or a password")
 
 
 def _check_packages(found: Findings) -> None:

@@ -88,11 +88,12 @@ def _report(session: Session, answer: Mapping[str, Any]) -> None:
     for name in answer["removed"]:
         session.out.remark(f"{name} could not be read, and was removed")
     if "proof" in answer:
-        _show_proof(session, answer["proof"])
+        show_proof(session, answer["proof"])
     name_missing(session, answer["missing"])
 
 
-def _show_proof(session: Session, proof: Mapping[str, Any]) -> None:
+def show_proof(session: Session, proof: Mapping[str, Any]) -> None:
+    """Tell what a search of every file for what was purged has found."""
     from faiss_memory.cli.writing import counted, size
 
     files, texts = counted(proof["files_searched"], "file", "files"), counted(proof["texts"], "text", "texts")

@@ -1,4 +1,4 @@
-"""What was forgotten, found again: the bases and the log hold each memory as it was."""
+"""What is past, found again: the bases and the log hold each memory as it was, forgotten ones too."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ log = logging.getLogger("faiss_memory.store")
 
 _NAMES = MEMORY_COLUMNS.split(", ")
 _UID = _NAMES.index("uid")
+_UNREADABLE = (OSError, sqlite3.Error, msgspec.MsgspecError, ValueError, TypeError)
 _NAMED = re.compile(rb'\["(?:memory|forget|origin)",(\d+),')
 """Where a line of the log may name a memory: records are long, and few are worth decoding."""
 
@@ -56,10 +57,7 @@ class _Search:
     found: dict[int, _Held] = field(default_factory=dict)
 
     def look_into_base(self, path: Path) -> None:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-        ) as connection:
-            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        with closing(_opened(path)) as connection:
             seq = int(connection.execute("SELECT value FROM state WHERE key = 'seq'").fetchone()[0])
             for memory_id, uid in self.wanted.items():
                 row = _row(connection, memory_id, self.created)
@@ -82,13 +80,7 @@ class _Search:
                 case PutMemory() if operation.id in self.wanted:
                     uid = operation.uid or derived_uid(self.created, operation.id)
                     if uid == self.wanted[operation.id]:
-                        crc = identity_checksum(operation.id, uid, operation.by, operation.actor)
-                        state = (operation.revision or 1, operation.changed, operation.older)
-                        row = (
-                            *(operation.id, *operation.columns, operation.crc, uid, operation.by, crc),
-                            *(operation.cues, operation.ends, *state, checksum(*state), operation.actor),
-                        )
-                        self._meet(record.seq, row)
+                        self._meet(record.seq, _row_of(operation, uid))
                 case PutOrigin() if operation.memory in self.wanted:
                     origin = Origin(operation.file, operation.place, operation.text, operation.details)
                     self._meet_origin(record.seq, operation.memory, origin)
@@ -110,21 +102,42 @@ class _Search:
             held.origin = seq, origin
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return connection
+
+
 def _row(connection: sqlite3.Connection, memory_id: int, created: int) -> tuple[Any, ...] | None:
-    """Read a row as it is written today, also of a base whose tables are older."""
+    return next(_rows(connection, created, "WHERE id = ?", memory_id), None)
+
+
+def _rows(
+    connection: sqlite3.Connection, created: int, where: str = "", *values: object
+) -> Iterator[tuple[Any, ...]]:
+    """Read rows as they are written today, also of a base whose tables are older."""
     there = {row[1] for row in connection.execute("PRAGMA table_info(memories)")}
     names = [name for name in _NAMES if name in there]
-    row = connection.execute(f"SELECT {', '.join(names)} FROM memories WHERE id = ?", (memory_id,)).fetchone()
-    if row is None:
-        return None
-    uid = derived_uid(created, memory_id)
-    lacking = {
-        **{"uid": uid, "written_by": None, "uid_crc": checksum(memory_id, uid, None), "cues": NO_CUES},
-        **{"valid_until": None, "revision": 1, "changed": None, "older": None},
-        **{"state_crc": checksum(1, None, None), "actor": None},
-    }
-    found = lacking | dict(zip(names, row, strict=True))
-    return tuple(found[name] for name in _NAMES)
+    for row in connection.execute(f"SELECT {', '.join(names)} FROM memories {where}", values):
+        found = dict(zip(names, row, strict=True))
+        uid = derived_uid(created, found["id"])
+        lacking = {
+            **{"uid": uid, "written_by": None, "uid_crc": checksum(found["id"], uid, None), "cues": NO_CUES},
+            **{"valid_until": None, "revision": 1, "changed": None, "older": None},
+            **{"state_crc": checksum(1, None, None), "actor": None},
+        }
+        found = lacking | found
+        yield tuple(found[name] for name in _NAMES)
+
+
+def _row_of(operation: PutMemory, uid: str) -> tuple[Any, ...]:
+    """Return what an operation writes as such a row."""
+    crc = identity_checksum(operation.id, uid, operation.by, operation.actor)
+    state = (operation.revision or 1, operation.changed, operation.older)
+    return (
+        *(operation.id, *operation.columns, operation.crc, uid, operation.by, crc),
+        *(operation.cues, operation.ends, *state, checksum(*state), operation.actor),
+    )
 
 
 def find_forgotten(backups: Path, wanted: Mapping[int, str], created: int) -> dict[int, Forgotten]:
@@ -141,7 +154,7 @@ def find_forgotten(backups: Path, wanted: Mapping[int, str], created: int) -> di
                 search.look_into_log(path)
         except FileNotFoundError:
             continue  # a newer one has taken its place
-        except (OSError, sqlite3.Error, msgspec.MsgspecError, ValueError, TypeError) as error:
+        except _UNREADABLE as error:
             log.warning("%s cannot be searched for what was forgotten: %s", path, error)
     return {
         memory_id: Forgotten(
@@ -152,6 +165,38 @@ def find_forgotten(backups: Path, wanted: Mapping[int, str], created: int) -> di
         for memory_id, held in search.found.items()
         if held.memory is not None
     }
+
+
+def every_state(data: Path, created: int) -> Iterator[Memory]:
+    """Yield each memory in each state that a backup, the log or what a restore has set aside holds; some repeatedly.
+
+    What cannot be read is passed over, and logged.
+    """
+    parts = ("-wal", "-shm", "-journal")
+    aside = (path for path in sorted(data.glob("memory.db.*")) if not path.name.endswith(parts))
+    for path in (*_files(data / "backups"), *aside):
+        try:
+            for row in _states(path, created):
+                try:
+                    yield from_row(row)
+                except StoreCorrupt as error:
+                    log.warning("passed over: %s", error)
+        except FileNotFoundError:
+            continue  # a newer one has taken its place
+        except _UNREADABLE as error:
+            log.warning("%s cannot be looked through: %s", path, error)
+
+
+def _states(path: Path, created: int) -> Iterator[tuple[Any, ...]]:
+    if path.suffix != ".jsonl":
+        with closing(_opened(path)) as connection:
+            yield from _rows(connection, created)
+        return
+    for _, line in read_lines(path):
+        if b'["memory",' in line:
+            for operation in decode_record(line[9:-1]).operations:
+                if isinstance(operation, PutMemory):
+                    yield _row_of(operation, operation.uid or derived_uid(created, operation.id))
 
 
 def _files(backups: Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from faiss_memory import Importer, LeftOut, Record, located, open_file
 from faiss_memory_plugins.importers.reading.json_items import items_of
-from faiss_memory_plugins.importers.reading.values import as_json, text_of, when
+from faiss_memory_plugins.importers.reading.values import as_json, identity_of, name_of, when
 
 _DEPTHS = ("*.json", "*/*.json", "*.zip")
 _DOCUMENT = re.compile(
@@ -54,11 +54,11 @@ class WrittenInConversations(Importer):
                 yield LeftOut(f"{document}, {item.key}", item.reason)
                 continue
             conversation = as_json(item, {})
-            title = text_of(conversation.get(self.title_field))
+            title = name_of(conversation.get(self.title_field))
             for key, text, time in self.written(conversation):
                 if text:
                     yield Record(
-                        key=text_of(key) or json.dumps([title, text]),
+                        key=identity_of(key) or json.dumps([title, text]),
                         text=text,
                         source=title,
                         tags=("conversation",),

@@ -24,13 +24,27 @@ def files_in(
 
     No link is followed. A folder whose name begins with a dot is entered only if its path is `hidden`.
     """
-    for place, folders, names in os.walk(folder):
-        above = Path(place).relative_to(folder).as_posix()
-        inner = "" if above == "." else f"{above}/"
-        folders[:] = sorted(
-            name for name in folders if name[:1] != "." or (hidden is not None and hidden(f"{inner}{name}"))
-        )
-        yield from (Path(place, name) for name in sorted(names) if wanted(f"{inner}{name}"))
+    waiting = [""]  # (os.walk would call itself for each folder inside another)
+    while waiting:
+        inner = waiting.pop()
+        names, folders = _held(os.path.join(folder, inner))
+        yield from (Path(folder, f"{inner}{name}") for name in names if wanted(f"{inner}{name}"))
+        waiting += [
+            f"{inner}{name}/"
+            for name in reversed(folders)
+            if name[:1] != "." or (hidden is not None and hidden(f"{inner}{name}"))
+        ]
+
+
+def _held(place: str) -> tuple[list[str], list[str]]:
+    """Return the names of the files in a folder, and those of the folders without links; none if it is unreadable."""
+    try:
+        with os.scandir(place) as found:
+            entries = sorted(found, key=lambda one: one.name)
+    except OSError:
+        return [], []
+    folders = [one.name for one in entries if one.is_dir(follow_symlinks=False)]
+    return [one.name for one in entries if not os.path.isdir(one.path)], folders
 
 
 def read_each(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
+
+from faiss_memory import beginning
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 1e11
@@ -15,6 +18,7 @@ _MILLISECONDS_FROM = 1e11
 MOST_OF_A_NAME = 1000
 """Characters of what many memories are to name; a longer name would be as much again in each of them."""
 MOST_VALUES = 10_000
+_MOST_OF_A_WORD = 128
 _MOST_BITS = 1024
 
 
@@ -31,13 +35,22 @@ def name_of(value: Any) -> str:
     return name if len(name) <= MOST_OF_A_NAME else ""
 
 
+def identity_of(value: Any) -> str:
+    """Return by what something is known, in few characters however long it is; empty for what is no text."""
+    text = text_of(value)
+    if len(text) <= MOST_OF_A_NAME:
+        return text
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def words(value: Any) -> tuple[str, ...]:
     """Return a list of words, written as a list, as JSON, or with commas between; each once, and none empty."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         listed = as_json(value, [None])
         value = value if listed == [None] else listed
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
-    found = (str(part).strip()[:128].strip() for part in parts if isinstance(part, str | int | float))
+    texts = (str(part).strip() for part in parts if isinstance(part, str | int | float))
+    found = (beginning(text, _MOST_OF_A_WORD).strip() for text in texts)
     return tuple(dict.fromkeys(part for part in found if part))
 
 
@@ -95,9 +108,10 @@ def when(value: Any, zone: tzinfo | None = UTC) -> datetime | None:
         if not isinstance(value, str) or not value.strip():
             return None
         time = datetime.fromisoformat(value.strip())
-        if time.tzinfo is not None:
-            return time
-        return time.astimezone() if zone is None else time.replace(tzinfo=zone)
+        if time.tzinfo is None:
+            time = time.astimezone() if zone is None else time.replace(tzinfo=zone)
+        time.astimezone(UTC)  # which the last hours of the year 9999 cannot become
+        return time
     except (ValueError, OverflowError, OSError):
         return None
 

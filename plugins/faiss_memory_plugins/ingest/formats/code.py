@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from faiss_memory import beginning
 from faiss_memory_plugins.ingest.cutting import ANY_LINE, Span, cut
 from faiss_memory_plugins.ingest.parts import Document, Part
 
@@ -16,6 +17,7 @@ _DEEPEST = 3
 """Levels of indentation that are told apart."""
 _MOST_AROUND = 8
 """Definitions around a part that it is given with."""
+_MOST_OF_A_DEFINITION = 200
 _DEFINITION = re.compile(
     r"\s*(?:(?:export|default|declare|public|private|protected|internal|static|final|abstract|async|pub(?:\([^)]*\))?"
     r"|unsafe|extern|inline|const|override|open|sealed|data|suspend|virtual|partial)\s+)*"
@@ -54,7 +56,7 @@ def _around(lines: Sequence[str], indents: Sequence[int], spans: Iterable[Span])
                 open_.pop()
             around = [shown for _, shown in open_[-_MOST_AROUND:]]
             if _DEFINITION.match(line):
-                open_.append((indent, line.rstrip()[:200]))
+                open_.append((indent, beginning(line.rstrip(), _MOST_OF_A_DEFINITION)))
         at = span.first
         yield around
 

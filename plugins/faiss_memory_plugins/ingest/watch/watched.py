@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct, structs
 
 from faiss_memory import (
     SHARED_FOLDER,
+    KeptList,
     ProjectName,
     Settings,
-    StoreError,
-    decode_strictly,
-    located,
-    read_file,
-    write_file,
 )
 from faiss_memory_plugins.ingest.settings import IngestSettings
 from faiss_memory_plugins.ingest.sources import Roots
@@ -77,63 +72,28 @@ def _reason_against(path: str, roots: Roots, *, is_own: bool) -> str:
     return ""
 
 
-class WatchedList:
-    """The file that holds them, which goes along with backups.
-
-    Raises StoreError where it cannot be read or written.
-    """
+class WatchedList(KeptList[Watched]):
+    """The file that holds them."""
 
     name = FILE
+    called = "the list of watched folders"
+    kind = list[Watched]
 
     def __init__(self, settings: Settings) -> None:
-        self._path = settings.data_folder / FILE
+        super().__init__(settings.data_folder)
         self._settings = settings
-        self.watches: Callable[[Sequence[Watched], bool], Sequence[str]] | None = None
-        """Who takes over what is restored, as soon as somebody watches."""
 
     @property
     def roots(self) -> Roots:
         """The folders that may be read, their links as they are now."""
         return Roots.of(self._settings.of(IngestSettings).roots)
 
-    def check(self, content: bytes) -> None:
-        """Raise ValueError for what is no list of watched folders."""
-        self._read(content)
-
-    def take_over(self, content: bytes, *, is_own: bool) -> Sequence[str]:
+    def merged(self, restored: Sequence[Watched], *, is_own: bool) -> tuple[list[Watched], list[str]]:
         """Watch what a restored backup says beside what is watched."""
-        restored = self._read(content)
-        if self.watches is not None:
-            return self.watches(restored, is_own)
-        found, left = merged(self.load(), restored, self.roots, is_own=is_own)
-        self.save(found)
-        return left
+        return merged(self.load(), restored, self.roots, is_own=is_own)
 
-    @staticmethod
-    def _read(content: bytes) -> list[Watched]:
-        found: list[Watched] = decode_strictly(content, list[Watched])
-        for each in found:
+    def check_items(self, items: Sequence[Watched]) -> None:
+        """Raise ValueError for a path that nobody has resolved."""
+        for each in items:
             if not os.path.isabs(each.path) or "\0" in each.path:
                 raise ValueError(f"{each.path[:200]!r} is no absolute path")
-        return found
-
-    def load(self) -> list[Watched]:
-        """Return what is watched."""
-        try:
-            return self._read(read_file(located(self._path)))
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{self._path}, the list of watched folders, cannot be read ({error}). Remove it and add them again"
-            ) from error
-
-    def save(self, watched: Sequence[Watched]) -> None:
-        """Write what is watched, durably."""
-        try:
-            write_file(located(self._path), msgspec.json.format(msgspec.json.encode(watched)), private=True)
-        except OSError as error:
-            raise StoreError(
-                f"{self._path}, the list of watched folders, cannot be written ({error.strerror or error}). Nothing "
-                "was changed"
-            ) from error

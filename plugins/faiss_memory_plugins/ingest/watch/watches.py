@@ -54,7 +54,7 @@ class Watches:
             self._watchers = [self._watcher(each) for each in watched]
             for watcher in self._watchers:
                 watcher.start()
-            self._list.watches = self._take_over
+            self._list.in_use = self._take_over
 
     def _take_over(self, restored: Sequence[Watched], is_own: bool) -> Sequence[str]:
         with self._lock:
