@@ -135,6 +135,17 @@ def test_a_turn_is_found_by_the_words_of_those_beside_it(project):
     assert found[:2] == turns[:2]
 
 
+def test_a_long_memory_about_something_comes_before_a_short_one_that_mentions_it(project):
+    passing = [f"The {place} has a boiler and {thing}" for place, thing in
+               (("cellar", "wine"), ("attic", "tapes"), ("kitchen", "a sink"), ("garage", "tools"))]  # fmt: skip
+    steps = ["Bleed the boiler first", "Then check that the pressure of the boiler is right", "Wait for ten minutes",
+             "The boiler hums while it fills", "A boiler that is silent has no power"]  # fmt: skip
+    chapter = ". ".join(2 * steps)
+    project.add(*passing, chapter, *NOTES)
+    assert project.first("boiler", mode="keyword") == chapter
+    assert project.first("boiler in the cellar", mode="keyword") == passing[0]
+
+
 def test_of_two_values_the_newer_one_is_first(project):
     old, new = "The staging database runs on port 8080", "The staging database runs on port 8081"
     project.add(old, timestamp="2026-01-02T12:00:00Z")

@@ -165,8 +165,8 @@ if TYPE_CHECKING:
         TeamTables as TeamTables,
     )
     from faiss_memory.contracts.weighing import (
-        BM25_B as BM25_B,
         BM25_K1 as BM25_K1,
+        LENGTH_POWER as LENGTH_POWER,
         MOST_QUERY_TERMS as MOST_QUERY_TERMS,
         NO_SEQUENCE as NO_SEQUENCE,
         borrowed_share as borrowed_share,

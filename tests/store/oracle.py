@@ -263,7 +263,7 @@ def bm25(
     texts: dict[int, Terms],
     follow: dict[int, list[int]],
     k1: float = 1.2,
-    b: float = 1.0,
+    power: float = 0.75,
 ) -> dict[int, float]:
     share = {key: 0.5 * 30 / (30 + terms.length) for key, terms in texts.items()}
     lengths = {
@@ -279,7 +279,7 @@ def bm25(
             borrowed = sum(texts[other].counts[term] for other in follow[key])
             count = terms.counts[term] + share[key] * borrowed
             if count:
-                part = count * (k1 + 1) / (count + k1 * (1 - b + b * lengths[key] / max(mean, 1.0)))
+                part = count * (k1 + 1) / (count + k1 * (lengths[key] / max(mean, 1.0)) ** power)
                 scores[key] = scores.get(key, 0.0) + weight * idf * part
     return scores
 

@@ -1,8 +1,9 @@
 """What a search by words counts, whichever store keeps the words: so that every store ranks alike.
 
 BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with Lucene's idf,
-which is never negative: ln(1 + (n - h + ½) / (h + ½)) of n memories of a project, of which h hold the term. A short
-memory of a session or a file borrows its neighbours' words: it is understood only beside them (docs/ranking.md).
+which is never negative: ln(1 + (n - h + ½) / (h + ½)) of n memories of a project, of which h hold the term. Where it
+divides by a text's length, as 1 - b + b · length / average, here is (length / average) to the power of LENGTH_POWER. A
+short memory of a session or a file borrows its neighbours' words: it is understood only beside them (docs/ranking.md).
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import TypeVar
 from faiss_memory.memory import Memory
 
 BM25_K1 = 1.2
-BM25_B = 1.0
-"""Full normalisation: memories are one line or a hundred, and a long one must not win by its length alone."""
+LENGTH_POWER = 0.75
+"""A long memory must not win by its length alone. But a long one is long for two reasons: it uses more words for the
+same, or speaks of more; and it is no less about one thing for speaking of another. So it is divided by less than its
+length; measured in docs/ranking.md."""
 MOST_QUERY_TERMS = 256
 """Of an overlong query only so many count, the rarest."""
 NO_SEQUENCE = 0

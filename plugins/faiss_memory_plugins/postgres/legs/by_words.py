@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import log
 from typing import NamedTuple
 
-from faiss_memory import BM25_B, BM25_K1, MOST_QUERY_TERMS, Ranking, analyze_query
+from faiss_memory import BM25_K1, LENGTH_POWER, MOST_QUERY_TERMS, Ranking, analyze_query
 from faiss_memory_plugins.postgres.database import Row, Transaction
 from faiss_memory_plugins.postgres.filters import Condition
 from faiss_memory_plugins.postgres.legs.counting import Counts, Size
@@ -48,7 +48,7 @@ with asked as materialized (
 ), scored as materialized (
     select p.project, p.memory, coalesce(sum(q.idf) filter (where p.often > 0), 0) as says,
            sum(q.idf * abs(p.often) * {BM25_K1 + 1} / (abs(p.often) + {BM25_K1} *
-               ({1 - BM25_B} + {BM25_B} * p.length / q.average)))::real as score
+               power(p.length / q.average, {LENGTH_POWER})))::real as score
     from asked q cross join lateral (
         select * from $.posting p where p.project = q.project and p.term = q.term {{among}} offset 0) p
     group by p.project, p.memory
