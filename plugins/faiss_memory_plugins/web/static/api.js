@@ -130,7 +130,7 @@ export const post = (path, body, signal) => ask("POST", path, { body, signal });
  */
 
 /** Who asks, as it was learnt. @type {Who} */
-export let who = { name: null, isOwner: true, hasTeam: false };
+export const who = { name: null, isOwner: true, hasTeam: false };
 
 /** @type {Record<string, Record<string, any>>} */
 let paths = {};
@@ -142,14 +142,14 @@ export async function learn() {
   const [document, { name, admin }] = await Promise.all([get("/openapi.json"), get("/me")]);
   paths = document.paths;
   schemas = document.components.schemas;
-  who = { name, isOwner: name === null, hasTeam: false };
+  Object.assign(who, { name, isOwner: name === null, hasTeam: false });
   return { seesTeam: admin === "*" };
 }
 
 /** Learn whether there is a team, for those who may see it. */
 export async function learnTeam() {
   const { count } = await get("/team");
-  who = { ...who, hasTeam: count > 0 };
+  who.hasTeam = count > 0;
 }
 
 /** Whether the service has a call that who asks may make. @param {string} method @param {string} path as OpenAPI has it, such as `/memory/{id}/restore` */

@@ -1,10 +1,10 @@
 // The frame: where one can go, and what is there.
-import { go, here, href, usePlace } from "./address.js";
-import { askEarly, get, learn, learnTeam, Refused, state, told, watchState, who } from "./api.js";
-import { findEarly } from "./finding.js";
+import "./early.js";
+import { go, href, usePlace } from "./address.js";
+import { get, learn, learnTeam, Refused, state, told, watchState, who } from "./api.js";
 import { useLoaded, useWhileSeen } from "./fresh.js";
 import { shortcuts, useKeys } from "./keys.js";
-import { html, render, useEffect, useRef, useState } from "./lib.js";
+import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
 import { Dialog, Problem } from "./parts.js";
 import { hasCome, leave, Login, watchTabs } from "./login.js";
 import { Palette } from "./palette.js";
@@ -129,7 +129,8 @@ function App() {
       else setError(told(failure));
     }
   };
-  useEffect(() => void begin(), []);
+  // (An effect would wait for a frame in which there is nothing yet.)
+  useLayoutEffect(() => void begin(), []);
   useEffect(() => {
     const off = watchState(() => state.locked && setBegun("login"));
     return () => void off();
@@ -153,7 +154,4 @@ function App() {
   return html`<main class="alone"><h1 class="unseen">FAISS Memory</h1><p class="quiet">Loading…</p></main>`;
 }
 
-const first = here();
-if (first.screen === "memories") findEarly(first.params);
-["/stats", "/openapi.json", "/me"].forEach((path) => askEarly(path));
 render(html`<${App} />`, /** @type {Element} */ (document.getElementById("page")));

@@ -1,9 +1,9 @@
 // Small parts that every screen is made of.
 import { html, useEffect, useId, useRef, useState } from "./lib.js";
-import { ago, exactly, narrow, sentence } from "./words.js";
+import { ago, exactly, sentence } from "./words.js";
 
 /** @param {{time: string, isNarrow?: boolean}} props */
-export const When = ({ time, isNarrow = false }) => html`<time datetime=${time} title=${exactly(time)}>${ago(time, isNarrow ? narrow : undefined)}</time>`;
+export const When = ({ time, isNarrow = false }) => html`<time datetime=${time} title=${exactly(time)}>${ago(time, isNarrow)}</time>`;
 
 /** @param {{error: string, again?: () => void}} props */
 export function Problem({ error, again }) {
