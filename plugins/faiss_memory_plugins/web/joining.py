@@ -24,10 +24,10 @@ LATER = "screens"
 
 _IMPORT = re.compile(r"""^import\s*(?:(?:(\w+)|\{([^}]*)\})\s*from\s*)?["'](\.[^"']+)["'];?""", re.MULTILINE)
 _PASSED_ON = re.compile(r"""^export\s*\{([^}]*)\}\s*from\s*["'](\.[^"']+)["'];?""", re.MULTILINE)
-_NAMES = re.compile(r"(?:^|(?<=[;}]))export\s*\{([^}]*)\};?", re.MULTILINE)
-_DEFAULT = re.compile(r"(?:^|(?<=[;}]))export default ", re.MULTILINE)
+_NAMES = re.compile(r"export(?<![^;}\n]export)\s*\{([^}]*)\};?")
+_DEFAULT = re.compile(r"export default (?<![^;}\n]export default )")
 _DECLARED = re.compile(r"^export ((?:async )?(?:function\*?|class|const) (\w+))", re.MULTILINE)
-_CALLED = re.compile(r"""\bimport\(["'](\.[^"']+)["']\)""")
+_CALLED = re.compile(r"""import\(["'](\.[^"']+)["']\)""")
 _LEFT = re.compile(r"^(?:import|export)\b(?! *\().*", re.MULTILINE)
 
 _BEGIN_FIRST = """\

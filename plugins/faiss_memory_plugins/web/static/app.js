@@ -1,7 +1,7 @@
 // The frame: where one can go, and what is there.
 import "./early.js";
 import { go, href, usePlace } from "./address.js";
-import { get, learn, learnTeam, Refused, state, told, watchState, who } from "./api.js";
+import { get, isLearnt, learn, learnTeam, learnWho, Refused, state, told, watchState, who } from "./api.js";
 import { useLoaded, useWhileSeen } from "./fresh.js";
 import { shortcuts, useKeys } from "./keys.js";
 import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
@@ -14,11 +14,12 @@ import { Add } from "./screens/edit.js";
 import { Memories } from "./screens/memories.js";
 
 /**
- * The first screen comes with the page; the others are loaded as soon as it is there.
- * @type {Record<string, {title: string, part?: any, load?: () => Promise<any>, isHidden?: boolean, isFor?: (who: import("./api.js").Who) => boolean}>}
+ * The first screen comes with the page; the others are loaded as soon as it is there. What is there `isSoon` does not
+ * wait until it is known which calls the service has.
+ * @type {Record<string, {title: string, part?: any, load?: () => Promise<any>, isHidden?: boolean, isSoon?: boolean, isFor?: (who: import("./api.js").Who) => boolean}>}
  */
 const SCREENS = {
-  memories: { title: "Memories", part: Memories },
+  memories: { title: "Memories", part: Memories, isSoon: true },
   recall: { title: "Recall", load: async () => (await import("./screens/recall.js")).Recall },
   review: { title: "Review", load: async () => (await import("./screens/review.js")).Review },
   projects: { title: "Projects and tags", load: async () => (await import("./screens/projects.js")).Projects },
@@ -69,7 +70,8 @@ function Frame({ screen }) {
   const isFirst = useRef(true);
   const shownNow = SCREENS[screen] || SCREENS.memories;
   const { error, again } = useLoaded(() => load(shownNow), [screen]);
-  const { title, part } = shownNow;
+  const { title } = shownNow;
+  const part = shownNow.isSoon || isLearnt() ? shownNow.part : undefined;
   useEffect(() => {
     document.title = `${title} · FAISS Memory`;
     setMenu(false);
@@ -118,9 +120,11 @@ function App() {
   const begin = async () => {
     setError("");
     try {
-      const [{ total_memories: total }, { seesTeam }] = await Promise.all([get("/stats"), learn()]);
+      const [{ total_memories: total }, { seesTeam }] = await Promise.all([get("/stats"), learnWho()]);
       if (!total && !location.hash) go(href("start"), true);
       setBegun("ready");
+      await learn();
+      redraw((before) => before + 1);
       if (seesTeam) learnTeam().then(() => redraw((before) => before + 1), () => {});
       // Whoever goes on waits for nothing, and finds the screens there while the service is away.
       setTimeout(() => document.visibilityState === "visible" && Object.values(SCREENS).forEach((one) => void load(one).catch(() => {})), SOON_MS);
@@ -147,7 +151,7 @@ function App() {
     else if (wasLocked.current) document.getElementById("main")?.focus();
     wasLocked.current = isLocked;
   }, [isLocked]);
-  if (error && !hasBegun.current) return html`<main class="alone"><h1>FAISS Memory</h1><${Problem} error=${error} again=${begin} /></main>`;
+  if (error && !isLearnt()) return html`<main class="alone"><h1>FAISS Memory</h1><${Problem} error=${error} again=${begin} /></main>`;
   // What was typed stays where it is while the token is asked for.
   if (hasBegun.current || isLocked)
     return html`${hasBegun.current && html`<div class="frame" hidden=${isLocked}><${Frame} screen=${screen} /></div>`}${isLocked && html`<${Login} done=${begin} />`}`;

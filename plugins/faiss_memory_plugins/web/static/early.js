@@ -5,4 +5,4 @@ import { findEarly } from "./finding.js";
 
 const { screen, params } = here();
 if (screen === "memories") findEarly(params);
-["/stats", "/openapi.json", "/me"].forEach((path) => askEarly(path));
+["/stats", "/me"].forEach((path) => askEarly(path));
