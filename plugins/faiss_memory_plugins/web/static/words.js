@@ -90,7 +90,7 @@ export function brief(source, longest = 48) {
   const parts = source.split("/");
   let kept = parts.pop() || "";
   while (parts.length && kept.length + parts[parts.length - 1].length < longest) kept = `${parts.pop()}/${kept}`;
-  return kept.length > longest ? `…${kept.slice(-longest)}` : `…/${kept}`;
+  return kept.length > longest ? `…/${kept.slice(0, longest)}…` : `…/${kept}`;
 }
 
 /** The words of a question that are worth marking where they are found. @param {string} query */
