@@ -36,6 +36,8 @@ const shown = () => Object.entries(SCREENS).filter(([, one]) => !one.isHidden &&
 
 /** After the first screen, the others are loaded. */
 const SOON_MS = 200;
+/** What is there sooner needs no word that it is coming, which would have to be drawn before it. */
+const SLOW_MS = 400;
 const KEYS_OF_ALL = [["Tab", "Next part"], ["Ctrl Enter", "Save, in a form"]];
 
 function Help(/** @type {{close: () => void}} */ { close }) {
@@ -116,12 +118,17 @@ function App() {
   const { screen } = usePlace();
   const [, redraw] = useState(0);
   const [begun, setBegun] = useState("");
+  const [isSlow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), SLOW_MS);
+    return () => clearTimeout(timer);
+  }, []);
   const [error, setError] = useState("");
   const begin = async () => {
     setError("");
     try {
-      const [{ total_memories: total }, { seesTeam }] = await Promise.all([get("/stats"), learnWho()]);
-      if (!total && !location.hash) go(href("start"), true);
+      const { seesTeam } = await learnWho();
+      if (!location.hash && !(await get("/stats")).total_memories) go(href("start"), true);
       setBegun("ready");
       await learn();
       redraw((before) => before + 1);
@@ -155,7 +162,7 @@ function App() {
   // What was typed stays where it is while the token is asked for.
   if (hasBegun.current || isLocked)
     return html`${hasBegun.current && html`<div class="frame" hidden=${isLocked}><${Frame} screen=${screen} /></div>`}${isLocked && html`<${Login} done=${begin} />`}`;
-  return html`<main class="alone"><h1 class="unseen">FAISS Memory</h1><p class="quiet">Loading…</p></main>`;
+  return isSlow && html`<main class="alone"><h1 class="unseen">FAISS Memory</h1><p class="quiet">Loading…</p></main>`;
 }
 
 render(html`<${App} />`, /** @type {Element} */ (document.getElementById("page")));

@@ -5,4 +5,5 @@ import { findEarly } from "./finding.js";
 
 const { screen, params } = here();
 if (screen === "memories") findEarly(params);
-["/stats", "/me"].forEach((path) => askEarly(path));
+askEarly("/me");
+if (!location.hash) askEarly("/stats");
