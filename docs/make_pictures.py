@@ -91,7 +91,7 @@ def take_page(service: Service, picture: Path) -> None:
     with sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = started.new_page(viewport={"width": WIDTH, "height": HEIGHT}, reduced_motion="reduce")
-        page.goto(f"{service.url}/?project={PROJECT}")
+        page.goto(f"{service.url}/#/memories?project={PROJECT}")
         page.get_by_text("Postgres 16").first.wait_for(timeout=PATIENCE * 1000)
         page.keyboard.press("/")
         with page.expect_response(lambda answer: QUERY in (answer.request.post_data or "")):

@@ -3,12 +3,13 @@
 import gzip
 import hashlib
 import json
-import posixpath
 import re
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
+from faiss_memory_plugins.web.joining import joined
 
 WEB = Path(str(files("faiss_memory_plugins") / "web"))
 STATIC = WEB / "static"
@@ -20,6 +21,15 @@ TYPES = {
 }
 SERVED = sorted(path for path in STATIC.rglob("*") if path.suffix in TYPES)
 OWN = [path for path in SERVED if "vendor" not in path.parts]
+VENDORED = [path.relative_to(STATIC).as_posix() for path in SERVED if "vendor" in path.parts]
+LOADED = (
+    "/ui/icon.svg",
+    "/ui/page.css",
+    "/ui/first.js",
+    "/ui/rest.js",
+    *(f"/ui/{name}" for name in VENDORED),
+)
+"""All that a browser is ever sent."""
 LONGEST = 400
 MOST_BYTES = 150_000
 
@@ -89,28 +99,76 @@ def test_where_it_is_switched_off_the_plain_page_is_there(make_service, client_o
     assert client.get("/ui/app.js").status_code == 404
 
 
-def test_all_of_it_is_small():
-    assert sum(len(gzip.compress(path.read_bytes(), mtime=0)) for path in SERVED) <= MOST_BYTES
+def test_all_of_it_is_small(client):
+    contents = [client.get(address).content for address in ("/", *LOADED)]
+    assert sum(len(gzip.compress(content, mtime=0)) for content in contents) <= MOST_BYTES
 
 
 def test_the_document_holds_no_script_and_no_style_of_its_own():
     html = (STATIC / "index.html").read_text()
     assert not re.search(r"\sstyle\s*=|\son\w+\s*=|<style|javascript:", html)
-    assert re.findall(r"<script([^>]*)>(.*?)</script>", html) == [(' type="module" src="/ui/app.js"', "")]
+    assert re.findall(r"<script([^>]*)>(.*?)</script>", html) == [(' type="module" src="/ui/first.js"', "")]
     assert all(address.startswith("/ui/") for address in re.findall(r'(?:src|href)="([^"]*)"', html))
 
 
-def test_all_modules_of_the_first_screen_are_named_in_the_page_and_no_others():
-    """Else each level of imports would wait for the one before, and a screen that nobody has gone to for the first."""
-    imported = ["app.js"]
-    for name in imported:
-        text = (STATIC / name).read_text()
-        for there in re.findall(r"""^(?:import|export)\b[^;"']*["'](\.[^"']+)["']""", text, re.MULTILINE):
-            found = posixpath.normpath(posixpath.join(posixpath.dirname(name), there))
-            if found not in imported:
-                imported.append(found)
-    named = re.findall(r'<link rel="modulepreload" href="/ui/([^"]+)">', (STATIC / "index.html").read_text())
-    assert sorted(named) == sorted(imported)
+def _modules(client, script):
+    """Give the modules of which a script was joined, by its source map: each with its lines as they are served."""
+    lines = client.get(f"/ui/{script}").text.split("\n")
+    assert lines[-2:] == [f"//# sourceMappingURL={script}.map", ""]
+    modules = {}
+    for section in client.get(f"/ui/{script}.map").json["sections"]:
+        (name,) = section["map"]["sources"]
+        mappings = section["map"]["mappings"].split(";")
+        assert mappings == ["AAAA"] + ["AACA"] * (len(mappings) - 1)
+        modules[name] = lines[section["offset"]["line"] :][: len(mappings)]
+    return modules
+
+
+def test_the_page_comes_as_one_script_and_one_style_sheet(client):
+    asked = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', client.get("/").text)
+    assert asked == ["/ui/icon.svg", "/ui/page.css", "/ui/first.js"]
+    for address in asked:
+        assert client.get(address).status_code == 200
+    sheets = [client.get(f"/ui/{name}.css").text for name in ("base", "parts", "screens")]
+    assert client.get("/ui/page.css").text == "".join(sheets)
+
+
+def test_the_other_screens_come_as_a_second_script_and_no_module_comes_twice(client):
+    first, rest = _modules(client, "first.js"), _modules(client, "rest.js")
+    assert not first.keys() & rest.keys()
+    assert {"app.js", "screens/memories.js"} <= first.keys()
+    screens = {path.relative_to(STATIC).as_posix() for path in (STATIC / "screens").iterdir()}
+    assert screens <= first.keys() | rest.keys()
+    assert list(first)[-1] == "app.js"
+    assert list(first).index("early.js") < list(first).index("keys.js"), "what is asked early is asked late"
+
+
+def test_the_source_maps_lead_to_the_lines_of_each_module(client):
+    for script in ("first.js", "rest.js"):
+        for name, lines in _modules(client, script).items():
+            written = (STATIC / name).read_text().split("\n")
+            assert len(lines) == len(written)
+            changed = [one for joined, one in zip(lines, written, strict=True) if joined != one]
+            assert all(re.search(r"\bimport\b|\bexport\b", line) for line in changed), name
+
+
+@pytest.mark.parametrize(
+    ("modules", "said"),
+    [
+        ({"app.js": 'import { b } from "./b.js";', "b.js": 'import "./app.js";'}, "app.js → b.js → app.js"),
+        (
+            {"app.js": "export let changes = 1;"},
+            "app.js cannot be joined with the others: export let changes",
+        ),
+        ({"app.js": 'import * as all from "./b.js";'}, "app.js cannot be joined with the others: import"),
+    ],
+)
+def test_what_cannot_be_joined_is_named(tmp_path, modules, said):
+    (tmp_path / "screens").mkdir()
+    for name, text in modules.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        joined(tmp_path)
 
 
 def test_nothing_is_made_of_a_text_but_text():

@@ -106,3 +106,42 @@ def test_what_speaks_of_a_changed_file_is_still_true_by_a_key_and_not_asked_abou
     visit.page.get_by_role("button", name="It is still true").click()
     visit.said(re.compile(f"Memory {number} is still true"))
     assert stale() == []
+
+
+def test_a_prompt_is_tried_where_most_memories_are(visit):
+    visit.add("one alone", project="a-small-one")
+    texts = [{"text": f"one of the most {number}", "project": "the-largest"} for number in range(120)]
+    visit.service.call("POST", "/memory/add-batch", {"memories": texts})
+    visit.go("recall")
+    visit.page.locator("select", has=visit.page.locator("option", has_text="a-small-one")).wait_for()
+    assert visit.page.get_by_label("Project").input_value() == "the-largest"
+    visit.go("recall?project=a-small-one")
+    assert visit.page.get_by_label("Project").input_value() == "a-small-one"
+
+
+SAID = """async () => {
+  const { ago, brief, count, exactly } = await import("/ui/words.js");
+  const { finder } = await import("/ui/markdown.js");
+  const before = (seconds) => new Date(Date.now() - 1000 * seconds).toISOString();
+  const times = [20, 90, 3600, 2 * 86_400, 86_400].map(before);
+  return {
+    counts: [7, 1234, 1234567].map(count),
+    ago: times.map((time) => ago(time)),
+    narrow: times.map((time) => ago(time, true)),
+    marked: "Users use what is used, and uses it; because of databases".match(finder(["use", "database"])),
+    brief: [brief("notes.md"), brief("/home/me/shop/docs/a.md", 12), brief("/home/me/a.md#A long heading", 12)],
+    dates: [ago("2024-02-29T12:00:00"), exactly("2024-02-29T09:05:00"), ago("never")],
+  };
+}"""
+
+
+def test_times_and_numbers_are_said_as_people_say_them(visit):
+    visit.go()
+    assert visit.page.evaluate(SAID) == {
+        "counts": ["7", "1,234", "1,234,567"],
+        "ago": ["just now", "2 minutes ago", "1 hour ago", "2 days ago", "yesterday"],
+        "narrow": ["just now", "2m ago", "1h ago", "2d ago", "yesterday"],
+        "marked": ["use", "use", "database"],
+        "brief": ["notes.md", "…/docs/a.md", "…/a.md#A long …"],
+        "dates": ["Feb 29, 2024", "Feb 29, 2024, 9:05", ""],
+    }

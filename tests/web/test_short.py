@@ -77,7 +77,7 @@ def test_a_hostile_text_stays_text_wherever_it_is_shown(visit):
     assert visit.page.evaluate("window.hacked") is None
     assert (
         visit.page.locator(
-            "script:not([src='/ui/app.js']), img:not([src='/ui/icon.svg']), svg[onload]"
+            "script:not([src='/ui/first.js']), img:not([src='/ui/icon.svg']), svg[onload]"
         ).count()
         == 0
     )

@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from wsgiref.types import StartResponse, WSGIEnvironment
+
+from faiss_memory_plugins.web.joining import joined
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {
@@ -15,6 +17,7 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".map": "application/json",
 }
 POLICY = "; ".join(
     (
@@ -41,14 +44,21 @@ class File:
 
 
 class Files:
-    """A WSGI application: `/` is the page, `/ui/NAME` a file that it is made of. They are read at the first request."""
+    """A WSGI application: `/` is the page, `/ui/NAME` a file that it is made of. They are read at the first request.
+
+    The page asks for the joined ones; the files that those were made of are what their source maps name.
+    """
 
     @cached_property
     def _files(self) -> dict[str, File]:
-        return {
-            "/" if path.name == "index.html" else f"/ui/{path.relative_to(STATIC).as_posix()}": _read(path)
+        lying = {
+            path.relative_to(STATIC).as_posix(): path.read_bytes()
             for path in sorted(STATIC.rglob("*"))
             if path.suffix in TYPES
+        }
+        return {
+            "/" if name == "index.html" else f"/ui/{name}": _file(name, content)
+            for name, content in {**lying, **joined(STATIC)}.items()
         }
 
     def paths(self) -> list[str]:
@@ -77,6 +87,5 @@ class Files:
         return [file.content]
 
 
-def _read(path: Path) -> File:
-    content = path.read_bytes()
-    return File(content, TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+def _file(name: str, content: bytes) -> File:
+    return File(content, TYPES[PurePath(name).suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')

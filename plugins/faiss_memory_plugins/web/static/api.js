@@ -130,26 +130,38 @@ export const post = (path, body, signal) => ask("POST", path, { body, signal });
  */
 
 /** Who asks, as it was learnt. @type {Who} */
-export let who = { name: null, isOwner: true, hasTeam: false };
+export const who = { name: null, isOwner: true, hasTeam: false };
+
+/** Learn who asks, and whether they may see the team. */
+export async function learnWho() {
+  const { name, admin } = await get("/me");
+  Object.assign(who, { name, isOwner: name === null, hasTeam: false });
+  return { seesTeam: admin === "*" };
+}
 
 /** @type {Record<string, Record<string, any>>} */
 let paths = {};
 /** @type {Record<string, any>} */
 let schemas = {};
+let hasLearnt = false;
+let nowLearnt = () => {};
+/** Kept as soon as it is known which calls the service has: whoever goes by them waits for that. @type {Promise<void>} */
+export const learnt = new Promise((keep) => (nowLearnt = keep));
+export const isLearnt = () => hasLearnt;
 
-/** Learn which calls this service has, so that what needs another one is not shown. */
+/** Learn which calls this service has, so that what needs another one is not shown. (To describe them takes it longer than to list memories.) */
 export async function learn() {
-  const [document, { name, admin }] = await Promise.all([get("/openapi.json"), get("/me")]);
+  const document = await get("/openapi.json");
   paths = document.paths;
   schemas = document.components.schemas;
-  who = { name, isOwner: name === null, hasTeam: false };
-  return { seesTeam: admin === "*" };
+  hasLearnt = true;
+  nowLearnt();
 }
 
 /** Learn whether there is a team, for those who may see it. */
 export async function learnTeam() {
   const { count } = await get("/team");
-  who = { ...who, hasTeam: count > 0 };
+  who.hasTeam = count > 0;
 }
 
 /** Whether the service has a call that who asks may make. @param {string} method @param {string} path as OpenAPI has it, such as `/memory/{id}/restore` */

@@ -1,10 +1,10 @@
 // The frame: where one can go, and what is there.
-import { go, here, href, usePlace } from "./address.js";
-import { askEarly, get, learn, learnTeam, Refused, state, told, watchState, who } from "./api.js";
-import { findEarly } from "./finding.js";
+import "./early.js";
+import { go, href, usePlace } from "./address.js";
+import { get, isLearnt, learn, learnTeam, learnWho, Refused, state, told, watchState, who } from "./api.js";
 import { useLoaded, useWhileSeen } from "./fresh.js";
 import { shortcuts, useKeys } from "./keys.js";
-import { html, render, useEffect, useRef, useState } from "./lib.js";
+import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
 import { Dialog, Problem } from "./parts.js";
 import { hasCome, leave, Login, watchTabs } from "./login.js";
 import { Palette } from "./palette.js";
@@ -14,11 +14,12 @@ import { Add } from "./screens/edit.js";
 import { Memories } from "./screens/memories.js";
 
 /**
- * The first screen comes with the page; the others are loaded as soon as it is there.
- * @type {Record<string, {title: string, part?: any, load?: () => Promise<any>, isHidden?: boolean, isFor?: (who: import("./api.js").Who) => boolean}>}
+ * The first screen comes with the page; the others are loaded as soon as it is there. What is there `isSoon` does not
+ * wait until it is known which calls the service has.
+ * @type {Record<string, {title: string, part?: any, load?: () => Promise<any>, isHidden?: boolean, isSoon?: boolean, isFor?: (who: import("./api.js").Who) => boolean}>}
  */
 const SCREENS = {
-  memories: { title: "Memories", part: Memories },
+  memories: { title: "Memories", part: Memories, isSoon: true },
   recall: { title: "Recall", load: async () => (await import("./screens/recall.js")).Recall },
   review: { title: "Review", load: async () => (await import("./screens/review.js")).Review },
   projects: { title: "Projects and tags", load: async () => (await import("./screens/projects.js")).Projects },
@@ -35,6 +36,8 @@ const shown = () => Object.entries(SCREENS).filter(([, one]) => !one.isHidden &&
 
 /** After the first screen, the others are loaded. */
 const SOON_MS = 200;
+/** What is there sooner needs no word that it is coming, which would have to be drawn before it. */
+const SLOW_MS = 400;
 const KEYS_OF_ALL = [["Tab", "Next part"], ["Ctrl Enter", "Save, in a form"]];
 
 function Help(/** @type {{close: () => void}} */ { close }) {
@@ -69,7 +72,8 @@ function Frame({ screen }) {
   const isFirst = useRef(true);
   const shownNow = SCREENS[screen] || SCREENS.memories;
   const { error, again } = useLoaded(() => load(shownNow), [screen]);
-  const { title, part } = shownNow;
+  const { title } = shownNow;
+  const part = shownNow.isSoon || isLearnt() ? shownNow.part : undefined;
   useEffect(() => {
     document.title = `${title} · FAISS Memory`;
     setMenu(false);
@@ -114,13 +118,20 @@ function App() {
   const { screen } = usePlace();
   const [, redraw] = useState(0);
   const [begun, setBegun] = useState("");
+  const [isSlow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), SLOW_MS);
+    return () => clearTimeout(timer);
+  }, []);
   const [error, setError] = useState("");
   const begin = async () => {
     setError("");
     try {
-      const [{ total_memories: total }, { seesTeam }] = await Promise.all([get("/stats"), learn()]);
-      if (!total && !location.hash) go(href("start"), true);
+      const { seesTeam } = await learnWho();
+      if (!location.hash && !(await get("/stats")).total_memories) go(href("start"), true);
       setBegun("ready");
+      await learn();
+      redraw((before) => before + 1);
       if (seesTeam) learnTeam().then(() => redraw((before) => before + 1), () => {});
       // Whoever goes on waits for nothing, and finds the screens there while the service is away.
       setTimeout(() => document.visibilityState === "visible" && Object.values(SCREENS).forEach((one) => void load(one).catch(() => {})), SOON_MS);
@@ -129,7 +140,8 @@ function App() {
       else setError(told(failure));
     }
   };
-  useEffect(() => void begin(), []);
+  // (An effect would wait for a frame in which there is nothing yet.)
+  useLayoutEffect(() => void begin(), []);
   useEffect(() => {
     const off = watchState(() => state.locked && setBegun("login"));
     return () => void off();
@@ -146,14 +158,11 @@ function App() {
     else if (wasLocked.current) document.getElementById("main")?.focus();
     wasLocked.current = isLocked;
   }, [isLocked]);
-  if (error && !hasBegun.current) return html`<main class="alone"><h1>FAISS Memory</h1><${Problem} error=${error} again=${begin} /></main>`;
+  if (error && !isLearnt()) return html`<main class="alone"><h1>FAISS Memory</h1><${Problem} error=${error} again=${begin} /></main>`;
   // What was typed stays where it is while the token is asked for.
   if (hasBegun.current || isLocked)
     return html`${hasBegun.current && html`<div class="frame" hidden=${isLocked}><${Frame} screen=${screen} /></div>`}${isLocked && html`<${Login} done=${begin} />`}`;
-  return html`<main class="alone"><h1 class="unseen">FAISS Memory</h1><p class="quiet">Loading…</p></main>`;
+  return isSlow && html`<main class="alone"><h1 class="unseen">FAISS Memory</h1><p class="quiet">Loading…</p></main>`;
 }
 
-const first = here();
-if (first.screen === "memories") findEarly(first.params);
-["/stats", "/openapi.json", "/me"].forEach((path) => askEarly(path));
 render(html`<${App} />`, /** @type {Element} */ (document.getElementById("page")));

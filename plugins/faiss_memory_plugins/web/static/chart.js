@@ -53,7 +53,7 @@ function Chart({ days, series, bars }) {
         {
           width: box.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { show: false },
           scales: { y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ most) => [0, Math.max(1, most * 1.1)] } },
-          axes: [axis, { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] }],
+          axes: [{ ...axis, size: 28, space: 64, values: "{MMM} {D}" }, { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] }],
           series: [{}, ...order.map((one) => ({
             label: one.label, stroke: colour(one.colour, box), width: bars ? 0 : 2, spanGaps: true,
             ...(bars ? { fill: colour(one.colour, box), paths: uPlot.paths.bars({ size: [0.7, 24] }), points: { show: false } } : { points: { show: true, size: 6, fill: colour(one.colour, box) } }),

@@ -1,6 +1,6 @@
 // What the list shows: all memories by time, or what a question finds, as it is typed.
 import { askEarly, get, post, told } from "./api.js";
-import { useEffect, useRef, useState } from "./lib.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
 
 /** @typedef {import("./api.js").Found} Found */
 
@@ -61,7 +61,8 @@ export function useFound(params) {
   const [loading, setLoading] = useState(true);
   const [round, setRound] = useState(0);
   const asked = useRef({ key: "", query: "", loadingMore: false });
-  useEffect(() => {
+  // (What is there already is shown with the first frame.)
+  useLayoutEffect(() => {
     const aborting = new AbortController();
     const isTyped = asked.current.key !== "" && asked.current.query !== (chosen.q || "");
     asked.current = { key, query: chosen.q || "", loadingMore: false };

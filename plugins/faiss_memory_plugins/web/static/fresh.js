@@ -1,5 +1,5 @@
 // Loading, and keeping what is shown up to date: only while somebody looks.
-import { can, get, told, watchState } from "./api.js";
+import { can, get, learnt, told, watchState } from "./api.js";
 import { useEffect, useRef, useState } from "./lib.js";
 
 const EVERY_MS = 4000;
@@ -63,6 +63,7 @@ export function useWhileSeen(run, every = EVERY_MS) {
 
 /** What tells whether anything has changed: small, and cheap to ask for. @param {string} before @returns {Promise<string>} */
 async function mark(before) {
+  await learnt;
   if (can("GET", "/changes")) return String((await get("/changes", { after: before })).position);
   const { projects } = await get("/projects");
   return JSON.stringify(projects.map((/** @type {any} */ one) => [one.name, one.memories, one.last_updated]));

@@ -10,12 +10,12 @@ const BEYOND = 6;
  */
 export function VirtualList({ items, height, current, row, more, label }) {
   const held = useRef(/** @type {HTMLDivElement | null} */ (null));
-  const [view, setView] = useState({ top: 0, seen: 800 });
+  const [view, setView] = useState({ top: 0, seen: innerHeight });
   useLayoutEffect(() => {
     const box = held.current;
     if (!box) return;
     const look = () => setView({ top: box.scrollTop, seen: box.clientHeight });
-    look();
+    // (Called the first time as soon as the size is known, which to ask for here would lay out the page once more.)
     const sizes = new ResizeObserver(look);
     sizes.observe(box);
     return () => sizes.disconnect();

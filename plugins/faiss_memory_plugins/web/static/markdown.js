@@ -3,6 +3,8 @@
 import { html } from "./lib.js";
 
 const LONGEST = 200_000;
+/** Words of so few letters begin too many others to be marked there. */
+const SHORT = 3;
 const INLINE = /`([^`\n]{1,400})`|\*\*([^*\n]{1,400})\*\*|(?<![\p{L}\p{N}*])\*([^*\s][^*\n]{0,400})\*(?!\*)/gu;
 const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
 
@@ -23,8 +25,9 @@ export function finder(terms) {
   const longestFirst = terms.slice(0, 30).sort((one, other) => other.length - one.length);
   const patterns = longestFirst.map((term) => {
     const escaped = term.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-    // "use" is found in "uses" and not in "because"; in a script without spaces a word begins anywhere.
-    return /^[a-z0-9]/i.test(term) ? `(?<![\\p{L}\\p{N}])${escaped}` : escaped;
+    // "use" is found in "uses", and not in "because" or "users"; in a script without spaces a word begins anywhere.
+    const end = term.length > SHORT ? "" : "(?=s?(?![\\p{L}\\p{N}]))";
+    return /^[a-z0-9]/i.test(term) ? `(?<![\\p{L}\\p{N}])${escaped}${end}` : escaped;
   });
   return new RegExp(`(${patterns.join("|")})`, "giu");
 }

@@ -1,9 +1,9 @@
 // Small parts that every screen is made of.
 import { html, useEffect, useId, useRef, useState } from "./lib.js";
-import { ago, exactly, narrow, sentence } from "./words.js";
+import { ago, exactly, likely, sentence } from "./words.js";
 
 /** @param {{time: string, isNarrow?: boolean}} props */
-export const When = ({ time, isNarrow = false }) => html`<time datetime=${time} title=${exactly(time)}>${ago(time, isNarrow ? narrow : undefined)}</time>`;
+export const When = ({ time, isNarrow = false }) => html`<time datetime=${time} title=${exactly(time)}>${ago(time, isNarrow)}</time>`;
 
 /** @param {{error: string, again?: () => void}} props */
 export function Problem({ error, again }) {
@@ -107,10 +107,10 @@ export function Confirm({ title, action, word, wait, close, run, children }) {
   <//>`;
 }
 
-/** @param {{value: number, label: string}} props `value` from 0 to 1 */
-export const Meter = ({ value, label }) => html`<span class="meter" title=${label}>
+/** How likely it is that a memory helps, in little room. @param {{value: number}} props from 0 to 1 */
+export const Meter = ({ value }) => html`<span class="meter" title="How likely it is to answer">
   <svg viewBox="0 0 40 6" width="40" height="6" aria-hidden="true"><rect class="meter-all" width="40" height="6" rx="3" /><rect class="meter-part" width=${Math.max(2, 40 * value)} height="6" rx="3" /></svg>
-  <span>${label}</span>
+  <span>${likely(value)}<span class="unseen"> likely</span></span>
 </span>`;
 
 /** @param {{title: string, children?: any, lead?: string, actions?: any}} props */

@@ -1,46 +1,57 @@
 // How times, numbers and names are said.
 
-const whole = new Intl.NumberFormat("en");
-const spoken = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-/** As there is room for in a list. */
-export const narrow = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "narrow" });
-const full = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
-const short = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
+// (By hand: `Intl` would be the longest part of what has to be loaded before the first list.)
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const AS_A_DATE_AFTER = 30 * DAY;
+
+/** @param {Date} date @returns {string} `Apr 30, 2026` */
+const dated = (date) => `${MONTHS[date.getMonth()]} ${date.getDate()}, ${date.getFullYear()}`;
+
+/** @param {number} number @returns {string} of two digits at least */
+const twoDigits = (number) => String(number).padStart(2, "0");
 
 /** What the service says in the midst of a line, as a sentence. @param {string} text */
 export const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
 
-/** @param {number} number */
-export const count = (number) => whole.format(number);
+/** A whole number, with a comma before each three digits. @param {number} number */
+export const count = (number) => String(number).replace(/\B(?=(?:\d{3})+$)/g, ",");
 
 /** @param {number} number @param {string} one @param {string} [many] */
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-/** @param {string} time */
-export const exactly = (time) => full.format(new Date(time));
+/** @param {string | Date} time @returns {string} `Apr 30, 2026, 17:05` */
+export function exactly(time) {
+  const date = new Date(time);
+  return `${dated(date)}, ${date.getHours()}:${twoDigits(date.getMinutes())}`;
+}
 
-/** A time as it is said: "today", "3 days ago", and a date for what is longer ago. @param {string} time */
-export function ago(time, days = spoken) {
-  const seconds = (Date.now() - new Date(time).getTime()) / 1000;
+/** A time as it is said: "yesterday", "3 days ago", and a date for what is longer ago. @param {string} time @param {boolean} [isNarrow] "3d ago", as there is room for in a list */
+export function ago(time, isNarrow = false) {
+  const date = new Date(time);
+  const seconds = (Date.now() - date.getTime()) / 1000;
   if (Number.isNaN(seconds)) return "";
-  if (seconds < 60) return "just now";
-  if (seconds < 3600) return days.format(-Math.round(seconds / 60), "minute");
-  if (seconds < 86_400) return days.format(-Math.round(seconds / 3600), "hour");
-  if (seconds < 30 * 86_400) return days.format(-Math.round(seconds / 86_400), "day");
-  return short.format(new Date(time));
+  if (seconds < MINUTE) return "just now";
+  if (seconds >= AS_A_DATE_AFTER) return dated(date);
+  const [unit, name] = seconds < HOUR ? [MINUTE, "minute"] : seconds < DAY ? [HOUR, "hour"] : [DAY, "day"];
+  const number = Math.round(seconds / unit);
+  if (unit === DAY && number === 1) return "yesterday";
+  return isNarrow ? `${number}${name[0]} ago` : `${counted(number, name)} ago`;
 }
 
 /** The end of a time, said as people say it: of what ends at midnight, the day before is the last. @param {string} time */
 export function until(time) {
   const end = new Date(time);
-  return end.getHours() || end.getMinutes() ? `until ${full.format(end)}` : `to the end of ${short.format(new Date(end.getTime() - 1))}`;
+  return end.getHours() || end.getMinutes() ? `until ${exactly(end)}` : `to the end of ${dated(new Date(end.getTime() - 1))}`;
 }
 
 /** The last day of what ends at a time, as a field for dates has it. @param {string | undefined} time */
 export function lastDay(time) {
   if (!time) return "";
   const last = new Date(new Date(time).getTime() - 1);
-  return [last.getFullYear(), last.getMonth() + 1, last.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+  return [last.getFullYear(), last.getMonth() + 1, last.getDate()].map(twoDigits).join("-");
 }
 
 /** The time at which a day ends, here. @param {string} day `2026-04-30` */
@@ -79,7 +90,7 @@ export function brief(source, longest = 48) {
   const parts = source.split("/");
   let kept = parts.pop() || "";
   while (parts.length && kept.length + parts[parts.length - 1].length < longest) kept = `${parts.pop()}/${kept}`;
-  return kept.length > longest ? `…${kept.slice(-longest)}` : `…/${kept}`;
+  return kept.length > longest ? `…/${kept.slice(0, longest)}…` : `…/${kept}`;
 }
 
 /** The words of a question that are worth marking where they are found. @param {string} query */

@@ -56,7 +56,7 @@ function Uses({ memory }) {
   const events = (/** @type {any} */ row) => used(row).map(([name, times]) => `${name} ${counted(times, "time")}`).join(", ");
   const rows = data.rows.filter((/** @type {any} */ row) => used(row).length);
   return html`<section aria-label="Use"><h3>Use</h3>
-    <p>${rows.length ? `Since ${data.since}: ${events(data.total)}.` : "Not recalled in the last 90 days."}</p>
+    <p>${rows.length ? `In the last 90 days: ${events(data.total)}.` : "Not recalled in the last 90 days."}</p>
     ${rows.length > 0 && html`<table><thead><tr><th scope="col">Day</th><th scope="col">What</th><th scope="col" class="num">Tokens</th></tr></thead>
       <tbody>${rows.slice(-30).map((/** @type {any} */ row) => html`<tr><td>${row.key}</td><td>${events(row)}</td><td class="num">${count(row.tokens)}</td></tr>`)}</tbody></table>`}
     ${can("POST", "/recall/preview") && html`<p><a href=${href("recall", { project: memory.project, id: memory.id })}>Why did it not come? Try a prompt</a></p>`}

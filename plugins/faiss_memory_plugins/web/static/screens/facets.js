@@ -1,6 +1,6 @@
 // What the list can be narrowed by, with how many there are of each.
 import { change, href } from "../address.js";
-import { can, get } from "../api.js";
+import { can, get, learnt } from "../api.js";
 import { useLoaded } from "../fresh.js";
 import { html, useState } from "../lib.js";
 import { visible } from "../markdown.js";
@@ -15,6 +15,7 @@ const MOST = 1000;
 
 /** Count what there is of each kind: replaced ones where the list shows them too. @param {Record<string, string>} params @param {AbortSignal} signal */
 async function counts({ project = "*", state }, signal) {
+  await learnt;
   const hasFacets = can("GET", "/facets");
   const ask = (/** @type {string} */ project) => get("/facets", { project, limit: MOST, include_superseded: state === "all" || undefined }, signal);
   const here = hasFacets ? ask(project) : get("/tags", { project }, signal);

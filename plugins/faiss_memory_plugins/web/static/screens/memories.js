@@ -1,6 +1,7 @@
 // Three panes: what it can be narrowed by, the list, one memory.
 import { forget } from "../actions.js";
 import { change, go, here, href } from "../address.js";
+import { isLearnt } from "../api.js";
 import { useChanges } from "../fresh.js";
 import { MOST_FOUND, useFound } from "../finding.js";
 import { useKeys } from "../keys.js";
@@ -9,13 +10,13 @@ import { VirtualList } from "../list.js";
 import { gist, Plain } from "../markdown.js";
 import { Empty, Meter, Problem, When } from "../parts.js";
 import { attempt } from "../toast.js";
-import { count, counted, likely, sentence, terms, writer } from "../words.js";
+import { count, counted, sentence, terms, writer } from "../words.js";
 import { Bulk } from "./bulk.js";
 import { Facets } from "./facets.js";
 import { OneMemory } from "./memory.js";
 
 /** The height of a row in pixels: it grows with the letters. */
-const ROW = 6.4 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+const ROW = 5.8 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 const FILTERS = ["project", "tag", "source", "by", "days", "state"];
 
 /** What is said of a memory that does not hold any more. @type {Record<string, string>} */
@@ -31,7 +32,7 @@ function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
     <a href=${href("memories", { ...params, id: one.id })} data-row=${one.id} tabindex=${isStop ? 0 : -1} aria-current=${isHere ? "true" : undefined}>
       <span class="row-text"><${Plain} text=${gist(one.text)} terms=${marks} /></span>
       <span class="row-facts">
-        ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} label=${`${likely(one.relevance)} likely`} />`}
+        ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} />`}
         ${one.superseded_by && html`<span class="badge">replaced</span>`}
         ${OVER[one.state || ""] && html`<span class="badge">${OVER[one.state || ""]}</span>`}
         ${many && html`<span class="row-project">${one.project}</span>`}
@@ -142,7 +143,7 @@ export function Memories({ params }) {
       </div>
       <div class="list-head">
         <p role="status" aria-live="polite">${found.loading && !items.length ? "Looking…" : shown}${found.took !== null && html`<span class="quiet"> in ${Math.max(1, Math.round(found.took))} ms</span>`}</p>
-        ${used.length > 0 && html`<button type="button" class="plain" onClick=${() => go(href("memories", { q: params.q }))}>Clear filters</button>`}
+        ${used.length > 0 && html`<button type="button" class="plain small" onClick=${() => go(href("memories", { q: params.q }))}>Clear<span class="unseen"> filters</span></button>`}
         <a class="button small" href=${href("add", { project: params.project })}>Add</a>
       </div>
       ${chosen.size > 0 && html`<${Bulk} chosen=${[...chosen.values()]} all=${items.length} chooseAll=${() => setChosen(new Map(items.map((one) => [one.id, one])))} clear=${() => setChosen(new Map())} forget=${forgetThese} after=${again} />`}
@@ -156,7 +157,7 @@ export function Memories({ params }) {
     </section>
     <section class="pane one" aria-label="One memory">
       ${params.id
-        ? html`<${OneMemory} key=${params.id} id=${params.id} found=${items[place]} marks=${marks} query=${params.q || ""} isEditing=${params.edit || ""} changed=${again} gone=${leave} />`
+        ? isLearnt() && html`<${OneMemory} key=${params.id} id=${params.id} found=${items[place]} marks=${marks} query=${params.q || ""} isEditing=${params.edit || ""} changed=${again} gone=${leave} />`
         : html`<${Empty} title="Choose a memory to see it."><p><kbd>j</kbd> and <kbd>k</kbd> go through the list, <kbd>?</kbd> shows all keys.</p><//>`}
     </section>
   </div>`;

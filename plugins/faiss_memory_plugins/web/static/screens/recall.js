@@ -47,7 +47,7 @@ function outcome(told, id) {
   return near ? `would be withheld: ${reason(near.why)}, ${likely(near.relevance)} likely.` : "is not among the nearest: other words, or a cue (“Comes up for”), bring it nearer.";
 }
 
-/** @param {{params: Record<string, string>, projects: string[]}} props */
+/** @param {{params: Record<string, string>, projects: {name: string, memories: number}[]}} props */
 function Preview({ params, projects }) {
   const [prompt, setPrompt] = useState(params.prompt || "");
   const [asked, setAsked] = useState(prompt);
@@ -59,7 +59,9 @@ function Preview({ params, projects }) {
     }, PAUSE_MS);
     return () => clearTimeout(timer);
   }, [prompt]);
-  const project = params.project || projects[0] || "default";
+  // (Most of what somebody tries is for where most is.)
+  const largest = projects.reduce((one, other) => (other.memories > one.memories ? other : one));
+  const project = params.project || largest.name;
   const { data: told, error, again } = useLoaded(async (signal) => {
     return asked ? post("/recall/preview", { prompt: asked, project, min_relevance: bar ?? undefined }, signal) : null;
   }, [asked, project, bar]);
@@ -70,7 +72,7 @@ function Preview({ params, projects }) {
     <${Field} label="What somebody would write to an assistant">${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${prompt} onInput=${(/** @type {any} */ event) => setPrompt(event.target.value)} />`}<//>
     <div class="two-fields">
       <${Field} label="Project">${(/** @type {any} */ given) => html`<select ...${given} value=${project} onChange=${(/** @type {any} */ event) => change({ project: event.target.value }, true)}>
-        ${projects.map((name) => html`<option value=${name}>${name}</option>`)}</select>`}<//>
+        ${projects.map(({ name }) => html`<option value=${name}>${name}</option>`)}</select>`}<//>
       <${Field} label=${`Bar: ${percent(at)}`} hint=${bar === null ? "The least relevance, as it is set. Move it and see." : html`For this try only. <button type="button" class="plain small" onClick=${() => setBar(null)}>As it is set</button>`}>
         ${(/** @type {any} */ given) => html`<input ...${given} type="range" min="0" max="1" step="0.01" value=${at} onInput=${(/** @type {any} */ event) => setBar(Number(event.target.value))} />`}<//>
     </div>
@@ -119,12 +121,12 @@ export function Recall({ params }) {
   const hasLog = can("GET", "/recall/log");
   const log = useLoaded(async (signal) => (hasLog ? get("/recall/log", { limit: LOGGED, only: params.only }, signal) : null), [params.only]);
   useWhileSeen(() => hasLog && log.again(), 8000);
-  const names = (projects.data?.projects || []).map((/** @type {any} */ one) => one.name);
+  const known = projects.data?.projects || [];
   const entries = log.data?.recalls || [];
   if (!can("POST", "/recall/preview")) return html`<${Screen} title="Recall"><${Empty} title="Recall is switched off."><p>The plugin <code>recall</code> is disabled in the settings.</p><//><//>`;
   return html`<${Screen} title="Recall" lead="What assistants were shown, what not, and why.">
     <div class="columns">
-      <${Preview} params=${params} projects=${names.length ? names : ["default"]} />
+      <${Preview} params=${params} projects=${known.length ? known : [{ name: "default", memories: 0 }]} />
       ${hasLog && html`<section class="card" aria-labelledby="log-title"><div class="row spread"><h2 id="log-title">The last prompts</h2>
         <label class="inline">Only <select value=${params.only || ""} onChange=${(/** @type {any} */ event) => change({ only: event.target.value || undefined })}>
           <option value="">all</option><option value="shown">something shown</option><option value="nothing">nothing shown</option></select></label></div>
