@@ -336,6 +336,7 @@ def test_all_that_the_contracts_speak_of_is_at_the_front_door():
             "BinaryIO",
             "Callable",
             "Collection",
+            "Iterator",
             "Literal",
             "Mapping",
             "None",

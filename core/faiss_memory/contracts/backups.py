@@ -166,7 +166,7 @@ class Backups(ABC):
 
         It reads all copies, so it takes its time; what was purged is in none. Raises NotSupported where it cannot.
         """
-        raise NotSupported("this store does not look through its copies while it is open")
+        raise NotSupported("this store does not look through its copies while it is open; leave `past` out")
 
     @abstractmethod
     def forgotten(self, limit: int, ids: Collection[int] | None = None) -> list[Forgotten]:
