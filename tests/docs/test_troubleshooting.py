@@ -47,7 +47,7 @@ LOGGED = {"critical", "error", "exception", "warning"}
 WITHOUT_ENTRY = {
     f"the model {HOLE} is closed": "only while the service stops",
     f"the last uses of memories are not counted: {HOLE}": "while the service stops, and of counts alone",
-    "this store does not look through its copies while it is open; leave `past` out": "it says what to do",
+    "this store does not look through its copies while it is open; leave past out": "it says what to do",
     "the model is not there": "the reason is told instead, unless a plugin gave none",
     f"{HOLE} was loaded, but its files are not in the hub's cache": "a reason why a model cannot be compiled",
     f"{HOLE}{HOLE}; try again in a moment": "what it begins with has an entry",
