@@ -228,6 +228,16 @@ def test_what_no_note_is_meant_by_brings_none(notes, prompt):
     assert project.prompt(prompt) == ([], "")
 
 
+def test_a_note_whose_cue_is_what_anybody_could_ask_is_meant(project):
+    prompt = "how should I write the commit message?"
+    project.add(*NOTES)
+    assert project.prompt(prompt) == ([], "")
+    (memory_id,) = project.add(
+        "Imperative, at most 50 characters, no full stop.", cues=["writing a commit message"]
+    )
+    assert project.prompt(prompt)[0] == [memory_id]
+
+
 def test_a_follow_up_is_asked_with_the_prompt_before_it(notes):
     project, ids = notes
     session = uuid.uuid4().hex

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.relevance.evidence import Asked, Candidate
-from faiss_memory.engine.relevance import GENERIC, WEIGHTS, Weights, weighed
+from faiss_memory.engine.relevance import WEIGHTS, Weights, is_generic, weighed
 
 ROUNDS = 5
 STEPS = 30
@@ -46,7 +46,7 @@ def _pairs(asked: Asked) -> Iterable[_Pair]:
     found: dict[int, list[Candidate]] = {}
     for one in asked.candidates:
         # (What is as generic as that is never relevant, whatever the weights are.)
-        if one.evidence.generic < GENERIC and one.note not in asked.outdated:
+        if not is_generic(one.evidence.generic, one.evidence.similarity) and one.note not in asked.outdated:
             found.setdefault(one.found.id, []).append(one)
     for some in found.values():
         yield _Pair(np.array([weighed(one.evidence) for one in some]), some[0].note in asked.prompt.gold)

@@ -177,7 +177,7 @@ if TYPE_CHECKING:
         differ_by_a_value as differ_by_a_value,
         is_same_text as is_same_text,
     )
-    from faiss_memory.engine.relevance import GENERIC as GENERIC, generic_prompts as generic_prompts
+    from faiss_memory.engine.relevance import generic_prompts as generic_prompts, is_generic as is_generic
     from faiss_memory.errors import (
         ConfigError as ConfigError,
         Conflict as Conflict,

@@ -35,7 +35,7 @@ from faiss_memory.safe_files import located, read_file, write_file
 log = logging.getLogger("faiss_memory.engine")
 
 GENERIC = 0.9
-"""From this cosine on a query is a generic prompt itself, such as "run the tests", and no memory is meant."""
+"""From this cosine on a query is a generic prompt itself, such as "run the tests"."""
 NEUTRAL = 0.3
 """The cosine that stands in where the model cannot tell a script apart: words decide."""
 
@@ -70,9 +70,17 @@ def weighed(evidence: Evidence) -> Weights:
     )
 
 
+def is_generic(generic: float, similarity: float) -> bool:
+    """Return whether a query is a generic prompt, by which a memory so similar is not meant.
+
+    One that is still more like the query is: somebody wrote it, or one of its cues, for just that prompt.
+    """
+    return generic >= GENERIC and similarity <= generic
+
+
 def relevance_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
     """Return the chance in [0, 1] that a memory helps."""
-    if evidence.generic >= GENERIC:
+    if is_generic(evidence.generic, evidence.similarity):
         return 0.0
     return 1 / (1 + math.exp(-sum(map(mul, weights, weighed(evidence)))))
 

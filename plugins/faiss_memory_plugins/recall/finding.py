@@ -9,7 +9,6 @@ from typing import Any
 
 from faiss_memory import (
     DEFAULT_PROJECT,
-    GENERIC,
     OWNER,
     FoundMemory,
     Note,
@@ -19,6 +18,7 @@ from faiss_memory import (
     Service,
     differ_by_a_value,
     framed,
+    is_generic,
     is_same_text,
     written_by_another,
 )
@@ -232,7 +232,7 @@ def _nothing(found: Sequence[FoundMemory], withheld: Mapping[int, Why], bar: flo
     """Return in plain words why nothing is shown."""
     if not found:
         return "there are no memories in this project and the shared one"
-    if all(one.evidence and one.evidence.generic >= GENERIC for one in found):
+    if all(one.evidence and is_generic(one.evidence.generic, one.evidence.similarity) for one in found):
         return 'it is said in any work, such as "yes" or "run the tests": no memory is meant'
     if all(withheld[one.id] == "relevance" for one in found):
         return f"nothing is about that: the relevance of the nearest is {found[0].relevance:.2f}, below {bar:.2f}"
