@@ -148,10 +148,10 @@ def test_only_projects_are_counted_that_may_be_large(place):
 def test_a_search_goes_by_the_index_whoever_asks(place, seen, monkeypatch):
     plans, run_it = [], Transaction.run
 
-    def explained(run, sql, values=None):
+    def explained(run, sql, values=None, **options):
         if "::halfvec" in sql:
             plans.extend(str(row[0]) for row in run_it(run, f"explain {sql}", values))
-        return run_it(run, sql, values)
+        return run_it(run, sql, values, **options)
 
     monkeypatch.setattr(Transaction, "run", explained)
     set_seen(seen)

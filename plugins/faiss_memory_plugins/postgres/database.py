@@ -40,9 +40,9 @@ class Transaction:
         self.xid = xid
         """The number of a transaction that writes."""
 
-    def run(self, sql: str, values: Values | None = None) -> list[Row]:
-        """Run a statement; returns its rows, if it has some."""
-        self._cursor.execute(self._named(sql), values)  # type: ignore[arg-type, unused-ignore]
+    def run(self, sql: str, values: Values | None = None, *, binary: bool = False) -> list[Row]:
+        """Run a statement; returns its rows, if it has some: sent `binary` where they hold many bytes."""
+        self._cursor.execute(self._named(sql), values, binary=binary)  # type: ignore[arg-type, unused-ignore]
         return self._cursor.fetchall() if self._cursor.description is not None else []
 
     def one(self, sql: str, values: Values | None = None) -> Row:

@@ -8,13 +8,14 @@ from faiss_memory import Choose, Closest, Embedding, Filter, Found, Legs, Match,
 from faiss_memory_plugins.postgres.comparing import Model, cosine
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition, condition
+from faiss_memory_plugins.postgres.legs.asking import ByWords
 from faiss_memory_plugins.postgres.legs.by_meaning import Near, count_matching, nearest, similarities
-from faiss_memory_plugins.postgres.legs.by_words import MOST_HOLDERS, ByWords, by_words
-from faiss_memory_plugins.postgres.legs.counting import Counts
+from faiss_memory_plugins.postgres.legs.by_words import MOST_HOLDERS, by_words
+from faiss_memory_plugins.postgres.legs.keeping import Keeping
 from faiss_memory_plugins.postgres.rows import read
 
 
-def search(run: Transaction, asked: Search, choose: Choose, counts: Counts) -> Found:
+def search(run: Transaction, asked: Search, choose: Choose, keeping: Keeping) -> Found:
     """Find memories by meaning and by words, and read those that `choose` takes."""
     where = condition(run, asked.where)
     model = None if asked.vector is None else known_model(run, asked.model)
@@ -24,7 +25,7 @@ def search(run: Transaction, asked: Search, choose: Choose, counts: Counts) -> F
     words = ByWords()
     if asked.text is not None:
         met = [match.memory_id for match in near.matches]
-        words = by_words(run, counts, asked.text, where, asked.depth, met, phrases=bool(asked.phrases))
+        words = by_words(run, keeping, asked.text, where, asked.depth, met, phrases=bool(asked.phrases))
     named = allowed(run, asked.named, where)
     matches = {match.memory_id: match for match in near.matches}
     if vector is not None and model is not None:

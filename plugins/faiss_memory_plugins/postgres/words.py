@@ -67,7 +67,9 @@ def weigh(
         lengths.append({"memory": key, "project": project, "length": length})
         postings += [_Posting(project, term, key, often, length) for term, often in counts.items()]
     drop_words(run, wanted - fresh.keys() if are_new else wanted)
-    run.each("insert into $.words values (%(memory)s, %(project)s, %(length)s)", lengths)
+    run.each(
+        "insert into $.words (memory, project, length) values (%(memory)s, %(project)s, %(length)s)", lengths
+    )
     columns = zip(*sorted(postings), strict=True) if postings else [()] * 5
     run.run(
         "insert into $.posting select * from unnest(%(project)s::int[], %(term)s::int[], %(memory)s::bigint[],"
