@@ -136,7 +136,7 @@ def test_a_search_that_began_before_does_not_see_later_postings(three, kept):
                 "select id from $.project where name = any(%(n)s)", {"n": list(where.projects)}
             )
         ]
-        places, _ = words.of(run, projects)
+        places = words.of(run, projects).places
         return [len(found.slots) for found in words.postings(run, places, terms).values()]
 
     def early(run):

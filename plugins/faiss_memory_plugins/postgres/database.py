@@ -59,10 +59,16 @@ class Transaction:
             self.run(sql, given[0])
 
     @contextmanager
-    def without(self, *ways: str) -> Iterator[None]:
-        """Let the planner take other ways than these, such as `seqscan`: it cannot know how many rows to expect."""
+    def without(self, *ways: str, **settings: object) -> Iterator[None]:
+        """Let the planner take other ways than these, such as `seqscan`: it cannot know how many rows to expect.
+
+        Further `settings`, such as `hnsw__ef_search` for `hnsw.ef_search`, are those of the rest of the transaction.
+        """
+        beside = [
+            f", set_config('{name.replace('__', '.')}', '{value}', true)" for name, value in settings.items()
+        ]
         for_each = ", ".join(f"set_config('enable_{way}', '{{0}}', true)" for way in ways)
-        self.run(f"select {for_each.format('off')}")
+        self.run(f"select {for_each.format('off')}{''.join(beside)}")
         yield
         self.run(f"select {for_each.format('on')}")
 

@@ -210,6 +210,8 @@ alter table $.words add column if not exists xid xid8 not null default '3';
 alter table $.words alter column xid set default pg_current_xact_id();
 create index if not exists words_news on $.words (project, xid) include (memory, length);
 drop index if exists $.words_length;
+-- Most of what is there nothing has replaced: so it is the others that are counted.
+create index if not exists memory_replaced on $.memory (project, id) where superseded_by is not null;
 """
 
 MIGRATIONS = (_FIRST, _BY_UID, _STATES, _TEAM, _POSTINGS, _COUNTS, _WRITTEN)

@@ -18,8 +18,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from faiss_memory import Vectors
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.legs.asking import Size
+from faiss_memory_plugins.postgres.rows import to_ids
 
 KEPT_FROM = 100
 """Of a project with fewer memories nothing is kept: reading it each time costs little."""
@@ -29,6 +31,9 @@ MOST_BYTES = 256 * 2**20
 """So much is kept at most, but for the project that is asked."""
 VERSIONS = 4
 """So many states of a project are kept: a search may have begun before another that is done already."""
+SAMPLED = 512
+_MIXING = np.uint64(0x9E3779B97F4A7C15)
+"""A multiplier that spreads numbers one after the other over all that there are."""
 _EACH = 400
 """About how many bytes anything takes beside its numbers."""
 _bases = itertools.count(1)
@@ -74,7 +79,7 @@ cross join lateral (
 """
 _NEW_POSTINGS = """
 select string_agg(int4send(term), ''), string_agg(int8send(memory), ''), string_agg(float4send(often), '')
-from $.posting where memory = any(%(ids)s)
+from $.posting where memory = any(%(ids)s::bigint[])
 """
 
 
@@ -98,6 +103,8 @@ class Place:
     is_later: Mask
     """Which were written, or went, after what is kept of the terms: their postings are `later`."""
     is_gone: Mask
+    sample: Ids
+    """`SAMPLED` of those that are there, the same for every service; all where they are fewer."""
     later_terms: Slots = field(default_factory=lambda: np.zeros(0, np.int32))
     later: Postings = field(default_factory=lambda: Postings(np.zeros(0, np.int32), np.zeros(0, np.float32)))
     base: int = field(default_factory=lambda: next(_bases))
@@ -119,6 +126,11 @@ class Place:
         slots = self.sorter[at]
         return slots, self.ids[slots] == ids
 
+    def is_written_later(self, ids: Ids) -> Mask:
+        """Return which of some memories were written, or went, after what is kept of the project was read."""
+        slots, is_known = self.slots_of(ids)
+        return ~is_known | self.is_later[slots]
+
     def of_term(self, term: int, kept: Postings) -> Postings:
         """Return the postings of a term as they are now, from what is kept of it."""
         if not self.is_later.any():
@@ -137,20 +149,45 @@ class _Term(NamedTuple):
     postings: Postings
 
 
+class Known(NamedTuple):
+    """Projects as they are in one state of the database, by number; empty ones are left out."""
+
+    places: Mapping[int, Place]
+    small: Mapping[int, Size]
+    """Those of which nothing is kept."""
+
+    @property
+    def memories(self) -> int:
+        """How many memories there are."""
+        sizes = [*(place.size for place in self.places.values()), *self.small.values()]
+        return sum(size.memories for size in sizes)
+
+
+class Sample(NamedTuple):
+    """The vectors of some memories by a model, one a row: passages and cues."""
+
+    ids: Ids
+    """The memory of each row."""
+    vectors: Vectors
+
+
 class _Shelf:
-    """What is kept of one project: its last states, and terms, the one last asked for last."""
+    """What is kept of one project: its last states, and terms, the one last asked for last; vectors, by their model."""
 
     def __init__(self, place: Place) -> None:
         self.places = [place]
         self.base = place.base
         self.terms: OrderedDict[int, _Term] = OrderedDict()
+        self.samples: dict[int, tuple[Order, Sample]] = {}
 
     def put(self, place: Place) -> None:
         self.places = sorted([*self.places, place], key=lambda one: one.order)[-VERSIONS:]
 
     @property
     def bytes(self) -> int:
-        return _EACH + 18 * len(self.places[-1].ids)
+        """What it takes beside the terms."""
+        vectors = sum(sample.vectors.nbytes for _, sample in self.samples.values())
+        return _EACH + 18 * len(self.places[-1].ids) + vectors
 
 
 class Keeping:
@@ -168,11 +205,8 @@ class Keeping:
             self._shelves.clear()
             self._bytes = 0
 
-    def of(self, run: Transaction, projects: Sequence[int]) -> tuple[dict[int, Place], dict[int, Size]]:
-        """Return projects as they are now, by number, and the sizes of those that are too small to be kept.
-
-        Empty ones are in neither.
-        """
+    def of(self, run: Transaction, projects: Sequence[int]) -> Known:
+        """Return projects as they are now. Only for a transaction that reads: what it sees stays."""
         line, state = run.one(_NOW)
         places = self._brought_up(run, self._known(line, state, projects), state)
         small = _sizes(run, [one for one in projects if one not in places])
@@ -185,7 +219,7 @@ class Keeping:
                 for project, place in places.items():
                     self._keep(project, place)
                 self._shrink()
-        return places, small
+        return Known(places, small)
 
     def postings(
         self, run: Transaction, places: Mapping[int, Place], terms: Collection[int]
@@ -213,6 +247,25 @@ class Keeping:
             self._shrink()
         now = {key: places[key[0]].of_term(key[1], kept) for key, kept in (found | read).items()}
         return {key: postings for key, postings in now.items() if len(postings.slots)}
+
+    def sample(self, project: int, place: Place, model: int) -> Sample | None:
+        """Return the vectors that are kept of a project; those of memories that were written later do not count."""
+        with self._lock:
+            shelf = self._shelves.get(project)
+            if shelf is None or shelf.base != place.base or model not in shelf.samples:
+                return None
+            order, sample = shelf.samples[model]
+            return sample if order <= place.order else None
+
+    def keep_sample(self, project: int, place: Place, model: int, sample: Sample) -> None:
+        """Keep the vectors of a project."""
+        with self._lock:
+            shelf = self._shelves.get(project)
+            if shelf is not None and shelf.base == place.base:
+                self._bytes -= shelf.bytes
+                shelf.samples[model] = (place.order, sample)
+                self._bytes += shelf.bytes
+                self._shrink()
 
     def _known(self, line: str, state: str, projects: Iterable[int]) -> dict[int, Place]:
         """Return projects as they are known in this state, or in an earlier one."""
@@ -285,7 +338,9 @@ class Keeping:
             now = place.of_term(term, postings)
             shelf.terms[term] = _Term(place.order, now)
             self._bytes += _bytes_of(now)
-        shelf.places, shelf.base = [settled], settled.base
+        self._bytes -= shelf.bytes
+        shelf.places, shelf.base, shelf.samples = [settled], settled.base, {}
+        self._bytes += shelf.bytes
 
     def _drop(self, project: int) -> None:
         if (shelf := self._shelves.pop(project, None)) is not None:
@@ -330,7 +385,7 @@ def _read(run: Transaction, projects: Sequence[int], state: str) -> dict[int, Pl
 
 def _place(state: str, ids: Ids, lengths: Numbers) -> Place:
     nothing = np.zeros(len(ids), np.bool_)
-    return Place(state, ids, _sorter(ids), lengths, is_later=nothing, is_gone=nothing)
+    return Place(state, ids, _sorter(ids), lengths, nothing, nothing, _sampled(ids))
 
 
 def _read_postings(
@@ -341,7 +396,9 @@ def _read_postings(
         return {}
     values = {"project": [pair[0] for pair in pairs], "term": [pair[1] for pair in pairs]}
     found = {}
-    for project, term, ids, often in run.run(_POSTINGS, values, binary=True):
+    with run.without("seqscan"):
+        rows = run.run(_POSTINGS, values, binary=True)
+    for project, term, ids, often in rows:
         slots, is_known = places[project].slots_of(_ids(ids))
         stays = is_known & ~places[project].is_later[slots]
         found[project, term] = Postings(slots[stays], _reals(often)[stays])
@@ -367,18 +424,27 @@ def _written(run: Transaction, place: Place, ids: Ids, lengths: Sequence[float],
     place.is_later[slots] = place.is_later[left] = True
     place.is_gone[left], place.lengths[left] = True, 0
     place.is_gone[slots], place.lengths[slots] = False, lengths  # (one that is back again is not gone)
-    terms, of, often = run.run(_NEW_POSTINGS, {"ids": ids.tolist()}, binary=True)[0]
+    terms, of, often = run.run(_NEW_POSTINGS, {"ids": to_ids(ids.tolist())}, binary=True)[0]
     is_touched = np.zeros(len(every), np.bool_)
     is_touched[slots] = is_touched[left] = True
     stays = ~is_touched[place.later.slots]
     return replace(
         place,
+        sample=_sampled(every[~place.is_gone]),
         later_terms=np.concatenate([place.later_terms[stays], _numbers(terms, ">i4", np.int32)]),
         later=Postings(
             np.concatenate([place.later.slots[stays], place.slots_of(_ids(of))[0]]),
             np.concatenate([place.later.often[stays], _reals(often)]),
         ),
     )
+
+
+def _sampled(ids: Ids) -> Ids:
+    """Return some of the ids, in no order: which these are, the ids alone decide."""
+    if len(ids) <= SAMPLED:
+        return ids
+    mixed = ids.astype(np.uint64) * _MIXING
+    return ids[np.argpartition(mixed, SAMPLED)[:SAMPLED]]
 
 
 def _sorter(ids: Ids) -> Slots:

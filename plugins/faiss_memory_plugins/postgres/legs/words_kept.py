@@ -14,8 +14,9 @@ from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition
 from faiss_memory_plugins.postgres.legs.asking import Asked, ByWords, Query, asked_in
 from faiss_memory_plugins.postgres.legs.keeping import Ids, Mask, Place, Postings
+from faiss_memory_plugins.postgres.rows import to_ids
 
-ASKED_ABOUT = 4
+ASKED_ABOUT = 2
 """So many times the memories that are wanted are asked about at first: most filters let enough of them through."""
 FULLEST = 64
 """Of each project so many memories are asked about that hold the most of the query."""
@@ -165,10 +166,10 @@ def _fullest(scored: _Scored, number: int, let: Rows, asked: Rows, most_holders:
 
 def _is_let_through(run: Transaction, where: Condition, ids: Ids, *, one_by_one: bool) -> Mask:
     """Return which of some memories a filter lets through: each is looked up, or all that it lets through are."""
-    among = "m.id = any(%(among)s) and" if one_by_one else ""
+    among = "m.id = any(%(among)s::bigint[]) and" if one_by_one else ""
     ((written,),) = run.run(
         _LET_THROUGH.format(among=among, where=where.sql),
-        {**where.values, "among": ids.tolist() if one_by_one else None},
+        {**where.values, "among": to_ids(ids.tolist()) if one_by_one else None},
         binary=True,
     )
     return np.isin(ids, np.frombuffer(written or b"", ">i8").astype(np.int64))
