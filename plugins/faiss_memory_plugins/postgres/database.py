@@ -36,6 +36,7 @@ class Transaction:
 
     def __init__(self, cursor: psycopg.Cursor[Row], schema: str, xid: int = 0) -> None:
         self._cursor = cursor
+        self._pipeline: psycopg.Pipeline | None = None
         self._schema = f'"{schema}".'
         self.xid = xid
         """The number of a transaction that writes."""
@@ -43,6 +44,8 @@ class Transaction:
     def run(self, sql: str, values: Values | None = None, *, binary: bool = False) -> list[Row]:
         """Run a statement; returns its rows, if it has some: sent `binary` where they hold many bytes."""
         self._cursor.execute(self._named(sql), values, binary=binary)  # type: ignore[arg-type, unused-ignore]
+        if self._pipeline is not None:
+            self._pipeline.sync()
         return self._cursor.fetchall() if self._cursor.description is not None else []
 
     def one(self, sql: str, values: Values | None = None) -> Row:
@@ -56,7 +59,16 @@ class Transaction:
         if len(given) > 1:
             self._cursor.executemany(self._named(sql), given)  # type: ignore[arg-type, unused-ignore]
         elif given:  # (`executemany` asks the server twice more than this)
-            self.run(sql, given[0])
+            self._cursor.execute(self._named(sql), given[0])  # type: ignore[arg-type, unused-ignore]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is run by `each` without waiting for an answer to every statement; errors come at the end."""
+        with self._cursor.connection.pipeline() as self._pipeline:
+            try:
+                yield
+            finally:
+                self._pipeline = None
 
     @contextmanager
     def without(self, *ways: str, **settings: object) -> Iterator[None]:

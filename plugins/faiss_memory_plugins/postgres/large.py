@@ -17,7 +17,7 @@ from faiss_memory import Metric, Vectors, metric_in, unit_of
 from faiss_memory_plugins.postgres.comparing import INDEX_CLASS, OPERATOR, Model, cosine, similarity
 from faiss_memory_plugins.postgres.database import Database, Row, Transaction
 from faiss_memory_plugins.postgres.filters import Condition
-from faiss_memory_plugins.postgres.rows import to_ids, to_vector
+from faiss_memory_plugins.postgres.rows import to_numbers, to_vector
 
 MOST_INDEXES = 50
 """Each is looked at whenever a statement about vectors is planned: so it is the largest projects that have one."""
@@ -135,7 +135,7 @@ def spread(
             "vector": to_vector(vector),
             "project": place.project,
             "model": place.model,
-            "some": to_ids(some),
+            "some": to_numbers(some),
         },
     )
     return float(mean), float(deviation), unit_of(float(deviation), float(of_cosines))

@@ -73,9 +73,9 @@ def to_origin(row: Sequence[Any]) -> Origin:
     return Origin(*row)
 
 
-def to_ids(ids: Iterable[int]) -> str:
-    """Write many ids, for `::bigint[]`: the driver takes longer to write a list."""
-    return f"{{{','.join(map(str, ids))}}}"
+def to_numbers(numbers: Iterable[float]) -> str:
+    """Write many numbers, such as for `::bigint[]`: the driver takes longer to write a list."""
+    return f"{{{','.join(map(repr, numbers))}}}"
 
 
 def to_vector(vector: Vectors) -> str:

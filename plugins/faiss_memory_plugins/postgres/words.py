@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from faiss_memory import NO_SEQUENCE, Memory, Terms, analyze, borrowed_share, words_of
 from faiss_memory_plugins.postgres.database import Transaction
-from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory
+from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory, to_numbers
 from faiss_memory_plugins.postgres.schema import TERMS
 
 MOST_COUNTED = 65_535
@@ -71,10 +71,10 @@ def weigh(
         "insert into $.words (memory, project, length) values (%(memory)s, %(project)s, %(length)s)", lengths
     )
     columns = zip(*sorted(postings), strict=True) if postings else [()] * 5
-    run.run(
+    run.each(
         "insert into $.posting select * from unnest(%(project)s::int[], %(term)s::int[], %(memory)s::bigint[],"
         " %(often)s::real[], %(length)s::real[])",
-        {name: list(column) for name, column in zip(_Posting._fields, columns, strict=True)},
+        [{name: to_numbers(column) for name, column in zip(_Posting._fields, columns, strict=True)}],
     )
 
 

@@ -150,27 +150,30 @@ class Writer:
         """Write memories that are not there, under the ids that they have."""
         ids, sequences = [one.id for one in memories], [sequence_of(one.source) for one in memories]
         places = [(projects[one.project], number) for one, number in zip(memories, sequences, strict=True)]
-        run.each(
-            _INSERT, [self._values(run, one, place) for one, place in zip(memories, places, strict=True)]
-        )
-        if any(one.supersedes is not None for one in memories):
-            run.run(
-                "update $.memory o set superseded_by = greatest(coalesce(o.superseded_by, 0), n.id) from $.memory n"
-                " where n.id = any(%(ids)s) and o.id = n.supersedes",
-                {"ids": ids},
+        with run.together():
+            run.each(
+                _INSERT, [self._values(run, one, place) for one, place in zip(memories, places, strict=True)]
             )
-        put_embeddings(
-            run,
-            [
-                (key, place[0], part)
-                for key, place, embedding in zip(ids, places, embeddings, strict=True)
-                for part in (() if embedding is None else embedding.by_each())
-            ],
-        )
-        # The parts of one file follow each other by id: whoever adds to it waits for whoever does already, and only
-        # with what concerns its neighbours.
-        lock(run, "sequence", [place for place in places if place[1] != NO_SEQUENCE])
-        weigh(run, [Weighed(one, *place) for one, place in zip(memories, places, strict=True)], are_new=True)
+            if any(one.supersedes is not None for one in memories):
+                run.run(
+                    "update $.memory o set superseded_by = greatest(coalesce(o.superseded_by, 0), n.id) from $.memory n"
+                    " where n.id = any(%(ids)s) and o.id = n.supersedes",
+                    {"ids": ids},
+                )
+            put_embeddings(
+                run,
+                [
+                    (key, place[0], part)
+                    for key, place, embedding in zip(ids, places, embeddings, strict=True)
+                    for part in (() if embedding is None else embedding.by_each())
+                ],
+            )
+            # The parts of one file follow each other by id: whoever adds to it waits for whoever does already, and only
+            # with what concerns its neighbours.
+            lock(run, "sequence", [place for place in places if place[1] != NO_SEQUENCE])
+            weigh(
+                run, [Weighed(one, *place) for one, place in zip(memories, places, strict=True)], are_new=True
+            )
 
     def _values(self, run: Transaction, memory: Memory, place: tuple[int, int]) -> dict[str, Any]:
         written = {"project": place[0], "sequence": place[1], "xid": run.xid, "writer": self.service}

@@ -19,7 +19,7 @@ from faiss_memory_plugins.postgres.large import (
     spread,
 )
 from faiss_memory_plugins.postgres.legs.spreading import Whole, spread_in
-from faiss_memory_plugins.postgres.rows import to_ids, to_vector
+from faiss_memory_plugins.postgres.rows import to_numbers, to_vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def _each_compared(
         where m.id = any(%(ids)s::bigint[]) and p.model = %(model)s {"" if cues else "and p.cue is null"}
         order by p.memory, similarity desc, p.n
         """,
-        {"vector": to_vector(vector), "model": model.number, "ids": to_ids(ids)},
+        {"vector": to_vector(vector), "model": model.number, "ids": to_numbers(ids)},
     )
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from faiss_memory import Vectors
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.legs.asking import Size
-from faiss_memory_plugins.postgres.rows import to_ids
+from faiss_memory_plugins.postgres.rows import to_numbers
 
 KEPT_FROM = 100
 """Of a project with fewer memories nothing is kept: reading it each time costs little."""
@@ -424,7 +424,7 @@ def _written(run: Transaction, place: Place, ids: Ids, lengths: Sequence[float],
     place.is_later[slots] = place.is_later[left] = True
     place.is_gone[left], place.lengths[left] = True, 0
     place.is_gone[slots], place.lengths[slots] = False, lengths  # (one that is back again is not gone)
-    terms, of, often = run.run(_NEW_POSTINGS, {"ids": to_ids(ids.tolist())}, binary=True)[0]
+    terms, of, often = run.run(_NEW_POSTINGS, {"ids": to_numbers(ids.tolist())}, binary=True)[0]
     is_touched = np.zeros(len(every), np.bool_)
     is_touched[slots] = is_touched[left] = True
     stays = ~is_touched[place.later.slots]

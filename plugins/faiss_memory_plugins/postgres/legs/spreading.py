@@ -10,7 +10,7 @@ from faiss_memory import COSINE, Vectors, cosines, similarities, unit_of
 from faiss_memory_plugins.postgres.comparing import Model
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.legs.keeping import Ids, Keeping, Place, Sample
-from faiss_memory_plugins.postgres.rows import from_vector, to_ids
+from faiss_memory_plugins.postgres.rows import from_vector, to_numbers
 
 _VECTORS = """
 select memory, vec::text from $.passage
@@ -40,7 +40,7 @@ def spread_in(run: Transaction, whole: Whole, vector: Vectors, model: Model) -> 
     """
     ids = whole.place.sample
     if whole.only_current:
-        values = {"project": whole.project, "ids": to_ids(ids.tolist())}
+        values = {"project": whole.project, "ids": to_numbers(ids.tolist())}
         replaced = [row[0] for row in run.run(_REPLACED, values)]
         ids = ids[~np.isin(ids, replaced)]
     vectors = _vectors(run, whole, ids, model, len(vector))
@@ -64,7 +64,7 @@ def _vectors(run: Transaction, whole: Whole, ids: Ids, model: Model, dimension: 
     counts = kept.ids[np.isin(kept.ids, ids) & ~whole.place.is_written_later(kept.ids)]
     lacking = np.setdiff1d(ids, counts)
     rows = run.run(
-        _VECTORS, {"project": whole.project, "model": model.number, "ids": to_ids(lacking.tolist())}
+        _VECTORS, {"project": whole.project, "model": model.number, "ids": to_numbers(lacking.tolist())}
     ) if len(lacking) else []  # fmt: skip
     read = Sample(
         np.array([row[0] for row in rows], np.int64),

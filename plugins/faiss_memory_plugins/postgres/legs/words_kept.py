@@ -14,7 +14,7 @@ from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition
 from faiss_memory_plugins.postgres.legs.asking import Asked, ByWords, Query, asked_in
 from faiss_memory_plugins.postgres.legs.keeping import Ids, Mask, Place, Postings
-from faiss_memory_plugins.postgres.rows import to_ids
+from faiss_memory_plugins.postgres.rows import to_numbers
 
 ASKED_ABOUT = 2
 """So many times the memories that are wanted are asked about at first: most filters let enough of them through."""
@@ -169,7 +169,7 @@ def _is_let_through(run: Transaction, where: Condition, ids: Ids, *, one_by_one:
     among = "m.id = any(%(among)s::bigint[]) and" if one_by_one else ""
     ((written,),) = run.run(
         _LET_THROUGH.format(among=among, where=where.sql),
-        {**where.values, "among": to_ids(ids.tolist()) if one_by_one else None},
+        {**where.values, "among": to_numbers(ids.tolist()) if one_by_one else None},
         binary=True,
     )
     return np.isin(ids, np.frombuffer(written or b"", ">i8").astype(np.int64))
