@@ -81,12 +81,13 @@ WRITES = {
 }  # fmt: skip
 
 
-LIMITS = {"ample": {}, "few changes": {"MOST_NEW": 1}, "little room": {"MOST_BYTES": 1}}
+LIMITS = {"ample": (1000, 100), "few changes": (1, 100), "little room": (1000, 0)}
+"""The most changes that are followed, and the room."""
 
 
 def test_scores_are_right_after_every_kind_of_write_by_whichever_service(three, kept, monkeypatch):
     one, other, embedded = three
-    shelves = {name: keeping.Keeping() for name in LIMITS}
+    shelves = {name: keeping.Keeping(room) for name, (_, room) in LIMITS.items()}
     everything = Filter(projects=None, include_superseded=True)
     for number, (kind, write) in enumerate(WRITES.items()):
         for home in (three[number % 2], embedded):
@@ -94,10 +95,9 @@ def test_scores_are_right_after_every_kind_of_write_by_whichever_service(three, 
         for where in (Filter(projects=("alpha",)), Filter(projects=None)):
             wanted = _scores(embedded, where)
             assert _scores(other, where) == pytest.approx(wanted, rel=1e-5), kind
-            for name, limits in LIMITS.items():
+            for name, (most_new, _) in LIMITS.items():
                 with monkeypatch.context() as limited:
-                    for limit, value in limits.items():
-                        limited.setattr(keeping, limit, value)
+                    limited.setattr(keeping, "MOST_NEW", most_new)
                     one.store._keeping = shelves[name]
                     assert _scores(one, where) == pytest.approx(wanted, rel=1e-5), (kind, name)
 
@@ -124,7 +124,7 @@ def test_what_was_counted_is_not_counted_again(three, kept, counted):
 def test_a_search_that_began_before_does_not_see_later_postings(three, kept):
     """As where a search waits for the processor, while another that began after it is done."""
     one, other, _ = three
-    where, words = Filter(projects=("alpha",)), keeping.Keeping()
+    where, words = Filter(projects=("alpha",)), keeping.Keeping(1)
     one.add(*(_draft(f"ledger {number}") for number in range(3)))
     terms = [number for (number,) in one.store._database.read(lambda run: run.run(
         "select distinct term from $.posting"))]  # fmt: skip

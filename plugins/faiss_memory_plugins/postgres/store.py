@@ -96,7 +96,7 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         self._writer = Writer(self._service)
         self._team = DatabaseTables(self._database)
         self._uses = WaitingUses()
-        self._keeping = Keeping()
+        self._keeping = Keeping(self._settings.kept_mb)
         self._is_open = False
         self._closing = Event()
         self._channel = f"{self._settings.schema}_changes"

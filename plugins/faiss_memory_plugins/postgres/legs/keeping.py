@@ -27,8 +27,6 @@ KEPT_FROM = 100
 """Of a project with fewer memories nothing is kept: reading it each time costs little."""
 MOST_NEW = 1000
 """If more memories were written since, or an eighth of all, what was kept is left and read anew."""
-MOST_BYTES = 256 * 2**20
-"""So much is kept at most, but for the project that is asked."""
 VERSIONS = 4
 """So many states of a project are kept: a search may have begun before another that is done already."""
 SAMPLED = 512
@@ -193,7 +191,9 @@ class _Shelf:
 class Keeping:
     """What one service has kept. Safe to use from several threads at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, megabytes: int) -> None:
+        """So much is kept at most, but for the memories of the project that was asked last."""
+        self._most_bytes = megabytes * 2**20
         self._lock = Lock()
         self._line = ""
         self._shelves: OrderedDict[int, _Shelf] = OrderedDict()
@@ -347,7 +347,7 @@ class Keeping:
             self._bytes -= shelf.bytes + sum(_bytes_of(one.postings) for one in shelf.terms.values())
 
     def _shrink(self) -> None:
-        while self._bytes > MOST_BYTES:
+        while self._bytes > self._most_bytes:
             project, shelf = next(iter(self._shelves.items()))
             if shelf.terms:
                 _, (_, postings) = shelf.terms.popitem(last=False)

@@ -13,7 +13,7 @@ from faiss_memory import BM25_B, BM25_K1
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition
 from faiss_memory_plugins.postgres.legs.asking import Asked, ByWords, Query, asked_in
-from faiss_memory_plugins.postgres.legs.keeping import Ids, Mask, Place, Postings
+from faiss_memory_plugins.postgres.legs.keeping import Ids, Mask, Numbers, Place, Postings, Slots
 from faiss_memory_plugins.postgres.rows import to_numbers
 
 ASKED_ABOUT = 2
@@ -33,6 +33,8 @@ class _Part(NamedTuple):
     place: Place
     asked: Sequence[Asked]
     postings: Sequence[Postings]
+    own: Sequence[Slots]
+    """Beside the postings: the slots that hold the term themselves."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +46,8 @@ class _Scored:
     """Where those of each project begin; and the end."""
     slots: Rows
     ids: Ids
-    scores: npt.NDArray[np.float32]
-    shares: npt.NDArray[np.float64]
+    scores: Numbers
+    shares: Numbers
     """How much of the query each holds itself."""
 
     def best(self, rows: Rows, limit: int) -> Rows:
@@ -109,16 +111,19 @@ def _scored(
     slots, ids, scores, shares = [], [], [], []
     for project, place in places.items():
         found = {term: known for term in query.numbers if (known := postings.get((project, term)))}
-        holders = {term: int((often > 0).sum()) for term, (_, often) in found.items()}
+        own = {
+            term: slots if (often > 0).all() else slots[often > 0] for term, (slots, often) in found.items()
+        }
+        holders = {term: len(slots) for term, slots in own.items()}
         asked, wanted = asked_in(project, place.size, query, holders)
-        part = _Part(place, asked, [found[one.term] for one in asked])
+        part = _Part(place, asked, [found[one.term] for one in asked], [own[one.term] for one in asked])
         score, says = _sums(part)
         some = np.flatnonzero(score)
         parts.append(part)
         starts.append(starts[-1] + len(some))
         slots.append(some)
         ids.append(place.ids[some])
-        scores.append(score[some].astype(np.float32))
+        scores.append(score[some])
         shares.append(says[some] / wanted)
     return _Scored(
         parts, starts, np.concatenate(slots), np.concatenate(ids), np.concatenate(scores),
@@ -126,14 +131,15 @@ def _scored(
     )  # fmt: skip
 
 
-def _sums(part: _Part) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _sums(part: _Part) -> tuple[Numbers, Numbers]:
     """Return what each slot scores, and how much of the query it says itself."""
-    scores, says = np.zeros(len(part.place.ids)), np.zeros(len(part.place.ids))
-    for one, (slots, often) in zip(part.asked, part.postings, strict=True):
-        count = np.abs(often, dtype=np.float64)
-        norm = BM25_K1 * (1 - BM25_B + BM25_B * part.place.lengths[slots] / one.average)
-        scores[slots] += one.idf * count * (BM25_K1 + 1) / (count + norm)  # (no slot is there twice)
-        says[slots[often > 0]] += one.idf
+    scores, says = np.zeros_like(part.place.lengths), np.zeros_like(part.place.lengths)
+    norms = part.place.lengths * np.float32(BM25_K1 * BM25_B / part.place.size.average)
+    norms += np.float32(BM25_K1 * (1 - BM25_B))
+    for one, (slots, often), own in zip(part.asked, part.postings, part.own, strict=True):
+        count = often if own is slots else np.abs(often)
+        scores[slots] += count / (count + norms[slots]) * np.float32(one.idf * (BM25_K1 + 1))
+        says[own] += np.float32(one.idf)  # (no slot is there twice)
     return scores, says
 
 
@@ -180,9 +186,9 @@ def _held(scored: _Scored, chosen: Rows, query: Query) -> dict[int, frozenset[st
     held: dict[int, list[str]] = {int(key): [] for key in scored.ids[chosen]}
     for part, start, end in zip(scored.parts, scored.starts, scored.starts[1:], strict=False):
         rows = chosen[(chosen >= start) & (chosen < end)]
-        for one, (slots, often) in zip(part.asked if len(rows) else (), part.postings, strict=False):
+        for one, own in zip(part.asked if len(rows) else (), part.own, strict=False):
             holds = np.zeros(len(part.place.ids), np.bool_)
-            holds[slots[often > 0]] = True
+            holds[own] = True
             for key in scored.ids[rows[holds[scored.slots[rows]]]]:
                 held[int(key)].append(query.names[one.place])
     return {key: frozenset(names) for key, names in held.items()}
