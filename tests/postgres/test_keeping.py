@@ -10,7 +10,7 @@ from faiss_memory.store import EmbeddedStore
 from faiss_memory_conformance.store_home import Home
 from faiss_memory_conformance.store_oracle import EPOCH
 from faiss_memory_plugins.postgres.database import Transaction
-from faiss_memory_plugins.postgres.legs import keeping
+from faiss_memory_plugins.postgres.legs import keeping, places
 from faiss_memory_plugins.postgres.settings import PostgresSettings
 from faiss_memory_plugins.postgres.store import PostgresStore
 
@@ -29,7 +29,7 @@ def counted(monkeypatch):
     asked, run_it = [], Transaction.run
 
     def noted(run, sql, values=None, **options):
-        if sql in (keeping._MEMORIES, keeping._POSTINGS):
+        if sql in (places._MEMORIES, places._POSTINGS):
             asked.append(sql)
         return run_it(run, sql, values, **options)
 

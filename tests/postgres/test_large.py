@@ -14,7 +14,7 @@ from faiss_memory_conformance.store_home import Home, embed
 from faiss_memory_conformance.store_oracle import WORDS
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.large import EXACT_BELOW, _sizes
-from faiss_memory_plugins.postgres.legs import keeping
+from faiss_memory_plugins.postgres.legs import places
 from faiss_memory_plugins.postgres.rows import to_vector
 from faiss_memory_plugins.postgres.settings import PostgresSettings
 from faiss_memory_plugins.postgres.store import PostgresStore
@@ -129,7 +129,7 @@ def test_a_large_project_has_an_index_that_finds_what_is_there(place):
 
 def test_how_similarity_is_spread_is_kept_up(place, monkeypatch):
     """By every service, whoever writes: here the sample is all there is, and so what comparing everything tells."""
-    monkeypatch.setattr(keeping, "SAMPLED", 2 * SIZE)
+    monkeypatch.setattr(places, "SAMPLED", 2 * SIZE)
     place.home.store._keeping.clear()
     other = Home(lambda: PostgresStore(place.server.uri, PostgresSettings(schema=SCHEMA)))
     query = place.texts[3]

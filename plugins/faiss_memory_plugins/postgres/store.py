@@ -97,8 +97,7 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         self._team = DatabaseTables(self._database)
         self._uses = WaitingUses()
         self._keeping = Keeping(self._settings.kept_mb)
-        self._is_open = False
-        self._closing = Event()
+        self._is_open, self._closing = False, Event()
         self._channel = f"{self._settings.schema}_changes"
         self._bell = Bell(self._database, self._channel, self._write_due_uses, self._problems)
         self._keeper = IndexKeeper(self.tend, self._problems)

@@ -9,7 +9,8 @@ import numpy as np
 from faiss_memory import COSINE, Vectors, cosines, similarities, unit_of
 from faiss_memory_plugins.postgres.comparing import Model
 from faiss_memory_plugins.postgres.database import Transaction
-from faiss_memory_plugins.postgres.legs.keeping import Ids, Keeping, Place, Sample
+from faiss_memory_plugins.postgres.legs.keeping import Keeping
+from faiss_memory_plugins.postgres.legs.places import Ids, Place, Sample
 from faiss_memory_plugins.postgres.rows import from_vector, to_numbers
 
 _VECTORS = """

@@ -13,7 +13,7 @@ from faiss_memory import BM25_B, BM25_K1
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition
 from faiss_memory_plugins.postgres.legs.asking import Asked, ByWords, Query, asked_in
-from faiss_memory_plugins.postgres.legs.keeping import Ids, Mask, Numbers, Place, Postings, Slots
+from faiss_memory_plugins.postgres.legs.places import Ids, Mask, Numbers, Place, Postings, Slots
 from faiss_memory_plugins.postgres.rows import to_numbers
 
 ASKED_ABOUT = 2
@@ -74,6 +74,8 @@ def words_kept(
 ) -> ByWords:  # fmt: skip
     """Rank the memories of projects whose postings are given; see `by_words`."""
     scored = _scored(places, postings, query)
+    if not len(scored.ids):
+        return ByWords()
     every, near = np.arange(len(scored.ids)), np.flatnonzero(np.isin(scored.ids, list(also)))
     top = scored.best(every, ASKED_ABOUT * depth)
     full = [_fullest_rows(scored, number) for number in range(len(scored.parts))]
