@@ -8,12 +8,13 @@ import numpy as np
 import psycopg
 import pytest
 
-from faiss_memory import Filter, new_uid
+from faiss_memory import Change, Draft, Filter, new_uid
 from faiss_memory.rights import set_seen
 from faiss_memory_conformance.store_home import Home, embed
 from faiss_memory_conformance.store_oracle import WORDS
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.large import EXACT_BELOW, _sizes
+from faiss_memory_plugins.postgres.legs import places
 from faiss_memory_plugins.postgres.rows import to_vector
 from faiss_memory_plugins.postgres.settings import PostgresSettings
 from faiss_memory_plugins.postgres.store import PostgresStore
@@ -72,6 +73,9 @@ class Place:
                         new_uid(),
                     )
                 )
+        connection.execute(
+            "insert into words (memory, project, length) select id, project, 5 from memory where id >= 10"
+        )
         with connection.cursor().copy("copy passage from stdin") as copy:
             for number, vector in enumerate(self.vectors):
                 project = projects["large" if number < SIZE else "small"]
@@ -123,6 +127,38 @@ def test_a_large_project_has_an_index_that_finds_what_is_there(place):
     assert legs.scope.memories == SIZE
 
 
+def test_how_similarity_is_spread_is_kept_up(place, monkeypatch):
+    """By every service, whoever writes: here the sample is all there is, and so what comparing everything tells."""
+    monkeypatch.setattr(places, "SAMPLED", 2 * SIZE)
+    place.home.store._keeping.clear()
+    other = Home(lambda: PostgresStore(place.server.uri, PostgresSettings(schema=SCHEMA)))
+    query = place.texts[3]
+
+    def scopes():
+        return [home.legs(query, LARGE).legs.scope for home in (place.home, other)]
+
+    def check(texts):
+        near = np.concatenate([place.vectors[:SIZE], *(embed(text).vectors for text in texts)]) @ vector
+        for scope in scopes():
+            assert (scope.memories, scope.mean, scope.spread) == (
+                len(near), pytest.approx(near.mean(), abs=1e-4), pytest.approx(near.std(), abs=1e-4),
+            )  # fmt: skip
+
+    vector = embed(query).vectors[0]
+    check([])
+    first, second = place.home.add(Draft(text=query, project="large"), Draft(text="cache", project="large"))
+    check([query, "cache"])
+    other.store.change(second, Change(text=f"{query} too"), embed(f"{query} too"))
+    check([query, f"{query} too"])
+    (third,) = other.add(Draft(text="instead", project="large", supersedes=first))
+    check(["instead", f"{query} too"])
+    place.home.store.forget([third, second])
+    check([query])
+    other.store.forget([first])
+    check([])
+    other.close()
+
+
 def test_only_projects_are_counted_that_may_be_large(place):
     """Which these are, the database has estimated: not every passage is gone through each time."""
     table = f"{SCHEMA}.passage"
@@ -148,10 +184,10 @@ def test_only_projects_are_counted_that_may_be_large(place):
 def test_a_search_goes_by_the_index_whoever_asks(place, seen, monkeypatch):
     plans, run_it = [], Transaction.run
 
-    def explained(run, sql, values=None):
+    def explained(run, sql, values=None, **options):
         if "::halfvec" in sql:
             plans.extend(str(row[0]) for row in run_it(run, f"explain {sql}", values))
-        return run_it(run, sql, values)
+        return run_it(run, sql, values, **options)
 
     monkeypatch.setattr(Transaction, "run", explained)
     set_seen(seen)

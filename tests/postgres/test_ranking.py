@@ -11,7 +11,7 @@ from faiss_memory import Change, Draft, Filter, Search
 from faiss_memory.store import EmbeddedStore
 from faiss_memory_conformance.store_home import MODEL, Home, embed
 from faiss_memory_conformance.store_oracle import EPOCH
-from faiss_memory_plugins.postgres.legs import by_words
+from faiss_memory_plugins.postgres.legs import keeping, words_kept
 from faiss_memory_plugins.postgres.settings import PostgresSettings
 from faiss_memory_plugins.postgres.store import PostgresStore
 
@@ -189,24 +189,27 @@ def frequent(server, tmp_path_factory):
 
 @pytest.mark.parametrize("names", [("alpha",), ("alpha", "beta")], ids=["one project", "two"])
 @pytest.mark.parametrize("tags", [(), ("red",)], ids=["all", "by tag"])
-def test_frequent_words_that_cannot_matter_are_looked_for_only_where_they_can(
-    frequent, monkeypatch, names, tags
+@pytest.mark.parametrize("kept_from", [1, 200, 1000], ids=["kept", "one of them kept", "not kept"])
+def test_what_is_found_is_the_same_however_a_project_is_searched(
+    frequent, monkeypatch, names, tags, kept_from
 ):
-    spared, chosen = [], by_words._possible
+    asked, ask = [], words_kept._is_let_through
 
-    def possible(*args):
-        spared.append(chosen(*args))
-        return spared[-1]
+    def noted(run, where, ids, *, one_by_one):
+        asked.append(one_by_one)
+        return ask(run, where, ids, one_by_one=one_by_one)
 
-    monkeypatch.setattr(by_words, "_possible", possible)
-    monkeypatch.setattr(by_words, "COMMON", 1)
-    monkeypatch.setattr(by_words, "SPARED", 1)
+    monkeypatch.setattr(words_kept, "_is_let_through", noted)
+    monkeypatch.setattr(words_kept, "ASKED_ABOUT", 1)
+    monkeypatch.setattr(words_kept, "FULLEST", 14)
+    monkeypatch.setattr(keeping, "KEPT_FROM", kept_from)
+    frequent[1].store._keeping.clear()
     chance, where = random.Random(5), Filter(projects=names, tags=tags)
-    for _ in range(25):
+    for _ in range(12):
         rare = [f"w{chance.randrange(10, 200)}" for _ in range(chance.randint(0, 3))]
         query = " ".join([*rare, *(f"w{chance.randrange(4)}" for _ in range(3)), "unknown"])
         # (What is near by meaning is ranked as well, however low.)
-        asked = Search(
+        asks = Search(
             where=where,
             depth=5,
             text=query,
@@ -215,12 +218,16 @@ def test_frequent_words_that_cannot_matter_are_looked_for_only_where_they_can(
             model=MODEL,
         )
         embedded, here = (
-            home.store.search(asked, lambda legs: [key for key, _ in legs.words]) for home in frequent
+            home.store.search(asks, lambda legs: [key for key, _ in legs.words]) for home in frequent
         )
         assert [key for key, _ in here.legs.words] == [key for key, _ in embedded.legs.words]
         assert [score for _, score in here.legs.words] == pytest.approx(
             [score for _, score in embedded.legs.words], rel=1e-5
         )
         assert here.legs.scope.coverage == pytest.approx(embedded.legs.scope.coverage, abs=1e-5)
+        assert set(here.legs.verbatim) == set(embedded.legs.verbatim)
         assert here.held == embedded.held
-    assert any(ids is not None for ids in spared), "rare terms first were never enough"
+    is_kept = kept_from == 1 or (kept_from, names) == (200, ("alpha",))
+    assert bool(asked) == (is_kept or kept_from == 200)
+    if tags and is_kept:
+        assert set(asked) == {True, False}, "what is asked about first was always enough, or never"

@@ -69,16 +69,35 @@ def test_memories_are_found_by_the_same_words(make_store, schema, server):
     drafts = [Draft(text=text, source=f"notes/a.md#{number}") for number, text in enumerate(texts)]
     store.add([*drafts, Draft(text="another cache", project="else"), Draft(text="!")], [None] * 6)
     before, postings = _found_by_words(store), server.run(f"select * from {schema}.posting order by 3, 2")
-    sizes = server.run(f"select * from {schema}.words order by 1")
+    sizes = server.run(f"select memory, project, length from {schema}.words order by 1")
     store.close()
     _before_postings(server, schema)
     server.run(f"update {schema}.state set version = 4")
     store = make_store()
     store.open()
     assert server.run(f"select * from {schema}.posting order by 3, 2") == postings
-    assert server.run(f"select * from {schema}.words order by 1") == sizes
+    assert server.run(f"select memory, project, length from {schema}.words order by 1") == sizes
     assert _found_by_words(store) == before
     assert [len(found.legs.words) for found in before] == [4, 5, 3, 0]
+
+
+def test_what_a_service_of_before_writes_is_noted_as_well(make_store, schema, server):
+    store = make_store()
+    store.open()
+    store.add([Draft(text="redis and its cache")], [None])
+    store.close()
+    server.run(
+        f"alter table {schema}.words drop column xid",
+        f"drop index {schema}.memory_replaced",
+        f"create index words_length on {schema}.words (project) include (length)",
+        f"update {schema}.state set version = 6",
+    )
+    store = make_store()
+    store.open()
+    server.run(f"insert into {schema}.words (memory, project, length) values (-1, 1, 2)")
+    written = server.run(f"select memory, xid::text::bigint > 3 from {schema}.words order by 1")
+    assert written == [(-1, True), (1, False)]
+    assert [len(found.legs.words) for found in _found_by_words(store)] == [1, 1, 0, 0]
 
 
 @pytest.fixture

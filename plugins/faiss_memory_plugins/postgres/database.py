@@ -36,13 +36,16 @@ class Transaction:
 
     def __init__(self, cursor: psycopg.Cursor[Row], schema: str, xid: int = 0) -> None:
         self._cursor = cursor
+        self._pipeline: psycopg.Pipeline | None = None
         self._schema = f'"{schema}".'
         self.xid = xid
         """The number of a transaction that writes."""
 
-    def run(self, sql: str, values: Values | None = None) -> list[Row]:
-        """Run a statement; returns its rows, if it has some."""
-        self._cursor.execute(self._named(sql), values)  # type: ignore[arg-type, unused-ignore]
+    def run(self, sql: str, values: Values | None = None, *, binary: bool = False) -> list[Row]:
+        """Run a statement; returns its rows, if it has some: sent `binary` where they hold many bytes."""
+        self._cursor.execute(self._named(sql), values, binary=binary)  # type: ignore[arg-type, unused-ignore]
+        if self._pipeline is not None:
+            self._pipeline.sync()
         return self._cursor.fetchall() if self._cursor.description is not None else []
 
     def one(self, sql: str, values: Values | None = None) -> Row:
@@ -56,13 +59,28 @@ class Transaction:
         if len(given) > 1:
             self._cursor.executemany(self._named(sql), given)  # type: ignore[arg-type, unused-ignore]
         elif given:  # (`executemany` asks the server twice more than this)
-            self.run(sql, given[0])
+            self._cursor.execute(self._named(sql), given[0])  # type: ignore[arg-type, unused-ignore]
 
     @contextmanager
-    def without(self, *ways: str) -> Iterator[None]:
-        """Let the planner take other ways than these, such as `seqscan`: it cannot know how many rows to expect."""
+    def together(self) -> Iterator[None]:
+        """Send what is run by `each` without waiting for an answer to every statement; errors come at the end."""
+        with self._cursor.connection.pipeline() as self._pipeline:
+            try:
+                yield
+            finally:
+                self._pipeline = None
+
+    @contextmanager
+    def without(self, *ways: str, **settings: object) -> Iterator[None]:
+        """Let the planner take other ways than these, such as `seqscan`: it cannot know how many rows to expect.
+
+        Further `settings`, such as `hnsw__ef_search` for `hnsw.ef_search`, are those of the rest of the transaction.
+        """
+        beside = [
+            f", set_config('{name.replace('__', '.')}', '{value}', true)" for name, value in settings.items()
+        ]
         for_each = ", ".join(f"set_config('enable_{way}', '{{0}}', true)" for way in ways)
-        self.run(f"select {for_each.format('off')}")
+        self.run(f"select {for_each.format('off')}{''.join(beside)}")
         yield
         self.run(f"select {for_each.format('on')}")
 

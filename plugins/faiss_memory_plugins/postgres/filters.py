@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from faiss_memory import OWNER, UNKNOWN_WAY, Filter, Glob, InvalidGlob, InvalidRequest, comparable
 from faiss_memory_plugins.postgres.database import Transaction
@@ -18,6 +18,8 @@ class Condition(NamedTuple):
     values: dict[str, Any]
     projects: list[int]
     """The numbers of the projects that count; none if nothing can match."""
+    takes: Literal["all", "current", "some"]
+    """Which of their memories: those that nothing has replaced are the current ones."""
 
 
 def fields_of(metadata: Any) -> str:
@@ -31,8 +33,11 @@ def condition(run: Transaction, where: Filter) -> Condition:
     projects = _projects(run, where.projects)
     parts = ["m.project = any(%(projects)s)"]
     values: dict[str, Any] = {"projects": projects}
+    takes: Literal["all", "current", "some"] = "all"
     if not where.include_superseded:
         parts.append("m.superseded_by is null")
+        takes = "current"
+    whole = len(parts)
     if where.without_cues:
         parts.append("m.cues = '{}'")
     if where.by:
@@ -59,7 +64,7 @@ def condition(run: Transaction, where: Filter) -> Condition:
     if where.metadata:
         parts.append("m.fields @> %(fields)s::jsonb")
         values["fields"] = fields_of(where.metadata)
-    return Condition(" and ".join(parts), values, projects)
+    return Condition(" and ".join(parts), values, projects, takes if len(parts) == whole else "some")
 
 
 def _projects(run: Transaction, names: Sequence[str] | None) -> list[int]:

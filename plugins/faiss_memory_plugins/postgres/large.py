@@ -17,7 +17,7 @@ from faiss_memory import Metric, Vectors, metric_in, unit_of
 from faiss_memory_plugins.postgres.comparing import INDEX_CLASS, OPERATOR, Model, cosine, similarity
 from faiss_memory_plugins.postgres.database import Database, Row, Transaction
 from faiss_memory_plugins.postgres.filters import Condition
-from faiss_memory_plugins.postgres.rows import to_vector
+from faiss_memory_plugins.postgres.rows import to_numbers, to_vector
 
 MOST_INDEXES = 50
 """Each is looked at whenever a statement about vectors is planned: so it is the largest projects that have one."""
@@ -90,19 +90,24 @@ def counted(run: Transaction, place: Place, where: Condition) -> tuple[int, list
         size = count  # fewer are let through than there are: the next sample is of these
 
 
+def let_through_enough(run: Transaction, where: Condition) -> bool:
+    """Return whether a condition lets so many memories through that not every one is compared."""
+    (count,) = run.one(
+        f"select count(*) from (select from $.memory m where {where.sql} limit {EXACT_BELOW}) some",
+        where.values,
+    )
+    return int(count) == EXACT_BELOW
+
+
 def candidates(
     run: Transaction, place: Place, vector: Vectors, where: Condition, depth: int, *, cues: bool
 ) -> list[int] | None:
     """Return the memories that an index finds near, at least `depth` of them; None if it does not find as many."""
     wanted = max(LEAST_ASKED, 2 * depth)
-    # (In what order they come does not matter: they are compared exactly.)
-    run.run(
-        "select set_config('hnsw.iterative_scan', 'relaxed_order', true),"
-        " set_config('hnsw.ef_search', %(ef)s::text, true)",
-        {"ef": min(wanted, MOST_EF)},
-    )
     query = f"%(vector)s::halfvec({place.dimension})"
-    with run.without("seqscan", "sort"):
+    # (In what order they come does not matter: they are compared exactly.)
+    found = {"hnsw__iterative_scan": "relaxed_order", "hnsw__ef_search": min(wanted, MOST_EF)}
+    with run.without("seqscan", "sort", **found):
         rows = run.run(
             f"select distinct memory from (select p.memory from $.passage p join $.memory m on m.id = p.memory"
             f" where p.project = {place.project} and p.model = {place.model} {'' if cues else 'and p.cue is null'}"
@@ -125,12 +130,12 @@ def spread(
     mean, deviation, of_cosines = run.one(
         "select coalesce(avg(near), 0), coalesce(stddev_pop(near), 0), coalesce(stddev_pop(angle), 0)"
         f" from (select {near} as near, {angle} as angle from $.passage p where p.project = %(project)s"
-        " and p.model = %(model)s and p.memory = any(%(some)s)) cosines",
+        " and p.model = %(model)s and p.memory = any(%(some)s::bigint[])) cosines",
         {
             "vector": to_vector(vector),
             "project": place.project,
             "model": place.model,
-            "some": list(some),
+            "some": to_numbers(some),
         },
     )
     return float(mean), float(deviation), unit_of(float(deviation), float(of_cosines))

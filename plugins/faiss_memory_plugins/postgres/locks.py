@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
+from faiss_memory import NO_SEQUENCE
 from faiss_memory_plugins.postgres.database import Database, Row, Transaction
 from faiss_memory_plugins.postgres.errors import in_our_words
 
@@ -44,6 +45,14 @@ def lock_projects(run: Transaction, names: Collection[str], alone: Collection[st
         )
         known = _numbers(run, wanted)
     return known
+
+
+def lock_sequences(run: Transaction, places: Iterable[tuple[int, int]]) -> None:
+    """Wait for whoever writes to the same files, each a project and a sequence: parts are found by their neighbours.
+
+    Whoever adds does so last: others only wait with what concerns these.
+    """
+    lock(run, "sequence", [place for place in places if place[1] != NO_SEQUENCE])
 
 
 def _numbers(run: Transaction, names: Collection[str]) -> dict[str, int]:

@@ -16,6 +16,7 @@ NOT_COVERED = (
     "replicas, until they have followed, and what reads an older state of the database just now",
     "pages of the database's files that nothing has been written to since: `VACUUM FULL` writes them anew",
     "the database server's own log, if it is set to log statements",
+    "the memory of other services: which words a text held, as numbers, until they read its project anew or end",
     "the services' own folders and logs: what keeps something there was told to let go of it",
 )
 """What a search of the tables cannot speak for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,6 +71,11 @@ def read(run: Transaction, ids: Collection[int]) -> list[Memory]:
 def to_origin(row: Sequence[Any]) -> Origin:
     """Read file, place, text and details."""
     return Origin(*row)
+
+
+def to_numbers(numbers: Iterable[float]) -> str:
+    """Write many numbers, such as for `::bigint[]`: the driver takes longer to write a list."""
+    return f"{{{','.join(map(repr, numbers))}}}"
 
 
 def to_vector(vector: Vectors) -> str:

@@ -204,7 +204,17 @@ create index if not exists removed_news on $.removed (project, xid);
 -- The wall that stands is built anew: what it asked about each row it asks once.
 """ + "".join(f"drop policy if exists by_service on $.{table};\n" for table in (*WALLED, "origin"))
 
-MIGRATIONS = (_FIRST, _BY_UID, _STATES, _TEAM, _POSTINGS, _COUNTS)
+_WRITTEN = """
+-- Who keeps postings asks whose were written since. (What a service of an earlier version writes is noted as well.)
+alter table $.words add column if not exists xid xid8 not null default '3';
+alter table $.words alter column xid set default pg_current_xact_id();
+create index if not exists words_news on $.words (project, xid) include (memory, length);
+drop index if exists $.words_length;
+-- Most of what is there nothing has replaced: so it is the others that are counted.
+create index if not exists memory_replaced on $.memory (project, id) where superseded_by is not null;
+"""
+
+MIGRATIONS = (_FIRST, _BY_UID, _STATES, _TEAM, _POSTINGS, _COUNTS, _WRITTEN)
 """By version, from 1 on."""
 
 
@@ -289,7 +299,9 @@ def _begin_line(run: Transaction, server: str, timeline: int) -> uuid.UUID:
         {"line": line, "server": server, "timeline": timeline},
     )
     # Transactions have other numbers here: everything there is counts as written before the first of them.
-    for table, columns in (("memory", ("xid", "born")), ("removed", ("xid",)), ("project", ("left_by",))):
+    for table, columns in (
+        ("memory", ("xid", "born")), ("removed", ("xid",)), ("project", ("left_by",)), ("words", ("xid",)),
+    ):  # fmt: skip
         changed = ", ".join(f"{column} = '3'" for column in columns)
         run.run(f"update $.{table} set {changed}")
     run.run("select setval('$.memory_id', nextval('$.memory_id') + %(left)s)", {"left": AFTER_A_RESTORE})

@@ -8,29 +8,41 @@ from faiss_memory import Choose, Closest, Embedding, Filter, Found, Legs, Match,
 from faiss_memory_plugins.postgres.comparing import Model, cosine
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition, condition
-from faiss_memory_plugins.postgres.legs.by_meaning import Near, count_matching, nearest, similarities
-from faiss_memory_plugins.postgres.legs.by_words import MOST_HOLDERS, ByWords, by_words
-from faiss_memory_plugins.postgres.legs.counting import Counts
+from faiss_memory_plugins.postgres.legs.asking import ByWords
+from faiss_memory_plugins.postgres.legs.by_meaning import (
+    Near,
+    count_matching,
+    count_replaced,
+    nearest,
+    similarities,
+)
+from faiss_memory_plugins.postgres.legs.by_words import MOST_HOLDERS, by_words
+from faiss_memory_plugins.postgres.legs.keeping import Keeping, Known
+from faiss_memory_plugins.postgres.legs.spreading import Whole
 from faiss_memory_plugins.postgres.rows import read
 
 
-def search(run: Transaction, asked: Search, choose: Choose, counts: Counts) -> Found:
+def search(run: Transaction, asked: Search, choose: Choose, keeping: Keeping) -> Found:
     """Find memories by meaning and by words, and read those that `choose` takes."""
     where = condition(run, asked.where)
     model = None if asked.vector is None else known_model(run, asked.model)
     near, vector = Near(), asked.vector
+    known = keeping.of(run, where.projects)
+    whole = _whole(run, keeping, known, where)
     if vector is not None and model is not None and asked.nearest:
-        near = nearest(run, vector, model, where, asked.depth)
+        near = nearest(run, vector, model, where, asked.depth, whole=whole)
     words = ByWords()
     if asked.text is not None:
         met = [match.memory_id for match in near.matches]
-        words = by_words(run, counts, asked.text, where, asked.depth, met, phrases=bool(asked.phrases))
+        words = by_words(
+            run, keeping, known, asked.text, where, asked.depth, met, phrases=bool(asked.phrases)
+        )
     named = allowed(run, asked.named, where)
     matches = {match.memory_id: match for match in near.matches}
     if vector is not None and model is not None:
         unknown = ({memory_id for memory_id, _ in words.ranking} | named) - matches.keys()
         matches |= similarities(run, vector, model, unknown)
-    memories = near.memories if near.memories is not None else count_matching(run, where)
+    memories = near.memories if near.memories is not None else _memories(run, known, where)
     legs = Legs(
         nearest=near.matches,
         words=words.ranking,
@@ -41,6 +53,21 @@ def search(run: Transaction, asked: Search, choose: Choose, counts: Counts) -> F
     )
     chosen = choose(legs)
     return Found(legs, read(run, chosen), _held(asked, chosen, words, matches.keys() - named))
+
+
+def _memories(run: Transaction, known: Known, where: Condition) -> int:
+    """Return how many memories a condition lets through."""
+    if where.takes == "some":
+        return count_matching(run, where)
+    return known.memories - (count_replaced(run, where.projects) if where.takes == "current" else 0)
+
+
+def _whole(run: Transaction, keeping: Keeping, known: Known, where: Condition) -> Whole | None:
+    """Return the one project that is searched, if it is kept, and if no more is asked than what is current."""
+    if where.takes == "some" or len(where.projects) != 1 or not known.places:
+        return None
+    ((project, place),) = known.places.items()
+    return Whole(keeping, project, place, _memories(run, known, where), where.takes == "current")
 
 
 def _held(

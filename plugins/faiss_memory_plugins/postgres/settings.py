@@ -26,3 +26,5 @@ class PostgresSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """How long a start waits for the database to be there."""
     index_above: Positive = 20_000
     """From so many passages of one project on, an approximate index answers by meaning."""
+    kept_mb: Positive = 256
+    """How much of the words of projects a service keeps in its own memory, so that it need not read them again."""

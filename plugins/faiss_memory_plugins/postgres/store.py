@@ -62,7 +62,7 @@ from faiss_memory_plugins.postgres import (
 )
 from faiss_memory_plugins.postgres.database import Database, Transaction
 from faiss_memory_plugins.postgres.filters import condition
-from faiss_memory_plugins.postgres.legs.counting import Counts
+from faiss_memory_plugins.postgres.legs.keeping import Keeping
 from faiss_memory_plugins.postgres.locks import leased
 from faiss_memory_plugins.postgres.members.team import DatabaseTables
 from faiss_memory_plugins.postgres.schema import migrate
@@ -96,9 +96,8 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         self._writer = Writer(self._service)
         self._team = DatabaseTables(self._database)
         self._uses = WaitingUses()
-        self._counts = Counts()
-        self._is_open = False
-        self._closing = Event()
+        self._keeping = Keeping(self._settings.kept_mb)
+        self._is_open, self._closing = False, Event()
         self._channel = f"{self._settings.schema}_changes"
         self._bell = Bell(self._database, self._channel, self._write_due_uses, self._problems)
         self._keeper = IndexKeeper(self.tend, self._problems)
@@ -232,6 +231,7 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
             purging.mark(run, known)
 
         self._write(call)
+        self._keeping.clear()
         purging.clear(self._database, self._settings.schema)
         let_go(known, texts)
         proof = self._database.read(lambda run: purging.prove(run, texts)) if prove else None
@@ -302,7 +302,7 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
 
     def search(self, asked: Search, choose: Choose) -> Found:
         """Find memories by meaning and by words, and read those that are chosen, in one state."""
-        return self._database.read(lambda run: searching.search(run, asked, choose, self._counts))
+        return self._database.read(lambda run: searching.search(run, asked, choose, self._keeping))
 
     def closest(self, embedding: Embedding, where: Filter, depth: int = 1) -> list[list[Closest]]:
         """Find for each passage of a text what it is most like, by passages and not by cues."""

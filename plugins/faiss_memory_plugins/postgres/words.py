@@ -8,14 +8,14 @@ average length of a project, which changes with every memory.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
 from faiss_memory import NO_SEQUENCE, Memory, Terms, analyze, borrowed_share, words_of
 from faiss_memory_plugins.postgres.database import Transaction
-from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory
+from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory, to_numbers
 from faiss_memory_plugins.postgres.schema import TERMS
 
 MOST_COUNTED = 65_535
@@ -34,6 +34,22 @@ class _Posting(NamedTuple):
     memory: int
     often: float
     length: float
+
+
+class _Length(NamedTuple):
+    memory: int
+    project: int
+    words: float
+
+
+_INSERT = """
+with lengths as (
+    insert into $.words (memory, project, length)
+    select * from unnest(%(length_memory)s::bigint[], %(length_project)s::int[], %(length_words)s::real[])
+)
+insert into $.posting select * from unnest(%(posting_project)s::int[], %(posting_term)s::int[],
+       %(posting_memory)s::bigint[], %(posting_often)s::real[], %(posting_length)s::real[])
+"""
 
 
 class Weighed(NamedTuple):
@@ -58,22 +74,26 @@ def weigh(
     others = (wanted | {key for pair in beside.values() for key in pair if key is not None}) - fresh.keys()
     memories = {key: (one.project, one.memory) for key, one in fresh.items()} | _read(run, others)
     terms = {key: _capped(analyze(*words_of(memory))) for key, (_, memory) in memories.items()}
-    postings, lengths = list[_Posting](), list[dict[str, object]]()
+    postings, lengths = list[_Posting](), list[_Length]()
     for key in sorted(wanted & memories.keys()):
         project, length, counts = (
             memories[key][0],
             *_counted(terms[key], [terms[one] for one in beside.get(key, ()) if one]),
         )
-        lengths.append({"memory": key, "project": project, "length": length})
+        lengths.append(_Length(key, project, length))
         postings += [_Posting(project, term, key, often, length) for term, often in counts.items()]
     drop_words(run, wanted - fresh.keys() if are_new else wanted)
-    run.each("insert into $.words values (%(memory)s, %(project)s, %(length)s)", lengths)
-    columns = zip(*sorted(postings), strict=True) if postings else [()] * 5
-    run.run(
-        "insert into $.posting select * from unnest(%(project)s::int[], %(term)s::int[], %(memory)s::bigint[],"
-        " %(often)s::real[], %(length)s::real[])",
-        {name: list(column) for name, column in zip(_Posting._fields, columns, strict=True)},
+    run.each(
+        _INSERT, [_columns("length", _Length, lengths) | _columns("posting", _Posting, sorted(postings))]
     )
+
+
+def _columns(name: str, kind: type[_Length | _Posting], rows: Sequence[Sequence[float]]) -> dict[str, str]:
+    """Return rows as the database takes many at once: column by column."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(kind._fields)
+    return {
+        f"{name}_{field}": to_numbers(column) for field, column in zip(kind._fields, columns, strict=True)
+    }
 
 
 def drop_words(run: Transaction, ids: Collection[int]) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from faiss_memory import (
     FOREVER,
     LOOKED_AT,
-    NO_SEQUENCE,
     Added,
     Change,
     Conflict,
@@ -38,7 +37,7 @@ from faiss_memory_plugins.postgres.lines import (
     relinking,
     uids_of,
 )
-from faiss_memory_plugins.postgres.locks import lock, lock_projects
+from faiss_memory_plugins.postgres.locks import lock, lock_projects, lock_sequences
 from faiss_memory_plugins.postgres.models import put_embeddings
 from faiss_memory_plugins.postgres.rows import COLUMNS, TABLES, to_memory, to_values
 from faiss_memory_plugins.postgres.searching import closest
@@ -150,27 +149,28 @@ class Writer:
         """Write memories that are not there, under the ids that they have."""
         ids, sequences = [one.id for one in memories], [sequence_of(one.source) for one in memories]
         places = [(projects[one.project], number) for one, number in zip(memories, sequences, strict=True)]
-        run.each(
-            _INSERT, [self._values(run, one, place) for one, place in zip(memories, places, strict=True)]
-        )
-        if any(one.supersedes is not None for one in memories):
-            run.run(
-                "update $.memory o set superseded_by = greatest(coalesce(o.superseded_by, 0), n.id) from $.memory n"
-                " where n.id = any(%(ids)s) and o.id = n.supersedes",
-                {"ids": ids},
+        with run.together():
+            run.each(
+                _INSERT, [self._values(run, one, place) for one, place in zip(memories, places, strict=True)]
             )
-        put_embeddings(
-            run,
-            [
-                (key, place[0], part)
-                for key, place, embedding in zip(ids, places, embeddings, strict=True)
-                for part in (() if embedding is None else embedding.by_each())
-            ],
-        )
-        # The parts of one file follow each other by id: whoever adds to it waits for whoever does already, and only
-        # with what concerns its neighbours.
-        lock(run, "sequence", [place for place in places if place[1] != NO_SEQUENCE])
-        weigh(run, [Weighed(one, *place) for one, place in zip(memories, places, strict=True)], are_new=True)
+            if any(one.supersedes is not None for one in memories):
+                run.run(
+                    "update $.memory o set superseded_by = greatest(coalesce(o.superseded_by, 0), n.id) from $.memory n"
+                    " where n.id = any(%(ids)s) and o.id = n.supersedes",
+                    {"ids": ids},
+                )
+            put_embeddings(
+                run,
+                [
+                    (key, place[0], part)
+                    for key, place, embedding in zip(ids, places, embeddings, strict=True)
+                    for part in (() if embedding is None else embedding.by_each())
+                ],
+            )
+            lock_sequences(run, places)
+            weigh(
+                run, [Weighed(one, *place) for one, place in zip(memories, places, strict=True)], are_new=True
+            )
 
     def _values(self, run: Transaction, memory: Memory, place: tuple[int, int]) -> dict[str, Any]:
         written = {"project": place[0], "sequence": place[1], "xid": run.xid, "writer": self.service}
@@ -216,10 +216,10 @@ class Writer:
         """Write a memory in the place of what it was; `before` are its project and its sequence."""
         memory_id = memory.id
         place = (project, sequence_of(memory.source))
-        left = set[int]()
-        if place != before:
-            lock(run, "sequence", [one for one in (before, place) if one[1] != NO_SEQUENCE])
-            left = neighbours(run, [memory_id])
+        says_other = place != before or words_of(memory) != words_of(old)
+        if says_other:
+            lock_sequences(run, [before, place])
+        left = neighbours(run, [memory_id]) if place != before else set[int]()
         run.run(_UPDATE, self._values(run, memory, place))
         if memory.supersedes != old.supersedes:
             note_newer(run, [old.supersedes, memory.supersedes])
@@ -229,7 +229,7 @@ class Writer:
                 {"id": before[0], "xid": run.xid},
             )
         self._change_vectors(run, old, memory, embedding, before[0], project)
-        if place != before or words_of(memory) != words_of(old):
+        if says_other:
             weigh(run, [Weighed(memory, *place)], left)
 
     def relink(self, run: Transaction, ids: Collection[int]) -> None:
@@ -262,14 +262,15 @@ class Writer:
         """Delete memories, and return the ids that were there, in the order asked for."""
         wanted = [key for key in dict.fromkeys(ids) if _bounded(key) == key]
         rows = run.run(
-            "select m.id, m.project, m.uid, m.revision, j.name from $.memory m join $.project j on j.id = m.project"
-            " where m.id = any(%(ids)s) order by m.id for update of m",
+            "select m.id, m.project, m.uid, m.revision, j.name, m.sequence from $.memory m"
+            " join $.project j on j.id = m.project where m.id = any(%(ids)s) order by m.id for update of m",
             {"ids": wanted},
         )
         if not rows:
             return []
         there = {row[0]: int(row[1]) for row in rows}
         gone = {"ids": list(there)}
+        lock_sequences(run, [(row[1], row[5]) for row in rows])
         left = neighbours(run, list(there))
         run.run("delete from $.memory where id = any(%(ids)s)", gone)
         self._bury(run, rows)

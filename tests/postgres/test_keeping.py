@@ -1,4 +1,4 @@
-"""What a service has counted for searches by words is kept up, whoever writes: scores stay the embedded store's."""
+"""What a service keeps for searches by words is kept up, whoever writes: scores stay the embedded store's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from faiss_memory.store import EmbeddedStore
 from faiss_memory_conformance.store_home import Home
 from faiss_memory_conformance.store_oracle import EPOCH
 from faiss_memory_plugins.postgres.database import Transaction
-from faiss_memory_plugins.postgres.legs import counting
+from faiss_memory_plugins.postgres.legs import keeping, places
 from faiss_memory_plugins.postgres.settings import PostgresSettings
 from faiss_memory_plugins.postgres.store import PostgresStore
 
@@ -19,19 +19,19 @@ QUERY = "ledger cache token nowhere"
 
 @pytest.fixture
 def kept(monkeypatch):
-    """Every term is kept, also one that only one memory holds."""
-    monkeypatch.setattr(counting, "KEPT_FROM", 1)
+    """Every project is kept, also one of a single memory."""
+    monkeypatch.setattr(keeping, "KEPT_FROM", 1)
 
 
 @pytest.fixture
 def counted(monkeypatch):
-    """What projects are counted anew for."""
+    """What is read anew."""
     asked, run_it = [], Transaction.run
 
-    def noted(run, sql, values=None):
-        if sql in (counting._SIZES, counting._HOLDERS):
+    def noted(run, sql, values=None, **options):
+        if sql in (places._MEMORIES, places._POSTINGS):
             asked.append(sql)
-        return run_it(run, sql, values)
+        return run_it(run, sql, values, **options)
 
     monkeypatch.setattr(Transaction, "run", noted)
     return asked
@@ -77,19 +77,29 @@ WRITES = {
     "rewritten": lambda store, ids: store.rewrite([_draft("all of the ledger")], [None], {}, [ids["a newer cache"]]),
     "dropped": lambda store, _: store.drop_project("beta"),
     "and again": _add("another ledger", "beta"),
+    "purged": lambda store, ids: store.purge([ids["another ledger"]]),
 }  # fmt: skip
 
 
-def test_scores_are_right_after_every_kind_of_write_by_whichever_service(three, kept):
+LIMITS = {"ample": (1000, 100), "few changes": (1, 100), "little room": (1000, 0)}
+"""The most changes that are followed, and the room."""
+
+
+def test_scores_are_right_after_every_kind_of_write_by_whichever_service(three, kept, monkeypatch):
     one, other, embedded = three
+    shelves = {name: keeping.Keeping(room) for name, (_, room) in LIMITS.items()}
     everything = Filter(projects=None, include_superseded=True)
     for number, (kind, write) in enumerate(WRITES.items()):
         for home in (three[number % 2], embedded):
             write(home.store, {memory.text: memory.id for memory in home.store.select(everything)})
         for where in (Filter(projects=("alpha",)), Filter(projects=None)):
             wanted = _scores(embedded, where)
-            for home in (one, other):
-                assert _scores(home, where) == pytest.approx(wanted, rel=1e-5), kind
+            assert _scores(other, where) == pytest.approx(wanted, rel=1e-5), kind
+            for name, (most_new, _) in LIMITS.items():
+                with monkeypatch.context() as limited:
+                    limited.setattr(keeping, "MOST_NEW", most_new)
+                    one.store._keeping = shelves[name]
+                    assert _scores(one, where) == pytest.approx(wanted, rel=1e-5), (kind, name)
 
 
 def test_what_was_counted_is_not_counted_again(three, kept, counted):
@@ -108,15 +118,13 @@ def test_what_was_counted_is_not_counted_again(three, kept, counted):
         assert len(_scores(one, where)) == 8
     finally:
         set_seen(None)
-    # (The word that nothing holds is looked up each time.)
-    assert counting._SIZES not in counted
-    assert len(counted) == 2
+    assert not counted
 
 
-def test_a_search_that_began_before_does_not_see_later_counts(three, kept):
+def test_a_search_that_began_before_does_not_see_later_postings(three, kept):
     """As where a search waits for the processor, while another that began after it is done."""
     one, other, _ = three
-    where, words = Filter(projects=("alpha",)), counting.Counts()
+    where, words = Filter(projects=("alpha",)), keeping.Keeping(1)
     one.add(*(_draft(f"ledger {number}") for number in range(3)))
     terms = [number for (number,) in one.store._database.read(lambda run: run.run(
         "select distinct term from $.posting"))]  # fmt: skip
@@ -128,13 +136,47 @@ def test_a_search_that_began_before_does_not_see_later_counts(three, kept):
                 "select id from $.project where name = any(%(n)s)", {"n": list(where.projects)}
             )
         ]
-        return words.of(run, projects, terms)
+        places = words.of(run, projects).places
+        return [len(found.slots) for found in words.postings(run, places, terms).values()]
 
     def early(run):
         run.one("select 1 from $.state")  # (the state is that of now)
         other.add(_draft("ledger 3"))
-        assert max(other.store._database.read(count)[1].values()) == 4
+        assert max(other.store._database.read(count)) == 4
         return count(run)
 
-    assert max(one.store._database.read(early)[1].values()) == 3
-    assert max(one.store._database.read(count)[1].values()) == 4
+    assert max(one.store._database.read(early)) == 3
+    assert max(one.store._database.read(count)) == 4
+
+
+def test_what_is_committed_late_is_found(three, kept):
+    """A memory with a lower id than others that are kept already."""
+    one, other, _ = three
+    where = Filter(projects=("alpha",))
+    one.add(_draft("a ledger"))
+
+    def late(run):
+        (added,) = one.store._writer.add(run, [_draft("a late ledger, a cache")], [None], None)
+        other.add(_draft("a ledger in time"))
+        assert len(_scores(other, where)) == 2
+        return added.id
+
+    key = one.store._database.write(late)
+    found = dict(other.legs(QUERY, where).legs.words)
+    assert len(found) == 3
+    assert found[key] == max(found.values())
+
+
+def test_nothing_is_kept_of_what_is_purged(three, kept):
+    one, other, _ = three
+    where = Filter(projects=("alpha",))
+    keys = one.add(*(_draft(f"ledger {number}") for number in range(3)))
+    assert len(_scores(one, where)) == len(_scores(other, where)) == 3
+    one.store.purge([keys[1]])
+    for home in (one, other):
+        assert len(_scores(home, where)) == 2
+        kept_ids = [
+            place.ids.tolist() for shelf in home.store._keeping._shelves.values() for place in shelf.places
+        ]
+        assert kept_ids
+        assert not any(keys[1] in ids for ids in kept_ids)
