@@ -312,12 +312,12 @@ if __name__ == "__main__":
         sys.exit("a thread was started by an import")
     gc.freeze()  # no search for garbage in a fork copies what all of them share
     _forked(socket.socket(fileno=int(sys.argv[1])), silenced)
-    if sys.argv[1:2] == ["-m"]:
-        sys.argv = sys.argv[2:]
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-    else:
-        __package__ = None  # as in the console script: the program is called by its file's name
-        try:
+    try:
+        if sys.argv[1:2] == ["-m"]:
+            sys.argv = sys.argv[2:]
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        else:
+            __package__ = None  # as in the console script: the program is called by its file's name
             main()
-        except SystemExit as ended:
-            _end(ended.code)
+    except SystemExit as ended:
+        _end(ended.code)
