@@ -147,3 +147,30 @@ def test_a_restore_says_how_many_memories_with_secrets_it_has_brought_back(clien
     assert "scan --mask" in restored["message"]
     client.post("/memory/mask", {})
     assert client.post("/restore", {"backup": name}).json["with_secrets"] == 0
+
+
+def test_more_than_can_be_looked_through_soon_is_not_looked_through_by_a_restore(client, add, monkeypatch):
+    add(f"the key is {TOKEN}")
+    add("another memory")
+    client.post("/backup", {})
+    name = client.get("/backups").json["backups"][-1]["name"]
+    monkeypatch.setattr("faiss_memory.schema.MOST_LOOKED_THROUGH", 1)
+    restored = client.post("/restore", {"backup": name}).json
+    assert (restored["with_secrets"], "scan" in restored["message"]) == (None, False)
+
+
+def test_what_ended_before_its_purge_is_finished_by_the_next_one_and_nothing_is_there_twice(
+    client, add, folder, monkeypatch
+):
+    kept = add(f"the key is {TOKEN}")
+    with monkeypatch.context() as broken:
+        broken.setattr("faiss_memory.service.forgetting.Forgetting.purge_by_id", lambda *_, **__: 1 / 0)
+        assert client.post("/memory/mask", {}).status_code == 500
+    assert holding(folder, TOKEN) != []
+    again = client.post("/memory/mask", {}).json
+    assert [one["id"] for one in again["masked"]] == [kept]
+    assert {text: memory["id"] for text, memory in by_text(client).items()} == {
+        "the key is [masked: GitHub token]": again["masked"][0]["new_id"]
+    }
+    assert client.get("/memories").json["count"] == 1
+    assert holding(folder, TOKEN) == []

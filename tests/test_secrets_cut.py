@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from faiss_memory import Masker, beginning
+from faiss_memory import Masker, cut_before_secret
 from faiss_memory.logs import LogFile, MaskedLine
 from faiss_memory.uids import new_uid
 from tests.growth import assert_linear, repeated
@@ -34,15 +34,15 @@ def test_a_beginning_ends_before_a_secret_that_it_would_cut():
         text = f"used here: {before}{value}{after} and then more"
         first = text.index(value)
         for most in {len("used here: "), *range(first, first + len(value) + 2, 1 + len(value) // 12)}:
-            short = beginning(text, most)
+            short = cut_before_secret(text, most)
             assert len(short) <= most
             assert text.startswith(short)
             assert value in short or parts_in(short, value) == []
-    assert beginning("nothing of that kind", 7) == "nothing"
+    assert cut_before_secret("nothing of that kind", 7) == "nothing"
 
 
 def test_time_for_a_beginning_does_not_grow_with_the_text():
-    assert_linear(lambda text: beginning(text, 100), repeated("password: a1!b2c3d4 "), most=4000)
+    assert_linear(lambda text: cut_before_secret(text, 100), repeated("password: a1!b2c3d4 "), most=4000)
 
 
 def files_around(name, before, value, after):

@@ -170,6 +170,7 @@ if TYPE_CHECKING:
         MOST_QUERY_TERMS as MOST_QUERY_TERMS,
         NO_SEQUENCE as NO_SEQUENCE,
         borrowed_share as borrowed_share,
+        length_norms as length_norms,
         sequence_of as sequence_of,
         words_of as words_of,
     )
@@ -297,7 +298,10 @@ if TYPE_CHECKING:
     )
     from faiss_memory.schema.limits import is_blank as is_blank
     from faiss_memory.schema.strict_json import decode_strictly as decode_strictly
-    from faiss_memory.secrets.cutting import beginning as beginning, outside_secrets as outside_secrets
+    from faiss_memory.secrets.cutting import (
+        cut_before_secret as cut_before_secret,
+        outside_secrets as outside_secrets,
+    )
     from faiss_memory.secrets.masking import Masker as Masker, masked as masked
     from faiss_memory.service.export_formats import (
         Exported as Exported,

@@ -12,6 +12,9 @@ import re
 import zlib
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from faiss_memory.memory import Memory
 
 BM25_K1 = 1.2
@@ -48,3 +51,12 @@ def sequence_of(source: str) -> int:
 def borrowed_share(length: Length) -> Length:
     """Return the weight at which a memory of so many words counts its neighbours' words; of one, or of an array."""
     return NEIGHBOUR * HALF_LENGTH / (HALF_LENGTH + length)  # type: ignore[operator, no-any-return]
+
+
+def length_norms(lengths: npt.NDArray[np.floating], average: float) -> npt.NDArray[np.float32]:
+    """Return what BM25 adds to a term's frequency, for memories of so many words; shape of `lengths`.
+
+    It is wanted for all memories after each write. Two roots are what LENGTH_POWER is, in a tenth of a power's time.
+    """
+    relative = np.asarray(lengths / average, np.float32)
+    return np.float32(BM25_K1) * np.sqrt(relative * np.sqrt(relative))

@@ -82,6 +82,7 @@ from faiss_memory.schema.search import (
     WhyAnswer,
 )
 from faiss_memory.schema.secrets import (
+    MOST_LOOKED_THROUGH,
     MaskAnswer,
     MaskedMemory,
     MaskRequest,
@@ -128,6 +129,7 @@ __all__ = [
     "CURSOR_PATTERN",
     "EXTRA",
     "FORGET_CONDITIONS",
+    "MOST_LOOKED_THROUGH",
     "NOT_BLANK",
     "PROJECT_PATTERN",
     "TIME_PATTERN",

@@ -173,7 +173,12 @@ class RestoreAnswer(Answer):
     set_aside: str
     left_out: list[LeftOutMemory]
     left_behind: list[str]
-    with_secrets: int
+    with_secrets: Annotated[
+        int | None,
+        Meta(
+            description="How many memories hold what looks like a secret; null where there are too many to look."
+        ),
+    ]
     message: str
 
 

@@ -9,6 +9,9 @@ from msgspec import UNSET, Meta, UnsetType
 from faiss_memory.schema.fields import Answer, Id, Message, Scope
 from faiss_memory.schema.write import PurgeProof
 
+MOST_LOOKED_THROUGH = 20_000
+"""Memories that are looked through for secrets where nobody has asked for it: about a second's work."""
+
 Place: TypeAlias = Annotated[
     Literal["there", "earlier", "forgotten"],
     Meta(

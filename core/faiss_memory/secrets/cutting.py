@@ -10,7 +10,7 @@ _AHEAD = 8192
 """Characters behind the cut that are looked at: what goes on for longer has its shape already."""
 
 
-def beginning(text: str, most: int) -> str:
+def cut_before_secret(text: str, most: int) -> str:
     """Return the beginning of a text, at most so many characters; before a secret that would be cut it ends."""
     if len(text) <= most:
         return text

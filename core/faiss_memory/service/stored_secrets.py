@@ -25,7 +25,7 @@ from faiss_memory.service.forgetting import Forgetting
 from faiss_memory.service.guarding import Guard
 from faiss_memory.settings import Limits
 from faiss_memory.team.team import Note
-from faiss_memory.uids import new_uid
+from faiss_memory.uids import named_uid
 
 AT_ONCE = 500
 
@@ -60,9 +60,12 @@ class StoredSecrets:
             project=messages.format_projects(where.projects),
         )
 
-    def count(self) -> int:
-        """Return how many memories that are there hold secrets."""
-        return len(self._found(Filter(projects=None, include_superseded=True), past=False)[0])
+    def count(self) -> int | None:
+        """Return how many memories that are there hold secrets; None where looking through all would take long."""
+        every = Filter(projects=None, include_superseded=True)
+        if self._engine.store.count(every) > schema.MOST_LOOKED_THROUGH:
+            return None
+        return len(self._found(every, past=False)[0])
 
     def mask(self, request: schema.MaskRequest, rights: Rights = PERSON) -> schema.MaskAnswer:
         """Mask the secrets in what is stored; raises InvalidRequest for too many ids, and what a purge raises."""
@@ -136,7 +139,8 @@ class StoredSecrets:
     def _copied(self, ids: Sequence[int]) -> dict[int, int]:
         """Store a masked copy of each memory, in its place among what replaces what; returns new ids by old ones."""
         memories = {one.id: one for one in self._engine.store.get(ids)}
-        uids = {one.uid: new_uid() for one in memories.values()}
+        # Always the same: where a kill has left a copy beside its memory, the next time there is no second one.
+        uids = {one.uid: named_uid(f"masked\n{one.uid}") for one in memories.values()}
         following = {one.superseded_by for one in memories.values()} - memories.keys() - {None}
         successors = self._engine.store.get([one for one in following if one is not None])
         now = datetime.now(UTC)

@@ -22,8 +22,8 @@ from faiss_memory import (
     Rights,
     SearchRequest,
     Service,
-    beginning,
     convert,
+    cut_before_secret,
 )
 
 M = TypeVar("M")
@@ -104,7 +104,7 @@ def client_of(environ: Mapping[str, Any], body: bytes) -> str:
         message = decode(body, type=_Message)
         if message.params and message.params.meta and message.params.meta.client:
             name = message.params.meta.client.name
-    return beginning(re.sub(r"[^\w.+ -]", "", name), _MOST_OF_A_NAME).strip()
+    return cut_before_secret(re.sub(r"[^\w.+ -]", "", name), _MOST_OF_A_NAME).strip()
 
 
 def caller_of(environ: Mapping[str, Any], body: bytes, service: Service) -> Caller:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from faiss_memory import AddRequest, ForgetRequest, Rights, Service, beginning, without_frames
+from faiss_memory import AddRequest, ForgetRequest, Rights, Service, cut_before_secret, without_frames
 from faiss_memory_plugins.recall.choosing import SESSION_NOTE, SESSION_NOTES_KEPT, newest
 
 _RUN = 3
@@ -18,7 +18,7 @@ def keep_summary(
     service: Service, project: str, session: str, summary: str, shown: Collection[str], rights: Rights
 ) -> None:
     """Keep a summary, without what only repeats the texts that were shown; the oldest notes of the project go."""
-    text = beginning(news_of(summary, shown), service.settings.limits.text_bytes // 4)
+    text = cut_before_secret(news_of(summary, shown), service.settings.limits.text_bytes // 4)
     if not text or not session:
         return
     service.add(

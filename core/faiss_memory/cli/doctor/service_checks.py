@@ -18,13 +18,11 @@ from faiss_memory.cli.failures import CommandFailed, NobodyThere, Refused, Unrea
 from faiss_memory.embedder import missing_packages
 from faiss_memory.errors import AutostartError
 from faiss_memory.peers import named_few, other_users
+from faiss_memory.schema import MOST_LOOKED_THROUGH
 from faiss_memory.settings import Settings
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 MOST_CLOCK_SECONDS = 60
-
-MOST_SCANNED = 20_000
-"""Memories that are looked through for secrets: about a second's work."""
 
 
 def check_service(client: Client, settings: Settings) -> tuple[Findings, Mapping[str, Any] | None]:
@@ -213,7 +211,7 @@ def _check_secrets(found: Findings, settings: Settings) -> None:
 
 def _check_stored_secrets(found: Findings, client: Client, stats: Mapping[str, Any]) -> None:
     """Say how many memories hold secrets, where looking does not take long."""
-    if stats["total_memories"] > MOST_SCANNED:
+    if stats["total_memories"] > MOST_LOOKED_THROUGH:
         return
     try:
         count = client.call("POST", "/scan", {}, patient=False)["count"]

@@ -168,13 +168,12 @@ class TakingOver:
                 yield number, _gone(one)
 
     def _message(self, record: Record) -> dict[str, Any]:
-        from faiss_memory.secrets.cutting import beginning
         from faiss_memory.uids import named_uid
 
         kind, older, is_ours = record.kind or self._importer.name, record.supersedes, record.uid is not None
         uid = record.uid or named_uid(f"{kind}\n{record.key}")
         is_long = len(record.key) > LONGEST_NAME
-        self._names[uid] = f"{beginning(record.key, LONGEST_NAME)}…" if is_long else record.key
+        self._names[uid] = f"{cut_before_secret(record.key, LONGEST_NAME)}…" if is_long else record.key
         message = {
             "uid": uid,
             "text": record.text,

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from faiss_memory.contracts.weighing import BM25_K1, LENGTH_POWER, MOST_QUERY_TERMS, NO_SEQUENCE
+from faiss_memory.contracts.weighing import BM25_K1, MOST_QUERY_TERMS, NO_SEQUENCE, length_norms
 from faiss_memory.store.index.by_words import ByWords, Place, TermPostings, idf_of, ranked
 from faiss_memory.store.index.postings import LENGTH, Postings, Segment, Tail
 from faiss_memory.store.index.sequences import Mask, Sequences
@@ -261,7 +261,7 @@ class KeywordIndex:
         if self._known_norms is None:
             lengths = self._sequences.lengths(self._lengths[: self._size])
             average = max(float(lengths[self._alive[: self._size]].mean()), 1.0)
-            self._known_norms = np.asarray(BM25_K1 * (lengths / average) ** LENGTH_POWER, np.float32)
+            self._known_norms = length_norms(lengths, average)
         return self._known_norms
 
     def _counting(self, allowed: npt.NDArray[np.int64] | None, hidden: npt.NDArray[np.int64]) -> Mask:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
-from faiss_memory import beginning
+from faiss_memory import cut_before_secret
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 1e11
@@ -50,7 +50,7 @@ def words(value: Any) -> tuple[str, ...]:
         value = value if listed == [None] else listed
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
     texts = (str(part).strip() for part in parts if isinstance(part, str | int | float))
-    found = (beginning(text, _MOST_OF_A_WORD).strip() for text in texts)
+    found = (cut_before_secret(text, _MOST_OF_A_WORD).strip() for text in texts)
     return tuple(dict.fromkeys(part for part in found if part))
 
 

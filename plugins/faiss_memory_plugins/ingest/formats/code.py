@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from faiss_memory import beginning
+from faiss_memory import cut_before_secret
 from faiss_memory_plugins.ingest.cutting import ANY_LINE, Span, cut
 from faiss_memory_plugins.ingest.parts import Document, Part
 
@@ -56,7 +56,7 @@ def _around(lines: Sequence[str], indents: Sequence[int], spans: Iterable[Span])
                 open_.pop()
             around = [shown for _, shown in open_[-_MOST_AROUND:]]
             if _DEFINITION.match(line):
-                open_.append((indent, beginning(line.rstrip(), _MOST_OF_A_DEFINITION)))
+                open_.append((indent, cut_before_secret(line.rstrip(), _MOST_OF_A_DEFINITION)))
         at = span.first
         yield around
 

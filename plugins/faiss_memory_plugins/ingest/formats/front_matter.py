@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 
-from faiss_memory import beginning, is_blank
+from faiss_memory import cut_before_secret, is_blank
 from faiss_memory_plugins.ingest.formats.properties import (
     NoProperties,
     Properties,
@@ -170,14 +170,14 @@ def _words(value: Any) -> list[str]:
     if not isinstance(value, list):
         return []
     words = (str(word).strip().removeprefix("#") for word in value if not isinstance(word, dict | list))
-    return [short for word in words if (short := beginning(word, _LONGEST_TAG))]
+    return [short for word in words if (short := cut_before_secret(word, _LONGEST_TAG))]
 
 
 def _phrases(value: Any) -> tuple[str, ...]:
     """Read cues: a list, or a text that is one."""
     given = value if isinstance(value, list) else [] if value is None else [value]
     lines = (" ".join(str(cue).split()) for cue in given if not isinstance(cue, dict | list))
-    cues = (beginning(line, _LONGEST_CUE) for line in lines)
+    cues = (cut_before_secret(line, _LONGEST_CUE) for line in lines)
     return tuple(dict.fromkeys(cue for cue in cues if not is_blank(cue)))
 
 

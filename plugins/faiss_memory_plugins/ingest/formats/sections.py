@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from faiss_memory import beginning, is_blank
+from faiss_memory import cut_before_secret, is_blank
 from faiss_memory_plugins.ingest.cutting import ANY_LINE, Span, cut
 from faiss_memory_plugins.ingest.parts import Part
 
@@ -83,7 +83,7 @@ def _parts(
     place_of: Callable[[int, int], str],
 ) -> Iterator[Part]:
     """Yield the parts under the last heading of a path."""
-    shown, title = _shown(titles), beginning(path[-1].title, LONGEST_HEADING)
+    shown, title = _shown(titles), cut_before_secret(path[-1].title, LONGEST_HEADING)
     tags = tuple(tag for each in path for tag in each.tags)
     for span in spans:
         yield Part(_under(shown, span), f"#{title}" if title else place_of(span.first, span.last), tags)
@@ -99,7 +99,7 @@ def _is_rule(marks: frozenset[str]) -> bool:
 
 
 def _shown(titles: Sequence[str]) -> str:
-    return SEPARATOR.join(beginning(title, LONGEST_HEADING) for title in titles[-MOST_HEADINGS:])
+    return SEPARATOR.join(cut_before_secret(title, LONGEST_HEADING) for title in titles[-MOST_HEADINGS:])
 
 
 def _under(shown: str, span: Span) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from faiss_memory import BM25_K1, LENGTH_POWER
+from faiss_memory import BM25_K1, length_norms
 from faiss_memory_plugins.postgres.database import Transaction
 from faiss_memory_plugins.postgres.filters import Condition
 from faiss_memory_plugins.postgres.legs.asking import Asked, ByWords, Query, asked_in
@@ -136,9 +136,7 @@ def _scored(
 def _sums(part: _Part) -> tuple[Numbers, Numbers]:
     """Return what each slot scores, and how much of the query it says itself."""
     scores, says = np.zeros_like(part.place.lengths), np.zeros_like(part.place.lengths)
-    norms = np.float32(BM25_K1) * (part.place.lengths / np.float32(part.place.size.average)) ** np.float32(
-        LENGTH_POWER
-    )
+    norms = length_norms(part.place.lengths, part.place.size.average)
     for one, (slots, often), own in zip(part.asked, part.postings, part.own, strict=True):
         count = often if own is slots else np.abs(often)
         scores[slots] += count / (count + norms[slots]) * np.float32(one.idf * (BM25_K1 + 1))
