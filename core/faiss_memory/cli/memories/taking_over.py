@@ -168,6 +168,7 @@ class TakingOver:
                 yield number, _gone(one)
 
     def _message(self, record: Record) -> dict[str, Any]:
+        from faiss_memory.secrets.cutting import cut_before_secret
         from faiss_memory.uids import named_uid
 
         kind, older, is_ours = record.kind or self._importer.name, record.supersedes, record.uid is not None
