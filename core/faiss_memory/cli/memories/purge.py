@@ -85,15 +85,19 @@ def _report(session: Session, answer: Mapping[str, Any]) -> None:
     else:
         files = counted(answer["rewritten"], "file", "files")
         session.out.say(f"{told(answer)} purged: {files} written anew")
-    for name in answer["removed"]:
-        session.out.remark(f"{name} could not be read, and was removed")
-    if "proof" in answer:
-        show_proof(session, answer["proof"])
+    show_traces(session, answer)
     name_missing(session, answer["missing"])
 
 
-def show_proof(session: Session, proof: Mapping[str, Any]) -> None:
-    """Tell what a search of every file for what was purged has found."""
+def show_traces(session: Session, answer: Mapping[str, Any]) -> None:
+    """Tell which files a purge has removed, and what a search of every file for what was purged has found."""
+    for name in answer["removed"]:
+        session.out.remark(f"{name} could not be read, and was removed")
+    if "proof" in answer:
+        _show_proof(session, answer["proof"])
+
+
+def _show_proof(session: Session, proof: Mapping[str, Any]) -> None:
     from faiss_memory.cli.writing import counted, size
 
     files, texts = counted(proof["files_searched"], "file", "files"), counted(proof["texts"], "text", "texts")

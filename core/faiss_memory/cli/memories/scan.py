@@ -109,7 +109,7 @@ def _agreed(session: Session, request: Mapping[str, Any]) -> bool:
 
 
 def _report(session: Session, answer: Mapping[str, Any]) -> None:
-    from faiss_memory.cli.memories.purge import show_proof
+    from faiss_memory.cli.memories.purge import show_traces
     from faiss_memory.cli.views import show_secrets
     from faiss_memory.cli.writing import counted
 
@@ -121,7 +121,4 @@ def _report(session: Session, answer: Mapping[str, Any]) -> None:
     session.out.say(
         f"Masked the secrets in {memories}: {counted(answer['rewritten'], 'file', 'files')} written anew"
     )
-    for name in answer["removed"]:
-        session.out.remark(f"{name} could not be read, and was removed")
-    if "proof" in answer:
-        show_proof(session, answer["proof"])
+    show_traces(session, answer)
