@@ -12,6 +12,9 @@ How the assistant speaks is said by its adapter, in the arguments that it writes
 context stands, its keys joined by dots (empty: anywhere), `--print text` that the context is printed and not the answer
 around it, `--notice` in which event's answer the person is told something, and in which field, `--inside` which
 variable shows that another assistant fires these hooks, and which adapter answers then.
+
+A session whose start nobody has answered is marked by an empty file in the user's own state folder: its first prompt
+that is answered says so, and brings what the start would have brought.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ MOST_BYTES = 1_000_000
 MOST_OF_A_PROOF = 10_000
 LONGEST_LINE = 40
 PORT = 8900
+STARTS = ("SessionStart", "sessionStart", "session.created")
+"""How the assistants call the event by which a session begins."""
 NOTICES = {"SessionStart": "systemMessage", "sessionStart": "user_message"}
 CONTEXTS = ("hookSpecificOutput.additionalContext", "additional_context")
 """What holds where the arguments do not say: those that earlier versions wrote, and inside another assistant."""
@@ -68,7 +73,7 @@ def _answer(arguments: list[str], until: float) -> None:
     name, options = _arguments(arguments)
     event = _read_event(until)
     try:
-        answer = _ask(name, options, event, until)
+        answer = _ask(name, options, event, until, _mark_of_missed(event))
     except (NoAnswer, OSError, ValueError):
         answer = _notice(options, event)
         if not answer:
@@ -103,15 +108,34 @@ def _read_event(until: float) -> bytes:
     return read
 
 
-def _ask(name: str, options: dict[str, str], event: bytes, until: float) -> dict[str, object]:
+def _mark_of_missed(event: bytes) -> str:
+    """Return the file that marks the event's session as one whose start nobody has answered; empty where it is none."""
+    folder = os.path.join(runtime_folders()[-1], "missed-starts")
+    if not (any(name.encode() in event for name in STARTS) or _has_files(folder)):
+        return ""
+    from faiss_memory_missed_starts import mark_of  # seldom needed, and every import costs a prompt
+
+    return mark_of(event, folder, STARTS)
+
+
+def _has_files(folder: str) -> bool:
+    try:
+        return bool(os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _ask(name: str, options: dict[str, str], event: bytes, until: float, missed: str) -> dict[str, object]:
     failure: Exception = ConnectionRefusedError("no service of yours runs, and FAISS_MEMORY_URL names none")
     for url, secret, token in [named(options["--url"])] if "--url" in options else addresses():
         try:
-            path = f"/adapters/{name}/hook{_query(options, until)}"
+            path = f"/adapters/{name}/hook{_query(options, until, bool(missed))}"
             answer = _ask_at(url, path, event, secret, token, until)
         except (ConnectionRefusedError, _Unproven) as error:
             failure = error
         else:
+            if os.path.exists(missed):
+                os.unlink(missed)
             if not answer:
                 raise _Refused(f"{url} has nothing to show")
             if not _is_context(options, answer):
@@ -139,11 +163,11 @@ def _at(place: str, answer: object) -> object:
     return answer
 
 
-def _query(options: dict[str, str], until: float) -> str:
+def _query(options: dict[str, str], until: float, missed: bool) -> str:
     # The service need not remember as shown what would come too late to be shown.
     left = max(1, int((until - time.monotonic()) * 1000))
     project = f"&project={options['--project']}" if "--project" in options else ""
-    return f"?within_ms={left}{project}"
+    return f"?within_ms={left}{project}{'&missed_start=true' if missed else ''}"
 
 
 def _ask_at(url: str, path: str, event: bytes, secret: str, token: str, until: float) -> dict[str, object]:

@@ -228,6 +228,13 @@ def test_what_no_note_is_meant_by_brings_none(notes, prompt):
     assert project.prompt(prompt) == ([], "")
 
 
+@pytest.mark.parametrize("tag", ["pinned", "decision"])
+def test_a_prompt_is_no_start_of_a_session(project, tag):
+    project.add(*NOTES, tags=[tag])
+    for prompt in ("run the tests", "thanks, that works", "How tall is the Eiffel tower?"):
+        assert project.prompt(prompt) == ([], "")
+
+
 def test_a_note_whose_cue_is_what_anybody_could_ask_is_meant(project):
     prompt = "how should I write the commit message?"
     project.add(*NOTES)

@@ -95,6 +95,65 @@ def test_an_empty_answer_is_no_output():
     assert (done.returncode, done.stdout) == (0, b"")
 
 
+def told_of_a_missed_start(home, *, event=PROMPT, answer=None):
+    with answering(http("200 OK", json.dumps(answer or ANSWER).encode())) as (url, received):
+        run("claude-code", event=event, FAISS_MEMORY_URL=url, HOME=str(home))
+    return b"missed_start=true" in received[0]
+
+
+@pytest.mark.parametrize("start", [START, {"hook_event_name": "sessionStart", "conversation_id": "1"}])
+@pytest.mark.parametrize("answer", [ANSWER, {}], ids=["with notes", "without"])
+def test_a_start_that_nobody_answered_is_told_with_the_first_prompt_that_is(
+    tmp_path, closed_port, start, answer
+):
+    for _ in range(2):
+        for event in (start, PROMPT):
+            run(
+                "claude-code",
+                event=event,
+                FAISS_MEMORY_URL=f"http://127.0.0.1:{closed_port}",
+                HOME=str(tmp_path),
+            )
+        assert not told_of_a_missed_start(tmp_path, event={**PROMPT, "session_id": "2"})
+        assert told_of_a_missed_start(tmp_path, answer=answer)
+        assert not told_of_a_missed_start(tmp_path), "once"
+
+
+def test_a_start_that_was_answered_is_not_told(tmp_path):
+    for answer in (ANSWER, {}):
+        assert told_of_a_missed_start(tmp_path, event=START, answer=answer)
+        assert not told_of_a_missed_start(tmp_path)
+
+
+def test_one_that_was_answered_too_late_or_with_an_error_is_missed(tmp_path):
+    for raw, hang in ((None, True), (RUBBISH["an error"], False)):
+        with answering(raw, hang=hang) as (url, _):
+            run("claude-code", event=START, patient=False, FAISS_MEMORY_URL=url, HOME=str(tmp_path))
+        assert told_of_a_missed_start(tmp_path)
+
+
+def test_marks_of_missed_starts_do_not_pile_up(tmp_path, closed_port):
+    def miss(session):
+        event = {**START, "session_id": session}
+        run(
+            "claude-code", event=event, FAISS_MEMORY_URL=f"http://127.0.0.1:{closed_port}", HOME=str(tmp_path)
+        )
+        return {path for path in tmp_path.rglob("missed-starts/*")}
+
+    first = miss("1")
+    assert len(miss("2")) == 2
+    for path in first:
+        os.utime(path, (0, 0))
+    assert len(miss("3")) == 2
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.rglob("missed-starts"))
+
+
+def test_where_there_is_no_home_nothing_is_made(tmp_path, closed_port):
+    home = tmp_path / "nobody"
+    run("claude-code", event=START, FAISS_MEMORY_URL=f"http://127.0.0.1:{closed_port}", HOME=str(home))
+    assert not home.exists()
+
+
 RUBBISH = {
     "an error": http("503 Service Unavailable", b'{"title":"x"}'),
     "a refusal": http("401 Unauthorized", b'{"additionalContext":"x"}'),

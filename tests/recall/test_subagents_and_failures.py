@@ -35,9 +35,9 @@ def client(make_service, client_of):
     return client
 
 
-def fire(client, event, **fields):
+def fire(client, event, *, missed=False, **fields):
     told = {"hook_event_name": event, "session_id": "1", **fields}
-    answer = client.post("/adapters/parrot/hook?project=shop", told)
+    answer = client.post(f"/adapters/parrot/hook?project=shop{'&missed_start=true' if missed else ''}", told)
     assert answer.status_code == 200
     return answer.json.get("hookSpecificOutput", {})
 
@@ -54,26 +54,33 @@ def begun(client, **fields):
 
 
 def test_a_session_whose_start_was_missed_begins_with_its_first_prompt(client):
-    first = context(client, "UserPromptSubmit", prompt=MONEY)
+    first = context(client, "UserPromptSubmit", missed=True, prompt=MONEY)
     assert "British" in first
     assert "integer cents" in first
     assert first.count("<faiss-memory-notes>") == 2
-    assert context(client, "UserPromptSubmit", prompt="How is British spelling meant?") == ""
+    assert context(client, "UserPromptSubmit", missed=True, prompt="How is British spelling meant?") == ""
+
+
+def test_a_prompt_brings_no_more_than_helps_with_it_where_no_start_was_missed(client):
+    assert "British" not in context(client, "UserPromptSubmit", prompt=MONEY)
 
 
 def test_one_that_began_is_not_begun_again(client):
     assert "British" in begun(client)
-    assert "British" not in context(client, "UserPromptSubmit", prompt=MONEY)
+    assert "British" not in context(client, "UserPromptSubmit", missed=True, prompt=MONEY)
     # Nor one that began with nothing.
     client.post("/memory/forget", {"tags": ["pinned"], "project": "shop"})
     begun(client, session_id="2")
     client.post("/memory/add", {"text": "Answer in British spelling", "project": "shop", "tags": ["pinned"]})
-    assert "British" not in context(client, "UserPromptSubmit", prompt=MONEY, session_id="2")
+    later = context(client, "UserPromptSubmit", missed=True, prompt=MONEY, session_id="2")
+    assert "British" not in later
 
 
 def test_a_prompt_without_a_session_begins_nothing(client):
     for _ in range(2):
-        assert "British" not in context(client, "UserPromptSubmit", prompt=MONEY, session_id=None)
+        assert "British" not in context(
+            client, "UserPromptSubmit", missed=True, prompt=MONEY, session_id=None
+        )
 
 
 @pytest.mark.parametrize(

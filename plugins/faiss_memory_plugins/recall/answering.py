@@ -113,7 +113,7 @@ class Recall:
         # A hook is never worth waiting for: what is not ready yet is no help now.
         if event is not None and event.moment == "stop":
             return self._suggested(dialect, event)
-        if event is None or not self._service.model_ready:
+        if event is None or not (self._service.model_ready or event.moment == "session start"):
             return {}
         try:
             project = project_for(self._service, params.project, event.folder, rights)
@@ -125,7 +125,7 @@ class Recall:
             if event.moment == "compacted":
                 self._keep(assistant, project, event)
                 return {}
-            return self._show(assistant, dialect, project, event, began, params.within_ms / 1000)
+            return self._show(assistant, dialect, project, event, began, params)
         except NotReady:
             return {}
 
@@ -135,8 +135,8 @@ class Recall:
         return {dialect.notice: f"Worth keeping? {dialect.remember} {settled}"} if settled else {}
 
     def _show(
-        self, assistant: str, dialect: HookDialect, project: str, event: Event, began: float, within: float
-    ) -> Mapping[str, Any]:
+        self, assistant: str, dialect: HookDialect, project: str, event: Event, began: float, params: HookParams,
+    ) -> Mapping[str, Any]:  # fmt: skip
         database, sessions, log = self._kept
         is_trial = event.session.startswith(TRIAL_SESSION)
         is_start = event.moment == "session start"
@@ -148,17 +148,15 @@ class Recall:
                 if event.forgotten:
                     sessions.forget(assistant, event.session)
             known = frozenset() if is_apart else sessions.shown(assistant, event.session)
-            # The service may have been away, or busy, when the session began.
-            begins = event.moment == "prompt" and not (
-                is_trial or sessions.has_begun(assistant, event.session)
-            )
+            begins = params.missed_start and event.moment == "prompt"
+            begins = begins and not (is_trial or sessions.has_begun(assistant, event.session))
         brought = self._brought(assistant, project, event, known, begins)
         with database.lock:
             # Another hook of the same session may have shown some of it meanwhile.
             meanwhile = frozenset() if is_apart else sessions.shown(assistant, event.session)
             text, shown = _news(brought, meanwhile, project)
             seconds = time.monotonic() - began
-            late = bool(shown) and seconds > within
+            late = bool(shown) and seconds > params.within_ms / 1000
             if not late and event.moment != "task":
                 sessions.note_shown(assistant, event.session, [note.id for note in shown])
             if not late and not is_trial and (begins or is_start):

@@ -29,6 +29,12 @@ class HookParams(Message):
     within_ms: Annotated[
         int, Meta(ge=1, le=60_000, description="After so long nobody waits for the answer any more.")
     ] = 60_000
+    missed_start: Annotated[
+        bool,
+        Meta(
+            description="Nobody answered when the session began: a prompt brings what it would have begun with."
+        ),
+    ] = False
 
 
 class HookRequest(Struct, kw_only=True):

@@ -255,7 +255,8 @@ def _nearest_pairs(pairs: Pairs, depth: int) -> Pairs:
 
 def _best_first(found: Sequence[Near], count: int | None) -> Near:
     keys = np.concatenate([part.keys for part in found])
-    similarities = np.concatenate([part.similarities for part in found])
-    cosines = np.concatenate([part.cosines for part in found])
-    order = np.argsort(-similarities, kind="stable")[:count]
+    # (Rounded: the last digits hang on how many are compared at once, and among equals memory ids decide.)
+    similarities = np.round(np.concatenate([part.similarities for part in found]), 6)
+    cosines = np.round(np.concatenate([part.cosines for part in found]), 6)
+    order = np.lexsort((keys[:, 1], -similarities))[:count]
     return Near(keys[order], similarities[order], cosines[order])

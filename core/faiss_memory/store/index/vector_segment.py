@@ -46,6 +46,8 @@ COMPARED_FOR_EACH = 4
 ASKED_AT_ONCE, COMPARED_AT_ONCE = 512, 2048
 """So many passages are compared with so many others at once: 4 MB of cosines, and as much of vectors. Of flatter blocks
 a product takes longer."""
+ALIKE = 1e-6
+"""Similarities that differ by less are the same: their last digits hang on how many are compared at once."""
 _NO_IDS = (2**62, -1)
 KEY = 5
 """The columns of a passage's key: its id, its memory, start and end, and how many passages the memory has; for cues see
@@ -257,12 +259,13 @@ class VectorPart:
         return Near(self.keys[positions], found, angles)
 
     def _best(self, query: QueryVector, mask: Mask | None, count: int) -> Near:
-        """Find the `count` nearest passages that count by comparing all, ties by position."""
+        """Find the `count` nearest passages that count by comparing all, with those that are as near as the last."""
         every = self._whole(query)
         counting = np.arange(self._size) if mask is None else np.flatnonzero(mask)
         known = every if mask is None else every[counting]
         if count < len(known):
-            counting = counting[np.argpartition(known, len(known) - count)[len(known) - count :]]
+            last = np.partition(known, len(known) - count)[len(known) - count]
+            counting = counting[known >= last - ALIKE]
         positions = counting[np.lexsort((counting, -every[counting]))]
         return self._near(query, positions)
 
