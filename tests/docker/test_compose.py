@@ -81,7 +81,7 @@ def test_it_is_healthy_within_ten_seconds_and_answers_the_calls_of_the_quick_sta
     assert curl("/stats")[1]["total_memories"] == 1
     assert curl("/backup", {})[1]["success"] is True
     files = curl("/adapters/generic/files")[1]["files"]
-    assert "http://127.0.0.1:8900/search" in files[0]["text"]
+    assert "http://127.0.0.1:8900" in files[0]["text"]
 
 
 def test_the_commands_of_the_quick_start_run_as_they_are_written(compose):
