@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
 import psycopg_pool
+from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from faiss_memory import ConfigError, NotReady, Problems, seen_now
@@ -25,6 +27,8 @@ MEMBER = "faiss_memory_member"
 """The role of the database by which is read where not every project may be seen; see `wall`."""
 TRIES = 5
 """So often a transaction is run in all, where other writes came in between or the connection was lost."""
+COMMITS_KEPT = 600
+"""So many seconds it is known of a transaction that it was committed: longer than anybody waits to ask."""
 SECONDS_TO_CLOSE = 0.5
 """Seconds that a call waits for a connection while the store is closed."""
 
@@ -91,19 +95,23 @@ class Transaction:
 class Database:
     """The pool of connections of one service. Raises ConfigError for an address that cannot be read."""
 
-    def __init__(self, address: str, settings: PostgresSettings, problems: Problems) -> None:
-        try:
-            conninfo_to_dict(address)
-        except psycopg.Error:
-            # What libpq says of it may quote a part of the password.
-            raise ConfigError(
-                "the address of the database cannot be read. It looks like "
-                "postgresql://USER:PASSWORD@HOST:5432/DATABASE; write `@`, `:`, `/` and `%` in a password as %40, %3A, "
-                "%2F and %25"
-            ) from None
+    def __init__(
+        self,
+        address: str,
+        settings: PostgresSettings,
+        problems: Problems,
+        on_loss: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_loss` is called where a connection was lost: the server may have crashed.
+
+        Then it gives numbers of transactions again, and nothing may be held that goes by them.
+        """
+        _check(address)
         self._address = address
         self._settings = settings
         self._problems = problems
+        self._on_loss = on_loss
+        self._forget_commits_at = 0.0
         self.timeline: int | None = None
         """The line of the database's history that this service has opened."""
         self.is_walled = False
@@ -197,8 +205,13 @@ class Database:
     def _written(self, connection: psycopg.Connection[Row], call: Callable[[Transaction], T]) -> T:
         connection.autocommit = False
         with connection.cursor() as cursor:
+            mark = uuid.uuid4()
             try:
-                cursor.execute("select pg_current_xact_id()::text::bigint")
+                cursor.execute(
+                    f'insert into "{self._settings.schema}".committed values (%s)'  # type: ignore[arg-type, unused-ignore]
+                    " returning pg_current_xact_id()::text::bigint",
+                    (mark,),
+                )
                 xid = int((cursor.fetchone() or (0,))[0])
                 answer = call(Transaction(cursor, self._settings.schema, xid))
             except BaseException:
@@ -208,36 +221,59 @@ class Database:
         try:
             connection.commit()
         except psycopg.Error as error:
-            if not is_lost(error, connection) or not self._was_committed(xid):
+            if not is_lost(error, connection) or not self._was_committed(xid, mark):
                 raise
         return answer
 
-    def _was_committed(self, xid: int) -> bool:
-        """Return what became of a transaction whose commit was sent, and whose answer was lost.
+    def _was_committed(self, xid: int, mark: uuid.UUID) -> bool:
+        """Return what became of a transaction whose commit was sent, and whose answer was lost: its mark tells.
 
-        Raises StoreError when the database cannot tell, and NotReady never: until it can, it is asked again.
+        Its number tells only whether it may still go on: after a crash it can be another one's. Raises StoreError when
+        the database cannot tell, and NotReady never: until it can, it is asked again.
         """
         end = time.monotonic() + self._settings.start_seconds
         while time.monotonic() < end:
             try:
                 with self.alone() as connection:
-                    row = connection.execute(
-                        "select pg_xact_status(%s::text::xid8),"
-                        " (select timeline_id from pg_control_checkpoint()), pg_is_in_recovery()",
-                        (xid,),
-                    ).fetchone()
+                    status, timeline, recovers = self._status(connection, xid)
+                    # (Another server may know less.)
+                    if not recovers and timeline != self.timeline:
+                        break
+                    if not recovers and status != "in progress":
+                        return self._has_mark(connection, mark)
             except psycopg.OperationalError:
-                row = None
+                pass
             except psycopg.Error:
                 break
-            # (Another server's transaction of that number is another one.)
-            if row is not None and not row[2]:
-                if row[1] != self.timeline or row[0] is None:
-                    break
-                if row[0] != "in progress":
-                    return bool(row[0] == "committed")
             time.sleep(0.1)
         raise unknown_outcome()
+
+    def _status(self, connection: psycopg.Connection[Row], xid: int) -> tuple[str, int, bool]:
+        """Return what the server says of a transaction's number, the line of its history, and whether it recovers."""
+        place = "(select timeline_id from pg_control_checkpoint()), pg_is_in_recovery()"
+        try:
+            row = connection.execute(f"select pg_xact_status(%s::text::xid8), {place}", (xid,)).fetchone()
+        except (
+            errors.InvalidParameterValue
+        ):  # no transaction has had that number, since the server has crashed
+            row = connection.execute(f"select '', {place}").fetchone()
+        status, timeline, recovers = row or ("", 0, True)
+        return str(status), int(timeline), bool(recovers)
+
+    def _has_mark(self, connection: psycopg.Connection[Row], mark: uuid.UUID) -> bool:
+        sql = f'select 1 from "{self._settings.schema}".committed where transaction = %s'
+        return connection.execute(sql, (mark,)).fetchone() is not None  # type: ignore[arg-type, unused-ignore]
+
+    def forget_commits(self) -> None:
+        """Let go of what was noted of transactions that nobody asks for any more, now and then."""
+        if time.monotonic() >= self._forget_commits_at:
+            self._forget_commits_at = time.monotonic() + COMMITS_KEPT / 10
+            kept = {"seconds": COMMITS_KEPT}
+            self.write(
+                lambda run: run.run(
+                    "delete from $.committed where at < now() - make_interval(secs => %(seconds)s)", kept
+                )
+            )
 
     def _repeated(self, call: Callable[[psycopg.Connection[Row]], T]) -> T:
         for attempt in range(TRIES):
@@ -253,6 +289,7 @@ class Database:
                         self._note(said)
                     raise said from error
                 if lost:
+                    self._on_loss()
                     self._pool.check()  # the others are probably gone as well
                 time.sleep(0.02 * 2**attempt)
             else:
@@ -271,3 +308,15 @@ class Database:
             log.warning("the database answers again")
             self.trouble = ""
             self._problems.settle(PART)
+
+
+def _check(address: str) -> None:
+    try:
+        conninfo_to_dict(address)
+    except psycopg.Error:
+        # What libpq says of it may quote a part of the password.
+        raise ConfigError(
+            "the address of the database cannot be read. It looks like "
+            "postgresql://USER:PASSWORD@HOST:5432/DATABASE; write `@`, `:`, `/` and `%` in a password as %40, %3A, "
+            "%2F and %25"
+        ) from None

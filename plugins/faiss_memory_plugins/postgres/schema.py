@@ -214,7 +214,13 @@ drop index if exists $.words_length;
 create index if not exists memory_replaced on $.memory (project, id) where superseded_by is not null;
 """
 
-MIGRATIONS = (_FIRST, _BY_UID, _STATES, _TEAM, _POSTINGS, _COUNTS, _WRITTEN)
+_COMMITTED = """
+-- The last transactions that were committed, for who has lost the answer to a commit. Their numbers do not tell: a
+-- server that has crashed gives those again that it had not yet written down.
+create table if not exists $.committed (transaction uuid primary key, at timestamptz not null default now());
+"""
+
+MIGRATIONS = (_FIRST, _BY_UID, _STATES, _TEAM, _POSTINGS, _COUNTS, _WRITTEN, _COMMITTED)
 """By version, from 1 on."""
 
 

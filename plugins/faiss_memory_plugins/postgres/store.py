@@ -91,12 +91,12 @@ class PostgresStore(Store, Ledger, Shared, Merging, KeepsTeam):
         self._settings = settings or PostgresSettings()
         self._on_failure = on_failure
         self._problems = problems or Problems()
-        self._database = Database(address, self._settings, self._problems)
+        self._keeping = Keeping(self._settings.kept_mb)
+        self._database = Database(address, self._settings, self._problems, self._keeping.clear)
         self._service = uuid.uuid4()
         self._writer = Writer(self._service)
         self._team = DatabaseTables(self._database)
         self._uses = WaitingUses()
-        self._keeping = Keeping(self._settings.kept_mb)
         self._is_open, self._closing = False, Event()
         self._channel = f"{self._settings.schema}_changes"
         self._bell = Bell(self._database, self._channel, self._write_due_uses, self._problems)

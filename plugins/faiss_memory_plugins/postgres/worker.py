@@ -66,6 +66,7 @@ class Bell:
                         lambda run: run.run("select pg_notify(%(channel)s, '')", {"channel": self._channel})
                     )
                 self._beside()
+                self._database.forget_commits()
             except MemoryServiceError as error:
                 log.warning("other services could not be told at once: %s", error)
             if rings and not self._closing:
