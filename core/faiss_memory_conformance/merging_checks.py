@@ -115,6 +115,17 @@ def test_of_two_states_the_later_one_counts(home: Home) -> None:
     assert there(home)[first.uid].text == "it is back"
 
 
+def test_what_was_forgotten_elsewhere_was_where_it_was_at_last(home: Home) -> None:
+    moved, unmoved = arriving("the ledger", project="alpha"), arriving("the cache", project="alpha")
+    outcomes(home, moved, unmoved)
+    assert outcomes(home, replace(gone(moved.uid, 3), project="beta")) == ["forget"]
+    assert outcomes(home, replace(gone(unmoved.uid, 2), project="")) == ["forget"]
+    for _ in range(2):
+        graves = {one.uid: one.project for one in merging(home).tombstones()}
+        assert graves == {moved.uid: "beta", unmoved.uid: "alpha"}
+        home.reopen()
+
+
 def test_at_equal_revisions_everybody_decides_the_same(home: Home) -> None:
     merging(home)
     texts = ("one", "two", "three")

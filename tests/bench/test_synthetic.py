@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.store import OneSize
+from bench.store import OneSize, opened
 from faiss_memory.store.fsck import verify
 
 
@@ -12,7 +12,7 @@ from faiss_memory.store.fsck import verify
 def test_a_made_store_opens_answers_and_passes_verify(tmp_path):
     made = OneSize(tmp_path / "data", 700)
     made.prepare()
-    with made.opened() as store:
+    with opened(made.data) as store:
         assert [one.memories for one in store.projects()] == [700]
         (memory,) = store.get([700])
         assert memory.tags == ("topic0",)

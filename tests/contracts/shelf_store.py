@@ -316,7 +316,7 @@ class ShelfStore(Store, Merging):
             self.forget([number])
             grave = Tombstone(
                 uid=arrival.uid, revision=arrival.revision or 1, changed=arrival.changed,
-                project=arrival.project if there is None else there.project,
+                project=arrival.project or (there.project if there is not None else ""),
             )  # fmt: skip
             self._bury(number, Tombstone(uid=arrival.uid, purged=True) if arrival.purged else grave)
             return

@@ -15,6 +15,7 @@ from faiss_memory.embedder import open_embedder, reopen_embedder
 from faiss_memory.errors import EmbedderError
 from faiss_memory.memory import METRICS, Metric
 from faiss_memory.store.index.vector_index import VectorIndex
+from faiss_memory.store.index.vector_segment import QueryVector
 from faiss_memory.store.records.reader import to_keys
 
 pytestmark = pytest.mark.long  # torch takes half a minute to be imported and to compile these models
@@ -72,7 +73,7 @@ def test_the_first_ten_of_a_model_that_does_not_normalise_differ_by_metric(
             np.testing.assert_allclose(vectors, expected, atol=1e-3)
         index = VectorIndex(model.dimension, metric)
         index.add(to_keys([(n, n, 0, 1) for n in range(len(texts))]), vectors)
-        found = index.nearest(asked, None, np.zeros(0, np.int64), 10)
+        found = index.nearest(QueryVector(asked), None, np.zeros(0, np.int64), 10)
         firsts.append([match.memory_id for match in found])
         assert firsts[-1] == by_numpy(metric, expected, query)
     assert len({tuple(ids) for ids in firsts}) == 3

@@ -72,7 +72,7 @@ class Arrival:
     """The uid of the memory that it replaces."""
     purged: bool = False
     project: str = ""
-    """Where it was, of what was forgotten."""
+    """Where it was at last, of what was forgotten; empty for where it is here."""
     expected: Outcome | None = None
     """What it must come to, or nothing of the call is stored; None for anything."""
 

@@ -27,17 +27,16 @@ INDEX_CLASS = {COSINE: "halfvec_ip_ops", DOT: "halfvec_ip_ops", EUCLIDEAN: "half
 def similarity(metric: Metric, one: str, other: str) -> str:
     """Write the similarity of two vectors by a metric; see `faiss_memory.similarities`."""
     if metric == EUCLIDEAN:
-        return _rounded(f"1 / (1 + ({one} <-> {other}))")
-    return _rounded(f"-({one} <#> {other})")
+        return f"(1 / (1 + ({one} <-> {other})))"
+    return cosine(metric, one, other) if metric == COSINE else f"(-({one} <#> {other}))"
 
 
 def cosine(metric: Metric, one: str, other: str) -> str:
     """Write the cosine of two vectors; those of a model that compares by it have length 1."""
-    if metric == COSINE:
-        return _rounded(f"-({one} <#> {other})")
-    return _rounded(f"coalesce(nullif(1 - ({one} <=> {other}), 'NaN'), 0)")
-
-
-def _rounded(similarity: str) -> str:
-    """Round to six digits: the last ones hang on where in memory a vector lies, and among equals ids decide."""
-    return f"(round(({similarity}) * 1e6::float8) / 1e6::float8)"
+    found = (
+        f"-({one} <#> {other})"
+        if metric == COSINE
+        else f"coalesce(nullif(1 - ({one} <=> {other}), 'NaN'), 0)"
+    )
+    # (Rounded: the last digits hang on where in memory a vector lies, and among equals ids decide.)
+    return f"(round(({found}) * 1e6::float8) / 1e6::float8)"

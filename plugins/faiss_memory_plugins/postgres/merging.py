@@ -131,7 +131,9 @@ def _bury(run: Transaction, writer: Writer, arrival: Arrival, here: Here | None,
             " values (%(id)s, %(uid)s, 0, %(xid)s::text::xid8, %(writer)s)",
             {"id": number, "uid": arrival.uid, "xid": run.xid, "writer": writer.service},
         )
-    place = here.memory.project if here is not None and here.memory is not None else arrival.project
+    place = arrival.project
+    if not place and here is not None and here.memory is not None:
+        place = here.memory.project
     run.run(
         "update $.removed set purged = %(purged)s, revision = %(revision)s, changed = %(changed)s, place = %(place)s"
         " where memory = %(id)s",

@@ -160,7 +160,7 @@ class VectorIndex:
         self, query: QueryVector, masks: Sequence[Mask | None], count: int, *, by_angle: bool
     ) -> Near:
         """Find the `count` nearest passages over all parts, best first."""
-        return _best_first(
+        return self._best_first(
             [
                 part.search(query, mask, count, by_angle=by_angle)
                 for part, mask in zip(self._parts, masks, strict=True)
@@ -178,9 +178,19 @@ class VectorIndex:
         wanted = np.unique(np.asarray(memory_ids, np.int64))
         if not len(wanted) or not self._parts:
             return []
-        found = _best_first([part.compare(query, wanted) for part in self._parts], None)
+        found = self._best_first([part.compare(query, wanted) for part in self._parts], None)
         _, first = np.unique(found.keys[:, 1], return_index=True)
         return self._matches(found, first)
+
+    def _best_first(self, found: Sequence[Near], count: int | None) -> Near:
+        keys = np.concatenate([part.keys for part in found])
+        # (Rounded: the last digits hang on how many are compared at once, and among equals memory ids decide.)
+        cosines = np.round(np.concatenate([part.cosines for part in found]), 6)
+        similarities = cosines
+        if self._metric != COSINE:
+            similarities = np.concatenate([part.similarities for part in found])
+        order = np.lexsort((keys[:, 1], -similarities))[:count]
+        return Near(keys[order], similarities[order], cosines[order])
 
     def _matches(self, found: Near, places: Ids) -> list[Match]:
         """Return some of the passages that were found as what they say of their memories."""
@@ -251,12 +261,3 @@ def _nearest_pairs(pairs: Pairs, depth: int) -> Pairs:
     pairs = pairs[np.sort(first)]
     _, starts, counts = np.unique(pairs["memory"], return_index=True, return_counts=True)
     return pairs[np.arange(len(pairs)) - np.repeat(starts, counts) < depth]
-
-
-def _best_first(found: Sequence[Near], count: int | None) -> Near:
-    keys = np.concatenate([part.keys for part in found])
-    # (Rounded: the last digits hang on how many are compared at once, and among equals memory ids decide.)
-    similarities = np.round(np.concatenate([part.similarities for part in found]), 6)
-    cosines = np.round(np.concatenate([part.cosines for part in found]), 6)
-    order = np.lexsort((keys[:, 1], -similarities))[:count]
-    return Near(keys[order], similarities[order], cosines[order])

@@ -47,7 +47,7 @@ ASKED_AT_ONCE, COMPARED_AT_ONCE = 512, 2048
 """So many passages are compared with so many others at once: 4 MB of cosines, and as much of vectors. Of flatter blocks
 a product takes longer."""
 ALIKE = 1e-6
-"""Similarities that differ by less are the same: their last digits hang on how many are compared at once."""
+"""Cosines that differ by less are the same: their last digits hang on how many are compared at once."""
 _NO_IDS = (2**62, -1)
 KEY = 5
 """The columns of a passage's key: its id, its memory, start and end, and how many passages the memory has; for cues see
@@ -265,7 +265,7 @@ class VectorPart:
         known = every if mask is None else every[counting]
         if count < len(known):
             last = np.partition(known, len(known) - count)[len(known) - count]
-            counting = counting[known >= last - ALIKE]
+            counting = counting[known >= last - (ALIKE if self._metric == COSINE else 0)]
         positions = counting[np.lexsort((counting, -every[counting]))]
         return self._near(query, positions)
 

@@ -85,7 +85,7 @@ def _write(
     if arrival.draft is not None:
         _write_memory(truth, arrival, there, number, embedding, changes)
     elif there is not None:
-        truth.drop(number, revision, arrival.changed, there.project, changes)
+        truth.drop(number, revision, arrival.changed, arrival.project or there.project, changes)
     elif arrival.purged:
         operations.count_on(truth.connection, "memories", number)
         passages = truth.next_id("passages") - 1
