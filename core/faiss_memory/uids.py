@@ -9,7 +9,9 @@ import time
 import uuid
 
 _LAST_ID = 2**62 - 1
-_CANONICAL = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+CANONICAL = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+"""The one way in which a uid is written, as a regular expression."""
+_CANONICAL = re.compile(CANONICAL)
 """(Many times as fast as making a UUID of it: a restore asks for each memory.)"""
 
 

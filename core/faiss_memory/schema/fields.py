@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from faiss_memory.memory import PROJECT_NAME
+from faiss_memory.uids import CANONICAL
 
 # `(?!\n)$` because Python's `$` also matches before a last line break.
 # At least one character that is no white space as JavaScript counts it, which is what JSON Schema's patterns mean:
@@ -85,7 +86,8 @@ Uid: TypeAlias = Annotated[
     str,
     Meta(
         description="A UUID, the same in every backup, archive and copy.",
-        extra_json_schema={"format": "uuid"},
+        examples=["01890a5d-ac96-774b-bcce-b302099a8057"],
+        extra_json_schema={"format": "uuid", "pattern": f"^{CANONICAL}$"},
     ),
 ]
 WrittenBy: TypeAlias = Annotated[
