@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import faiss_memory_hook
-from faiss_memory import InstallContext, hook_arguments
+from faiss_memory import HOOK_SECONDS, InstallContext, hook_arguments
 from faiss_memory.plugin_host import PluginHost
 from faiss_memory.settings import runtime_folder
 from tests.cli.stub import stub
@@ -382,3 +382,7 @@ def test_the_real_service_answers_it(real_service):
     done = run("nobody", "--verbose", FAISS_MEMORY_URL=url)
     assert (done.returncode, done.stdout) == (0, b"")
     assert b"404" in done.stderr
+
+
+def test_it_waits_as_long_as_a_hook_that_calls_the_address():
+    assert faiss_memory_hook.DEADLINE == HOOK_SECONDS

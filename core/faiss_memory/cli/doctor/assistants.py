@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from faiss_memory.adapter.adapter import Adapter
+from faiss_memory.adapter.connecting import HOOK_SECONDS
 from faiss_memory.address import ServiceAddress
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.endpoints import try_mcp
@@ -32,7 +33,7 @@ from faiss_memory.install import InstalledAssistant
 
 TRIES = 3
 """Of a hook: it gives up after a quarter of a second, which a busy machine may need once, and should not need often."""
-_SLOW = "What comes later than 250 ms is not shown: look what keeps this machine, or the service, busy"
+_SLOW = f"What comes later than {1000 * HOOK_SECONDS:.0f} ms is not shown: look what keeps this machine, or the service, busy"
 _BROKEN = {
     "edited": "was edited since it was installed",
     "outdated": "is not as it would be written now, with this version, address and token",
