@@ -284,8 +284,8 @@ def test_what_a_tool_schema_allows_the_call_takes(client, name):
 
 # No schema can say which paths are there and may be read, which names there are, or which fields exclude each other.
 SAID_BY_THE_ANSWER = [
-    "/import", "/index/build", "/index/watches", "/memory/merge", "/memory/{id}", "/projects/{name}/rename", "/restore/changes",
-    "/schedules",
+    "/import", "/index/build", "/index/watches", "/memory/merge", "/memory/{id}", "/projects/{name}/rename",
+    "/restore/changes", "/schedules",
 ]  # fmt: skip
 CONFIG = "".join(
     f"""

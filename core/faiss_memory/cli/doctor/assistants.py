@@ -33,7 +33,8 @@ from faiss_memory.install import InstalledAssistant
 
 TRIES = 3
 """Of a hook: it gives up after a quarter of a second, which a busy machine may need once, and should not need often."""
-_SLOW = f"What comes later than {1000 * HOOK_SECONDS:.0f} ms is not shown: look what keeps this machine, or the service, busy"
+_WAIT = f"{1000 * HOOK_SECONDS:.0f} ms"
+_SLOW = f"What comes later than {_WAIT} is not shown: look what keeps this machine, or the service, busy"
 _BROKEN = {
     "edited": "was edited since it was installed",
     "outdated": "is not as it would be written now, with this version, address and token",
