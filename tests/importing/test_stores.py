@@ -171,6 +171,23 @@ def test_what_chroma_has_not_yet_stored_is_read_from_its_queue(tmp_path):
     assert {one.key: one.text for one in read(path, "mempalace")[1]} == whole
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE collections SET name = CAST(name AS BLOB)",
+        "UPDATE embedding_metadata SET int_value = 0 WHERE key = 'chunk_index'",
+        "UPDATE embedding_metadata SET int_value = NULL, string_value = 'x' WHERE key = 'chunk_index'",
+    ],
+)
+def test_no_piece_of_a_drawer_is_lost_whatever_its_fields_say(tmp_path, damage):
+    path = rival_database("mempalace-chroma.sql", tmp_path / "chroma.sqlite3")
+    whole = {one.key: sorted(one.text) for one in read(path)[1]}
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(damage)
+        connection.commit()
+    assert {one.key: sorted(one.text) for one in read(path, "mempalace")[1]} == whole
+
+
 def test_a_database_that_is_being_written_is_read_with_its_log_and_left_as_it_is(tmp_path):
     path = tmp_path / "vec.db"
     with closing(sqlite3.connect(path)) as connection:

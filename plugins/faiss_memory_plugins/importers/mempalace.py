@@ -94,7 +94,10 @@ def _drawers(found: Iterator[Document | LeftOut]) -> Iterator[Record | LeftOut]:
             continue
         if whole:
             drawer = cut.setdefault(whole, _Drawer(one.fields))
-            drawer.pieces[number if isinstance(number, int) else len(drawer.pieces)] = one.text
+            # (A piece whose number another has, or that has none, comes behind all that were met.)
+            if not isinstance(number, int) or number in drawer.pieces:
+                number = max(drawer.pieces, default=-1) + 1
+            drawer.pieces[number] = one.text
         else:
             yield _record(one.key, one.text, one.fields)
     for key, drawer in cut.items():

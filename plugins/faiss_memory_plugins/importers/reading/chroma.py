@@ -11,7 +11,7 @@ from typing import Any
 
 from faiss_memory import LeftOut
 from faiss_memory_plugins.importers.reading.databases import columns_of, has_table
-from faiss_memory_plugins.importers.reading.values import as_json
+from faiss_memory_plugins.importers.reading.values import as_json, text_of
 
 FILE = "chroma.sqlite3"
 _NONE: tuple[Any, Any] = (None, ())
@@ -66,8 +66,9 @@ def documents(connection: sqlite3.Connection) -> Iterator[Document | LeftOut]:
 
 
 def _collections(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return the names of the collections, by their ids."""
-    return dict(connection.execute("SELECT id, name FROM collections").fetchall())
+    """Return the names of the collections, by their ids; one whose name is no text has an empty one."""
+    found = connection.execute("SELECT id, name FROM collections").fetchall()
+    return {key: text_of(name) for key, name in found}
 
 
 def _stored(connection: sqlite3.Connection) -> Iterator[Document]:
