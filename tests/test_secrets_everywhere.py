@@ -168,7 +168,9 @@ def way_share(running, cli):
         (shared / f"{number}.md").write_text(f"---\n{json.dumps(front)}\n---\n\nshared {text}\n")
     ended = cli("share", "--trust", "--read", "--json")
     assert ended.code == 0, ended.err
-    assert json.loads(ended.out)["read"]["masked"]
+    read = json.loads(ended.out)["read"]
+    # (What is trusted is watched from then on, and may have been read before this asked for it.)
+    assert read.get("masked") or (read["added"], read["kept"]) == (0, len(LINES)), read
     assert cli("share", "--untrust").code == 0
     shutil.rmtree(shared)
     kept = [add(running, text=text, project=cli.project, secrets="keep")["id"] for text in SOME]

@@ -122,6 +122,6 @@ def test_a_connection_that_ends_lets_go_of_its_names(server, make_store):
                 assert not is_free
         with store.lease(("build", "q"), ("build", "p", "/", "other")) as is_free:
             assert is_free
-        server.run("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+        server.run("select pg_terminate_backend(pid, 60000) from pg_locks where locktype = 'advisory'")
         with store.lease(name) as is_free:
             assert is_free
