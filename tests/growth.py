@@ -50,13 +50,13 @@ def _seconds(call: Callable[[Any], object], given: Any) -> float:
     """Measure a call; one that never ends is ended, also inside a regular expression."""
     former = signal.signal(signal.SIGALRM, _never_ends)
     signal.alarm(GIVE_UP)
-    gc.freeze()  # what other tests have left is not to be searched for garbage in this one's time
+    gc.disable()  # what else lies in memory is not to be searched for garbage in the time of the call
     try:
         began = time.thread_time()
         call(given)
         return time.thread_time() - began
     finally:
-        gc.unfreeze()
+        gc.enable()
         signal.alarm(0)
         signal.signal(signal.SIGALRM, former)
 
