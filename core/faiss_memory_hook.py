@@ -125,6 +125,16 @@ def _has_files(folder: str) -> bool:
         return False
 
 
+def _take_away(mark: str) -> None:
+    try:
+        if mark:
+            os.unlink(mark)
+    except (
+        OSError
+    ):  # another hook of the session was quicker, or it cannot be: what was answered is shown all the same
+        return
+
+
 def _ask(name: str, options: dict[str, str], event: bytes, until: float, missed: str) -> dict[str, object]:
     failure: Exception = ConnectionRefusedError("no service of yours runs, and FAISS_MEMORY_URL names none")
     for url, secret, token in [named(options["--url"])] if "--url" in options else addresses():
@@ -134,8 +144,7 @@ def _ask(name: str, options: dict[str, str], event: bytes, until: float, missed:
         except (ConnectionRefusedError, _Unproven) as error:
             failure = error
         else:
-            if os.path.exists(missed):
-                os.unlink(missed)
+            _take_away(missed)
             if not answer:
                 raise _Refused(f"{url} has nothing to show")
             if not _is_context(options, answer):

@@ -25,7 +25,8 @@ def mark_of(event: bytes, folder: str, starts: tuple[str, ...]) -> str:
 
     An event by which a session begins, one of `starts`, leaves the mark; who answers it takes it away.
     """
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # no session, or no folder of this user's
+    # (No session, nonsense, or no folder of this user's.)
+    with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
         given = json.loads(event)
         session = given.get("conversation_id") or given.get("session_id")
         if isinstance(session, str) and session:
@@ -44,6 +45,7 @@ def _leave(mark: str) -> None:
         return
     os.makedirs(folder, mode=0o700, exist_ok=True)
     for other in os.scandir(folder):
-        if other.stat(follow_symlinks=False).st_mtime < time.time() - KEPT_SECONDS:
-            os.unlink(other.path)
+        with contextlib.suppress(OSError):  # another hook was quicker
+            if other.stat(follow_symlinks=False).st_mtime < time.time() - KEPT_SECONDS:
+                os.unlink(other.path)
     os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))

@@ -148,6 +148,34 @@ def test_marks_of_missed_starts_do_not_pile_up(tmp_path, closed_port):
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.rglob("missed-starts"))
 
 
+def test_a_mark_that_cannot_be_taken_away_costs_no_answer(tmp_path, closed_port):
+    run("claude-code", event=START, FAISS_MEMORY_URL=f"http://127.0.0.1:{closed_port}", HOME=str(tmp_path))
+    (mark,) = tmp_path.rglob("missed-starts/*")
+    mark.unlink()
+    mark.mkdir()
+    with answering(http("200 OK", json.dumps(ANSWER).encode())) as (url, _):
+        assert json.loads(run("claude-code", FAISS_MEMORY_URL=url, HOME=str(tmp_path)).stdout) == ANSWER
+
+
+DEEP = b'{"hook_event_name": "SessionStart", "x": ' + b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "given", [DEEP, b"SessionStart", b'"SessionStart"'], ids=["deep", "a word", "a text"]
+)
+def test_nonsense_about_a_start_is_handed_over_all_the_same(tmp_path, given):
+    with answering(http("200 OK", json.dumps(ANSWER).encode())) as (url, _):
+        assert (
+            json.loads(run("claude-code", given=given, FAISS_MEMORY_URL=url, HOME=str(tmp_path)).stdout)
+            == ANSWER
+        )
+
+
+def test_the_start_of_a_session_is_known_by_the_names_of_all_adapters():
+    names = {adapter.hook.session_start for adapter in PluginHost().adapters.values() if adapter.hook}
+    assert names == set(faiss_memory_hook.STARTS)
+
+
 def test_where_there_is_no_home_nothing_is_made(tmp_path, closed_port):
     home = tmp_path / "nobody"
     run("claude-code", event=START, FAISS_MEMORY_URL=f"http://127.0.0.1:{closed_port}", HOME=str(home))

@@ -253,9 +253,7 @@ class Database:
         place = "(select timeline_id from pg_control_checkpoint()), pg_is_in_recovery()"
         try:
             row = connection.execute(f"select pg_xact_status(%s::text::xid8), {place}", (xid,)).fetchone()
-        except (
-            errors.InvalidParameterValue
-        ):  # no transaction has had that number, since the server has crashed
+        except errors.InvalidParameterValue:  # none has had that number since the server has crashed
             row = connection.execute(f"select '', {place}").fetchone()
         status, timeline, recovers = row or ("", 0, True)
         return str(status), int(timeline), bool(recovers)
