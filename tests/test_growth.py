@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from faiss_memory import framing
-from faiss_memory.analyzer import analyze
+from faiss_memory.analyzer import analyze, analyze_query
 from faiss_memory.cli.doctor.trial import expanded
 from faiss_memory.cli.writing import as_json, clean, excerpt
 from faiss_memory.contracts.config_files import JsonMember, TomlTable, YamlItem
@@ -50,6 +50,7 @@ TEXTS = {
     "ligatures": repeated("\ufdfa"),
     "unspaced": repeated("記憶"),
     "camels": repeated("aB"),
+    "identifiers": lines("a{}_b "),
     "escapes": repeated("\x1b[31m\u202e"),
     "backslashes": repeated("\\"),
     "API": between("paths:\n", "  /p:\n    get:\n      summary: one\n", ""),
@@ -144,6 +145,10 @@ def test_time_grows_no_faster_than_the_text(entry):
             assert_linear(ENTRIES[entry], make, most=6_000)
         except Exception as error:
             raise AssertionError(f"{name}: {error}") from error
+
+
+def test_time_of_a_query_grows_no_faster_than_its_identifiers():
+    assert_linear(analyze_query, TEXTS["identifiers"], most=60_000, least=60_000)
 
 
 FILES = {

@@ -126,6 +126,15 @@ def test_a_body_that_is_not_the_message_is_refused(running, path, body):
     in_our_form(answer, 400)
 
 
+def test_a_number_that_none_can_hold_is_named_by_its_field(service):
+    for body, field in (
+        ('{"k": 1e999, "query": "x"}', "k"),
+        ('{"query": "x", "metadata": {"a": [-1e999]}}', "metadata"),
+    ):
+        answer = post(service, "/search", body.encode(), "application/json")
+        assert (answer.status_code, answer.json["field"]) == (400, field)
+
+
 @pytest.mark.parametrize("depth", [100, 100_000])
 @pytest.mark.parametrize("unit", [(b"[", b"]"), (b'{"a":', b"}")])
 def test_deep_nesting_is_refused(service, depth, unit):

@@ -90,7 +90,8 @@ def _analyzed_query(text: str) -> Counter[str]:
     all_terms = Counter(_terms(text))
     terms = Counter({term: count for term, count in all_terms.items() if term not in _function_terms()})
     for parts in _identifiers(text):
-        terms |= Counter(parts)
+        for part, count in Counter(parts).items():  # (`|=` would walk through all terms, for each identifier)
+            terms[part] = max(terms[part], count)
     terms.update(_extra_terms(text))
     return terms or all_terms or Counter(_SYMBOL.findall(text))
 

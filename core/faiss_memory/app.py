@@ -366,7 +366,7 @@ class _RequestLog:
         took = 0.0 if began is None else (time.perf_counter() - began) * 1000
         # Whatever watches over the service asks every few seconds: only an answer that is not "ok" is news.
         level = logging.DEBUG if (request.path, response.status_code) == ("/health", 200) else logging.INFO
-        # Quoted again: a decoded path may hold line breaks, and forge lines of the log.
-        log.log(
-            level, "%s %s %s %.1f ms", request.method, quote(masked(request.path)), response.status_code, took
-        )
+        path = request.path
+        if path != request.uri_template:
+            path = quote(masked(path))  # quoted again: a decoded path may hold line breaks, and forge lines
+        log.log(level, "%s %s %s %.1f ms", request.method, path, response.status_code, took)

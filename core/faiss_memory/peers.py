@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -19,6 +20,7 @@ _SYSTEMS_OWN = 60_000
 """From here on systemd and others make users of their own; `nobody` is among them."""
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(address: str) -> bool:
     """Return whether an IP address is this machine's own; false for anything that is not an IP address."""
     try:

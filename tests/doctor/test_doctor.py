@@ -507,6 +507,19 @@ def test_a_server_that_names_another_project(person):
     assert "names project `shop`, and this folder's is `till`" in failures(failed)
 
 
+@pytest.mark.parametrize(
+    "url", ["http://[x/mcp", "http://127.0.0.1:abc/mcp", "http://a b/mcp", "http:///mcp"]
+)
+def test_an_address_that_is_none_is_said_to_be_none(person, monkeypatch, url):
+    monkeypatch.setenv("FAISS_MEMORY_TOKEN", "some")
+    person.installs("cursor")
+    (person.project / ".cursor/mcp.json").write_text(
+        json.dumps({"mcpServers": {"faiss-memory": {"url": url}}})
+    )
+    _, failed = person.sees_the_doctor()
+    assert f"{url} is no address that can be asked" in failures(failed)
+
+
 def test_a_file_that_the_assistant_cannot_read(person):
     person.installs("claude-code")
     person.trusts()

@@ -8,12 +8,12 @@ import os
 import pickle
 import sqlite3
 import zipfile
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 from hypothesis import given, strategies as st
 
-from faiss_memory import InvalidRequest, LeftOut
+from faiss_memory import InvalidRequest, LeftOut, Record
 from faiss_memory_plugins.importers.plugin import register_importers
 from faiss_memory_plugins.importers.reading import texts
 from faiss_memory_plugins.importers.reading.databases import opened, rows
@@ -328,6 +328,23 @@ def test_what_is_packed_is_read_up_to_a_line_that_is_too_long(tmp_path, monkeypa
     _, records, left = read(path)
     assert [one.text for one in records] == ["kept"]
     assert "longer than 1,000" in left["line 2"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("name", ["conversations.json", "memories.json", "memories.jsonl.gz", "a.md"])
+def test_a_zip_whose_content_is_damaged_is_read_up_to_there(tmp_path, name, method):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr(name, json.dumps([{"a": number} for number in range(500)]))
+        place = archive.infolist()[0].header_offset + 30 + len(name)
+        size = archive.infolist()[0].compress_size
+    raw = bytearray(path.read_bytes())
+    raw[place + 10 : place + size] = os.urandom(size - 10)
+    path.write_bytes(raw)
+    for importer in register_importers():
+        importer.fits(path)
+        with suppress(InvalidRequest):
+            assert all(isinstance(one, LeftOut | Record) for one in importer.read(path)), importer.name
 
 
 def test_a_zip_that_cannot_be_unpacked_is_named(tmp_path):

@@ -65,6 +65,17 @@ def test_codex_has_a_handbook_and_summaries_of_sessions(tmp_path):
     assert read(codex / "memories/rollout_summaries/a.md", "codex")[1] == records[2:]
 
 
+@pytest.mark.parametrize("folder", ["file://[x", "file:///a\0b", 5, ["/"], "\ud800"])
+def test_a_workspace_of_copilots_that_is_no_folder_names_no_project(tmp_path, folder):
+    workspace = tmp_path / "workspaceStorage" / "w1"
+    kept = workspace / "GitHub.copilot-chat/memory-tool/memories/style.md"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("I like tabs.")
+    (workspace / "workspace.json").write_text(json.dumps({"folder": folder}))
+    _, records, _ = read(tmp_path, "copilot")
+    assert [(record.text, record.project) for record in records] == [("I like tabs.", None)]
+
+
 def test_copilot_has_memories_of_the_person_and_of_each_workspace(tmp_path, shop):
     within = "GitHub.copilot-chat/memory-tool/memories"
     user = written(tmp_path / "User", **{

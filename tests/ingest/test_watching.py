@@ -308,6 +308,9 @@ def test_watches_outlive_the_service_and_those_of_the_settings_are_not_removed(
         "settings",
         "default",
     )
+    for nowhere in ("\0", "~/a\0b", "a/b"):
+        refused = client.request("DELETE", "/index/watches", params={"path": nowhere})
+        assert (refused.status_code, refused.json["field"]) == (400, "path")
     refused = client.request("DELETE", "/index/watches", params={"path": f"{tmp_path}/named"})
     assert (refused.status_code, refused.json["field"]) == (409, "path")
     assert "plugins.ingest.watch.folders" in refused.json["description"]

@@ -23,7 +23,7 @@ UseCounts = dict[tuple[str, str, str, int, str, int], tuple[int, int]]
 
 def today() -> str:
     """Return the day it is, in UTC, such as `2026-02-12`."""
-    return f"{datetime.now(UTC):%Y-%m-%d}"
+    return datetime.now(UTC).date().isoformat()
 
 
 def bucket_of(seconds: float) -> int:

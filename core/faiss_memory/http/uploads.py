@@ -42,6 +42,8 @@ MOST_OF_A_CHUNK_HEAD = 16 * 1024
 
 MOST_OF_WHO_IS_NOT_LET_IN = 64 * 1024
 """Bytes of a body that are read although its request will be refused."""
+# Made once: they hold readers of each kind of body, which take longer to make than to decide who is let in.
+_REQUEST_OPTIONS, _RESPONSE_OPTIONS = falcon.RequestOptions(), falcon.ResponseOptions()
 
 
 class Refusal(Error):  # type: ignore[misc]
@@ -83,13 +85,13 @@ class Uploads:
 
     def decides_at_once(self, environment: Mapping[str, Any]) -> bool:
         """Return whether `not_let_in` asks nobody who may keep it waiting."""
-        return self._access.decides_at_once(falcon.Request(dict(environment)))
+        return self._access.decides_at_once(falcon.Request(dict(environment), options=_REQUEST_OPTIONS))
 
     def not_let_in(self, environment: Mapping[str, Any]) -> Refusal | None:
         """Return why a request will be refused, if it will, whatever its body is. Never raises."""
         try:
-            request = falcon.Request(dict(environment))
-            self._access.process_request(request, falcon.Response())
+            request = falcon.Request(dict(environment), options=_REQUEST_OPTIONS)
+            self._access.process_request(request, falcon.Response(options=_RESPONSE_OPTIONS))
             if self.meant(request.method, request.path):
                 check_owner(rights_of(request))
         except falcon.HTTPError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from contextlib import suppress
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -44,6 +46,8 @@ def decode(raw: bytes, message: type[M], name_project: NameProject = fitted_proj
     try:
         return _read(_decoded(raw), message, name_project)
     except msgspec.DecodeError as error:
+        if (field := _out_of_range(raw)) is not None:
+            raise InvalidRequest(f"`{field}` is a number beyond what can be told apart", field) from None
         raise InvalidRequest(f"the body is not valid JSON: {error}") from None
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"the body is not UTF-8: {error.reason} at byte {error.start}") from None
@@ -84,6 +88,26 @@ def _decoded(raw: bytes) -> Any:
         if (repaired := whole(raw)) == raw:
             raise
         return msgspec.json.decode(repaired)
+
+
+def _out_of_range(raw: bytes) -> str | None:
+    """Return which field of a JSON object holds a number that no float is, such as 1e999; None if none does."""
+    try:
+        body = json.loads(raw, parse_int=lambda _: 0)
+    except (ValueError, RecursionError):
+        return None
+    fields = body.items() if isinstance(body, dict) else ()
+    return next((name for name, value in fields if _holds_infinity(value)), None)
+
+
+def _holds_infinity(value: Any) -> bool:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, float) and math.isinf(one):
+            return True
+        waiting += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return False
 
 
 def _read(values: Any, message: type[M], name_project: NameProject) -> M:

@@ -43,8 +43,9 @@ class Keeper:
     def wake(self) -> None:
         """Say that there is something to do."""
         with self._condition:
-            self._work_waits = True
-            self._condition.notify()
+            if not self._work_waits:  # (else every search would wake a thread that has been told)
+                self._work_waits = True
+                self._condition.notify()
 
     def close(self) -> None:
         """End the thread, after what it is doing."""

@@ -113,8 +113,9 @@ def _project(file: Path) -> str | None:
                 said = as_json(
                     read_file(located(above / "workspace.json", above)).decode("utf-8", "replace"), {}
                 )
-            except OSError:
+                folder = unquote(urlsplit(text_of(said.get("folder"))).path)
+            except (OSError, ValueError):  # (the latter where the address is none)
                 return None
-            found = project_of(Path(unquote(urlsplit(text_of(said.get("folder"))).path) or "/"))
+            found = project_of(Path(folder or "/"))
             return found if found != "default" else None
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from faiss_memory_plugins.importers.reading.databases import has_table, opened, 
 from faiss_memory_plugins.importers.reading.json_items import first_item, items_of
 from faiss_memory_plugins.importers.reading.texts import json_lines
 from faiss_memory_plugins.importers.reading.values import as_json, filled, name_of, text_of, when, words
-from faiss_memory_plugins.importers.reading.zips import is_zip
+from faiss_memory_plugins.importers.reading.zips import UNPACKED, is_zip
 
 _FIELDS = {"id", "content", "state"}
 _MEMBER = "memories.jsonl.gz"
@@ -41,13 +40,7 @@ class OpenMemory(Importer):
     def read(self, path: Path) -> Iterator[Record | LeftOut]:
         """Read the memories with their categories as tags."""
         if is_zip(path):
-            name = _member(path) or _MEMBER
-            with (
-                open_file(located(path)) as file,
-                zipfile.ZipFile(file) as archive,
-                archive.open(name) as packed,
-            ):
-                yield from _lines(packed)
+            yield from _zipped(path)
         elif path.name.endswith(".gz"):
             with open_file(located(path)) as file:
                 yield from _lines(file)
@@ -61,15 +54,27 @@ def _member(path: Path) -> str | None:
     try:
         with open_file(located(path)) as file, zipfile.ZipFile(file) as archive:
             return next((name for name in archive.namelist() if name.split("/")[-1] == _MEMBER), None)
-    except (OSError, zipfile.BadZipFile):
+    except UNPACKED:
         return None
+
+
+def _zipped(path: Path) -> Iterator[Record | LeftOut]:
+    name = _member(path)
+    if name is None:
+        yield LeftOut(path.name, f"it has no {_MEMBER}")
+        return
+    try:
+        with open_file(located(path)) as file, zipfile.ZipFile(file) as archive, archive.open(name) as packed:
+            yield from _lines(packed)
+    except UNPACKED as error:
+        yield LeftOut(name, f"it cannot be unpacked ({error})")
 
 
 def _first_line(path: Path) -> dict[str, Any]:
     try:
         with open_file(located(path)) as file, gzip.open(file) as lines:
             return as_json(next(json_lines(lines), (0, {}))[1], {})  # type: ignore[arg-type, no-any-return]
-    except (OSError, EOFError, zlib.error):
+    except UNPACKED:
         return {}
 
 
@@ -78,7 +83,7 @@ def _lines(packed: Any) -> Iterator[Record | LeftOut]:
         with gzip.open(packed) as file:
             for number, row in json_lines(file):  # type: ignore[arg-type]
                 yield row if isinstance(row, LeftOut) else _record(as_json(row, {}), f"line {number}")
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except UNPACKED as error:
         yield LeftOut("the rest", f"it cannot be unpacked ({error})")
 
 

@@ -7,14 +7,13 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.parse import urlsplit
 
 from faiss_memory.adapter.adapter import Adapter
 from faiss_memory.adapter.connecting import HOOK_SECONDS
 from faiss_memory.address import ServiceAddress
 from faiss_memory.cli.client import Client
 from faiss_memory.cli.doctor.endpoints import try_mcp
-from faiss_memory.cli.doctor.entries import Entry, entries
+from faiss_memory.cli.doctor.entries import Entry, entries, parts_of
 from faiss_memory.cli.doctor.findings import Findings, measured
 from faiss_memory.cli.doctor.trial import (
     NotRecalled,
@@ -146,8 +145,9 @@ class Patient:
         for entry in self.entries:
             said = f"{self._found.url}, found by {self._found.origin}"
             if named := entry.named_address:
-                parts = urlsplit(expanded(named, token))
-                said = f"{parts.scheme}://{parts.netloc}, named in {entry.file}, does not follow the service"
+                parts = parts_of(expanded(named, token))
+                where = named if parts is None else f"{parts.scheme}://{parts.netloc}"
+                said = f"{where}, named in {entry.file}, does not follow the service"
             ways.setdefault(said, {})[entry.kind] = None
         for said, kinds in ways.items():
             self.findings.ok("address", f"{', '.join(kinds)}: {said}")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from faiss_memory.contracts.config_files import MARK
 from faiss_memory.errors import CannotMerge
@@ -40,7 +40,8 @@ class Entry:
     def project(self) -> str | None:
         """The project that it carries; None if it leaves that to the folder."""
         if self.url:
-            return next(iter(parse_qs(urlsplit(self.url).query).get("project", [])), None)
+            parts = parts_of(self.url)
+            return None if parts is None else next(iter(parse_qs(parts.query).get("project", [])), None)
         words = " ".join(self.command).replace("=", " ").split()
         if "--project" in words[:-1]:
             return words[words.index("--project") + 1]
@@ -53,6 +54,16 @@ class Entry:
             return self.url
         found = re.search(r"https?://[^\s\"']+", " ".join(self.command))
         return found[0] if found else ""
+
+
+def parts_of(url: str) -> SplitResult | None:
+    """Return the parts of an address as it stands in a file; None where it is none that can be asked."""
+    try:
+        parts = urlsplit(url)
+        is_one = parts.hostname and parts.port != 0 and not re.search(r"[\x00-\x20\x7f]", parts.hostname)
+    except ValueError:
+        return None
+    return parts if is_one else None
 
 
 def entries(files: Mapping[str, Sequence[Part]]) -> list[Entry]:
@@ -128,7 +139,8 @@ def _entry(value: Mapping[str, Any], file: str, event: str) -> Entry | None:
 
 
 def _kind_of(url: str) -> Kind | None:
-    path = urlsplit(url).path
+    # (Not by its parts: also an address that somebody has broken is known for ours, and told.)
+    path = re.split("[?#]", url, maxsplit=1)[0]
     return next((kind for ending, kind in _PATHS.items() if path.endswith(ending)), None)
 
 

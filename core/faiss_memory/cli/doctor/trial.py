@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 from faiss_memory.address import named_address
 from faiss_memory.cli.client import Client
-from faiss_memory.cli.doctor.entries import Entry
+from faiss_memory.cli.doctor.entries import Entry, parts_of
 from faiss_memory.cli.doctor.findings import SECONDS
 from faiss_memory.cli.doctor.interrupts import Interrupts
 from faiss_memory.cli.failures import CommandFailed, NobodyThere
@@ -36,6 +36,7 @@ _WORDS = ("amber", "birch", "copper", "delta", "ember", "fjord", "granite", "har
 
 SOURCE = "faiss-memory doctor"
 NOTHING = "nothing to show"
+INSTALL = "faiss-memory install"
 SHOWS_NOTHING = (
     "If it asked another service than this one, let FAISS_MEMORY_URL say the same to both, or stop one; else look at "
     "the settings `recall`"
@@ -219,7 +220,7 @@ def let_prove(url: str, token: str) -> None:
 
     An assistant will send it without a proof; here, where one can be asked for, it is.
     """
-    parts = urlsplit(url)
+    parts = _parts(url)
     place = named_address(f"{parts.scheme}://{parts.netloc}", "the entry", Settings(token=token))
     if not place.secret:
         return
@@ -231,6 +232,13 @@ def let_prove(url: str, token: str) -> None:
         raise NotRecalled(f"{url}: {error}", "Look at what runs there; it was not sent the token") from None
 
 
+def _parts(url: str) -> SplitResult:
+    parts = parts_of(url)
+    if parts is None:
+        raise NotRecalled(f"{url} is no address that can be asked", INSTALL)
+    return parts
+
+
 def ask(entry: Entry, method: str, url: str, body: bytes | None, token: str) -> tuple[int, str]:
     """Send a request to an address as it stands in a file, with its headers filled in; gives status and body.
 
@@ -238,7 +246,7 @@ def ask(entry: Entry, method: str, url: str, body: bytes | None, token: str) -> 
     """
     if token:
         let_prove(expanded(url, token), token)
-    parts = urlsplit(expanded(url, token))
+    parts = _parts(expanded(url, token))
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {name: expanded(value, token).strip() for name, value in entry.headers}
     connection = kind(parts.hostname or "", parts.port, timeout=min(entry.seconds, SECONDS))
@@ -256,7 +264,7 @@ def ask(entry: Entry, method: str, url: str, body: bytes | None, token: str) -> 
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotRecalled(
             f"nothing of ours answers at {url}: {getattr(error, 'strerror', None) or error}",
-            "If the service has moved to another address, install it again: faiss-memory install",
+            f"If the service has moved to another address, install it again: {INSTALL}",
         ) from None
     finally:
         connection.close()

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -285,15 +286,18 @@ def _named(project: str) -> str:
 
 
 def _in_turn(memories: Sequence[Numbered]) -> Iterator[list[Numbered]]:
-    """Yield memories in the order of `_after`, some at a time."""
-    waiting = list(memories)
-    while waiting:
-        uids = {memory["uid"] for _, memory in waiting}
-        ready = [one for one in waiting if _after(one[1]) not in uids] or waiting  # else it is a circle
-        for start in range(0, len(ready), AT_ONCE):
-            yield ready[start : start + AT_ONCE]
-        sent = {memory["uid"] for _, memory in ready}
-        waiting = [one for one in waiting if one[1]["uid"] not in sent]
+    """Yield memories in the order of `_after`, some at a time: what one follows is sent before it, or with it."""
+    uids = {memory["uid"] for _, memory in memories}
+    ordered: list[Numbered] = []
+    following: dict[str, list[Numbered]] = {}
+    for one in memories:
+        first = _after(one[1])
+        (following.setdefault(first, []) if first in uids and first is not None else ordered).append(one)
+    for _, memory in ordered:  # which grows meanwhile
+        ordered += following.pop(memory["uid"], ())
+    ordered += chain.from_iterable(following.values())  # those of a circle
+    for start in range(0, len(ordered), AT_ONCE):
+        yield ordered[start : start + AT_ONCE]
 
 
 def _after(memory: Mapping[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from faiss_memory import Importer, LeftOut, Record, located, open_file
 from faiss_memory_plugins.importers.reading.json_items import items_of
 from faiss_memory_plugins.importers.reading.values import as_json, identity_of, name_of, when
+from faiss_memory_plugins.importers.reading.zips import UNPACKED
 
 _DEPTHS = ("*.json", "*/*.json", "*.zip")
 _DOCUMENT = re.compile(
@@ -20,8 +21,6 @@ _DOCUMENT = re.compile(
     re.IGNORECASE,
 )
 """How what is read is called in a zip or folder, which may hold anything besides."""
-_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
-"""What reading a zip raises, besides: it is locked by a password, or packed in a way that is not known here."""
 
 
 def items_in(path: Path) -> Iterator[tuple[str, Any]]:
@@ -88,7 +87,7 @@ def _each(path: Path, read: Callable[[BinaryIO], Iterator[Any]]) -> Iterator[tup
                 else:
                     opened.seek(0)
                     yield from ((name, item) for item in read(opened))
-        except _UNREADABLE as error:
+        except UNPACKED as error:
             yield name, LeftOut(name, f"it cannot be read ({error})")
 
 
@@ -99,7 +98,7 @@ def _members(file: BinaryIO, read: Callable[[BinaryIO], Iterator[Any]]) -> Itera
                 try:
                     with archive.open(name) as member:
                         yield from ((name, item) for item in read(member))  # type: ignore[arg-type]
-                except _UNREADABLE as error:
+                except UNPACKED as error:
                     yield name, LeftOut(name, f"the rest of it cannot be read ({error})")
 
 

@@ -14,7 +14,7 @@ from faiss_memory import InvalidRequest, located, open_file
 
 _MOST_BYTES = 1 << 30
 _MOST_FILES = 100_000
-_UNPACKED = (
+UNPACKED = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -24,7 +24,8 @@ _UNPACKED = (
     OSError,
     ValueError,
 )
-"""What unpacking raises: besides, a name may be too long, or that of a file and a folder at once."""
+"""What unpacking raises: besides, a zip may be locked by a password or packed in a way that is not known here, and a
+name too long, or that of a file and a folder at once."""
 
 
 def is_zip(path: Path) -> bool:
@@ -43,7 +44,7 @@ def names_in_zip(path: Path) -> list[str]:
     try:
         with open_file(located(path)) as file, zipfile.ZipFile(file) as archive:
             return archive.namelist()
-    except _UNPACKED:
+    except UNPACKED:
         return []
 
 
@@ -63,6 +64,6 @@ def folder_of(path: Path) -> Iterator[Path]:
                         "path",
                     )
                 archive.extractall(folder)
-        except _UNPACKED as error:
+        except UNPACKED as error:
             raise InvalidRequest(f"{path} cannot be unpacked ({error})", "path") from None
         yield Path(folder)

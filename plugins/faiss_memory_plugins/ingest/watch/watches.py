@@ -10,6 +10,7 @@ from threading import Lock
 from faiss_memory import DEFAULT_PROJECT, Conflict, InvalidRequest, MemoryNotFound, Service, StoreError
 from faiss_memory_plugins.ingest.builds import Builds
 from faiss_memory_plugins.ingest.settings import IngestSettings
+from faiss_memory_plugins.ingest.sources import check_form
 from faiss_memory_plugins.ingest.watch.messages import (
     UnwatchAnswer,
     UnwatchRequest,
@@ -117,7 +118,9 @@ class Watches:
 
     def remove(self, request: UnwatchRequest) -> UnwatchAnswer:
         """Watch a folder no more. Raises MemoryNotFound, Conflict and StoreError."""
-        path = os.path.realpath(os.path.expanduser(request.path))
+        path = os.path.expanduser(request.path)
+        check_form(request.path, path, "path")
+        path = os.path.realpath(path)
         with self._lock:
             found = [each for each in self._watchers if _is(each, path, request.project)]
             if not found:
