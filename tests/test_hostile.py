@@ -267,6 +267,8 @@ def test_pipelined_requests_are_answered_in_order(running):
     paths = ["/health", "/nowhere", "/stats", "/search"]
     sent = b"".join(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in paths)
     assert [answer[0] for answer in answers(running.port, sent)] == [200, 404, 200, 405]
+    blank = b"\r\n\r\n".join([sent] * 30)
+    assert [answer[0] for answer in answers(running.port, b"\r\n" + blank)] == [200, 404, 200, 405] * 30
 
 
 # Paths and methods.

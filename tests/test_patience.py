@@ -157,6 +157,21 @@ def test_who_was_heard_longest_ago_is_heard_first_and_nobody_for_long(connected,
     assert heard == [*channels, channels[0], newest]
 
 
+def test_of_requests_that_come_together_one_is_read_before_others_are_heard(connected):
+    channel, _ = connected()
+    ask = b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    channel.received(b"\r\n" + ask + b"\r\n" + 50 * ask)
+    read = 1
+    while channel.requests:
+        assert len(channel.requests) == 1
+        assert not channel.readable()
+        channel.requests.pop()  # it was answered
+        channel.go_on()
+        read += len(channel.requests)
+    assert read == 51
+    assert channel.readable()
+
+
 def test_all_who_wait_are_taken_in_one_turn(running_listener):
     listener, watched, port = running_listener
     with ExitStack() as stack:

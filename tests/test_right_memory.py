@@ -155,7 +155,7 @@ def test_of_two_values_the_newer_one_is_first(project):
     ids, shown = project.prompt("which port does the staging database run on?")
     assert len(ids) == 1
     assert new in shown
-    assert "replaces what was noted on 2026-01-02" in shown
+    assert "newer than a note of 2026-01-02 with another value" in shown
 
 
 def test_the_same_text_is_shown_once_and_listed_by_rest_each_time(project):

@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 
 from faiss_memory import NotAFile, entries_of, is_file, located, open_file, read_file, write_file
+from faiss_memory.private import make_private
 from tests import odd_files
 from tests.odd_files import EVERY_KIND, LEADING_OUT, NOT_FILES, SECRET
 
@@ -152,3 +153,16 @@ def test_descriptors_are_let_go_of(inside, outside):
             except OSError:
                 continue
     assert len(os.listdir("/dev/fd")) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps no rights of this kind")
+def test_a_folder_that_a_link_leads_to_is_closed_and_said_to_be(tmp_path, caplog):
+    folder = tmp_path / "there"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    (tmp_path / "link").symlink_to(folder)
+    with caplog.at_level("INFO"):
+        make_private(tmp_path / "link")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert "now it cannot" in caplog.text
+    assert "cannot be changed" not in caplog.text

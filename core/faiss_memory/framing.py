@@ -132,7 +132,7 @@ def note_text(note: Note) -> str:
         ", ".join(f"#{_in_a_head(tag)}" for tag in note.tags),
         f"superseded by {note.superseded_by}" if note.superseded_by else "",
         f"no longer valid since {note.ended}" if note.ended else "",
-        f"replaces what was noted on {', '.join(note.replaces)}" if note.replaces else "",
+        f"newer than a note of {', '.join(note.replaces)} with another value" if note.replaces else "",
         f"project {note.project}" if note.project else "",
     ]
     quoted = "\n".join(f"{_QUOTE}{line}".rstrip() for line in clean_text(note.text).strip().split("\n"))

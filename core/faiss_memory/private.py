@@ -73,7 +73,7 @@ def close_to_others(path: Path, found: os.stat_result) -> None:
         return
     try:
         os.chmod(path, stat.S_IMODE(found.st_mode) & ~_OTHERS)
-        if not path.lstat().st_mode & _OTHERS:
+        if not path.stat().st_mode & _OTHERS:  # (as chmod does, through a link)
             log.info("%s could be reached by other users of this machine; now it cannot", path)
             return
     except OSError as error:

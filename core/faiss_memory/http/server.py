@@ -131,15 +131,20 @@ class _Channel(PatientChannel):
         **named: Any,
     ) -> None:
         asked = connection.getsockname
-        self.parser_class = lambda adjustments: Parser(adjustments, uploads, address, asked)
+        self.parser_class = lambda adjustments: Parser(adjustments, uploads, address, asked, self._leave)
         self.is_last = is_last
         self._decided = decided
         self._waits = False
+        self._left = b""
+        """What came behind a request before it was answered. It is read afterwards, so that the loop hears others
+        between any two requests of a connection."""
         super().__init__(server, connection, address, *more, **named)
 
     def readable(self) -> bool:
-        """Return whether more is read: not while it is being found out whether the body is to be read."""
-        return not self._waits and bool(super().readable())
+        """Return whether more is read: not while it is being found out whether the body is to be read, nor before what
+        came already.
+        """
+        return not self._waits and not self._left and bool(super().readable())
 
     def received(self, data: bytes) -> bool:
         """Read what has come. Blank lines before a request are skipped at once (RFC 9112, 2.2), not one by one."""
@@ -149,15 +154,33 @@ class _Channel(PatientChannel):
         request = self.request
         if request is not None and request.undecided is not None:
             self._waits = True
-            self.server.task_dispatcher.decide(_Question(request, self._is_decided))
+            self.server.task_dispatcher.decide(_Question(request, self._may_go_on))
+        elif self._left and not self.requests:  # blank lines came before it
+            self._may_go_on()
         return taken
 
-    def _is_decided(self) -> None:
+    def service(self) -> None:
+        """Answer one request, and have the next one read if it is there."""
+        super().service()
+        if self._left:
+            self._flush_outbufs_below_high_watermark()
+            self._may_go_on()
+
+    def _leave(self, data: bytes) -> None:
+        self._left = data
+
+    def _may_go_on(self) -> None:
         self._decided.append(self)
         self.server.pull_trigger()
 
     def go_on(self) -> None:
-        """Read on, or answer why not, now that it is decided. For the server's loop."""
+        """Read on, or answer why not, now that it is decided or what came before is answered. For the server's loop."""
+        if not self._waits:
+            left = b"" if self.requests else self._left
+            if left:
+                self._left = b""
+                self.received(left)
+            return
         self._waits = False
         request = self.request
         if request is None or not self.connected or self.will_close or self.close_when_flushed:
@@ -181,7 +204,7 @@ class Server:
         self.exit_code = 0
         self._map: dict[int, Any] = {}
         self._decided: deque[_Channel] = deque()
-        """Connections that have waited to hear whether a body is to be read, and now know."""
+        """Connections that can read on: whether a body is to be read is known, or a request is answered."""
         self._stopping = False
         self._on_stop: Callable[[], None] = lambda: None
 
@@ -256,7 +279,7 @@ class Server:
 
     def _turn(self, timeout: float) -> None:
         turn(self._map, timeout)
-        while self._decided:
+        for _ in range(len(self._decided)):  # and not those that come meanwhile: others are heard before
             self._decided.popleft().go_on()
 
     def _listeners(self) -> list[TcpWSGIServer]:

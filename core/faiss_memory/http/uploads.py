@@ -156,9 +156,16 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     error: Error | None
 
     def __init__(
-        self, adjustments: Any, uploads: Uploads, client: tuple[Any, ...], asked: Callable[[], Any]
+        self,
+        adjustments: Any,
+        uploads: Uploads,
+        client: tuple[Any, ...],
+        asked: Callable[[], Any],
+        leave: Callable[[bytes], None],
     ) -> None:
+        """`leave` takes what came behind this request, and is the next one's."""
         super().__init__(adjustments)
+        self._leave = leave
         self.began = time.monotonic()
         self.head_at: float | None = None
         """When the head was there."""
@@ -179,6 +186,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         consumed: int = super().received(data)
         if isinstance(self.error, RequestEntityTooLarge):
             self.error = self._uploads.too_large()
+        if self.completed and consumed < len(data):
+            self._leave(data[consumed:])
+            return len(data)
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:

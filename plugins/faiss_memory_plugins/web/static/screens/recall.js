@@ -10,7 +10,7 @@ import { attempt } from "../toast.js";
 import { count, counted, likely, percent, sentence, writer } from "../words.js";
 
 const REASONS = {
-  relevance: "not relevant enough", "beside a better one": "a better one says it", duplicate: "says the same as another", replaced: "a newer one replaces it",
+  relevance: "not relevant enough", "beside a better one": "a better one says it", duplicate: "says the same as another", replaced: "a newer one says it with another value",
   budget: "no room left", "file changed": "its file says something else now", "file gone": "its file is gone", "not for this": "never for prompts like this", "shown before": "shown before in that session",
 };
 const PAUSE_MS = 250;
