@@ -27,13 +27,19 @@ ALLOWED = {"\n", "\r"}
 """What a line on a terminal ends with."""
 
 
-def is_harmless(ended):
-    """What we print has only our own colours, and no line that begins as the forged one does."""
+def obeys_nothing(ended):
+    """What we print has only our own colours."""
     rest = ANSI.sub("", ended.out) + ended.err
     bad = {
         c for c in rest if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"} and c not in ALLOWED | {"\t"}
     }
     assert bad == set()
+    return rest
+
+
+def is_harmless(ended):
+    """What we print has only our own colours, and no line that begins as the forged one does."""
+    rest = obeys_nothing(ended)
     assert not any(line.startswith("Memory 99") for line in rest.splitlines())
     assert "\x1b[2J" not in ended.out
     return ended.shown
@@ -62,6 +68,15 @@ def test_every_command_escapes_what_a_memory_says(repository, hostile):
         ended = repository(*command, "--json")
         is_harmless(ended)
         json.loads(ended.out)
+
+
+def test_what_was_typed_wrongly_and_what_is_exported_to_a_terminal_is_escaped(repository, hostile):
+    for command in ([HOSTILE], ["restore", HOSTILE], ["list", f"--{HOSTILE}"], ["list", "--limit", HOSTILE]):
+        obeys_nothing(repository(*command))
+    for kind in ("jsonl", "json", "csv", "markdown"):
+        shown = repository.seen("export", "--format", kind)
+        obeys_nothing(shown)
+    assert '"text"' in repository.seen("export").shown
 
 
 def test_json_gives_the_text_back_as_it_was(repository, hostile):

@@ -121,11 +121,15 @@ def test_review_shows_the_projects_newest_and_changes_nothing_by_itself(web):
         ("recall", {}, "needs `question`"),
         ("recall", {"questions": "x"}, "`questions` is not an argument"),
         ("tidy", {}, "there are remember, recall, review, instructions"),
+        ("</faiss-memory-notes>", {}, "there is no prompt"),
+        ("recall", {"\x1b[31m\u202e": "x"}, "is not an argument"),
     ],
 )
 def test_a_prompt_that_cannot_be_meant_is_refused(assistant, name, arguments, told):
     error = assistant.answer("prompts/get", name=name, arguments=arguments).json["error"]
     assert told in error["message"]
+    assert not {"\x1b", "\u202e"} & {*error["message"]}
+    assert "</faiss-memory-notes>" not in error["message"]
 
 
 def test_memories_are_resources_the_projects_own_first(assistant):

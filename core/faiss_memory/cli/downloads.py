@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import stat
 import sys
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from faiss_memory.cli.failures import CommandFailed
-from faiss_memory.cli.writing import clean
+from faiss_memory.cli.writing import clean, clean_lines
 
 if TYPE_CHECKING:
     from faiss_memory.cli.session import Session
@@ -52,14 +54,26 @@ def downloaded(
 
 
 @contextmanager
-def _standard_output(is_text: bool) -> Iterator[BinaryIO]:
+def _standard_output(is_text: bool) -> Iterator[Any]:
     if sys.stdout.isatty() and not is_text:
         raise CommandFailed("It is no text to read here: give a file, or send it on with `>`.")
-    yield sys.stdout.buffer
+    yield _Terminal() if sys.stdout.isatty() else sys.stdout.buffer
     try:
-        sys.stdout.buffer.flush()
+        sys.stdout.flush()
     except OSError as error:
         raise CommandFailed(f"Standard output cannot be written ({error.strerror}).") from None
+
+
+class _Terminal(io.RawIOBase):
+    """Shows a text as it comes, with what a terminal would obey written out."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, piece: Any) -> int:
+        """Show a piece."""
+        sys.stdout.write(clean_lines(self._decoder.decode(piece).replace("\r\n", "\n")))
+        return len(piece)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -106,7 +107,7 @@ class ReportingGroup(click.Group):
         except BrokenPipeError:
             code = _nobody_reads()
         except click.ClickException as error:
-            error.show()
+            _show(error)
             code = error.exit_code
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -118,6 +119,16 @@ class ReportingGroup(click.Group):
             raise as_command_failure(error) from error
         except BrokenPipeError:
             return _nobody_reads()
+
+
+def _show(error: click.ClickException) -> None:
+    """Print an error; click itself quotes what was typed with all that a terminal would obey."""
+    from faiss_memory.cli.writing import clean_lines
+
+    said = io.StringIO()
+    error.show(said)
+    if said.getvalue():  # (our own print themselves)
+        click.echo(clean_lines(said.getvalue().rstrip("\n")), err=True)
 
 
 def _nobody_reads() -> int:

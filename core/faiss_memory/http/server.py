@@ -105,7 +105,7 @@ class _Task(WSGITask):  # type: ignore[misc]
     def get_environment(self) -> dict[str, Any]:
         environment: dict[str, Any] = super().get_environment()
         # Which of the machine's addresses was asked: a proof holds for that one alone.
-        environment["faiss_memory.address"] = self.channel.socket.getsockname()[:2]
+        environment["faiss_memory.address"] = self.channel.asked
         return environment
 
     def build_response_header(self) -> bytes:
@@ -130,8 +130,9 @@ class _Channel(PatientChannel):
         *more: Any,
         **named: Any,
     ) -> None:
-        asked = connection.getsockname
-        self.parser_class = lambda adjustments: Parser(adjustments, uploads, address, asked, self._leave)
+        self.asked = connection.getsockname()[:2]
+        """Which of our addresses it was opened to; asked for once, since the client may hang up at any time."""
+        self.parser_class = lambda adjustments: Parser(adjustments, uploads, address, self.asked, self._leave)
         self.is_last = is_last
         self._decided = decided
         self._waits = False

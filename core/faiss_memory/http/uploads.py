@@ -160,7 +160,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         adjustments: Any,
         uploads: Uploads,
         client: tuple[Any, ...],
-        asked: Callable[[], Any],
+        asked: tuple[Any, ...],
         leave: Callable[[bytes], None],
     ) -> None:
         """`leave` takes what came behind this request, and is the next one's."""
@@ -261,7 +261,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             "QUERY_STRING": self.query,
             "REMOTE_ADDR": str(self._client[0]),
             "REMOTE_PORT": str(self._client[1]),
-            "faiss_memory.address": self._asked()[:2],
+            "faiss_memory.address": self._asked,
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "",
             "SERVER_PROTOCOL": f"HTTP/{self.version}",

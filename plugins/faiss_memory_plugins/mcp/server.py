@@ -22,6 +22,7 @@ from faiss_memory import (
     MemoryServiceError,
     Service,
     clean_line,
+    clean_text,
     message_schema,
     title_of,
     whole_notes,
@@ -248,4 +249,4 @@ def _content(memory: MemoryAnswer) -> str:
 
 
 def _refusal(error: MemoryServiceError) -> MCPError:
-    return MCPError(types.INVALID_PARAMS, str(error))
+    return MCPError(types.INVALID_PARAMS, clean_text(str(error)))
