@@ -111,6 +111,9 @@ bench-quick: $(VENV)/.ready-for-tests    ## In two minutes: search less bare emb
 bench-store: $(VENV)/.ready-for-tests    ## The store alone with a million memories (ARGS=100000: with fewer)
 	$(BIN)/python -m bench.store $(or $(ARGS),1000000)
 
+soak: $(VENV)/.ready-for-tests    ## Half an hour of everything at once, and what it takes meanwhile (ARGS="--picture FILE")
+	$(BIN)/python -m bench.soak $(ARGS)
+
 model: $(VENV)/.ready-for-tests    ## The default model's graph and recipe, made again and checked
 	$(BIN)/python -W ignore -m faiss_memory.embedder.prepare all-MiniLM-L6-v2
 

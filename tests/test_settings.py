@@ -108,6 +108,12 @@ def test_lists_are_written_with_commas_or_as_yaml_lists(tmp_path):
     assert settings.allowed_hosts == ("a.lan", "b.lan")
     assert settings.plugins.disabled == ("x",)
     assert settings.read_projects == ("a", "b")
+    bracketed = load(
+        None, {"read_projects": "[a, 'b']", "allowed_hosts": "[1, a"}, {"FAISS_MEMORY_PLUGINS_DISABLED": "[]"}
+    )
+    assert bracketed.settings.read_projects == ("a", "b")
+    assert bracketed.settings.allowed_hosts == ("[1", "a")
+    assert bracketed.settings.plugins.disabled == ()
     path = config(tmp_path, "allowed_hosts: [a.lan, b.lan]\nplugins:\n  disabled:\n    - x\n")
     settings = load(path, {}, {}).settings
     assert (settings.allowed_hosts, settings.plugins.disabled) == (("a.lan", "b.lan"), ("x",))

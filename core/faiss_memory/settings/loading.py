@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -265,7 +266,7 @@ def _typed(key: str, value: Any, origin: str, keys: Mapping[str, Any]) -> Any:
     expected = keys[key]
     loose = isinstance(value, str) and origin.startswith(("environment", "command line"))
     if loose and get_origin(expected) is tuple:
-        value = [part.strip() for part in value.split(",") if part.strip()]
+        value = _parts(value)
     elif isinstance(value, Path):
         value = str(value)
     elif value is False and get_origin(expected) is Literal and "off" in get_args(expected):
@@ -274,6 +275,16 @@ def _typed(key: str, value: Any, origin: str, keys: Mapping[str, Any]) -> Any:
         return msgspec.convert(value, expected, strict=not loose)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{origin}: `{key}`: {_in_words(str(error))}") from None
+
+
+def _parts(text: str) -> list[str]:
+    """Read a list that is written with commas, or in brackets as in the file."""
+    if text.strip().startswith("[") and text.strip().endswith("]"):
+        with suppress(*YAML_ERRORS):
+            found = yaml.load(text, Loader=yaml.BaseLoader)  # (which takes every value for a text)
+            if all(isinstance(part, str) for part in found):
+                return list(found)
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _nearest(key: str, keys: Mapping[str, Any]) -> str | None:
