@@ -50,12 +50,15 @@ async function list(params, signal, cursor) {
   return { items: answer.memories, next: answer.next_cursor, took: null, hint: answer.hint || "", degraded: [] };
 }
 
-const NOTHING = { items: /** @type {Found[]} */ ([]), next: /** @type {string | null} */ (null), took: /** @type {number | null} */ (null), hint: "", degraded: /** @type {string[]} */ ([]) };
+/** What an answer is the answer to. @param {Record<string, string>} params of the address */
+export const asks = ({ id, edit, ...chosen }) => JSON.stringify(chosen);
+
+const NOTHING = { asked: "", items: /** @type {Found[]} */ ([]), next: /** @type {string | null} */ (null), took: /** @type {number | null} */ (null), hint: "", degraded: /** @type {string[]} */ ([]) };
 
 /** @param {Record<string, string>} params of the address */
 export function useFound(params) {
   const { id, edit, ...chosen } = params;
-  const key = JSON.stringify(chosen);
+  const key = asks(params);
   const [found, setFound] = useState(NOTHING);
   const [error, setError] = useState("");
   const [loading, setLoading] = useState(true);
@@ -71,7 +74,7 @@ export function useFound(params) {
       try {
         const answer = await (chosen.q?.trim() ? search(chosen, aborting.signal) : list(chosen, aborting.signal));
         if (aborting.signal.aborted) return;
-        setFound(answer);
+        setFound({ ...answer, asked: key });
         setError("");
       } catch (failure) {
         if (aborting.signal.aborted) return;
@@ -91,7 +94,7 @@ export function useFound(params) {
     const mine = asked.current.key;
     try {
       const answer = await list(chosen, new AbortController().signal, found.next);
-      if (asked.current.key === mine) setFound({ ...answer, items: [...found.items, ...answer.items] });
+      if (asked.current.key === mine) setFound({ ...answer, asked: mine, items: [...found.items, ...answer.items] });
     } catch (failure) {
       setError(told(failure));
     }

@@ -3,7 +3,7 @@ import { forget } from "../actions.js";
 import { change, go, here, href } from "../address.js";
 import { isLearnt } from "../api.js";
 import { useChanges } from "../fresh.js";
-import { MOST_FOUND, useFound } from "../finding.js";
+import { asks, MOST_FOUND, useFound } from "../finding.js";
 import { useKeys } from "../keys.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib.js";
 import { VirtualList } from "../list.js";
@@ -53,6 +53,9 @@ export function Memories({ params }) {
   const [areFiltersOpen, setFiltersOpen] = useState(false);
   const box = useRef(/** @type {HTMLInputElement | null} */ (null));
   const wantsFocus = useRef(false);
+  /** Whether somebody went to a memory before the answer was there that they had asked for. */
+  const isWaiting = useRef(false);
+  const last = useRef({ asked: "", id: "" });
   const again = () => {
     found.again();
     setRound((before) => before + 1);
@@ -61,22 +64,37 @@ export function Memories({ params }) {
   const place = items.findIndex((one) => String(one.id) === params.id);
   const marks = useMemo(() => terms(params.q || ""), [params.q]);
 
+  if (params.id) last.current = { asked: asks(params), id: params.id };
+  // Whoever closes a memory goes on from its row.
+  const at = params.id || last.current.asked !== asks(params) ? place : items.findIndex((one) => String(one.id) === last.current.id);
+
   const focusRow = () => {
     const row = document.querySelector(`[data-row="${Number(here().params.id)}"]`);
     if (row instanceof HTMLElement) row.focus();
+    return row !== null;
   };
+  const drawn = useRef(items);
   useEffect(() => {
-    if (!wantsFocus.current) return;
-    wantsFocus.current = false;
-    focusRow();
+    const isAnew = drawn.current !== items;
+    drawn.current = items;
+    // (What has come back has its row when the list is there again, if that shows it at all.)
+    if (wantsFocus.current && (focusRow() || isAnew)) wantsFocus.current = false;
   }, [params.id, items]);
   const goTo = (/** @type {number} */ next) => {
+    // The rows of what was asked before are no answer: the first of those that are is gone to when they have come.
+    if (found.asked !== asks(here().params)) return void (isWaiting.current = true);
     const one = items[Math.max(0, Math.min(items.length - 1, next))];
     if (!one) return;
     wantsFocus.current = true;
     if (String(one.id) === params.id) focusRow();
     change({ id: one.id, edit: undefined }, true);
   };
+  useEffect(() => {
+    if (!isWaiting.current) return;
+    const isThere = found.asked === asks(here().params);
+    isWaiting.current = !isThere && !params.id && !found.error;
+    if (isThere && !params.id) goTo(0);
+  }, [found.asked, found.error, params.id]);
   const lastChosen = useRef(/** @type {number | null} */ (null));
   /** Select one, or no more; or all from the one before up to it. @param {Found} one */
   const select = (one, upTo = false) => {
@@ -107,23 +125,27 @@ export function Memories({ params }) {
   };
   useKeys([
     { keys: "/", does: "Search", run: () => box.current?.select() },
-    { keys: "j", does: "Next memory", run: () => goTo(place + 1) },
-    { keys: "k", does: "Memory before", run: () => goTo(place < 0 ? 0 : place - 1) },
-    { keys: "x", does: "Select, or no more", run: () => place >= 0 && select(items[place]) },
+    { keys: "j", does: "Next memory", run: () => goTo(at + 1) },
+    { keys: "k", does: "Memory before", run: () => goTo(at < 0 ? 0 : at - 1) },
+    { keys: "x", does: "Select, or no more", run: () => at >= 0 && select(items[at]) },
     { keys: "#", does: "Forget", run: forgetThese },
     { keys: "Escape", does: "Back", run: () => (params.edit ? change({ edit: undefined }) : chosen.size ? setChosen(new Map()) : params.id ? change({ id: undefined }) : box.current?.blur()) },
   ]);
+  const onType = (/** @type {any} */ event) => {
+    isWaiting.current = false;
+    change({ q: event.target.value || undefined, id: undefined, edit: undefined }, true);
+  };
   const onSearchKey = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "ArrowDown" || event.key === "Enter") {
       event.preventDefault();
-      goTo(Math.max(0, place));
+      goTo(Math.max(0, event.key === "Enter" ? place : at));
     }
   };
   const onListKey = (/** @type {KeyboardEvent} */ event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step || !(event.target instanceof HTMLElement) || !event.target.closest(".virtual")) return;
     event.preventDefault();
-    goTo(place + step);
+    goTo(at + step);
   };
   const used = FILTERS.filter((name) => params[name]);
   const isAsked = Boolean(params.q?.trim());
@@ -137,7 +159,7 @@ export function Memories({ params }) {
       <div class="search" role="search">
         <label class="unseen" for="search">Search memories</label>
         <input id="search" ref=${box} type="search" placeholder="Ask, or search for words" autocomplete="off" value=${params.q || ""}
-          onInput=${(/** @type {any} */ event) => change({ q: event.target.value || undefined, id: undefined, edit: undefined }, true)} onKeyDown=${onSearchKey} />
+          onInput=${onType} onKeyDown=${onSearchKey} />
         <kbd aria-hidden="true">/</kbd>
         <button type="button" class="filters-button" aria-expanded=${areFiltersOpen} onClick=${() => setFiltersOpen(!areFiltersOpen)}>Filters${used.length ? ` (${used.length})` : ""}</button>
       </div>
@@ -152,8 +174,8 @@ export function Memories({ params }) {
       <${Problem} error=${found.error} again=${found.again} />
       ${!items.length && !found.loading && !found.error && html`<${Empty} title=${isAsked || used.length ? "Nothing fits." : "There is nothing yet."}>
         <p>${isAsked || used.length ? "Try other words, or fewer filters." : "What assistants and you keep appears here."}</p><//>`}
-      <${VirtualList} label="Memories" items=${items} height=${ROW} current=${place} more=${found.more} row=${(/** @type {Found} */ one, /** @type {number} */ at) => html`
-        <${Row} one=${one} isHere=${at === place} isStop=${at === Math.max(0, place)} isChosen=${chosen.has(one.id)} marks=${marks} select=${select} many=${!params.project} />`} />
+      <${VirtualList} label="Memories" items=${items} height=${ROW} current=${at} more=${found.more} row=${(/** @type {Found} */ one, /** @type {number} */ row) => html`
+        <${Row} one=${one} isHere=${row === place} isStop=${row === Math.max(0, at)} isChosen=${chosen.has(one.id)} marks=${marks} select=${select} many=${!params.project} />`} />
     </section>
     <section class="pane one" aria-label="One memory">
       ${params.id
