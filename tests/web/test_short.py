@@ -43,7 +43,7 @@ def test_what_was_forgotten_comes_back(visit):
     visit.said(re.compile("forgotten"))
     assert visit.service.call("GET", f"/memory/{number}")[0] == 404
     visit.press("z")
-    visit.said(re.compile("Back again"))
+    visit.said(f"Memory {number} is back.")
     assert (
         visit.service.call("GET", "/memories?project=missed")[1]["memories"][0]["text"]
         == "a note that is missed"

@@ -30,7 +30,8 @@ async function holdingAgain({ supersedes }) {
 /**
  * Forget memories, and offer to undo it.
  * @param {Memory[]} memories
- * @param {() => void} [after] is also called after an undo, unless `undone` is
+ * @param {() => void} [after]
+ * @param {(ids: number[]) => void} [undone] is called after an undo, with the ids of what is there again
  */
 export async function forget(memories, after, undone = after) {
   await post("/memory/forget", { ids: memories.map((memory) => memory.id) });
@@ -39,9 +40,10 @@ export async function forget(memories, after, undone = after) {
   say(what, async () => {
     const back = [];
     for (const memory of memories) back.push(await bringBack(memory));
-    undone?.();
+    undone?.(back);
     const isSame = back.every((id, place) => id === memories[place].id);
-    say(isSame ? "Back again." : `Back again, as number ${back.join(", ")}.`);
+    const which = memories.length === 1 ? `Memory ${memories[0].id} is back` : `${counted(memories.length, "memory", "memories")} are back`;
+    say(isSame ? `${which}.` : `${which}, as number ${back.join(", ")}.`);
   });
 }
 

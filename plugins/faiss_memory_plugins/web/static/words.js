@@ -93,9 +93,23 @@ export function brief(source, longest = 48) {
   return kept.length > longest ? `…/${kept.slice(0, longest)}…` : `…/${kept}`;
 }
 
+// (Those that the service leaves out of a question which says more.)
+const FILLERS = new Set(`a about am an and are as at be been being but by can could did do does for from had has have he her him his how i if in into is it
+its just me my no not of on or our she should so such than that the their them then there these they this to too us very was we were what when where which
+who whom whose why will with would you your`.split(/\s/));
+
+/** Whether a word says nothing by itself. @param {string} word */
+export const isFiller = (word) => FILLERS.has(word.toLowerCase());
+
+/** Those that say something; all of them where none does. @param {string[]} words */
+export function telling(words) {
+  const found = words.filter((word) => !isFiller(word));
+  return found.length ? found : words;
+}
+
 /** The words of a question that are worth marking where they are found. @param {string} query */
 export function terms(query) {
-  return [...new Set(query.toLowerCase().match(/[\p{L}\p{N}_]{3,}/gu) || [])];
+  return telling([...new Set(query.toLowerCase().match(/[\p{L}\p{N}_]{3,}/gu) || [])]);
 }
 
 /** @param {string} written `a, b` @returns {string[]} */

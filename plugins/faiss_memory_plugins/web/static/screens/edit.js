@@ -2,7 +2,9 @@
 import { correct, maskedIn, read } from "../actions.js";
 import { change as changeAddress, go, href } from "../address.js";
 import { get, post, Refused, told } from "../api.js";
+import { draftOf, keepDraft } from "../drafts.js";
 import { useLoaded } from "../fresh.js";
+import { useKeys } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { Field, Problem, Screen } from "../parts.js";
 import { say } from "../toast.js";
@@ -65,7 +67,9 @@ function meanwhile(opened, now) {
 
 /** @param {{memory: Memory, kind: string, close: () => void, done: (saved?: Memory) => void, changed: () => void}} props */
 export function Edit({ memory, kind, close, done, changed }) {
-  const [opened, setOpened] = useState(memory);
+  const name = `${kind} ${memory.id}`;
+  // (A draft is about the memory as it was then: what another has done to it since is told when it is saved.)
+  const [opened, setOpened] = useState(draftOf(name)?.opened || memory);
   const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
     const current = await read(opened.id);
     const warning = meanwhile(opened, current);
@@ -75,6 +79,7 @@ export function Edit({ memory, kind, close, done, changed }) {
     }
     if (kind === "supersede") {
       const added = await post("/memory/add", { ...fresh(now), project: opened.project, supersedes: opened.id });
+      keepDraft(name);
       changed();
       changeAddress({ id: added.id, edit: undefined }, true);
       say(`Memory ${added.id} replaces ${opened.id}.${maskedIn(added)}`, async () => {
@@ -86,8 +91,9 @@ export function Edit({ memory, kind, close, done, changed }) {
       return;
     }
     const change = differing(now, opened);
-    if (!Object.keys(change).length) return done();
-    const saved = await correct(opened.id, change);
+    const saved = Object.keys(change).length ? await correct(opened.id, change) : undefined;
+    keepDraft(name);
+    if (!saved) return done();
     say(`Corrected.${maskedIn(saved)}`, async () => {
       done(await correct(opened.id, undoing(change, opened)));
       say("As it was before.");
@@ -96,17 +102,38 @@ export function Edit({ memory, kind, close, done, changed }) {
   };
   // What replaces something that is over is not over itself.
   const begun = kind === "supersede" && memory.state === "expired" ? { ...memory, valid_until: undefined } : memory;
-  return html`<${Form} memory=${begun} lead=${LEADS[/** @type {keyof typeof LEADS} */ (kind)]} action=${kind === "supersede" ? "Replace it" : "Save"} save=${save} close=${close} />`;
+  return html`<${Form} memory=${begun} lead=${LEADS[/** @type {keyof typeof LEADS} */ (kind)]} action=${kind === "supersede" ? "Replace it" : "Save"} save=${save}
+    draft=${draftOf(name)?.form} keep=${(/** @type {any} */ form) => keepDraft(name, form && { form, opened })} drop=${() => setOpened(memory)} close=${close} />`;
 }
 
-/** @param {{memory: Partial<Memory>, lead: string, action: string, save: (now: ReturnType<typeof meant>) => Promise<unknown> | void, close: () => void, children?: any}} props */
-function Form({ memory, lead, action, save, close, children }) {
-  const [form, setForm] = useState(() => written(memory));
+/**
+ * @param {{memory: Partial<Memory>, lead: string, action: string, save: (now: ReturnType<typeof meant>) => Promise<unknown> | void, close: () => void, children?: any,
+ * draft?: ReturnType<typeof written>, keep: (form?: ReturnType<typeof written>) => void, drop?: () => void}} props `keep` is told what is typed and not saved, `drop` that
+ * nobody wants it
+ */
+function Form({ memory, lead, action, save, close, children, draft, keep, drop }) {
+  const [form, setForm] = useState(() => draft || written(memory));
+  const [isDraft, setDraft] = useState(Boolean(draft));
   const [failed, setFailed] = useState({ field: "", text: "" });
   const [isBusy, setBusy] = useState(false);
   const box = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   useEffect(() => box.current?.focus(), []);
-  const set = (/** @type {string} */ name) => (/** @type {any} */ event) => setForm((before) => ({ ...before, [name]: event.target.value }));
+  const set = (/** @type {string} */ name) => (/** @type {any} */ event) => {
+    const now = { ...form, [name]: event.target.value };
+    setForm(now);
+    keep(isSame(now, written(memory)) ? undefined : now);
+  };
+  const dropIt = () => {
+    setForm(written(memory));
+    setDraft(false);
+    keep();
+    drop?.();
+    box.current?.focus();
+  };
+  const cancel = () => {
+    keep();
+    close();
+  };
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     setBusy(true);
@@ -125,6 +152,7 @@ function Form({ memory, lead, action, save, close, children }) {
       if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
     }}>
     ${lead && html`<p class="lead">${lead}</p>`}
+    ${isDraft && html`<p class="note" role="status">This is a draft: it was typed before, and not saved. <button type="button" class="small" onClick=${dropIt}>Drop it</button></p>`}
     ${children}
     <${Field} label="Text" error=${of("text")}>${(/** @type {any} */ given) => html`<textarea ...${given} ref=${box} rows="5" required dir="auto" value=${form.text} onInput=${set("text")} />`}<//>
     <div class="two-fields">
@@ -136,23 +164,36 @@ function Form({ memory, lead, action, save, close, children }) {
     <details open=${Boolean(form.metadata)}><summary>Properties</summary>
       <${Field} label="Properties, as JSON" error=${of("metadata")}>${(/** @type {any} */ given) => html`<textarea ...${given} class="mono" rows="3" value=${form.metadata} onInput=${set("metadata")} />`}<//></details>
     ${isElsewhere && html`<${Problem} error=${failed.text} />`}
-    <div class="row end"><button type="button" onClick=${close}>Cancel</button>
+    <div class="row end"><button type="button" onClick=${cancel}>Cancel</button>
       <button type="submit" class="main" disabled=${isBusy}>${isBusy ? "One moment…" : action} <kbd>Ctrl ⏎</kbd></button></div>
   </form>`;
 }
 
+/** The name of the draft of a new one. */
+const NEW = "new";
+
 /** A screen of its own for a new one. @param {{params: Record<string, string>}} props */
 export function Add({ params }) {
-  const [project, setProject] = useState(params.project || "default");
+  const draft = draftOf(NEW);
+  const [project, setProject] = useState(draft?.project || params.project || "default");
   const { data } = useLoaded((signal) => get("/projects", {}, signal), []);
   const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
     const added = await post("/memory/add", { ...fresh(now), project });
+    keepDraft(NEW);
     go(href("memories", { id: added.id }), true);
     say(`Memory ${added.id} is kept in ${project}.${maskedIn(added)}`);
   };
+  const choose = (/** @type {string} */ name) => {
+    setProject(name);
+    const kept = draftOf(NEW);
+    if (kept) keepDraft(NEW, { ...kept, project: name });
+  };
+  const leave = () => (/** @type {any} */ (window).navigation?.canGoBack === false ? go(href("memories", { project: params.project })) : history.back());
+  useKeys([{ keys: "Escape", does: "Leave; what was typed stays as a draft", run: leave }]);
   return html`<${Screen} title="Add a memory" lead="What should assistants know? One thing, in a sentence or two, with its reason.">
-    <div class="card narrow"><${Form} memory=${{}} lead="" action="Keep it" save=${save} close=${() => history.back()}>
-      <${Field} label="Project">${(/** @type {any} */ given) => html`<input ...${given} list="projects" value=${project} onInput=${(/** @type {any} */ event) => setProject(event.target.value)} />`}<//>
+    <div class="card narrow"><${Form} memory=${{}} lead="" action="Keep it" save=${save} close=${leave}
+      draft=${draft?.form} keep=${(/** @type {any} */ form) => keepDraft(NEW, form && { form, project })}>
+      <${Field} label="Project">${(/** @type {any} */ given) => html`<input ...${given} list="projects" value=${project} onInput=${(/** @type {any} */ event) => choose(event.target.value)} />`}<//>
       <datalist id="projects">${data?.projects.map((/** @type {any} */ one) => html`<option value=${one.name} />`)}</datalist>
     <//></div>
   <//>`;

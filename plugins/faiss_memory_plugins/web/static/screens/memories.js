@@ -29,7 +29,7 @@ function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
   const { params } = here();
   return html`<div class=${`memory-row${isHere ? " here" : ""}`}>
     <input type="checkbox" tabindex=${isStop ? 0 : -1} title="With Shift: all from the one before up to this" aria-label=${`Select memory ${one.id}`} checked=${isChosen} onClick=${(/** @type {MouseEvent} */ event) => select(one, event.shiftKey)} />
-    <a href=${href("memories", { ...params, id: one.id })} data-row=${one.id} tabindex=${isStop ? 0 : -1} aria-current=${isHere ? "true" : undefined}>
+    <a href=${href("memories", { ...params, id: one.id, edit: undefined })} data-row=${one.id} data-landing=${isStop ? "" : undefined} tabindex=${isStop ? 0 : -1} aria-current=${isHere ? "true" : undefined}>
       <span class="row-text"><${Plain} text=${gist(one.text)} terms=${marks} /></span>
       <span class="row-facts">
         ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} />`}
@@ -43,6 +43,10 @@ function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
     </a>
   </div>`;
 }
+
+/** Nothing is kept: what to begin with. */
+const Nothing = () => html`<${Empty} title="There is nothing yet."><p>What assistants and you keep appears here. Begin with one of these:</p>
+  <p class="row"><a class="button main" href=${href("add")}>Add a memory</a><a class="button" href=${href("inout")}>Build a folder</a><a class="button" href=${href("assistants")}>Connect an assistant</a></p><//>`;
 
 /** @param {{params: Record<string, string>}} props */
 export function Memories({ params }) {
@@ -119,9 +123,19 @@ export function Memories({ params }) {
     }
     again();
   };
+  /** What has come back is gone to. @param {number[]} ids */
+  const comeBack = ([id]) => {
+    wantsFocus.current = true;
+    change({ id, edit: undefined }, true);
+    again();
+  };
   const forgetThese = () => {
     const these = chosen.size ? [...chosen.values()] : place >= 0 ? [items[place]] : [];
-    if (these.length) attempt(() => forget(these, () => leave(these.map((one) => one.id))));
+    if (these.length) attempt(() => forget(these, () => leave(these.map((one) => one.id)), comeBack));
+  };
+  const close = () => {
+    focusRow();
+    change({ id: undefined });
   };
   useKeys([
     { keys: "/", does: "Search", run: () => box.current?.select() },
@@ -129,7 +143,7 @@ export function Memories({ params }) {
     { keys: "k", does: "Memory before", run: () => goTo(at < 0 ? 0 : at - 1) },
     { keys: "x", does: "Select, or no more", run: () => at >= 0 && select(items[at]) },
     { keys: "#", does: "Forget", run: forgetThese },
-    { keys: "Escape", does: "Back", run: () => (params.edit ? change({ edit: undefined }) : chosen.size ? setChosen(new Map()) : params.id ? change({ id: undefined }) : box.current?.blur()) },
+    { keys: "Escape", does: "Back", run: () => (params.edit ? change({ edit: undefined }) : chosen.size ? setChosen(new Map()) : params.id ? close() : box.current?.blur()) },
   ]);
   const onType = (/** @type {any} */ event) => {
     isWaiting.current = false;
@@ -172,15 +186,14 @@ export function Memories({ params }) {
       ${found.hint && html`<p class="note">${sentence(found.hint.replaceAll("`", ""))}</p>`}
       ${found.degraded.length > 0 && html`<p class="note">Only words are searched for now; the model that finds by meaning is not ready.</p>`}
       <${Problem} error=${found.error} again=${found.again} />
-      ${!items.length && !found.loading && !found.error && html`<${Empty} title=${isAsked || used.length ? "Nothing fits." : "There is nothing yet."}>
-        <p>${isAsked || used.length ? "Try other words, or fewer filters." : "What assistants and you keep appears here."}</p><//>`}
+      ${!items.length && !found.loading && !found.error && (isAsked || used.length ? html`<${Empty} title="Nothing fits."><p>Try other words, or fewer filters.</p><//>` : html`<${Nothing} />`)}
       <${VirtualList} label="Memories" items=${items} height=${ROW} current=${at} more=${found.more} row=${(/** @type {Found} */ one, /** @type {number} */ row) => html`
         <${Row} one=${one} isHere=${row === place} isStop=${row === Math.max(0, at)} isChosen=${chosen.has(one.id)} marks=${marks} select=${select} many=${!params.project} />`} />
     </section>
     <section class="pane one" aria-label="One memory">
       ${params.id
-        ? isLearnt() && html`<${OneMemory} key=${params.id} id=${params.id} found=${items[place]} marks=${marks} query=${params.q || ""} isEditing=${params.edit || ""} changed=${again} gone=${leave} />`
-        : html`<${Empty} title="Choose a memory to see it."><p><kbd>j</kbd> and <kbd>k</kbd> go through the list, <kbd>?</kbd> shows all keys.</p><//>`}
+        ? isLearnt() && html`<${OneMemory} key=${params.id} id=${params.id} found=${items[place]} marks=${marks} query=${params.q || ""} isEditing=${params.edit || ""} changed=${again} gone=${leave} back=${comeBack} />`
+        : items.length > 0 && html`<${Empty} title="Choose a memory to see it."><p><kbd>j</kbd> and <kbd>k</kbd> go through the list, <kbd>?</kbd> shows all keys.</p><//>`}
     </section>
   </div>`;
 }

@@ -54,14 +54,14 @@ export function Projects() {
   return html`<${Screen} title="Projects and tags" lead="A project is a separate index; a tag groups memories across projects.">
     <${Problem} error=${projects.error || tags.error} again=${again} />
     <div class="columns wide-first">
-      <section class="card table-card" aria-labelledby="projects-title"><h2 id="projects-title">Projects</h2>
+      <section class="card table-card" aria-labelledby="projects-title"><h2 id="projects-title" tabindex="-1">Projects</h2>
         ${!all.length && !projects.loading && html`<${Empty} title="No project yet."><p>It comes into being with its first memory.</p><//>`}
         ${all.length > 0 && html`<table class="named"><thead><tr><th scope="col">Name</th><th scope="col" class="num">Memories</th><th scope="col" class="minor">Last change</th><th scope="col"><span class="unseen">What to do</span></th></tr></thead>
         <tbody>${all.map((/** @type {any} */ one) => html`<tr key=${one.name}><td><a href=${href("memories", { project: one.name })}>${one.name}</a></td><td class="num">${count(one.memories)}</td><td class="minor"><${When} time=${one.last_updated} /></td>
           <td class="row end">${can("POST", "/projects/{name}/rename") && html`<button type="button" class="small" aria-label=${`Rename ${one.name}`} onClick=${() => setAsking({ kind: "project", ...one })}>Rename…</button>`}
           <button type="button" class="small" aria-label=${`Forget ${one.name}`} onClick=${() => setAsking({ kind: "drop", ...one })}>Forget…</button></td></tr>`)}</tbody></table>`}
       </section>
-      <section class="card table-card" aria-labelledby="tags-title"><h2 id="tags-title">Tags</h2>
+      <section class="card table-card" aria-labelledby="tags-title"><h2 id="tags-title" tabindex="-1">Tags</h2>
         ${!used.length && !tags.loading && html`<${Empty} title="No tag yet." />`}
         ${used.length > 0 && html`<table><thead><tr><th scope="col">Tag</th><th scope="col" class="num">Memories</th>${can("POST", "/tags/rename") && html`<th scope="col"><span class="unseen">What to do</span></th>`}</tr></thead>
         <tbody>${used.slice(0, 300).map((/** @type {any} */ one) => html`<tr key=${one.tag}><td><a href=${href("memories", { tag: one.tag })}>${visible(one.tag)}</a></td><td class="num">${count(one.count)}</td>

@@ -116,7 +116,7 @@ export function Review({ params }) {
     <p role="status">${loading ? "Looking…" : left.length ? `${count(left.length)} left` : ""}</p>
     ${!loading && !matter && !error && html`<${Empty} title="Nothing to decide here."><p>${settled.length ? "All of it is looked through." : "Come back when there is more."}</p><//>`}
     ${matter && html`<article class="card matter" aria-label=${matter.why} key=${matter.key}>
-      <p class="badge">${matter.why}</p>
+      <h2 class="badge" tabindex="-1" data-landing>${matter.why}</h2>
       <div class=${isPair ? "pair" : ""}>${matter.memories.map((one, which) => html`<section aria-label=${`Memory ${one.id}`}>
         <p class="quiet"><a href=${href("memories", { id: one.id, state: "all" })}>Memory ${one.id}</a> · ${one.project} · <${When} time=${one.timestamp} /> · by ${writer(one.by)}</p>
         <${Markdown} text=${one.text} />
