@@ -8,8 +8,8 @@ from tests.web.browsing import visited
 
 pytestmark = pytest.mark.web
 
-SOMEWHERE = "document.activeElement !== document.body"
-HEADING = "document.activeElement.id === 'memory-title'"
+SOMEWHERE = "() => document.activeElement !== document.body"
+HEADING = "() => document.activeElement.id === 'memory-title'"
 
 
 def _text(visit):
@@ -105,7 +105,7 @@ def test_after_what_is_done_to_a_memory_the_focus_is_somewhere(visit):
     visit.page.wait_for_function(HEADING)
     visit.press("z")
     visit.said(f"Memory {number} holds again.")
-    visit.page.wait_for_function(HEADING)
+    visit.page.wait_for_function(SOMEWHERE)
     visit.press("x")
     visit.page.get_by_role("button", name="Move…").click()
     visit.page.get_by_label("Project", exact=True).fill("moved-there")
@@ -129,7 +129,7 @@ def test_after_names_are_put_in_order_the_focus_is_at_their_heading(browser, tmp
             visit.press("Enter")
             visit.said(re.compile(says))
             visit.page.get_by_role("button", name=name).wait_for(state="detached")
-            visit.page.wait_for_function(f"document.activeElement.id === '{title}'")
+            visit.page.wait_for_function(f"() => document.activeElement.id === '{title}'")
 
 
 def test_after_a_decision_and_its_undo_the_focus_is_at_what_is_to_be_decided(visit):
@@ -154,7 +154,7 @@ def test_what_comes_back_is_opened_and_named_however_it_is_undone(visit):
         undo()
         visit.said(f"Memory {ids[1]} is back.")
         visit.page.get_by_role("heading", name=f"Memory {ids[1]}").wait_for()
-        visit.page.wait_for_function(f"document.activeElement.dataset.row === '{ids[1]}'")
+        visit.page.wait_for_function(f"() => document.activeElement.dataset.row === '{ids[1]}'")
 
 
 def test_where_nothing_is_there_are_ways_to_begin_and_where_something_is_it_is_counted(browser, tmp_path):

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.web.browsing import visited
+
 pytestmark = pytest.mark.web
 
 
@@ -145,3 +147,26 @@ def test_times_and_numbers_are_said_as_people_say_them(visit):
         "brief": ["notes.md", "…/docs/a.md", "…/a.md#A long …"],
         "dates": ["Feb 29, 2024", "Feb 29, 2024, 9:05", ""],
     }
+
+
+def test_where_nothing_matches_that_is_said_and_what_is_less_likely_stands_apart(browser, tmp_path):
+    with visited(browser, tmp_path / "data", min_relevance="0.2") as visit:
+        visit.add("the walrus sleeps on the ice")
+        visit.add("a train leaves at the hour")
+        visit.go("memories?q=xyzzy quantum banana")
+        status = visit.page.locator(".list-head").get_by_role("status")
+        status.get_by_text("Nothing matches; the nearest, all under 20%:").wait_for()
+        rows = visit.page.locator(".memory-row")
+        assert visit.page.locator(".memory-row.less").count() == rows.count() == 2
+        assert not visit.page.locator(".divider").count()
+        visit.go("memories?q=the walrus sleeps on the ice")
+        status.get_by_text("2 memories found, 1 less likely").wait_for()
+        assert [row.locator(".divider").count() for row in rows.all()] == [0, 1]
+
+
+def test_words_that_only_build_a_sentence_are_not_marked_nor_listed(visit):
+    number = visit.add("the network is slow in the evening", project="fillers")
+    visit.go(f"memories?project=fillers&q=when is the network slow&id={number}")
+    why = visit.page.get_by_label("Why it matched")
+    why.get_by_text("network, slow", exact=True).wait_for()
+    assert set(visit.page.locator(".md mark").all_inner_texts()) == {"network", "slow"}

@@ -110,7 +110,7 @@ def test_enter_opens_the_first_of_what_was_typed_and_none_of_what_was_there_befo
     visit.press("Enter")
     visit.page.get_by_role("heading", name=re.compile("^Memory ")).wait_for()
     assert f"id={found}" in visit.page.url
-    visit.page.wait_for_function(f"document.activeElement.dataset.row === '{found}'")
+    visit.page.wait_for_function(f"() => document.activeElement.dataset.row === '{found}'")
     visit.page.unroute_all(behavior="wait")
 
 
@@ -118,8 +118,8 @@ def test_who_closes_a_memory_goes_on_from_its_row(visit):
     ids = [visit.add(f"on the way {number}", project="way") for number in range(4)]
     visit.go("memories?project=way")
     visit.press("j", "j")
-    visit.page.wait_for_function(f"document.activeElement.dataset.row === '{ids[2]}'")
+    visit.page.wait_for_function(f"() => document.activeElement.dataset.row === '{ids[2]}'")
     visit.press("Escape")
-    visit.page.wait_for_function("!location.hash.includes('id=')")
+    visit.page.wait_for_function("() => !location.hash.includes('id=')")
     visit.press("j")
-    visit.page.wait_for_function(f"document.activeElement.dataset.row === '{ids[1]}'")
+    visit.page.wait_for_function(f"() => document.activeElement.dataset.row === '{ids[1]}'")

@@ -1,5 +1,5 @@
 // What the list shows: all memories by time, or what a question finds, as it is typed.
-import { askEarly, get, post, told } from "./api.js";
+import { askEarly, can, get, learnt, post, told } from "./api.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
 
 /** @typedef {import("./api.js").Found} Found */
@@ -10,6 +10,29 @@ const FIRST_PAGE = 60;
 const PAGE = 200;
 /** So many a question finds at most: the nearest, of all that it might. */
 export const MOST_FOUND = 50;
+
+/** From which relevance on assistants are shown a memory, until it is known how that is set. */
+const USUAL_BAR = 0.2;
+/** @type {Promise<number> | undefined} */
+let setBar;
+
+/** Learn from which relevance on assistants are shown a memory; who may not see settings goes by the usual one. */
+async function learnBar() {
+  await learnt;
+  if (!can("GET", "/overview")) return USUAL_BAR;
+  const { settings } = await get("/overview");
+  return settings.find((/** @type {any} */ one) => one.key === "min_relevance")?.value ?? USUAL_BAR;
+}
+
+/** The least relevance, as it is set. @param {boolean} isWanted */
+export function useBar(isWanted) {
+  const [bar, setIt] = useState(USUAL_BAR);
+  useEffect(() => void (isWanted && (setBar ||= learnBar()).then(setIt, () => (setBar = undefined))), [isWanted]);
+  return bar;
+}
+
+/** Whether a memory answers a question: it is likely to, or it holds all of its words. @param {Found} one @param {number} bar */
+export const answers = (one, bar) => (one.relevance ?? 1) >= bar || (one.evidence?.words ?? 0) > 0.99;
 
 /** The beginning of the time that is meant. @param {string} days */
 function since(days) {

@@ -83,6 +83,7 @@ export function Edit({ memory, kind, close, done, changed }) {
       changed();
       changeAddress({ id: added.id, edit: undefined }, true);
       say(`Memory ${added.id} replaces ${opened.id}.${maskedIn(added)}`, async () => {
+        changeAddress({ id: undefined }, true); // (what is still asked about it would not be found)
         await post("/memory/forget", { ids: [added.id] });
         changeAddress({ id: opened.id }, true);
         changed();

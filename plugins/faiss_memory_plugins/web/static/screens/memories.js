@@ -3,14 +3,14 @@ import { forget } from "../actions.js";
 import { change, go, here, href } from "../address.js";
 import { isLearnt } from "../api.js";
 import { useChanges } from "../fresh.js";
-import { asks, MOST_FOUND, useFound } from "../finding.js";
+import { answers, asks, MOST_FOUND, useBar, useFound } from "../finding.js";
 import { useKeys } from "../keys.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib.js";
 import { VirtualList } from "../list.js";
 import { gist, Plain } from "../markdown.js";
 import { Empty, Meter, Problem, When } from "../parts.js";
 import { attempt } from "../toast.js";
-import { count, counted, sentence, terms, writer } from "../words.js";
+import { count, counted, percent, sentence, terms, writer } from "../words.js";
 import { Bulk } from "./bulk.js";
 import { Facets } from "./facets.js";
 import { OneMemory } from "./memory.js";
@@ -24,10 +24,11 @@ const OVER = { expired: "over", changed: "file changed", gone: "file gone" };
 
 /** @typedef {import("../api.js").Found} Found */
 
-/** @param {{one: Found, isHere: boolean, isStop: boolean, isChosen: boolean, marks: string[], select: (one: Found, upTo?: boolean) => void, many: boolean}} props */
-function Row({ one, isHere, isStop, isChosen, marks, select, many }) {
+/** @param {{one: Found, isHere: boolean, isStop: boolean, isChosen: boolean, isLess: boolean, divides: boolean, marks: string[], select: (one: Found, upTo?: boolean) => void, many: boolean}} props */
+function Row({ one, isHere, isStop, isChosen, isLess, divides, marks, select, many }) {
   const { params } = here();
-  return html`<div class=${`memory-row${isHere ? " here" : ""}`}>
+  return html`<div class=${`memory-row${isHere ? " here" : ""}${isLess ? " less" : ""}`}>
+    ${divides && html`<span class="divider">less likely</span>`}
     <input type="checkbox" tabindex=${isStop ? 0 : -1} title="With Shift: all from the one before up to this" aria-label=${`Select memory ${one.id}`} checked=${isChosen} onClick=${(/** @type {MouseEvent} */ event) => select(one, event.shiftKey)} />
     <a href=${href("memories", { ...params, id: one.id, edit: undefined })} data-row=${one.id} data-landing=${isStop ? "" : undefined} tabindex=${isStop ? 0 : -1} aria-current=${isHere ? "true" : undefined}>
       <span class="row-text"><${Plain} text=${gist(one.text)} terms=${marks} /></span>
@@ -163,7 +164,12 @@ export function Memories({ params }) {
   };
   const used = FILTERS.filter((name) => params[name]);
   const isAsked = Boolean(params.q?.trim());
-  const number = items.length < MOST_FOUND ? `${counted(items.length, "memory", "memories")} found` : `The ${count(MOST_FOUND)} nearest memories`;
+  const bar = useBar(isAsked);
+  // (They come by how well they fit, which is not quite by how likely they are.)
+  const fitting = isAsked ? items.findLastIndex((one) => answers(one, bar)) + 1 : items.length;
+  const less = items.length - fitting;
+  const which = items.length < MOST_FOUND ? `${counted(items.length, "memory", "memories")} found` : `The ${count(MOST_FOUND)} nearest memories`;
+  const number = fitting ? `${which}${less ? `, ${count(less)} less likely` : ""}` : items.length ? `Nothing matches; the nearest, all under ${percent(bar)}:` : "Nothing found";
   const shown = isAsked ? number : `${count(items.length)}${found.next ? " and more" : ""} ${items.length === 1 ? "memory" : "memories"}, newest first`;
 
   return html`<div class=${`memories${params.id ? " has-memory" : ""}${areFiltersOpen ? " has-filters" : ""}`}>
@@ -188,7 +194,7 @@ export function Memories({ params }) {
       <${Problem} error=${found.error} again=${found.again} />
       ${!items.length && !found.loading && !found.error && (isAsked || used.length ? html`<${Empty} title="Nothing fits."><p>Try other words, or fewer filters.</p><//>` : html`<${Nothing} />`)}
       <${VirtualList} label="Memories" items=${items} height=${ROW} current=${at} more=${found.more} row=${(/** @type {Found} */ one, /** @type {number} */ row) => html`
-        <${Row} one=${one} isHere=${row === place} isStop=${row === Math.max(0, at)} isChosen=${chosen.has(one.id)} marks=${marks} select=${select} many=${!params.project} />`} />
+        <${Row} one=${one} isHere=${row === place} isStop=${row === Math.max(0, at)} isChosen=${chosen.has(one.id)} isLess=${row >= fitting} divides=${fitting > 0 && row === fitting} marks=${marks} select=${select} many=${!params.project} />`} />
     </section>
     <section class="pane one" aria-label="One memory">
       ${params.id
