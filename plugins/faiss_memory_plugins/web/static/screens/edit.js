@@ -1,13 +1,14 @@
 // The form for a memory: to correct one, to write one that replaces it, or to add one.
 import { correct, maskedIn, read } from "../actions.js";
-import { change as changeAddress, go, href } from "../address.js";
-import { get, post, Refused, told } from "../api.js";
+import { change as changeAddress, go, here, href } from "../address.js";
+import { can, post, Refused, told } from "../api.js";
 import { draftOf, keepDraft } from "../drafts.js";
-import { useLoaded } from "../fresh.js";
+import { lookNow } from "../fresh.js";
 import { useKeys } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
+import { meantBy, needsName, ProjectField, useProjects } from "../naming.js";
 import { Field, Problem, Screen } from "../parts.js";
-import { say } from "../toast.js";
+import { attempt, say } from "../toast.js";
 import { endOf, lastDay, listed } from "../words.js";
 
 /** @typedef {import("../api.js").Memory} Memory */
@@ -170,32 +171,60 @@ function Form({ memory, lead, action, save, close, children, draft, keep, drop }
   </form>`;
 }
 
+/** From here on a text is like another to the letter; what the letters say is compared then. */
+const SAME = 0.99;
+
+/** Which memory of a project says exactly this, if any does; while the model is not there, none is known. @param {string} text @param {string} project @returns {Promise<number | null>} */
+async function knownAs(text, project) {
+  if (!can("POST", "/memory/is-novel")) return null;
+  const { closest_match: closest } = await post("/memory/is-novel", { text, threshold: SAME, project: project || undefined }).catch(() => ({}));
+  return closest?.text.trim() === text.trim() ? closest.id : null;
+}
+
 /** The name of the draft of a new one. */
 const NEW = "new";
 
 /** A screen of its own for a new one. @param {{params: Record<string, string>}} props */
 export function Add({ params }) {
   const draft = draftOf(NEW);
-  const [project, setProject] = useState(draft?.project || params.project || "default");
-  const { data } = useLoaded((signal) => get("/projects", {}, signal), []);
-  const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
-    const added = await post("/memory/add", { ...fresh(now), project });
+  const names = useProjects();
+  const [named, setNamed] = useState(/** @type {string | undefined} */ (draft?.project ?? params.project));
+  const [twin, setTwin] = useState(/** @type {{id: number, keep: () => Promise<void>} | null} */ (null));
+  const project = named ?? meantBy(names);
+  const keepIt = async (/** @type {ReturnType<typeof meant>} */ now) => {
+    const added = await post("/memory/add", { ...fresh(now), ...(project.trim() ? { project: project.trim() } : {}) });
     keepDraft(NEW);
     go(href("memories", { id: added.id }), true);
-    say(`Memory ${added.id} is kept in ${project}.${maskedIn(added)}`);
+    const other = project.trim() && project.trim() !== added.project ? ` (as “${project.trim()}” is written here)` : "";
+    say(`Memory ${added.id} is kept in ${added.project}${other}.${maskedIn(added)}`, async () => {
+      if (here().params.id === String(added.id)) changeAddress({ id: undefined }, true);
+      await post("/memory/forget", { ids: [added.id] });
+      lookNow();
+      say(`Memory ${added.id} is forgotten.`);
+    });
+  };
+  const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
+    if (needsName(project, names)) throw new Refused(400, { description: "Say in which project: one that is there, or a new name.", field: "project" });
+    const known = await knownAs(now.text, project.trim());
+    if (!known) return keepIt(now);
+    setTwin({ id: known, keep: () => keepIt(now) });
   };
   const choose = (/** @type {string} */ name) => {
-    setProject(name);
+    setNamed(name);
+    setTwin(null);
     const kept = draftOf(NEW);
     if (kept) keepDraft(NEW, { ...kept, project: name });
+  };
+  const keep = (/** @type {any} */ form) => {
+    setTwin(null);
+    keepDraft(NEW, form && { form, project });
   };
   const leave = () => (/** @type {any} */ (window).navigation?.canGoBack === false ? go(href("memories", { project: params.project })) : history.back());
   useKeys([{ keys: "Escape", does: "Leave; what was typed stays as a draft", run: leave }]);
   return html`<${Screen} title="Add a memory" lead="What should assistants know? One thing, in a sentence or two, with its reason.">
-    <div class="card narrow"><${Form} memory=${{}} lead="" action="Keep it" save=${save} close=${leave}
-      draft=${draft?.form} keep=${(/** @type {any} */ form) => keepDraft(NEW, form && { form, project })}>
-      <${Field} label="Project">${(/** @type {any} */ given) => html`<input ...${given} list="projects" value=${project} onInput=${(/** @type {any} */ event) => choose(event.target.value)} />`}<//>
-      <datalist id="projects">${data?.projects.map((/** @type {any} */ one) => html`<option value=${one.name} />`)}</datalist>
+    <div class="card narrow"><${Form} memory=${{}} lead="" action="Keep it" save=${save} close=${leave} draft=${draft?.form} keep=${keep}>
+      ${twin && html`<p class="note" role="alert"><a href=${href("memories", { id: twin.id })}>Memory ${twin.id}</a> says exactly this. <button type="button" class="small" onClick=${() => attempt(twin.keep)}>Keep it anyway</button></p>`}
+      <${ProjectField} names=${names} value=${project} set=${choose} />
     <//></div>
   <//>`;
 }
