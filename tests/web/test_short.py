@@ -29,7 +29,7 @@ def test_a_memory_is_found_as_one_types_corrected_and_superseded_by_keyboard_alo
     visit.press("s")
     visit.page.get_by_label("Text", exact=True).fill("the ledger lies in mysql")
     visit.press("Control+Enter")
-    visit.said(re.compile("replaces"))
+    visit.said(re.compile("supersedes"))
     visit.page.get_by_role("heading", name="History").wait_for()
     visit.page.locator("ins", has_text="mysql").wait_for()
     assert visit.service.call("GET", f"/memory/{number}")[1]["superseded_by"]

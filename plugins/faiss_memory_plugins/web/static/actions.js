@@ -21,10 +21,10 @@ async function bringBack(memory) {
   return (await post("/memory/add", { text, source, project, tags, cues, metadata, timestamp, valid_until })).id;
 }
 
-/** What to say of the memory that one has replaced, once that one is forgotten. @param {Memory} memory */
+/** What to say of the memory that one has superseded, once that one is forgotten. @param {Memory} memory */
 async function holdingAgain({ supersedes }) {
   const before = supersedes && (await read(supersedes));
-  return before && !before.superseded_by ? ` Memory ${before.id}, which it had replaced, holds again.` : "";
+  return before && !before.superseded_by ? ` Memory ${before.id}, which it had superseded, holds again.` : "";
 }
 
 /**

@@ -35,7 +35,7 @@ export function useBar(isWanted) {
 export const answers = (one, bar) => (one.relevance ?? 1) >= bar || (one.evidence?.words ?? 0) > 0.99;
 
 /** The beginning of the time that is meant. @param {string} days */
-function since(days) {
+export function since(days) {
   return days ? new Date(Date.now() - Number(days) * 86_400_000).toISOString() : undefined;
 }
 

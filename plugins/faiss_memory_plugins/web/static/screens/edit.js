@@ -1,4 +1,4 @@
-// The form for a memory: to correct one, to write one that replaces it, or to add one.
+// The form for a memory: to correct one, to write one that supersedes it, or to add one.
 import { correct, maskedIn, read } from "../actions.js";
 import { change as changeAddress, go, here, href } from "../address.js";
 import { can, post, Refused, told } from "../api.js";
@@ -83,7 +83,7 @@ export function Edit({ memory, kind, close, done, changed }) {
       keepDraft(name);
       changed();
       changeAddress({ id: added.id, edit: undefined }, true);
-      say(`Memory ${added.id} replaces ${opened.id}.${maskedIn(added)}`, async () => {
+      say(`Memory ${added.id} supersedes ${opened.id}.${maskedIn(added)}`, async () => {
         changeAddress({ id: undefined }, true); // (what is still asked about it would not be found)
         await post("/memory/forget", { ids: [added.id] });
         changeAddress({ id: opened.id }, true);
@@ -102,9 +102,9 @@ export function Edit({ memory, kind, close, done, changed }) {
     });
     done(saved);
   };
-  // What replaces something that is over is not over itself.
+  // What supersedes something that is over is not over itself.
   const begun = kind === "supersede" && memory.state === "expired" ? { ...memory, valid_until: undefined } : memory;
-  return html`<${Form} memory=${begun} lead=${LEADS[/** @type {keyof typeof LEADS} */ (kind)]} action=${kind === "supersede" ? "Replace it" : "Save"} save=${save}
+  return html`<${Form} memory=${begun} lead=${LEADS[/** @type {keyof typeof LEADS} */ (kind)]} action=${kind === "supersede" ? "Supersede" : "Save"} save=${save}
     draft=${draftOf(name)?.form} keep=${(/** @type {any} */ form) => keepDraft(name, form && { form, opened })} drop=${() => setOpened(memory)} close=${close} />`;
 }
 

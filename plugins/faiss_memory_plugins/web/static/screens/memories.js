@@ -34,7 +34,7 @@ function Row({ one, isHere, isStop, isChosen, isLess, divides, marks, select, ma
       <span class="row-text"><${Plain} text=${gist(one.text)} terms=${marks} /></span>
       <span class="row-facts">
         ${one.relevance !== undefined && html`<${Meter} value=${one.relevance} />`}
-        ${one.superseded_by && html`<span class="badge">replaced</span>`}
+        ${one.superseded_by && html`<span class="badge">superseded</span>`}
         ${OVER[one.state || ""] && html`<span class="badge">${OVER[one.state || ""]}</span>`}
         ${many && html`<span class="row-project">${one.project}</span>`}
         <${When} time=${one.timestamp} isNarrow />
@@ -174,7 +174,8 @@ export function Memories({ params }) {
 
   return html`<div class=${`memories${params.id ? " has-memory" : ""}${areFiltersOpen ? " has-filters" : ""}`}>
     <h1 class="unseen" tabindex="-1">Memories</h1>
-    <aside class="pane filters" aria-label="Filters"><${Facets} params=${params} round=${round} /></aside>
+    <aside class="pane filters" aria-label="Filters"><${Facets} params=${params} round=${round} />
+      <button type="button" class="main done" onClick=${() => setFiltersOpen(false)}>Done</button></aside>
     <section class="pane finding" aria-label="Memories" onKeyDown=${onListKey}>
       <div class="search" role="search">
         <label class="unseen" for="search">Search memories</label>
@@ -185,7 +186,7 @@ export function Memories({ params }) {
       </div>
       <div class="list-head">
         <p role="status" aria-live="polite">${found.loading && !items.length ? "Looking…" : shown}${found.took !== null && html`<span class="quiet"> in ${Math.max(1, Math.round(found.took))} ms</span>`}</p>
-        ${used.length > 0 && html`<button type="button" class="plain small" onClick=${() => go(href("memories", { q: params.q }))}>Clear<span class="unseen"> filters</span></button>`}
+        ${used.length > 0 && html`<button type="button" class="plain small" onClick=${() => go(href("memories", { q: params.q }))}>Clear filters</button>`}
         <a class="button small" href=${href("add", { project: params.project })}>Add</a>
       </div>
       ${chosen.size > 0 && html`<${Bulk} chosen=${[...chosen.values()]} all=${items.length} chooseAll=${() => setChosen(new Map(items.map((one) => [one.id, one])))} clear=${() => setChosen(new Map())} forget=${forgetThese} after=${again} />`}

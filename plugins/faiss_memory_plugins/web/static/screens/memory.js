@@ -32,7 +32,7 @@ function Why({ found, marks }) {
     <h3>Why it matched</h3>
     <dl class="facts">
       <dt>Likely to answer</dt><dd>${likely(found.relevance || 0)}</dd>
-      <dt>Close in meaning</dt><dd>${found.similarity === null || found.similarity === undefined ? "not known" : `${found.similarity.toFixed(2)} of 1`}</dd>
+      <dt>Close in meaning</dt><dd>${found.similarity === null || found.similarity === undefined ? "not known" : percent(Math.max(0, found.similarity))}</dd>
       ${words.length ? html`<dt>Words in common</dt><dd>${words.join(", ")}</dd>` : evidence && html`<dt>Words in common</dt><dd>${percent(evidence.words)} of what the question says</dd>`}
       ${found.matched && html`<dt>Nearest part</dt><dd>${found.matched === "cue" ? `a cue${why.cue ? `: ${why.cue}` : ""}` : "its text"}</dd>`}
       ${evidence && evidence.generic > 0.5 && html`<dt>The question</dt><dd>is much like what is asked anywhere, so it counts for less</dd>`}
@@ -119,14 +119,14 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone, back }) 
       <span class="quiet"><${When} time=${memory.timestamp} /></span>
       ${!isEditing && html`<button type="button" class="plain danger-text" title="Take it out of every file, for good" onClick=${() => setPurging(true)}>Purge…</button>`}
     </header>
-    ${memory.superseded_by && html`<p class="note">A newer one replaces it: <a href=${href("memories", { id: memory.superseded_by, state: "all" })}>memory ${memory.superseded_by}</a>. Searches leave it out.</p>`}
+    ${memory.superseded_by && html`<p class="note">A newer one supersedes it: <a href=${href("memories", { id: memory.superseded_by, state: "all" })}>memory ${memory.superseded_by}</a>. Searches leave it out.</p>`}
     ${UNTRUE[memory.state || ""] && html`<p class="note">${UNTRUE[memory.state || ""](memory)} Assistants are not shown it unasked. ${canStayTrue(memory) && html`<button type="button" class="small" onClick=${holds}>It is still true</button>`}</p>`}
     ${!isEditing && draftsFor(memory.id).map((kind) => html`<${Unsaved} key=${kind} id=${memory.id} kind=${kind} />`)}
     ${isEditing && data
       ? html`<${Edit} key=${isEditing} memory=${data} kind=${isEditing} close=${() => change({ edit: undefined })} done=${done} changed=${changed} />`
       : html`<div class="row actions" role="toolbar" aria-label="What to do with it">
           <button type="button" onClick=${() => change({ edit: "correct" })} title="Change what it says; it stays the same memory">Correct <kbd>e</kbd></button>
-          <button type="button" onClick=${() => change({ edit: "supersede" })} title="Write a new one that replaces it; this one is kept as history">Supersede <kbd>s</kbd></button>
+          <button type="button" onClick=${() => change({ edit: "supersede" })} title="Write a new one that supersedes it; this one is kept as history">Supersede <kbd>s</kbd></button>
           ${canPin && html`<button type="button" aria-pressed=${Boolean(isPinned)} onClick=${turnPin} title="Show it whenever a session of its project begins">${isPinned ? "Pinned" : "Pin"} <kbd>p</kbd></button>`}
           <button type="button" onClick=${forgetThis}>Forget <kbd>#</kbd></button>
         </div>

@@ -1,6 +1,7 @@
 // Projects and tags: what there is, and putting names in order.
 import { href } from "../address.js";
 import { ask, can, get, post } from "../api.js";
+import { current, Kept, supersededOf } from "../counting.js";
 import { useLoaded } from "../fresh.js";
 import { html, useId, useState } from "../lib.js";
 import { visible } from "../markdown.js";
@@ -26,12 +27,14 @@ function Rename({ title, hint, before, names, into, close, run }) {
 
 export function Projects() {
   const projects = useLoaded((signal) => get("/projects", {}, signal), []);
+  const now = useLoaded(current, []);
   const tags = useLoaded((signal) => get("/tags", { project: "*" }, signal), []);
   const [asking, setAsking] = useState(/** @type {any} */ (null));
   const all = projects.data?.projects || [];
   const used = tags.data?.tags || [];
   const again = () => {
     projects.again();
+    now.again();
     tags.again();
   };
   const close = () => setAsking(null);
@@ -59,7 +62,7 @@ export function Projects() {
       <section class="card table-card" aria-labelledby="projects-title"><h2 id="projects-title" tabindex="-1">Projects</h2>
         ${!all.length && !projects.loading && html`<${Empty} title="No project yet."><p>It comes into being with its first memory.</p><//>`}
         ${all.length > 0 && html`<table class="named"><thead><tr><th scope="col">Name</th><th scope="col" class="num">Memories</th><th scope="col" class="minor">Last change</th><th scope="col"><span class="unseen">What to do</span></th></tr></thead>
-        <tbody>${all.map((/** @type {any} */ one) => html`<tr key=${one.name}><td><a href=${href("memories", { project: one.name })}>${one.name}</a></td><td class="num">${count(one.memories)}</td><td class="minor"><${When} time=${one.last_updated} /></td>
+        <tbody>${all.map((/** @type {any} */ one) => html`<tr key=${one.name}><td><a href=${href("memories", { project: one.name })}>${one.name}</a></td><td class="num"><${Kept} total=${one.memories} superseded=${supersededOf(now.data, one)} /></td><td class="minor"><${When} time=${one.last_updated} /></td>
           <td class="row end">${can("POST", "/projects/{name}/rename") && html`<button type="button" class="small" aria-label=${`Rename ${one.name}`} onClick=${() => setAsking({ kind: "project", ...one })}>Rename…</button>
           ${all.length > 1 && html`<button type="button" class="small" aria-label=${`Merge ${one.name} into another`} onClick=${() => setAsking({ kind: "project", into: true, ...one })}>Merge into…</button>`}`}
           <button type="button" class="small" aria-label=${`Forget ${one.name}`} onClick=${() => setAsking({ kind: "drop", ...one })}>Forget…</button></td></tr>`)}</tbody></table>`}
