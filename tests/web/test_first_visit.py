@@ -160,7 +160,7 @@ def test_where_nothing_matches_that_is_said_and_what_is_less_likely_stands_apart
         assert visit.page.locator(".memory-row.less").count() == rows.count() == 2
         assert not visit.page.locator(".divider").count()
         visit.go("memories?q=the walrus sleeps on the ice")
-        status.get_by_text("2 memories found, 1 less likely").wait_for()
+        status.get_by_text("1 memory found, 1 less likely").wait_for()
         assert [row.locator(".divider").count() for row in rows.all()] == [0, 1]
 
 

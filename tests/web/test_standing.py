@@ -131,9 +131,7 @@ def test_each_filter_counts_what_choosing_it_would_show(visit):
     visit.page.get_by_text("2 memories, newest first").wait_for()
     facet = visit.page.locator("section.facet")
     for name, number in (("the command line", 1), ("a hook", 1), ("cli.md", 1), ("valve", 1), ("pump", 2)):
-        facet.get_by_role("button", name=re.compile(name)).get_by_text(
-            str(number), exact=True
-        ).wait_for()
+        facet.get_by_role("button", name=re.compile(name)).get_by_text(str(number), exact=True).wait_for()
     facet.get_by_role("button", name=re.compile("^a hook")).click()
     visit.page.get_by_text("1 memory, newest first").wait_for()
     facet.get_by_role("button", name=re.compile("^valve")).wait_for(state="detached")

@@ -191,6 +191,9 @@ export function Add({ params }) {
   const [named, setNamed] = useState(/** @type {string | undefined} */ (draft?.project ?? params.project));
   const [twin, setTwin] = useState(/** @type {{id: number, keep: () => Promise<void>} | null} */ (null));
   const project = named ?? meantBy(names);
+  const note = useRef(/** @type {HTMLElement | null} */ (null));
+  // (Who keeps it from the end of the form would not see what is said at its beginning.)
+  useEffect(() => void (twin && note.current?.focus()), [twin]);
   const keepIt = async (/** @type {ReturnType<typeof meant>} */ now) => {
     const added = await post("/memory/add", { ...fresh(now), ...(project.trim() ? { project: project.trim() } : {}) });
     keepDraft(NEW);
@@ -223,7 +226,7 @@ export function Add({ params }) {
   useKeys([{ keys: "Escape", does: "Leave; what was typed stays as a draft", run: leave }]);
   return html`<${Screen} title="Add a memory" lead="What should assistants know? One thing, in a sentence or two, with its reason.">
     <div class="card narrow"><${Form} memory=${{}} lead="" action="Keep it" save=${save} close=${leave} draft=${draft?.form} keep=${keep}>
-      ${twin && html`<p class="note" role="alert"><a href=${href("memories", { id: twin.id })}>Memory ${twin.id}</a> says exactly this. <button type="button" class="small" onClick=${() => attempt(twin.keep)}>Keep it anyway</button></p>`}
+      ${twin && html`<p class="note" role="alert" tabindex="-1" ref=${note}><a href=${href("memories", { id: twin.id })}>Memory ${twin.id}</a> says exactly this. <button type="button" class="small" onClick=${() => attempt(twin.keep)}>Keep it anyway</button></p>`}
       <${ProjectField} names=${names} value=${project} set=${choose} />
     <//></div>
   <//>`;

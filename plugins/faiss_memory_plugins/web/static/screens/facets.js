@@ -81,7 +81,7 @@ function Facet({ title, name, chosen, choices, any }) {
     <button type="button" class="choice" aria-pressed=${one.value === chosen} title=${visible(one.value)} onClick=${() => pick(one.value)}>
       <span class="choice-name">${visible(one.label)}</span>${one.count !== undefined && html`<span class="number">${count(one.count)}</span>`}
     </button></li>`;
-  return html`<section class="facet">
+  return html`<section class=${`facet facet-${name}`}>
     <h2>${title}</h2>
     ${choices.length > SOME && html`<input class="small" type="search" aria-label=${`Find in ${title.toLowerCase()}`} placeholder="Find…" value=${typed}
       onInput=${(/** @type {any} */ event) => setTyped(event.target.value)} />`}

@@ -27,7 +27,7 @@ const OVER = { expired: "over", changed: "file changed", gone: "file gone" };
 /** @param {{one: Found, isHere: boolean, isStop: boolean, isChosen: boolean, isLess: boolean, divides: boolean, marks: string[], select: (one: Found, upTo?: boolean) => void, many: boolean}} props */
 function Row({ one, isHere, isStop, isChosen, isLess, divides, marks, select, many }) {
   const { params } = here();
-  return html`<div class=${`memory-row${isHere ? " here" : ""}${isLess ? " less" : ""}`}>
+  return html`<div class=${`memory-row${isHere ? " here" : ""}${isLess ? " less" : ""}${divides ? " divides" : ""}`}>
     ${divides && html`<span class="divider">less likely</span>`}
     <input type="checkbox" tabindex=${isStop ? 0 : -1} title="With Shift: all from the one before up to this" aria-label=${`Select memory ${one.id}`} checked=${isChosen} onClick=${(/** @type {MouseEvent} */ event) => select(one, event.shiftKey)} />
     <a href=${href("memories", { ...params, id: one.id, edit: undefined })} data-row=${one.id} data-landing=${isStop ? "" : undefined} tabindex=${isStop ? 0 : -1} aria-current=${isHere ? "true" : undefined}>
@@ -168,7 +168,7 @@ export function Memories({ params }) {
   // (They come by how well they fit, which is not quite by how likely they are.)
   const fitting = isAsked ? items.findLastIndex((one) => answers(one, bar)) + 1 : items.length;
   const less = items.length - fitting;
-  const which = items.length < MOST_FOUND ? `${counted(items.length, "memory", "memories")} found` : `The ${count(MOST_FOUND)} nearest memories`;
+  const which = fitting < MOST_FOUND ? `${counted(fitting, "memory", "memories")} found` : `The ${count(MOST_FOUND)} nearest memories`;
   const number = fitting ? `${which}${less ? `, ${count(less)} less likely` : ""}` : items.length ? `Nothing matches; the nearest, all under ${percent(bar)}:` : "Nothing found";
   const shown = isAsked ? number : `${count(items.length)}${found.next ? " and more" : ""} ${items.length === 1 ? "memory" : "memories"}, newest first`;
 
