@@ -59,7 +59,7 @@ def test_one_project_is_merged_into_another_by_name(browser, tmp_path):
         visit.add("one", project="infra")
         visit.add("other", project="web-shop")
         visit.go("projects")
-        visit.page.get_by_role("button", name="Merge infra into another").click()
+        visit.page.get_by_role("button", name="Merge into another: infra").click()
         dialog = visit.page.get_by_role("dialog")
         assert dialog.get_by_role("button", name="Merge").is_disabled()
         assert dialog.locator("option").evaluate_all("all => all.map(one => one.value)") == ["web-shop"]

@@ -64,7 +64,7 @@ export function Projects() {
         ${all.length > 0 && html`<table class="named"><thead><tr><th scope="col">Name</th><th scope="col" class="num">Memories</th><th scope="col" class="minor">Last change</th><th scope="col"><span class="unseen">What to do</span></th></tr></thead>
         <tbody>${all.map((/** @type {any} */ one) => html`<tr key=${one.name}><td><a href=${href("memories", { project: one.name })}>${one.name}</a></td><td class="num"><${Kept} total=${one.memories} superseded=${supersededOf(now.data, one)} /></td><td class="minor"><${When} time=${one.last_updated} /></td>
           <td class="row end">${can("POST", "/projects/{name}/rename") && html`<button type="button" class="small" aria-label=${`Rename ${one.name}`} onClick=${() => setAsking({ kind: "project", ...one })}>Rename…</button>
-          ${all.length > 1 && html`<button type="button" class="small" aria-label=${`Merge ${one.name} into another`} onClick=${() => setAsking({ kind: "project", into: true, ...one })}>Merge into…</button>`}`}
+          ${all.length > 1 && html`<button type="button" class="small" aria-label=${`Merge into another: ${one.name}`} onClick=${() => setAsking({ kind: "project", into: true, ...one })}>Merge into…</button>`}`}
           <button type="button" class="small" aria-label=${`Forget ${one.name}`} onClick=${() => setAsking({ kind: "drop", ...one })}>Forget…</button></td></tr>`)}</tbody></table>`}
       </section>
       <section class="card table-card" aria-labelledby="tags-title"><h2 id="tags-title" tabindex="-1">Tags</h2>
