@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.web.browsing import Visit, visited
+
 pytestmark = pytest.mark.web
 
 
@@ -26,7 +28,7 @@ def test_what_supersedes_stays_in_the_search_and_is_undone(visit):
     visit.page.get_by_role("heading", name=f"Supersede memory {old}").wait_for()
     visit.page.get_by_label("Text", exact=True).fill("releases happen on tuesdays")
     visit.press("Control+Enter")
-    visit.said(re.compile(f"replaces {old}"))
+    visit.said(re.compile(f"supersedes {old}"))
     assert "project=superseding" in visit.page.url
     assert "q=releases" in visit.page.url
     visit.press("z")
@@ -40,7 +42,7 @@ def test_what_held_before_is_named_when_what_replaced_it_is_forgotten(visit):
     visit.go(f"memories?project=doors&id={new}")
     visit.page.get_by_role("toolbar").wait_for()
     visit.press("#")
-    visit.said(f"Memory {new} is forgotten. Memory {old}, which it had replaced, holds again.")
+    visit.said(f"Memory {new} is forgotten. Memory {old}, which it had superseded, holds again.")
 
 
 def test_those_between_are_selected_with_shift_and_all_of_them_at_once(visit):
@@ -73,7 +75,7 @@ def test_what_became_of_the_memory_that_one_asks_about_is_said(visit):
     visit.page.get_by_role("link", name=re.compile("Why did it not come")).click()
     visit.page.get_by_text(re.compile("Write a prompt that")).wait_for()
     visit.page.get_by_label("What somebody would write").fill("where do the ledgers of the twins lie")
-    visit.page.locator(".brought .note").get_by_role("link", name=f"Memory {number}").wait_for()
+    visit.page.locator(".asked").get_by_role("link", name=f"Memory {number}").wait_for()
 
 
 def test_more_than_the_first_page_is_listed_at_once(visit):
@@ -145,3 +147,83 @@ def test_times_and_numbers_are_said_as_people_say_them(visit):
         "brief": ["notes.md", "…/docs/a.md", "…/a.md#A long …"],
         "dates": ["Feb 29, 2024", "Feb 29, 2024, 9:05", ""],
     }
+
+
+def test_where_nothing_matches_that_is_said_and_what_is_less_likely_stands_apart(browser, tmp_path):
+    with visited(browser, tmp_path / "data", min_relevance="0.2") as visit:
+        visit.add("the walrus sleeps on the ice")
+        visit.add("a train leaves at the hour")
+        visit.go("memories?q=xyzzy quantum banana")
+        status = visit.page.locator(".list-head").get_by_role("status")
+        status.get_by_text("Nothing matches; the nearest, all under 20%:").wait_for()
+        rows = visit.page.locator(".memory-row")
+        assert visit.page.locator(".memory-row.less").count() == rows.count() == 2
+        assert not visit.page.locator(".divider").count()
+        visit.go("memories?q=the walrus sleeps on the ice")
+        status.get_by_text("1 memory found, 1 less likely").wait_for()
+        assert [row.locator(".divider").count() for row in rows.all()] == [0, 1]
+
+
+def test_words_that_only_build_a_sentence_are_not_marked_nor_listed(visit):
+    number = visit.add("the network is slow in the evening", project="fillers")
+    visit.go(f"memories?project=fillers&q=when is the network slow&id={number}")
+    why = visit.page.get_by_label("Why it matched")
+    why.get_by_text("network, slow", exact=True).wait_for()
+    assert set(visit.page.locator(".md mark").all_inner_texts()) == {"network", "slow"}
+
+
+def test_what_did_not_come_is_shown_and_comes_up_for_the_prompt_by_a_cue(visit):
+    number = visit.add("the turbine is serviced in spring", project="cued")
+    visit.go(f"recall?project=cued&id={number}")
+    asked = visit.page.locator(".asked")
+    asked.get_by_text("the turbine is serviced in spring").wait_for()
+    visit.page.get_by_label("What somebody would write").fill("when do we shut down the plant")
+    asked.get_by_role("button", name="Add this prompt as a cue").click()
+    visit.said(re.compile(f"Memory {number} comes up for that prompt"))
+    assert visit.service.call("GET", f"/memory/{number}")[1]["cues"] == ["when do we shut down the plant"]
+    asked.get_by_text("is among those that would be shown").wait_for()
+    visit.press("z")
+    asked.get_by_role("button", name="Add this prompt as a cue").wait_for()
+    assert visit.service.call("GET", f"/memory/{number}")[1]["cues"] == []
+
+
+def test_each_number_is_a_share_of_a_hundred(visit):
+    visit.add("a barge is at the pier", project="shares")
+    number = visit.add("a barge is at the old pier", project="shares")
+    visit.go(f"memories?project=shares&q=barge&id={number}")
+    visit.page.get_by_label("Why it matched").get_by_text(re.compile(r"^\d+%$")).first.wait_for()
+    visit.page.get_by_label("Similar ones").get_by_text(re.compile(r"\d+% close in meaning")).wait_for()
+    visit.go("recall?project=shares&prompt=what is for lunch")
+    visit.page.get_by_text(re.compile("Least relevance: ")).wait_for()
+    assert not re.search(r"\b0\.\d\d\b", visit.page.locator("main").inner_text())
+
+
+def test_what_is_superseded_is_said_with_the_numbers_that_count_it(browser, tmp_path):
+    with visited(browser, tmp_path / "data") as visit:
+        old = visit.add("the fee is seven", project="fees")
+        visit.add("the fee is eight", project="fees", supersedes=old)
+        for screen, part in (("analytics", ".figures"), ("settings", "#main"), ("projects", ".named")):
+            visit.go(screen)
+            visit.page.locator(part).get_by_text("2, 1 of them superseded").first.wait_for()
+
+
+def test_every_way_to_go_is_seen_in_the_palette(visit):
+    visit.go()
+    visit.press("Control+k")
+    shown = visit.page.get_by_role("listbox")
+    shown.wait_for()
+    assert shown.evaluate("one => one.scrollHeight <= one.clientHeight")
+
+
+def test_filters_are_left_by_a_button_and_keys_are_not_named_on_a_narrow_display(browser, running):
+    visit = Visit(browser, running, viewport={"width": 390, "height": 844})
+    number = visit.add("seen on a telephone", project="narrow")
+    visit.go("memories?project=narrow")
+    visit.page.get_by_role("button", name=re.compile("Filters")).click()
+    visit.page.get_by_role("button", name="Done").click()
+    visit.page.get_by_role("complementary", name="Filters").wait_for(state="hidden")
+    visit.go("add")
+    assert not visit.page.locator("kbd:visible").count()
+    visit.go(f"memories?project=narrow&id={number}")
+    assert not visit.page.locator("kbd:visible").count()
+    visit.close()

@@ -29,7 +29,7 @@ def test_a_memory_is_found_as_one_types_corrected_and_superseded_by_keyboard_alo
     visit.press("s")
     visit.page.get_by_label("Text", exact=True).fill("the ledger lies in mysql")
     visit.press("Control+Enter")
-    visit.said(re.compile("replaces"))
+    visit.said(re.compile("supersedes"))
     visit.page.get_by_role("heading", name="History").wait_for()
     visit.page.locator("ins", has_text="mysql").wait_for()
     assert visit.service.call("GET", f"/memory/{number}")[1]["superseded_by"]
@@ -43,7 +43,7 @@ def test_what_was_forgotten_comes_back(visit):
     visit.said(re.compile("forgotten"))
     assert visit.service.call("GET", f"/memory/{number}")[0] == 404
     visit.press("z")
-    visit.said(re.compile("Back again"))
+    visit.said(f"Memory {number} is back.")
     assert (
         visit.service.call("GET", "/memories?project=missed")[1]["memories"][0]["text"]
         == "a note that is missed"
@@ -97,3 +97,29 @@ def test_every_screen_is_there_without_an_error_on_a_narrow_display_too(visit, s
     for screen in screens:
         visit.go(screen)
         assert not visit.is_wide(), screen
+
+
+def test_enter_opens_the_first_of_what_was_typed_and_none_of_what_was_there_before(visit):
+    found = visit.add("the kettle stands in the kitchen", project="early")
+    for number in range(3):
+        visit.add(f"another thing {number}", project="early")
+    visit.page.route("**/search", lambda route: (visit.page.wait_for_timeout(500), route.fallback()))
+    visit.go("memories?project=early")
+    visit.press("/")
+    visit.page.keyboard.type("kettle")
+    visit.press("Enter")
+    visit.page.get_by_role("heading", name=re.compile("^Memory ")).wait_for()
+    assert f"id={found}" in visit.page.url
+    visit.page.wait_for_function(f"() => document.activeElement.dataset.row === '{found}'")
+    visit.page.unroute_all(behavior="wait")
+
+
+def test_who_closes_a_memory_goes_on_from_its_row(visit):
+    ids = [visit.add(f"on the way {number}", project="way") for number in range(4)]
+    visit.go("memories?project=way")
+    visit.press("j", "j")
+    visit.page.wait_for_function(f"() => document.activeElement.dataset.row === '{ids[2]}'")
+    visit.press("Escape")
+    visit.page.wait_for_function("() => !location.hash.includes('id=')")
+    visit.press("j")
+    visit.page.wait_for_function(f"() => document.activeElement.dataset.row === '{ids[1]}'")

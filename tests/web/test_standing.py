@@ -118,9 +118,23 @@ def test_a_project_counts_what_the_list_shows_of_it(visit):
     visit.go("memories?project=tariffs")
     visit.page.get_by_text("1 memory, newest first").wait_for()
     assert project.locator(".number").inner_text() == "1"
-    visit.page.get_by_role("button", name=re.compile("Replaced ones too")).click()
+    visit.page.get_by_role("button", name=re.compile("Superseded ones too")).click()
     visit.page.get_by_text("2 memories, newest first").wait_for()
     project.get_by_text("2", exact=True).wait_for()
+
+
+def test_each_filter_counts_what_choosing_it_would_show(visit):
+    for way, tag in (("cli", "pump"), ("cli", "valve"), ("hook", "pump")):
+        given = {"text": f"{tag} by {way}", "project": "counted", "tags": [tag], "source": f"{way}.md"}
+        visit.service.call("POST", "/memory/add", given, {"FAISS-Memory-By": way})
+    visit.go("memories?project=counted&tag=pump")
+    visit.page.get_by_text("2 memories, newest first").wait_for()
+    facet = visit.page.locator("section.facet")
+    for name, number in (("the command line", 1), ("a hook", 1), ("cli.md", 1), ("valve", 1), ("pump", 2)):
+        facet.get_by_role("button", name=re.compile(name)).get_by_text(str(number), exact=True).wait_for()
+    facet.get_by_role("button", name=re.compile("^a hook")).click()
+    visit.page.get_by_text("1 memory, newest first").wait_for()
+    facet.get_by_role("button", name=re.compile("^valve")).wait_for(state="detached")
 
 
 def test_what_a_question_finds_at_most_is_not_taken_for_all_there_is(visit):

@@ -63,7 +63,7 @@ def test_the_team_is_seen_by_who_looks_after_it_and_members_see_what_is_theirs(b
         visit.press("#")
         visit.said(re.compile("forgotten"))
         visit.press("z")
-        visit.said(re.compile("Back again, as number"))
+        visit.said(re.compile("is back, as number"))
         texts = [one["text"] for one in call("GET", "/memories?project=books")["memories"]]
         assert texts == ["the ledger lies in postgres"]
         visit.wrong = [one for one in visit.wrong if "401" not in one]

@@ -21,16 +21,17 @@ async function bringBack(memory) {
   return (await post("/memory/add", { text, source, project, tags, cues, metadata, timestamp, valid_until })).id;
 }
 
-/** What to say of the memory that one has replaced, once that one is forgotten. @param {Memory} memory */
+/** What to say of the memory that one has superseded, once that one is forgotten. @param {Memory} memory */
 async function holdingAgain({ supersedes }) {
   const before = supersedes && (await read(supersedes));
-  return before && !before.superseded_by ? ` Memory ${before.id}, which it had replaced, holds again.` : "";
+  return before && !before.superseded_by ? ` Memory ${before.id}, which it had superseded, holds again.` : "";
 }
 
 /**
  * Forget memories, and offer to undo it.
  * @param {Memory[]} memories
- * @param {() => void} [after] is also called after an undo, unless `undone` is
+ * @param {() => void} [after]
+ * @param {(ids: number[]) => void} [undone] is called after an undo, with the ids of what is there again
  */
 export async function forget(memories, after, undone = after) {
   await post("/memory/forget", { ids: memories.map((memory) => memory.id) });
@@ -39,9 +40,10 @@ export async function forget(memories, after, undone = after) {
   say(what, async () => {
     const back = [];
     for (const memory of memories) back.push(await bringBack(memory));
-    undone?.();
+    undone?.(back);
     const isSame = back.every((id, place) => id === memories[place].id);
-    say(isSame ? "Back again." : `Back again, as number ${back.join(", ")}.`);
+    const which = memories.length === 1 ? `Memory ${memories[0].id} is back` : `${counted(memories.length, "memory", "memories")} are back`;
+    say(isSame ? `${which}.` : `${which}, as number ${back.join(", ")}.`);
   });
 }
 

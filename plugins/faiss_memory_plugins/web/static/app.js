@@ -2,6 +2,7 @@
 import "./early.js";
 import { go, href, usePlace } from "./address.js";
 import { get, isLearnt, learn, learnTeam, learnWho, Refused, state, told, watchState, who } from "./api.js";
+import { keepFocus } from "./focus.js";
 import { useLoaded, useWhileSeen } from "./fresh.js";
 import { shortcuts, useKeys } from "./keys.js";
 import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
@@ -84,6 +85,7 @@ function Frame({ screen }) {
     }
     isFirst.current = false;
   }, [screen, Boolean(part)]);
+  useEffect(() => keepFocus(/** @type {HTMLElement} */ (main.current)), []);
   useKeys([
     { keys: "Mod+k", does: "Go to, or do", run: () => setAsking(asking === "palette" ? "" : "palette") },
     { keys: "?", does: "Show the keys", run: () => setAsking("help") },

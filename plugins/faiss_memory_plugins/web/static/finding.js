@@ -1,5 +1,5 @@
 // What the list shows: all memories by time, or what a question finds, as it is typed.
-import { askEarly, get, post, told } from "./api.js";
+import { askEarly, can, get, learnt, post, told } from "./api.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
 
 /** @typedef {import("./api.js").Found} Found */
@@ -11,8 +11,31 @@ const PAGE = 200;
 /** So many a question finds at most: the nearest, of all that it might. */
 export const MOST_FOUND = 50;
 
+/** From which relevance on assistants are shown a memory, until it is known how that is set. */
+const USUAL_BAR = 0.2;
+/** @type {Promise<number> | undefined} */
+let setBar;
+
+/** Learn from which relevance on assistants are shown a memory; who may not see settings goes by the usual one. */
+async function learnBar() {
+  await learnt;
+  if (!can("GET", "/overview")) return USUAL_BAR;
+  const { settings } = await get("/overview");
+  return settings.find((/** @type {any} */ one) => one.key === "min_relevance")?.value ?? USUAL_BAR;
+}
+
+/** The least relevance, as it is set. @param {boolean} isWanted */
+export function useBar(isWanted) {
+  const [bar, setIt] = useState(USUAL_BAR);
+  useEffect(() => void (isWanted && (setBar ||= learnBar()).then(setIt, () => (setBar = undefined))), [isWanted]);
+  return bar;
+}
+
+/** Whether a memory answers a question: it is likely to, or it holds all of its words. @param {Found} one @param {number} bar */
+export const answers = (one, bar) => (one.relevance ?? 1) >= bar || (one.evidence?.words ?? 0) > 0.99;
+
 /** The beginning of the time that is meant. @param {string} days */
-function since(days) {
+export function since(days) {
   return days ? new Date(Date.now() - Number(days) * 86_400_000).toISOString() : undefined;
 }
 
@@ -50,12 +73,15 @@ async function list(params, signal, cursor) {
   return { items: answer.memories, next: answer.next_cursor, took: null, hint: answer.hint || "", degraded: [] };
 }
 
-const NOTHING = { items: /** @type {Found[]} */ ([]), next: /** @type {string | null} */ (null), took: /** @type {number | null} */ (null), hint: "", degraded: /** @type {string[]} */ ([]) };
+/** What an answer is the answer to. @param {Record<string, string>} params of the address */
+export const asks = ({ id, edit, ...chosen }) => JSON.stringify(chosen);
+
+const NOTHING = { asked: "", items: /** @type {Found[]} */ ([]), next: /** @type {string | null} */ (null), took: /** @type {number | null} */ (null), hint: "", degraded: /** @type {string[]} */ ([]) };
 
 /** @param {Record<string, string>} params of the address */
 export function useFound(params) {
   const { id, edit, ...chosen } = params;
-  const key = JSON.stringify(chosen);
+  const key = asks(params);
   const [found, setFound] = useState(NOTHING);
   const [error, setError] = useState("");
   const [loading, setLoading] = useState(true);
@@ -71,7 +97,7 @@ export function useFound(params) {
       try {
         const answer = await (chosen.q?.trim() ? search(chosen, aborting.signal) : list(chosen, aborting.signal));
         if (aborting.signal.aborted) return;
-        setFound(answer);
+        setFound({ ...answer, asked: key });
         setError("");
       } catch (failure) {
         if (aborting.signal.aborted) return;
@@ -91,7 +117,7 @@ export function useFound(params) {
     const mine = asked.current.key;
     try {
       const answer = await list(chosen, new AbortController().signal, found.next);
-      if (asked.current.key === mine) setFound({ ...answer, items: [...found.items, ...answer.items] });
+      if (asked.current.key === mine) setFound({ ...answer, asked: mine, items: [...found.items, ...answer.items] });
     } catch (failure) {
       setError(told(failure));
     }

@@ -69,6 +69,11 @@ async function mark(before) {
   return JSON.stringify(projects.map((/** @type {any} */ one) => [one.name, one.memories, one.last_updated]));
 }
 
+/** @type {Set<() => void>} */
+const lookers = new Set();
+/** Look now whether anything has changed. */
+export const lookNow = () => lookers.forEach((look) => look());
+
 /** Run something when memories were changed, by whomever. @param {() => void} run */
 export function useChanges(run) {
   const known = useRef("");
@@ -77,6 +82,13 @@ export function useChanges(run) {
     if (known.current && found !== known.current) run();
     known.current = found;
   };
+  const held = useRef(look);
+  held.current = look;
+  useEffect(() => {
+    const now = () => void held.current();
+    lookers.add(now);
+    return () => void lookers.delete(now);
+  }, []);
   useEffect(() => void look(), []); // from when the page is drawn on, and not from the first look after that
   useWhileSeen(look);
 }

@@ -1,5 +1,5 @@
 // Small parts that every screen is made of.
-import { html, useEffect, useId, useRef, useState } from "./lib.js";
+import { html, useId, useLayoutEffect, useRef, useState } from "./lib.js";
 import { ago, exactly, likely, sentence } from "./words.js";
 
 /** @param {{time: string, isNarrow?: boolean}} props */
@@ -53,14 +53,16 @@ export function Field({ label, hint, error, children }) {
 export function Dialog({ title, close, children, wide }) {
   const held = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const id = useId();
-  useEffect(() => {
+  // (At once: the next key is meant for it.)
+  useLayoutEffect(() => {
     const before = document.activeElement;
     held.current?.showModal();
     // What is asked for comes first, and not the button that closes.
     const first = held.current?.querySelector("input, textarea, select");
     if (first instanceof HTMLElement) first.focus();
     return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      // (As long as the dialog is there, nothing behind it takes the focus.)
+      queueMicrotask(() => before instanceof HTMLElement && before.isConnected && before.focus());
     };
   }, []);
   return html`<dialog ref=${held} class=${wide ? "wide" : ""} aria-labelledby=${id} onClose=${close}

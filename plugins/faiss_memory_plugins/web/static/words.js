@@ -22,10 +22,17 @@ export const count = (number) => String(number).replace(/\B(?=(?:\d{3})+$)/g, ",
 /** @param {number} number @param {string} one @param {string} [many] */
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-/** @param {string | Date} time @returns {string} `Apr 30, 2026, 17:05` */
-export function exactly(time) {
+/** @param {string | Date} time @param {boolean} [toTheSecond] @returns {string} `Apr 30, 2026, 17:05`, or `17:05:09` */
+export function exactly(time, toTheSecond = false) {
   const date = new Date(time);
-  return `${dated(date)}, ${date.getHours()}:${twoDigits(date.getMinutes())}`;
+  return `${dated(date)}, ${date.getHours()}:${twoDigits(date.getMinutes())}${toTheSecond ? `:${twoDigits(date.getSeconds())}` : ""}`;
+}
+
+/** The first whole second from a time on, as a field for times has it. @param {string} time */
+export function asTyped(time) {
+  const date = new Date(1000 * Math.ceil(new Date(time).getTime() / 1000));
+  const parts = [date.getFullYear(), date.getMonth() + 1, date.getDate(), date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits);
+  return `${parts.slice(0, 3).join("-")}T${parts.slice(3).join(":")}`;
 }
 
 /** A time as it is said: "yesterday", "3 days ago", and a date for what is longer ago. @param {string} time @param {boolean} [isNarrow] "3d ago", as there is room for in a list */
@@ -93,9 +100,23 @@ export function brief(source, longest = 48) {
   return kept.length > longest ? `…/${kept.slice(0, longest)}…` : `…/${kept}`;
 }
 
+// (Those that the service leaves out of a question which says more.)
+const FILLERS = new Set(`a about am an and are as at be been being but by can could did do does for from had has have he her him his how i if in into is it
+its just me my no not of on or our she should so such than that the their them then there these they this to too us very was we were what when where which
+who whom whose why will with would you your`.split(/\s/));
+
+/** Whether a word says nothing by itself. @param {string} word */
+export const isFiller = (word) => FILLERS.has(word.toLowerCase());
+
+/** Those that say something; all of them where none does. @param {string[]} words */
+export function telling(words) {
+  const found = words.filter((word) => !isFiller(word));
+  return found.length ? found : words;
+}
+
 /** The words of a question that are worth marking where they are found. @param {string} query */
 export function terms(query) {
-  return [...new Set(query.toLowerCase().match(/[\p{L}\p{N}_]{3,}/gu) || [])];
+  return telling([...new Set(query.toLowerCase().match(/[\p{L}\p{N}_]{3,}/gu) || [])]);
 }
 
 /** @param {string} written `a, b` @returns {string[]} */

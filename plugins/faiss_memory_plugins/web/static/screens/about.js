@@ -1,4 +1,4 @@
-// What belongs to a memory: what it replaced, what is like it, and when it was recalled.
+// What belongs to a memory: what it superseded, what is like it, and when it was recalled.
 import { href } from "../address.js";
 import { can, get, post } from "../api.js";
 import { WordDiff } from "../diff.js";
@@ -6,7 +6,7 @@ import { useLoaded } from "../fresh.js";
 import { html } from "../lib.js";
 import { gist, Plain } from "../markdown.js";
 import { When } from "../parts.js";
-import { count, counted } from "../words.js";
+import { count, counted, percent } from "../words.js";
 
 /** @typedef {import("../api.js").Memory} Memory */
 
@@ -43,7 +43,7 @@ function Similar({ memory }) {
   return html`<section aria-label="Similar ones"><h3>Similar ones</h3>
     <ul class="similar">${data.map((one) => html`<li><a href=${href("memories", { id: one.id, project: one.project === memory.project ? one.project : undefined })}>
       <span class="two-lines"><${Plain} text=${gist(one.text, 240)} /></span></a>
-      ${one.similarity >= NEAR && one.differs_in?.length > 0 && html`<span class="quiet">What tells them apart: ${one.differs_in.slice(0, 3).join("; ")}.</span> `}<span class="quiet">${one.similarity === null ? "" : `${one.similarity.toFixed(2)} of 1 in meaning · `}${one.project} · <${When} time=${one.timestamp} /></span></li>`)}</ul>
+      ${one.similarity >= NEAR && one.differs_in?.length > 0 && html`<span class="quiet">What tells them apart: ${one.differs_in.slice(0, 3).join("; ")}.</span> `}<span class="quiet">${one.similarity === null ? "" : `${percent(Math.max(0, one.similarity))} close in meaning · `}${one.project} · <${When} time=${one.timestamp} /></span></li>`)}</ul>
   </section>`;
 }
 

@@ -3,6 +3,7 @@ import { read } from "../actions.js";
 import { change, href } from "../address.js";
 import { can, get } from "../api.js";
 import { Bars, Lines } from "../chart.js";
+import { current, Kept, supersededOf } from "../counting.js";
 import { useLoaded } from "../fresh.js";
 import { html } from "../lib.js";
 import { gist, Plain } from "../markdown.js";
@@ -48,7 +49,7 @@ function byAssistant(ledger) {
   }));
 }
 
-/** @param {{label: string, value: string}} props */
+/** @param {{label: string, value: any}} props */
 const Figure = ({ label, value }) => html`<div class="figure"><dt>${label}</dt><dd>${value}</dd></div>`;
 
 /** @param {{params: Record<string, string>}} props */
@@ -60,7 +61,7 @@ export function Analytics({ params }) {
     const memories = can("GET", "/uses") ? await get("/uses", { days, by: "memory" }, signal) : null;
     const shown = (memories?.rows || []).filter((/** @type {any} */ row) => row.events.shown).slice(0, MOST);
     const most = await Promise.all(shown.map(async (/** @type {any} */ row) => ({ ...row, text: (await read(row.key, signal))?.text })));
-    return { stats, log: log.recalls, uses, most };
+    return { stats, now: await current(signal), log: log.recalls, uses, most };
   }, [days]);
   if (error) return html`<${Screen} title="Analytics"><${Problem} error=${error} again=${again} /><//>`;
   if (!data) return html`<${Screen} title="Analytics"><p class="quiet">${loading ? "Loading…" : ""}</p><//>`;
@@ -77,7 +78,7 @@ export function Analytics({ params }) {
     actions=${html`<label class="inline">The last <select value=${String(days)} onChange=${(/** @type {any} */ event) => change({ days: event.target.value }, true)}>
       ${[7, 30, 90].map((one) => html`<option value=${String(one)}>${one} days</option>`)}</select></label>`}>
     <dl class="figures">
-      <${Figure} label="Memories" value=${count(stats.total_memories)} />
+      <${Figure} label="Memories" value=${html`<${Kept} total=${stats.total_memories} superseded=${data.now?.superseded} />`} />
       <${Figure} label="Prompts seen" value=${count(total("fired"))} />
       <${Figure} label="With something shown" value=${count(total("injected"))} />
       <${Figure} label="Too late" value=${count(total("late"))} />
@@ -99,7 +100,7 @@ export function Analytics({ params }) {
         ]} /></section>
     </div>`}
     ${ledger.size > 0 && html`<div class="columns">
-      <section class="card"><h2>Memories per day</h2><p class="quiet">As the ledger has counted them.</p>
+      <section class="card"><h2>Memories per day</h2><p class="quiet">Each memory counts, and each time.</p>
         <${Bars} days=${every} series=${[
           { label: "shown", values: ofDays("shown"), colour: "--chart-1" },
           { label: "withheld", values: ofDays("withheld"), colour: "--chart-2" },
@@ -116,7 +117,7 @@ export function Analytics({ params }) {
       <section class="card"><h2>Searches that found nothing</h2>
         ${missed.length ? html`<ul class="plain-list">${missed.slice(0, 20).map((/** @type {any} */ one) => html`<li><a href=${href("memories", { q: one.prompt })}><${Plain} text=${one.prompt} /></a> <span class="quiet">by ${writer(one.assistant)}, <${When} time=${one.at} /></span></li>`)}</ul>` : html`<p class="quiet">None in the log.</p>`}</section>
       <section class="card table-card"><h2>Size by project</h2><table><thead><tr><th scope="col">Project</th><th scope="col" class="num">Memories</th><th scope="col" class="num">Index</th></tr></thead>
-        <tbody>${stats.projects.map((/** @type {any} */ one) => html`<tr><td><a href=${href("memories", { project: one.name })}>${one.name}</a></td><td class="num">${count(one.memories)}</td><td class="num">${size(one.index_size_bytes)}</td></tr>`)}</tbody></table></section>
+        <tbody>${stats.projects.map((/** @type {any} */ one) => html`<tr><td><a href=${href("memories", { project: one.name })}>${one.name}</a></td><td class="num"><${Kept} total=${one.memories} superseded=${supersededOf(data.now, one)} /></td><td class="num">${size(one.index_size_bytes)}</td></tr>`)}</tbody></table></section>
     </div>
   <//>`;
 }

@@ -11,7 +11,7 @@ import { count } from "../words.js";
 const OUTCOMES = {
   new: "New", changed: "Changed there", back: "To come back", forget: "To be forgotten", purge: "To be purged, for good", noted: "Gone there and never met here",
   known: "Known", kept: "Changed here, and stay so", conflict: "Say something else here, and stay so", forgotten: "Forgotten here", purged: "Purged here",
-  superseded: "Replaced by what is not there", "left out": "Left out",
+  superseded: "Superseded by what is not there", "left out": "Left out",
 };
 const NAMED = 50;
 

@@ -1,11 +1,14 @@
-// The form for a memory: to correct one, to write one that replaces it, or to add one.
+// The form for a memory: to correct one, to write one that supersedes it, or to add one.
 import { correct, maskedIn, read } from "../actions.js";
-import { change as changeAddress, go, href } from "../address.js";
-import { get, post, Refused, told } from "../api.js";
-import { useLoaded } from "../fresh.js";
+import { change as changeAddress, go, here, href } from "../address.js";
+import { can, post, Refused, told } from "../api.js";
+import { draftOf, keepDraft } from "../drafts.js";
+import { lookNow } from "../fresh.js";
+import { useKeys } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
+import { meantBy, needsName, ProjectField, useProjects } from "../naming.js";
 import { Field, Problem, Screen } from "../parts.js";
-import { say } from "../toast.js";
+import { attempt, say } from "../toast.js";
 import { endOf, lastDay, listed } from "../words.js";
 
 /** @typedef {import("../api.js").Memory} Memory */
@@ -65,7 +68,9 @@ function meanwhile(opened, now) {
 
 /** @param {{memory: Memory, kind: string, close: () => void, done: (saved?: Memory) => void, changed: () => void}} props */
 export function Edit({ memory, kind, close, done, changed }) {
-  const [opened, setOpened] = useState(memory);
+  const name = `${kind} ${memory.id}`;
+  // (A draft is about the memory as it was then: what another has done to it since is told when it is saved.)
+  const [opened, setOpened] = useState(draftOf(name)?.opened || memory);
   const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
     const current = await read(opened.id);
     const warning = meanwhile(opened, current);
@@ -75,9 +80,11 @@ export function Edit({ memory, kind, close, done, changed }) {
     }
     if (kind === "supersede") {
       const added = await post("/memory/add", { ...fresh(now), project: opened.project, supersedes: opened.id });
+      keepDraft(name);
       changed();
       changeAddress({ id: added.id, edit: undefined }, true);
-      say(`Memory ${added.id} replaces ${opened.id}.${maskedIn(added)}`, async () => {
+      say(`Memory ${added.id} supersedes ${opened.id}.${maskedIn(added)}`, async () => {
+        changeAddress({ id: undefined }, true); // (what is still asked about it would not be found)
         await post("/memory/forget", { ids: [added.id] });
         changeAddress({ id: opened.id }, true);
         changed();
@@ -86,27 +93,49 @@ export function Edit({ memory, kind, close, done, changed }) {
       return;
     }
     const change = differing(now, opened);
-    if (!Object.keys(change).length) return done();
-    const saved = await correct(opened.id, change);
+    const saved = Object.keys(change).length ? await correct(opened.id, change) : undefined;
+    keepDraft(name);
+    if (!saved) return done();
     say(`Corrected.${maskedIn(saved)}`, async () => {
       done(await correct(opened.id, undoing(change, opened)));
       say("As it was before.");
     });
     done(saved);
   };
-  // What replaces something that is over is not over itself.
+  // What supersedes something that is over is not over itself.
   const begun = kind === "supersede" && memory.state === "expired" ? { ...memory, valid_until: undefined } : memory;
-  return html`<${Form} memory=${begun} lead=${LEADS[/** @type {keyof typeof LEADS} */ (kind)]} action=${kind === "supersede" ? "Replace it" : "Save"} save=${save} close=${close} />`;
+  return html`<${Form} memory=${begun} lead=${LEADS[/** @type {keyof typeof LEADS} */ (kind)]} action=${kind === "supersede" ? "Supersede" : "Save"} save=${save}
+    draft=${draftOf(name)?.form} keep=${(/** @type {any} */ form) => keepDraft(name, form && { form, opened })} drop=${() => setOpened(memory)} close=${close} />`;
 }
 
-/** @param {{memory: Partial<Memory>, lead: string, action: string, save: (now: ReturnType<typeof meant>) => Promise<unknown> | void, close: () => void, children?: any}} props */
-function Form({ memory, lead, action, save, close, children }) {
-  const [form, setForm] = useState(() => written(memory));
+/**
+ * @param {{memory: Partial<Memory>, lead: string, action: string, save: (now: ReturnType<typeof meant>) => Promise<unknown> | void, close: () => void, children?: any,
+ * draft?: ReturnType<typeof written>, keep: (form?: ReturnType<typeof written>) => void, drop?: () => void}} props `keep` is told what is typed and not saved, `drop` that
+ * nobody wants it
+ */
+function Form({ memory, lead, action, save, close, children, draft, keep, drop }) {
+  const [form, setForm] = useState(() => draft || written(memory));
+  const [isDraft, setDraft] = useState(Boolean(draft));
   const [failed, setFailed] = useState({ field: "", text: "" });
   const [isBusy, setBusy] = useState(false);
   const box = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   useEffect(() => box.current?.focus(), []);
-  const set = (/** @type {string} */ name) => (/** @type {any} */ event) => setForm((before) => ({ ...before, [name]: event.target.value }));
+  const set = (/** @type {string} */ name) => (/** @type {any} */ event) => {
+    const now = { ...form, [name]: event.target.value };
+    setForm(now);
+    keep(isSame(now, written(memory)) ? undefined : now);
+  };
+  const dropIt = () => {
+    setForm(written(memory));
+    setDraft(false);
+    keep();
+    drop?.();
+    box.current?.focus();
+  };
+  const cancel = () => {
+    keep();
+    close();
+  };
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     setBusy(true);
@@ -125,6 +154,7 @@ function Form({ memory, lead, action, save, close, children }) {
       if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
     }}>
     ${lead && html`<p class="lead">${lead}</p>`}
+    ${isDraft && html`<p class="note" role="status">This is a draft: it was typed before, and not saved. <button type="button" class="small" onClick=${dropIt}>Drop it</button></p>`}
     ${children}
     <${Field} label="Text" error=${of("text")}>${(/** @type {any} */ given) => html`<textarea ...${given} ref=${box} rows="5" required dir="auto" value=${form.text} onInput=${set("text")} />`}<//>
     <div class="two-fields">
@@ -136,24 +166,68 @@ function Form({ memory, lead, action, save, close, children }) {
     <details open=${Boolean(form.metadata)}><summary>Properties</summary>
       <${Field} label="Properties, as JSON" error=${of("metadata")}>${(/** @type {any} */ given) => html`<textarea ...${given} class="mono" rows="3" value=${form.metadata} onInput=${set("metadata")} />`}<//></details>
     ${isElsewhere && html`<${Problem} error=${failed.text} />`}
-    <div class="row end"><button type="button" onClick=${close}>Cancel</button>
+    <div class="row end"><button type="button" onClick=${cancel}>Cancel</button>
       <button type="submit" class="main" disabled=${isBusy}>${isBusy ? "One moment…" : action} <kbd>Ctrl ⏎</kbd></button></div>
   </form>`;
 }
 
+/** From here on a text is like another to the letter; what the letters say is compared then. */
+const SAME = 0.99;
+
+/** Which memory of a project says exactly this, if any does; while the model is not there, none is known. @param {string} text @param {string} project @returns {Promise<number | null>} */
+async function knownAs(text, project) {
+  if (!can("POST", "/memory/is-novel")) return null;
+  const { closest_match: closest } = await post("/memory/is-novel", { text, threshold: SAME, project: project || undefined }).catch(() => ({}));
+  return closest?.text.trim() === text.trim() ? closest.id : null;
+}
+
+/** The name of the draft of a new one. */
+const NEW = "new";
+
 /** A screen of its own for a new one. @param {{params: Record<string, string>}} props */
 export function Add({ params }) {
-  const [project, setProject] = useState(params.project || "default");
-  const { data } = useLoaded((signal) => get("/projects", {}, signal), []);
-  const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
-    const added = await post("/memory/add", { ...fresh(now), project });
+  const draft = draftOf(NEW);
+  const names = useProjects();
+  const [named, setNamed] = useState(/** @type {string | undefined} */ (draft?.project ?? params.project));
+  const [twin, setTwin] = useState(/** @type {{id: number, keep: () => Promise<void>} | null} */ (null));
+  const project = named ?? meantBy(names);
+  const note = useRef(/** @type {HTMLElement | null} */ (null));
+  // (Who keeps it from the end of the form would not see what is said at its beginning.)
+  useEffect(() => void (twin && note.current?.focus()), [twin]);
+  const keepIt = async (/** @type {ReturnType<typeof meant>} */ now) => {
+    const added = await post("/memory/add", { ...fresh(now), ...(project.trim() ? { project: project.trim() } : {}) });
+    keepDraft(NEW);
     go(href("memories", { id: added.id }), true);
-    say(`Memory ${added.id} is kept in ${project}.${maskedIn(added)}`);
+    const other = project.trim() && project.trim() !== added.project ? ` (as “${project.trim()}” is written here)` : "";
+    say(`Memory ${added.id} is kept in ${added.project}${other}.${maskedIn(added)}`, async () => {
+      if (here().params.id === String(added.id)) changeAddress({ id: undefined }, true);
+      await post("/memory/forget", { ids: [added.id] });
+      lookNow();
+      say(`Memory ${added.id} is forgotten.`);
+    });
   };
+  const save = async (/** @type {ReturnType<typeof meant>} */ now) => {
+    if (needsName(project, names)) throw new Refused(400, { description: "Say in which project: one that is there, or a new name.", field: "project" });
+    const known = await knownAs(now.text, project.trim());
+    if (!known) return keepIt(now);
+    setTwin({ id: known, keep: () => keepIt(now) });
+  };
+  const choose = (/** @type {string} */ name) => {
+    setNamed(name);
+    setTwin(null);
+    const kept = draftOf(NEW);
+    if (kept) keepDraft(NEW, { ...kept, project: name });
+  };
+  const keep = (/** @type {any} */ form) => {
+    setTwin(null);
+    keepDraft(NEW, form && { form, project });
+  };
+  const leave = () => (/** @type {any} */ (window).navigation?.canGoBack === false ? go(href("memories", { project: params.project })) : history.back());
+  useKeys([{ keys: "Escape", does: "Leave; what was typed stays as a draft", run: leave }]);
   return html`<${Screen} title="Add a memory" lead="What should assistants know? One thing, in a sentence or two, with its reason.">
-    <div class="card narrow"><${Form} memory=${{}} lead="" action="Keep it" save=${save} close=${() => history.back()}>
-      <${Field} label="Project">${(/** @type {any} */ given) => html`<input ...${given} list="projects" value=${project} onInput=${(/** @type {any} */ event) => setProject(event.target.value)} />`}<//>
-      <datalist id="projects">${data?.projects.map((/** @type {any} */ one) => html`<option value=${one.name} />`)}</datalist>
+    <div class="card narrow"><${Form} memory=${{}} lead="" action="Keep it" save=${save} close=${leave} draft=${draft?.form} keep=${keep}>
+      ${twin && html`<p class="note" role="alert" tabindex="-1" ref=${note}><a href=${href("memories", { id: twin.id })}>Memory ${twin.id}</a> says exactly this. <button type="button" class="small" onClick=${() => attempt(twin.keep)}>Keep it anyway</button></p>`}
+      <${ProjectField} names=${names} value=${project} set=${choose} />
     <//></div>
   <//>`;
 }

@@ -1,6 +1,7 @@
 // What the list can be narrowed by, with how many there are of each.
 import { change, href } from "../address.js";
 import { can, get, learnt } from "../api.js";
+import { since } from "../finding.js";
 import { useLoaded } from "../fresh.js";
 import { html, useState } from "../lib.js";
 import { visible } from "../markdown.js";
@@ -13,32 +14,56 @@ const MOST = 1000;
 
 /** @typedef {{value: string, label: string, count?: number}} Choice */
 
-/** Count what there is of each kind: replaced ones where the list shows them too. @param {Record<string, string>} params @param {AbortSignal} signal */
-async function counts({ project = "*", state }, signal) {
+/** Of what the list shows: superseded ones are counted where it shows them too. @param {Record<string, string>} params */
+const filters = ({ project, tag, source, by, days, state }) => ({
+  project: project || "*", tag, source, by: by || undefined, after: since(days), limit: MOST,
+  include_superseded: state === "all" || undefined, expired: state === "expired" || undefined,
+});
+
+/** Those that there are, and the one that is chosen, though it may have nothing left. @param {Choice[]} choices @param {string | undefined} chosen */
+const withChosen = (choices, chosen) => (!chosen || choices.some((one) => one.value === chosen) ? choices : [{ value: chosen, label: chosen, count: 0 }, ...choices]);
+
+/**
+ * Count what there is of each kind, as the other filters leave it: so many are shown when it is chosen.
+ * @param {Record<string, string>} params @param {AbortSignal} signal
+ */
+async function counts(params, signal) {
   await learnt;
-  const hasFacets = can("GET", "/facets");
-  const ask = (/** @type {string} */ project) => get("/facets", { project, limit: MOST, include_superseded: state === "all" || undefined }, signal);
-  const here = hasFacets ? ask(project) : get("/tags", { project }, signal);
-  const everywhere = hasFacets && project !== "*" ? ask("*") : here;
-  const [{ projects }, told, of] = await Promise.all([get("/projects", {}, signal), here, everywhere]);
-  if (hasFacets) {
-    const numbers = new Map(of.projects.map((/** @type {any} */ one) => [one.name, one.count]));
-    return {
-      // (Those too in which the list has nothing to show now.)
-      projects: projects.map((/** @type {any} */ { name }) => ({ value: name, label: name, count: numbers.get(name) || 0 })),
-      tags: told.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })),
-      sources: told.sources.filter((/** @type {any} */ one) => one.source).map((/** @type {any} */ one) => ({ value: one.source, label: brief(one.source, 26), count: one.count })),
-      by: told.by.map((/** @type {any} */ one) => ({ value: one.by || "unknown", label: writer(one.by), count: one.count })),
-      states: told.states,
-    };
-  }
+  if (!can("GET", "/facets")) return plainCounts(params, signal);
+  const chosen = filters(params);
+  /** @type {Map<string, Promise<any>>} */
+  const asked = new Map();
+  const without = (/** @type {Partial<typeof chosen>} */ change) => {
+    const query = { ...chosen, ...change };
+    const key = JSON.stringify(query);
+    if (!asked.has(key)) asked.set(key, get("/facets", query, signal));
+    return asked.get(key);
+  };
+  const [{ projects }, everywhere, ofTags, ofSources, ofBy, ofStates] = await Promise.all([
+    get("/projects", {}, signal), without({ project: "*" }), without({ tag: undefined }), without({ source: undefined }), without({ by: undefined }),
+    without({ include_superseded: undefined, expired: undefined }),
+  ]);
+  const numbers = new Map(everywhere.projects.map((/** @type {any} */ one) => [one.name, one.count]));
+  return {
+    // (Those too in which the list has nothing to show now.)
+    projects: projects.map((/** @type {any} */ { name }) => ({ value: name, label: name, count: numbers.get(name) || 0 })),
+    tags: withChosen(ofTags.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })), params.tag),
+    sources: ofSources.sources.filter((/** @type {any} */ one) => one.source).map((/** @type {any} */ one) => ({ value: one.source, label: brief(one.source, 26), count: one.count })),
+    by: withChosen(ofBy.by.map((/** @type {any} */ one) => ({ value: one.by || "unknown", label: writer(one.by), count: one.count })), params.by),
+    states: ofStates.states,
+  };
+}
+
+/** What can be counted where there are no facets. @param {Record<string, string>} params @param {AbortSignal} signal */
+async function plainCounts({ project = "*" }, signal) {
+  const [{ projects }, { tags }] = await Promise.all([get("/projects", {}, signal), get("/tags", { project }, signal)]);
   const all = projects.map((/** @type {any} */ one) => ({ value: one.name, label: one.name, count: one.memories }));
-  return { projects: all, tags: told.tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })), sources: [], by: [], states: {} };
+  return { projects: all, tags: tags.map((/** @type {any} */ one) => ({ value: one.tag, label: one.tag, count: one.count })), sources: [], by: [], states: {} };
 }
 
 /** How memories stand: those that hold, and what is not shown without being asked for. @param {{superseded?: number, expired?: number}} states @returns {Choice[]} */
 const standings = ({ superseded, expired }) => [
-  { value: "all", label: "Replaced ones too", count: superseded },
+  { value: "all", label: "Superseded ones too", count: superseded },
   ...(can("GET", "/facets") ? [{ value: "expired", label: "Only what is over", count: expired }] : []),
 ];
 
@@ -56,7 +81,7 @@ function Facet({ title, name, chosen, choices, any }) {
     <button type="button" class="choice" aria-pressed=${one.value === chosen} title=${visible(one.value)} onClick=${() => pick(one.value)}>
       <span class="choice-name">${visible(one.label)}</span>${one.count !== undefined && html`<span class="number">${count(one.count)}</span>`}
     </button></li>`;
-  return html`<section class="facet">
+  return html`<section class=${`facet facet-${name}`}>
     <h2>${title}</h2>
     ${choices.length > SOME && html`<input class="small" type="search" aria-label=${`Find in ${title.toLowerCase()}`} placeholder="Find…" value=${typed}
       onInput=${(/** @type {any} */ event) => setTyped(event.target.value)} />`}
@@ -67,7 +92,7 @@ function Facet({ title, name, chosen, choices, any }) {
 
 /** @param {{params: Record<string, string>, round: number}} props */
 export function Facets({ params, round }) {
-  const { data } = useLoaded((signal) => counts(params, signal), [params.project, params.state, round]);
+  const { data } = useLoaded((signal) => counts(params, signal), [params.project, params.tag, params.source, params.by, params.days, params.state, round]);
   const { projects = [], tags = [], sources = [], by = [], states = {} } = data || {};
   return html`<div class="facets">
     <${Facet} title="Project" name="project" chosen=${params.project || ""} choices=${projects} any="All projects" />

@@ -2,6 +2,7 @@
 import { can, get, post } from "../api.js";
 import { useLoaded, useWhileSeen } from "../fresh.js";
 import { html, useState } from "../lib.js";
+import { meantBy, needsName, ProjectField } from "../naming.js";
 import { Copy, Field, Problem, Screen, When } from "../parts.js";
 import { say } from "../toast.js";
 import { count, counted, listed } from "../words.js";
@@ -27,17 +28,22 @@ function Last({ build }) {
 
 export function InOut() {
   const projects = useLoaded((signal) => get("/projects", {}, signal), []);
+  /** @type {string[]} */
   const names = (projects.data?.projects || []).map((/** @type {any} */ one) => one.name);
   const has = can("POST", "/index/build");
   const { data, error, again } = useLoaded((signal) => (has ? get("/index/build", {}, signal) : Promise.resolve({ running: [], last: null })), []);
-  const [form, setForm] = useState({ sources: "", project: "default" });
+  const [form, setForm] = useState({ sources: "", project: /** @type {string | undefined} */ (undefined) });
+  const project = form.project ?? meantBy(projects.data && names);
   const [failed, setFailed] = useState("");
+  const [unnamed, setUnnamed] = useState("");
   const isRunning = Boolean(data?.running.length);
   useWhileSeen(() => has && again(), isRunning ? 700 : 5000);
   const build = async (/** @type {boolean} */ dryRun) => {
     setFailed("");
+    if (needsName(project, names)) return setUnnamed("Say into which project: one that is there, or a new name.");
+    setUnnamed("");
     try {
-      await post("/index/build", { sources: listed(form.sources, /\n/), project: form.project, dry_run: dryRun, wait: false });
+      await post("/index/build", { sources: listed(form.sources, /\n/), project: project.trim() || undefined, dry_run: dryRun, wait: false });
       if (!dryRun) say("The build has begun. You may leave this page.");
       again();
     } catch (failure) {
@@ -50,7 +56,7 @@ export function InOut() {
       ${has && html`<section class="card" aria-labelledby="build-title"><h2 id="build-title">Build files and folders</h2>
         <form onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); build(false); }}>
           <${Field} label="Files, folders or globs" hint="One a line, from / or ~ on: ~/notes, ~/code/app/docs/**/*.md" error=${failed}>${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" required value=${form.sources} onInput=${set("sources")} />`}<//>
-          <${Field} label="Project">${(/** @type {any} */ given) => html`<input ...${given} value=${form.project} onInput=${set("project")} />`}<//>
+          <${ProjectField} names=${names} value=${project} error=${unnamed} set=${(/** @type {string} */ name) => setForm((before) => ({ ...before, project: name }))} />
           <div class="row end"><button type="button" onClick=${() => (form.sources.trim() ? build(true) : setFailed("Say which files or folders."))}>Only try it</button><button type="submit" class="main">Build</button></div>
         </form>
         <${Problem} error=${error} again=${again} />

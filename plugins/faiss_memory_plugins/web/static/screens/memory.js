@@ -2,13 +2,14 @@
 import { canStayTrue, forget, pin, read, stayTrue } from "../actions.js";
 import { change, href } from "../address.js";
 import { can, post } from "../api.js";
+import { draftsFor, keepDraft } from "../drafts.js";
 import { useLoaded } from "../fresh.js";
 import { useKeys } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { Markdown, Plain, visible } from "../markdown.js";
 import { Confirm, Problem, When } from "../parts.js";
 import { attempt, say } from "../toast.js";
-import { brief, exactly, likely, percent, until, writer } from "../words.js";
+import { brief, exactly, likely, percent, telling, until, writer } from "../words.js";
 import { About } from "./about.js";
 import { Edit } from "./edit.js";
 
@@ -25,13 +26,13 @@ const UNTRUE = {
 /** What of it fits the question, and how well. @param {{found: Found, marks: string[]}} props */
 function Why({ found, marks }) {
   const { evidence, why = {} } = found;
-  const words = why.words || [];
+  const words = telling(why.words || []);
   const passage = why.passage?.text || found.passage?.text;
   return html`<section class="why" aria-label="Why it matched">
     <h3>Why it matched</h3>
     <dl class="facts">
       <dt>Likely to answer</dt><dd>${likely(found.relevance || 0)}</dd>
-      <dt>Close in meaning</dt><dd>${found.similarity === null || found.similarity === undefined ? "not known" : `${found.similarity.toFixed(2)} of 1`}</dd>
+      <dt>Close in meaning</dt><dd>${found.similarity === null || found.similarity === undefined ? "not known" : percent(Math.max(0, found.similarity))}</dd>
       ${words.length ? html`<dt>Words in common</dt><dd>${words.join(", ")}</dd>` : evidence && html`<dt>Words in common</dt><dd>${percent(evidence.words)} of what the question says</dd>`}
       ${found.matched && html`<dt>Nearest part</dt><dd>${found.matched === "cue" ? `a cue${why.cue ? `: ${why.cue}` : ""}` : "its text"}</dd>`}
       ${evidence && evidence.generic > 0.5 && html`<dt>The question</dt><dd>is much like what is asked anywhere, so it counts for less</dd>`}
@@ -55,8 +56,20 @@ function Facts({ memory }) {
   </dl>`;
 }
 
-/** @param {{id: string, found?: Found, marks: string[], query: string, isEditing: string, changed: () => void, gone: (ids: number[]) => void}} props */
-export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
+/** What was typed about it and not saved. @param {{id: number, kind: string}} props */
+function Unsaved({ id, kind }) {
+  const [isDropped, setDropped] = useState(false);
+  const drop = () => {
+    keepDraft(`${kind} ${id}`);
+    setDropped(true);
+  };
+  if (isDropped) return null;
+  return html`<p class="note">There is a draft of ${kind === "correct" ? "a correction" : "what supersedes it"}, not saved.
+    <button type="button" class="small" onClick=${() => change({ edit: kind })}>Go on with it</button> <button type="button" class="small" onClick=${drop}>Drop it</button></p>`;
+}
+
+/** @param {{id: string, found?: Found, marks: string[], query: string, isEditing: string, changed: () => void, gone: (ids: number[]) => void, back: (ids: number[]) => void}} props */
+export function OneMemory({ id, found, marks, isEditing, changed, gone, back }) {
   const { data, error, loading, again, put } = useLoaded((signal) => read(id, signal), [id]);
   const [purging, setPurging] = useState(false);
   const [isRaw, setRaw] = useState(false);
@@ -64,7 +77,7 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
   const memory = data || (loading ? found : null) || null;
   const isPinned = memory?.tags.includes("pinned");
   const canPin = can("POST", "/recall/pin");
-  const forgetThis = () => memory && attempt(() => forget([memory], () => gone([memory.id])));
+  const forgetThis = () => memory && attempt(() => forget([memory], () => gone([memory.id]), back));
   const purge = async () => {
     const { proof } = await post("/memory/purge", { ids: [Number(id)], proof: true });
     gone([Number(id)]);
@@ -106,13 +119,14 @@ export function OneMemory({ id, found, marks, isEditing, changed, gone }) {
       <span class="quiet"><${When} time=${memory.timestamp} /></span>
       ${!isEditing && html`<button type="button" class="plain danger-text" title="Take it out of every file, for good" onClick=${() => setPurging(true)}>Purge…</button>`}
     </header>
-    ${memory.superseded_by && html`<p class="note">A newer one replaces it: <a href=${href("memories", { id: memory.superseded_by, state: "all" })}>memory ${memory.superseded_by}</a>. Searches leave it out.</p>`}
+    ${memory.superseded_by && html`<p class="note">A newer one supersedes it: <a href=${href("memories", { id: memory.superseded_by, state: "all" })}>memory ${memory.superseded_by}</a>. Searches leave it out.</p>`}
     ${UNTRUE[memory.state || ""] && html`<p class="note">${UNTRUE[memory.state || ""](memory)} Assistants are not shown it unasked. ${canStayTrue(memory) && html`<button type="button" class="small" onClick=${holds}>It is still true</button>`}</p>`}
+    ${!isEditing && draftsFor(memory.id).map((kind) => html`<${Unsaved} key=${kind} id=${memory.id} kind=${kind} />`)}
     ${isEditing && data
       ? html`<${Edit} key=${isEditing} memory=${data} kind=${isEditing} close=${() => change({ edit: undefined })} done=${done} changed=${changed} />`
       : html`<div class="row actions" role="toolbar" aria-label="What to do with it">
           <button type="button" onClick=${() => change({ edit: "correct" })} title="Change what it says; it stays the same memory">Correct <kbd>e</kbd></button>
-          <button type="button" onClick=${() => change({ edit: "supersede" })} title="Write a new one that replaces it; this one is kept as history">Supersede <kbd>s</kbd></button>
+          <button type="button" onClick=${() => change({ edit: "supersede" })} title="Write a new one that supersedes it; this one is kept as history">Supersede <kbd>s</kbd></button>
           ${canPin && html`<button type="button" aria-pressed=${Boolean(isPinned)} onClick=${turnPin} title="Show it whenever a session of its project begins">${isPinned ? "Pinned" : "Pin"} <kbd>p</kbd></button>`}
           <button type="button" onClick=${forgetThis}>Forget <kbd>#</kbd></button>
         </div>

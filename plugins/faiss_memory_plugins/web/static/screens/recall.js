@@ -1,12 +1,12 @@
 // What assistants were shown: each prompt that fired, and what a prompt would bring now.
-import { allow, pin, read } from "../actions.js";
+import { allow, correct, pin, read } from "../actions.js";
 import { change, href } from "../address.js";
 import { can, get, post } from "../api.js";
 import { useLoaded, useWhileSeen } from "../fresh.js";
 import { html, useEffect, useState } from "../lib.js";
 import { gist, Plain, visible } from "../markdown.js";
 import { Empty, Field, Problem, Screen, When } from "../parts.js";
-import { attempt } from "../toast.js";
+import { attempt, say } from "../toast.js";
 import { count, counted, likely, percent, sentence, writer } from "../words.js";
 
 const REASONS = {
@@ -18,6 +18,8 @@ const PAUSE_MS = 250;
 const USUAL_BAR = 0.2;
 const LOGGED = 100;
 const NEAREST = 5;
+/** The most characters that a cue may have. */
+const LONGEST_CUE = 200;
 
 /** @param {string} why */
 const reason = (why) => REASONS[/** @type {keyof typeof REASONS} */ (why)] || why;
@@ -47,6 +49,27 @@ function outcome(told, id) {
   return near ? `would be withheld: ${reason(near.why)}, ${likely(near.relevance)} likely.` : "is not among the nearest: other words, or a cue (“Comes up for”), bring it nearer.";
 }
 
+/** What the service says of it, with numbers as they are written everywhere here. @param {string} text */
+const inWords = (text) => sentence(text.replace(/\b[01]\.\d\d\b/g, (number) => percent(Number(number))));
+
+/** The memory that one has come to ask about, and how to have it come up for a prompt. @param {{id: string, prompt: string, again: () => void}} props */
+function Asked({ id, prompt, again }) {
+  const { data, again: anew } = useLoaded((signal) => read(id, signal), [id]);
+  if (!data) return null;
+  const cue = prompt.slice(0, LONGEST_CUE);
+  const change = async (/** @type {string[]} */ cues) => {
+    await correct(data.id, { cues });
+    anew();
+    again();
+  };
+  const add = () => attempt(async () => {
+    await change([...data.cues, cue]);
+    say(`Memory ${data.id} comes up for that prompt from now on.`, () => change(data.cues));
+  });
+  return html`<p class="two-lines"><${Plain} text=${gist(data.text, 300)} /></p>
+    ${cue && !data.cues.includes(cue) && html`<p><button type="button" class="small" title="It comes up for what is like it, too" onClick=${add}>Add this prompt as a cue</button></p>`}`;
+}
+
 /** @param {{params: Record<string, string>, projects: {name: string, memories: number}[]}} props */
 function Preview({ params, projects }) {
   const [prompt, setPrompt] = useState(params.prompt || "");
@@ -68,19 +91,19 @@ function Preview({ params, projects }) {
   const at = bar ?? told?.bar ?? USUAL_BAR;
   return html`<section class="card" aria-labelledby="preview-title"><h2 id="preview-title">Try a prompt</h2>
     <p class="quiet">It is shown to nobody, and counted nowhere.</p>
-    ${params.id && !told && html`<p class="note">Write a prompt that <a href=${href("memories", { id: params.id })}>memory ${params.id}</a> should have come for.</p>`}
+    ${params.id && html`<div class="note asked" aria-live="polite"><p><a href=${href("memories", { id: params.id })}>Memory ${params.id}</a> ${told ? outcome(told, Number(params.id)) : "says this. Write a prompt that it should have come for."}</p>
+      <${Asked} id=${params.id} prompt=${told ? asked : ""} again=${again} /></div>`}
     <${Field} label="What somebody would write to an assistant">${(/** @type {any} */ given) => html`<textarea ...${given} rows="3" value=${prompt} onInput=${(/** @type {any} */ event) => setPrompt(event.target.value)} />`}<//>
     <div class="two-fields">
       <${Field} label="Project">${(/** @type {any} */ given) => html`<select ...${given} value=${project} onChange=${(/** @type {any} */ event) => change({ project: event.target.value }, true)}>
         ${projects.map(({ name }) => html`<option value=${name}>${name}</option>`)}</select>`}<//>
-      <${Field} label=${`Bar: ${percent(at)}`} hint=${bar === null ? "The least relevance, as it is set. Move it and see." : html`For this try only. <button type="button" class="plain small" onClick=${() => setBar(null)}>As it is set</button>`}>
+      <${Field} label=${`Least relevance: ${percent(at)}`} hint=${bar === null ? "As it is set. Move it, and see what another would bring." : html`For this try only. <button type="button" class="plain small" onClick=${() => setBar(null)}>As it is set</button>`}>
         ${(/** @type {any} */ given) => html`<input ...${given} type="range" min="0" max="1" step="0.01" value=${at} onInput=${(/** @type {any} */ event) => setBar(Number(event.target.value))} />`}<//>
     </div>
     <${Problem} error=${error} again=${again} />
     ${told && html`<div class="brought" aria-live="polite">
       <h3>${told.shown.length ? `${counted(told.shown.length, "memory", "memories")} would be shown` : "Nothing would be shown"}</h3>
-      ${params.id && html`<p class="note"><a href=${href("memories", { id: params.id })}>Memory ${params.id}</a> ${outcome(told, Number(params.id))}</p>`}
-      ${told.nothing && html`<p>${sentence(told.nothing)}</p>`}
+      ${told.nothing && html`<p>${inWords(told.nothing)}</p>`}
       ${told.text && html`<details open><summary>The exact words that the assistant gets</summary><pre class="raw" tabindex="0" aria-label="The exact words">${visible(told.text)}</pre></details>`}
       <ul role="list">${told.shown.map((/** @type {any} */ one) => html`<${Candidate} key=${one.id} one=${one} prompt=${asked} again=${again} />`)}</ul>
       <${Withheld} all=${told.withheld} part=${(/** @type {any} */ one) => html`<${Candidate} key=${one.id} one=${one} prompt=${asked} again=${again} />`} />
@@ -106,7 +129,7 @@ function Entry({ entry, again }) {
       <span class="row-facts"><span class=${`badge${entry.shown.length && !entry.late ? " good" : ""}`}>${outcome}</span>${entry.withheld.length > 0 && html`<span>${entry.withheld.length} withheld</span>`}
         <span>${entry.event === "search" ? `search by ${writer(entry.assistant)}` : writer(entry.assistant)}</span><span>${entry.project}</span>${entry.tokens !== undefined && html`<span>${counted(entry.tokens, "token")}</span>`}<span>${entry.took_ms.toFixed(0)} ms</span><${When} time=${entry.at} /></span></summary>
     ${isOpen && html`<div class="entry-body">
-      ${entry.nothing && html`<p>${sentence(entry.nothing)}</p>`}
+      ${entry.nothing && html`<p>${inWords(entry.nothing)}</p>`}
       ${entry.late && html`<p>It was found, but too late for the assistant to wait.</p>`}
       ${entry.shown.length > 0 && html`<h3>Shown</h3><ul role="list">${entry.shown.map((/** @type {any} */ one) => html`<${Logged} logged=${one} prompt=${entry.prompt} again=${again} />`)}</ul>`}
       ${entry.withheld.length > 0 && html`<h3>Withheld</h3><ul role="list">${entry.withheld.map((/** @type {any} */ one) => html`<${Logged} logged=${one} prompt=${entry.prompt} again=${again} />`)}</ul>`}
@@ -132,7 +155,7 @@ export function Recall({ params }) {
           <option value="">all</option><option value="shown">something shown</option><option value="nothing">nothing shown</option></select></label></div>
         <${Problem} error=${log.error} again=${log.again} />
         <p class="quiet" role="status">${entries.length ? `${count(entries.length)}, newest first` : ""}</p>
-        ${!entries.length && !log.loading && html`<${Empty} title="No prompt has fired yet."><p>Connect an assistant with hooks, and each prompt appears here.</p><a href=${href("assistants")}>Assistants</a><//>`}
+        ${!entries.length && !log.loading && html`<${Empty} title="No assistant has asked yet."><p>Connect an assistant with hooks, and each prompt appears here.</p><a href=${href("assistants")}>Assistants</a><//>`}
         <ul role="list" class="log">${entries.map((/** @type {any} */ entry) => html`<${Entry} key=${entry.at + entry.prompt} entry=${entry} again=${log.again} />`)}</ul>
       </section>`}
     </div>

@@ -32,7 +32,7 @@ async function all(query, signal) {
 /** @type {Record<string, {title: string, lead: string, isThere: () => boolean, load: (signal: AbortSignal) => Promise<Matter[]>}>} */
 const QUEUES = {
   assistants: {
-    title: "New this week", lead: "What assistants have written in the last seven days.", isThere: () => true,
+    title: "Written by assistants this week", lead: "What assistants have written in the last seven days.", isThere: () => true,
     load: async (signal) => (await all({ after: new Date(Date.now() - 7 * 86_400_000).toISOString(), by: ["mcp:*", "hook"] }, signal))
       .map((one) => ({ key: String(one.id), why: `Written by ${writer(one.by)}`, memories: [one] })),
   },
@@ -53,9 +53,9 @@ const QUEUES = {
     },
   },
   superseded: {
-    title: "Replaced", lead: "What a newer one replaces. Searches leave the older ones out.", isThere: () => true,
+    title: "Superseded", lead: "What a newer one supersedes. Searches leave the older ones out.", isThere: () => true,
     load: async (signal) => (await all({ include_superseded: true }, signal)).filter((one) => one.superseded_by)
-      .map((one) => ({ key: String(one.id), why: `Memory ${one.superseded_by} replaces it`, memories: [one] })),
+      .map((one) => ({ key: String(one.id), why: `Memory ${one.superseded_by} supersedes it`, memories: [one] })),
   },
   stale: {
     title: "Stale", lead: "From files that are gone or say something else by now, what is over, and what nothing has found in 90 days. A build brings files up to date.", isThere: () => can("GET", "/review/stale"),
@@ -104,7 +104,7 @@ export function Review({ params }) {
     { keys: "y", does: "Keep, and go on", run: settle },
     { keys: isPair ? "1" : "#", does: isPair ? "Forget the first" : "Forget, and go on", run: () => drop(0) },
     ...(isPair ? [{ keys: "2", does: "Forget the second", run: () => drop(1) }] : []),
-    ...(isPair && canJoin ? [{ keys: "m", does: "Let the newer one stand for both", run: () => keepOne(0) }] : []),
+    ...(isPair && canJoin ? [{ keys: "m", does: "Keep the newer one, supersede the other", run: () => keepOne(0) }] : []),
     ...(asksWhether ? [{ keys: "t", does: "Still true, and go on", run: isStillTrue }] : []),
     { keys: "b", does: "Back to the one before", run: () => setSettled((before) => before.slice(0, -1)) },
   ]);
@@ -116,11 +116,11 @@ export function Review({ params }) {
     <p role="status">${loading ? "Looking…" : left.length ? `${count(left.length)} left` : ""}</p>
     ${!loading && !matter && !error && html`<${Empty} title="Nothing to decide here."><p>${settled.length ? "All of it is looked through." : "Come back when there is more."}</p><//>`}
     ${matter && html`<article class="card matter" aria-label=${matter.why} key=${matter.key}>
-      <p class="badge">${matter.why}</p>
+      <h2 class="badge" tabindex="-1" data-landing>${matter.why}</h2>
       <div class=${isPair ? "pair" : ""}>${matter.memories.map((one, which) => html`<section aria-label=${`Memory ${one.id}`}>
         <p class="quiet"><a href=${href("memories", { id: one.id, state: "all" })}>Memory ${one.id}</a> · ${one.project} · <${When} time=${one.timestamp} /> · by ${writer(one.by)}</p>
         <${Markdown} text=${one.text} />
-        <div class="row">${isPair && canJoin && html`<button type="button" title="The other one stays as history, and its tags come along" onClick=${() => keepOne(which)}>Let it stand for both${which ? "" : html` <kbd>m</kbd>`}</button>`}
+        <div class="row">${isPair && canJoin && html`<button type="button" title="The other one stays as history, and its tags come along" onClick=${() => keepOne(which)}>Keep this, supersede the other${which ? "" : html` <kbd>m</kbd>`}</button>`}
           <button type="button" onClick=${() => drop(which)}>Forget <kbd>${isPair ? which + 1 : "#"}</kbd></button>
           <a class="button" href=${href("memories", { id: one.id, edit: "correct", state: "all" })}>Correct</a></div>
       </section>`)}</div>

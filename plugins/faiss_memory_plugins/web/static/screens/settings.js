@@ -1,5 +1,6 @@
 // What is in force, and whether all is well: what is wrong, and what to do.
 import { can, get } from "../api.js";
+import { current, Kept } from "../counting.js";
 import { useLoaded, useWhileSeen } from "../fresh.js";
 import { html } from "../lib.js";
 import { Problem, Screen, When } from "../parts.js";
@@ -26,7 +27,7 @@ function Health({ data }) {
       <dt>Version</dt><dd>${health.version}</dd>
       <dt>Model</dt><dd>${health.model_in_use || "none yet; searches go by words"}</dd>
       ${diagnosis && html`<dt>Memories lie in</dt><dd><code>${diagnosis.data_folder}</code></dd><dt>Free on that disk</dt><dd>${size(diagnosis.free_bytes)}</dd>`}
-      <dt>Memories</dt><dd>${count(data.stats.total_memories)}</dd>
+      <dt>Memories</dt><dd><${Kept} total=${data.stats.total_memories} superseded=${data.now?.superseded} /></dd>
       ${data.stats.last_updated && html`<dt>Last change</dt><dd><${When} time=${data.stats.last_updated} /></dd>`}
     </dl></section>`;
 }
@@ -39,7 +40,7 @@ export function Settings() {
   const { data, error, again } = useLoaded(async (signal) => {
     const [health, diagnosis, stats] = await Promise.all([get("/health", {}, signal), can("GET", "/diagnosis") ? get("/diagnosis", {}, signal) : null, get("/stats", {}, signal)]);
     const overview = can("GET", "/overview") ? await get("/overview", {}, signal) : null;
-    return { health, diagnosis, stats, overview };
+    return { health, diagnosis, stats, overview, now: await current(signal) };
   }, []);
   useWhileSeen(again, 10_000);
   const settings = data?.overview?.settings || [];

@@ -30,7 +30,7 @@ export function TakeOut({ projects }) {
     <details><summary>Only some of them</summary>
       <div class="two-fields">${field("tags", "Tags", "Any of them: a, b")}${field("source", "Source", "A glob: docs/*.md")}
         ${field("after", "From", "Midnight in UTC", "date")}${field("before", "Before", "Midnight in UTC", "date")}</div>
-      <label class="check"><input type="checkbox" checked=${form.superseded} onChange=${(/** @type {any} */ event) => setForm((old) => ({ ...old, superseded: event.target.checked }))} /> Also what a newer one replaces</label>
+      <label class="check"><input type="checkbox" checked=${form.superseded} onChange=${(/** @type {any} */ event) => setForm((old) => ({ ...old, superseded: event.target.checked }))} /> Also what a newer one supersedes</label>
     </details>
     <p><a class="button main" href=${`/export?${query}`} download>Export</a></p>
     ${can("GET", "/archive") && html`<h3>All of it, with every backup</h3>

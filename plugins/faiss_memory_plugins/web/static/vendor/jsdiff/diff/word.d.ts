@@ -1,2 +1,2 @@
 export interface Change { value: string; added: boolean; removed: boolean }
-export function diffWordsWithSpace(before: string, after: string, options?: any): Change[];
+export function diffWords(before: string, after: string, options?: any): Change[];
