@@ -154,8 +154,8 @@ function App() {
   hasBegun.current ||= begun === "ready";
   const isLocked = begun === "login";
   const wasLocked = useRef(false);
-  useEffect(() => {
-    // (A dialog that stays open would let nobody reach the form.)
+  useLayoutEffect(() => {
+    // (A dialog that stays open would let nobody reach the form, not even for a moment.)
     if (isLocked) document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
     else if (wasLocked.current) document.getElementById("main")?.focus();
     wasLocked.current = isLocked;
