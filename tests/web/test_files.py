@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from faiss_memory.analyzer import analyze_query
 from faiss_memory_plugins.web.joining import joined
 
 WEB = Path(str(files("faiss_memory_plugins") / "web"))
@@ -220,3 +221,10 @@ def test_looking_at_the_page_counts_for_nothing(client):
     assert client.get("/recall/log").json["count"] == 0
     client.post("/search", {"query": "ledger"})
     assert client.get("/uses").json["total"]["events"]["search"] == 1
+
+
+def test_the_words_that_are_not_marked_are_those_that_a_question_does_not_count():
+    (written,) = re.findall(r"const FILLERS = new Set\(`([^`]+)`", (STATIC / "words.js").read_text())
+    fillers = written.split()
+    assert len(fillers) > 50
+    assert all(analyze_query(f"{word} zebra") == analyze_query("zebra") for word in fillers)
