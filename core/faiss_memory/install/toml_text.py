@@ -143,7 +143,12 @@ def _standing(root: Node, keys: Sequence[str]) -> list[Written]:
             found.append(one)
         elif one.node.type == "pair" and one.keys == tuple(keys[: len(one.keys)]):
             found += _within(one, keys)
-    return [one for one in found if not any(other is not one and _holds(other, one) for other in found)]
+    outermost, end = list[Written](), -1
+    for one in sorted(found, key=lambda one: (one.node.start_byte, -one.node.end_byte)):
+        if one.node.end_byte > end:  # else it stands within the one before
+            outermost.append(one)
+            end = one.node.end_byte
+    return outermost
 
 
 def _lines(root: Node) -> Iterator[Written]:
@@ -169,10 +174,6 @@ def _within(one: Written, keys: Sequence[str]) -> list[Written]:
         if len(other.keys) < len(keys) and other.keys == tuple(keys[: len(other.keys)]):
             found += _within(other, keys)
     return found
-
-
-def _holds(outer: Written, inner: Written) -> bool:
-    return outer.node.start_byte <= inner.node.start_byte and inner.node.end_byte <= outer.node.end_byte
 
 
 def _keys(node: Node) -> tuple[str, ...]:
