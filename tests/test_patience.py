@@ -312,6 +312,22 @@ def test_room_is_made_by_who_has_been_waited_for_longest(connected, monkeypatch)
     assert closed() == [True, True, True, True, True, False]
 
 
+def test_who_has_sent_what_is_not_read_yet_makes_no_room(connected, monkeypatch):
+    """Others were opened after it, and have been read meanwhile."""
+    monkeypatch.setattr(patience, "MOST_CONNECTIONS", 2)
+    (early, client), (silent, _), (half, _) = (connected() for _ in range(3))
+    early._free_since -= 5
+    client.sendall(HALF["a whole request"])
+    half.received(HALF["half a body"])
+    Patience().look(list(connected.watched.values()))
+    assert [one.will_close for one in (early, silent, half)] == [False, True, False]
+    early.handle_read()
+    early.requests.clear()  # it was answered
+    early._free_since -= 5
+    Patience().look([early, half, connected()[0]])
+    assert early.will_close
+
+
 @pytest.mark.long
 def test_a_request_in_pieces_is_answered(running):
     body = json.dumps({"text": "in pieces"}).encode()

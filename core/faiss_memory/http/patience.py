@@ -6,6 +6,7 @@ everybody else. Whoever moves on at a moderate pace is waited for, however long 
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Collection, Iterable
@@ -151,9 +152,23 @@ class Patience:
 
 
 def _make_room(channels: Iterable[PatientChannel], now: float) -> None:
-    """Close those that have waited longest for their client; never one that was just opened, or is at work."""
+    """Close those that have waited longest for their client; never one that was just opened, or is at work.
+
+    Nor one whose client has sent what the loop has not come to yet: it was opened before others were read, and would
+    seem to have waited longer than they.
+    """
     kept = [channel for channel in channels if not channel.will_close]
-    waiting = [channel for channel in kept if not channel.is_at_work]
+    unread = _unread(kept)
+    waiting = [channel for channel in kept if not channel.is_at_work and channel not in unread]
     waiting.sort(key=lambda channel: channel.waited(now), reverse=True)
     for channel in waiting[: max(0, len(kept) - MOST_CONNECTIONS)]:
         channel.will_close = True
+
+
+def _unread(channels: Iterable[PatientChannel]) -> set[PatientChannel]:
+    """Return the connections from which something is there to be read."""
+    by_descriptor = {channel.socket.fileno(): channel for channel in channels}
+    poll = select.poll()
+    for descriptor in by_descriptor:
+        poll.register(descriptor, select.POLLIN)
+    return {by_descriptor[descriptor] for descriptor, _ in poll.poll(0)}
