@@ -339,6 +339,6 @@ def test_what_is_known_of_a_memory_is_not_cut_off_in_the_list(browser, running, 
 def test_light_and_dark_are_chosen_and_kept(visit):
     visit.go()
     visit.page.get_by_role("button", name="Dark").click()
-    assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark"
+    visit.page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
     visit.page.reload()
     visit.page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
