@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from bench.measure import percentile
+from bench.svg import beginning, text
 
 if TYPE_CHECKING:
     from bench.soak import Look
@@ -30,13 +30,7 @@ def picture(looks: Sequence[Look], searches: Sequence[tuple[float, float]]) -> s
     minutes = max((one.minute for one in looks), default=1.0)
     height = TOP + len(strips) * (STRIP + GAP)
     caption = f"{minutes:.0f} minutes of adding, searching, deleting, building and backing up"
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        'font-family="sans-serif" font-size="13" role="img">',
-        f"<title>{escape(caption)}</title>",
-        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        _text(WIDTH / 2, 22, caption, "middle"),
-    ]
+    lines = beginning(WIDTH, height, caption, 22)
     for number, (name, line) in enumerate(strips):
         lines += _strip(name, line, TOP + number * (STRIP + GAP), minutes)
     return "\n".join([*lines, "</svg>", ""])
@@ -56,14 +50,10 @@ def _strip(name: str, line: Line, top: float, minutes: float) -> Iterator[str]:
     def place(minute: float, value: float) -> str:
         return f"{LEFT + minute / minutes * (WIDTH - LEFT - RIGHT):.1f},{bottom - value / most * STRIP:.1f}"
 
-    yield _text(LEFT, top - 6, name, "start")
+    yield text(LEFT, top - 6, name, "start")
     for value in (0.0, most / 1.1):
         y = bottom - value / most * STRIP
         yield f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="#ddd"/>'
-        yield _text(LEFT - 8, y + 4, f"{value:,.0f}", "end")
+        yield text(LEFT - 8, y + 4, f"{value:,.0f}", "end")
     points = " ".join(place(*one) for one in line)
     yield f'<polyline points="{points}" fill="none" stroke="{INK}" stroke-width="1.5"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="#222">{escape(text)}</text>'

@@ -126,12 +126,11 @@ def _has_files(folder: str) -> bool:
 
 
 def _take_away(mark: str) -> None:
+    """Take a mark away, if it can be and no other hook was quicker: what was answered is shown all the same."""
     try:
         if mark:
             os.unlink(mark)
-    except (
-        OSError
-    ):  # another hook of the session was quicker, or it cannot be: what was answered is shown all the same
+    except OSError:
         return
 
 

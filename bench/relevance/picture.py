@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 
 from bench.relevance.curve import Point
+from bench.svg import beginning, text
 
 WIDTH, HEIGHT = 720, 480
 LEFT, TOP, RIGHT, BOTTOM = 70, 50, 200, 60
@@ -19,14 +19,8 @@ def picture(curves: Mapping[tuple[int, bool], Sequence[Point]], bar: float, capt
     """Draw curves, by number of memories and whether they have cues, as SVG; a circle marks the bar in use."""
     sizes = sorted({size for size, _ in curves})
     colours = dict(zip(sizes, COLOURS, strict=False))
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        'font-family="sans-serif" font-size="13" role="img">',
-        f"<title>{escape(caption)}</title>",
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        _text(WIDTH / 2, 24, caption, "middle"),
-        *_axes(),
-    ]
+    lines = beginning(WIDTH, HEIGHT, caption, 24)
+    lines += _axes()
     for (size, has_cues), points in sorted(curves.items()):
         places = [_place(one) for one in points if one.foreign.share <= FARTHEST]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
@@ -57,34 +51,30 @@ def _axes() -> Iterator[str]:
     for tenth in range(0, 11, 2):
         y = _up(tenth / 10)
         yield _line(LEFT, y, WIDTH - RIGHT, y)
-        yield _text(LEFT - 8, y + 4, f"{10 * tenth} %", "end")
+        yield text(LEFT - 8, y + 4, f"{10 * tenth} %", "end")
     for tenth in range(5):
         x = _across(tenth / 10)
         yield _line(x, TOP, x, HEIGHT - BOTTOM)
-        yield _text(x, HEIGHT - BOTTOM + 20, f"{10 * tenth} %", "middle")
-    yield _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16, "foreign prompts that bring notes", "middle")
+        yield text(x, HEIGHT - BOTTOM + 20, f"{10 * tenth} %", "middle")
+    yield text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16, "foreign prompts that bring notes", "middle")
     middle = (TOP + HEIGHT - BOTTOM) / 2
     turned = f' transform="rotate(-90 20 {middle:.0f})"'
-    yield _text(20, middle, "prompts that bring a right note", "middle", turned)
+    yield text(20, middle, "prompts that bring a right note", "middle", turned)
 
 
 def _legend(sizes: Sequence[int], colours: Mapping[int, str], bar: float) -> Iterator[str]:
     x, y = WIDTH - RIGHT + 16, TOP + 10
     for size in sizes:
         yield f'<line x1="{x}" y1="{y}" x2="{x + 30}" y2="{y}" stroke="{colours[size]}" stroke-width="2"/>'
-        yield _text(x + 38, y + 4, f"{size:,} memories", "start")
+        yield text(x + 38, y + 4, f"{size:,} memories", "start")
         y += 22
-    for has_cues, text in ((True, "with cues"), (False, "without cues")):
+    for has_cues, said in ((True, "with cues"), (False, "without cues")):
         yield f'<line x1="{x}" y1="{y}" x2="{x + 30}" y2="{y}" stroke="#555" stroke-width="2"{DASHES[has_cues]}/>'
-        yield _text(x + 38, y + 4, text, "start")
+        yield text(x + 38, y + 4, said, "start")
         y += 22
     yield f'<circle cx="{x + 15}" cy="{y}" r="5" fill="white" stroke="#555" stroke-width="2"/>'
-    yield _text(x + 38, y + 4, f"the bar in use, {bar}", "start")
+    yield text(x + 38, y + 4, f"the bar in use, {bar}", "start")
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#ddd"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="#222"{more}>{escape(text)}</text>'

@@ -123,7 +123,7 @@ class _Channel(PatientChannel):
         self,
         uploads: Uploads,
         is_last: Callable[[], bool],
-        decided: deque[_Channel],
+        can_go_on: deque[_Channel],
         server: Any,
         connection: Any,
         address: Any,
@@ -134,7 +134,7 @@ class _Channel(PatientChannel):
         """Which of our addresses it was opened to; asked for once, since the client may hang up at any time."""
         self.parser_class = lambda adjustments: Parser(adjustments, uploads, address, self.asked, self._leave)
         self.is_last = is_last
-        self._decided = decided
+        self._can_go_on = can_go_on
         self._waits = False
         self._left = b""
         """What came behind a request before it was answered. It is read afterwards, so that the loop hears others
@@ -163,7 +163,7 @@ class _Channel(PatientChannel):
     def service(self) -> None:
         """Answer one request, and have the next one read if it is there."""
         super().service()
-        if self._left:
+        if self._left and not self.close_when_flushed:
             self._flush_outbufs_below_high_watermark()
             self._may_go_on()
 
@@ -171,7 +171,7 @@ class _Channel(PatientChannel):
         self._left = data
 
     def _may_go_on(self) -> None:
-        self._decided.append(self)
+        self._can_go_on.append(self)
         self.server.pull_trigger()
 
     def go_on(self) -> None:
@@ -204,7 +204,7 @@ class Server:
         self.port: int = self._sockets[0].getsockname()[1]
         self.exit_code = 0
         self._map: dict[int, Any] = {}
-        self._decided: deque[_Channel] = deque()
+        self._can_go_on: deque[_Channel] = deque()
         """Connections that can read on: whether a body is to be read is known, or a request is answered."""
         self._stopping = False
         self._on_stop: Callable[[], None] = lambda: None
@@ -255,7 +255,7 @@ class Server:
             channel_timeout=120,
         )
         for listener in self._listeners():
-            listener.channel_class = partial(_Channel, uploads, lambda: self._stopping, self._decided)
+            listener.channel_class = partial(_Channel, uploads, lambda: self._stopping, self._can_go_on)
             accept_all(listener)
         patience = Patience()
         while not self._stopping:
@@ -280,8 +280,8 @@ class Server:
 
     def _turn(self, timeout: float) -> None:
         turn(self._map, timeout)
-        for _ in range(len(self._decided)):  # and not those that come meanwhile: others are heard before
-            self._decided.popleft().go_on()
+        for _ in range(len(self._can_go_on)):  # and not those that come meanwhile: others are heard before
+            self._can_go_on.popleft().go_on()
 
     def _listeners(self) -> list[TcpWSGIServer]:
         return [part for part in self._map.values() if isinstance(part, TcpWSGIServer)]

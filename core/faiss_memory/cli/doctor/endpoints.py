@@ -37,7 +37,7 @@ def try_mcp(entry: Entry, memory: TestMemory, folder: str, token: str) -> None:
         )
     where = entry.url or " ".join(entry.command)
     if entry.url and token:
-        let_prove(expanded(entry.url, token), token)
+        let_prove(entry.url, token)
     try:
         said = anyio.run(partial(_search, entry, memory.text, folder, token))
     except Exception as error:  # whatever the client library raises, the person needs a word about the entry

@@ -220,7 +220,7 @@ def let_prove(url: str, token: str) -> None:
 
     An assistant will send it without a proof; here, where one can be asked for, it is.
     """
-    parts = _parts(url)
+    parts = _parts(url, token)
     place = named_address(f"{parts.scheme}://{parts.netloc}", "the entry", Settings(token=token))
     if not place.secret:
         return
@@ -232,8 +232,9 @@ def let_prove(url: str, token: str) -> None:
         raise NotRecalled(f"{url}: {error}", "Look at what runs there; it was not sent the token") from None
 
 
-def _parts(url: str) -> SplitResult:
-    parts = parts_of(url)
+def _parts(url: str, token: str) -> SplitResult:
+    """Return the parts of an address, filled in. What is said where it is none names it as the file does."""
+    parts = parts_of(expanded(url, token))
     if parts is None:
         raise NotRecalled(f"{url} is no address that can be asked", INSTALL)
     return parts
@@ -245,8 +246,8 @@ def ask(entry: Entry, method: str, url: str, body: bytes | None, token: str) -> 
     Raises NotRecalled where nobody answers.
     """
     if token:
-        let_prove(expanded(url, token), token)
-    parts = _parts(expanded(url, token))
+        let_prove(url, token)
+    parts = _parts(url, token)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {name: expanded(value, token).strip() for name, value in entry.headers}
     connection = kind(parts.hostname or "", parts.port, timeout=min(entry.seconds, SECONDS))
