@@ -163,7 +163,9 @@ class _Channel(PatientChannel):
     def service(self) -> None:
         """Answer one request, and have the next one read if it is there."""
         super().service()
-        if self._left and not self.close_when_flushed:
+        if self.close_when_flushed:
+            self._left = b""  # nobody answers it; and what still comes is to be read away
+        elif self._left:
             self._flush_outbufs_below_high_watermark()
             self._may_go_on()
 
